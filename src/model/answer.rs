@@ -1,0 +1,185 @@
+//! What evaluating a case yields: the verdict of the policy, or a fault.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A verdict, or the reason why there is none. A fault is never a denial.
+pub type Answer = Result<AdmissionResponse, Fault>;
+
+/// The verdict in the shape policy-server sends it: order of the keys, presence and nulls included.
+///
+/// Source: AdmissionResponse of policy-evaluator 0.32, which differs from Kubernetes' own in that
+/// `auditAnnotations` and `warnings` are always present.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionResponse {
+    /// The uid of the request; empty for raw requests that carry none.
+    pub uid: String,
+    /// The verdict itself.
+    pub allowed: bool,
+    /// `JSONPatch` when there is a patch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch_type: Option<String>,
+    /// RFC 6902 operations as compact JSON in padded base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// Present when the policy gave a message or a code, also beside `allowed: true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Annotations for the audit log; `null` when the policy gave none.
+    pub audit_annotations: Option<BTreeMap<String, String>>,
+    /// Warnings for the client; `null` when the policy gave none.
+    pub warnings: Option<Vec<String>>,
+}
+
+impl AdmissionResponse {
+    /// The message of the status, if any.
+    pub fn message(&self) -> Option<&str> {
+        self.status.as_ref()?.message.as_deref()
+    }
+
+    /// The code of the status, if any.
+    pub fn code(&self) -> Option<u16> {
+        self.status.as_ref()?.code
+    }
+}
+
+/// The status of an [`AdmissionResponse`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// `Success` or `Failure`; only Rego policies set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Text for the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// A reason word of Kubernetes; only Rego policies set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Details, among them the causes that post-processing adds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<StatusDetails>,
+    /// HTTP status code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+/// Details of a [`Status`]. The keys are *not* camelCase: the server's type has no such renaming.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct StatusDetails {
+    /// Why the request was refused, one entry for each reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<StatusCause>,
+}
+
+/// One cause; absent members are written as `null`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct StatusCause {
+    /// A reason word.
+    pub reason: Option<String>,
+    /// Text for the user.
+    pub message: Option<String>,
+    /// The field the cause is about.
+    pub field: Option<String>,
+}
+
+/// What a waPC or WASI policy writes back for `validate`; unknown keys are ignored.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ValidationResponse {
+    /// Whether the request is accepted: the only required key.
+    pub accepted: bool,
+    /// Text for the user.
+    pub message: Option<String>,
+    /// HTTP status code.
+    pub code: Option<u16>,
+    /// The complete new object (not a patch); null means no mutation.
+    pub mutated_object: Option<Value>,
+    /// Annotations for the audit log.
+    pub audit_annotations: Option<BTreeMap<String, String>>,
+    /// Warnings for the client.
+    pub warnings: Option<Vec<String>>,
+}
+
+/// What a policy writes back for `validate_settings`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SettingsVerdict {
+    /// Whether the settings are usable.
+    pub valid: bool,
+    /// Why they are not.
+    pub message: Option<String>,
+}
+
+/// Why there is no usable answer. The words are those of `expect: {fault: …}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The policy reported an error of its own instead of a verdict.
+    Guest,
+    /// The policy trapped.
+    Trap,
+    /// The policy ran into its deadline.
+    Timeout,
+    /// The policy wanted more memory than it may have.
+    Memory,
+    /// The policy failed while it was being started.
+    Init,
+    /// The policy answered, but not with a readable verdict.
+    InvalidResponse,
+    /// A host call was unanswered, or refused by the access rules.
+    Host,
+    /// The module needs Rego built-ins that policy-server does not offer.
+    MissingBuiltins,
+    /// The policy wrote or asked for more than the limits allow.
+    Limit,
+    /// The policy refused the settings of the case. Not a word of `expect`: wanted refusals are `settingsCases`.
+    #[serde(skip_deserializing)]
+    Settings,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Guest => "guest",
+            Self::Trap => "trap",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Init => "init",
+            Self::InvalidResponse => "invalid-response",
+            Self::Host => "host",
+            Self::MissingBuiltins => "missing-builtins",
+            Self::Limit => "limit",
+            Self::Settings => "settings",
+        })
+    }
+}
+
+/// No usable answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// What kind of trouble.
+    pub kind: FaultKind,
+    /// What happened, in one or more lines; may hold text of the policy.
+    pub message: String,
+    /// What the user can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// A fault without advice.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: None }
+    }
+
+    /// The same fault with advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

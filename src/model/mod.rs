@@ -1,0 +1,11 @@
+//! What travels between the steps: plain data.
+//!
+//! Nothing in this folder reads files, runs policies or knows the command line; every step may use it.
+
+pub mod answer;
+pub mod hosting;
+pub mod outcome;
+pub mod policy;
+pub mod request;
+pub mod source;
+pub mod suite;

@@ -1,0 +1,289 @@
+//! What a run found: complete before any report is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{AdmissionResponse, Fault};
+use super::hosting::{GuestLog, HostCall};
+use super::policy::{Digest, ExecutionMode};
+use super::source::Span;
+
+/// One way in which an answer differs from the expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// What it is about; the `type` of JUnit's `failure`.
+    pub kind: MismatchKind,
+    /// JSON pointer into the response (`/status/message`) or into the mutated object (`/object/spec/replicas`).
+    pub at: String,
+    /// What was expected, for people.
+    pub expected: String,
+    /// What came instead, for people.
+    pub actual: String,
+    /// Where the expectation is written.
+    pub span: Span,
+}
+
+/// What a [`Mismatch`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MismatchKind {
+    /// Allowed, denied, applicable or not.
+    Verdict,
+    /// The text of the message, or the code.
+    Message,
+    /// The mutated object or the patch.
+    Mutation,
+    /// Warnings or audit annotations.
+    Warnings,
+    /// The response as a document.
+    Response,
+    /// Which host calls were made.
+    Calls,
+    /// Another fault than the expected one.
+    Fault,
+    /// The verdict of the settings validation.
+    Settings,
+    /// A static check.
+    Check,
+}
+
+impl MismatchKind {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Verdict => "verdict",
+            Self::Message => "message",
+            Self::Mutation => "mutation",
+            Self::Warnings => "warnings",
+            Self::Response => "response",
+            Self::Calls => "calls",
+            Self::Fault => "fault",
+            Self::Settings => "settings",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Why a policy could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// At which step: the `type` of JUnit's `error`.
+    pub stage: UnavailableStage,
+    /// What happened.
+    pub message: String,
+    /// What the user can do about it.
+    pub help: Option<String>,
+    /// The place in a file the user wrote, where there is one.
+    pub span: Option<Span>,
+}
+
+/// The step at which a policy could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum UnavailableStage {
+    /// Reading or downloading the module.
+    Fetch,
+    /// Reading, checking or attaching the metadata.
+    Metadata,
+    /// Compiling the module or linking its imports.
+    Compile,
+}
+
+impl UnavailableStage {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Metadata => "metadata",
+            Self::Compile => "compile",
+        }
+    }
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Everything expected held.
+    Passed,
+    /// The policy answered otherwise than expected; at least one mismatch.
+    Failed(Vec<Mismatch>),
+    /// No usable answer where one was expected.
+    Error(Fault),
+    /// The policy could not be had.
+    Unavailable(Arc<Unavailable>),
+    /// Not run, for this reason.
+    Skipped(String),
+    /// Failed as announced, for this reason.
+    Xfailed(String),
+    /// Announced to fail for this reason, but passed.
+    Xpassed(String),
+}
+
+impl Outcome {
+    /// The word of the JSON report.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "failed",
+            Self::Error(_) | Self::Unavailable(_) => "error",
+            Self::Skipped(_) => "skipped",
+            Self::Xfailed(_) => "xfailed",
+            Self::Xpassed(_) => "xpassed",
+        }
+    }
+
+    /// Whether the case makes the run fail.
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Error(_) | Self::Unavailable(_) | Self::Xpassed(_))
+    }
+}
+
+/// What kind of test a [`CaseReport`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CaseKind {
+    /// A request and its expected answer.
+    Case,
+    /// A settings case.
+    Settings,
+    /// A static check.
+    Check,
+}
+
+/// Everything known about one case after the run.
+#[derive(Debug, Clone)]
+pub struct CaseReport {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// The part of the id behind the suite's name.
+    pub name: String,
+    /// Index into [`RunReport::suites`].
+    pub suite: usize,
+    /// Name of the policy.
+    pub policy: String,
+    /// Which kind of test.
+    pub kind: CaseKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where its name is written.
+    pub span: Span,
+    /// Time from the start of the case to its outcome.
+    pub duration: Duration,
+    /// The request as the policy saw it.
+    pub request: Option<Value>,
+    /// The response as policy-server would send it.
+    pub response: Option<AdmissionResponse>,
+    /// The fault, expected or not.
+    pub fault: Option<Fault>,
+    /// Host calls in the order they were made.
+    pub calls: Vec<HostCall>,
+    /// What the policy logged or printed.
+    pub log: GuestLog,
+    /// Remarks that do not fail the case, such as leftovers of a recording.
+    pub warnings: Vec<String>,
+    /// Whether the expectation is weak (a denial without any message).
+    pub is_weak: bool,
+}
+
+/// A suite in the report.
+#[derive(Debug, Clone)]
+pub struct SuiteSummary {
+    /// Its name.
+    pub name: String,
+    /// Its path as shown: relative to the repository root.
+    pub path: String,
+    /// Its path as the user would type it, for commands that reproduce a case.
+    pub argument: String,
+    /// Its file, for quoting.
+    pub span: Span,
+}
+
+/// A policy in the report.
+#[derive(Debug, Clone)]
+pub struct PolicyReport {
+    /// Name in the suite.
+    pub name: String,
+    /// Index into [`RunReport::suites`].
+    pub suite: usize,
+    /// Where the module is, as a URI.
+    pub uri: String,
+    /// Digest of the bytes that were run, annotated ones included.
+    pub digest: Option<Digest>,
+    /// Size of these bytes.
+    pub size: Option<u64>,
+    /// How the module is called.
+    pub execution_mode: Option<ExecutionMode>,
+    /// Time spent compiling, zero when another policy had the same bytes.
+    pub compile_time: Duration,
+    /// Where the suite defines it.
+    pub span: Span,
+    /// Why it could not be had.
+    pub unavailable: Option<Arc<Unavailable>>,
+}
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// The suites, in the order of the command line.
+    pub suites: Vec<SuiteSummary>,
+    /// The policies, in suite order.
+    pub policies: Vec<PolicyReport>,
+    /// The cases, in suite order.
+    pub cases: Vec<CaseReport>,
+    /// Start of the run, seconds since 1970 (UTC).
+    pub started_at: jiff::Timestamp,
+    /// Wall time of the whole run.
+    pub duration: Duration,
+}
+
+/// The counts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Summary {
+    /// All cases.
+    pub total: usize,
+    /// Cases that passed.
+    pub passed: usize,
+    /// Cases that failed, unexpected passes included.
+    pub failed: usize,
+    /// Cases without a usable answer, unavailable policies included.
+    pub errors: usize,
+    /// Cases that were not run.
+    pub skipped: usize,
+    /// Cases that failed as announced.
+    pub xfailed: usize,
+    /// Cases whose expectation says too little.
+    pub weak: usize,
+}
+
+impl Summary {
+    /// Counts `cases`.
+    pub fn of<'a>(cases: impl IntoIterator<Item = &'a CaseReport>) -> Self {
+        let mut summary = Self::default();
+        for case in cases {
+            summary.total += 1;
+            summary.weak += usize::from(case.is_weak);
+            let counter = match &case.outcome {
+                Outcome::Passed => &mut summary.passed,
+                Outcome::Failed(_) | Outcome::Xpassed(_) => &mut summary.failed,
+                Outcome::Error(_) | Outcome::Unavailable(_) => &mut summary.errors,
+                Outcome::Skipped(_) => &mut summary.skipped,
+                Outcome::Xfailed(_) => &mut summary.xfailed,
+            };
+            *counter += 1;
+        }
+        summary
+    }
+}
+
+impl RunReport {
+    /// The counts of the run.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.cases)
+    }
+}

@@ -1,0 +1,127 @@
+//! What arrives at a policy: an admission request or any JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a case sends to the policy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A Kubernetes admission request.
+    Admission(Box<AdmissionRequest>),
+    /// Any JSON document, for raw policies.
+    Raw(Value),
+}
+
+impl Request {
+    /// The document the guest sees: sorted keys, absent members left out.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Admission(request) => {
+                serde_json::to_value(request).expect("an admission request holds nothing that JSON cannot")
+            }
+            Self::Raw(document) => document.clone(),
+        }
+    }
+
+    /// The uid the response must carry: of a raw request its string member `uid`, else nothing.
+    pub fn uid(&self) -> &str {
+        match self {
+            Self::Admission(request) => &request.uid,
+            Self::Raw(document) => document.get("uid").and_then(Value::as_str).unwrap_or(""),
+        }
+    }
+
+    /// What a mutated object is compared with; none for requests without an object (deletions).
+    pub fn mutable_document(&self) -> Option<&Value> {
+        match self {
+            Self::Admission(request) => request.object.as_ref(),
+            Self::Raw(document) => Some(document),
+        }
+    }
+}
+
+/// Group, version and kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupVersionKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+}
+
+/// Group, version and plural resource name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupVersionResource {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Plural resource name.
+    pub resource: String,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UserInfo {
+    /// Name of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Unique id of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Groups of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// Anything the authenticator added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Value>,
+}
+
+/// A Kubernetes admission request with exactly the members policy-server knows; it drops all others, so the policy
+/// never sees them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionRequest {
+    /// Identifies the request; copied into the response.
+    pub uid: String,
+    /// Type of the object sent.
+    pub kind: GroupVersionKind,
+    /// Resource asked for.
+    pub resource: GroupVersionResource,
+    /// Subresource asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_resource: Option<String>,
+    /// Type of the original request, before conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_kind: Option<GroupVersionKind>,
+    /// Resource of the original request, before conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_resource: Option<GroupVersionResource>,
+    /// Subresource of the original request, before conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_sub_resource: Option<String>,
+    /// Name of the object; absent when the server is to generate it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Namespace of the object, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`; any text is let through, as the server does.
+    pub operation: String,
+    /// Who asks.
+    pub user_info: UserInfo,
+    /// The object; `null` counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Value>,
+    /// The object before the change; `null` counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_object: Option<Value>,
+    /// Whether nothing is to be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// Options of the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
+}

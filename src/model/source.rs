@@ -1,0 +1,86 @@
+//! Where a value was written: the file, the line and the bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A text the user wrote, kept whole so that messages can quote it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path as shown to people and machines: relative to the repository root where that is possible, with forward
+    /// slashes.
+    pub path: String,
+    /// The complete text.
+    pub text: String,
+}
+
+/// A range of bytes in a [`SourceFile`], with the line and column of its start.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The file the range belongs to.
+    pub file: Arc<SourceFile>,
+    /// First byte of the range.
+    pub offset: usize,
+    /// Length of the range in bytes.
+    pub len: usize,
+    /// Line of the first byte, counted from 1.
+    pub line: usize,
+    /// Column of the first byte in characters, counted from 1.
+    pub column: usize,
+}
+
+impl Span {
+    /// The very beginning of `file`: for what is said about the file as a whole.
+    pub fn start_of(file: &Arc<SourceFile>) -> Self {
+        Self { file: Arc::clone(file), offset: 0, len: 0, line: 1, column: 1 }
+    }
+
+    /// `suite.yml:42`, the form editors and terminals make clickable.
+    pub fn file_and_line(&self) -> String {
+        format!("{}:{}", self.file.path, self.line)
+    }
+
+    /// The text of the line on which the range starts, without its line break.
+    pub fn quoted_line(&self) -> &str {
+        self.file.text.lines().nth(self.line - 1).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.path, self.line, self.column)
+    }
+}
+
+/// A value together with the place where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Joins a value and its place.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: change(self.value), span: self.span }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quoted_line_is_the_line_of_the_span() {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: "version: 1\nname: x\n".into() });
+        let span = Span { offset: 17, len: 1, line: 2, column: 7, file };
+        assert_eq!(span.quoted_line(), "name: x");
+        assert_eq!(span.file_and_line(), "suite.yml:2");
+    }
+}

@@ -1,0 +1,294 @@
+//! A suite as the later steps see it: defaults applied, tables and globs expanded, every name resolved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::answer::FaultKind;
+use super::hosting::HostAnswers;
+use super::policy::{ExecutionMode, PolicyRef, Settings};
+use super::request::Request;
+use super::source::{SourceFile, Span, Spanned};
+
+/// One suite file, ready to run.
+#[derive(Debug)]
+pub struct Suite {
+    /// Name shown in reports; the path of the file where the suite gives none.
+    pub name: String,
+    /// The suite file itself.
+    pub file: Arc<SourceFile>,
+    /// The policies, in the order of the file; paths used directly in cases come last.
+    pub policies: Vec<PolicySpec>,
+    /// All tests in the order of the file: checks, settings cases, cases.
+    pub cases: Vec<Case>,
+}
+
+/// Index into [`Suite::policies`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyIndex(pub usize);
+
+/// A policy as the suite names it.
+#[derive(Debug)]
+pub struct PolicySpec {
+    /// The name cases use.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// Where the module is.
+    pub uri: Spanned<PolicyRef>,
+    /// The uri as it was written, for reports.
+    pub uri_text: String,
+    /// `metadata.yml` to be annotated in memory.
+    pub metadata: Option<Spanned<PathBuf>>,
+    /// Text for the usage annotation.
+    pub usage: Option<Spanned<PathBuf>>,
+    /// Mode of a module without metadata.
+    pub execution_mode: Option<Spanned<ExecutionMode>>,
+    /// How the verdict is treated after the policy gave it.
+    pub deployment: Deployment,
+}
+
+/// What the cluster's configuration makes of a policy's verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `monitor` lets everything pass.
+    pub is_monitor: bool,
+    /// Whether a patch is let through.
+    pub allowed_to_mutate: bool,
+    /// Message that replaces the policy's own when it rejects.
+    pub message: Option<String>,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self { is_monitor: false, allowed_to_mutate: true, message: None }
+    }
+}
+
+/// One test of a suite.
+#[derive(Debug)]
+pub struct Case {
+    /// `suite › case [owner=team-a]`: unique within a run, the same in every report.
+    pub id: String,
+    /// The part of the id behind the suite's name.
+    pub name: String,
+    /// The policy it is about.
+    pub policy: PolicyIndex,
+    /// Where its name is written.
+    pub span: Span,
+    /// Where its expectation is written; the same as `span` where there is none.
+    pub expect_span: Span,
+    /// Words for `--tag`.
+    pub tags: Vec<String>,
+    /// Why it is not to be run.
+    pub skip: Option<String>,
+    /// Whether only cases like this one are to be run.
+    pub is_only: bool,
+    /// Why it is known to fail.
+    pub xfail: Option<Spanned<String>>,
+    /// Deadline of each call into the policy.
+    pub timeout: Duration,
+    /// What is done and what is expected.
+    pub body: CaseBody,
+}
+
+impl Case {
+    /// Whether the expectation says too little to notice a wrong answer: a denial without any message.
+    pub fn is_weak(&self) -> bool {
+        match &self.body {
+            CaseBody::Request(request) => match &request.expect {
+                Expectation::Verdict(expected) => {
+                    matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty()) && expected.code.is_none()
+                }
+                _ => false,
+            },
+            CaseBody::Settings(settings) => {
+                matches!(&settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
+            }
+            CaseBody::Check(_) => false,
+        }
+    }
+}
+
+/// The three kinds of test.
+#[derive(Debug)]
+pub enum CaseBody {
+    /// A request and the expected answer.
+    Request(Box<RequestCase>),
+    /// Settings and whether the policy takes them.
+    Settings(SettingsCase),
+    /// A static check of the module or its metadata.
+    Check(Check),
+}
+
+/// A request and the expected answer.
+#[derive(Debug)]
+pub struct RequestCase {
+    /// What arrives.
+    pub request: Request,
+    /// Settings the policy runs with; validated before every evaluation.
+    pub settings: Arc<Settings>,
+    /// Whether a request that no metadata rule selects is an error.
+    pub enforce_rules: bool,
+    /// Answers for host calls.
+    pub answers: Arc<HostAnswers>,
+    /// What is expected.
+    pub expect: Expectation,
+}
+
+/// Settings and whether the policy takes them.
+#[derive(Debug)]
+pub struct SettingsCase {
+    /// The document handed to the policy.
+    pub settings: Arc<Settings>,
+    /// Answers for host calls.
+    pub answers: Arc<HostAnswers>,
+    /// What is expected.
+    pub expect: SettingsExpectation,
+}
+
+/// What a settings case expects.
+#[derive(Debug)]
+pub enum SettingsExpectation {
+    /// The policy takes the settings.
+    Valid,
+    /// The policy refuses them, with this text.
+    Invalid(TextExpectation),
+}
+
+/// A static check, reported as a test of its own.
+#[derive(Debug)]
+pub enum Check {
+    /// The annotation `io.kubewarden.policy.version` equals this.
+    Version(Spanned<String>),
+    /// The metadata's `mutating` equals this.
+    Mutating(Spanned<bool>),
+    /// The metadata declares exactly these host capabilities.
+    HostCapabilities(Spanned<Vec<String>>),
+    /// The module's size satisfies this.
+    Size(Spanned<SizeLimit>),
+}
+
+impl Check {
+    /// Where the check is written.
+    pub fn span(&self) -> &Span {
+        match self {
+            Self::Version(wanted) => &wanted.span,
+            Self::Mutating(wanted) => &wanted.span,
+            Self::HostCapabilities(wanted) => &wanted.span,
+            Self::Size(wanted) => &wanted.span,
+        }
+    }
+}
+
+/// A bound on the size of a module, `<= 5MiB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SizeLimit {
+    /// Whether exactly this many bytes are still allowed.
+    pub is_inclusive: bool,
+    /// The bound in bytes.
+    pub bytes: u64,
+    /// The limit as it was written.
+    pub text: String,
+}
+
+/// What a case expects.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Expectation {
+    /// A verdict and what stands beside it.
+    Verdict(Box<VerdictExpectation>),
+    /// No rule of the metadata selects the request.
+    NotApplicable,
+    /// No usable answer, of this kind and with this text.
+    Fault(FaultExpectation),
+    /// The AdmissionResponse itself.
+    Response(DocumentExpectation),
+}
+
+/// A document to compare with.
+#[derive(Debug)]
+pub struct DocumentExpectation {
+    /// The expected document.
+    pub expected: Spanned<Value>,
+    /// Where its members are written, by JSON pointer; empty when it comes from a file.
+    pub spans: BTreeMap<String, Span>,
+    /// Whether the whole document must be equal; otherwise every given key must match.
+    pub is_exact: bool,
+}
+
+/// A verdict and what stands beside it.
+#[derive(Debug)]
+pub struct VerdictExpectation {
+    /// The verdict.
+    pub word: VerdictWord,
+    /// Status code.
+    pub code: Option<Spanned<u16>>,
+    /// All warnings, in order; empty means none.
+    pub warnings: Option<Spanned<Vec<String>>>,
+    /// These audit annotations and no others; empty means none.
+    pub audit_annotations: Option<Spanned<BTreeMap<String, String>>>,
+}
+
+/// The words for verdicts.
+#[derive(Debug)]
+pub enum VerdictWord {
+    /// Allowed and not mutated.
+    Allow,
+    /// Allowed, mutated or not.
+    Accept,
+    /// Allowed and mutated as described.
+    Mutate(MutateExpectation),
+    /// Rejected by the policy itself, without a patch, with this text.
+    Deny(TextExpectation),
+}
+
+/// How an object is to be mutated; nothing given means in whatever way.
+#[derive(Debug, Default)]
+pub struct MutateExpectation {
+    /// The mutated object holds these keys.
+    pub object: Option<DocumentExpectation>,
+    /// The mutated object is exactly this one.
+    pub exactly: Option<Spanned<Value>>,
+    /// JSON pointers: nothing outside them may change.
+    pub only: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The patch has at least these operations, in any order.
+    pub includes: Option<Spanned<Vec<Spanned<Value>>>>,
+    /// The patch is exactly this one.
+    pub patch: Option<Spanned<Value>>,
+    /// Whether a second pass over the mutated object must change nothing.
+    pub idempotent: Option<Spanned<bool>>,
+}
+
+/// What a text must look like; all given conditions must hold.
+#[derive(Debug, Default)]
+pub struct TextExpectation {
+    /// Equal to this.
+    pub exact: Option<Spanned<String>>,
+    /// Contains each of these.
+    pub contains: Vec<Spanned<String>>,
+    /// Matches each of these, anywhere unless anchored.
+    pub matches: Vec<Spanned<Regex>>,
+    /// Contains none of these.
+    pub not: Vec<Spanned<String>>,
+}
+
+impl TextExpectation {
+    /// Whether any text satisfies it.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_none() && self.contains.is_empty() && self.matches.is_empty() && self.not.is_empty()
+    }
+}
+
+/// A fault that a case expects.
+#[derive(Debug)]
+pub struct FaultExpectation {
+    /// The kind.
+    pub kind: Spanned<FaultKind>,
+    /// What its message must look like.
+    pub text: TextExpectation,
+}
