@@ -1,1 +1,3 @@
 //! evaluate
+
+mod rules;
