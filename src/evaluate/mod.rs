@@ -1,3 +1,4 @@
 //! evaluate
 
+mod deploy;
 mod rules;
