@@ -1,1 +1,3 @@
 //! load
+
+mod kinds;
