@@ -286,7 +286,7 @@ mod tests {
             (only(&["/a", "/b/c/1", "/b/d/e"]), &[]),
             (only(&["/a", "/b/c"]), &["/object/b/d/e: unchanged: (absent) but 1"]),
             (only(&["/b/d", "/b/c/10"]), &["/object/a: unchanged: 1 but 2", "/object/b/c/1: unchanged: 2 but 3"]),
-            (includes(&[add.clone()]), &[]),
+            (includes(std::slice::from_ref(&add)), &[]),
             (includes(&[json!({"op": "replace"}), json!({"path": "/b/d"})]), &[]),
             (includes(&[json!({})]), &[]),
             (
