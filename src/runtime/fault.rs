@@ -140,8 +140,7 @@ mod tests {
     #[test]
     fn refused_memory_outranks_a_trap_but_not_a_deadline() {
         let refused = RefusedMemory { wanted: 300 << 20, limit: 256 << 20 };
-        let circumstances =
-            Circumstances { timeout: Duration::from_secs(2), refused_memory: Some(refused) };
+        let circumstances = Circumstances { timeout: Duration::from_secs(2), refused_memory: Some(refused) };
         let kind = |error: wasmtime::Error| from_error(&error, &circumstances).kind;
         assert_eq!(kind(Trap::UnreachableCodeReached.into()), FaultKind::Memory);
         assert_eq!(kind(I32Exit(2).into()), FaultKind::Memory);

@@ -83,11 +83,7 @@ fn admission_response(response: ValidationResponse, request: &Request) -> Admiss
         allowed: response.accepted,
         patch_type: patch.is_some().then(|| "JSONPatch".into()),
         patch,
-        status: has_status.then(|| Status {
-            message: response.message,
-            code: response.code,
-            ..Status::default()
-        }),
+        status: has_status.then(|| Status { message: response.message, code: response.code, ..Status::default() }),
         audit_annotations: response.audit_annotations,
         warnings: response.warnings,
     }

@@ -230,9 +230,8 @@ impl Provider {
             .instantiate(&mut store)
             .map_err(|error| failed(&store, &error, "the policy could not be instantiated"))?;
         for name in self.guest.starts.iter() {
-            let outcome = instance
-                .get_typed_func::<(), ()>(&mut store, name)
-                .and_then(|function| function.call(&mut store, ()));
+            let outcome =
+                instance.get_typed_func::<(), ()>(&mut store, name).and_then(|function| function.call(&mut store, ()));
             match outcome {
                 // Programs end with `exit(0)`, and TinyGo's `_start` is one.
                 Err(error) if error.downcast_ref().is_some_and(|I32Exit(code)| *code == 0) => {}

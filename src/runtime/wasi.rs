@@ -112,8 +112,7 @@ impl WasiInstance {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
             fault::while_starting(fault, "the policy could not be instantiated")
         })?;
-        let outcome =
-            instance.get_typed_func::<(), ()>(&mut store, START).and_then(|start| start.call(&mut store, ()));
+        let outcome = instance.get_typed_func::<(), ()>(&mut store, START).and_then(|start| start.call(&mut store, ()));
         let circumstances = store.data().sandbox.circumstances();
         match outcome {
             Ok(()) => Ok((0, circumstances.refused_memory)),

@@ -98,7 +98,11 @@ fn fd_write<T: Sandboxed>(
     for (address, len) in buffer_list(&mut caller, NAME, buffers, count)? {
         let bytes = memory::read(&mut caller, NAME, address, len)?;
         let sandbox = caller.data_mut().sandbox();
-        if fd == 1 { sandbox.write_stdout(&bytes)? } else { sandbox.write_stderr(&bytes)? }
+        if fd == 1 {
+            sandbox.write_stdout(&bytes)?
+        } else {
+            sandbox.write_stderr(&bytes)?
+        }
         total = total.saturating_add(len);
     }
     memory::write(&mut caller, NAME, written, &total.to_le_bytes())?;
@@ -242,11 +246,7 @@ impl Clock {
     /// A clock that shows `start`. WASI knows no time before 1970, so that is what earlier ones become.
     pub(super) fn starting_at(start: jiff::Timestamp) -> Self {
         let start = u64::try_from(start.as_nanosecond()).unwrap_or(0);
-        Self(Arc::new(Times {
-            start: Duration::from_nanos(start),
-            slept: AtomicU64::new(0),
-            read: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Times { start: Duration::from_nanos(start), slept: AtomicU64::new(0), read: AtomicU64::new(0) }))
     }
 
     /// Lets time pass.
