@@ -44,8 +44,11 @@ fn listed(names: &[String]) -> String {
     quoted.join(", ")
 }
 
+/// Parameters and results of a function.
+pub(super) type Signature = (&'static [ValType], &'static [ValType]);
+
 /// A function without parameters and results.
-pub(super) const NOTHING: (&[ValType], &[ValType]) = (&[], &[]);
+pub(super) const NOTHING: Signature = (&[], &[]);
 
 /// Links the module once for all of its instances. Call [`require`] before: what a module lacks tells more about
 /// the mode it was made for than what it wants.
@@ -69,11 +72,7 @@ pub(super) fn link<T: Sandboxed>(
 }
 
 /// Refuses a module without a memory called `memory` or without these functions.
-pub(super) fn require(
-    module: &Module,
-    mode: ExecutionMode,
-    functions: &[(&str, (&[ValType], &[ValType]))],
-) -> Result<(), LinkError> {
+pub(super) fn require(module: &Module, mode: ExecutionMode, functions: &[(&str, Signature)]) -> Result<(), LinkError> {
     let mut names: Vec<_> = functions
         .iter()
         .filter(|(name, _)| !matches!(module.0.get_export(name), Some(ExternType::Func(_))))
@@ -93,7 +92,7 @@ pub(super) fn has_function(
     module: &Module,
     mode: ExecutionMode,
     name: &str,
-    signature: (&[ValType], &[ValType]),
+    signature: Signature,
 ) -> Result<bool, LinkError> {
     if !matches!(module.0.get_export(name), Some(ExternType::Func(_))) {
         return Ok(false);
@@ -105,7 +104,7 @@ fn check_signature(
     module: &Module,
     mode: ExecutionMode,
     name: &str,
-    (parameters, results): (&[ValType], &[ValType]),
+    (parameters, results): Signature,
 ) -> Result<(), LinkError> {
     let Some(ExternType::Func(actual)) = module.0.get_export(name) else { return Ok(()) };
     let matches = |actual: &mut dyn Iterator<Item = ValType>, wanted: &[ValType]| {

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wasmtime::ResourceLimiter;
+use wasmtime::{Caller, ResourceLimiter};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::engine::Limits;
 use super::fault::{Circumstances, RefusedMemory, Stop};
 use super::wasi_ctx::{Clock, RandomBytes};
-use super::{Context, GuestOutput};
+use super::{Context, GuestOutput, memory};
 use crate::host::Host;
 
 /// Bytes that an element of a table is charged with.
@@ -46,6 +46,42 @@ impl HostServices for NoHost {
     }
 
     fn console_log(&self, _: &str) {}
+}
+
+/// Addresses and lengths a guest passes with a host call; the same in both modes.
+pub(super) struct HostCallArguments {
+    pub(super) binding: (u32, u32),
+    pub(super) namespace: (u32, u32),
+    pub(super) operation: (u32, u32),
+    pub(super) payload: (u32, u32),
+}
+
+/// A host call, copied out of the guest.
+pub(super) struct HostCall {
+    pub(super) binding: String,
+    pub(super) namespace: String,
+    pub(super) operation: String,
+    pub(super) payload: Vec<u8>,
+}
+
+impl HostCallArguments {
+    /// Counts the call and copies it. Wild pointers come first: they are worse than having asked too often.
+    pub(super) fn read<T: Sandboxed>(
+        self,
+        caller: &mut Caller<'_, T>,
+        import: memory::ImportName,
+    ) -> wasmtime::Result<HostCall> {
+        let mut sent = 0;
+        for (address, len) in [self.binding, self.namespace, self.operation, self.payload] {
+            memory::check(caller, import, address, len)?;
+            sent += u64::from(len);
+        }
+        caller.data_mut().sandbox().charge_host_call(sent)?;
+        let mut text = |(address, len)| memory::read_text(caller, import, address, len);
+        let (binding, namespace, operation) = (text(self.binding)?, text(self.namespace)?, text(self.operation)?);
+        let payload = memory::read(caller, import, self.payload.0, self.payload.1)?;
+        Ok(HostCall { binding, namespace, operation, payload })
+    }
 }
 
 /// What the instances of one case share, as this folder sees it.

@@ -18,8 +18,8 @@ use wasmtime_wasi::I32Exit;
 
 use super::engine::{Engine, Limits, Module, ticks};
 use super::fault::{self, Circumstances};
-use super::link::{self, LinkError, NOTHING};
-use super::sandbox::{NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
+use super::link::{self, LinkError, NOTHING, Signature};
+use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
 use super::{Context, Guest, GuestOutput, Instance, default_clock, memory, response, wasi_ctx};
 use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
 use crate::model::policy::{ExecutionMode, ProtocolVersion, Settings};
@@ -58,7 +58,7 @@ impl Sandboxed for State {
 impl WapcGuest {
     /// Links the module.
     pub(super) fn new(engine: &Engine, module: &Module) -> Result<Self, LinkError> {
-        const CALL: (&[ValType], &[ValType]) = (&[ValType::I32, ValType::I32], &[ValType::I32]);
+        const CALL: Signature = (&[ValType::I32, ValType::I32], &[ValType::I32]);
         link::require(module, MODE, &[(names::GUEST_CALL, CALL)])?;
         let has = |name| link::has_function(module, MODE, name, NOTHING);
         let mut starts = Vec::new();
@@ -311,6 +311,7 @@ fn guest_request(mut caller: Caller<'_, State>, operation: u32, message: u32) ->
 }
 
 fn guest_response(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::GUEST_RESPONSE_FN, address, len)?;
     caller.data().sandbox.check_reply(len)?;
     let reply = memory::read(&mut caller, names::GUEST_RESPONSE_FN, address, len)?;
     if let Some(module) = module(&caller) {
@@ -320,6 +321,7 @@ fn guest_response(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasm
 }
 
 fn guest_error(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::GUEST_ERROR_FN, address, len)?;
     caller.data().sandbox.check_reply(len)?;
     let text = memory::read_text(&mut caller, names::GUEST_ERROR_FN, address, len)?;
     if let Some(module) = module(&caller) {
@@ -341,15 +343,16 @@ fn host_call(
     payload_len: u32,
 ) -> wasmtime::Result<i32> {
     const NAME: &str = names::HOST_CALL;
-    let sent = [binding_len, namespace_len, operation_len, payload_len].into_iter().map(u64::from).sum();
-    caller.data_mut().sandbox.charge_host_call(sent)?;
-    let binding = memory::read_text(&mut caller, NAME, binding, binding_len)?;
-    let namespace = memory::read_text(&mut caller, NAME, namespace, namespace_len)?;
-    let operation = memory::read_text(&mut caller, NAME, operation, operation_len)?;
-    let payload = memory::read(&mut caller, NAME, payload, payload_len)?;
+    let call = HostCallArguments {
+        binding: (binding, binding_len),
+        namespace: (namespace, namespace_len),
+        operation: (operation, operation_len),
+        payload: (payload, payload_len),
+    }
+    .read(&mut caller, NAME)?;
     let Some(module) = caller.data().module.clone() else { return Ok(0) };
     // It fails only when the callback does, and that is a value for the guest.
-    let code = module.do_host_call(&binding, &namespace, &operation, &payload).unwrap_or(0);
+    let code = module.do_host_call(&call.binding, &call.namespace, &call.operation, &call.payload).unwrap_or(0);
     caller.data_mut().sandbox.charge_host_bytes(module.host_response_len() as u64)?;
     Ok(code)
 }
@@ -375,6 +378,7 @@ fn host_error(mut caller: Caller<'_, State>, address: u32) -> wasmtime::Result<(
 }
 
 fn console_log(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::HOST_CONSOLE_LOG, address, len)?;
     caller.data_mut().sandbox.charge_log(len as usize)?;
     let text = memory::read_text(&mut caller, names::HOST_CONSOLE_LOG, address, len)?;
     caller.data().sandbox.host.console_log(&text);

@@ -11,8 +11,8 @@ use wasmtime_wasi::I32Exit;
 use super::engine::{Engine, Limits, Module, ticks};
 use super::fault;
 use super::link::{self, LinkError, NOTHING};
-use super::sandbox::{NoHost, Sandbox, Sandboxed, Surroundings, lock};
-use super::{Context, Guest, GuestOutput, Instance, default_clock, memory, response, wasi_ctx};
+use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Surroundings, lock};
+use super::{Context, Guest, GuestOutput, Instance, default_clock, response, wasi_ctx};
 use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
 use crate::model::policy::{ExecutionMode, Settings};
 use crate::model::request::Request;
@@ -95,7 +95,11 @@ impl WasiInstance {
             (code, refused_memory) => {
                 let stderr = String::from_utf8_lossy(&streams.stderr).trim().to_owned();
                 match refused_memory {
-                    Some(refused) => Err(refused.fault(&format!("it exited with code {code}: {stderr}"))),
+                    Some(refused) => {
+                        // The first line says it all; what Go adds is a page about its threads.
+                        let line = stderr.lines().next().unwrap_or("");
+                        Err(refused.fault(&format!("it exited with code {code}: {line}")))
+                    }
                     None => Ok(Ended::Badly(code, stderr)),
                 }
             }
@@ -171,14 +175,15 @@ fn host_call(
     payload_len: u32,
 ) -> wasmtime::Result<i32> {
     const NAME: &str = "host.call";
-    let sent = [binding_len, namespace_len, operation_len, payload_len].into_iter().map(u64::from).sum();
-    caller.data_mut().sandbox.charge_host_call(sent)?;
-    let binding = memory::read_text(&mut caller, NAME, binding, binding_len)?;
-    let namespace = memory::read_text(&mut caller, NAME, namespace, namespace_len)?;
-    let operation = memory::read_text(&mut caller, NAME, operation, operation_len)?;
-    let payload = memory::read(&mut caller, NAME, payload, payload_len)?;
+    let call = HostCallArguments {
+        binding: (binding, binding_len),
+        namespace: (namespace, namespace_len),
+        operation: (operation, operation_len),
+        payload: (payload, payload_len),
+    }
+    .read(&mut caller, NAME)?;
     let sandbox = &mut caller.data_mut().sandbox;
-    let (code, reply) = match sandbox.host.call(&binding, &namespace, &operation, &payload) {
+    let (code, reply) = match sandbox.host.call(&call.binding, &call.namespace, &call.operation, &call.payload) {
         Ok(reply) => (0, reply),
         Err(text) => (1, text.into_bytes()),
     };
