@@ -1,4 +1,11 @@
 //! Step 6: a finished run becomes bytes. One file per format; formats only read the [`RunReport`].
+//!
+//! Where the bytes go (stdout, stderr, a file) is the caller's
+//! decision, and so is everything about the terminal.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
+
+pub mod escape;
 
 use std::io;
 
