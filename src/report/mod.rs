@@ -5,7 +5,13 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
 
+mod diff;
 pub mod escape;
+mod groups;
+mod layout;
+#[cfg(test)]
+mod testing;
+mod wording;
 
 use std::io;
 
