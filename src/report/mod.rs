@@ -9,6 +9,7 @@ mod diff;
 pub mod escape;
 mod groups;
 mod json;
+mod junit;
 mod layout;
 #[cfg(test)]
 mod testing;
@@ -29,6 +30,7 @@ type Maker = fn(&Style) -> Box<dyn Format>;
 
 /// Every format by the name that `--report` takes.
 const FORMATS: &[(&str, Maker)] = &[
+    ("junit", |_| Box::new(junit::Junit)),
     ("json", |_| Box::new(json::Json)),
 ];
 
