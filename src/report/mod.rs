@@ -7,6 +7,7 @@
 
 mod diff;
 pub mod escape;
+pub mod github;
 mod groups;
 mod json;
 mod junit;
@@ -32,6 +33,7 @@ type Maker = fn(&Style) -> Box<dyn Format>;
 const FORMATS: &[(&str, Maker)] = &[
     ("junit", |_| Box::new(junit::Junit)),
     ("json", |_| Box::new(json::Json)),
+    ("github", |_| Box::new(github::Github::default())),
 ];
 
 /// The format called `name`; none when there is no such format.
