@@ -12,6 +12,7 @@ mod groups;
 mod json;
 mod junit;
 mod layout;
+pub mod markdown;
 #[cfg(test)]
 mod testing;
 mod wording;
@@ -33,6 +34,7 @@ type Maker = fn(&Style) -> Box<dyn Format>;
 const FORMATS: &[(&str, Maker)] = &[
     ("junit", |_| Box::new(junit::Junit)),
     ("json", |_| Box::new(json::Json)),
+    ("markdown", |_| Box::new(markdown::Markdown)),
     ("github", |_| Box::new(github::Github::default())),
 ];
 
