@@ -9,6 +9,7 @@ mod diff;
 pub mod escape;
 pub mod github;
 mod groups;
+pub mod human;
 mod json;
 mod junit;
 mod layout;
@@ -32,6 +33,7 @@ type Maker = fn(&Style) -> Box<dyn Format>;
 
 /// Every format by the name that `--report` takes.
 const FORMATS: &[(&str, Maker)] = &[
+    ("human", |style| Box::new(human::Human::new(*style))),
     ("junit", |_| Box::new(junit::Junit)),
     ("json", |_| Box::new(json::Json)),
     ("markdown", |_| Box::new(markdown::Markdown)),
@@ -78,7 +80,7 @@ pub enum StatusLevel {
     Fail,
     /// Those that were not run, and those that failed as announced.
     Skip,
-    /// Those that took long.
+    /// Those that took [`human::SLOW`] or longer.
     Slow,
     /// Those that passed.
     Pass,
