@@ -3,18 +3,6 @@
 //! A new format is one file and one line in [`FORMATS`]. Where the bytes go (stdout, stderr, a file) is the caller's
 //! decision, and so is everything about the terminal: a format is told its [`Style`] and asks nobody.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
-
-mod diff;
-pub mod escape;
-pub mod github;
-mod groups;
-pub mod human;
-mod json;
-mod junit;
-mod layout;
-pub mod markdown;
-#[cfg(test)]
 mod testing;
 mod wording;
 
