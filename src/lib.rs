@@ -1,12 +1,41 @@
 //! policy-verify: the batch verifier for Kubewarden policies.
+//!
+//! A suite goes in, seven steps run in order, a report comes out. `pipeline.rs` has the steps: `load` reads the suite,
+//! `resolve` gets the modules, `prepare` annotates and compiles them, `evaluate` asks each policy about each case,
+//! `compare` holds the answers against what was expected, [`report`] writes it down. What travels between them is in
+//! [`model`]; `runtime` is everything wasmtime, `host` everything a policy may ask while it runs.
+//!
+//! ```
+//! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/suites/quickstart/suite.yml");
+//! let mut options = policy_verify::Options::default();
+//! options.suites.push(path.into());
+//! let run = policy_verify::verify(&options, &())?;
+//! assert!(run.cases.iter().all(|case| !case.outcome.is_bad()));
+//! # Ok::<(), policy_verify::Error>(())
+//! ```
+//!
+//! The library is what the command `verify` is made of; before version 1.0 its interface may change at any time.
 
 pub mod model;
+pub mod report;
 
 mod compare;
+mod error;
 mod evaluate;
 mod host;
 mod load;
+mod pipeline;
 mod prepare;
-pub mod report;
 mod resolve;
 mod runtime;
+mod select;
+
+pub use self::error::Error;
+pub use self::load::Mistake;
+pub use self::pipeline::{ListedCase, Options, Progress, list, verify};
+pub use self::select::{Selection, TagExpression};
+
+/// The JSON Schema of suite files, generated from the types that parse them.
+pub fn suite_schema() -> serde_json::Value {
+    load::json_schema()
+}

@@ -1,1 +1,58 @@
-fn main() {}
+//! The command `verify`: parses what was typed, calls the library, returns the exit code.
+
+mod args;
+mod console;
+mod exit_code;
+mod run;
+mod suites;
+
+use std::ffi::OsString;
+use std::panic::catch_unwind;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command};
+use self::exit_code::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = with_default_command(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+        }
+    };
+    catch_unwind(|| dispatch(cli)).unwrap_or_else(|_| {
+        console::complain("this is a bug in verify; please report it with the suite and the lines above");
+        ExitCode::Bug
+    })
+}
+
+fn dispatch(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::List(arguments) => run::list(&arguments),
+        Command::Schema => {
+            let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
+            console::print(&format!("{text}\n"))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
+            console::print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// `verify suite.yml` means `verify run suite.yml`.
+fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).and_then(|argument| argument.to_str()).unwrap_or_default();
+    let command = Cli::command();
+    let is_known = command.get_subcommands().any(|known| known.get_name() == first)
+        || ["help", "-h", "--help", "-V", "--version"].contains(&first);
+    if !is_known {
+        arguments.insert(1.min(arguments.len()), "run".into());
+    }
+    arguments
+}

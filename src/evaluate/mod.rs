@@ -1,4 +1,157 @@
-//! evaluate
+//! Step 4: a case becomes an answer. Each case has its own instance and its own host; whatever goes wrong in one of
+//! them stays there.
 
 mod deploy;
 mod rules;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::host::{Host, Journal};
+use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
+use crate::model::hosting::{GuestLog, HostAnswers};
+use crate::model::policy::{PolicyType, Settings};
+use crate::model::request::Request;
+use crate::model::suite::{Case, Deployment, Expectation, RequestCase, SettingsCase};
+use crate::prepare::PreparedPolicy;
+use crate::runtime::{Context, Instance};
+
+/// What evaluating a case found.
+pub(crate) struct Evaluated<T> {
+    /// The answer.
+    pub(crate) answer: T,
+    /// The answer to the follow-up question, if one was asked.
+    pub(crate) second: Option<Answer>,
+    /// What happened between the policy and its host.
+    pub(crate) journal: Journal,
+    /// What the policy logged or printed.
+    pub(crate) log: GuestLog,
+}
+
+/// Whether the policy would be asked about a request at all.
+pub(crate) enum Applicability {
+    /// It is asked, or nothing says that it is not.
+    Asked,
+    /// No rule of the metadata selects the request, for this reason.
+    NotAsked(String),
+}
+
+/// Holds the request of a case against the rules of the policy's metadata.
+pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
+    let is_enforced = case.enforce_rules || matches!(case.expect, Expectation::NotApplicable);
+    match (&case.request, &policy.metadata) {
+        (Request::Admission(request), Some(metadata))
+            if is_enforced
+                && metadata.policy_type == PolicyType::Kubernetes
+                && !rules::selects(&metadata.rules, request) =>
+        {
+            Applicability::NotAsked(rules::explain(&metadata.rules, request))
+        }
+        _ => Applicability::Asked,
+    }
+}
+
+/// Asks the policy about the request of a case. `follow_up` makes the next request out of the response, for
+/// expectations about a second pass.
+pub(crate) fn request(
+    case: &Case,
+    asked: &RequestCase,
+    policy: &PreparedPolicy,
+    deployment: &Deployment,
+    policy_id: &str,
+    follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
+) -> Evaluated<Answer> {
+    let request = as_the_policy_takes_it(&asked.request, policy);
+    let ask = |session: &mut Session, request: &Request| -> Answer {
+        session.check_settings(&asked.settings)?;
+        let response = session.instance()?.validate(request, &asked.settings)?;
+        Ok(deploy::post_process(response, deployment, policy_id))
+    };
+    let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+    let answer = guarded(|| ask(&mut session, &request));
+    let mut evaluated = session.finish(answer, None);
+    let next = evaluated.answer.as_ref().ok().and_then(|response| follow_up(&request, response));
+    if let Some(next) = next {
+        let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+        let answer = guarded(|| ask(&mut session, &next));
+        evaluated.second = Some(session.finish(answer, None).answer);
+    }
+    evaluated
+}
+
+/// Asks the policy about the settings of a case.
+pub(crate) fn settings(
+    case: &Case,
+    asked: &SettingsCase,
+    policy: &PreparedPolicy,
+) -> Evaluated<Result<SettingsVerdict, Fault>> {
+    let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+    let verdict = guarded(|| session.instance()?.validate_settings(&asked.settings));
+    session.finish(verdict, None)
+}
+
+/// Raw policies see a document, whatever it is made from.
+fn as_the_policy_takes_it(request: &Request, policy: &PreparedPolicy) -> Request {
+    let is_raw = policy.metadata.as_ref().is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
+    if is_raw { Request::Raw(request.to_json()) } else { request.clone() }
+}
+
+/// A panic in our own code is a fault of one case, not the end of the run.
+fn guarded<T>(evaluate: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Fault::new(FaultKind::Internal, format!("verify itself failed while evaluating the case: {text}"))
+            .with_help("this is a bug in verify; please report it with the suite"))
+    })
+}
+
+/// One instance of a policy with its host.
+struct Session<'a> {
+    policy: &'a PreparedPolicy,
+    context: Context,
+    instance: Option<Box<dyn Instance>>,
+}
+
+impl<'a> Session<'a> {
+    fn new(case: &Case, policy: &'a PreparedPolicy, answers: Arc<HostAnswers>) -> Self {
+        let context = Context::new(Arc::new(Host::new(answers)), case.timeout);
+        Self { policy, context, instance: None }
+    }
+
+    /// The instance, started when it is first needed.
+    fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+        if self.instance.is_none() {
+            self.instance = Some(self.policy.guest.start(&self.context)?);
+        }
+        Ok(self.instance.as_mut().expect("it was started above"))
+    }
+
+    /// Settings are validated before every evaluation, as the server does.
+    fn check_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
+        let verdict = self.instance()?.validate_settings(settings)?;
+        if verdict.valid {
+            return Ok(());
+        }
+        let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
+        Err(Fault::new(FaultKind::Settings, format!("the policy refuses the settings of the case: {reason}"))
+            .with_help("a refusal that is wanted is written under `settingsCases:`"))
+    }
+
+    /// A call nobody could answer outranks what the policy made of it: a policy may swallow the error.
+    fn finish<T>(self, answer: Result<T, Fault>, second: Option<Answer>) -> Evaluated<Result<T, Fault>> {
+        let output = self.instance.as_ref().map(|instance| instance.output()).unwrap_or_default();
+        let mut journal = self.context.host.journal();
+        let answer = match journal.fault.take() {
+            Some(fault) => Err(fault),
+            None => answer,
+        };
+        let log = GuestLog {
+            lines: std::mem::take(&mut journal.log_lines),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            is_truncated: output.is_truncated,
+        };
+        Evaluated { answer, second, journal, log }
+    }
+}

@@ -9,7 +9,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::schema::{CaseEntry, Either, FileOr, Operation, UserEntry};
 use super::workload;
 use super::yaml::Node;
-use crate::model::request::{AdmissionRequest, GroupVersionKind, GroupVersionResource, Request, UserInfo};
+use crate::model::request::{AdmissionRequest, Request, UserInfo};
 use crate::model::source::{Span, Spanned};
 
 /// The uid of every request made from a manifest: the example of Kubernetes' documentation, which `kwctl scaffold
@@ -192,7 +192,7 @@ impl Requests<'_> {
         let operation = match &case.operation {
             Some(operation) => operation.value,
             None => match (&object, &old_object) {
-                (Some(_), None) => Operation::Create,
+                (Some((object, _)), None) => self.usual_operation(object),
                 (None, Some(_)) => Operation::Delete,
                 _ => Operation::Update,
             },
@@ -227,6 +227,14 @@ impl Requests<'_> {
         self.assemble(case, operation, object, old_object, &span, mistakes)
     }
 
+    /// What an object alone means: it is created, unless its kind is only ever connected to (`PodExecOptions`).
+    fn usual_operation(&self, object: &Value) -> Operation {
+        let info = text_at(object, "/apiVersion").zip(text_at(object, "/kind"));
+        let info = info.and_then(|(api_version, kind)| self.kinds.lookup(&api_version, &kind));
+        let is_connected = info.and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
+        if is_connected { Operation::Connect } else { Operation::Create }
+    }
+
     /// Applies `wrap` and `namespace` to one of the objects.
     fn finish_object(&self, case: &CaseEntry, document: &mut Value, mistakes: &mut Mistakes) {
         if let Some(workload) = &case.wrap {
@@ -253,16 +261,8 @@ impl Requests<'_> {
     ) -> Option<AdmissionRequest> {
         let subject = object.as_ref().or(old_object.as_ref())?;
         let info = self.kind_of(subject, span, mistakes)?;
-        let kind = GroupVersionKind {
-            group: info.group.to_string(),
-            version: info.version.to_string(),
-            kind: info.kind.to_string(),
-        };
-        let resource = GroupVersionResource {
-            group: info.group.to_string(),
-            version: info.version.to_string(),
-            resource: info.plural.to_string(),
-        };
+        let kind = info.group_version_kind();
+        let resource = info.group_version_resource();
         let name = text_at(subject, "/metadata/name");
         let namespace = if info.is_namespaced {
             Some(text_at(subject, "/metadata/namespace").unwrap_or_else(|| "default".into()))
@@ -273,7 +273,10 @@ impl Requests<'_> {
             // The API server names a namespace as the namespace of its own request.
             (kind.kind == "Namespace" && kind.group.is_empty()).then(|| name.clone()).flatten()
         };
-        let sub_resource = case.subresource.as_ref().map(|subresource| subresource.value.clone());
+        let sub_resource = match &case.subresource {
+            Some(written) => Some(written.value.clone()),
+            None => info.subresource.map(|subresource| subresource.name.to_owned()),
+        };
         Some(AdmissionRequest {
             uid: UID.into(),
             request_kind: Some(kind.clone()),

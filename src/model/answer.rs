@@ -139,6 +139,13 @@ pub enum FaultKind {
     /// The policy refused the settings of the case. Not a word of `expect`: wanted refusals are `settingsCases`.
     #[serde(skip_deserializing)]
     Settings,
+    /// No rule of the metadata selects the request, so that the policy would never be asked in the cluster. Not a word
+    /// of `expect: {fault: …}`: it is written `expect: not-applicable`.
+    #[serde(skip_deserializing)]
+    NotApplicable,
+    /// A bug in verify itself. Not a word of `expect`.
+    #[serde(skip_deserializing)]
+    Internal,
 }
 
 impl fmt::Display for FaultKind {
@@ -154,6 +161,8 @@ impl fmt::Display for FaultKind {
             Self::MissingBuiltins => "missing-builtins",
             Self::Limit => "limit",
             Self::Settings => "settings",
+            Self::NotApplicable => "not-applicable",
+            Self::Internal => "internal",
         })
     }
 }

@@ -31,6 +31,17 @@ impl Request {
         }
     }
 
+    /// The same request about another object: the one a policy made of it.
+    #[must_use]
+    pub fn with_document(&self, document: Value) -> Self {
+        match self {
+            Self::Admission(request) => {
+                Self::Admission(Box::new(AdmissionRequest { object: Some(document), ..(**request).clone() }))
+            }
+            Self::Raw(_) => Self::Raw(document),
+        }
+    }
+
     /// What a mutated object is compared with; none for requests without an object (deletions).
     pub fn mutable_document(&self) -> Option<&Value> {
         match self {

@@ -1,0 +1,227 @@
+//! What can be typed; the comments here are `--help`. Nothing here touches the system.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use policy_verify::TagExpression;
+use policy_verify::report::{self, StatusLevel};
+use regex::Regex;
+
+/// Batch verifier for Kubewarden policies
+#[derive(Debug, Parser)]
+#[command(name = "verify", version, max_term_width = 100, after_help = "`verify SUITE` is short for `verify run SUITE`.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run suites and report what policies answered
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// List the cases of suites without running them
+    List(ListArgs),
+    /// Print the JSON Schema of suite files, for editors
+    Schema,
+    /// Print a completion script
+    Completions {
+        /// Shell the script is for
+        shell: clap_complete::Shell,
+    },
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0   every selected case met its expectation
+  1   a case failed or met a fault, or an xfail passed
+  2   bad flags, mistakes in a suite, a report that cannot be written
+  3   a policy could not be had
+  4   nothing selected
+  70  a bug in verify itself
+
+Example:
+  verify suite.yml --filter owner --report junit=junit.xml";
+
+/// Which suites and which of their cases.
+#[derive(Debug, Args)]
+pub(crate) struct SelectionArgs {
+    /// Suite files, folders or globs; by default suite.yml and *.suite.yml here
+    #[arg(value_name = "SUITE")]
+    pub(crate) suites: Vec<PathBuf>,
+
+    /// Run only cases whose name matches; may be repeated
+    #[arg(short, long, value_name = "REGEX", env = "VERIFY_FILTER")]
+    pub(crate) filter: Vec<String>,
+
+    /// Take --filter as whole names instead of regular expressions
+    #[arg(long, env = "VERIFY_EXACT")]
+    pub(crate) exact: bool,
+
+    /// Leave out cases whose name matches; may be repeated
+    #[arg(long, value_name = "REGEX", env = "VERIFY_SKIP")]
+    pub(crate) skip: Vec<Regex>,
+
+    /// Run only cases with these tags: a,!b is a without b; repeat for or
+    #[arg(long = "tag", value_name = "TAGS", env = "VERIFY_TAG")]
+    pub(crate) tags: Vec<TagExpression>,
+
+    /// Set a variable of the suite; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
+    pub(crate) variables: Vec<(String, String)>,
+
+    /// Succeed when nothing is selected
+    #[arg(long, env = "VERIFY_ALLOW_EMPTY")]
+    pub(crate) allow_empty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    /// How many cases run at once; by default as many as there are processors
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
+    pub(crate) jobs: Option<u16>,
+
+    /// Write a report; may be repeated. Without FILE it goes to stdout
+    #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
+    pub(crate) reports: Vec<ReportTarget>,
+
+    /// Cases the human report shows: none, fail, skip, slow, pass, all
+    #[arg(long, value_name = "LEVEL", default_value = "fail", env = "VERIFY_STATUS",
+          value_parser = PossibleValuesParser::new(["none", "fail", "skip", "slow", "pass", "all"]))]
+    pub(crate) status: String,
+
+    /// Say less; twice: only the last line
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) quiet: u8,
+
+    /// Say more: requests, responses, where policies come from
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", env = "VERIFY_COLOR")]
+    pub(crate) color: ColorChoice,
+
+    /// The same as --color never, as in kwctl
+    #[arg(long, hide = true)]
+    pub(crate) no_color: bool,
+
+    /// Most memory an instance of a policy may have, such as 256MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
+    pub(crate) max_memory: Option<u64>,
+
+    /// Exit with 0 although cases failed
+    #[arg(long, env = "VERIFY_NO_FAIL")]
+    pub(crate) no_fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    /// How to print the list
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// One name a line
+    Human,
+    /// One document
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A format and where it goes; stdout without a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportTarget {
+    pub(crate) format: String,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl FromStr for ReportTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = match text.split_once('=') {
+            Some((_, "")) => return Err("the name of the file is missing behind `=`".into()),
+            Some((format, file)) => (format, Some(PathBuf::from(file))),
+            None => (text, None),
+        };
+        if !report::names().any(|name| name == format) {
+            let known = report::names().collect::<Vec<_>>().join(", ");
+            return Err(format!("unknown format `{format}`; known are {known}"));
+        }
+        Ok(Self { format: format.to_owned(), file })
+    }
+}
+
+impl RunArgs {
+    pub(crate) fn status_level(&self) -> StatusLevel {
+        self.status.parse().unwrap_or_default()
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a variable is set as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Reads `256MiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let shift = match text[digits..].trim() {
+        "" | "B" => 0,
+        "KiB" | "K" => 10,
+        "MiB" | "M" => 20,
+        "GiB" | "G" => 30,
+        unit => return Err(format!("`{unit}` is no unit; known are KiB, MiB, GiB")),
+    };
+    let number: u64 = text[..digits].parse().map_err(|_| "a size is a number and a unit, such as 256MiB".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is too much".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        let command = Cli::command();
+        let run = command.get_subcommands().find(|command| command.get_name() == "run").unwrap();
+        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some() && !argument.is_hide_set()) {
+            let long = argument.get_long().unwrap();
+            if ["help", "quiet", "verbose"].contains(&long) {
+                continue;
+            }
+            let wanted = format!("VERIFY_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{long}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(size("256MiB"), Ok(256 << 20));
+        assert_eq!(size("64"), Ok(64));
+        assert!(size("5 bananas").is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! What goes to the terminal: colour and width are decided here, once; progress and diagnostics go to stderr.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use policy_verify::model::outcome::CaseReport;
+use policy_verify::report::escape;
+use policy_verify::{Error, Progress};
+
+use super::args::ColorChoice;
+use super::exit_code::ExitCode;
+
+/// Prints to stdout. A reader that has gone away is no reason to complain.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to stdout: {error}"));
+            ExitCode::Usage
+        }
+        _ => ExitCode::Success,
+    }
+}
+
+/// Prints a complaint to stderr.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "verify: {text}");
+}
+
+/// Prints why nothing was run to stderr, with the lines of the suite it is about.
+pub(crate) fn explain(error: &Error, uses_colour: bool) {
+    let theme = match (uses_colour, io::stderr().is_terminal()) {
+        (true, _) => miette::GraphicalTheme::unicode(),
+        (false, _) => miette::GraphicalTheme::unicode_nocolor(),
+    };
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width()).with_context_lines(0);
+    let mut stderr = io::stderr().lock();
+    if let Error::Suites(mistakes) = error {
+        for mistake in mistakes {
+            let mut text = String::new();
+            if handler.render_report(&mut text, mistake).is_ok() {
+                let _ = writeln!(stderr, "{}", escape::without_commands(text.trim_end()));
+            }
+        }
+    }
+    let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
+    let _ = writeln!(stderr, "verify: {error}{help}");
+}
+
+/// Whether a variable is set to anything.
+pub(crate) fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// Whether nobody is watching: in CI there are no bars and no second chances.
+pub(crate) fn is_ci() -> bool {
+    is_set("CI") || is_set("TF_BUILD") || is_github()
+}
+
+/// Whether GitHub Actions runs us.
+pub(crate) fn is_github() -> bool {
+    env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// Whether to use colour on a stream. `NO_COLOR` wins over everything but the flag.
+pub(crate) fn uses_colour(choice: ColorChoice, is_terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if is_set("NO_COLOR") => false,
+        ColorChoice::Auto => is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE") || is_github() || is_terminal,
+    }
+}
+
+/// Columns of the terminal; 100 where there is none.
+pub(crate) fn width() -> usize {
+    let from_environment = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let from_terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    from_environment.or_else(from_terminal).unwrap_or(100).clamp(40, 200)
+}
+
+/// A bar on stderr, at a terminal only.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        let target = if is_wanted && !is_ci() && io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self(ProgressBar::with_draw_target(Some(0), target))
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn started(&self, cases: usize) {
+        let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
+        if let Ok(style) = template {
+            self.0.set_style(style);
+        }
+        self.0.set_length(cases as u64);
+        self.0.set_message("compiling");
+        self.0.tick();
+    }
+
+    fn prepared(&self) {
+        self.0.set_message("running");
+    }
+
+    fn case_finished(&self, _report: &CaseReport) {
+        self.0.inc(1);
+    }
+}

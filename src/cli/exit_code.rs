@@ -1,0 +1,45 @@
+//! The contract with CI: what each exit code means.
+
+use std::process::Termination;
+
+/// How the process ends. Higher reasons outrank lower ones where several apply; see [`ExitCode::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitCode {
+    /// Every selected case met its expectation.
+    Success = 0,
+    /// A case failed or met a fault, or an `xfail` passed.
+    Failure = 1,
+    /// Bad flags, a suite with mistakes, a report that cannot be written.
+    Usage = 2,
+    /// A policy could not be had.
+    Unavailable = 3,
+    /// Nothing was selected.
+    NothingSelected = 4,
+    /// A bug in verify itself.
+    Bug = 70,
+}
+
+impl ExitCode {
+    /// The code of a finished run.
+    pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool) -> Self {
+        use policy_verify::model::answer::FaultKind;
+        use policy_verify::model::outcome::Outcome;
+
+        let is_bug = |outcome: &Outcome| matches!(outcome, Outcome::Error(fault) if fault.kind == FaultKind::Internal);
+        if run.cases.iter().any(|case| is_bug(&case.outcome)) {
+            Self::Bug
+        } else if run.policies.iter().any(|policy| policy.unavailable.is_some()) {
+            Self::Unavailable
+        } else if run.cases.iter().any(|case| case.outcome.is_bad()) && !is_forgiving {
+            Self::Failure
+        } else {
+            Self::Success
+        }
+    }
+}
+
+impl Termination for ExitCode {
+    fn report(self) -> std::process::ExitCode {
+        std::process::ExitCode::from(self as u8)
+    }
+}

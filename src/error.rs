@@ -1,0 +1,70 @@
+//! Why nothing could be run. What goes wrong with a policy or a case is in the report instead.
+
+use std::fmt;
+
+use miette::Diagnostic;
+
+use crate::load::Mistake;
+use crate::model::suite::Case;
+
+/// Why nothing could be run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The suites hold mistakes; all of them.
+    Suites(Vec<Mistake>),
+    /// The selection leaves nothing to run.
+    NothingSelected {
+        /// How many cases the suites have.
+        total: usize,
+    },
+    /// The engine could not be set up.
+    Engine(String),
+}
+
+impl Error {
+    /// `only:` where it is refused.
+    pub(crate) fn only_in_ci(cases: &[&Case]) -> Self {
+        let mistakes = cases.iter().map(|case| {
+            Mistake::new(&case.span, "`only` would hide the other cases, and is refused in CI")
+                .with_help("take it out before you commit".to_owned())
+        });
+        Self::Suites(mistakes.collect())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suites(mistakes) => match mistakes.len() {
+                1 => write!(f, "the suite has a mistake; nothing was run"),
+                several => write!(f, "the suite has {several} mistakes; nothing was run"),
+            },
+            Self::NothingSelected { total: 0 } => write!(f, "the suites hold no case"),
+            Self::NothingSelected { total } => write!(f, "none of the {total} cases is selected"),
+            Self::Engine(text) => write!(f, "the Wasm engine could not be set up: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Diagnostic for Error {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        match self {
+            Self::NothingSelected { .. } => {
+                Some(Box::new("a run that checks nothing is no success; `--allow-empty` makes it one"))
+            }
+            _ => None,
+        }
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        match self {
+            Self::Suites(mistakes) => {
+                Some(Box::new(mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
+            }
+            _ => None,
+        }
+    }
+}

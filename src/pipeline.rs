@@ -1,0 +1,360 @@
+//! The steps in order. The only file that knows more than one of them; read it first.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::compare::{self, Judgement};
+use crate::evaluate::{self, Applicability};
+use crate::load;
+use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
+use crate::model::hosting::{GuestLog, HostCall};
+use crate::model::outcome::{
+    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable,
+};
+use crate::model::request::Request;
+use crate::model::source::Span;
+use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, SettingsCase, Suite};
+use crate::prepare::{self, PreparedPolicy};
+use crate::resolve;
+use crate::runtime::engine::{Engine, Limits};
+use crate::select::{self, Selection};
+
+/// What to run, and how.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Suite files, as the user typed them.
+    pub suites: Vec<PathBuf>,
+    /// Values for variables of the suites: name and text.
+    pub variables: Vec<(String, String)>,
+    /// Which cases to run.
+    pub selection: Selection,
+    /// How many cases run at once; as many as there are processors by default.
+    pub jobs: Option<usize>,
+    /// Most memory one instance of a policy may have, in bytes; 256 MiB by default.
+    pub memory: Option<u64>,
+    /// Whether `only:` is refused, so that a forgotten one cannot hide the rest of a suite.
+    pub refuses_only: bool,
+    /// Whether it is fine that nothing is selected.
+    pub allows_empty: bool,
+}
+
+/// Is told how a run goes on, from several threads at once.
+pub trait Progress: Sync {
+    /// Suites are read; this many cases will run.
+    fn started(&self, cases: usize);
+    /// All policies are compiled.
+    fn prepared(&self) {}
+    /// One case is over.
+    fn case_finished(&self, report: &CaseReport);
+}
+
+/// For callers that do not want to know.
+impl Progress for () {
+    fn started(&self, _cases: usize) {}
+    fn case_finished(&self, _report: &CaseReport) {}
+}
+
+/// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to
+/// the caller.
+///
+/// # Errors
+///
+/// When nothing could be run: mistakes in a suite, nothing selected, no engine. Whatever goes wrong with a policy or a
+/// case is in the report.
+pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
+    let started_at = jiff::Timestamp::now();
+    let start = Instant::now();
+    let suites = load_all(options)?;
+    let selected = select::cases(&suites, &options.selection, options.refuses_only)?;
+    if selected.is_empty() && !options.allows_empty {
+        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
+    }
+    progress.started(selected.len());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
+    let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
+    let limits = Limits::default();
+    let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
+    let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
+    pool.install(|| {
+        let wanted = wanted_policies(&suites, &selected, &options.selection);
+        let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
+        let prepared = prepare::policies(&specs, resolve::policies(&specs), &engine);
+        progress.prepared();
+        let policy_of = |suite: usize, case: &Case| -> &Result<PreparedPolicy, Arc<Unavailable>> {
+            let position = wanted.binary_search(&(suite, case.policy.0));
+            &prepared[position.expect("the policies of all selected cases are wanted")]
+        };
+        let cases = selected.par_iter().map(|&(suite, case)| {
+            let spec = &suites[suite].policies[case.policy.0];
+            let report = report(suite, case, spec, policy_of(suite, case));
+            progress.case_finished(&report);
+            report
+        });
+        let cases = cases.collect();
+        let policies = wanted.iter().zip(&prepared).map(|((suite, policy), prepared)| {
+            policy_report(*suite, &suites[*suite].policies[*policy], prepared)
+        });
+        let policies = policies.collect();
+        let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
+        Ok(RunReport { suites, policies, cases, started_at, duration: start.elapsed() })
+    })
+}
+
+/// A case, as `verify list` shows it.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct ListedCase {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// Name of its policy.
+    pub policy: String,
+    /// Path of the suite, relative to the repository root.
+    pub file: String,
+    /// Line of its name.
+    pub line: usize,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// The cases a run would have, in order. Nothing is fetched or compiled.
+///
+/// # Errors
+///
+/// Mistakes in a suite, or nothing selected.
+pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
+    let suites = load_all(options)?;
+    let selected = select::cases(&suites, &options.selection, options.refuses_only)?;
+    if selected.is_empty() && !options.allows_empty {
+        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
+    }
+    let listed = selected.into_iter().map(|(suite, case)| ListedCase {
+        id: case.id.clone(),
+        policy: suites[suite].policies[case.policy.0].name.clone(),
+        file: case.span.file.path.clone(),
+        line: case.span.line,
+        tags: case.tags.clone(),
+    });
+    Ok(listed.collect())
+}
+
+/// Reads every suite, so that the mistakes of all of them are known at once.
+fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
+    let mut suites = Vec::new();
+    let mut mistakes = Vec::new();
+    for path in &options.suites {
+        match load::suite(path, &options.variables) {
+            Ok(suite) => suites.push(suite),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
+}
+
+/// The policies the run needs, sorted: those of the selected cases, and every declared one when nothing is left out.
+fn wanted_policies(suites: &[Suite], selected: &[(usize, &Case)], selection: &Selection) -> Vec<(usize, usize)> {
+    let mut wanted: Vec<(usize, usize)> = selected.iter().map(|(suite, case)| (*suite, case.policy.0)).collect();
+    if selection.is_everything() {
+        let all = suites.iter().enumerate();
+        wanted.extend(all.flat_map(|(suite, read)| (0..read.policies.len()).map(move |policy| (suite, policy))));
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
+    SuiteSummary {
+        name: suite.name.clone(),
+        path: suite.file.path.clone(),
+        argument: path.to_string_lossy().into_owned(),
+        span: Span::start_of(&suite.file),
+    }
+}
+
+fn policy_report(
+    suite: usize,
+    spec: &PolicySpec,
+    prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
+) -> PolicyReport {
+    let ready = prepared.as_ref().ok();
+    PolicyReport {
+        name: spec.name.clone(),
+        suite,
+        uri: spec.uri_text.clone(),
+        digest: ready.map(|policy| policy.digest),
+        size: ready.map(|policy| policy.module.len() as u64),
+        execution_mode: ready.map(|policy| policy.execution_mode),
+        compile_time: ready.map_or(Duration::ZERO, |policy| policy.compile_time),
+        span: spec.span.clone(),
+        unavailable: prepared.as_ref().err().cloned(),
+    }
+}
+
+/// What is known about a case before its outcome is settled.
+#[derive(Default)]
+struct Findings {
+    judgement: Option<Judgement>,
+    request: Option<serde_json::Value>,
+    response: Option<AdmissionResponse>,
+    fault: Option<Fault>,
+    calls: Vec<HostCall>,
+    log: GuestLog,
+    warnings: Vec<String>,
+    unused: Vec<Mismatch>,
+}
+
+/// Runs one case and settles how it ended.
+fn report(
+    suite: usize,
+    case: &Case,
+    spec: &PolicySpec,
+    policy: &Result<PreparedPolicy, Arc<Unavailable>>,
+) -> CaseReport {
+    let start = Instant::now();
+    let (findings, outcome) = match (&case.skip, policy) {
+        (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
+        (None, Err(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
+        (None, Ok(policy)) => {
+            let mut findings = run(case, spec, policy);
+            let outcome = outcome(case, &mut findings);
+            (findings, outcome)
+        }
+    };
+    let kind = match case.body {
+        CaseBody::Request(_) => CaseKind::Case,
+        CaseBody::Settings(_) => CaseKind::Settings,
+        CaseBody::Check(_) => CaseKind::Check,
+    };
+    CaseReport {
+        id: case.id.clone(),
+        name: case.name.clone(),
+        suite,
+        policy: spec.name.clone(),
+        kind,
+        outcome,
+        span: case.span.clone(),
+        duration: start.elapsed(),
+        request: findings.request,
+        response: findings.response,
+        fault: findings.fault,
+        calls: findings.calls,
+        log: findings.log,
+        warnings: findings.warnings,
+        is_weak: case.is_weak(),
+    }
+}
+
+fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+    match &case.body {
+        CaseBody::Request(asked) => run_request(case, asked, spec, policy),
+        CaseBody::Settings(asked) => run_settings(case, asked, policy),
+        CaseBody::Check(check) => {
+            let judgement = Some(prepare::check::mismatches(check, policy).into());
+            Findings { judgement, ..Findings::default() }
+        }
+    }
+}
+
+fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+    let request = Some(asked.request.to_json());
+    match (evaluate::applicability(asked, policy), &asked.expect) {
+        (Applicability::NotAsked(_), Expectation::NotApplicable) => {
+            return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };
+        }
+        (Applicability::NotAsked(reason), _) => {
+            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
+                .with_help("write `expect: not-applicable`, or `rules: ignore` to ask it all the same");
+            let judgement = Some(Judgement::Fault(fault.clone()));
+            return Findings { judgement, request, fault: Some(fault), ..Findings::default() };
+        }
+        (Applicability::Asked, Expectation::NotApplicable) => {
+            let mismatch = Mismatch {
+                kind: MismatchKind::Verdict,
+                at: String::new(),
+                expected: "not applicable: no rule of the metadata selects the request".into(),
+                actual: match policy.metadata {
+                    Some(_) => "a rule selects it, so the policy is asked".into(),
+                    None => "the policy has no metadata, so nothing says what it is asked".into(),
+                },
+                span: case.expect_span.clone(),
+            };
+            let judgement = Some(Judgement::Mismatches(vec![mismatch]));
+            return Findings { judgement, request, ..Findings::default() };
+        }
+        (Applicability::Asked, _) => {}
+    }
+    let wants_second_pass = compare::wants_second_pass(&asked.expect);
+    let follow_up = |request: &Request, response: &AdmissionResponse| {
+        let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
+        Some(request.with_document(changed))
+    };
+    let evaluated = evaluate::request(case, asked, policy, &spec.deployment, &spec.name, &follow_up);
+    let judgement = compare::answer(
+        &asked.expect,
+        &case.expect_span,
+        &asked.request,
+        &evaluated.answer,
+        evaluated.second.as_ref(),
+    );
+    let (response, fault) = match evaluated.answer {
+        Ok(response) => (Some(response), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let (calls, warnings, unused) = from_journal(evaluated.journal);
+    Findings { judgement: Some(judgement), request, response, fault, calls, log: evaluated.log, warnings, unused }
+}
+
+fn run_settings(case: &Case, asked: &SettingsCase, policy: &PreparedPolicy) -> Findings {
+    let evaluated = evaluate::settings(case, asked, policy);
+    let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
+    let (calls, warnings, unused) = from_journal(evaluated.journal);
+    Findings {
+        judgement: Some(judgement),
+        fault: evaluated.answer.err(),
+        calls,
+        log: evaluated.log,
+        warnings,
+        unused,
+        ..Findings::default()
+    }
+}
+
+/// Calls, remarks, and a mismatch for every answer that nobody asked for.
+fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, Vec<Mismatch>) {
+    let unused = journal.unused.into_iter().map(|unused| Mismatch {
+        kind: MismatchKind::Calls,
+        at: String::new(),
+        expected: format!("the policy asks {} about {}", unused.capability, unused.request),
+        actual: "it never did: the answer is unused".into(),
+        span: unused.span,
+    });
+    (journal.calls, journal.warnings, unused.collect())
+}
+
+/// Settles the outcome: unused answers count, and a case that is known to fail must do so.
+fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
+    let outcome = match findings.judgement.take() {
+        None | Some(Judgement::Holds) if findings.unused.is_empty() => Outcome::Passed,
+        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.unused)),
+        Some(Judgement::Mismatches(mut mismatches)) => {
+            mismatches.append(&mut findings.unused);
+            Outcome::Failed(mismatches)
+        }
+        Some(Judgement::Fault(fault)) => {
+            findings.fault = Some(fault.clone());
+            Outcome::Error(fault)
+        }
+    };
+    match (&case.xfail, outcome) {
+        (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
+        // A bug of ours is nobody's known trouble.
+        (Some(_), Outcome::Error(fault)) if fault.kind == FaultKind::Internal => Outcome::Error(fault),
+        (Some(reason), Outcome::Failed(_) | Outcome::Error(_)) => Outcome::Xfailed(reason.value.clone()),
+        (_, outcome) => outcome,
+    }
+}
