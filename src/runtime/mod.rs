@@ -2,13 +2,43 @@
 //!
 //! Nothing outside this folder names wasmtime.
 
+pub(crate) mod engine;
+mod fault;
+pub(crate) mod link;
+mod memory;
+mod response;
+mod sandbox;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wapc;
+mod wasi;
+mod wasi_ctx;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::engine::{Engine, Module};
+use self::link::LinkError;
+use self::wapc::{ProtocolError, WapcGuest};
+use self::wasi::WasiGuest;
 use crate::host::Host;
 use crate::model::answer::{Answer, Fault, SettingsVerdict};
-use crate::model::policy::Settings;
+use crate::model::policy::{ExecutionMode, ProtocolVersion, Settings};
 use crate::model::request::Request;
+
+/// Links a module for the mode it is called in.
+pub(crate) fn guest(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Arc<dyn Guest>, LinkError> {
+    match mode {
+        ExecutionMode::KubewardenWapc => Ok(Arc::new(WapcGuest::new(engine, module)?)),
+        ExecutionMode::Wasi => Ok(Arc::new(WasiGuest::new(engine, module)?)),
+        ExecutionMode::Opa | ExecutionMode::Gatekeeper => Err(LinkError::Unsupported(mode)),
+    }
+}
+
+/// Asks a waPC module which version of the protocol it speaks. The module runs, without any host.
+pub(crate) fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
+    wapc::protocol_version(engine, module)
+}
 
 /// A policy compiled and linked. Each case starts an instance of its own.
 pub(crate) trait Guest: Send + Sync {
@@ -32,8 +62,22 @@ pub(crate) trait Instance {
 pub(crate) struct Context {
     /// Answers the host calls.
     pub(crate) host: Arc<Host>,
-    /// Deadline of each call into the guest.
+    /// Deadline of each call into the guest; starting it is one of them.
     pub(crate) timeout: Duration,
+    /// The date and time the guest sees.
+    pub(crate) clock: jiff::Timestamp,
+}
+
+impl Context {
+    /// A context with the default clock.
+    pub(crate) fn new(host: Arc<Host>, timeout: Duration) -> Self {
+        Self { host, timeout, clock: default_clock() }
+    }
+}
+
+/// 2026-01-01T00:00:00Z: what guests take for now unless the suite says otherwise.
+pub(crate) fn default_clock() -> jiff::Timestamp {
+    jiff::Timestamp::constant(1_767_225_600, 0)
 }
 
 /// What a guest wrote to its standard streams.

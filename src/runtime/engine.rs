@@ -1,0 +1,136 @@
+//! The one wasmtime engine of a run: how modules are compiled, and the clock tick behind every deadline.
+//!
+//! Compiled code is not kept between runs here.
+
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Config, EngineWeak, WasmFeatures};
+
+/// How often running guests look whether their deadline has passed.
+const TICK: Duration = Duration::from_millis(5);
+
+const MIB: usize = 1024 * 1024;
+
+/// What one instance may use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of linear memory, all memories and tables taken together.
+    pub(crate) memory: u64,
+    /// Bytes on the standard streams and in `__console_log`; in WASI mode of stderr alone.
+    pub(crate) output: usize,
+    /// Bytes of one reply: what a waPC guest hands over, or the stdout of a WASI guest.
+    pub(crate) reply: usize,
+    /// Host calls during one call into the guest.
+    pub(crate) host_calls: u32,
+    /// Bytes sent to the host and received from it during one call into the guest.
+    pub(crate) host_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 256 * MIB as u64, output: MIB, reply: 16 * MIB, host_calls: 10_000, host_bytes: 256 * MIB }
+    }
+}
+
+/// The engine: one per process, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) limits: Limits,
+}
+
+/// A compiled module, not yet linked.
+#[derive(Clone)]
+pub(crate) struct Module(pub(super) wasmtime::Module);
+
+/// This machine cannot run guests.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the WebAssembly engine: {0}")]
+pub(crate) struct EngineError(String);
+
+/// The bytes are not a module that can be compiled.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct CompileError(String);
+
+impl Engine {
+    /// Sets up the engine and starts its ticker.
+    pub(crate) fn new(limits: Limits) -> Result<Self, EngineError> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        // Go from 1.26 on emits typed function references.
+        config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, true);
+        let wasmtime = wasmtime::Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))?;
+        let weak = wasmtime.weak();
+        thread::Builder::new()
+            .name("deadlines".into())
+            .spawn(move || tick(&weak))
+            .map_err(|error| EngineError(error.to_string()))?;
+        Ok(Self { wasmtime, limits })
+    }
+
+    /// Compiles a binary module; text and components are refused.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Module, CompileError> {
+        wasmtime::Module::from_binary(&self.wasmtime, bytes)
+            .map(Module)
+            .map_err(|error| CompileError(format!("{error:#}")))
+    }
+}
+
+/// Runs until nobody holds the engine any more, which is why it must not hold the engine either.
+fn tick(engine: &EngineWeak) {
+    while let Some(engine) = engine.upgrade() {
+        engine.increment_epoch();
+        drop(engine);
+        thread::sleep(TICK);
+    }
+}
+
+/// The ticks after which `timeout` has certainly passed. One is added because the first may come at once.
+pub(super) fn ticks(timeout: Duration) -> u64 {
+    let ticks = timeout.as_nanos().div_ceil(TICK.as_nanos());
+    // Half of the range, because wasmtime adds the current epoch without looking.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_never_early() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_millis(5)), 2);
+        assert_eq!(ticks(Duration::from_millis(6)), 3);
+        assert_eq!(ticks(Duration::MAX), u64::MAX / 2 + 1);
+    }
+
+    #[test]
+    fn typed_function_references_compile() {
+        let engine = Engine::new(Limits::default()).unwrap();
+        let bytes = wat::parse_str(
+            "(module (type $f (func)) (elem declare func $g) (func $g) (func (call_ref $f (ref.func $g))))",
+        );
+        assert!(engine.compile(&bytes.unwrap()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_a_binary_module_is_refused() {
+        let engine = Engine::new(Limits::default()).unwrap();
+        for bytes in [&b"(module)"[..], b"", b"\0asm\x0d\0\x01\0", b"\0asm\x01\0\0\0garbage"] {
+            assert!(engine.compile(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_ticker_does_not_keep_the_engine_alive() {
+        let engine = Engine::new(Limits::default()).unwrap();
+        let weak = engine.wasmtime.weak();
+        drop(engine);
+        // The ticker may hold it for the length of one increment.
+        while weak.upgrade().is_some() {
+            thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+;; Replies with a document that lacks the one required key.
+(module
+  (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "{\"allowed\":true}")
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (call $respond (i32.const 1024) (i32.const 16))
+    (i32.const 1)))

@@ -1,0 +1,15 @@
+;; Calls its host without end.
+(module
+  (import "wapc" "__host_call" (func $host_call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "kubewarden")
+  (data (i32.const 16) "fake")
+  (data (i32.const 32) "v1/answer")
+  (data (i32.const 48) "{\"question\":1}")
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (loop $again
+      (drop (call $host_call
+      (i32.const 0) (i32.const 10) (i32.const 16) (i32.const 4) (i32.const 32) (i32.const 9)
+      (i32.const 48) (i32.const 14)))
+      (br $again))
+    (unreachable)))

@@ -1,0 +1,6 @@
+;; Never returns.
+(module
+  (memory (export "memory") 1)
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (loop $forever (br $forever))
+    (unreachable)))

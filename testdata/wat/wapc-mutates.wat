@@ -1,0 +1,8 @@
+;; Replaces every object by one with an owner.
+(module
+  (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "{\"accepted\":true,\"mutated_object\":{\"owner\":\"me\"}}")
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (call $respond (i32.const 1024) (i32.const 49))
+    (i32.const 1)))

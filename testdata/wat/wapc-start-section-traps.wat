@@ -1,0 +1,10 @@
+;; Traps in its start section, before anything can be called.
+(module
+  (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "{\"valid\":true,\"accepted\":true}")
+  (func $start (unreachable))
+  (start $start)
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (call $respond (i32.const 1024) (i32.const 30))
+    (i32.const 1)))

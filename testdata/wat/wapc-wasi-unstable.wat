@@ -1,0 +1,22 @@
+;; Uses WASI under its first name: sleeps a second (where the layout differs), draws random bytes and
+;; writes to stdout, and traps if any of that fails.
+(module
+  (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+  (import "wasi_unstable" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_unstable" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_unstable" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "{\"valid\":true,\"accepted\":true}")
+  (data (i32.const 512) "out\n")
+  (data (i32.const 528) "\00\02\00\00\04\00\00\00")
+  (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+    (i32.store (i32.const 24) (i32.const 1))
+    (i64.store (i32.const 32) (i64.const 1000000000))
+    (if (call $poll (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 256)) (then (unreachable)))
+    (if (i32.ne (i32.load (i32.const 256)) (i32.const 1)) (then (unreachable)))
+    (if (call $random (i32.const 300) (i32.const 8)) (then (unreachable)))
+    (if (i64.eqz (i64.load (i32.const 300))) (then (unreachable)))
+    (if (call $fd_write (i32.const 1) (i32.const 528) (i32.const 1) (i32.const 300)) (then (unreachable)))
+    (if (i32.ne (i32.load (i32.const 300)) (i32.const 4)) (then (unreachable)))
+    (call $respond (i32.const 1024) (i32.const 30))
+    (i32.const 1)))

@@ -1,0 +1,5 @@
+;; Ends well without a reply.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+))
