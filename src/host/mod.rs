@@ -34,9 +34,6 @@ const CAPABILITIES: [&dyn Capability; 5] =
 /// The binding of all of Kubewarden's calls.
 const BINDING: &str = "kubewarden";
 
-/// Most calls a case may make. The server has no such limit, but its policies do not make a million calls either.
-const MAX_CALLS: usize = 10_000;
-
 /// Most leftovers of a recording that are named one by one.
 const MAX_LEFTOVERS: usize = 10;
 
@@ -129,9 +126,6 @@ impl Host {
             state.log.keep(payload);
             return Ok(Vec::new());
         }
-        if state.calls.len() >= MAX_CALLS {
-            return Err(state.too_many_calls());
-        }
         match understand(binding, namespace, operation, payload) {
             Ok((operation, request)) => state.answer(&self.answers, operation, &request),
             // The server refuses these calls in the same words, so they are the policy's error and no fault.
@@ -202,135 +196,94 @@ fn understand(
     Ok((operation, request))
 }
 
+/// What the answerers have for a request.
+enum Found {
+    /// A reply, or an error the suite wants.
+    Reply(AnsweredBy, Result<Vec<u8>, String>),
+    /// Nothing usable: the text is for the guest, the fault for the case.
+    Trouble(String, Fault),
+}
+
 impl State {
-    /// Asks the answerers in their order.
-    fn answer(
-        &mut self,
-        answers: &HostAnswers,
-        operation: &'static Operation,
-        request: &Request,
-    ) -> Result<Vec<u8>, String> {
-        let short = request.short();
-        if let Some((index, entry)) = table::find(&answers.own_table, operation.capability, &short) {
-            self.is_used[index] = true;
-            return self.answer_from_table(entry, operation, request);
-        }
-        if let Some(result) = self.answer_from_recording(Recording::Own, operation, request) {
-            return result;
-        }
-        if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
-            return self.answer_from_table(entry, operation, request);
-        }
-        if let Some(result) = self.answer_from_recording(Recording::Default, operation, request) {
-            return result;
-        }
-        let text = format!("the suite has no answer to {} {short:?}", operation.capability);
-        self.unanswered(operation, request, &text, format!("nobody answers {} for {short:?}", operation.capability))
-    }
-
-    fn answer_from_table(
-        &mut self,
-        entry: &TableEntry,
-        operation: &'static Operation,
-        request: &Request,
-    ) -> Result<Vec<u8>, String> {
-        match table::reply(&entry.answer, operation, request) {
-            Ok(reply) => self.answered(AnsweredBy::Host, operation, request, reply),
-            Err(misshapen) => {
-                let message = format!("the answer to {} at {:?} {misshapen}", operation.capability, entry.request.span);
-                self.unanswered(operation, request, &misshapen, message)
+    /// Answers a request and keeps what happened.
+    fn answer(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Result<Vec<u8>, String> {
+        let (by, reply) = match self.find(answers, operation, request) {
+            Found::Reply(by, reply) => (by, reply),
+            Found::Trouble(text, fault) => {
+                self.fault.get_or_insert(fault);
+                (AnsweredBy::Nobody, Err(text))
             }
-        }
-    }
-
-    /// Nothing if there is no such recording or if it does not hold the request.
-    fn answer_from_recording(
-        &mut self,
-        which: Recording,
-        operation: &'static Operation,
-        request: &Request,
-    ) -> Option<Result<Vec<u8>, String>> {
-        let replay = match which {
-            Recording::Own => self.own_replay.as_mut(),
-            Recording::Default => self.default_replay.as_mut(),
         };
-        match replay?.answer(request) {
-            Replayed::Reply(reply) => {
-                Some(self.answered(AnsweredBy::Replay, operation, request, reply.map(String::into_bytes)))
-            }
-            Replayed::Unknown => None,
-            Replayed::OutOfOrder(text) => {
-                let message =
-                    format!("{} {:?} is not the next recorded call: {text}", operation.capability, request.short());
-                Some(self.unanswered(operation, request, &text, message))
-            }
-        }
-    }
-
-    fn answered(
-        &mut self,
-        by: AnsweredBy,
-        operation: &Operation,
-        request: &Request,
-        reply: Result<Vec<u8>, String>,
-    ) -> Result<Vec<u8>, String> {
-        let reply = reply.map_err(|text| failure(&text));
+        let reply = reply.map_err(|text| format!("Callback evaluation failure: {text}"));
         self.keep_call(operation.capability.into(), request.short(), by, reply.as_ref().err());
         reply
     }
 
-    /// Gives the guest an error and the case a fault.
-    fn unanswered(
-        &mut self,
-        operation: &Operation,
-        request: &Request,
-        text: &str,
-        message: String,
-    ) -> Result<Vec<u8>, String> {
-        let text = failure(text);
-        self.keep_call(operation.capability.into(), request.short(), AnsweredBy::Nobody, Some(&text));
-        if self.fault.is_none() {
-            let help = self.help(operation, request);
-            self.fault = Some(Fault::new(FaultKind::Host, message).with_help(help));
+    /// Asks the answerers in their order.
+    fn find(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Found {
+        let short = request.short();
+        if let Some((index, entry)) = table::find(&answers.own_table, operation.capability, &short) {
+            self.is_used[index] = true;
+            return from_table(entry, operation, request);
         }
-        Err(text)
+        if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
+            return found;
+        }
+        if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
+            return from_table(entry, operation, request);
+        }
+        if let Some(found) = self.default_replay.as_mut().and_then(|replay| from_recording(replay, operation, request))
+        {
+            return found;
+        }
+        let message = format!("nobody answers {} for {short:?}", operation.capability);
+        let fault = Fault::new(FaultKind::Host, message).with_help(self.advice(operation, request));
+        Found::Trouble(format!("the suite has no answer to {} {short:?}", operation.capability), fault)
     }
 
     /// The entry to add, and what the recordings have that comes close.
-    fn help(&self, operation: &Operation, request: &Request) -> String {
+    fn advice(&self, operation: &Operation, request: &Request) -> String {
         let key = Value::String(request.short());
         let answer = (operation.example)(request);
-        let mut help = format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
-        for replay in [&self.own_replay, &self.default_replay].into_iter().flatten().filter(|it| !it.is_strict()) {
+        let mut advice =
+            format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
+        for replay in [&self.own_replay, &self.default_replay].into_iter().flatten() {
             if let Some(nearest) = replay.nearest(request) {
-                help.push('\n');
-                help.push_str(&nearest);
+                advice.push('\n');
+                advice.push_str(&nearest);
             }
         }
-        help
+        advice
     }
 
     fn keep_call(&mut self, capability: String, request: String, answered_by: AnsweredBy, error: Option<&String>) {
         self.calls.push(HostCall { capability, request, answered_by, error: error.cloned() });
     }
+}
 
-    fn too_many_calls(&mut self) -> String {
-        let text = format!("the policy made more than {MAX_CALLS} host calls");
-        self.fault.get_or_insert_with(|| Fault::new(FaultKind::Limit, text.clone()));
-        failure(&text)
+fn from_table(entry: &TableEntry, operation: &Operation, request: &Request) -> Found {
+    match table::reply(&entry.answer, operation, request) {
+        Ok(reply) => Found::Reply(AnsweredBy::Host, reply),
+        Err(text) => {
+            let place = entry.request.span.file_and_line();
+            let message = format!("{place}: the answer to {} cannot be used: {text}", operation.capability);
+            Found::Trouble(text, Fault::new(FaultKind::Host, message))
+        }
     }
 }
 
-/// The two recordings a case may have.
-#[derive(Clone, Copy)]
-enum Recording {
-    Own,
-    Default,
-}
-
-/// How the server words a call that failed.
-fn failure(text: &str) -> String {
-    format!("Callback evaluation failure: {text}")
+/// Nothing if the recording does not hold the request.
+fn from_recording(replay: &mut Replay, operation: &Operation, request: &Request) -> Option<Found> {
+    match replay.answer(request) {
+        Replayed::Reply(reply) => Some(Found::Reply(AnsweredBy::Replay, reply.map(String::into_bytes))),
+        Replayed::Unknown => None,
+        Replayed::OutOfOrder(text) => {
+            let message =
+                format!("{} {:?} is not the next recorded call: {text}", operation.capability, request.short());
+            let fault = Fault::new(FaultKind::Host, message);
+            Some(Found::Trouble(text, fault.with_help("without `order: strict` recorded calls are found by content")))
+        }
+    }
 }
 
 /// The beginning of a payload that could not be read.
@@ -570,19 +523,6 @@ mod tests {
         let journal = host.journal();
         assert_eq!(journal.log_lines[1..], ["INFO hi", "INFO one", "INFO two"]);
         assert!(journal.calls.is_empty() && !journal.is_log_truncated);
-    }
-
-    #[test]
-    fn calls_are_bounded() {
-        let answers = HostAnswers { own_table: vec![entry("*", digest("d"))], ..Default::default() };
-        let host = Host::new(Arc::new(answers));
-        for _ in 0..MAX_CALLS {
-            ask(&host, "a").unwrap();
-        }
-        ask(&host, "a").unwrap_err();
-        let journal = host.journal();
-        assert_eq!(journal.fault.unwrap().kind, FaultKind::Limit);
-        assert_eq!(journal.calls.len(), MAX_CALLS);
     }
 
     #[test]

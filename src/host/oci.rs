@@ -96,6 +96,7 @@ enum VerifyV1 {
 /// The payload of `v2/verify`.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
+#[expect(clippy::enum_variant_names, reason = "guests write these names")]
 enum VerifyV2 {
     SigstorePubKeyVerify(SigstorePubKeyVerify),
     SigstoreKeylessVerify(SigstoreKeylessVerify),
