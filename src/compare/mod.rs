@@ -1,1 +1,165 @@
-//! compare
+//! Step 5: an answer against what was expected. Pure functions; nothing here asks a policy.
+//!
+//! A fault where a verdict was expected is no mismatch: it comes back as [`Judgement::Fault`], so that nobody can take it
+//! for a denial.
+
+mod diff;
+mod patch;
+mod text;
+mod verdict;
+
+use serde_json::Value;
+
+use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
+use crate::model::outcome::{Mismatch, MismatchKind};
+use crate::model::request::Request;
+use crate::model::source::Span;
+use crate::model::suite::{DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
+
+pub(crate) use patch::mutated_document;
+
+/// What comparing an answer with its expectation yields.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Judgement {
+    /// Everything expected holds.
+    Holds,
+    /// The policy answered otherwise; at least one mismatch.
+    Mismatches(Vec<Mismatch>),
+    /// There was no usable answer where one was expected, or another fault than the expected one.
+    Fault(Fault),
+}
+
+impl From<Vec<Mismatch>> for Judgement {
+    fn from(mismatches: Vec<Mismatch>) -> Self {
+        if mismatches.is_empty() { Self::Holds } else { Self::Mismatches(mismatches) }
+    }
+}
+
+impl From<Result<Vec<Mismatch>, Fault>> for Judgement {
+    fn from(result: Result<Vec<Mismatch>, Fault>) -> Self {
+        result.map_or_else(Self::Fault, Self::from)
+    }
+}
+
+/// Whether judging needs the policy's answer to its own mutated object as well.
+pub(crate) fn wants_second_pass(expect: &Expectation) -> bool {
+    let Expectation::Verdict(expected) = expect else { return false };
+    let VerdictWord::Mutate(mutation) = &expected.word else { return false };
+    mutation.idempotent.as_ref().is_some_and(|idempotent| idempotent.value)
+}
+
+/// Compares an answer with what the case expects.
+///
+/// `second` is the answer to the mutated object, made only if [`wants_second_pass`] says so and the first answer has a
+/// patch. Whether rules select the request is decided before a policy is asked; an answer to a request that should not
+/// be applicable is a mismatch.
+pub(crate) fn answer(
+    expect: &Expectation,
+    expect_span: &Span,
+    request: &Request,
+    answer: &Answer,
+    second: Option<&Answer>,
+) -> Judgement {
+    match (expect, answer) {
+        (Expectation::Fault(expected), Err(fault)) if fault.kind == expected.kind.value => {
+            let place = text::Place { kind: MismatchKind::Fault, at: "" };
+            text::compare(&expected.text, Some(&fault.message), place).into()
+        }
+        (_, Err(fault)) => Judgement::Fault(fault.clone()),
+        (Expectation::Fault(expected), Ok(response)) => vec![not_a_fault(expected, response)].into(),
+        (Expectation::Verdict(expected), Ok(response)) => {
+            verdict::compare(expected, expect_span, request, response, second).into()
+        }
+        (Expectation::Response(expected), Ok(response)) => document(expected, response).into(),
+        (Expectation::NotApplicable, Ok(response)) => vec![Mismatch {
+            kind: MismatchKind::Verdict,
+            at: "/allowed".into(),
+            expected: "not applicable: no rule of the metadata selects the request".into(),
+            actual: verdict::describe(response),
+            span: expect_span.clone(),
+        }]
+        .into(),
+    }
+}
+
+fn not_a_fault(expected: &FaultExpectation, response: &AdmissionResponse) -> Mismatch {
+    Mismatch {
+        kind: MismatchKind::Fault,
+        at: "/allowed".into(),
+        expected: format!("no answer: a fault of kind {}", expected.kind.value),
+        actual: verdict::describe(response),
+        span: expected.kind.span.clone(),
+    }
+}
+
+/// The response as a document. An expected AdmissionReview stands for the response it wraps.
+fn document(expect: &DocumentExpectation, response: &AdmissionResponse) -> Vec<Mismatch> {
+    let actual = serde_json::to_value(response).expect("a response holds nothing that JSON cannot");
+    let (expected, prefix) = match expect.expected.value.get("response") {
+        Some(wrapped) if expect.expected.value.get("kind").is_some_and(|kind| kind == "AdmissionReview") => {
+            (wrapped, "/response")
+        }
+        _ => (&expect.expected.value, ""),
+    };
+    let mode = if expect.is_exact { diff::Mode::Exact } else { diff::Mode::Subset };
+    let mut differences = diff::differences(expected, &actual, mode);
+    for difference in differences.iter_mut().filter(|difference| difference.pointer == "/patch") {
+        readable_patch(difference);
+    }
+    let span_of = |pointer: &str| diff::nearest_span(expect, &format!("{prefix}{pointer}"));
+    diff::mismatches(&differences, MismatchKind::Response, "", span_of)
+}
+
+/// Shows the operations instead of their base64, unless that hides the difference.
+fn readable_patch(difference: &mut diff::Difference) {
+    let decoded = |value: &Option<Value>| match value.as_ref().and_then(Value::as_str) {
+        Some(text) => patch::decode(text).ok(),
+        None => value.clone(),
+    };
+    let (expected, actual) = (decoded(&difference.expected), decoded(&difference.actual));
+    if expected != actual {
+        difference.expected = expected.or(difference.expected.take());
+        difference.actual = actual.or(difference.actual.take());
+    }
+}
+
+/// Compares the verdict of the settings validation with what a settings case expects.
+///
+/// A guest that reports an error of its own while it reads the settings counts as refusing them; its text is then the
+/// message.
+pub(crate) fn settings(
+    expect: &SettingsExpectation,
+    expect_span: &Span,
+    verdict: &Result<SettingsVerdict, Fault>,
+) -> Judgement {
+    let refusal = match verdict {
+        Ok(verdict) if verdict.valid => None,
+        Ok(verdict) => Some(verdict.message.as_deref()),
+        Err(fault) if fault.kind == FaultKind::Guest => Some(Some(fault.message.as_str())),
+        Err(fault) => return Judgement::Fault(fault.clone()),
+    };
+    let mismatch = |expected: &str, actual: String| Mismatch {
+        kind: MismatchKind::Settings,
+        at: "/valid".into(),
+        expected: expected.into(),
+        actual,
+        span: expect_span.clone(),
+    };
+    match (expect, refusal) {
+        (SettingsExpectation::Valid, None) => Judgement::Holds,
+        (SettingsExpectation::Valid, Some(message)) => {
+            let actual = match message {
+                Some(message) => format!("invalid: {}", diff::quote(message, 0)),
+                None => "invalid, without a message".into(),
+            };
+            vec![mismatch("valid", actual)].into()
+        }
+        (SettingsExpectation::Invalid(_), None) => vec![mismatch("invalid", "valid".into())].into(),
+        (SettingsExpectation::Invalid(expected), Some(message)) => {
+            text::compare(expected, message, text::Place { kind: MismatchKind::Settings, at: "/message" }).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

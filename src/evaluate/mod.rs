@@ -1,1 +1,4 @@
 //! evaluate
+
+mod deploy;
+mod rules;

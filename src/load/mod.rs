@@ -1,1 +1,180 @@
-//! load
+//! Step 1: a suite file becomes a [`Suite`]. All mistakes of a file are found in one go, each with its place.
+//!
+//! [`schema`] is the file as it is written; [`yaml`] and [`read`] bring it there with the place of every value; the
+//! other files give meaning to one part each.
+
+mod answers;
+mod cases;
+mod expect;
+mod files;
+mod fixture;
+mod kinds;
+mod mistake;
+mod policies;
+mod read;
+mod request;
+mod rows;
+mod schema;
+mod vars;
+mod workload;
+mod yaml;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use self::cases::Cases;
+use self::files::Files;
+use self::kinds::Kinds;
+pub use self::mistake::Mistake;
+use self::mistake::Mistakes;
+use self::policies::Policies;
+pub(crate) use self::schema::json_schema;
+use self::schema::{Named, SuiteFile};
+use self::vars::{Scope, substitute};
+use self::yaml::{Content, Node};
+use crate::model::source::{SourceFile, Span, Spanned};
+use crate::model::suite::Suite;
+
+/// Reads the suite at `path`. `overrides` are values for its variables from the command line.
+///
+/// # Errors
+///
+/// Every mistake of the suite and of the files it names.
+pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite, Vec<Mistake>> {
+    let files = Files::of_suite(path).map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
+    let mut mistakes = Mistakes::default();
+    let suite = read_suite(&file, &files, overrides, &mut mistakes);
+    match suite {
+        Some(suite) if mistakes.is_empty() => Ok(suite),
+        _ => Err(mistakes.into_sorted()),
+    }
+}
+
+/// A mistake about a file that cannot be quoted.
+fn unreadable(path: &Path, message: &str) -> Mistake {
+    let shown = path.to_string_lossy().into_owned();
+    let file = Arc::new(SourceFile { path: shown.clone(), text: String::new() });
+    Mistake::new(&Span::start_of(&file), format!("cannot read the suite `{shown}`: {message}"))
+}
+
+fn read_suite(
+    file: &Arc<SourceFile>,
+    files: &Files,
+    overrides: &[(String, String)],
+    mistakes: &mut Mistakes,
+) -> Option<Suite> {
+    let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    if !is_ours(&root, mistakes) {
+        return None;
+    }
+    let variables = variables(&root, overrides, mistakes);
+    let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
+    check_versions(&written, mistakes);
+    let kinds = kinds(&written, files, mistakes);
+    let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
+    let mut policies = Policies::read(&written.policies, files, mistakes);
+    let defaults = written.defaults.unwrap_or_default();
+    let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
+    cases.add_checks(&mut policies, mistakes);
+    for case in &written.settings_cases {
+        cases.add_settings_case(case, &mut policies, mistakes);
+    }
+    for case in &written.cases {
+        cases.add_case(case, &mut policies, mistakes);
+    }
+    let cases = cases.finish();
+    for (span, name) in variables.unused() {
+        let help = format!("use it as `${{{name}}}`, or take it out");
+        mistakes.add_with_help(span, format!("nothing uses the variable `{name}`"), help);
+    }
+    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, cases })
+}
+
+/// Tells suites of other tools from ours before their keys are called unknown.
+fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
+    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
+    if text("kind") == "Suite" && text("apiVersion").starts_with("test.gatekeeper.sh") {
+        mistakes.add_with_help(
+            &root.span,
+            "this is a suite of Gatekeeper's `gator`, not of verify",
+            "verify suites start with `version: 1`; `gator verify` runs this one",
+        );
+        return false;
+    }
+    if !matches!(root.content, Content::Map(_)) {
+        let help = "a suite starts with `version: 1`, followed by `policies:` and `cases:`";
+        mistakes.add_with_help(&root.span, format!("a suite is a mapping, not {}", root.description()), help);
+        return false;
+    }
+    true
+}
+
+/// The variables of the suite, each one free to use those before it.
+fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
+    let mut scope = Scope::default();
+    for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
+        let is_overridden = overrides.iter().any(|(name, _)| *name == key.name);
+        let value = if is_overridden { value.clone() } else { substitute(value, &[&scope], mistakes) };
+        scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
+    }
+    for (name, text) in overrides {
+        if !scope.override_with(name, text) {
+            let known: Vec<&str> = scope.names().collect();
+            let help = mistake::suggestion(name, &known);
+            mistakes.add_with_help(&root.span, format!("`--var {name}=…`: the suite has no such variable"), help);
+        }
+    }
+    scope
+}
+
+/// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
+fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
+    let entries = root.entries().iter().map(|(key, value)| {
+        let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
+        (key.clone(), if is_frame { substitute(value, &[variables], mistakes) } else { value.clone() })
+    });
+    Node { id: root.id, span: root.span.clone(), content: Content::Map(entries.collect()) }
+}
+
+fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
+    if written.version.value != 1 {
+        let message = format!("version {} of the suite format is unknown", written.version.value);
+        mistakes.add_with_help(&written.version.span, message, "this verify reads `version: 1`");
+    }
+    let Some(requires) = &written.requires else { return };
+    let running = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo checks the version of a package");
+    match semver::VersionReq::parse(&requires.value) {
+        Ok(wanted) if wanted.matches(&running) => {}
+        Ok(_) => mistakes.add_with_help(
+            &requires.span,
+            format!("the suite requires verify {}, this is {running}", requires.value),
+            "install another version of verify",
+        ),
+        Err(error) => mistakes.add(&requires.span, format!("`{}` is no version range: {error}", requires.value)),
+    }
+}
+
+fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
+    let mut kinds = Kinds::default();
+    for named in &written.crds {
+        let paths = files.glob(named).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Vec::new()
+        });
+        for path in paths {
+            match files.documents(&path, &named.span) {
+                Ok(documents) => {
+                    for (_, document) in &documents.documents {
+                        if let Err(message) = kinds.add_crds(document) {
+                            mistakes.add(&named.span, format!("`{}`: {message}", files.shown(&path)));
+                        }
+                    }
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+    }
+    kinds
+}

@@ -1,0 +1,345 @@
+//! Two JSON documents, field by field: where they differ, and how that is told to people.
+//!
+//! Numbers are compared as they are written: `1` and `1.0` are two different documents, because the server's own patch
+//! computation says so. The rendering keeps the two apart, so that the mismatch explains itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::model::outcome::{Mismatch, MismatchKind};
+use crate::model::source::Span;
+use crate::model::suite::DocumentExpectation;
+
+/// Longest rendering of a value, in characters.
+const LONGEST: usize = 300;
+
+/// How many differences one expectation reports; inserting at the front of a long array would otherwise flood the report.
+const MOST_DIFFERENCES: usize = 20;
+
+/// How strictly two documents are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Objects match by the given keys, arrays by index, a longer actual array fits, `{}` matches any value that is
+    /// there, and `null` means absent or null.
+    Subset,
+    /// Both documents are equal.
+    Exact,
+}
+
+/// One place at which two documents differ.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Difference {
+    /// JSON pointer of the place.
+    pub(crate) pointer: String,
+    /// What was expected there; nothing when the place should not exist.
+    pub(crate) expected: Option<Value>,
+    /// What is there.
+    pub(crate) actual: Option<Value>,
+}
+
+/// Where `actual` differs from `expected`, in the order of the expected keys.
+pub(crate) fn differences(expected: &Value, actual: &Value, mode: Mode) -> Vec<Difference> {
+    let mut found = Vec::new();
+    match mode {
+        Mode::Subset => subset(expected, Some(actual), "", &mut found),
+        Mode::Exact => exact(Some(expected), Some(actual), "", Depth::Whole, &mut found),
+    }
+    found
+}
+
+/// Every leaf that is not the same before and after: scalars, empty containers, and members of containers that appeared
+/// or disappeared. `expected` of each entry is the value before, `actual` the value after.
+pub(crate) fn changed_leaves(before: &Value, after: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    exact(Some(before), Some(after), "", Depth::Leaves, &mut found);
+    found
+}
+
+fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Difference>) {
+    let is_met = match (expected, actual) {
+        (Value::Null, None | Some(Value::Null)) => true,
+        (Value::Object(wanted), Some(_)) if wanted.is_empty() => true,
+        (Value::Object(wanted), Some(Value::Object(given))) => {
+            for (key, value) in wanted {
+                subset(value, given.get(key), &join(at, key), found);
+            }
+            true
+        }
+        (Value::Array(wanted), Some(Value::Array(given))) => {
+            for (index, value) in wanted.iter().enumerate() {
+                subset(value, given.get(index), &format!("{at}/{index}"), found);
+            }
+            true
+        }
+        // `{status: {message: null}}` asks for no message; a missing status has none either.
+        (Value::Object(_), None | Some(Value::Null)) => asks_for_nothing(expected),
+        (expected, actual) => Some(expected) == actual,
+    };
+    if !is_met {
+        push(at, Some(expected), actual, found);
+    }
+}
+
+/// Whether an expected member is satisfied by an absent parent. An empty object is not: it asks for something to be there.
+fn asks_for_nothing(expected: &Value) -> bool {
+    match expected {
+        Value::Null => true,
+        Value::Object(members) => !members.is_empty() && members.values().all(asks_for_nothing),
+        _ => false,
+    }
+}
+
+/// How far [`exact`] looks into a container that only one side has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// The container is one difference.
+    Whole,
+    /// Each of its leaves is one.
+    Leaves,
+}
+
+fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Depth, found: &mut Vec<Difference>) {
+    match (expected, actual) {
+        (Some(Value::Object(wanted)), Some(Value::Object(given))) => {
+            let keys: BTreeSet<&String> = wanted.keys().chain(given.keys()).collect();
+            for key in keys {
+                exact(wanted.get(key), given.get(key), &join(at, key), depth, found);
+            }
+        }
+        (Some(Value::Array(wanted)), Some(Value::Array(given))) => {
+            for index in 0..wanted.len().max(given.len()) {
+                exact(wanted.get(index), given.get(index), &format!("{at}/{index}"), depth, found);
+            }
+        }
+        (Some(Value::Object(members)), None) if depth == Depth::Leaves && !members.is_empty() => {
+            for (key, value) in members {
+                exact(Some(value), None, &join(at, key), depth, found);
+            }
+        }
+        (None, Some(Value::Object(members))) if depth == Depth::Leaves && !members.is_empty() => {
+            for (key, value) in members {
+                exact(None, Some(value), &join(at, key), depth, found);
+            }
+        }
+        (Some(Value::Array(items)), None) if depth == Depth::Leaves && !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                exact(Some(value), None, &format!("{at}/{index}"), depth, found);
+            }
+        }
+        (None, Some(Value::Array(items))) if depth == Depth::Leaves && !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                exact(None, Some(value), &format!("{at}/{index}"), depth, found);
+            }
+        }
+        (expected, actual) if expected == actual => {}
+        (expected, actual) => push(at, expected, actual, found),
+    }
+}
+
+fn push(at: &str, expected: Option<&Value>, actual: Option<&Value>, found: &mut Vec<Difference>) {
+    found.push(Difference { pointer: at.to_owned(), expected: expected.cloned(), actual: actual.cloned() });
+}
+
+/// `pointer` extended by one member, escaped as RFC 6901 wants it.
+fn join(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Turns differences into mismatches. `prefix` goes in front of every pointer; `span_of` finds the place in the suite.
+pub(crate) fn mismatches(
+    differences: &[Difference],
+    kind: MismatchKind,
+    prefix: &str,
+    span_of: impl Fn(&str) -> Span,
+) -> Vec<Mismatch> {
+    let each = |difference: &Difference| {
+        let (expected, actual) = render_pair(difference.expected.as_ref(), difference.actual.as_ref());
+        let at = format!("{prefix}{}", difference.pointer);
+        Mismatch { kind, at, expected, actual, span: span_of(&difference.pointer) }
+    };
+    at_most(differences, kind, prefix, span_of(""), each)
+}
+
+/// The mismatches of the first differences, and one more that counts the others.
+pub(crate) fn at_most<T>(
+    items: &[T],
+    kind: MismatchKind,
+    prefix: &str,
+    span: Span,
+    each: impl Fn(&T) -> Mismatch,
+) -> Vec<Mismatch> {
+    let mut mismatches: Vec<Mismatch> = items.iter().take(MOST_DIFFERENCES).map(each).collect();
+    if items.len() > MOST_DIFFERENCES {
+        mismatches.push(Mismatch {
+            kind,
+            at: prefix.to_owned(),
+            expected: "no further differences".into(),
+            actual: format!("{} more", items.len() - MOST_DIFFERENCES),
+            span,
+        });
+    }
+    mismatches
+}
+
+/// The span closest to a pointer into an expected document: its own, that of the nearest parent, or that of the document.
+pub(crate) fn nearest_span(document: &DocumentExpectation, pointer: &str) -> Span {
+    let mut rest = pointer;
+    loop {
+        if let Some(span) = document.spans.get(rest) {
+            return span.clone();
+        }
+        match rest.rfind('/') {
+            Some(end) => rest = &rest[..end],
+            None => return document.expected.span.clone(),
+        }
+    }
+}
+
+/// A value for people: compact JSON of a bounded length.
+pub(crate) fn render(value: Option<&Value>) -> String {
+    cut(&compact(value), 0)
+}
+
+/// Two values for people. Where both are long, the part in which they differ stays visible.
+pub(crate) fn render_pair(expected: Option<&Value>, actual: Option<&Value>) -> (String, String) {
+    let (expected, actual) = (compact(expected), compact(actual));
+    let focus = expected.chars().zip(actual.chars()).take_while(|(left, right)| left == right).count();
+    (cut(&expected, focus), cut(&actual, focus))
+}
+
+/// A text for people: quoted and escaped as in JSON, of a bounded length, the character number `focus` being visible.
+pub(crate) fn quote(text: &str, focus: usize) -> String {
+    cut(&Value::from(text).to_string(), focus)
+}
+
+fn compact(value: Option<&Value>) -> String {
+    value.map_or_else(|| "(absent)".to_owned(), Value::to_string)
+}
+
+/// Shortens a text in its middle, or around `focus` where the middle is what matters.
+pub(crate) fn cut(text: &str, focus: usize) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST {
+        return text.to_owned();
+    }
+    let slice = |from: usize, count: usize| text.chars().skip(from).take(count).collect::<String>();
+    let half = (LONGEST - 1) / 2;
+    // A focus close to either end is visible when the middle is left out; the margin shows what follows it.
+    let margin = 20;
+    if focus + margin < half || focus > length - half {
+        return format!("{}…{}", slice(0, LONGEST - 1 - half), slice(length - half, half));
+    }
+    let shown = LONGEST - 2;
+    let from = focus.saturating_sub(shown / 2).min(length - shown);
+    format!("…{}…", slice(from, shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(found: &[Difference]) -> Vec<String> {
+        let render = |value: &Option<Value>| render(value.as_ref());
+        found.iter().map(|d| format!("{} {} {}", d.pointer, render(&d.expected), render(&d.actual))).collect()
+    }
+
+    #[test]
+    fn a_subset_looks_only_at_what_is_given() {
+        let nothing: [&str; 0] = [];
+        for (expected, actual, wanted) in [
+            (json!({}), json!({"a": 1}), nothing.as_slice()),
+            (json!({}), json!("text"), &[]),
+            (json!({"a": {}}), json!({"a": [1]}), &[]),
+            (json!({"a": {}}), json!({"a": null}), &[]),
+            (json!({"a": {}}), json!({}), &["/a {} (absent)"]),
+            (json!({"a": 1}), json!({"a": 1, "b": 2}), &[]),
+            (json!({"a": 1}), json!({"a": 2}), &["/a 1 2"]),
+            (json!({"a": 1}), json!({"a": 1.0}), &["/a 1 1.0"]),
+            (json!({"a": 1}), json!({"a": "1"}), &["/a 1 \"1\""]),
+            (json!({"a": null}), json!({}), &[]),
+            (json!({"a": null}), json!({"a": null}), &[]),
+            (json!({"a": null}), json!({"a": 0}), &["/a null 0"]),
+            (json!({"a": {"b": null}}), json!({}), &[]),
+            (json!({"a": {"b": {"c": null}}}), json!({"a": null}), &[]),
+            (json!({"a": {"b": null}}), json!({"a": 1}), &["/a {\"b\":null} 1"]),
+            (json!({"a": {"b": null, "c": 1}}), json!({}), &["/a {\"b\":null,\"c\":1} (absent)"]),
+            (json!([]), json!([1]), &[]),
+            (json!([]), json!({}), &[" [] {}"]),
+            (json!([1]), json!([1, 2]), &[]),
+            (json!([1, 2]), json!([1]), &["/1 2 (absent)"]),
+            (json!([null]), json!([]), &[]),
+            (json!([{"a": 1}]), json!([{"a": 2, "b": 1}]), &["/0/a 1 2"]),
+            (json!({"a/b": {"c~d": 1}}), json!({"a/b": {"c~d": 2}}), &["/a~1b/c~0d 1 2"]),
+            (json!({"a": 1, "b": 2}), json!({}), &["/a 1 (absent)", "/b 2 (absent)"]),
+        ] {
+            let found = shown(&differences(&expected, &actual, Mode::Subset));
+            assert_eq!(found, wanted, "{expected} against {actual}");
+        }
+    }
+
+    #[test]
+    fn exact_means_equal() {
+        for (expected, actual, wanted) in [
+            (json!({"a": [1, {"b": 2}]}), json!({"a": [1, {"b": 2}]}), [].as_slice()),
+            (json!({}), json!({"a": {"b": 1}}), &["/a (absent) {\"b\":1}"]),
+            (json!({"a": null}), json!({}), &["/a null (absent)"]),
+            (json!({"a": [1]}), json!({"a": [1, 2]}), &["/a/1 (absent) 2"]),
+            (json!({"a": [1, 2]}), json!({"a": [1]}), &["/a/1 2 (absent)"]),
+            (json!({"a": 1, "c": 3}), json!({"a": 2, "b": 2}), &["/a 1 2", "/b (absent) 2", "/c 3 (absent)"]),
+            (json!(1), json!(1.0), &[" 1 1.0"]),
+        ] {
+            assert_eq!(shown(&differences(&expected, &actual, Mode::Exact)), wanted, "{expected} against {actual}");
+        }
+    }
+
+    #[test]
+    fn changed_leaves_are_the_ends_of_the_changed_branches() {
+        for (before, after, wanted) in [
+            (json!({"a": 1}), json!({"a": 1}), [].as_slice()),
+            (json!({}), json!({"a": {"b": 1, "c": [2]}}), &["/a/b (absent) 1", "/a/c/0 (absent) 2"]),
+            (json!({"a": {"b": [1]}}), json!({}), &["/a/b/0 1 (absent)"]),
+            (json!({}), json!({"a": {}}), &["/a (absent) {}"]),
+            (json!({"a": {"b": 1}}), json!({"a": "x"}), &["/a {\"b\":1} \"x\""]),
+            (json!([1, 2]), json!([0, 1, 2]), &["/0 1 0", "/1 2 1", "/2 (absent) 2"]),
+        ] {
+            assert_eq!(shown(&changed_leaves(&before, &after)), wanted, "{before} to {after}");
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_where_nothing_is_lost() {
+        let long = |middle: &str| format!("{}{middle}{}", "a".repeat(600), "z".repeat(600));
+        let (expected, actual) = render_pair(Some(&json!(long("ONE"))), Some(&json!(long("TWO"))));
+        assert_eq!((expected.chars().count(), actual.chars().count()), (LONGEST, LONGEST));
+        assert!(expected.contains("ONE") && actual.contains("TWO"), "{expected}\n{actual}");
+
+        let plain = render(Some(&json!(long("ONE"))));
+        assert_eq!(plain.chars().count(), LONGEST);
+        assert!(plain.starts_with("\"aaa") && plain.ends_with("zzz\"") && plain.contains("a…z"), "{plain}");
+    }
+
+    #[test]
+    fn every_focus_is_visible_and_no_cut_is_too_long() {
+        for length in [301, 302, 310, 449, 450, 451, 700] {
+            let text: String = (0..length).map(|i| char::from_u32(0x4e00 + i).expect("a letter")).collect();
+            for (focus, letter) in text.chars().enumerate() {
+                let shown = cut(&text, focus);
+                assert!(shown.chars().count() <= LONGEST, "{length} {focus}");
+                assert!(shown.contains(letter), "{length} {focus}");
+            }
+        }
+    }
+
+    #[test]
+    fn floods_end_in_a_count() {
+        let found = changed_leaves(&json!([]), &json!((0..50).collect::<Vec<_>>()));
+        let mismatches =
+            mismatches(&found, MismatchKind::Mutation, "/object", |_| crate::compare::tests::span("expect"));
+        assert_eq!(mismatches.len(), MOST_DIFFERENCES + 1);
+        assert_eq!(mismatches[MOST_DIFFERENCES].actual, "30 more");
+        assert_eq!(mismatches[1].at, "/object/1");
+    }
+}

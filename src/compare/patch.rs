@@ -1,0 +1,415 @@
+//! Mutations: what a patch makes of the object, and whether that is what was expected.
+//!
+//! `only` and `idempotent` are judged on the documents before and after, not on the operations: a patch may well replace
+//! a value by the same one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use json_patch::PatchOperation;
+use serde_json::Value;
+
+use crate::model::answer::{AdmissionResponse, Answer, Fault};
+use crate::model::outcome::{Mismatch, MismatchKind};
+use crate::model::request::Request;
+use crate::model::source::{Span, Spanned};
+use crate::model::suite::MutateExpectation;
+
+use super::diff::{self, Difference, Mode};
+use super::verdict::describe;
+
+/// Where the pointers of a mutated object begin.
+const OBJECT: &str = "/object";
+
+/// How many operations [`summary`] names.
+const MOST_OPERATIONS: usize = 3;
+
+/// How much the `copy` operations of a patch may add, in bytes: the limit of the API server, which a doubling patch would
+/// otherwise turn into all the memory there is. Source: `JSONPatchMaxCopyBytes`.
+const MOST_COPIED: usize = 3 * 1024 * 1024;
+
+/// The object as the response's patch leaves it; nothing when there is no patch.
+pub(crate) fn mutated_document(request: &Request, response: &AdmissionResponse) -> Result<Option<Value>, String> {
+    let Some(patch) = &response.patch else { return Ok(None) };
+    let Some(document) = request.mutable_document() else {
+        return Err("the request has no object that could be patched".into());
+    };
+    apply(document, patch).map(Some)
+}
+
+/// Compares an allowed response that has a patch. The error is the fault of a second pass that gave no answer.
+pub(super) fn compare(
+    expect: &MutateExpectation,
+    span: &Span,
+    request: &Request,
+    response: &AdmissionResponse,
+    second: Option<&Answer>,
+) -> Result<Vec<Mismatch>, Fault> {
+    let (original, mutated) = match (request.mutable_document(), mutated_document(request, response)) {
+        (Some(original), Ok(Some(mutated))) => (original, mutated),
+        (_, Err(reason)) => return Ok(vec![at_patch("a patch that can be applied", reason, span)]),
+        (_, Ok(_)) => return Ok(vec![at_patch("a patch", "(absent)", span)]),
+    };
+    if *original == mutated {
+        return Ok(vec![at_patch("allowed and mutated", "a patch that changes nothing", span)]);
+    }
+    let mut mismatches = Vec::new();
+    if let Some(object) = &expect.object {
+        let mode = if object.is_exact { Mode::Exact } else { Mode::Subset };
+        let found = diff::differences(&object.expected.value, &mutated, mode);
+        let span_of = |pointer: &str| diff::nearest_span(object, pointer);
+        mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, OBJECT, span_of));
+    }
+    if let Some(exactly) = &expect.exactly {
+        let found = diff::differences(&exactly.value, &mutated, Mode::Exact);
+        mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, OBJECT, |_| exactly.span.clone()));
+    }
+    if let Some(only) = &expect.only {
+        mismatches.extend(outside(only, original, &mutated));
+    }
+    let operations = response.patch.as_deref().and_then(|patch| decode(patch).ok()).unwrap_or(Value::Null);
+    if let Some(includes) = &expect.includes {
+        mismatches.extend(missing_operations(&includes.value, &operations));
+    }
+    if let Some(patch) = &expect.patch {
+        let found = diff::differences(&patch.value, &operations, Mode::Exact);
+        mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, "/patch", |_| patch.span.clone()));
+    }
+    if let Some(idempotent) = expect.idempotent.as_ref().filter(|idempotent| idempotent.value) {
+        mismatches.extend(second_pass(&mutated, second, &idempotent.span)?);
+    }
+    Ok(mismatches)
+}
+
+/// What changed outside of the given pointers.
+fn outside(only: &Spanned<Vec<Spanned<String>>>, original: &Value, mutated: &Value) -> Vec<Mismatch> {
+    let is_inside = |change: &Difference| only.value.iter().any(|allowed| is_within(&change.pointer, &allowed.value));
+    let found: Vec<Difference> =
+        diff::changed_leaves(original, mutated).into_iter().filter(|change| !is_inside(change)).collect();
+    let each = |change: &Difference| {
+        let (before, after) = diff::render_pair(change.expected.as_ref(), change.actual.as_ref());
+        Mismatch {
+            kind: MismatchKind::Mutation,
+            at: format!("{OBJECT}{}", change.pointer),
+            expected: format!("unchanged: {before}"),
+            actual: after,
+            span: only.span.clone(),
+        }
+    };
+    diff::at_most(&found, MismatchKind::Mutation, OBJECT, only.span.clone(), each)
+}
+
+/// Whether a pointer is the other one or lies below it.
+fn is_within(pointer: &str, parent: &str) -> bool {
+    pointer.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The wanted operations that no operation of the patch fits: each key that is given must be equal.
+fn missing_operations(includes: &[Spanned<Value>], operations: &Value) -> Vec<Mismatch> {
+    let operations = operations.as_array().map(Vec::as_slice).unwrap_or_default();
+    let fits = |wanted: &Value, given: &Value| match wanted.as_object() {
+        Some(keys) => keys.iter().all(|(key, value)| given.get(key) == Some(value)),
+        None => wanted == given,
+    };
+    let is_missing = |wanted: &&Spanned<Value>| !operations.iter().any(|given| fits(&wanted.value, given));
+    let actual = || diff::render(Some(&Value::from(operations)));
+    includes
+        .iter()
+        .filter(is_missing)
+        .map(|wanted| at_patch(format!("includes {}", diff::render(Some(&wanted.value))), actual(), &wanted.span))
+        .collect()
+}
+
+/// Whether the second pass left the mutated object as it was.
+fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<Option<Mismatch>, Fault> {
+    const EXPECTED: &str = "a second pass that changes nothing";
+    let response = match second {
+        None => return Ok(Some(at_patch(EXPECTED, "no second pass was made", span))),
+        Some(Err(fault)) => {
+            let message = format!("in the second pass, over the mutated object: {}", fault.message);
+            return Err(Fault { message, ..fault.clone() });
+        }
+        Some(Ok(response)) => response,
+    };
+    if !response.allowed {
+        let actual = format!("second pass: {}", describe(response));
+        return Ok(Some(Mismatch { at: "/allowed".into(), ..at_patch(EXPECTED, actual, span) }));
+    }
+    Ok(match response.patch.as_deref().map(|patch| apply(mutated, patch)) {
+        None => None,
+        Some(Ok(again)) if again == *mutated => None,
+        Some(Ok(_)) => Some(at_patch(EXPECTED, format!("second pass: {}", describe(response)), span)),
+        Some(Err(reason)) => Some(at_patch(EXPECTED, format!("second pass: {reason}"), span)),
+    })
+}
+
+fn at_patch(expected: impl Into<String>, actual: impl Into<String>, span: &Span) -> Mismatch {
+    Mismatch {
+        kind: MismatchKind::Mutation,
+        at: "/patch".into(),
+        expected: expected.into(),
+        actual: actual.into(),
+        span: span.clone(),
+    }
+}
+
+/// A patch for people: its first operations and a count of the others.
+pub(super) fn summary(patch: &str) -> String {
+    let operations = match decode(patch) {
+        Ok(Value::Array(operations)) => operations,
+        Ok(_) => return "a patch that is no list of operations".into(),
+        Err(reason) => return reason,
+    };
+    if operations.is_empty() {
+        return "a patch without operations".into();
+    }
+    let text = |operation: &Value, key: &str| operation.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let mut parts: Vec<String> = operations
+        .iter()
+        .take(MOST_OPERATIONS)
+        .map(|operation| match text(operation, "path").as_str() {
+            "" => format!("{} the whole object", text(operation, "op")),
+            path => format!("{} {path}", text(operation, "op")),
+        })
+        .collect();
+    if operations.len() > MOST_OPERATIONS {
+        parts.push(format!("{} more", operations.len() - MOST_OPERATIONS));
+    }
+    diff::cut(&parts.join(", "), 0)
+}
+
+/// The operations of a patch as a document.
+pub(super) fn decode(patch: &str) -> Result<Value, String> {
+    let bytes = STANDARD.decode(patch).map_err(|error| format!("the patch is not base64: {error}"))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("the patch is not JSON: {error}"))
+}
+
+/// Applies a patch that some policy wrote: nothing about it is trusted.
+///
+/// The operations run one by one on a copy, without the crate's way of undoing them: that one gives up with a panic on
+/// some patches, and the copy is thrown away anyway.
+fn apply(document: &Value, patch: &str) -> Result<Value, String> {
+    let operations: json_patch::Patch =
+        serde_json::from_value(decode(patch)?).map_err(|error| format!("the patch is not a JSON patch: {error}"))?;
+    let mut patched = document.clone();
+    let mut copied = 0;
+    for (index, operation) in operations.iter().enumerate() {
+        if let PatchOperation::Copy(copy) = operation {
+            copied += patched.pointer(copy.from.as_str()).map_or(0, size);
+            if copied > MOST_COPIED {
+                return Err(format!("the patch cannot be applied: it copies more than {MOST_COPIED} bytes"));
+            }
+        }
+        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation)).map_err(|error| {
+            format!("the patch cannot be applied: operation {index} at `{}`: {}", error.path, error.kind)
+        })?;
+    }
+    Ok(patched)
+}
+
+/// About how many bytes a value takes as JSON.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => members.iter().map(|(key, member)| key.len() + size(member) + 4).sum::<usize>() + 2,
+        Value::String(text) => text.len() + 2,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::compare::tests::{allowed, denied, mutated, mutated_by, patched, raw, span, spanned};
+    use crate::model::answer::FaultKind;
+    use crate::model::suite::DocumentExpectation;
+
+    /// What a patched response is held against; the original is `{"a": 1, "b": {"c": [1, 2]}}`.
+    fn original() -> Value {
+        json!({"a": 1, "b": {"c": [1, 2]}})
+    }
+
+    fn check(expect: &MutateExpectation, after: &Value) -> Vec<String> {
+        let response = mutated(&original(), after);
+        shown(&compare(expect, &span("expect"), &raw(original()), &response, None).unwrap())
+    }
+
+    fn shown(mismatches: &[Mismatch]) -> Vec<String> {
+        assert!(mismatches.iter().all(|m| m.kind == MismatchKind::Mutation));
+        mismatches.iter().map(|m| format!("{}: {} but {}", m.at, m.expected, m.actual)).collect()
+    }
+
+    fn object(expected: Value) -> MutateExpectation {
+        let spans = [("/b".to_owned(), span("b")), ("/b/c".to_owned(), span("c"))].into();
+        let document = DocumentExpectation { expected: spanned(expected, "object"), spans, is_exact: false };
+        MutateExpectation { object: Some(document), ..Default::default() }
+    }
+
+    fn exactly(expected: Value) -> MutateExpectation {
+        MutateExpectation { exactly: Some(spanned(expected, "exactly")), ..Default::default() }
+    }
+
+    fn only(pointers: &[&str]) -> MutateExpectation {
+        let pointers = pointers.iter().map(|pointer| spanned((*pointer).to_owned(), "pointer")).collect();
+        MutateExpectation { only: Some(spanned(pointers, "only")), ..Default::default() }
+    }
+
+    fn includes(operations: &[Value]) -> MutateExpectation {
+        let operations = operations.iter().map(|operation| spanned(operation.clone(), "operation")).collect();
+        MutateExpectation { includes: Some(spanned(operations, "includes")), ..Default::default() }
+    }
+
+    fn patch(operations: Value) -> MutateExpectation {
+        MutateExpectation { patch: Some(spanned(operations, "patch")), ..Default::default() }
+    }
+
+    fn idempotent(value: bool) -> MutateExpectation {
+        MutateExpectation { idempotent: Some(spanned(value, "idempotent")), ..Default::default() }
+    }
+
+    #[test]
+    fn descriptions_of_a_mutation() {
+        let after = json!({"a": 2, "b": {"c": [1, 3], "d": {"e": 1}}});
+        // The patch: replace /a, replace /b/c/1, add /b/d.
+        let add = json!({"op": "add", "path": "/b/d", "value": {"e": 1}});
+        for (expect, wanted) in [
+            (MutateExpectation::default(), [].as_slice()),
+            (object(json!({})), &[]),
+            (object(json!({"a": 2, "b": {"c": [1], "x": null}})), &[]),
+            (object(json!({"a": 1})), &["/object/a: 1 but 2"]),
+            (object(json!({"b": {"c": [1, 2]}})), &["/object/b/c/1: 2 but 3"]),
+            (exactly(after.clone()), &[]),
+            (exactly(json!({"a": 2, "b": {"c": [1, 3]}})), &[r#"/object/b/d: (absent) but {"e":1}"#]),
+            (only(&[""]), &[]),
+            (only(&["/a", "/b"]), &[]),
+            (only(&["/a", "/b/c/1", "/b/d/e"]), &[]),
+            (only(&["/a", "/b/c"]), &["/object/b/d/e: unchanged: (absent) but 1"]),
+            (only(&["/b/d", "/b/c/10"]), &["/object/a: unchanged: 1 but 2", "/object/b/c/1: unchanged: 2 but 3"]),
+            (includes(std::slice::from_ref(&add)), &[]),
+            (includes(&[json!({"op": "replace"}), json!({"path": "/b/d"})]), &[]),
+            (includes(&[json!({})]), &[]),
+            (
+                includes(&[add.clone(), json!({"op": "add", "path": "/b/d", "value": {}})]),
+                &[concat!(
+                    r#"/patch: includes {"op":"add","path":"/b/d","value":{}} but "#,
+                    r#"[{"op":"replace","path":"/a","value":2},{"op":"replace","path":"/b/c/1","value":3},"#,
+                    r#"{"op":"add","path":"/b/d","value":{"e":1}}]"#
+                )],
+            ),
+            (
+                patch(json!([
+                    {"op": "replace", "path": "/a", "value": 2},
+                    {"op": "replace", "path": "/b/c/1", "value": 3},
+                    add,
+                ])),
+                &[],
+            ),
+            (
+                patch(
+                    json!([{"op": "replace", "path": "/a", "value": 2}, {"op": "replace", "path": "/b/c/1", "value": 4}]),
+                ),
+                &["/patch/1/value: 4 but 3", r#"/patch/2: (absent) but {"op":"add","path":"/b/d","value":{"e":1}}"#],
+            ),
+        ] {
+            assert_eq!(check(&expect, &after), wanted, "{expect:?}");
+        }
+    }
+
+    #[test]
+    fn mismatches_of_the_object_stand_at_the_nearest_place() {
+        let response = mutated(&original(), &json!({"a": 2, "b": {"c": [1, 3]}}));
+        let expect = object(json!({"a": 1, "b": {"c": [1, 2], "d": 5}}));
+        let found = compare(&expect, &span("expect"), &raw(original()), &response, None).unwrap();
+        let places: Vec<(&str, &str)> = found.iter().map(|m| (m.at.as_str(), m.span.file.path.as_str())).collect();
+        assert_eq!(places, [("/object/a", "object"), ("/object/b/c/1", "c"), ("/object/b/d", "b")]);
+    }
+
+    #[test]
+    fn a_pointer_covers_whole_members_only() {
+        assert!(is_within("/a/b", "/a") && is_within("/a", "/a") && is_within("/a", ""));
+        assert!(!is_within("/ab", "/a") && !is_within("/a", "/a/b") && !is_within("/a", "/a/"));
+    }
+
+    #[test]
+    fn a_second_pass_must_change_nothing() {
+        let after = json!({"a": 2, "b": {"c": [1, 2]}});
+        let same = json!([{"op": "replace", "path": "/a", "value": 2}]);
+        let fault = Fault::new(FaultKind::Timeout, "too slow");
+        for (expect, second, wanted) in [
+            (idempotent(false), None, [].as_slice()),
+            (idempotent(true), None, &["/patch: a second pass that changes nothing but no second pass was made"]),
+            (idempotent(true), Some(Ok(allowed())), &[]),
+            (idempotent(true), Some(Ok(mutated_by(&same))), &[]),
+            (
+                idempotent(true),
+                Some(Ok(mutated(&after, &json!({"a": 3, "b": {"c": [1, 2]}})))),
+                &["/patch: a second pass that changes nothing but second pass: allowed and mutated: replace /a"],
+            ),
+            (
+                idempotent(true),
+                Some(Ok(denied("no"))),
+                &[r#"/allowed: a second pass that changes nothing but second pass: denied: "no""#],
+            ),
+            (
+                idempotent(true),
+                Some(Ok(patched("?"))),
+                &[concat!(
+                    "/patch: a second pass that changes nothing but second pass: ",
+                    "the patch is not base64: Invalid symbol 63, offset 0."
+                )],
+            ),
+            (idempotent(true), Some(Err(fault)), &["fault timeout"]),
+        ] {
+            let response = mutated(&original(), &after);
+            let found = match compare(&expect, &span("expect"), &raw(original()), &response, second.as_ref()) {
+                Ok(found) => shown(&found),
+                Err(fault) => vec![format!("fault {}", fault.kind)],
+            };
+            assert_eq!(found, wanted, "{second:?}");
+        }
+    }
+
+    #[test]
+    fn unusable_patches_are_mismatches() {
+        let double = |i| json!({"op": "copy", "from": "", "path": format!("/x{i}")});
+        let doubling = mutated_by(&(0..60).map(double).collect());
+        for (response, wanted) in [
+            (patched("?"), "the patch is not base64"),
+            (patched(&STANDARD.encode("{")), "the patch is not JSON"),
+            (patched(&STANDARD.encode("{}")), "the patch is not a JSON patch"),
+            (mutated_by(&json!([{"op": "jump"}])), "the patch is not a JSON patch"),
+            (
+                mutated_by(&json!([{"op": "add", "path": "/b/c/-", "value": 1}, {"op": "remove", "path": "/x"}])),
+                "the patch cannot be applied: operation 1 at `/x`: path is invalid",
+            ),
+            (doubling, "the patch cannot be applied: it copies more than"),
+            (mutated_by(&json!([])), "a patch that changes nothing"),
+            (mutated_by(&json!([{"op": "replace", "path": "/a", "value": 1}])), "a patch that changes nothing"),
+        ] {
+            let expect = MutateExpectation::default();
+            let found = compare(&expect, &span("expect"), &raw(original()), &response, None).unwrap();
+            assert_eq!(found.len(), 1);
+            assert!(found[0].actual.starts_with(wanted), "{:?}", found[0]);
+        }
+    }
+
+    #[test]
+    fn the_mutated_document_is_the_patched_object() {
+        let after = json!({"a": 2});
+        assert_eq!(mutated_document(&raw(original()), &mutated(&original(), &after)), Ok(Some(after)));
+        assert_eq!(mutated_document(&raw(original()), &allowed()), Ok(None));
+    }
+
+    #[test]
+    fn summaries_are_short() {
+        let operations = json!([
+            {"op": "replace", "path": "", "value": {}},
+            {"op": "add", "path": "/a", "value": 1},
+            {"op": "add", "path": "/b", "value": 1},
+            {"op": "add", "path": "/c", "value": 1},
+        ]);
+        let shown = summary(mutated_by(&operations).patch.as_deref().unwrap());
+        assert_eq!(shown, "replace the whole object, add /a, add /b, 1 more");
+    }
+}

@@ -1,0 +1,121 @@
+//! The verdict and what stands beside it: code, warnings, audit annotations.
+//!
+//! A wrong verdict is the only mismatch of its case: that the message or the code differ as well follows from it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::answer::{AdmissionResponse, Answer, Fault};
+use crate::model::outcome::{Mismatch, MismatchKind};
+use crate::model::request::Request;
+use crate::model::source::Span;
+use crate::model::suite::{VerdictExpectation, VerdictWord};
+
+use super::diff::{quote, render, render_pair};
+use super::{patch, text};
+
+/// Where the message of a denial stands.
+const MESSAGE: text::Place = text::Place { kind: MismatchKind::Message, at: "/status/message" };
+
+/// Compares a response with the expected verdict. The error is the fault of a second pass that gave no answer.
+pub(super) fn compare(
+    expect: &VerdictExpectation,
+    span: &Span,
+    request: &Request,
+    response: &AdmissionResponse,
+    second: Option<&Answer>,
+) -> Result<Vec<Mismatch>, Fault> {
+    let wants_allowed = !matches!(expect.word, VerdictWord::Deny(_));
+    if response.allowed != wants_allowed {
+        return Ok(vec![mismatch(MismatchKind::Verdict, "/allowed", words(&expect.word), describe(response), span)]);
+    }
+    let mut mismatches = match &expect.word {
+        VerdictWord::Accept => Vec::new(),
+        VerdictWord::Allow => unwanted_patch(expect, response, span),
+        VerdictWord::Deny(message) => {
+            let mut mismatches = unwanted_patch(expect, response, span);
+            mismatches.extend(text::compare(message, response.message(), MESSAGE));
+            mismatches
+        }
+        VerdictWord::Mutate(_) if response.patch.is_none() => {
+            vec![mismatch(MismatchKind::Mutation, "/patch", words(&expect.word), describe(response), span)]
+        }
+        VerdictWord::Mutate(mutation) => patch::compare(mutation, span, request, response, second)?,
+    };
+    mismatches.extend(beside(expect, response));
+    Ok(mismatches)
+}
+
+fn unwanted_patch(expect: &VerdictExpectation, response: &AdmissionResponse, span: &Span) -> Vec<Mismatch> {
+    if response.patch.is_none() {
+        return Vec::new();
+    }
+    vec![mismatch(MismatchKind::Mutation, "/patch", words(&expect.word), describe(response), span)]
+}
+
+/// The code, the warnings and the audit annotations.
+fn beside(expect: &VerdictExpectation, response: &AdmissionResponse) -> Vec<Mismatch> {
+    let mut mismatches = Vec::new();
+    if let Some(code) = &expect.code
+        && response.code() != Some(code.value)
+    {
+        let actual = render(response.code().map(Value::from).as_ref());
+        let expected = code.value.to_string();
+        mismatches.push(mismatch(MismatchKind::Message, "/status/code", expected, actual, &code.span));
+    }
+    if let Some(warnings) = &expect.warnings {
+        let actual = response.warnings.as_deref().unwrap_or_default();
+        if actual != warnings.value {
+            let (expected, actual) = render_pair(Some(&json!(warnings.value)), Some(&json!(actual)));
+            mismatches.push(mismatch(MismatchKind::Warnings, "/warnings", expected, actual, &warnings.span));
+        }
+    }
+    if let Some(annotations) = &expect.audit_annotations {
+        let none = BTreeMap::new();
+        let actual = response.audit_annotations.as_ref().unwrap_or(&none);
+        if *actual != annotations.value {
+            let (expected, actual) = render_pair(Some(&json!(annotations.value)), Some(&json!(actual)));
+            let span = &annotations.span;
+            mismatches.push(mismatch(MismatchKind::Warnings, "/auditAnnotations", expected, actual, span));
+        }
+    }
+    mismatches
+}
+
+fn mismatch(
+    kind: MismatchKind,
+    at: &str,
+    expected: impl Into<String>,
+    actual: impl Into<String>,
+    span: &Span,
+) -> Mismatch {
+    Mismatch { kind, at: at.to_owned(), expected: expected.into(), actual: actual.into(), span: span.clone() }
+}
+
+/// An expected verdict for people.
+fn words(word: &VerdictWord) -> &'static str {
+    match word {
+        VerdictWord::Allow => "allowed, not mutated",
+        VerdictWord::Accept => "allowed, mutated or not",
+        VerdictWord::Mutate(_) => "allowed and mutated",
+        VerdictWord::Deny(_) => "denied, without a patch",
+    }
+}
+
+/// A response for people, in one line.
+pub(super) fn describe(response: &AdmissionResponse) -> String {
+    let patch = response.patch.as_deref().map(patch::summary);
+    match (response.allowed, patch) {
+        (true, None) => "allowed, not mutated".into(),
+        (true, Some(changes)) => format!("allowed and mutated: {changes}"),
+        (false, None) => match response.message() {
+            Some(message) => format!("denied: {}", quote(message, 0)),
+            None => "denied without a message".into(),
+        },
+        (false, Some(changes)) => match response.message() {
+            Some(message) => format!("denied with a patch ({changes}): {}", quote(message, 0)),
+            None => format!("denied with a patch ({changes}), without a message"),
+        },
+    }
+}

@@ -1,0 +1,363 @@
+//! `cases:` and `settingsCases:`: entries become cases, with defaults applied and every name resolved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answers;
+use super::expect;
+use super::files::Files;
+use super::kinds::Kinds;
+use super::mistake::{Mistake, Mistakes};
+use super::policies::Policies;
+use super::read::read;
+use super::request::{self, Requests};
+use super::rows::{self, Row};
+use super::schema::{
+    CaseEntry, Data, DefaultsEntry, Either, Named, OneOrMany, ReplayOrder, RulesMode, SettingsCaseEntry, SkipEntry,
+};
+use super::vars::Scope;
+use super::yaml::{Content, Key, Node};
+use crate::model::hosting::{HostAnswers, Session, TableEntry};
+use crate::model::source::{Span, Spanned};
+use crate::model::suite::{Case, CaseBody, PolicyIndex, RequestCase, SettingsCase};
+
+/// policy-server's own default for an evaluation.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest deadline a case may ask for: a run must end.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What the cases of one suite are read with.
+pub(crate) struct Cases<'a> {
+    pub(crate) suite_name: &'a str,
+    pub(crate) files: &'a Files,
+    pub(crate) kinds: &'a Kinds,
+    pub(crate) variables: &'a Scope,
+    pub(crate) defaults: DefaultsEntry,
+    default_table: Vec<TableEntry>,
+    default_session: Option<Arc<Session>>,
+    cases: Vec<Case>,
+    lines: HashMap<String, usize>,
+}
+
+/// The keys of a case that are not about what it asks and expects.
+struct Frame {
+    name: Spanned<String>,
+    policy: Option<OneOrMany<Spanned<String>>>,
+    tags: Vec<String>,
+    skip: Option<Either<Spanned<String>, SkipEntry>>,
+    only: Option<Spanned<bool>>,
+    xfail: Option<Spanned<String>>,
+    timeout: Option<Spanned<String>>,
+    labels: Vec<String>,
+    expect_span: Span,
+}
+
+impl<'a> Cases<'a> {
+    pub(crate) fn new(
+        suite_name: &'a str,
+        files: &'a Files,
+        kinds: &'a Kinds,
+        variables: &'a Scope,
+        defaults: DefaultsEntry,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let default_table = answers::table(&defaults.host, files, mistakes);
+        let default_session = answers::session(defaults.replay.as_ref(), defaults.order, files, mistakes);
+        let (cases, lines) = (Vec::new(), HashMap::new());
+        Self { suite_name, files, kinds, variables, defaults, default_table, default_session, cases, lines }
+    }
+
+    /// The cases read so far, in the order of the file.
+    pub(crate) fn finish(mut self) -> Vec<Case> {
+        self.cases.sort_by_key(|case| case.span.offset);
+        self.cases
+    }
+
+    /// Adds the static checks of the policies.
+    pub(crate) fn add_checks(&mut self, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for (index, check) in std::mem::take(&mut policies.checks) {
+            let word = match &check {
+                crate::model::suite::Check::Version(_) => "version",
+                crate::model::suite::Check::Mutating(_) => "mutating",
+                crate::model::suite::Check::HostCapabilities(_) => "hostCapabilities",
+                crate::model::suite::Check::Size(_) => "size",
+            };
+            let name = format!("check {} {word}", policies.specs[index.0].name);
+            let span = check.span().clone();
+            let case = Case {
+                id: format!("{} › {name}", self.suite_name),
+                name,
+                policy: index,
+                expect_span: span.clone(),
+                span,
+                tags: Vec::new(),
+                skip: None,
+                is_only: false,
+                xfail: None,
+                timeout: DEFAULT_TIMEOUT,
+                body: CaseBody::Check(check),
+            };
+            self.push(case, mistakes);
+        }
+    }
+
+    /// Adds one entry of `cases:`.
+    pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for row in rows::expand(&written.0, self.variables, mistakes) {
+            let Row { node, labels } = row;
+            let node = self.inherit(&node, true);
+            if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
+                self.add_request_case(entry, labels, policies, mistakes);
+            }
+        }
+    }
+
+    /// Adds one entry of `settingsCases:`.
+    pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for row in rows::expand(&written.0, self.variables, mistakes) {
+            let Row { node, labels } = row;
+            let node = self.inherit(&node, false);
+            let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) else { continue };
+            let settings = match request::settings(&entry.value, self.files) {
+                Ok(settings) => Arc::new(settings),
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    continue;
+                }
+            };
+            let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, mistakes);
+            let Some(frame_policies) = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes)
+            else {
+                continue;
+            };
+            let frame = Frame {
+                name: entry.name,
+                policy: entry.policy,
+                tags: entry.tags,
+                skip: entry.skip,
+                only: entry.only,
+                xfail: entry.xfail,
+                timeout: entry.timeout,
+                labels,
+                expect_span: entry.expect.0.span.clone(),
+            };
+            for index in frame_policies {
+                let Some(expect) = expect::settings_expectation(&entry.expect.0, mistakes) else { continue };
+                let body = CaseBody::Settings(SettingsCase {
+                    settings: Arc::clone(&settings),
+                    answers: Arc::clone(&answers),
+                    expect,
+                });
+                self.add(&frame, index, None, body, policies, mistakes);
+            }
+        }
+    }
+
+    fn add_request_case(
+        &mut self,
+        entry: CaseEntry,
+        labels: Vec<String>,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) {
+        let requests = Requests { files: self.files, kinds: self.kinds };
+        let arrivals = requests.of_case(&entry, mistakes);
+        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, mistakes);
+        // Read once even when nothing arrives, so that its mistakes are reported beside the others.
+        let first_expectation = expect::expectation(&entry.expect.0, self.files, mistakes);
+        let Some(indices) = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes) else {
+            return;
+        };
+        if first_expectation.is_none() {
+            return;
+        }
+        let frame = Frame {
+            name: entry.name,
+            policy: entry.policy,
+            tags: entry.tags,
+            skip: entry.skip,
+            only: entry.only,
+            xfail: entry.xfail,
+            timeout: entry.timeout,
+            labels,
+            expect_span: entry.expect.0.span.clone(),
+        };
+        for index in indices {
+            let settings = match (&entry.settings, &entry.variant) {
+                (Some(_), Some(variant)) => {
+                    Err(Mistake::new(&variant.span, "`settings` and `variant` exclude each other"))
+                }
+                (Some(settings), None) => request::settings(settings, self.files).map(Arc::new),
+                (None, Some(variant)) => policies.variant(index, variant),
+                (None, None) => Ok(policies.settings(index)),
+            };
+            let settings = match settings {
+                Ok(settings) => settings,
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    continue;
+                }
+            };
+            for arrival in &arrivals {
+                let Some(expect) = expect::expectation(&entry.expect.0, self.files, mistakes) else { continue };
+                let body = CaseBody::Request(Box::new(RequestCase {
+                    request: arrival.request.clone(),
+                    settings: Arc::clone(&settings),
+                    enforce_rules: entry.rules != Some(RulesMode::Ignore),
+                    answers: Arc::clone(&answers),
+                    expect,
+                }));
+                self.add(&frame, index, arrival.label.as_deref(), body, policies, mistakes);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        frame: &Frame,
+        policy: PolicyIndex,
+        arrival: Option<&str>,
+        body: CaseBody,
+        policies: &Policies,
+        mistakes: &mut Mistakes,
+    ) {
+        let mut labels = frame.labels.clone();
+        if frame.policy.as_ref().is_some_and(|list| list.0.len() > 1) {
+            labels.push(policies.specs[policy.0].name.clone());
+        }
+        labels.extend(arrival.map(str::to_owned));
+        let written = frame.name.value.trim();
+        if written.is_empty() {
+            mistakes.add(&frame.name.span, "a case needs a name");
+        }
+        let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
+        let case = Case {
+            id: format!("{} › {name}", self.suite_name),
+            name,
+            policy,
+            span: frame.name.span.clone(),
+            expect_span: frame.expect_span.clone(),
+            tags: frame.tags.clone(),
+            skip: frame.skip.as_ref().and_then(|skip| skip_reason(skip, mistakes)),
+            is_only: frame.only.as_ref().is_some_and(|only| only.value),
+            xfail: frame.xfail.clone(),
+            timeout: timeout(frame.timeout.as_ref(), mistakes),
+            body,
+        };
+        self.push(case, mistakes);
+    }
+
+    fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
+        if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
+            let help = format!("line {line} has it too; names tell cases apart in every report");
+            mistakes.add_with_help(&case.span, format!("the name `{}` is used twice", case.name), help);
+        }
+        self.cases.push(case);
+    }
+
+    fn policies_of(
+        &self,
+        named: Option<&OneOrMany<Spanned<String>>>,
+        case: &Span,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<PolicyIndex>> {
+        let names: Vec<Option<&Spanned<String>>> = match named {
+            None => vec![None],
+            Some(list) => list.0.iter().map(Some).collect(),
+        };
+        if names.is_empty() {
+            mistakes.add(case, "the list of policies is empty, so the case would never run");
+        }
+        let mut indices = Vec::new();
+        for name in names {
+            match policies.find(name, case, self.files) {
+                Ok(index) => indices.push(index),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        (!indices.is_empty()).then_some(indices)
+    }
+
+    fn answers(
+        &self,
+        host: &Named<Named<Data>>,
+        replay: Option<&Spanned<String>>,
+        order: Option<ReplayOrder>,
+        mistakes: &mut Mistakes,
+    ) -> Arc<HostAnswers> {
+        if let (Some(_), None, Some((capability, _))) = (order, replay, host.0.first()) {
+            mistakes.add(&capability.span, "`order` stands beside `replay`");
+        }
+        Arc::new(HostAnswers {
+            own_table: answers::table(host, self.files, mistakes),
+            own_session: answers::session(replay, order, self.files, mistakes),
+            default_table: self.default_table.clone(),
+            default_session: self.default_session.clone(),
+        })
+    }
+
+    /// Fills the keys a case lacks from the defaults. Keys that say the same in another way count as given.
+    fn inherit(&self, case: &Node, is_request: bool) -> Node {
+        let has = |keys: &[&str]| keys.iter().any(|key| case.get(key).is_some());
+        let is_complete = has(&["request", "raw"]);
+        let mut inherited = case.clone();
+        let Content::Map(entries) = &mut inherited.content else { return inherited };
+        for (key, value) in self.defaults.inherited() {
+            let Some(value) = value else { continue };
+            let is_given = match key {
+                "object" => !is_request || has(&["object", "oldObject", "objects", "request", "raw"]),
+                "settings" | "variant" => !is_request || has(&["settings", "variant"]),
+                "user" | "namespace" | "operation" | "subresource" | "dryRun" => {
+                    !is_request || is_complete || has(&[key])
+                }
+                "rules" => !is_request || has(&[key]),
+                _ => has(&[key]),
+            };
+            if !is_given {
+                entries.push((Key { name: key.to_owned(), span: value.0.span.clone() }, value.0.clone()));
+            }
+        }
+        inherited
+    }
+}
+
+fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Duration {
+    let Some(written) = written else { return DEFAULT_TIMEOUT };
+    match humantime::parse_duration(&written.value) {
+        Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
+            mistakes.add(&written.span, format!("a deadline lies between 1ms and {}s", LONGEST_TIMEOUT.as_secs()));
+            DEFAULT_TIMEOUT
+        }
+        Ok(timeout) => timeout,
+        Err(_) => {
+            mistakes.add_with_help(
+                &written.span,
+                format!("`{}` is no duration", written.value),
+                "durations are written with their unit: `200ms`, `2s`",
+            );
+            DEFAULT_TIMEOUT
+        }
+    }
+}
+
+/// Why a case is skipped; nothing once its day has come.
+fn skip_reason(skip: &Either<Spanned<String>, SkipEntry>, mistakes: &mut Mistakes) -> Option<String> {
+    let entry = match skip {
+        Either::Scalar(reason) => return Some(reason.value.clone()),
+        Either::Mapping(entry) => entry,
+    };
+    let Some(until) = &entry.until else { return Some(entry.reason.value.clone()) };
+    match until.value.parse::<jiff::civil::Date>() {
+        Ok(day) => {
+            let is_over = jiff::Zoned::now().date() >= day;
+            (!is_over).then(|| format!("{} (until {day})", entry.reason.value))
+        }
+        Err(_) => {
+            mistakes.add_with_help(&until.span, format!("`{}` is no day", until.value), "write it as `2027-01-31`");
+            None
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The words of `expect` become expectations.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::files::Files;
+use super::mistake::Mistakes;
+use super::read::read;
+use super::schema::{
+    Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany, SettingsExpectEntry,
+    SettingsWord, TextEntry,
+};
+use super::yaml::{Content, Node};
+use crate::model::answer::FaultKind;
+use crate::model::source::{Span, Spanned};
+use crate::model::suite::{
+    DocumentExpectation, Expectation, FaultExpectation, MutateExpectation, SettingsExpectation, TextExpectation,
+    VerdictExpectation, VerdictWord,
+};
+
+/// Reads the expectation of a case.
+pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<Expectation> {
+    let entry = match read::<Either<ExpectWord, ExpectEntry>>(node, mistakes)? {
+        Either::Scalar(word) => return Some(from_word(word)),
+        Either::Mapping(entry) => entry,
+    };
+    let given = [
+        ("allow", entry.allow.is_some()),
+        ("accept", entry.accept.is_some()),
+        ("mutate", entry.mutate.is_some()),
+        ("deny", entry.deny.is_some()),
+        ("fault", entry.fault.is_some()),
+        ("response", entry.response.is_some()),
+    ];
+    let words: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(word, _)| *word).collect();
+    match words.as_slice() {
+        ["fault"] => {
+            refuse_beside(&entry, "fault", mistakes);
+            fault(entry.fault.as_ref()?, mistakes).map(Expectation::Fault)
+        }
+        ["response"] => {
+            refuse_beside(&entry, "response", mistakes);
+            let is_exact = entry.exactly.as_ref().is_some_and(|exactly| exactly.value);
+            document(entry.response.as_ref()?, is_exact, files, mistakes).map(Expectation::Response)
+        }
+        [_] => verdict(&entry, files, mistakes),
+        [] => {
+            mistakes.add_with_help(
+                &node.span,
+                "the expectation holds no verdict",
+                "give one of `allow`, `accept`, `mutate`, `deny`, `fault`, `response`",
+            );
+            None
+        }
+        several => {
+            mistakes.add(&node.span, format!("`{}` exclude each other", several.join("` and `")));
+            None
+        }
+    }
+}
+
+/// Reads the expectation of a settings case.
+pub(crate) fn settings_expectation(node: &Node, mistakes: &mut Mistakes) -> Option<SettingsExpectation> {
+    Some(match read::<Either<SettingsWord, SettingsExpectEntry>>(node, mistakes)? {
+        Either::Scalar(SettingsWord::Valid) => SettingsExpectation::Valid,
+        Either::Scalar(SettingsWord::Invalid) => SettingsExpectation::Invalid(TextExpectation::default()),
+        Either::Mapping(entry) => SettingsExpectation::Invalid(match entry.invalid {
+            Either::Scalar(exact) => TextExpectation { exact: Some(exact), ..TextExpectation::default() },
+            Either::Mapping(entry) => text(entry, mistakes),
+        }),
+    })
+}
+
+fn from_word(word: ExpectWord) -> Expectation {
+    let word = match word {
+        ExpectWord::NotApplicable => return Expectation::NotApplicable,
+        ExpectWord::Allow => VerdictWord::Allow,
+        ExpectWord::Accept => VerdictWord::Accept,
+        ExpectWord::Mutate => VerdictWord::Mutate(MutateExpectation::default()),
+        ExpectWord::Deny => VerdictWord::Deny(TextExpectation::default()),
+    };
+    Expectation::Verdict(Box::new(VerdictExpectation { word, code: None, warnings: None, audit_annotations: None }))
+}
+
+/// `fault` and `response` stand alone.
+fn refuse_beside(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
+    let keys = [
+        ("code", entry.code.as_ref().map(|key| &key.span)),
+        ("warnings", entry.warnings.as_ref().map(|key| &key.span)),
+        ("auditAnnotations", entry.audit_annotations.as_ref().map(|key| &key.span)),
+        ("exactly", entry.exactly.as_ref().map(|key| &key.span).filter(|_| word != "response")),
+    ];
+    for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        mistakes.add(span, format!("`{key}` means nothing beside `{word}`"));
+    }
+}
+
+fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Option<Expectation> {
+    if let Some(exactly) = &entry.exactly {
+        mistakes.add_with_help(&exactly.span, "`exactly` stands beside `response`", "in `mutate` it names the object");
+    }
+    let word = if let Some(node) = &entry.deny {
+        VerdictWord::Deny(deny(node, mistakes)?)
+    } else if let Some(node) = &entry.mutate {
+        VerdictWord::Mutate(mutate(node, files, mistakes)?)
+    } else {
+        let (node, word) = match (&entry.allow, &entry.accept) {
+            (Some(node), _) => (node, VerdictWord::Allow),
+            (_, node) => (node.as_ref()?, VerdictWord::Accept),
+        };
+        if !matches!(node.content, Content::Null | Content::Bool(true)) {
+            mistakes.add_with_help(&node.span, "nothing can be said here", "leave the value empty, or write `true`");
+        }
+        word
+    };
+    Some(Expectation::Verdict(Box::new(VerdictExpectation {
+        word,
+        code: entry.code.clone(),
+        warnings: entry.warnings.clone(),
+        audit_annotations: entry
+            .audit_annotations
+            .clone()
+            .map(|annotations| annotations.map(|map| map.into_iter().collect::<BTreeMap<_, _>>())),
+    })))
+}
+
+fn deny(node: &Node, mistakes: &mut Mistakes) -> Option<TextExpectation> {
+    if matches!(node.content, Content::Null | Content::Bool(true)) {
+        return Some(TextExpectation::default());
+    }
+    Some(match read::<Either<Spanned<String>, TextEntry>>(node, mistakes)? {
+        Either::Scalar(exact) => TextExpectation { exact: Some(exact), ..TextExpectation::default() },
+        Either::Mapping(entry) => text(entry, mistakes),
+    })
+}
+
+fn text(entry: TextEntry, mistakes: &mut Mistakes) -> TextExpectation {
+    TextExpectation {
+        exact: None,
+        contains: entry.contains.0,
+        matches: patterns(&entry.matches, mistakes),
+        not: entry.not.0,
+    }
+}
+
+fn patterns(texts: &OneOrMany<Spanned<String>>, mistakes: &mut Mistakes) -> Vec<Spanned<Regex>> {
+    let mut patterns = Vec::new();
+    for text in &texts.0 {
+        match Regex::new(&text.value) {
+            Ok(pattern) => patterns.push(Spanned::new(pattern, text.span.clone())),
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or("it cannot be read").trim_start_matches("error: ");
+                mistakes.add(&text.span, format!("bad regular expression: {reason}"));
+            }
+        }
+    }
+    patterns
+}
+
+fn fault(node: &Node, mistakes: &mut Mistakes) -> Option<FaultExpectation> {
+    Some(match read::<Either<Spanned<FaultKind>, FaultEntry>>(node, mistakes)? {
+        Either::Scalar(kind) => FaultExpectation { kind, text: TextExpectation::default() },
+        Either::Mapping(entry) => {
+            let matches = patterns(&entry.matches, mistakes);
+            let text = TextExpectation { contains: entry.contains.0, matches, ..TextExpectation::default() };
+            FaultExpectation { kind: entry.kind, text }
+        }
+    })
+}
+
+fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateExpectation> {
+    if matches!(node.content, Content::Null | Content::Bool(true)) {
+        return Some(MutateExpectation::default());
+    }
+    let entry = read::<MutateEntry>(node, mistakes)?;
+    if let (Some(_), Some(exactly)) = (&entry.object, &entry.exactly) {
+        mistakes.add(&exactly.span, "`object` and `exactly` exclude each other");
+    }
+    if let Some(only) = &entry.only {
+        for pointer in only.value.0.iter().filter(|pointer| !pointer.value.starts_with('/')) {
+            let help = "as in `/spec/containers/0/image`";
+            mistakes.add_with_help(&pointer.span, format!("`{}` is no JSON pointer", pointer.value), help);
+        }
+    }
+    let operations = |list: Vec<Data>| list.into_iter().map(|op| Spanned::new(op.0.to_json(), op.0.span)).collect();
+    Some(MutateExpectation {
+        object: entry.object.and_then(|object| document(&object, false, files, mistakes)),
+        exactly: entry
+            .exactly
+            .and_then(|object| document(&object, true, files, mistakes))
+            .map(|document| document.expected),
+        only: entry.only.map(|only| only.map(|pointers| pointers.0)),
+        includes: entry.includes.map(|includes| includes.map(operations)),
+        patch: entry.patch.map(|patch| patch.map(|list| list.iter().map(|op| op.0.to_json()).collect::<Value>())),
+        idempotent: entry.idempotent,
+    })
+}
+
+fn document(
+    source: &Spanned<FileOr>,
+    is_exact: bool,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> Option<DocumentExpectation> {
+    let (expected, spans) = match &source.value {
+        FileOr::Inline(node) => {
+            let mut spans = BTreeMap::new();
+            collect_spans(node, String::new(), &mut spans);
+            (node.to_json(), spans)
+        }
+        FileOr::File(path) => match files.document(path) {
+            Ok(document) => (document, BTreeMap::new()),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                return None;
+            }
+        },
+    };
+    Some(DocumentExpectation { expected: Spanned::new(expected, source.span.clone()), spans, is_exact })
+}
+
+/// Where each member is written, by JSON pointer.
+fn collect_spans(node: &Node, pointer: String, spans: &mut BTreeMap<String, Span>) {
+    match &node.content {
+        Content::Map(entries) => {
+            for (key, value) in entries {
+                let name = key.name.replace('~', "~0").replace('/', "~1");
+                collect_spans(value, format!("{pointer}/{name}"), spans);
+            }
+        }
+        Content::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect_spans(item, format!("{pointer}/{index}"), spans);
+            }
+        }
+        _ => {}
+    }
+    spans.insert(pointer, node.span.clone());
+}

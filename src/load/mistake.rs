@@ -1,0 +1,131 @@
+//! Mistakes in what the user wrote: file, line, the quoted text, and what to do about it.
+
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+use crate::model::source::Span;
+
+/// One mistake in a suite or in a file it names.
+#[derive(Debug, Clone)]
+pub struct Mistake {
+    /// What is wrong, a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where it is written.
+    pub span: Span,
+    source: NamedSource<String>,
+}
+
+impl Mistake {
+    /// A mistake at `span`.
+    pub(crate) fn new(span: &Span, message: impl Into<String>) -> Self {
+        let source = NamedSource::new(&span.file.path, span.file.text.clone());
+        Self { message: message.into(), help: None, span: span.clone(), source }
+    }
+
+    /// The same mistake with advice, if there is any.
+    pub(crate) fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Diagnostic for Mistake {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (!self.span.file.text.is_empty()).then_some(&self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let room = self.span.file.text.len().saturating_sub(self.span.offset);
+        let len = self.span.len.max(1).min(room);
+        Some(Box::new(std::iter::once(LabeledSpan::new(None, self.span.offset, len))))
+    }
+}
+
+/// Collects mistakes, dropping exact repetitions (a case that is expanded ten times is wrong once).
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes {
+    list: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// Adds a mistake unless it is known already.
+    pub(crate) fn push(&mut self, mistake: Mistake) {
+        let is_known = self.list.iter().any(|known| known.span == mistake.span && known.message == mistake.message);
+        if !is_known {
+            self.list.push(mistake);
+        }
+    }
+
+    /// Adds a mistake made of its parts.
+    pub(crate) fn add(&mut self, span: &Span, message: impl Into<String>) {
+        self.push(Mistake::new(span, message));
+    }
+
+    /// Adds a mistake with advice.
+    pub(crate) fn add_with_help(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Mistake::new(span, message).with_help(help.into()));
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, by place: mistakes are found in several passes, but read from top to bottom.
+    pub(crate) fn into_sorted(mut self) -> Vec<Mistake> {
+        self.list.sort_by(|a, b| (&a.span.file.path, a.span.offset).cmp(&(&b.span.file.path, b.span.offset)));
+        self.list
+    }
+}
+
+/// The word among `known` that `word` was probably meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
+        .filter(|(similarity, _)| *similarity >= 0.5)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Advice about an unknown word: the nearest known one, else all of them.
+pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None if known.is_empty() => "nothing may stand here".into(),
+        None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_found_and_a_stranger_is_not() {
+        assert_eq!(nearest("setings", ["settings", "metadata"]), Some("settings"));
+        assert_eq!(nearest("oldobject", ["object", "oldObject"]), Some("oldObject"));
+        assert_eq!(nearest("banana", ["settings", "metadata"]), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! `policies:` become policy specifications; their settings and static checks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::files::Files;
+use super::mistake::{Mistake, Mistakes, nearest};
+use super::request;
+use super::schema::{CheckEntry, DeploymentMode, FileOr, Named, PolicyEntry};
+use crate::model::policy::{PolicyRef, Settings};
+use crate::model::source::{Span, Spanned};
+use crate::model::suite::{Check, Deployment, PolicyIndex, PolicySpec, SizeLimit};
+
+/// The policies of a suite while its cases are read.
+#[derive(Default)]
+pub(crate) struct Policies {
+    /// What the later steps see.
+    pub(crate) specs: Vec<PolicySpec>,
+    /// Static checks, by policy.
+    pub(crate) checks: Vec<(PolicyIndex, Check)>,
+    settings: Vec<Arc<Settings>>,
+    variants: Vec<HashMap<String, Arc<Settings>>>,
+    declared: usize,
+}
+
+impl Policies {
+    /// Reads the policies of a suite.
+    pub(crate) fn read(written: &Named<PolicyEntry>, files: &Files, mistakes: &mut Mistakes) -> Self {
+        let mut policies = Self::default();
+        for (name, entry) in &written.0 {
+            policies.declare(name, entry, files, mistakes);
+        }
+        policies.declared = policies.specs.len();
+        policies
+    }
+
+    fn declare(&mut self, name: &Spanned<String>, entry: &PolicyEntry, files: &Files, mistakes: &mut Mistakes) {
+        let index = PolicyIndex(self.specs.len());
+        let mut path = |named: &Option<Spanned<String>>| {
+            let named = named.as_ref()?;
+            let path = files.resolve(named).map_err(|mistake| mistakes.push(mistake)).ok()?;
+            Some(Spanned::new(path, named.span.clone()))
+        };
+        let (metadata, usage) = (path(&entry.metadata), path(&entry.usage));
+        if let (Some(usage), None) = (&entry.usage, &entry.metadata) {
+            mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", "it becomes an annotation of the metadata");
+        }
+        let uri = policy_ref(&entry.uri, files).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            PolicyRef::File(entry.uri.value.clone().into())
+        });
+        self.specs.push(PolicySpec {
+            name: name.value.clone(),
+            span: name.span.clone(),
+            uri_text: uri_text(&uri, files),
+            uri: Spanned::new(uri, entry.uri.span.clone()),
+            metadata,
+            usage,
+            execution_mode: entry.execution_mode.clone(),
+            deployment: Deployment {
+                is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+                allowed_to_mutate: entry.allowed_to_mutate.unwrap_or(true),
+                message: entry.message.clone(),
+            },
+        });
+        self.settings.push(Arc::new(entry.settings.as_ref().map_or_else(Settings::new, |s| read(s, files, mistakes))));
+        let variants = entry.variants.0.iter();
+        let variants = variants.map(|(name, source)| (name.value.clone(), Arc::new(read(source, files, mistakes))));
+        self.variants.push(variants.collect());
+        if let Some(check) = &entry.check {
+            let checks = checks(check, mistakes).into_iter().map(|check| (index, check));
+            self.checks.extend(checks);
+        }
+    }
+
+    /// The policy a case means: a declared name, a path, or the only one there is.
+    pub(crate) fn find(
+        &mut self,
+        named: Option<&Spanned<String>>,
+        case: &Span,
+        files: &Files,
+    ) -> Result<PolicyIndex, Mistake> {
+        let Some(named) = named else {
+            return match self.declared {
+                1 => Ok(PolicyIndex(0)),
+                0 => Err(Mistake::new(case, "the case names no policy")
+                    .with_help("declare one under `policies:`".to_owned())),
+                several => Err(Mistake::new(case, format!("the case names none of the {several} policies"))
+                    .with_help("add `policy:` to the case or to `defaults:`".to_owned())),
+            };
+        };
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == named.value) {
+            return Ok(PolicyIndex(index));
+        }
+        let is_path = named.value.ends_with(".wasm") || named.value.contains('/');
+        if !is_path {
+            let names = self.specs.iter().map(|spec| spec.name.as_str());
+            let help = match nearest(&named.value, names.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("policies of this suite: {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            return Err(Mistake::new(&named.span, format!("unknown policy `{}`", named.value)).with_help(help));
+        }
+        let uri = policy_ref(named, files)?;
+        self.specs.push(PolicySpec {
+            name: named.value.clone(),
+            span: named.span.clone(),
+            uri_text: uri_text(&uri, files),
+            uri: Spanned::new(uri, named.span.clone()),
+            metadata: None,
+            usage: None,
+            execution_mode: None,
+            deployment: Deployment::default(),
+        });
+        self.settings.push(Arc::default());
+        self.variants.push(HashMap::new());
+        Ok(PolicyIndex(self.specs.len() - 1))
+    }
+
+    /// The settings a policy runs with by default.
+    pub(crate) fn settings(&self, policy: PolicyIndex) -> Arc<Settings> {
+        Arc::clone(&self.settings[policy.0])
+    }
+
+    /// The settings of a variant.
+    pub(crate) fn variant(&self, policy: PolicyIndex, named: &Spanned<String>) -> Result<Arc<Settings>, Mistake> {
+        let variants = &self.variants[policy.0];
+        if let Some(settings) = variants.get(&named.value) {
+            return Ok(Arc::clone(settings));
+        }
+        let policy = &self.specs[policy.0].name;
+        let mut names: Vec<&str> = variants.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let help = match nearest(&named.value, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => format!("`{policy}` has no `variants:`"),
+            None => format!("variants of `{policy}`: {}", names.join(", ")),
+        };
+        Err(Mistake::new(&named.span, format!("unknown variant `{}` of `{policy}`", named.value)).with_help(help))
+    }
+}
+
+fn read(source: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Settings {
+    request::settings(source, files).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Settings::new()
+    })
+}
+
+fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake> {
+    if let Some((scheme, _)) = uri.value.split_once("://")
+        && scheme != "file"
+    {
+        return Err(Mistake::new(&uri.span, format!("`{scheme}://` policies cannot be fetched yet"))
+            .with_help("this version of verify runs modules from files: give a path".to_owned()));
+    }
+    files.resolve(uri).map(PolicyRef::File)
+}
+
+/// The URI in reports: from the root of the repository, so that it is the same on every machine.
+fn uri_text(uri: &PolicyRef, files: &Files) -> String {
+    match uri {
+        PolicyRef::File(path) => format!("file://{}", files.shown(path)),
+    }
+}
+
+fn checks(entry: &CheckEntry, mistakes: &mut Mistakes) -> Vec<Check> {
+    let size = entry.size.as_ref().and_then(|size| {
+        let limit = size_limit(&size.value).map_err(|message| mistakes.add(&size.span, message)).ok()?;
+        Some(Check::Size(Spanned::new(limit, size.span.clone())))
+    });
+    [
+        entry.version.clone().map(Check::Version),
+        entry.mutating.clone().map(Check::Mutating),
+        entry.host_capabilities.clone().map(Check::HostCapabilities),
+        size,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Reads `<= 5MiB`, `< 300 KiB`, `2MB`: a bound without a sign is inclusive.
+fn size_limit(text: &str) -> Result<SizeLimit, String> {
+    let (is_inclusive, bound) = match text.trim().strip_prefix('<') {
+        Some(rest) => match rest.strip_prefix('=') {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        },
+        None => (true, text.trim()),
+    };
+    let bound = bound.trim();
+    let digits = bound.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(bound.len());
+    let factor: u64 = match bound[digits..].trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        unit => return Err(format!("`{unit}` is no unit of size; known are B, kB, MB, KiB, MiB, GiB")),
+    };
+    let number: u64 = bound[..digits].parse().map_err(|_| format!("`{text}` is no bound such as `<= 5MiB`"))?;
+    let bytes = number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))?;
+    Ok(SizeLimit { is_inclusive, bytes, text: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_size_are_read() {
+        for (text, is_inclusive, bytes) in
+            [("<= 5MiB", true, 5 << 20), ("< 300 KiB", false, 300 << 10), ("2MB", true, 2_000_000), ("<=7", true, 7)]
+        {
+            let limit = size_limit(text).unwrap();
+            assert_eq!((limit.is_inclusive, limit.bytes), (is_inclusive, bytes), "{text}");
+        }
+        for text in ["", "MiB", "> 5MiB", "5 bananas", "99999999999999999999"] {
+            assert!(size_limit(text).is_err(), "{text}");
+        }
+    }
+}

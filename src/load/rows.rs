@@ -1,0 +1,124 @@
+//! `each` and `matrix`: one case in the file, many cases in the run.
+
+use super::mistake::Mistakes;
+use super::vars::{self, Scope, names_in, scalar_text, substitute};
+use super::yaml::{Content, Key, Node};
+use crate::model::source::Spanned;
+
+/// Most cases a matrix may make.
+const MOST_ROWS: usize = 100_000;
+
+/// One case made from a table: its node with everything filled in, and what tells it from its siblings.
+pub(crate) struct Row {
+    /// The case without `each` and `matrix`, variables replaced.
+    pub(crate) node: Node,
+    /// `owner=team-a`, for parameters the name does not show itself.
+    pub(crate) labels: Vec<String>,
+}
+
+/// The cases that `case` stands for.
+pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Vec<Row> {
+    let Some(parameters) = parameters(case, variables, mistakes) else { return Vec::new() };
+    let bare = without_tables(case);
+    let Some(parameters) = parameters else {
+        return vec![Row { node: substitute(&bare, &[variables], mistakes), labels: Vec::new() }];
+    };
+    let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
+    let shown = names_in(name);
+    let mut rows = Vec::new();
+    for (index, row) in parameters.into_iter().enumerate() {
+        let labels = row.iter().filter(|(key, _)| !shown.contains(&key.name.as_str())).map(|(key, value)| {
+            let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
+            format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
+        });
+        let labels = labels.collect();
+        let mut scope = Scope::default();
+        for (key, value) in row {
+            scope.define(Spanned::new(key.name, key.span), value);
+        }
+        rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
+        if index == 0 {
+            for (span, name) in scope.unused() {
+                let help = format!("use it as `${{{name}}}`, or take it out");
+                mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
+            }
+        }
+    }
+    rows
+}
+
+fn without_tables(case: &Node) -> Node {
+    let mut bare = case.clone();
+    if let Content::Map(entries) = &mut bare.content {
+        entries.retain(|(key, _)| key.name != "each" && key.name != "matrix");
+    }
+    bare
+}
+
+type Parameters = Vec<(Key, Node)>;
+
+/// The rows of the table; the inner `None` means that the case has no table, the outer one that it is wrong.
+fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Vec<Parameters>>> {
+    match (case.get("each"), case.get("matrix")) {
+        (None, None) => Some(None),
+        (Some(each), None) => rows_of_each(&vars::substitute(each, &[variables], mistakes), mistakes).map(Some),
+        (None, Some(matrix)) => rows_of_matrix(&vars::substitute(matrix, &[variables], mistakes), mistakes).map(Some),
+        (Some(_), Some(matrix)) => {
+            mistakes.add(&matrix.span, "`each` and `matrix` exclude each other");
+            None
+        }
+    }
+}
+
+fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+    let Content::List(items) = &each.content else {
+        mistakes.add(&each.span, format!("`each` is a list of rows, not {}", each.description()));
+        return None;
+    };
+    if items.is_empty() {
+        mistakes.add(&each.span, "`each` has no rows, so the case would never run");
+        return None;
+    }
+    let mut rows = Vec::new();
+    for item in items {
+        if item.entries().is_empty() {
+            mistakes.add(&item.span, format!("a row is a mapping of names to values, not {}", item.description()));
+            return None;
+        }
+        rows.push(item.entries().to_vec());
+    }
+    Some(rows)
+}
+
+fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+    if matrix.entries().is_empty() {
+        mistakes.add(&matrix.span, "`matrix` is a mapping of names to lists of values");
+        return None;
+    }
+    let mut rows: Vec<Parameters> = vec![Vec::new()];
+    for (key, values) in matrix.entries() {
+        let Content::List(values) = &values.content else {
+            mistakes.add(&values.span, format!("`{}` needs a list of values", key.name));
+            return None;
+        };
+        if values.is_empty() {
+            mistakes.add(&key.span, format!("`{}` has no values, so the case would never run", key.name));
+            return None;
+        }
+        if rows.len().saturating_mul(values.len()) > MOST_ROWS {
+            mistakes.add(&matrix.span, format!("the matrix makes more than {MOST_ROWS} cases"));
+            return None;
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                values.iter().map(|value| {
+                    let mut longer = row.clone();
+                    longer.push((key.clone(), value.clone()));
+                    longer
+                })
+            })
+            .collect();
+    }
+    Some(rows)
+}

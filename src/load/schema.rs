@@ -1,0 +1,699 @@
+//! The suite as it is written: the types that parse the file, and that its JSON Schema is generated from.
+//!
+//! Keys are documented here once; the comments become the descriptions in the schema. Meaning is given to the values
+//! in the other files of this folder.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::read::{capture, inside};
+use super::yaml::{Content, Node};
+use crate::model::answer::FaultKind;
+use crate::model::policy::ExecutionMode;
+use crate::model::source::Spanned;
+
+/// A test suite for Kubewarden policies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "policy-verify suite")]
+pub(crate) struct SuiteFile {
+    /// Version of this format: 1.
+    #[schemars(extend("const" = 1))]
+    pub(crate) version: Spanned<u64>,
+    /// Name shown in reports; the path of the file by default.
+    pub(crate) name: Option<Spanned<String>>,
+    /// Versions of verify that can run the suite, such as ">=0.1".
+    pub(crate) requires: Option<Spanned<String>>,
+    /// Values for ${name}; `--var name=value` overrides them.
+    #[serde(default)]
+    pub(crate) vars: Named<Data>,
+    /// CustomResourceDefinition manifests that teach kinds and their resources: paths or globs.
+    #[serde(default)]
+    pub(crate) crds: Vec<Spanned<String>>,
+    /// Keys that every case inherits unless it has its own.
+    pub(crate) defaults: Option<DefaultsEntry>,
+    /// The policies under test, by name.
+    #[serde(default)]
+    pub(crate) policies: Named<PolicyEntry>,
+    /// Requests and the answers expected.
+    #[serde(default)]
+    #[schemars(with = "Vec<CaseEntry>")]
+    pub(crate) cases: Vec<Data>,
+    /// Settings and whether the policy takes them.
+    #[serde(default)]
+    #[schemars(with = "Vec<SettingsCaseEntry>")]
+    pub(crate) settings_cases: Vec<Data>,
+}
+
+/// A policy under test.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PolicyEntry {
+    /// Where the module is: a path or a file:// URI.
+    pub(crate) uri: Spanned<String>,
+    /// metadata.yml to annotate the module with, in memory.
+    pub(crate) metadata: Option<Spanned<String>>,
+    /// Text file for the usage annotation, usually README.md.
+    pub(crate) usage: Option<Spanned<String>>,
+    /// Settings of the policy, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Other settings, picked by name in a case.
+    #[serde(default)]
+    pub(crate) variants: Named<FileOr>,
+    /// How the policy is deployed: `monitor` lets everything pass.
+    pub(crate) mode: Option<DeploymentMode>,
+    /// Whether its mutations are let through; true by default.
+    pub(crate) allowed_to_mutate: Option<bool>,
+    /// Message that replaces the policy's own when it rejects.
+    pub(crate) message: Option<String>,
+    /// How a module without metadata is called.
+    pub(crate) execution_mode: Option<Spanned<ExecutionMode>>,
+    /// Static checks, each reported as a test of its own.
+    pub(crate) check: Option<CheckEntry>,
+}
+
+/// How a policy is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeploymentMode {
+    Protect,
+    Monitor,
+}
+
+/// Static checks of a policy.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CheckEntry {
+    /// The annotation io.kubewarden.policy.version.
+    pub(crate) version: Option<Spanned<String>>,
+    /// Whether the metadata says that the policy mutates.
+    pub(crate) mutating: Option<Spanned<bool>>,
+    /// Exactly the host capabilities the metadata declares.
+    pub(crate) host_capabilities: Option<Spanned<Vec<String>>>,
+    /// Bound on the size of the module, such as "<= 5MiB".
+    pub(crate) size: Option<Spanned<String>>,
+}
+
+/// Keys that every case inherits unless it has its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DefaultsEntry {
+    /// The policy of cases that name none.
+    pub(crate) policy: Option<Data>,
+    /// Settings, inline or a path.
+    pub(crate) settings: Option<Data>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Data>,
+    /// The object of cases that have no request of their own, inline or a path.
+    pub(crate) object: Option<Data>,
+    /// Who asks.
+    pub(crate) user: Option<Data>,
+    /// Namespace of the request.
+    pub(crate) namespace: Option<Data>,
+    /// Operation of the request.
+    pub(crate) operation: Option<Data>,
+    /// Subresource of the request.
+    pub(crate) subresource: Option<Data>,
+    /// Whether requests are dry runs.
+    pub(crate) dry_run: Option<Data>,
+    /// Words for `--tag`.
+    pub(crate) tags: Option<Data>,
+    /// Deadline of a case, "2s" by default.
+    pub(crate) timeout: Option<Data>,
+    /// Whether requests are checked against the metadata rules.
+    pub(crate) rules: Option<Data>,
+    /// Answers for host calls; asked after those of the case.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls; asked after those of the case.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<ReplayOrder>,
+}
+
+impl DefaultsEntry {
+    /// The keys that are copied into cases that lack them.
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 12] {
+        [
+            ("policy", &self.policy),
+            ("settings", &self.settings),
+            ("variant", &self.variant),
+            ("object", &self.object),
+            ("user", &self.user),
+            ("namespace", &self.namespace),
+            ("operation", &self.operation),
+            ("subresource", &self.subresource),
+            ("dryRun", &self.dry_run),
+            ("tags", &self.tags),
+            ("timeout", &self.timeout),
+            ("rules", &self.rules),
+        ]
+    }
+}
+
+/// A request and the answer expected.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CaseEntry {
+    /// What the case shows, in words; unique within the suite.
+    pub(crate) name: Spanned<String>,
+    /// The policy: a name of `policies`, or a path. A list runs the case once for each.
+    pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
+    /// One case for each row; the values are used as ${key}.
+    #[serde(default, rename = "each")]
+    #[schemars(with = "Vec<IndexMap<String, Value>>")]
+    pub(crate) _each: Option<Data>,
+    /// One case for each combination; the values are used as ${key}.
+    #[serde(default, rename = "matrix")]
+    #[schemars(with = "IndexMap<String, Vec<Value>>")]
+    pub(crate) _matrix: Option<Data>,
+    /// Settings instead of the policy's own, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Spanned<String>>,
+    /// The object, inline or a path. Alone it is created; beside `oldObject` it is the new one.
+    pub(crate) object: Option<FileOr>,
+    /// The object before the change, inline or a path. Alone it is deleted.
+    pub(crate) old_object: Option<FileOr>,
+    /// One case for each document of these files: paths or globs.
+    pub(crate) objects: Option<OneOrMany<Spanned<String>>>,
+    /// A complete AdmissionReview or AdmissionRequest, inline or a path.
+    pub(crate) request: Option<FileOr>,
+    /// A document that is not about Kubernetes, inline or a path; for raw policies.
+    pub(crate) raw: Option<FileOr>,
+    /// What is done with the object, where it cannot be inferred.
+    pub(crate) operation: Option<Spanned<Operation>>,
+    /// Subresource of the request, such as `status` or `scale`.
+    pub(crate) subresource: Option<Spanned<String>>,
+    /// Who asks: a user name, or name and groups.
+    pub(crate) user: Option<Either<String, UserEntry>>,
+    /// Namespace of the request.
+    pub(crate) namespace: Option<Spanned<String>>,
+    /// Whether the request is a dry run.
+    pub(crate) dry_run: Option<Spanned<bool>>,
+    /// Values to put into the object, by path: `spec.containers[0].image`.
+    #[serde(default)]
+    pub(crate) set: Named<Data>,
+    /// Paths to remove from the object.
+    #[serde(default)]
+    pub(crate) unset: Vec<Spanned<String>>,
+    /// Puts the pod into a workload of this kind.
+    pub(crate) wrap: Option<Spanned<Workload>>,
+    /// Words for `--tag`.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Why the case is not run.
+    pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
+    /// Runs only cases with this mark; refused in CI.
+    pub(crate) only: Option<Spanned<bool>>,
+    /// Why the case fails today; the day it passes, the run fails.
+    pub(crate) xfail: Option<Spanned<String>>,
+    /// Deadline, such as "200ms".
+    pub(crate) timeout: Option<Spanned<String>>,
+    /// Whether the request is checked against the metadata rules.
+    pub(crate) rules: Option<RulesMode>,
+    /// Answers for host calls: capability, request, answer.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<ReplayOrder>,
+    /// The answer expected.
+    #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
+    pub(crate) expect: Data,
+}
+
+/// Settings and whether the policy takes them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SettingsCaseEntry {
+    /// What the case shows, in words; unique within the suite.
+    pub(crate) name: Spanned<String>,
+    /// The policy: a name of `policies`, or a path.
+    pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
+    /// One case for each row; the values are used as ${key}.
+    #[serde(default, rename = "each")]
+    #[schemars(with = "Vec<IndexMap<String, Value>>")]
+    pub(crate) _each: Option<Data>,
+    /// One case for each combination; the values are used as ${key}.
+    #[serde(default, rename = "matrix")]
+    #[schemars(with = "IndexMap<String, Vec<Value>>")]
+    pub(crate) _matrix: Option<Data>,
+    /// The settings, inline or a path.
+    pub(crate) value: FileOr,
+    /// Words for `--tag`.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Why the case is not run.
+    pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
+    /// Runs only cases with this mark; refused in CI.
+    pub(crate) only: Option<Spanned<bool>>,
+    /// Why the case fails today; the day it passes, the run fails.
+    pub(crate) xfail: Option<Spanned<String>>,
+    /// Deadline, such as "200ms".
+    pub(crate) timeout: Option<Spanned<String>>,
+    /// Answers for host calls: capability, request, answer.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<ReplayOrder>,
+    /// Whether the policy takes them.
+    #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
+    pub(crate) expect: Data,
+}
+
+/// What is done with the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    /// The word in the request.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// Workloads a pod can be put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(crate) enum Workload {
+    Pod,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    ReplicationController,
+    Job,
+    CronJob,
+    PodTemplate,
+}
+
+/// Whether requests are checked against the metadata rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RulesMode {
+    /// A request that no rule selects is an error.
+    Enforce,
+    /// Rules are not looked at.
+    Ignore,
+}
+
+/// How a recording is matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReplayOrder {
+    /// Calls must come in the recorded order, as in kwctl.
+    Strict,
+    /// Calls are matched by what they ask.
+    Content,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct UserEntry {
+    /// Name of the user.
+    pub(crate) username: Option<String>,
+    /// Unique id of the user.
+    pub(crate) uid: Option<String>,
+    /// Groups of the user.
+    pub(crate) groups: Option<Vec<String>>,
+    /// Anything an authenticator adds.
+    pub(crate) extra: Option<Data>,
+}
+
+/// Why a case is not run, and for how long.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SkipEntry {
+    /// Why.
+    pub(crate) reason: Spanned<String>,
+    /// The day from which the case runs again, as 2027-01-31.
+    pub(crate) until: Option<Spanned<String>>,
+}
+
+/// Verdicts that need no more than a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ExpectWord {
+    /// Allowed, and not mutated.
+    Allow,
+    /// Allowed, mutated or not.
+    Accept,
+    /// Allowed, and mutated in whatever way.
+    Mutate,
+    /// Rejected by the policy, with whatever message.
+    Deny,
+    /// No rule of the metadata selects the request.
+    NotApplicable,
+}
+
+/// A verdict and what stands beside it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ExpectEntry {
+    /// Allowed, and not mutated.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) allow: Option<Node>,
+    /// Allowed, mutated or not.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) accept: Option<Node>,
+    /// Allowed, and mutated like this.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<MutateEntry>")]
+    pub(crate) mutate: Option<Node>,
+    /// Rejected by the policy, with this message.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Either<String, TextEntry>>")]
+    pub(crate) deny: Option<Node>,
+    /// No usable answer, of this kind.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Either<FaultKind, FaultEntry>>")]
+    pub(crate) fault: Option<Node>,
+    /// The AdmissionResponse: every given key must match; inline or a path.
+    pub(crate) response: Option<Spanned<FileOr>>,
+    /// Compare the whole response.
+    pub(crate) exactly: Option<Spanned<bool>>,
+    /// Status code.
+    pub(crate) code: Option<Spanned<u16>>,
+    /// All warnings, in order.
+    pub(crate) warnings: Option<Spanned<Vec<String>>>,
+    /// All audit annotations.
+    pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
+}
+
+/// How the object is mutated.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MutateEntry {
+    /// The mutated object has these keys, inline or a path.
+    pub(crate) object: Option<Spanned<FileOr>>,
+    /// The mutated object is exactly this, inline or a path.
+    pub(crate) exactly: Option<Spanned<FileOr>>,
+    /// JSON pointers; nothing else may change.
+    pub(crate) only: Option<Spanned<OneOrMany<Spanned<String>>>>,
+    /// The patch has at least these operations.
+    pub(crate) includes: Option<Spanned<Vec<Data>>>,
+    /// The patch is exactly this.
+    pub(crate) patch: Option<Spanned<Vec<Data>>>,
+    /// A second pass changes nothing.
+    pub(crate) idempotent: Option<Spanned<bool>>,
+}
+
+/// What a text looks like.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TextEntry {
+    /// The text holds each of these.
+    #[serde(default)]
+    pub(crate) contains: OneOrMany<Spanned<String>>,
+    /// Each of these regular expressions matches somewhere in the text.
+    #[serde(default)]
+    pub(crate) matches: OneOrMany<Spanned<String>>,
+    /// The text holds none of these.
+    #[serde(default)]
+    pub(crate) not: OneOrMany<Spanned<String>>,
+}
+
+/// A fault that is expected.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FaultEntry {
+    /// The kind of fault.
+    pub(crate) kind: Spanned<FaultKind>,
+    /// The message holds each of these.
+    #[serde(default)]
+    pub(crate) contains: OneOrMany<Spanned<String>>,
+    /// Each of these regular expressions matches somewhere in the message.
+    #[serde(default)]
+    pub(crate) matches: OneOrMany<Spanned<String>>,
+}
+
+/// What a policy says of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SettingsWord {
+    /// The policy takes them.
+    Valid,
+    /// The policy refuses them, with whatever message.
+    Invalid,
+}
+
+/// How a policy refuses settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SettingsExpectEntry {
+    /// The policy refuses them, with this text.
+    pub(crate) invalid: Either<Spanned<String>, TextEntry>,
+}
+
+/// A value kept as it is written, to be read later or handed on.
+#[derive(Debug, Clone)]
+pub(crate) struct Data(pub(crate) Node);
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        capture(deserializer).map(Data)
+    }
+}
+
+/// Takes a key as given even when its value is empty (`deny:`).
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Node>, D::Error> {
+    capture(deserializer).map(Some)
+}
+
+impl JsonSchema for Data {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyValue".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
+    }
+}
+
+/// A path (when it is a text) or the document itself.
+#[derive(Debug, Clone)]
+pub(crate) enum FileOr {
+    File(Spanned<String>),
+    Inline(Node),
+}
+
+impl<'de> Deserialize<'de> for FileOr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        Ok(match node.as_str() {
+            Some(path) => Self::File(Spanned::new(path.to_owned(), node.span)),
+            None => Self::Inline(node),
+        })
+    }
+}
+
+impl JsonSchema for FileOr {
+    fn schema_name() -> Cow<'static, str> {
+        "FileOrInline".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A path relative to the suite, or the document itself.", "type": ["string", "object", "array", "null"] })
+    }
+}
+
+/// A scalar, or a mapping that says more.
+#[derive(Debug)]
+pub(crate) enum Either<S, M> {
+    Scalar(S),
+    Mapping(M),
+}
+
+impl<'de, S: DeserializeOwned, M: DeserializeOwned> Deserialize<'de> for Either<S, M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::Map(_) => inside(&node).map(Self::Mapping),
+            _ => inside(&node).map(Self::Scalar),
+        }
+    }
+}
+
+impl<S: JsonSchema, M: JsonSchema> JsonSchema for Either<S, M> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", S::schema_name(), M::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<M>()] })
+    }
+}
+
+/// One value or a list of them.
+#[derive(Debug, Clone)]
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::List(_) => inside(&node).map(Self),
+            _ => inside(&node).map(|value| Self(vec![value])),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one.clone(), { "type": "array", "items": one }] })
+    }
+}
+
+/// A mapping whose keys are names the user chooses, in the order they are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Named<T>(pub(crate) Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Named<T> {
+    /// The value of `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
+    }
+
+    /// The names, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|(key, _)| key.value.as_str()).collect()
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamedVisitor<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for NamedVisitor<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Named::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Named(entries))
+            }
+        }
+        deserializer.deserialize_map(NamedVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["object", "null"], "additionalProperties": generator.subschema_for::<T>() })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// The JSON Schema of a suite file.
+pub(crate) fn json_schema() -> Value {
+    let mut schema = schemars::schema_for!(SuiteFile).to_value();
+    allow_extensions_and_variables(&mut schema);
+    schema
+}
+
+/// What holds for every mapping of the format: `x-*` keys are ignored, and `${name}` may stand for any scalar.
+fn allow_extensions_and_variables(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") {
+                members.insert("patternProperties".into(), serde_json::json!({ "^x-": true }));
+            }
+            for member in members.values_mut() {
+                allow_extensions_and_variables(member);
+            }
+            let is_scalar = |name: &str| ["boolean", "integer"].contains(&name);
+            let is_limited = members.contains_key("enum")
+                || members.get("type").is_some_and(|kind| match kind {
+                    Value::String(name) => is_scalar(name),
+                    Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_scalar),
+                    _ => false,
+                });
+            if is_limited && !members.contains_key("const") {
+                let variable = serde_json::json!({ "type": "string", "pattern": "\\$\\{" });
+                let strict = std::mem::take(members);
+                members.insert("anyOf".into(), Value::Array(vec![Value::Object(strict), variable]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_extensions_and_variables),
+        _ => {}
+    }
+}

@@ -1,0 +1,113 @@
+//! The lines of a suite that a finding is about, with their numbers and a mark under the exact place.
+
+use std::io;
+
+use crate::model::source::Span;
+use crate::report::{escape, layout};
+
+use super::DETAIL;
+use super::page::{BAD, DIM, PLACE, PLAIN, Page, piece};
+
+/// Lines shown of a place that spans several.
+const MOST_LINES: usize = 6;
+
+/// Quotes the place; `about` follows its name in the heading.
+pub(super) fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result<()> {
+    let mut heading = vec![piece(span.file_and_line(), PLACE)];
+    if !about.is_empty() {
+        heading.push(piece(format!(" · {about}"), DIM));
+    }
+    page.line(DETAIL, &heading)?;
+    if span.file.text.is_empty() {
+        return Ok(());
+    }
+    let covered = covered(span);
+    let lines: Vec<&str> = span.file.text.lines().skip(span.line - 1).take(covered.min(MOST_LINES)).collect();
+    let gutter = (span.line + lines.len()).saturating_sub(1).to_string().len();
+    for (offset, line) in lines.iter().enumerate() {
+        let number = span.line + offset;
+        let room = page.columns().saturating_sub(DETAIL + gutter + 3);
+        if covered > 1 {
+            let shown = layout::fit(&escape::visible(line), room);
+            page.line(DETAIL, &[piece(format!("{number:>gutter$} │ "), DIM), piece(shown, PLAIN)])?;
+            continue;
+        }
+        let (shown, mark_at, mark_len) = marked(span, line, room);
+        page.line(DETAIL, &[piece(format!("{number:>gutter$} │ "), DIM), piece(shown, PLAIN)])?;
+        let mark = format!("{}{}", " ".repeat(mark_at), "^".repeat(mark_len));
+        page.line(DETAIL, &[piece(format!("{:gutter$} │ ", ""), DIM), piece(mark, BAD)])?;
+    }
+    if covered > MOST_LINES {
+        page.line(DETAIL, &[piece(format!("{:gutter$} … {} more lines", "", covered - MOST_LINES), DIM)])?;
+    }
+    Ok(())
+}
+
+/// How many lines the span touches.
+fn covered(span: &Span) -> usize {
+    let end = (span.offset + span.len).min(span.file.text.len());
+    let text = span.file.text.get(span.offset..end).unwrap_or("");
+    text.trim_end().matches('\n').count() + 1
+}
+
+/// The quoted line as it fits into `room`, the column of the mark in it, and the mark's length.
+fn marked(span: &Span, line: &str, room: usize) -> (String, usize, usize) {
+    let start = line.char_indices().nth(span.column.saturating_sub(1)).map_or(line.len(), |(index, _)| index);
+    let mut end = (start + span.len).min(line.len());
+    while !line.is_char_boundary(end) {
+        end += 1;
+    }
+    let [before, within, after] = [&line[..start], &line[start..end], &line[end..]].map(escape::visible);
+    let columns = layout::width(&before);
+    let length = layout::width(within.trim_end()).max(1);
+    let shown = format!("{before}{within}{after}");
+    if columns + length.min(room / 2) <= room {
+        return (layout::fit(&shown, room), columns, length.min(room.saturating_sub(columns)).max(1));
+    }
+    // The place lies beyond the right edge: show the line from there on.
+    (layout::fit(&format!("…{within}{after}"), room), 1, length.min(room.saturating_sub(2)).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Style, testing};
+
+    fn quoted(text: &str, needle: &str, width: usize) -> String {
+        let file = testing::file("suite.yml", text);
+        let mut out = Vec::new();
+        let style = Style { width, ..Style::default() };
+        place(&mut Page::new(style, &mut out), &testing::span(&file, needle), "").unwrap();
+        String::from_utf8(out).unwrap().lines().map(|line| line[DETAIL..].to_owned() + "\n").collect()
+    }
+
+    #[test]
+    fn the_mark_stands_under_the_place() {
+        assert_eq!(
+            quoted("a: 1\nb: { 日本: deny }\n", "deny", 80),
+            "suite.yml:2\n2 │ b: { 日本: deny }\n  │            ^^^^\n"
+        );
+        assert_eq!(quoted("\tb: deny", "deny", 80), "suite.yml:1\n1 │     b: deny\n  │        ^^^^\n");
+    }
+
+    #[test]
+    fn several_lines_are_quoted_without_a_mark() {
+        let text = (1..=9).map(|n| format!("line {n}\n")).collect::<String>();
+        let whole = quoted(&text, &text, 80);
+        assert!(whole.contains("6 │ line 6\n  … 3 more lines\n"), "{whole}");
+    }
+
+    #[test]
+    fn a_place_beyond_the_edge_is_moved_into_view() {
+        let text = format!("expect: {{ {} deny: x }}", "very ".repeat(30));
+        let shown = quoted(&text, "deny: x", 60);
+        assert!(shown.contains("│ …deny: x }\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_place_outside_the_text_does_no_harm() {
+        let file = testing::file("suite.yml", "a");
+        let span = Span { file, offset: 90, len: 9, line: 7, column: 9 };
+        place(&mut Page::new(Style::default(), &mut Vec::new()), &span, "").unwrap();
+    }
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Rebuilds policy.wasm of every test policy, beside its source in testdata/policies/.
+#
+#   testdata/build.sh
+#
+# Says at the end what could not be rebuilt here and why, and exits 1 then. The modules come out
+# plain: their metadata is not in them yet. Two builds give equal bytes if compilers are equal;
+# where the checkout lies makes no difference to what a module contains.
+#
+# CARGO_TARGET_DIR is honoured; without it Rust builds in testdata/policies/target, which git ignores.
+
+set -euo pipefail
+
+policies=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/policies" && pwd -P)
+target_dir=${CARGO_TARGET_DIR:-$policies/target}
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+triple=wasm32-wasip1
+
+rust_policies=(default-labels image-licence raw-menu safe-labels unique-host)
+go_policies=(image-licence-go)
+
+rebuilt=()
+left_out=()
+
+say() { printf '%s\n' "$*" >&2; }
+
+# --- Rust ---------------------------------------------------------------------------------------
+
+# Joins compiler flags the way cargo wants them, so that a path may contain spaces.
+encode_flags() {
+    local IFS=$'\x1f'
+    printf '%s' "$*"
+}
+
+# Flags that keep the paths of this machine out of panic messages.
+remap_flags=(
+    "--remap-path-prefix=$policies=policies"
+    "--remap-path-prefix=$cargo_home/registry/src=crates"
+)
+
+# The compiler that rustup manages, with the standard library it downloads.
+build_rust_with_rustup() {
+    if ! command -v rustup >/dev/null; then
+        reason="there is no rustup"
+        return 1
+    fi
+    if ! (cd "$policies" && rustup target add "$triple" >&2); then
+        reason="rustup could not add the target $triple"
+        return 1
+    fi
+    if ! (
+        cd "$policies" || exit
+        unset RUSTC RUSTC_BOOTSTRAP
+        export CARGO_TARGET_DIR=$target_dir
+        CARGO_ENCODED_RUSTFLAGS=$(encode_flags "${remap_flags[@]}")
+        export CARGO_ENCODED_RUSTFLAGS
+        cargo build --release --locked --target "$triple"
+    ); then
+        reason="cargo failed"
+        return 1
+    fi
+}
+
+# The compiler that Debian packages; it builds the standard library from Debian's sources of it.
+build_rust_with_debian() {
+    local libc=/usr/lib/wasm32-wasi library_source linker
+    library_source=$(realpath -q /usr/lib/rustlib/src/rust || true)
+    linker=$(printf '%s\n' /usr/bin/wasm-ld /usr/bin/wasm-ld-* | sort -rV | while read -r candidate; do
+        if [[ -x $candidate ]]; then printf '%s' "$candidate"; break; fi
+    done)
+    if [[ ! -x /usr/bin/rustc || ! -x /usr/bin/cargo || ! -d $library_source/library || -z $linker ||
+        ! -f $libc/crt1-reactor.o ]]; then
+        reason="Debian's compiler is not complete: apt-get install rustc-web cargo-web rust-web-src lld-19 wasi-libc"
+        return 1
+    fi
+    if ! (
+        cd "$policies" || exit
+        export CARGO_TARGET_DIR=$target_dir
+        export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+        export CARGO_TARGET_WASM32_WASIP1_LINKER=$linker
+        CARGO_ENCODED_RUSTFLAGS=$(encode_flags "-L$libc" "-Clink-arg=$libc/crt1-reactor.o" "${remap_flags[@]}" \
+            "--remap-path-prefix=$library_source=rustc" "--remap-path-prefix=/usr/lib/rustlib/src/rust=rustc")
+        export CARGO_ENCODED_RUSTFLAGS
+        /usr/bin/cargo build --release --locked --target "$triple" \
+            -Zbuild-std=std,panic_abort -Zbuild-std-features=
+    ); then
+        reason="Debian's cargo failed"
+        return 1
+    fi
+}
+
+build_rust() {
+    local reason reasons name
+    if ! build_rust_with_rustup; then
+        reasons=$reason
+        say "Rust: $reason, trying the compiler that Debian packages"
+        if ! build_rust_with_debian; then
+            reasons+="; $reason"
+            for name in "${rust_policies[@]}"; do left_out+=("$name: $reasons"); done
+            return
+        fi
+    fi
+    for name in "${rust_policies[@]}"; do
+        install -m 644 "$target_dir/$triple/release/${name//-/_}.wasm" "$policies/$name/policy.wasm"
+        rebuilt+=("$name")
+    done
+}
+
+# --- Go -----------------------------------------------------------------------------------------
+
+build_go() {
+    local name
+    for name in "${go_policies[@]}"; do
+        if ! command -v go >/dev/null; then
+            left_out+=("$name: there is no go")
+        elif (
+            cd "$policies/$name" || exit
+            export GOOS=wasip1 GOARCH=wasm GOFLAGS='' CGO_ENABLED=0
+            go build -trimpath -buildvcs=false -mod=readonly -ldflags='-s -w' -o policy.wasm .
+        ); then
+            chmod 644 "$policies/$name/policy.wasm"
+            rebuilt+=("$name")
+        else
+            left_out+=("$name: go build failed")
+        fi
+    done
+}
+
+# --- what came of it ----------------------------------------------------------------------------
+
+# A path of this machine in a module would tell where it was built, and change with the place.
+refuse_paths_of_this_machine() {
+    local name
+    for name in ${rebuilt[@]+"${rebuilt[@]}"}; do
+        if LC_ALL=C grep -qaF -e "$policies" -e "$cargo_home/" -e "$target_dir" -e "$HOME/" \
+            "$policies/$name/policy.wasm"; then
+            left_out+=("$name: rebuilt, but it contains a path of this machine")
+        fi
+    done
+}
+
+build_rust
+build_go
+refuse_paths_of_this_machine
+
+for name in ${rebuilt[@]+"${rebuilt[@]}"}; do
+    say "rebuilt $name: $(wc -c <"$policies/$name/policy.wasm") bytes"
+done
+if ((${#left_out[@]} > 0)); then
+    printf 'not rebuilt: %s\n' "${left_out[@]}" >&2
+    exit 1
+fi
