@@ -1,14 +1,76 @@
 //! What a policy may ask its host, answered for one case.
+//!
+//! A call is checked in the order in which policy-server checks it, then answered by the first of the case's answerers
+//! that knows the request: its own `host:` table, its own recording, the table and the recording of the defaults.
+//! Nothing here reaches a registry, a resolver or a cluster. A call nobody answers is a fault of the case even when the
+//! policy gets over it, because its verdict then rests on an error the suite never meant.
 
-use std::sync::Arc;
+mod capability;
+mod crypto;
+mod kubernetes;
+mod net;
+mod oci;
+pub(crate) mod replay;
+mod request;
+mod table;
+mod tracing;
 
-use crate::model::answer::Fault;
-use crate::model::hosting::{HostAnswers, HostCall};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::model::answer::{Fault, FaultKind};
+use crate::model::hosting::{AnsweredBy, Exchange, HostAnswers, HostCall, TableEntry};
 use crate::model::source::Span;
+use capability::{Capability, Operation};
+use replay::{Replay, Replayed};
+use request::Request;
+use tracing::Log;
+
+/// The namespaces. A new one is a file and a line here.
+const CAPABILITIES: [&dyn Capability; 5] =
+    [&crypto::Crypto, &kubernetes::Kubernetes, &net::Net, &oci::Oci, &tracing::Tracing];
+
+/// The binding of all of Kubewarden's calls.
+const BINDING: &str = "kubewarden";
+
+/// Most leftovers of a recording that are named one by one.
+const MAX_LEFTOVERS: usize = 10;
+
+/// The full names of all capabilities, sorted: what the keys of a `host:` table may be.
+pub(crate) fn known_capabilities() -> &'static [&'static str] {
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| operations().map(|operation| operation.capability).collect());
+    &NAMES
+}
+
+/// Whether a value of a `host:` table can be turned into a reply of this capability; the error says what it should be.
+pub(crate) fn check_answer(capability: &str, value: &Value) -> Result<(), String> {
+    let operation = operations()
+        .find(|operation| operation.capability == capability)
+        .ok_or_else(|| format!("unknown host capability `{capability}`"))?;
+    table::check(operation, value)
+}
+
+fn operations() -> impl Iterator<Item = &'static Operation> {
+    CAPABILITIES.into_iter().flat_map(|capability| capability.operations())
+}
 
 /// Answers the host calls of one case and keeps the journal.
 pub(crate) struct Host {
     answers: Arc<HostAnswers>,
+    state: Mutex<State>,
+}
+
+/// What changes while a case runs.
+#[derive(Default)]
+struct State {
+    calls: Vec<HostCall>,
+    log: Log,
+    fault: Option<Fault>,
+    /// Which entries of the case's own table were used.
+    is_used: Vec<bool>,
+    own_replay: Option<Replay>,
+    default_replay: Option<Replay>,
 }
 
 /// What happened between a policy and its host.
@@ -18,11 +80,13 @@ pub(crate) struct Journal {
     pub(crate) calls: Vec<HostCall>,
     /// Lines logged through `tracing/log`.
     pub(crate) log_lines: Vec<String>,
+    /// Whether lines are missing at the end of `log_lines` because there were too many.
+    pub(crate) is_log_truncated: bool,
     /// The first call nobody could answer.
     pub(crate) fault: Option<Fault>,
     /// Entries of the case's own `host:` that nobody asked for, and leftovers of a strict recording.
     pub(crate) unused: Vec<Unused>,
-    /// Leftovers of other recordings.
+    /// Leftovers of the case's own recording when its order is not strict.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -40,7 +104,13 @@ pub(crate) struct Unused {
 impl Host {
     /// A host for one case.
     pub(crate) fn new(answers: Arc<HostAnswers>) -> Self {
-        Self { answers }
+        let state = State {
+            is_used: vec![false; answers.own_table.len()],
+            own_replay: answers.own_session.clone().map(Replay::new),
+            default_replay: answers.default_session.clone().map(Replay::new),
+            ..State::default()
+        };
+        Self { answers, state: Mutex::new(state) }
     }
 
     /// Answers one call. The error is the text the guest is given.
@@ -51,17 +121,413 @@ impl Host {
         operation: &str,
         payload: &[u8],
     ) -> Result<Vec<u8>, String> {
-        let _ = (binding, namespace, operation, payload, &self.answers);
-        Err("not written yet".into())
+        let mut state = self.state();
+        if binding == BINDING && (namespace, operation) == tracing::LOG {
+            state.log.keep(payload);
+            return Ok(Vec::new());
+        }
+        match understand(binding, namespace, operation, payload) {
+            Ok((operation, request)) => state.answer(&self.answers, operation, &request),
+            // The server refuses these calls in the same words, so they are the policy's error and no fault.
+            Err(text) => {
+                let capability = format!("{namespace}/{operation}");
+                state.keep_call(capability, preview(payload), AnsweredBy::Nobody, Some(&text));
+                Err(text)
+            }
+        }
     }
 
     /// Keeps a line of waPC's `__console_log`.
     pub(crate) fn console_log(&self, text: &str) {
-        let _ = text;
+        self.state().log.keep_console(text);
     }
 
     /// What happened so far.
     pub(crate) fn journal(&self) -> Journal {
-        Journal::default()
+        let state = self.state();
+        let mut journal = Journal {
+            calls: state.calls.clone(),
+            log_lines: state.log.lines.clone(),
+            is_log_truncated: state.log.is_truncated,
+            fault: state.fault.clone(),
+            ..Journal::default()
+        };
+        let own_table = self.answers.own_table.iter().zip(&state.is_used);
+        journal.unused.extend(own_table.filter(|(_, is_used)| !**is_used).map(|(entry, _)| unused_entry(entry)));
+        for replay in [&state.own_replay, &state.default_replay].into_iter().flatten().filter(|it| it.is_strict()) {
+            journal.unused.extend(replay.leftovers().map(unused_exchange));
+        }
+        // A recording of the defaults serves many cases, so it owes nothing to any one of them.
+        if let Some(replay) = state.own_replay.as_ref().filter(|replay| !replay.is_strict()) {
+            journal.warnings = leftover_warnings(replay);
+        }
+        journal
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held is reported by whoever caught it; the journal is still worth reading.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks a call in the order of policy-server (callback.rs of policy-evaluator 0.32) and reads its payload.
+///
+/// The gate on host capabilities belongs in front of the look-up of the namespace, the allow list of Kubernetes
+/// resources behind the reading of the payload; neither exists yet.
+fn understand(
+    binding: &str,
+    namespace: &str,
+    operation: &str,
+    payload: &[u8],
+) -> Result<(&'static Operation, Request), String> {
+    if binding != BINDING {
+        return Err(format!("unknown binding: {binding}"));
+    }
+    let capability = CAPABILITIES
+        .into_iter()
+        .find(|capability| capability.namespace() == namespace)
+        .ok_or_else(|| format!("unknown namespace: {namespace}"))?;
+    let operation = capability
+        .operations()
+        .iter()
+        .find(|known| known.name == operation)
+        .ok_or_else(|| format!("unknown operation: {operation}"))?;
+    let request = (operation.read)(payload).map_err(|error| error.to_string())?;
+    Ok((operation, request))
+}
+
+/// What the answerers have for a request.
+enum Found {
+    /// A reply, or an error the suite wants.
+    Reply(AnsweredBy, Result<Vec<u8>, String>),
+    /// Nothing usable: the text is for the guest, the fault for the case.
+    Trouble(String, Fault),
+}
+
+impl State {
+    /// Answers a request and keeps what happened.
+    fn answer(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Result<Vec<u8>, String> {
+        let (by, reply) = match self.find(answers, operation, request) {
+            Found::Reply(by, reply) => (by, reply),
+            Found::Trouble(text, fault) => {
+                self.fault.get_or_insert(fault);
+                (AnsweredBy::Nobody, Err(text))
+            }
+        };
+        let reply = reply.map_err(|text| format!("Callback evaluation failure: {text}"));
+        self.keep_call(operation.capability.into(), request.short(), by, reply.as_ref().err());
+        reply
+    }
+
+    /// Asks the answerers in their order.
+    fn find(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Found {
+        let short = request.short();
+        if let Some((index, entry)) = table::find(&answers.own_table, operation.capability, &short) {
+            self.is_used[index] = true;
+            return from_table(entry, operation, request);
+        }
+        if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
+            return found;
+        }
+        if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
+            return from_table(entry, operation, request);
+        }
+        if let Some(found) = self.default_replay.as_mut().and_then(|replay| from_recording(replay, operation, request))
+        {
+            return found;
+        }
+        let message = format!("nobody answers {} for {short:?}", operation.capability);
+        let fault = Fault::new(FaultKind::Host, message).with_help(self.advice(operation, request));
+        Found::Trouble(format!("the suite has no answer to {} {short:?}", operation.capability), fault)
+    }
+
+    /// The entry to add, and what the recordings have that comes close.
+    fn advice(&self, operation: &Operation, request: &Request) -> String {
+        let key = Value::String(request.short());
+        let answer = (operation.example)(request);
+        let mut advice =
+            format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
+        for replay in [&self.own_replay, &self.default_replay].into_iter().flatten() {
+            if let Some(nearest) = replay.nearest(request) {
+                advice.push('\n');
+                advice.push_str(&nearest);
+            }
+        }
+        advice
+    }
+
+    fn keep_call(&mut self, capability: String, request: String, answered_by: AnsweredBy, error: Option<&String>) {
+        self.calls.push(HostCall { capability, request, answered_by, error: error.cloned() });
+    }
+}
+
+fn from_table(entry: &TableEntry, operation: &Operation, request: &Request) -> Found {
+    match table::reply(&entry.answer, operation, request) {
+        Ok(reply) => Found::Reply(AnsweredBy::Host, reply),
+        Err(text) => {
+            let place = entry.request.span.file_and_line();
+            let message = format!("{place}: the answer to {} cannot be used: {text}", operation.capability);
+            Found::Trouble(text, Fault::new(FaultKind::Host, message))
+        }
+    }
+}
+
+/// Nothing if the recording does not hold the request.
+fn from_recording(replay: &mut Replay, operation: &Operation, request: &Request) -> Option<Found> {
+    match replay.answer(request) {
+        Replayed::Reply(reply) => Some(Found::Reply(AnsweredBy::Replay, reply.map(String::into_bytes))),
+        Replayed::Unknown => None,
+        Replayed::OutOfOrder(text) => {
+            let message =
+                format!("{} {:?} is not the next recorded call: {text}", operation.capability, request.short());
+            let fault = Fault::new(FaultKind::Host, message);
+            Some(Found::Trouble(text, fault.with_help("without `order: strict` recorded calls are found by content")))
+        }
+    }
+}
+
+/// The beginning of a payload that could not be read.
+fn preview(payload: &[u8]) -> String {
+    const MOST: usize = 100;
+    let text = String::from_utf8_lossy(&payload[..payload.len().min(4 * MOST)]);
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
+fn unused_entry(entry: &TableEntry) -> Unused {
+    let TableEntry { capability, request, .. } = entry;
+    Unused { capability: capability.clone(), request: request.value.clone(), span: request.span.clone() }
+}
+
+fn unused_exchange(exchange: &Exchange) -> Unused {
+    let (capability, request) = described(exchange);
+    Unused { capability, request, span: exchange.span.clone() }
+}
+
+/// Capability and short form of a recorded request.
+fn described(exchange: &Exchange) -> (String, String) {
+    match Request::from_recorded(&exchange.variant, &exchange.members) {
+        Some(request) => (request.capability().to_owned(), request.short()),
+        None => (exchange.variant.clone(), exchange.members.to_string()),
+    }
+}
+
+fn leftover_warnings(replay: &Replay) -> Vec<String> {
+    let mut warnings: Vec<String> = replay
+        .leftovers()
+        .take(MAX_LEFTOVERS)
+        .map(|exchange| {
+            let (capability, request) = described(exchange);
+            format!("{}: nobody asked for the recorded {capability} {request:?}", exchange.span.file_and_line())
+        })
+        .collect();
+    let more = replay.leftovers().count().saturating_sub(MAX_LEFTOVERS);
+    if more > 0 {
+        warnings.push(format!("{more} more recorded exchanges were not asked for"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::hosting::{Session, TableAnswer};
+    use crate::model::source::{SourceFile, Spanned};
+    use serde_json::json;
+
+    const DIGEST: (&str, &str) = ("oci", "v1/manifest_digest");
+
+    fn span() -> Span {
+        Span::start_of(&Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() }))
+    }
+
+    fn entry(request: &str, answer: TableAnswer) -> TableEntry {
+        let capability = "oci/v1/manifest_digest".into();
+        TableEntry { capability, request: Spanned::new(request.into(), span()), answer }
+    }
+
+    fn digest(text: &str) -> TableAnswer {
+        TableAnswer::Value(json!(text))
+    }
+
+    fn session(images: &[(&str, &str)], is_strict: bool) -> Option<Arc<Session>> {
+        let text: String = images
+            .iter()
+            .map(|(image, reply)| {
+                format!("- request: |\n    !OciManifestDigest\n    image: {image}\n  response: {{type: Success, payload: '{reply}'}}\n")
+            })
+            .collect();
+        let file = Arc::new(SourceFile { path: "session.yml".into(), text });
+        Some(Arc::new(replay::read_session(file, span(), is_strict).unwrap()))
+    }
+
+    fn ask(host: &Host, image: &str) -> Result<String, String> {
+        let payload = json!(image).to_string();
+        host.call(BINDING, DIGEST.0, DIGEST.1, payload.as_bytes()).map(|reply| String::from_utf8(reply).unwrap())
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_capability_tree() {
+        assert_eq!(
+            known_capabilities(),
+            [
+                "crypto/v1/is_certificate_trusted",
+                "kubernetes/can_i",
+                "kubernetes/get_resource",
+                "kubernetes/list_resources_all",
+                "kubernetes/list_resources_by_namespace",
+                "net/v1/dns_lookup_host",
+                "oci/v1/manifest_digest",
+                "oci/v1/oci_manifest",
+                "oci/v1/oci_manifest_config",
+                "oci/v1/verify",
+                "oci/v2/verify",
+            ]
+        );
+        for operation in operations() {
+            assert!(operation.capability.ends_with(&format!("/{}", operation.name)));
+        }
+    }
+
+    #[test]
+    fn answers_are_checked_by_the_capability() {
+        assert_eq!(check_answer("oci/v1/manifest_digest", &json!("sha256:a")), Ok(()));
+        assert!(check_answer("oci/v1/manifest_digest", &json!(1)).is_err());
+        assert_eq!(check_answer("kubernetes/list_resources_all", &json!([{}])), Ok(()));
+        assert!(check_answer("oci/v3/verify", &json!(true)).unwrap_err().contains("unknown host capability"));
+    }
+
+    #[test]
+    fn calls_are_refused_in_the_words_of_the_server() {
+        let host = Host::new(Arc::default());
+        let refused = |binding, namespace, operation, payload: &[u8]| {
+            host.call(binding, namespace, operation, payload).unwrap_err()
+        };
+        assert_eq!(refused("wapc", "tracing", "log", b"{}"), "unknown binding: wapc");
+        assert_eq!(refused(BINDING, "tracing", "span", b"{}"), "unknown operation: span");
+        assert_eq!(refused(BINDING, "oci", "v3/verify", b"{}"), "unknown operation: v3/verify");
+        assert_eq!(refused(BINDING, "ldap", "v1/bind", b"{}"), "unknown namespace: ldap");
+        assert_eq!(refused(BINDING, DIGEST.0, DIGEST.1, b""), "EOF while parsing a value at line 1 column 0");
+        let journal = host.journal();
+        assert_eq!(journal.fault, None, "the server refuses these too");
+        assert_eq!(journal.calls.len(), 5);
+        assert_eq!(journal.calls[3].capability, "ldap/v1/bind");
+        assert_eq!(journal.calls[3].error.as_deref(), Some("unknown namespace: ldap"));
+        assert!(journal.calls.iter().all(|call| call.answered_by == AnsweredBy::Nobody));
+    }
+
+    #[test]
+    fn the_nearer_answerer_wins() {
+        let host = Host::new(Arc::new(HostAnswers {
+            own_table: vec![entry("a", digest("own table"))],
+            own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
+            default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).to_vec(),
+            default_session: session(&[("c", "default-session"), ("d", "default-session")], false),
+        }));
+        assert_eq!(ask(&host, "a").unwrap(), r#"{"digest":"own table"}"#);
+        assert_eq!(ask(&host, "b").unwrap(), "own-session");
+        assert_eq!(ask(&host, "c").unwrap(), r#"{"digest":"default table"}"#);
+        assert_eq!(ask(&host, "d").unwrap(), "default-session");
+        let journal = host.journal();
+        let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
+        assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Replay, AnsweredBy::Host, AnsweredBy::Replay]);
+        assert!(journal.fault.is_none() && journal.unused.is_empty());
+        assert_eq!(
+            journal.warnings,
+            [r#"session.yml:1: nobody asked for the recorded oci/v1/manifest_digest "a""#],
+            "leftovers of the defaults are nobody's debt"
+        );
+    }
+
+    #[test]
+    fn an_error_of_the_suite_is_worded_like_one_of_the_server() {
+        let answers =
+            HostAnswers { own_table: vec![entry("*", TableAnswer::Error("503".into()))], ..Default::default() };
+        let host = Host::new(Arc::new(answers));
+        assert_eq!(ask(&host, "a").unwrap_err(), "Callback evaluation failure: 503");
+        let journal = host.journal();
+        assert_eq!(journal.fault, None, "the suite wanted this error");
+        assert_eq!(journal.calls[0].error.as_deref(), Some("Callback evaluation failure: 503"));
+        assert_eq!(journal.calls[0].answered_by, AnsweredBy::Host);
+    }
+
+    #[test]
+    fn an_unanswered_call_is_a_fault_with_the_entry_to_add() {
+        let answers = HostAnswers {
+            own_table: vec![entry("a", digest("x"))],
+            own_session: session(&[("ghcr.io/acme/app:2", "x")], false),
+            ..Default::default()
+        };
+        let host = Host::new(Arc::new(answers));
+        let text = ask(&host, "ghcr.io/acme/app:1").unwrap_err();
+        assert_eq!(
+            text,
+            r#"Callback evaluation failure: the suite has no answer to oci/v1/manifest_digest "ghcr.io/acme/app:1""#
+        );
+        ask(&host, "another").unwrap_err();
+        let journal = host.journal();
+        let fault = journal.fault.unwrap();
+        assert_eq!(fault.kind, FaultKind::Host);
+        assert_eq!(fault.message, r#"nobody answers oci/v1/manifest_digest for "ghcr.io/acme/app:1""#);
+        assert_eq!(
+            fault.help.unwrap(),
+            "add the answer to the case:\nhost:\n  oci/v1/manifest_digest: { \"ghcr.io/acme/app:1\": \"sha256:…\" }\n\
+             the nearest recorded request, session.yml:1, differs in `image`: recorded \"ghcr.io/acme/app:2\", asked \
+             \"ghcr.io/acme/app:1\""
+        );
+        assert_eq!(journal.calls[0].answered_by, AnsweredBy::Nobody);
+        assert_eq!(journal.unused.len(), 1);
+        assert_eq!(
+            (journal.unused[0].capability.as_str(), journal.unused[0].request.as_str()),
+            ("oci/v1/manifest_digest", "a")
+        );
+    }
+
+    #[test]
+    fn a_strict_recording_lets_nobody_else_answer() {
+        let host = Host::new(Arc::new(HostAnswers {
+            own_session: session(&[("a", "1"), ("b", "2"), ("c", "3")], true),
+            default_table: vec![entry("*", digest("default"))],
+            ..Default::default()
+        }));
+        assert_eq!(ask(&host, "a").unwrap(), "1");
+        let text = ask(&host, "c").unwrap_err();
+        assert_eq!(
+            text,
+            "Callback evaluation failure: Replay error: unexpected request. Was expecting OciManifestDigest { image: \
+             \"b\" }, got OciManifestDigest { image: \"c\" } instead"
+        );
+        let journal = host.journal();
+        assert_eq!(journal.fault.unwrap().kind, FaultKind::Host);
+        assert_eq!(journal.unused[0].request, "c");
+        assert_eq!(journal.unused[0].span.line, 9);
+        assert!(journal.warnings.is_empty());
+    }
+
+    #[test]
+    fn an_answer_of_the_wrong_shape_is_a_fault() {
+        let answers = HostAnswers { own_table: vec![entry("*", TableAnswer::Value(json!([])))], ..Default::default() };
+        let host = Host::new(Arc::new(answers));
+        ask(&host, "a").unwrap_err();
+        assert!(host.journal().fault.unwrap().message.contains("not a list"));
+    }
+
+    #[test]
+    fn logging_is_always_possible_and_no_call() {
+        let host = Host::new(Arc::default());
+        assert_eq!(host.call(BINDING, "tracing", "log", b"garbage"), Ok(Vec::new()));
+        assert_eq!(host.call(BINDING, "tracing", "log", br#"{"level":"info","message":"hi"}"#), Ok(Vec::new()));
+        host.console_log("one\ntwo");
+        let journal = host.journal();
+        assert_eq!(journal.log_lines[1..], ["INFO hi", "INFO one", "INFO two"]);
+        assert!(journal.calls.is_empty() && !journal.is_log_truncated);
+    }
+
+    #[test]
+    fn previews_end_at_a_character() {
+        assert_eq!(preview(b"short"), "short");
+        assert_eq!(preview("é".repeat(500).as_bytes()), "é".repeat(100) + "…");
     }
 }

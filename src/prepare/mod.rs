@@ -1,10 +1,32 @@
 //! Step 3: bytes become a policy that is ready to be asked.
+//!
+//! [`module`] is the part that runs nothing: metadata is read, checked and attached, the mode is chosen. [`policies`]
+//! then compiles every module once, however many policies share it, and links it.
 
+mod annotate;
+pub(crate) mod check;
+mod detect;
+mod metadata;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::model::policy::{Digest, ExecutionMode, Metadata};
-use crate::runtime::Guest;
+use rayon::prelude::*;
+
+use crate::model::outcome::{Unavailable, UnavailableStage};
+use crate::model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
+use crate::model::source::{SourceFile, Span, Spanned};
+use crate::model::suite::{PolicySpec, Suite};
+use crate::runtime::engine::{CompileError, Engine, Module};
+use crate::runtime::{self, Guest};
+use detect::Looks;
+
+/// Far above any real metadata or README.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A policy, ready to be asked.
 pub(crate) struct PreparedPolicy {
@@ -20,4 +42,417 @@ pub(crate) struct PreparedPolicy {
     pub(crate) guest: Arc<dyn Guest>,
     /// Time spent compiling; zero when another policy had the same bytes.
     pub(crate) compile_time: Duration,
+}
+
+/// A module with the metadata it runs with, not yet compiled.
+#[derive(Debug)]
+pub(crate) struct AnnotatedModule {
+    /// The module, metadata attached. Byte for byte what was read where the suite gives no metadata.
+    pub(crate) bytes: Arc<[u8]>,
+    /// Its metadata, if it has any.
+    pub(crate) metadata: Option<Metadata>,
+    /// How it is called.
+    pub(crate) mode: ExecutionMode,
+    /// Digest of `bytes`.
+    pub(crate) digest: Digest,
+    /// What its exports say, for advice when it cannot be linked.
+    looks: Looks,
+}
+
+/// Prepares the policies of a suite. `resolved` holds their modules, in the same order.
+pub(crate) fn policies(
+    suite: &Suite,
+    resolved: Vec<Result<Arc<[u8]>, Unavailable>>,
+    engine: &Engine,
+) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
+    let annotated: Vec<Result<AnnotatedModule, Unavailable>> =
+        suite.policies.par_iter().zip(resolved).map(|(spec, bytes)| module(spec, bytes?)).collect();
+    let compiled = compile_each_once(&annotated, engine);
+    suite
+        .policies
+        .par_iter()
+        .zip(annotated)
+        .enumerate()
+        .map(|(index, (spec, annotated))| {
+            let annotated = annotated?;
+            let Compiled { first, result, time } = &compiled[&annotated.digest];
+            let compile_time = if *first == index { *time } else { Duration::ZERO };
+            link(spec, annotated, result.as_ref(), engine, compile_time)
+        })
+        .map(|prepared| prepared.map_err(Arc::new))
+        .collect()
+}
+
+/// What became of the bytes of one digest.
+struct Compiled {
+    /// The first policy that has them.
+    first: usize,
+    result: Result<Module, CompileError>,
+    time: Duration,
+}
+
+fn compile_each_once(
+    annotated: &[Result<AnnotatedModule, Unavailable>],
+    engine: &Engine,
+) -> BTreeMap<Digest, Compiled> {
+    let mut distinct: BTreeMap<Digest, (usize, &[u8])> = BTreeMap::new();
+    for (index, module) in annotated.iter().enumerate() {
+        if let Ok(module) = module {
+            distinct.entry(module.digest).or_insert((index, &module.bytes));
+        }
+    }
+    distinct
+        .into_par_iter()
+        .map(|(digest, (first, bytes))| {
+            let start = Instant::now();
+            let result = engine.compile(bytes);
+            (digest, Compiled { first, result, time: start.elapsed() })
+        })
+        .collect()
+}
+
+fn link(
+    spec: &PolicySpec,
+    annotated: AnnotatedModule,
+    compiled: Result<&Module, &CompileError>,
+    engine: &Engine,
+    compile_time: Duration,
+) -> Result<PreparedPolicy, Unavailable> {
+    let unavailable = |stage: UnavailableStage, message: String, help: Option<String>| Unavailable {
+        stage,
+        message,
+        help,
+        span: Some(mode_span(spec)),
+    };
+    let AnnotatedModule { bytes, metadata, mode, digest, looks } = annotated;
+    let module = compiled.map_err(|error| {
+        unavailable(UnavailableStage::Compile, format!("cannot compile `{}`: {error}", spec.uri_text), None)
+    })?;
+    let guest = runtime::guest(engine, module, mode).map_err(|error| {
+        let help = detect::guess(looks)
+            .filter(|guess| *guess != mode)
+            .map(|guess| format!("it looks like a policy for `executionMode: {guess}`"));
+        unavailable(UnavailableStage::Compile, error.to_string(), help)
+    })?;
+    // kwctl asks the module when it annotates it; a module that was annotated before has been asked then.
+    if spec.metadata.is_some() && mode == ExecutionMode::KubewardenWapc {
+        runtime::protocol_version(engine, module).map_err(|error| {
+            let message = format!("Error while detecting Kubewarden protocol version: {error}");
+            unavailable(UnavailableStage::Metadata, message, None)
+        })?;
+    }
+    Ok(PreparedPolicy { module: bytes, digest, metadata, execution_mode: mode, guest, compile_time })
+}
+
+/// Joins a module and the metadata the suite has for it, and chooses its mode.
+pub(crate) fn module(spec: &PolicySpec, bytes: Arc<[u8]>) -> Result<AnnotatedModule, Unavailable> {
+    let looks = Looks::of(&bytes).map_err(|error| not_a_module(spec, &error))?;
+    match &spec.metadata {
+        Some(path) => annotate_with(path, spec, &bytes, looks),
+        None => with_its_own(spec, bytes, looks),
+    }
+}
+
+/// A module whose metadata is in the suite.
+fn annotate_with(
+    path: &Spanned<impl AsRef<Path>>,
+    spec: &PolicySpec,
+    bytes: &[u8],
+    looks: Looks,
+) -> Result<AnnotatedModule, Unavailable> {
+    let file = read_text(path)?;
+    let mut stated = metadata::of_file(&file)
+        .map_err(|error| unusable(error.span, format!("Error unmarshalling metadata {}", error.value), None))?;
+    let mode = choose_mode(spec, Some(&stated.metadata), looks)?;
+    // The only version there is; `link` asks the module whether it agrees.
+    let version = if mode == ExecutionMode::KubewardenWapc { ProtocolVersion::V1 } else { ProtocolVersion::Unknown };
+    stated.metadata.protocol_version = Some(version);
+    let problems = stated.problems();
+    if let Some(first) = problems.first() {
+        let texts: Vec<&str> = problems.iter().map(|problem| problem.value.as_str()).collect();
+        return Err(unusable(first.span.clone(), format!("Metadata is invalid: {}", texts.join("\n")), None));
+    }
+    let usage = spec.usage.as_ref().map(|usage| Ok(read_text(usage)?.text.clone())).transpose()?;
+    let mut metadata = stated.metadata;
+    annotate::complete(&mut metadata, usage);
+    let bytes = annotate::attach(bytes, &metadata).map_err(|error| not_a_module(spec, &error))?;
+    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes: bytes.into(), metadata: Some(metadata), mode, looks })
+}
+
+/// A module that runs as it is.
+fn with_its_own(spec: &PolicySpec, bytes: Arc<[u8]>, looks: Looks) -> Result<AnnotatedModule, Unavailable> {
+    if let Some(usage) = &spec.usage {
+        let help = "add `metadata: metadata.yml`, or leave `usage` out";
+        return Err(unusable(usage.span.clone(), "`usage` is a part of the metadata".into(), Some(help.into())));
+    }
+    let metadata = metadata::of_module(&bytes).map_err(|message| unusable(spec.uri.span.clone(), message, None))?;
+    let mode = choose_mode(spec, metadata.as_ref(), looks)?;
+    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes, metadata, mode, looks })
+}
+
+fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> Result<ExecutionMode, Unavailable> {
+    if let (Some(metadata), Some(stated)) = (metadata, &spec.execution_mode)
+        && metadata.execution_mode != stated.value
+    {
+        let message = format!(
+            "the suite says `executionMode: {}`, the metadata says `{}`",
+            stated.value, metadata.execution_mode
+        );
+        let help = "the metadata decides in the cluster: correct it, and leave `executionMode` out of the suite";
+        return Err(unusable(stated.span.clone(), message, Some(help.into())));
+    }
+    let stated = spec.execution_mode.as_ref().map(|stated| stated.value);
+    detect::mode(metadata, stated, looks).map_err(|(message, help)| unusable(mode_span(spec), message, help))
+}
+
+/// Where the suite says, as well as it does, how the module is to be called.
+fn mode_span(spec: &PolicySpec) -> Span {
+    let stated = spec.execution_mode.as_ref().map(|stated| &stated.span);
+    stated.or(spec.metadata.as_ref().map(|path| &path.span)).unwrap_or(&spec.uri.span).clone()
+}
+
+fn unusable(span: Span, message: String, help: Option<String>) -> Unavailable {
+    Unavailable { stage: UnavailableStage::Metadata, message, help, span: Some(span) }
+}
+
+fn not_a_module(spec: &PolicySpec, error: &wasmparser::BinaryReaderError) -> Unavailable {
+    Unavailable {
+        stage: UnavailableStage::Compile,
+        message: format!("Error parsing wasm module: `{}`: {error}", spec.uri_text),
+        help: None,
+        span: Some(spec.uri.span.clone()),
+    }
+}
+
+/// Reads a file the suite names.
+fn read_text(path: &Spanned<impl AsRef<Path>>) -> Result<Arc<SourceFile>, Unavailable> {
+    let shown = shown(path.value.as_ref(), &path.span.file);
+    match read_limited(path.value.as_ref(), MAX_BYTES) {
+        Ok(text) => Ok(Arc::new(SourceFile { path: shown, text })),
+        Err(error) => Err(unusable(path.span.clone(), format!("cannot read `{shown}`: {error}"), None)),
+    }
+}
+
+fn read_limited(path: &Path, most: u64) -> io::Result<String> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+/// The path of a file in the form in which that of the suite is shown: relative to the same folder.
+fn shown(path: &Path, suite: &SourceFile) -> String {
+    let is_root = |folder: &&Path| Path::new(&suite.path).is_relative() && folder.join(&suite.path).is_file();
+    let relative = path.ancestors().skip(1).find(is_root).and_then(|root| path.strip_prefix(root).ok());
+    relative.unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::PolicyRef;
+    use crate::model::suite::Deployment;
+    use crate::runtime::engine::Limits;
+
+    const METADATA: &str = "rules: []\nmutating: false\nexecutionMode: wasi\n";
+
+    /// A folder with a suite, and one policy of it.
+    struct Fixture {
+        folder: tempfile::TempDir,
+        spec: PolicySpec,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("suite.yml"), "version: 1\n").unwrap();
+            let spec = PolicySpec {
+                name: "policy".into(),
+                span: span(1),
+                uri: Spanned::new(PolicyRef::File(folder.path().join("policy.wasm")), span(2)),
+                uri_text: "policy.wasm".into(),
+                metadata: None,
+                usage: None,
+                execution_mode: None,
+                deployment: Deployment::default(),
+            };
+            Self { folder, spec }
+        }
+
+        fn metadata(mut self, text: &str) -> Self {
+            self.spec.metadata = Some(Spanned::new(self.write("metadata.yml", text), span(3)));
+            self
+        }
+
+        fn usage(mut self, text: &str) -> Self {
+            self.spec.usage = Some(Spanned::new(self.write("README.md", text), span(4)));
+            self
+        }
+
+        fn mode(mut self, mode: ExecutionMode) -> Self {
+            self.spec.execution_mode = Some(Spanned::new(mode, span(5)));
+            self
+        }
+
+        fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
+            let path = self.folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn module(&self, bytes: &[u8]) -> Result<AnnotatedModule, Unavailable> {
+            module(&self.spec, bytes.into())
+        }
+
+        fn error(&self, bytes: &[u8]) -> Unavailable {
+            self.module(bytes).unwrap_err()
+        }
+    }
+
+    fn span(line: usize) -> Span {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+        Span { line, ..Span::start_of(&file) }
+    }
+
+    fn wasi() -> Vec<u8> {
+        wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap()
+    }
+
+    /// A waPC policy that answers everything with this text.
+    fn wapc(reply: &str) -> Vec<u8> {
+        let text = format!(
+            r#"(module
+                (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 0) "{}")
+                (func (export "__guest_call") (param i32 i32) (result i32)
+                  (call $respond (i32.const 0) (i32.const {}))
+                  (i32.const 1)))"#,
+            reply.replace('"', "\\\""),
+            reply.len()
+        );
+        wat::parse_str(text).unwrap()
+    }
+
+    fn prepare(fixtures: Vec<Fixture>, modules: &[&[u8]]) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+        let specs = fixtures.into_iter().map(|fixture| {
+            // The files have to outlive this call.
+            let _ = fixture.folder.keep();
+            fixture.spec
+        });
+        let suite = Suite { name: "suite".into(), file, policies: specs.collect(), cases: Vec::new() };
+        let engine = Engine::new(Limits::default()).unwrap();
+        policies(&suite, modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
+    }
+
+    #[test]
+    fn without_metadata_in_the_suite_nothing_is_changed() {
+        let own = r#"(module (@custom "io.kubewarden.metadata" "{\"rules\":[],\"mutating\":true,\"executionMode\":\"wasi\"}"))"#;
+        let bytes = wat::parse_str(own).unwrap();
+        let module = Fixture::new().module(&bytes).unwrap();
+        assert_eq!(*module.bytes, bytes[..]);
+        assert_eq!((module.mode, module.digest), (ExecutionMode::Wasi, Digest::of(&bytes)));
+        assert!(module.metadata.unwrap().mutating);
+    }
+
+    #[test]
+    fn metadata_of_the_suite_is_attached() {
+        let module = Fixture::new().metadata(METADATA).usage("# Usage").module(&wasi()).unwrap();
+        assert_eq!(metadata::of_module(&module.bytes).unwrap(), module.metadata);
+        assert_eq!(module.digest, Digest::of(&module.bytes));
+        let metadata = module.metadata.unwrap();
+        assert_eq!(metadata.protocol_version, Some(ProtocolVersion::Unknown));
+        assert_eq!(metadata.annotations.unwrap()["io.kubewarden.policy.usage"], "# Usage");
+    }
+
+    #[test]
+    fn problems_of_the_metadata_are_found_in_their_file() {
+        let error = Fixture::new().metadata("rules: []\n").error(&wasi());
+        assert!(
+            error.message.starts_with("Error unmarshalling metadata missing field `mutating`"),
+            "{}",
+            error.message
+        );
+        assert_eq!(error.stage, UnavailableStage::Metadata);
+        assert_eq!(error.span.unwrap().file.path, "metadata.yml");
+        let rules = "mutating: false\nexecutionMode: wasi\nrules:\n- {apiGroups: [], apiVersions: [], resources: [x], operations: ['*']}\n";
+        let error = Fixture::new().metadata(rules).error(&wasi());
+        assert!(error.message.starts_with("Metadata is invalid: rules[0].apiGroups is empty"), "{}", error.message);
+        assert!(error.message.contains("\nrules[0].apiVersions is empty"), "{}", error.message);
+        assert_eq!(error.span.unwrap().line, 4);
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_named_as_the_suite_would() {
+        let fixture = Fixture::new().metadata(METADATA);
+        std::fs::remove_file(&fixture.spec.metadata.as_ref().unwrap().value).unwrap();
+        let error = fixture.error(&wasi());
+        assert!(error.message.starts_with("cannot read `metadata.yml`: "), "{}", error.message);
+        assert_eq!(error.span.unwrap().line, 3);
+    }
+
+    #[test]
+    fn the_mode_of_the_suite_may_only_repeat_the_metadata() {
+        assert!(Fixture::new().metadata(METADATA).mode(ExecutionMode::Wasi).module(&wasi()).is_ok());
+        let error = Fixture::new().metadata(METADATA).mode(ExecutionMode::KubewardenWapc).error(&wasi());
+        assert_eq!(error.message, "the suite says `executionMode: kubewarden-wapc`, the metadata says `wasi`");
+        assert_eq!(error.span.unwrap().line, 5);
+    }
+
+    #[test]
+    fn a_module_without_metadata_may_be_told_its_mode() {
+        assert_eq!(Fixture::new().mode(ExecutionMode::Wasi).module(&wasi()).unwrap().mode, ExecutionMode::Wasi);
+        let error = Fixture::new().error(&wasi());
+        assert!(error.help.unwrap().contains("executionMode: wasi"));
+        assert_eq!(error.span.unwrap().line, 2);
+    }
+
+    #[test]
+    fn usage_needs_metadata() {
+        let error = Fixture::new().usage("# Usage").mode(ExecutionMode::Wasi).error(&wasi());
+        assert_eq!((error.message.as_str(), error.span.unwrap().line), ("`usage` is a part of the metadata", 4));
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_is_unavailable() {
+        let error = Fixture::new().error(b"\0asm\x01\0\0\0\x07\xff");
+        assert!(error.message.starts_with("Error parsing wasm module: `policy.wasm`: "), "{}", error.message);
+        assert_eq!(error.stage, UnavailableStage::Compile);
+    }
+
+    #[test]
+    fn equal_modules_are_compiled_once() {
+        let bytes = wasi();
+        let mode = || Fixture::new().mode(ExecutionMode::Wasi);
+        let prepared = prepare(vec![mode(), mode()], &[&bytes, &bytes]);
+        let times: Vec<Duration> = prepared.iter().map(|it| it.as_ref().ok().unwrap().compile_time).collect();
+        assert!(times[0] > Duration::ZERO);
+        assert_eq!(times[1], Duration::ZERO);
+    }
+
+    #[test]
+    fn one_unavailable_policy_leaves_the_others_alone() {
+        let wrong = Fixture::new().mode(ExecutionMode::Wasi);
+        let prepared = prepare(vec![wrong, Fixture::new()], &[&wapc("{}"), &wapc("{}")]);
+        let error = prepared[0].as_ref().err().unwrap();
+        assert_eq!(error.stage, UnavailableStage::Compile);
+        assert!(error.help.as_ref().unwrap().contains("`executionMode: kubewarden-wapc`"), "{error:?}");
+        assert!(prepared[1].is_ok());
+    }
+
+    #[test]
+    fn annotating_asks_for_the_protocol_version() {
+        let text = "rules: []\nmutating: false\n";
+        let fixtures = || vec![Fixture::new().metadata(text)];
+        let right = prepare(fixtures(), &[&wapc("\"v1\"")]);
+        let metadata = right[0].as_ref().ok().unwrap().metadata.as_ref().unwrap();
+        assert_eq!(metadata.protocol_version, Some(ProtocolVersion::V1));
+        let wrong = prepare(fixtures(), &[&wapc("\"v2\"")]);
+        let error = wrong[0].as_ref().err().unwrap();
+        assert!(error.message.starts_with("Error while detecting Kubewarden protocol version: "), "{}", error.message);
+        assert_eq!(error.stage, UnavailableStage::Metadata);
+    }
 }

@@ -1,1 +1,22 @@
-//! resolve
+//! Step 2: where a policy is becomes the bytes it is made of.
+//!
+//! Nothing is looked at but the first bytes, and nothing is written. A policy that cannot be had does not end the run.
+
+mod local;
+
+use std::sync::Arc;
+
+use crate::model::outcome::Unavailable;
+use crate::model::policy::PolicyRef;
+use crate::model::suite::{PolicySpec, Suite};
+
+/// The modules of a suite's policies, in their order.
+pub(crate) fn policies(suite: &Suite) -> Vec<Result<Arc<[u8]>, Unavailable>> {
+    suite.policies.iter().map(policy).collect()
+}
+
+fn policy(spec: &PolicySpec) -> Result<Arc<[u8]>, Unavailable> {
+    match &spec.uri.value {
+        PolicyRef::File(path) => local::read(path, &spec.uri_text, &spec.uri.span),
+    }
+}
