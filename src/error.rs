@@ -61,9 +61,7 @@ impl Diagnostic for Error {
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         match self {
-            Self::Suites(mistakes) => {
-                Some(Box::new(mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
-            }
+            Self::Suites(mistakes) => Some(Box::new(mistakes.iter().map(|mistake| mistake as &dyn Diagnostic))),
             _ => None,
         }
     }

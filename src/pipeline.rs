@@ -96,9 +96,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             report
         });
         let cases = cases.collect();
-        let policies = wanted.iter().zip(&prepared).map(|((suite, policy), prepared)| {
-            policy_report(*suite, &suites[*suite].policies[*policy], prepared)
-        });
+        let policies = wanted
+            .iter()
+            .zip(&prepared)
+            .map(|((suite, policy), prepared)| policy_report(*suite, &suites[*suite].policies[*policy], prepared));
         let policies = policies.collect();
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
         Ok(RunReport { suites, policies, cases, started_at, duration: start.elapsed() })
@@ -176,11 +177,7 @@ fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
     }
 }
 
-fn policy_report(
-    suite: usize,
-    spec: &PolicySpec,
-    prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
-) -> PolicyReport {
+fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPolicy, Arc<Unavailable>>) -> PolicyReport {
     let ready = prepared.as_ref().ok();
     PolicyReport {
         name: spec.name.clone(),
@@ -254,7 +251,8 @@ fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
         CaseBody::Request(asked) => run_request(case, asked, spec, policy),
         CaseBody::Settings(asked) => run_settings(case, asked, policy),
         CaseBody::Check(check) => {
-            let judgement = Some(prepare::check::mismatches(check, policy).into());
+            let judgement =
+                Some(prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64).into());
             Findings { judgement, ..Findings::default() }
         }
     }
@@ -294,13 +292,8 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
         Some(request.with_document(changed))
     };
     let evaluated = evaluate::request(case, asked, policy, &spec.deployment, &spec.name, &follow_up);
-    let judgement = compare::answer(
-        &asked.expect,
-        &case.expect_span,
-        &asked.request,
-        &evaluated.answer,
-        evaluated.second.as_ref(),
-    );
+    let judgement =
+        compare::answer(&asked.expect, &case.expect_span, &asked.request, &evaluated.answer, evaluated.second.as_ref());
     let (response, fault) = match evaluated.answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),

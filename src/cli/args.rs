@@ -11,7 +11,12 @@ use regex::Regex;
 
 /// Batch verifier for Kubewarden policies
 #[derive(Debug, Parser)]
-#[command(name = "verify", version, max_term_width = 100, after_help = "`verify SUITE` is short for `verify run SUITE`.")]
+#[command(
+    name = "verify",
+    version,
+    max_term_width = 100,
+    after_help = "`verify SUITE` is short for `verify run SUITE`."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -208,7 +213,8 @@ mod tests {
     fn every_flag_has_its_environment_variable() {
         let command = Cli::command();
         let run = command.get_subcommands().find(|command| command.get_name() == "run").unwrap();
-        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some() && !argument.is_hide_set()) {
+        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some() && !argument.is_hide_set())
+        {
             let long = argument.get_long().unwrap();
             if ["help", "quiet", "verbose"].contains(&long) {
                 continue;

@@ -65,7 +65,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
     };
     console::print(&match arguments.format {
         ListFormat::Human => {
-            cases.iter().map(|case| report::escape::terminal_line(&case.id).into_owned() + "\n").collect::<String>()
+            cases.iter().map(|case| report::escape::terminal_line(&case.id) + "\n").collect::<String>()
         }
         ListFormat::Json => serde_json::to_string_pretty(&cases).expect("a list of texts is plain JSON") + "\n",
     })

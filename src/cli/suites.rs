@@ -11,7 +11,9 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         found.extend(matches("suite.yml")?);
         found.extend(matches("*.suite.yml")?);
         if found.is_empty() {
-            return Err("there is no suite.yml and no *.suite.yml here\nhelp: name a suite: verify path/to/suite.yml".into());
+            return Err(
+                "there is no suite.yml and no *.suite.yml here\nhelp: name a suite: verify path/to/suite.yml".into()
+            );
         }
     }
     for argument in arguments {

@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
             lines: std::mem::take(&mut journal.log_lines),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            is_truncated: output.is_truncated,
+            is_truncated: output.is_truncated || journal.is_log_truncated,
         };
         Evaluated { answer, second, journal, log }
     }

@@ -30,10 +30,8 @@ pub(crate) struct Files {
 /// The documents of one file.
 #[derive(Debug)]
 pub(crate) struct Documents {
-    /// The file.
-    pub(crate) file: Arc<SourceFile>,
-    /// Its documents, in order, each with the line on which it starts.
-    pub(crate) documents: Vec<(usize, Value)>,
+    /// Its documents, in order.
+    pub(crate) documents: Vec<Value>,
 }
 
 impl Files {
@@ -136,11 +134,11 @@ impl Files {
         }
         let file = self.read_text(path).map_err(|message| Mistake::new(named_at, message))?;
         let documents = if path.extension().is_some_and(|extension| extension == "json") {
-            vec![(1, parse_json(&file)?)]
+            vec![parse_json(&file)?]
         } else {
-            yaml::parse_documents(&file)?.iter().map(|node| (node.span.line, node.to_json())).collect()
+            yaml::parse_documents(&file)?.iter().map(yaml::Node::to_json).collect()
         };
-        let documents = Arc::new(Documents { file, documents });
+        let documents = Arc::new(Documents { documents });
         self.documents.borrow_mut().insert(path.to_path_buf(), Arc::clone(&documents));
         Ok(documents)
     }
@@ -150,7 +148,7 @@ impl Files {
         let path = self.resolve(named)?;
         let documents = self.documents(&path, &named.span)?;
         match documents.documents.as_slice() {
-            [(_, document)] => Ok(document.clone()),
+            [document] => Ok(document.clone()),
             [] => Err(Mistake::new(&named.span, format!("`{}` is empty", named.value))),
             several => Err(Mistake::new(&named.span, format!("`{}` holds {} documents", named.value, several.len()))
                 .with_help("one is expected here; `objects:` makes a case of each document".to_owned())),

@@ -29,7 +29,7 @@ pub use self::mistake::Mistake;
 use self::mistake::Mistakes;
 use self::policies::Policies;
 pub(crate) use self::schema::json_schema;
-use self::schema::{Named, SuiteFile};
+use self::schema::SuiteFile;
 use self::vars::{Scope, substitute};
 use self::yaml::{Content, Node};
 use crate::model::source::{SourceFile, Span, Spanned};
@@ -166,7 +166,7 @@ fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
         for path in paths {
             match files.documents(&path, &named.span) {
                 Ok(documents) => {
-                    for (_, document) in &documents.documents {
+                    for document in &documents.documents {
                         if let Err(message) = kinds.add_crds(document) {
                             mistakes.add(&named.span, format!("`{}`: {message}", files.shown(&path)));
                         }

@@ -170,7 +170,7 @@ impl Requests<'_> {
             if documents.documents.is_empty() {
                 mistakes.add(&glob.span, format!("`{}` holds no document", self.files.shown(&path)));
             }
-            for (number, (_, document)) in documents.documents.iter().enumerate() {
+            for (number, document) in documents.documents.iter().enumerate() {
                 let shown = self.files.shown_from_suite(&path);
                 let label = if documents.documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
                 let object = Some((document.clone(), glob.span.clone()));

@@ -1,7 +1,7 @@
 //! `each` and `matrix`: one case in the file, many cases in the run.
 
 use super::mistake::Mistakes;
-use super::vars::{self, Scope, names_in, scalar_text, substitute};
+use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
 use crate::model::source::Spanned;
 
@@ -61,8 +61,8 @@ type Parameters = Vec<(Key, Node)>;
 fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Vec<Parameters>>> {
     match (case.get("each"), case.get("matrix")) {
         (None, None) => Some(None),
-        (Some(each), None) => rows_of_each(&vars::substitute(each, &[variables], mistakes), mistakes).map(Some),
-        (None, Some(matrix)) => rows_of_matrix(&vars::substitute(matrix, &[variables], mistakes), mistakes).map(Some),
+        (Some(each), None) => rows_of_each(&substitute(each, &[variables], mistakes), mistakes).map(Some),
+        (None, Some(matrix)) => rows_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
         (Some(_), Some(matrix)) => {
             mistakes.add(&matrix.span, "`each` and `matrix` exclude each other");
             None

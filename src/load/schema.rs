@@ -32,8 +32,8 @@ pub(crate) struct SuiteFile {
     /// Versions of verify that can run the suite, such as ">=0.1".
     pub(crate) requires: Option<Spanned<String>>,
     /// Values for ${name}; `--var name=value` overrides them.
-    #[serde(default)]
-    pub(crate) vars: Named<Data>,
+    #[serde(default, rename = "vars")]
+    pub(crate) _vars: Named<Data>,
     /// CustomResourceDefinition manifests that teach kinds and their resources: paths or globs.
     #[serde(default)]
     pub(crate) crds: Vec<Spanned<String>>,
@@ -590,18 +590,6 @@ pub(crate) struct Named<T>(pub(crate) Vec<(Spanned<String>, T)>);
 impl<T> Default for Named<T> {
     fn default() -> Self {
         Self(Vec::new())
-    }
-}
-
-impl<T> Named<T> {
-    /// The value of `name`.
-    pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        self.0.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
-    }
-
-    /// The names, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|(key, _)| key.value.as_str()).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
 use crate::model::source::{SourceFile, Span, Spanned};
-use crate::model::suite::{PolicySpec, Suite};
+use crate::model::suite::PolicySpec;
 use crate::runtime::engine::{CompileError, Engine, Module};
 use crate::runtime::{self, Guest};
 use detect::Looks;
@@ -59,17 +59,16 @@ pub(crate) struct AnnotatedModule {
     looks: Looks,
 }
 
-/// Prepares the policies of a suite. `resolved` holds their modules, in the same order.
+/// Prepares policies. `resolved` holds their modules, in the same order.
 pub(crate) fn policies(
-    suite: &Suite,
+    specs: &[&PolicySpec],
     resolved: Vec<Result<Arc<[u8]>, Unavailable>>,
     engine: &Engine,
 ) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
     let annotated: Vec<Result<AnnotatedModule, Unavailable>> =
-        suite.policies.par_iter().zip(resolved).map(|(spec, bytes)| module(spec, bytes?)).collect();
+        specs.par_iter().zip(resolved).map(|(spec, bytes)| module(spec, bytes?)).collect();
     let compiled = compile_each_once(&annotated, engine);
-    suite
-        .policies
+    specs
         .par_iter()
         .zip(annotated)
         .enumerate()

@@ -3,6 +3,16 @@
 //! A new format is one file and one line in [`FORMATS`]. Where the bytes go (stdout, stderr, a file) is the caller's
 //! decision, and so is everything about the terminal: a format is told its [`Style`] and asks nobody.
 
+mod diff;
+pub mod escape;
+pub mod github;
+mod groups;
+pub mod human;
+mod json;
+mod junit;
+mod layout;
+pub mod markdown;
+#[cfg(test)]
 mod testing;
 mod wording;
 

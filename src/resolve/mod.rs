@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::model::outcome::Unavailable;
 use crate::model::policy::PolicyRef;
-use crate::model::suite::{PolicySpec, Suite};
+use crate::model::suite::PolicySpec;
 
 /// The modules of a suite's policies, in their order.
-pub(crate) fn policies(suite: &Suite) -> Vec<Result<Arc<[u8]>, Unavailable>> {
-    suite.policies.iter().map(policy).collect()
+pub(crate) fn policies(specs: &[&PolicySpec]) -> Vec<Result<Arc<[u8]>, Unavailable>> {
+    specs.iter().map(|spec| policy(spec)).collect()
 }
 
 fn policy(spec: &PolicySpec) -> Result<Arc<[u8]>, Unavailable> {
