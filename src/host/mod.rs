@@ -14,6 +14,7 @@ pub(crate) mod replay;
 mod request;
 mod table;
 mod tracing;
+pub(crate) mod yaml;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_saphyr::{MessageFormatter as _, Tagged};
+use serde_saphyr::Tagged;
 
 use super::request::{Request, TAGS};
+use super::yaml::{message, options, span_at, span_of_error};
 use crate::model::hosting::{Exchange, Session};
 use crate::model::source::{SourceFile, Span};
 
@@ -25,6 +26,10 @@ struct Written {
 
 /// Reads a session file; all its mistakes are reported at once.
 pub(crate) fn read_session(file: Arc<SourceFile>, named_at: Span, is_strict: bool) -> Result<Session, Vec<Mistake>> {
+    if file.text.trim().is_empty() {
+        let help = "a session without exchanges is written `[]`";
+        return Err(vec![(Span::start_of(&file), "the session is empty".into(), Some(help.into()))]);
+    }
     let entries: Vec<serde_saphyr::Spanned<Written>> = serde_saphyr::from_str_with_options(&file.text, options())
         .map_err(|error| vec![not_a_session(&file, &error)])?;
     let mut exchanges = Vec::new();
@@ -39,14 +44,9 @@ pub(crate) fn read_session(file: Arc<SourceFile>, named_at: Span, is_strict: boo
     if mistakes.is_empty() { Ok(Session { file, named_at, is_strict, exchanges }) } else { Err(mistakes) }
 }
 
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! { strict_booleans: true, with_snippet: false }
-}
-
 fn not_a_session(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
-    let span = error.location().map_or_else(|| Span::start_of(file), |location| span_at(file, location));
     (
-        span,
+        span_of_error(file, error),
         format!("not a session of kwctl: {}", message(error)),
         Some("a session is a list of exchanges, each with `request` and `response`".into()),
     )
@@ -114,22 +114,6 @@ fn read_response(span: &Span, value: &Value) -> Result<Result<String, String>, M
         (Some("Error"), _, None) => mistake("a failed response needs a `message`, a text"),
         (Some(_), ..) => mistake("the `type` of a response is `Success` or `Error`"),
         (None, ..) => mistake("the response has no `type`"),
-    }
-}
-
-/// The message alone: the place is shown by whoever shows the mistake.
-fn message(error: &serde_saphyr::Error) -> String {
-    serde_saphyr::UserMessageFormatter.format_message(error.without_snippet()).into_owned()
-}
-
-fn span_at(file: &Arc<SourceFile>, location: serde_saphyr::Location) -> Span {
-    let number = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok());
-    Span {
-        file: Arc::clone(file),
-        offset: number(location.span().byte_offset()).unwrap_or(0),
-        len: number(location.span().byte_len()).unwrap_or(0),
-        line: number(Some(location.line())).unwrap_or(1).max(1),
-        column: number(Some(location.column())).unwrap_or(1).max(1),
     }
 }
 
@@ -403,6 +387,7 @@ mod tests {
         assert_eq!(span.line, 1);
         assert!(message.starts_with("not a session of kwctl: "), "{message}");
         assert_eq!(read("- [\n").unwrap_err()[0].0.file.path, "session.yml");
+        assert_eq!(mistakes("\n"), ["1: the session is empty"], "kwctl writes [] when nothing was asked");
     }
 
     #[test]

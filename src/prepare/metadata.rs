@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_saphyr::MessageFormatter as _;
 use wasmparser::{Parser, Payload};
 
+use crate::host::yaml;
 use crate::model::policy::{
     ContextAwareResource, ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation,
 };
@@ -46,21 +46,19 @@ pub(super) struct Stated {
 
 /// Reads `metadata.yml`. The error says where and what.
 pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let written: Written = serde_saphyr::from_str_with_options(&file.text, options).map_err(|error| {
-        let span = error.location().map_or_else(|| Span::start_of(file), |location| span_at(file, location));
-        let message = serde_saphyr::UserMessageFormatter.format_message(error.without_snippet()).into_owned();
-        Spanned::new(message, span)
-    })?;
-    let rules_at = span_at(file, written.rules.defined);
+    let written: Written = serde_saphyr::from_str_with_options(&file.text, yaml::options())
+        .map_err(|error| Spanned::new(yaml::message(&error), yaml::span_of_error(file, &error)))?;
+    let rules_at = yaml::span_at(file, written.rules.defined);
     let rules = match written.rules.value {
         Some(rules) => rules,
         // An empty value is an empty list to kwctl, a null is not.
         None if source(file, written.rules.defined).is_empty() => Vec::new(),
         None => return Err(Spanned::new("invalid type: null, expected a list of `rules`".into(), rules_at)),
     };
-    let (spans, rules) =
-        rules.into_iter().map(|rule| (span_at(file, rule.referenced), rule.value)).unzip::<_, _, Vec<_>, Vec<_>>();
+    let (spans, rules) = rules
+        .into_iter()
+        .map(|rule| (yaml::span_at(file, rule.referenced), rule.value))
+        .unzip::<_, _, Vec<_>, Vec<_>>();
     let annotations = written.annotations.map(|annotations| {
         let text = |value: serde_saphyr::Spanned<Option<String>>| match value.value {
             Some(text) => text,
@@ -108,20 +106,9 @@ fn yes() -> bool {
     true
 }
 
-fn span_at(file: &Arc<SourceFile>, location: serde_saphyr::Location) -> Span {
-    let number = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok());
-    Span {
-        file: Arc::clone(file),
-        offset: number(location.span().byte_offset()).unwrap_or(0),
-        len: number(location.span().byte_len()).unwrap_or(0),
-        line: number(Some(location.line())).unwrap_or(1).max(1),
-        column: number(Some(location.column())).unwrap_or(1).max(1),
-    }
-}
-
 /// The text of a scalar as it is written.
 fn source(file: &Arc<SourceFile>, location: serde_saphyr::Location) -> &str {
-    let span = span_at(file, location);
+    let span = yaml::span_at(file, location);
     file.text.get(span.offset..span.offset + span.len).unwrap_or("").trim()
 }
 

@@ -368,6 +368,25 @@ mod tests {
     }
 
     #[test]
+    fn real_policies_take_their_metadata() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policies");
+        let mut modes = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let folder = entry.unwrap().path();
+            let Ok(bytes) = std::fs::read(folder.join("policy.wasm")) else { continue };
+            let mut fixture = Fixture::new();
+            fixture.spec.metadata = Some(Spanned::new(folder.join("metadata.yml"), span(3)));
+            let module = fixture.module(&bytes).unwrap();
+            assert_eq!(metadata::of_module(&module.bytes).unwrap(), module.metadata);
+            assert!(module.bytes.starts_with(&bytes), "{} changed in the middle", folder.display());
+            modes.push(module.mode);
+        }
+        modes.sort_by_key(ToString::to_string);
+        assert_eq!(modes.first(), Some(&ExecutionMode::KubewardenWapc));
+        assert_eq!(modes.last(), Some(&ExecutionMode::Wasi));
+    }
+
+    #[test]
     fn problems_of_the_metadata_are_found_in_their_file() {
         let error = Fixture::new().metadata("rules: []\n").error(&wasi());
         assert!(
