@@ -34,7 +34,7 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
         (true, _) => miette::GraphicalTheme::unicode(),
         (false, _) => miette::GraphicalTheme::unicode_nocolor(),
     };
-    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width()).with_context_lines(0);
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width()).with_context_lines(1);
     let mut stderr = io::stderr().lock();
     if let Error::Suites(mistakes) = error {
         for mistake in mistakes {

@@ -81,7 +81,7 @@ impl Files {
                 let mistake = at(format!("there is no file `{written}`"));
                 match self.nearest_file(&path) {
                     Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
-                    None => mistake.with_help(format!("paths are relative to `{}/`", self.shown(&self.directory))),
+                    None => mistake.with_help(self.where_paths_start()),
                 }
             }
             _ => at(format!("cannot read `{written}`: {error}")),
@@ -119,8 +119,9 @@ impl Files {
             paths.push(real);
         }
         if paths.is_empty() {
-            return Err(Mistake::new(&named.span, format!("no file matches `{written}`"))
-                .with_help(format!("paths are relative to `{}/`", self.shown(&self.directory))));
+            return Err(
+                Mistake::new(&named.span, format!("no file matches `{written}`")).with_help(self.where_paths_start())
+            );
         }
         paths.sort();
         Ok(paths)
@@ -179,6 +180,13 @@ impl Files {
             }
         }
         Ok(path)
+    }
+
+    fn where_paths_start(&self) -> String {
+        match self.shown(&self.directory).as_str() {
+            "" => "paths are relative to the suite, at the root of the repository".into(),
+            folder => format!("paths are relative to the suite, in `{folder}/`"),
+        }
     }
 
     fn nearest_file(&self, path: &Path) -> Option<String> {

@@ -164,6 +164,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Spanned<T> {
 /// put back by the [`NodeReader`] around it.
 pub(crate) fn inside<T: DeserializeOwned, E: de::Error>(node: &Node) -> Result<T, E> {
     T::deserialize(NodeReader(node)).map_err(|error| {
+        let error = PENDING.take().unwrap_or(error);
         let placeholder = E::custom(&error.message);
         PENDING.set(Some(error));
         placeholder

@@ -336,15 +336,14 @@ mod tests {
     }
 
     fn prepare(fixtures: Vec<Fixture>, modules: &[&[u8]]) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
-        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
         let specs = fixtures.into_iter().map(|fixture| {
             // The files have to outlive this call.
             let _ = fixture.folder.keep();
             fixture.spec
         });
-        let suite = Suite { name: "suite".into(), file, policies: specs.collect(), cases: Vec::new() };
+        let specs: Vec<PolicySpec> = specs.collect();
         let engine = Engine::new(Limits::default()).unwrap();
-        policies(&suite, modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
+        policies(&specs.iter().collect::<Vec<_>>(), modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
     }
 
     #[test]
