@@ -115,7 +115,10 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(case: &Case, policy: &'a PreparedPolicy, answers: Arc<HostAnswers>) -> Self {
-        let context = Context::new(Arc::new(Host::new(answers)), case.timeout);
+        let mut context = Context::new(Arc::new(Host::new(answers)), case.timeout);
+        if let Some(clock) = case.clock {
+            context.clock = clock;
+        }
         Self { policy, context, instance: None }
     }
 

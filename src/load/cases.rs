@@ -50,6 +50,7 @@ struct Frame {
     only: Option<Spanned<bool>>,
     xfail: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
+    clock: Option<Spanned<String>>,
     labels: Vec<String>,
     expect_span: Span,
 }
@@ -97,6 +98,7 @@ impl<'a> Cases<'a> {
                 is_only: false,
                 xfail: None,
                 timeout: DEFAULT_TIMEOUT,
+                clock: None,
                 body: CaseBody::Check(check),
             };
             self.push(case, mistakes);
@@ -140,6 +142,7 @@ impl<'a> Cases<'a> {
                 only: entry.only,
                 xfail: entry.xfail,
                 timeout: entry.timeout,
+                clock: entry.clock,
                 labels,
                 expect_span: entry.expect.0.span.clone(),
             };
@@ -181,6 +184,7 @@ impl<'a> Cases<'a> {
             only: entry.only,
             xfail: entry.xfail,
             timeout: entry.timeout,
+            clock: entry.clock,
             labels,
             expect_span: entry.expect.0.span.clone(),
         };
@@ -244,6 +248,7 @@ impl<'a> Cases<'a> {
             is_only: frame.only.as_ref().is_some_and(|only| only.value),
             xfail: frame.xfail.clone(),
             timeout: timeout(frame.timeout.as_ref(), mistakes),
+            clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
             body,
         };
         self.push(case, mistakes);
@@ -341,6 +346,15 @@ fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Durati
             DEFAULT_TIMEOUT
         }
     }
+}
+
+fn point_in_time(written: &Spanned<String>, mistakes: &mut Mistakes) -> Option<jiff::Timestamp> {
+    let time = written.value.parse();
+    if time.is_err() {
+        let message = format!("`{}` is no point in time", written.value);
+        mistakes.add_with_help(&written.span, message, "write it as `2026-01-01T00:00:00Z`");
+    }
+    time.ok()
 }
 
 /// Why a case is skipped; nothing once its day has come.

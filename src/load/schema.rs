@@ -129,6 +129,8 @@ pub(crate) struct DefaultsEntry {
     pub(crate) timeout: Option<Data>,
     /// Whether requests are checked against the metadata rules.
     pub(crate) rules: Option<Data>,
+    /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
+    pub(crate) clock: Option<Data>,
     /// Answers for host calls; asked after those of the case.
     #[serde(default)]
     pub(crate) host: Named<Named<Data>>,
@@ -140,7 +142,7 @@ pub(crate) struct DefaultsEntry {
 
 impl DefaultsEntry {
     /// The keys that are copied into cases that lack them.
-    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 12] {
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 13] {
         [
             ("policy", &self.policy),
             ("settings", &self.settings),
@@ -154,6 +156,7 @@ impl DefaultsEntry {
             ("tags", &self.tags),
             ("timeout", &self.timeout),
             ("rules", &self.rules),
+            ("clock", &self.clock),
         ]
     }
 }
@@ -217,6 +220,8 @@ pub(crate) struct CaseEntry {
     pub(crate) xfail: Option<Spanned<String>>,
     /// Deadline, such as "200ms".
     pub(crate) timeout: Option<Spanned<String>>,
+    /// What the policy takes for the present time.
+    pub(crate) clock: Option<Spanned<String>>,
     /// Whether the request is checked against the metadata rules.
     pub(crate) rules: Option<RulesMode>,
     /// Answers for host calls: capability, request, answer.
@@ -260,6 +265,8 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) xfail: Option<Spanned<String>>,
     /// Deadline, such as "200ms".
     pub(crate) timeout: Option<Spanned<String>>,
+    /// What the policy takes for the present time.
+    pub(crate) clock: Option<Spanned<String>>,
     /// Answers for host calls: capability, request, answer.
     #[serde(default)]
     pub(crate) host: Named<Named<Data>>,

@@ -92,6 +92,8 @@ pub struct Case {
     pub xfail: Option<Spanned<String>>,
     /// Deadline of each call into the policy.
     pub timeout: Duration,
+    /// What the policy takes for the present time; a fixed one where the suite says nothing.
+    pub clock: Option<jiff::Timestamp>,
     /// What is done and what is expected.
     pub body: CaseBody,
 }
