@@ -260,7 +260,7 @@ fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
 
 fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
     let request = Some(asked.request.to_json());
-    match (evaluate::applicability(asked, policy), &asked.expect) {
+    match (evaluate::applicability(asked, policy), &*asked.expect) {
         (Applicability::NotAsked(_), Expectation::NotApplicable) => {
             return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };
         }

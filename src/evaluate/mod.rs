@@ -38,7 +38,7 @@ pub(crate) enum Applicability {
 
 /// Holds the request of a case against the rules of the policy's metadata.
 pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
-    let is_enforced = case.enforce_rules || matches!(case.expect, Expectation::NotApplicable);
+    let is_enforced = case.enforce_rules || matches!(*case.expect, Expectation::NotApplicable);
     match (&case.request, &policy.metadata) {
         (Request::Admission(request), Some(metadata))
             if is_enforced

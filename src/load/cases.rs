@@ -8,7 +8,7 @@ use super::answers;
 use super::expect;
 use super::files::Files;
 use super::kinds::Kinds;
-use super::mistake::{Mistake, Mistakes};
+use super::mistake::Mistakes;
 use super::policies::Policies;
 use super::read::read;
 use super::request::{self, Requests};
@@ -44,7 +44,8 @@ pub(crate) struct Cases<'a> {
 /// The keys of a case that are not about what it asks and expects.
 struct Frame {
     name: Spanned<String>,
-    policy: Option<OneOrMany<Spanned<String>>>,
+    /// Whether the case runs for several policies, whose names then belong to the names of the cases.
+    tells_policies_apart: bool,
     tags: Vec<String>,
     skip: Option<Either<Spanned<String>, SkipEntry>>,
     only: Option<Spanned<bool>>,
@@ -107,8 +108,7 @@ impl<'a> Cases<'a> {
 
     /// Adds one entry of `cases:`.
     pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for row in rows::expand(&written.0, self.variables, mistakes) {
-            let Row { node, labels } = row;
+        for Row { node, labels } in rows::expand(&written.0, self.variables, mistakes) {
             let node = self.inherit(&node, true);
             if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
                 self.add_request_case(entry, labels, policies, mistakes);
@@ -118,43 +118,45 @@ impl<'a> Cases<'a> {
 
     /// Adds one entry of `settingsCases:`.
     pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for row in rows::expand(&written.0, self.variables, mistakes) {
-            let Row { node, labels } = row;
+        for Row { node, labels } in rows::expand(&written.0, self.variables, mistakes) {
             let node = self.inherit(&node, false);
-            let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) else { continue };
-            let settings = match request::settings(&entry.value, self.files) {
-                Ok(settings) => Arc::new(settings),
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
-                }
-            };
-            let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, mistakes);
-            let Some(frame_policies) = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes)
-            else {
-                continue;
-            };
-            let frame = Frame {
-                name: entry.name,
-                policy: entry.policy,
-                tags: entry.tags,
-                skip: entry.skip,
-                only: entry.only,
-                xfail: entry.xfail,
-                timeout: entry.timeout,
-                clock: entry.clock,
-                labels,
-                expect_span: entry.expect.0.span.clone(),
-            };
-            for index in frame_policies {
-                let Some(expect) = expect::settings_expectation(&entry.expect.0, mistakes) else { continue };
-                let body = CaseBody::Settings(SettingsCase {
-                    settings: Arc::clone(&settings),
-                    answers: Arc::clone(&answers),
-                    expect,
-                });
-                self.add(&frame, index, None, body, policies, mistakes);
+            if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
+                self.add_case_of_settings(entry, labels, policies, mistakes);
             }
+        }
+    }
+
+    // In both functions below every part is read before the first missing one ends the work, so that the mistakes of
+    // all parts are reported together.
+
+    fn add_case_of_settings(
+        &mut self,
+        entry: SettingsCaseEntry,
+        labels: Vec<String>,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) {
+        let settings = request::settings(&entry.value, self.files).map_err(|mistake| mistakes.push(mistake)).ok();
+        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, mistakes);
+        let expect = expect::settings_expectation(&entry.expect.0, mistakes);
+        let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
+        let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
+        let frame = Frame {
+            name: entry.name,
+            tells_policies_apart: indices.len() > 1,
+            tags: entry.tags,
+            skip: entry.skip,
+            only: entry.only,
+            xfail: entry.xfail,
+            timeout: entry.timeout,
+            clock: entry.clock,
+            labels,
+            expect_span: entry.expect.0.span,
+        };
+        for index in indices {
+            let (settings, expect) = (Arc::clone(&settings), Arc::clone(&expect));
+            let body = CaseBody::Settings(SettingsCase { settings, answers: Arc::clone(&answers), expect });
+            self.add(&frame, index, None, body, policies, mistakes);
         }
     }
 
@@ -165,20 +167,20 @@ impl<'a> Cases<'a> {
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) {
-        let requests = Requests { files: self.files, kinds: self.kinds };
-        let arrivals = requests.of_case(&entry, mistakes);
+        let arrivals = Requests { files: self.files, kinds: self.kinds }.of_case(&entry, mistakes);
         let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, mistakes);
-        // Read once even when nothing arrives, so that its mistakes are reported beside the others.
-        let first_expectation = expect::expectation(&entry.expect.0, self.files, mistakes);
-        let Some(indices) = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes) else {
-            return;
-        };
-        if first_expectation.is_none() {
-            return;
+        let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
+        let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
+        let own_settings = entry.settings.as_ref().and_then(|settings| {
+            request::settings(settings, self.files).map_err(|mistake| mistakes.push(mistake)).ok().map(Arc::new)
+        });
+        if let (Some(_), Some(variant)) = (&entry.settings, &entry.variant) {
+            mistakes.add(&variant.span, "`settings` and `variant` exclude each other");
         }
+        let Some(expect) = expect.map(Arc::new) else { return };
         let frame = Frame {
             name: entry.name,
-            policy: entry.policy,
+            tells_policies_apart: indices.len() > 1,
             tags: entry.tags,
             skip: entry.skip,
             only: entry.only,
@@ -186,32 +188,27 @@ impl<'a> Cases<'a> {
             timeout: entry.timeout,
             clock: entry.clock,
             labels,
-            expect_span: entry.expect.0.span.clone(),
+            expect_span: entry.expect.0.span,
         };
         for index in indices {
-            let settings = match (&entry.settings, &entry.variant) {
-                (Some(_), Some(variant)) => {
-                    Err(Mistake::new(&variant.span, "`settings` and `variant` exclude each other"))
-                }
-                (Some(settings), None) => request::settings(settings, self.files).map(Arc::new),
-                (None, Some(variant)) => policies.variant(index, variant),
-                (None, None) => Ok(policies.settings(index)),
-            };
-            let settings = match settings {
-                Ok(settings) => settings,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
-                }
+            let settings = match (&own_settings, &entry.variant) {
+                (Some(settings), _) => Arc::clone(settings),
+                (None, None) => policies.settings(index),
+                (None, Some(variant)) => match policies.variant(index, variant) {
+                    Ok(settings) => settings,
+                    Err(mistake) => {
+                        mistakes.push(mistake);
+                        continue;
+                    }
+                },
             };
             for arrival in &arrivals {
-                let Some(expect) = expect::expectation(&entry.expect.0, self.files, mistakes) else { continue };
                 let body = CaseBody::Request(Box::new(RequestCase {
                     request: arrival.request.clone(),
                     settings: Arc::clone(&settings),
                     enforce_rules: entry.rules != Some(RulesMode::Ignore),
                     answers: Arc::clone(&answers),
-                    expect,
+                    expect: Arc::clone(&expect),
                 }));
                 self.add(&frame, index, arrival.label.as_deref(), body, policies, mistakes);
             }
@@ -228,7 +225,7 @@ impl<'a> Cases<'a> {
         mistakes: &mut Mistakes,
     ) {
         let mut labels = frame.labels.clone();
-        if frame.policy.as_ref().is_some_and(|list| list.0.len() > 1) {
+        if frame.tells_policies_apart {
             labels.push(policies.specs[policy.0].name.clone());
         }
         labels.extend(arrival.map(str::to_owned));
@@ -268,7 +265,7 @@ impl<'a> Cases<'a> {
         case: &Span,
         policies: &mut Policies,
         mistakes: &mut Mistakes,
-    ) -> Option<Vec<PolicyIndex>> {
+    ) -> Vec<PolicyIndex> {
         let names: Vec<Option<&Spanned<String>>> = match named {
             None => vec![None],
             Some(list) => list.0.iter().map(Some).collect(),
@@ -283,7 +280,7 @@ impl<'a> Cases<'a> {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        (!indices.is_empty()).then_some(indices)
+        indices
     }
 
     fn answers(

@@ -102,14 +102,14 @@ impl Case {
     /// Whether the expectation says too little to notice a wrong answer: a denial without any message.
     pub fn is_weak(&self) -> bool {
         match &self.body {
-            CaseBody::Request(request) => match &request.expect {
+            CaseBody::Request(request) => match &*request.expect {
                 Expectation::Verdict(expected) => {
                     matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty()) && expected.code.is_none()
                 }
                 _ => false,
             },
             CaseBody::Settings(settings) => {
-                matches!(&settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
+                matches!(&*settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
             }
             CaseBody::Check(_) => false,
         }
@@ -139,7 +139,7 @@ pub struct RequestCase {
     /// Answers for host calls.
     pub answers: Arc<HostAnswers>,
     /// What is expected.
-    pub expect: Expectation,
+    pub expect: Arc<Expectation>,
 }
 
 /// Settings and whether the policy takes them.
@@ -150,7 +150,7 @@ pub struct SettingsCase {
     /// Answers for host calls.
     pub answers: Arc<HostAnswers>,
     /// What is expected.
-    pub expect: SettingsExpectation,
+    pub expect: Arc<SettingsExpectation>,
 }
 
 /// What a settings case expects.
