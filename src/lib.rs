@@ -29,6 +29,7 @@ mod prepare;
 mod resolve;
 mod runtime;
 mod select;
+mod yaml;
 
 pub use self::error::Error;
 pub use self::load::Mistake;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::Error;
 use crate::compare::{self, Judgement};
+use crate::error::Error;
 use crate::evaluate::{self, Applicability};
 use crate::load;
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind};

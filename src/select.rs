@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::Error;
+use crate::error::Error;
 use crate::model::suite::{Case, Suite};
 
 /// What the user selected on the command line.

@@ -14,7 +14,6 @@ pub(crate) mod replay;
 mod request;
 mod table;
 mod tracing;
-pub(crate) mod yaml;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 

@@ -10,9 +10,10 @@ use serde_json::Value;
 use serde_saphyr::Tagged;
 
 use super::request::{Request, TAGS};
-use super::yaml::{message, options, span_at, span_of_error};
+
 use crate::model::hosting::{Exchange, Session};
 use crate::model::source::{SourceFile, Span};
+use crate::yaml::{message, options, span_at, span_of_error};
 
 /// Something wrong in a session file: where, what, and what to do about it.
 pub(crate) type Mistake = (Span, String, Option<String>);

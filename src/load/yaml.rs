@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{Location, Spanned as At};
+use serde_saphyr::Spanned as At;
 
 use super::mistake::Mistake;
 use crate::model::source::{SourceFile, Span};
+use crate::yaml;
 
 /// A value of a YAML document and its place.
 #[derive(Debug, Clone)]
@@ -101,53 +102,27 @@ impl Node {
 
 /// Parses one document; an empty text is null.
 pub(crate) fn parse(file: &Arc<SourceFile>) -> Result<Node, Mistake> {
-    let raw: At<Raw> = serde_saphyr::from_str_with_options(&file.text, options()).map_err(|e| mistake(file, &e))?;
+    let raw: At<Raw> =
+        serde_saphyr::from_str_with_options(&file.text, yaml::options()).map_err(|e| mistake(file, &e))?;
     Ok(node(raw, file))
 }
 
 /// Parses every document of a file, in order; empty documents are left out.
 pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Mistake> {
     let raws: Vec<At<Raw>> =
-        serde_saphyr::from_multiple_with_options(&file.text, options()).map_err(|e| mistake(file, &e))?;
+        serde_saphyr::from_multiple_with_options(&file.text, yaml::options()).map_err(|e| mistake(file, &e))?;
     Ok(raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file)).collect())
 }
 
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! { strict_booleans: true, with_snippet: false }
-}
-
 fn mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
-    let span = error.location().map_or_else(|| Span::start_of(file), |location| span_of(&location, file));
-    // The parser appends the position and names of its own options; both are noise here.
-    let text = error.without_snippet().to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
-    Mistake::new(&span, format!("this is not YAML we can read: {text}"))
-}
-
-fn span_of(location: &Location, file: &Arc<SourceFile>) -> Span {
-    let line = usize::try_from(location.line()).unwrap_or(1).max(1);
-    let column = usize::try_from(location.column()).unwrap_or(1).max(1);
-    let from_parser = location.span().byte_offset().and_then(|offset| usize::try_from(offset).ok());
-    let offset = from_parser
-        .filter(|offset| *offset <= file.text.len() && file.text.is_char_boundary(*offset))
-        .unwrap_or_else(|| offset_of(&file.text, line, column));
-    let len = location.span().byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-    let rest = &file.text[offset..];
-    let len = len.min(rest.trim_end().len()).min(rest.lines().next().map_or(0, str::len));
-    Span { file: Arc::clone(file), offset, len, line, column }
-}
-
-fn offset_of(text: &str, line: usize, column: usize) -> usize {
-    let line_start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let in_line = text[line_start..].char_indices().nth(column - 1).map_or(0, |(index, _)| index);
-    line_start + in_line
+    let message = format!("this is not YAML we can read: {}", yaml::message(error));
+    Mistake::new(&yaml::span_of_error(file, error), message)
 }
 
 fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
     // For aliases and merged values this is where the text stands, not where it is used: a mistake in an anchored
     // mapping is then reported once, at the place to mend.
-    let span = span_of(&raw.defined, file);
+    let span = yaml::span_at(file, raw.defined);
     let content = match raw.value {
         Raw::Null => Content::Null,
         Raw::Bool(value) => Content::Bool(value),
@@ -157,7 +132,9 @@ fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
         Raw::Map(entries) => Content::Map(
             entries
                 .into_iter()
-                .map(|(key, value)| (Key { span: span_of(&key.defined, file), name: key.value }, node(value, file)))
+                .map(|(key, value)| {
+                    (Key { span: yaml::span_at(file, key.defined), name: key.value }, node(value, file))
+                })
                 .collect(),
         ),
     };
@@ -267,9 +244,9 @@ mod tests {
     #[test]
     fn mistakes_of_the_syntax_name_their_line() {
         for (text, line, words) in [
-            ("a: 1\nb: 2\na: 3\n", 3, "duplicate mapping key: a"),
+            ("a: 1\nb: 2\na: 3\n", 3, "duplicate mapping key"),
             ("a: [1\nb: }2\n", 2, "not YAML"),
-            ("a: 1\n---\nb: 2\n", 3, "multiple YAML documents"),
+            ("a: 1\n---\nb: 2\n", 3, "only single YAML document expected"),
             ("a: *nowhere\n", 1, "not YAML"),
         ] {
             let mistake = parse(&file(text)).unwrap_err();

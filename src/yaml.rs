@@ -1,6 +1,6 @@
 //! What the YAML reader says, in our own terms: places in a file, and messages without places.
 //!
-//! Here because no folder below this one reads YAML; it is nothing the host does for a policy.
+//! Suites, metadata and recordings are YAML; this is what reading them has in common. It knows no step.
 
 use std::sync::Arc;
 
