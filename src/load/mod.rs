@@ -44,6 +44,10 @@ pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite
     let files = Files::of_suite(path).map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
+    // Without a line there is nothing to quote, so the message has to name the file.
+    if file.text.trim().is_empty() {
+        return Err(vec![unreadable(path, "it is empty")]);
+    }
     let mut mistakes = Mistakes::default();
     let suite = read_suite(&file, &files, overrides, &mut mistakes);
     match suite {
