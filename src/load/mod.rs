@@ -119,13 +119,17 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
 fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
     let mut scope = Scope::default();
     for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
-        let is_overridden = overrides.iter().any(|(name, _)| *name == key.name);
-        let value = if is_overridden { value.clone() } else { substitute(value, &[&scope], mistakes) };
+        // The value may use another variable; what takes its place is final.
+        let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
+        let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
         scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
+        if let Some(text) = text {
+            scope.override_with(&key.name, text);
+        }
     }
-    for (name, text) in overrides {
-        if !scope.override_with(name, text) {
-            let known: Vec<&str> = scope.names().collect();
+    for (name, _) in overrides {
+        let known: Vec<&str> = scope.names().collect();
+        if !known.contains(&name.as_str()) {
             let help = mistake::suggestion(name, &known);
             mistakes.add_with_help(&root.span, format!("`--var {name}=…`: the suite has no such variable"), help);
         }
