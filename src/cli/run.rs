@@ -83,7 +83,10 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
         ListFormat::Human => {
             cases.iter().map(|case| report::escape::terminal_line(&case.id) + "\n").collect::<String>()
         }
-        ListFormat::Json => serde_json::to_string_pretty(&cases).expect("a list of texts is plain JSON") + "\n",
+        ListFormat::Json => {
+            let text = serde_json::to_string_pretty(&cases).expect("a list of texts is plain JSON");
+            report::escape::json(&text) + "\n"
+        }
     })
 }
 
