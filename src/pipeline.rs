@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::compare::{self, Judgement};
 use crate::error::Error;
 use crate::evaluate::{self, Applicability};
-use crate::load;
+use crate::load::{self, Mistake};
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{
@@ -153,6 +153,13 @@ fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             Err(found) => mistakes.extend(found),
         }
     }
+    for (index, suite) in suites.iter().enumerate() {
+        if let Some(twin) = suites[..index].iter().find(|twin| twin.name == suite.name) {
+            let message = format!("`{}` is also the name of {}", suite.name, twin.file.path);
+            let help = "names of suites tell their cases apart in every report: change one `name:`";
+            mistakes.push(Mistake::new(&Span::start_of(&suite.file), message).with_help(help.to_owned()));
+        }
+    }
     if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
 }
 
@@ -242,7 +249,7 @@ fn report(
         calls: findings.calls,
         log: findings.log,
         warnings: findings.warnings,
-        is_weak: case.is_weak(),
+        is_weak: case.is_weak() && case.skip.is_none(),
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Requests<'a> {
     pub(crate) files: &'a Files,
     pub(crate) kinds: &'a Kinds,
+    /// Where the defaults give a namespace: one that came from there is ignored for kinds that have none.
+    pub(crate) inherited_namespace: Option<&'a Span>,
 }
 
 impl Requests<'_> {
@@ -229,10 +231,14 @@ impl Requests<'_> {
 
     /// What an object alone means: it is created, unless its kind is only ever connected to (`PodExecOptions`).
     fn usual_operation(&self, object: &Value) -> Operation {
-        let info = text_at(object, "/apiVersion").zip(text_at(object, "/kind"));
-        let info = info.and_then(|(api_version, kind)| self.kinds.lookup(&api_version, &kind));
-        let is_connected = info.and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
+        let is_connected =
+            self.info_of(object).and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
         if is_connected { Operation::Connect } else { Operation::Create }
+    }
+
+    fn info_of(&self, object: &Value) -> Option<&KindInfo> {
+        let (api_version, kind) = text_at(object, "/apiVersion").zip(text_at(object, "/kind"))?;
+        self.kinds.lookup(&api_version, &kind)
     }
 
     /// Applies `wrap` and `namespace` to one of the objects.
@@ -244,9 +250,13 @@ impl Requests<'_> {
             }
         }
         if let Some(namespace) = &case.namespace
-            && let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut)
+            && let Some(members) = document.as_object_mut()
         {
-            metadata.insert("namespace".into(), namespace.value.clone().into());
+            let is_namespaced = self.info_of(&Value::Object(members.clone())).is_none_or(|info| info.is_namespaced);
+            let metadata = members.entry("metadata").or_insert_with(|| json!({}));
+            if let (true, Some(metadata)) = (is_namespaced, metadata.as_object_mut()) {
+                metadata.insert("namespace".into(), namespace.value.clone().into());
+            }
         }
     }
 
@@ -267,7 +277,9 @@ impl Requests<'_> {
         let namespace = if info.is_namespaced {
             Some(text_at(subject, "/metadata/namespace").unwrap_or_else(|| "default".into()))
         } else {
-            if let Some(namespace) = &case.namespace {
+            if let Some(namespace) = &case.namespace
+                && self.inherited_namespace != Some(&namespace.span)
+            {
                 mistakes.add(&namespace.span, format!("{} is not namespaced", info.kind));
             }
             // The API server names a namespace as the namespace of its own request.

@@ -1,5 +1,7 @@
 //! `each` and `matrix`: one case in the file, many cases in the run.
 
+use std::collections::HashSet;
+
 use super::mistake::Mistakes;
 use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
@@ -26,6 +28,8 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
     let mut rows = Vec::new();
+    // The first row that has an unused parameter speaks for all of them.
+    let mut unused = HashSet::new();
     for (index, row) in parameters.into_iter().enumerate() {
         let labels = row.iter().filter(|(key, _)| !shown.contains(&key.name.as_str())).map(|(key, value)| {
             let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
@@ -37,12 +41,11 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
             scope.define(Spanned::new(key.name, key.span), value);
         }
         rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
-        if index == 0 {
-            for (span, name) in scope.unused() {
-                let help = format!("use it as `${{{name}}}`, or take it out");
-                mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
-            }
+        for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
+            let help = format!("use it as `${{{name}}}`, or take it out");
+            mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
         }
+        unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
     }
     rows
 }

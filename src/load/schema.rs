@@ -137,7 +137,7 @@ pub(crate) struct DefaultsEntry {
     /// A kwctl recording with answers for host calls; asked after those of the case.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
 }
 
 impl DefaultsEntry {
@@ -230,7 +230,7 @@ pub(crate) struct CaseEntry {
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// The answer expected.
     #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
     pub(crate) expect: Data,
@@ -273,7 +273,7 @@ pub(crate) struct SettingsCaseEntry {
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Whether the policy takes them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,
@@ -676,7 +676,9 @@ fn allow_extensions_and_variables(schema: &mut Value) {
                 allow_extensions_and_variables(member);
             }
             let is_scalar = |name: &str| ["boolean", "integer"].contains(&name);
+            let is_word = |schema: &Value| schema.get("const").is_some_and(Value::is_string);
             let is_limited = members.contains_key("enum")
+                || members.get("oneOf").and_then(Value::as_array).is_some_and(|words| words.iter().all(is_word))
                 || members.get("type").is_some_and(|kind| match kind {
                     Value::String(name) => is_scalar(name),
                     Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_scalar),
