@@ -122,7 +122,18 @@ fn mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
     let text = error.without_snippet().to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
-    Mistake::new(&span, format!("this is not YAML we can read: {text}"))
+    Mistake::new(&span, format!("this is not YAML we can read: {text}")).with_help(syntax_help(text).map(str::to_owned))
+}
+
+/// Advice about what people get wrong in YAML.
+fn syntax_help(text: &str) -> Option<&'static str> {
+    if text.contains("found a tab") || text.contains("tab character") {
+        return Some("YAML is indented with blanks, not with tabs");
+    }
+    if text.contains("flow mapping") || text.contains("flow sequence") {
+        return Some("inside of `{ }` and `[ ]` a text with `: `, `,` or `${…}` needs quotes");
+    }
+    text.contains("mapping values").then_some("a text with `: ` in it needs quotes")
 }
 
 fn span_of(location: &Location, file: &Arc<SourceFile>) -> Span {
