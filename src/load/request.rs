@@ -102,7 +102,7 @@ impl Requests<'_> {
     }
 
     fn raw(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
-        for (name, span) in admission_keys(case) {
+        for (name, _, span) in admission_keys(case) {
             mistakes.add_with_help(
                 span,
                 format!("`{name}` means nothing beside `raw`"),
@@ -117,8 +117,11 @@ impl Requests<'_> {
     /// An AdmissionReview or AdmissionRequest, read as policy-server reads it: unknown members are dropped, and
     /// missing ones are an error in the server's words.
     fn complete(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
-        for (name, span) in admission_keys(case) {
-            let help = format!("write it into the request, or use `set: {{ {name}: … }}`");
+        for (name, member, span) in admission_keys(case) {
+            let help = match member {
+                Some(member) => format!("write it into the request, or use `set: {{ {member}: … }}`"),
+                None => "the request is sent as it is".to_owned(),
+            };
             mistakes.add_with_help(span, format!("`{name}` means nothing beside `request`"), help);
         }
         let (document, span) = self.load(source, mistakes)?;
@@ -334,18 +337,18 @@ fn single(request: Request) -> Arrival {
     Arrival { label: None, request }
 }
 
-/// Keys that only make sense where the request is built here.
-fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, &Span)> {
+/// Keys that only make sense where the request is built here, and what they are called in a request.
+fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, Option<&'static str>, &Span)> {
     [
-        ("operation", case.operation.as_ref().map(|key| &key.span)),
-        ("subResource", case.subresource.as_ref().map(|key| &key.span)),
-        ("namespace", case.namespace.as_ref().map(|key| &key.span)),
-        ("dryRun", case.dry_run.as_ref().map(|key| &key.span)),
-        ("userInfo", case.user.as_ref().map(|_| &case.name.span)),
-        ("wrap", case.wrap.as_ref().map(|key| &key.span)),
+        ("operation", Some("operation"), case.operation.as_ref().map(|key| &key.span)),
+        ("subresource", Some("subResource"), case.subresource.as_ref().map(|key| &key.span)),
+        ("namespace", Some("namespace"), case.namespace.as_ref().map(|key| &key.span)),
+        ("dryRun", Some("dryRun"), case.dry_run.as_ref().map(|key| &key.span)),
+        ("user", Some("userInfo"), case.user.as_ref().map(|_| &case.name.span)),
+        ("wrap", None, case.wrap.as_ref().map(|key| &key.span)),
     ]
     .into_iter()
-    .filter_map(|(name, span)| Some((name, span?)))
+    .filter_map(|(name, member, span)| Some((name, member, span?)))
     .collect()
 }
 

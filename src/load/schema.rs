@@ -676,9 +676,10 @@ fn allow_extensions_and_variables(schema: &mut Value) {
                 allow_extensions_and_variables(member);
             }
             let is_scalar = |name: &str| ["boolean", "integer"].contains(&name);
-            let is_word = |schema: &Value| schema.get("const").is_some_and(Value::is_string);
+            // Words with a description of their own are written as alternatives.
+            let are_words = |list: &Vec<Value>| list.iter().all(|word| word.get("const").is_some());
             let is_limited = members.contains_key("enum")
-                || members.get("oneOf").and_then(Value::as_array).is_some_and(|words| words.iter().all(is_word))
+                || members.get("oneOf").and_then(Value::as_array).is_some_and(are_words)
                 || members.get("type").is_some_and(|kind| match kind {
                     Value::String(name) => is_scalar(name),
                     Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_scalar),
@@ -692,5 +693,19 @@ fn allow_extensions_and_variables(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(allow_extensions_and_variables),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_may_stand_for_every_word() {
+        let schema = json_schema();
+        for name in ["ExpectWord", "SettingsWord", "Operation", "Workload", "RulesMode", "ReplayOrder", "FaultKind"] {
+            let variable = &schema["$defs"][name]["anyOf"][1]["pattern"];
+            assert_eq!(variable, "\\$\\{", "{name}: {}", schema["$defs"][name]);
+        }
     }
 }
