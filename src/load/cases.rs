@@ -14,7 +14,7 @@ use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, Either, Named, OneOrMany, ReplayOrder, RulesMode, SettingsCaseEntry, SkipEntry,
+    CaseEntry, Data, DefaultsEntry, Either, Named, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
@@ -206,7 +206,7 @@ impl<'a> Cases<'a> {
                 let body = CaseBody::Request(Box::new(RequestCase {
                     request: arrival.request.clone(),
                     settings: Arc::clone(&settings),
-                    enforce_rules: entry.rules != Some(RulesMode::Ignore),
+                    rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
                     expect: Arc::clone(&expect),
                 }));
@@ -258,7 +258,11 @@ impl<'a> Cases<'a> {
 
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
         if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
-            let help = format!("line {line} has it too; names tell cases apart in every report");
+            let help = if line == case.span.line {
+                "rows of a table need a `${…}` in the name that tells them apart".to_owned()
+            } else {
+                format!("line {line} has it too; names tell cases apart in every report")
+            };
             mistakes.add_with_help(&case.span, format!("the name `{}` is used twice", case.name), help);
         }
         self.cases.push(case);

@@ -18,6 +18,7 @@ use super::yaml::{Content, Node};
 use crate::model::answer::FaultKind;
 use crate::model::policy::ExecutionMode;
 use crate::model::source::Spanned;
+use crate::model::suite::RulesMode;
 
 /// A test suite for Kubewarden policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -127,7 +128,7 @@ pub(crate) struct DefaultsEntry {
     pub(crate) tags: Option<Data>,
     /// Deadline of a case, "2s" by default.
     pub(crate) timeout: Option<Data>,
-    /// Whether requests are checked against the metadata rules.
+    /// What becomes of requests that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<Data>,
     /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
     pub(crate) clock: Option<Data>,
@@ -222,7 +223,7 @@ pub(crate) struct CaseEntry {
     pub(crate) timeout: Option<Spanned<String>>,
     /// What the policy takes for the present time.
     pub(crate) clock: Option<Spanned<String>>,
-    /// Whether the request is checked against the metadata rules.
+    /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<RulesMode>,
     /// Answers for host calls: capability, request, answer.
     #[serde(default)]
@@ -313,16 +314,6 @@ pub(crate) enum Workload {
     Job,
     CronJob,
     PodTemplate,
-}
-
-/// Whether requests are checked against the metadata rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RulesMode {
-    /// A request that no rule selects is an error.
-    Enforce,
-    /// Rules are not looked at.
-    Ignore,
 }
 
 /// How a recording is matched.
