@@ -12,7 +12,7 @@ use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, Settings
 use crate::model::hosting::{GuestLog, HostAnswers};
 use crate::model::policy::{PolicyType, Settings};
 use crate::model::request::Request;
-use crate::model::suite::{Case, Deployment, Expectation, RequestCase, SettingsCase};
+use crate::model::suite::{Case, Deployment, Expectation, RequestCase, RulesMode, SettingsCase};
 use crate::prepare::PreparedPolicy;
 use crate::runtime::{Context, Instance};
 
@@ -38,10 +38,10 @@ pub(crate) enum Applicability {
 
 /// Holds the request of a case against the rules of the policy's metadata.
 pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
-    let is_enforced = case.enforce_rules || matches!(*case.expect, Expectation::NotApplicable);
+    let is_held = case.rules != RulesMode::Ignore || matches!(*case.expect, Expectation::NotApplicable);
     match (&case.request, &policy.metadata) {
         (Request::Admission(request), Some(metadata))
-            if is_enforced
+            if is_held
                 && metadata.policy_type == PolicyType::Kubernetes
                 && !rules::selects(&metadata.rules, request) =>
         {

@@ -104,14 +104,39 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(similarity, _)| *similarity >= 0.5)
+        .filter(|(similarity, _)| *similarity >= 0.65)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
-/// Advice about an unknown word: the nearest known one, else all of them.
+/// What people write who come from other tools, and what it is called here.
+const FOREIGN_WORDS: [(&str, &str); 20] = [
+    ("accepted", "accept"),
+    ("allowed", "allow"),
+    ("assert", "expect"),
+    ("assertions", "expect"),
+    ("denied", "deny"),
+    ("expected", "expect"),
+    ("fixture", "object"),
+    ("input", "object"),
+    ("message", "deny"),
+    ("mocks", "host"),
+    ("module", "uri"),
+    ("mutated", "mutate"),
+    ("reject", "deny"),
+    ("rejected", "deny"),
+    ("resource", "object"),
+    ("resources", "objects"),
+    ("result", "expect"),
+    ("tests", "cases"),
+    ("variables", "vars"),
+    ("violations", "deny"),
+];
+
+/// Advice about an unknown word: the one that is meant, else the nearest known one, else all of them.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
+    let meant = FOREIGN_WORDS.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
+    match meant.map(|(_, ours)| *ours).or_else(|| nearest(word, known.iter().copied())) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "nothing may stand here".into(),
         None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
@@ -127,5 +152,13 @@ mod tests {
         assert_eq!(nearest("setings", ["settings", "metadata"]), Some("settings"));
         assert_eq!(nearest("oldobject", ["object", "oldObject"]), Some("oldObject"));
         assert_eq!(nearest("banana", ["settings", "metadata"]), None);
+        assert_eq!(nearest("cluster", ["user", "settings"]), None);
+    }
+
+    #[test]
+    fn words_of_other_tools_are_understood() {
+        assert_eq!(suggestion("result", &["request", "expect"]), "did you mean `expect`?");
+        assert_eq!(suggestion("message", &["deny", "fault"]), "did you mean `deny`?");
+        assert_eq!(suggestion("result", &["uri"]), "known here: `uri`");
     }
 }

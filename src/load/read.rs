@@ -131,7 +131,15 @@ impl de::Error for ReadError {
             text if ["u8", "u16", "u32", "u64", "usize"].contains(&text.as_str()) => "a whole number".to_owned(),
             text => text,
         };
-        Self::text(format!("expected {expected}, found {found}"), None)
+        // `contains: 503` is a number to YAML.
+        let help = match unexpected {
+            de::Unexpected::Unsigned(number) => Some(format!("put it in quotes: \"{number}\"")),
+            de::Unexpected::Bool(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) => {
+                Some("put it in quotes".to_owned())
+            }
+            _ => None,
+        };
+        Self::text(format!("expected {expected}, found {found}"), help.filter(|_| expected == "a text"))
     }
 }
 

@@ -122,7 +122,11 @@ fn description(case: &CaseReport) -> String {
                 let heading = wording::about(mismatch);
                 let expected = escape::cut(&mismatch.expected, LONGEST_TEXT / 4);
                 let actual = escape::cut(&mismatch.actual, LONGEST_TEXT / 4);
-                format!("{heading}\n{}\n{}\n", diff::unified(&expected, &actual).join("\n"), at(&mismatch.span))
+                format!(
+                    "{heading} (- expected, + actual)\n{}\n{}\n",
+                    diff::unified(&expected, &actual).join("\n"),
+                    at(&mismatch.span)
+                )
             });
             parts.collect::<Vec<_>>().join("\n")
         }

@@ -361,10 +361,8 @@ fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
 /// What took longest, where that is of interest.
 fn slowest(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let is_wanted = page.style.verbosity > 0 || page.style.status >= StatusLevel::Slow;
-    if run.cases.len() <= 10 && !is_wanted {
-        return Ok(());
-    }
-    let cases = wording::slowest(run, 3);
+    let mut cases = wording::slowest(run, 3);
+    cases.retain(|case| is_wanted || case.duration >= SLOW);
     list(page, "slowest", &cases, |case| {
         vec![
             piece(format!("{:>9}", wording::duration(case.duration)), PLAIN),
