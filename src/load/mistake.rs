@@ -1,10 +1,11 @@
 //! Mistakes in what the user wrote: file, line, the quoted text, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, MietteError, NamedSource, SourceCode, SourceSpan, SpanContents};
 
-use crate::model::source::Span;
+use crate::model::source::{SourceFile, Span};
 
 /// One mistake in a suite or in a file it names.
 #[derive(Debug, Clone)]
@@ -15,13 +16,28 @@ pub struct Mistake {
     pub help: Option<String>,
     /// Where it is written.
     pub span: Span,
-    source: NamedSource<String>,
+    source: NamedSource<Text>,
+}
+
+/// The text of a file, shared by all of its mistakes.
+#[derive(Debug, Clone)]
+struct Text(Arc<SourceFile>);
+
+impl SourceCode for Text {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        self.0.text.read_span(span, lines_before, lines_after)
+    }
 }
 
 impl Mistake {
     /// A mistake at `span`.
     pub(crate) fn new(span: &Span, message: impl Into<String>) -> Self {
-        let source = NamedSource::new(&span.file.path, span.file.text.clone());
+        let source = NamedSource::new(&span.file.path, Text(Arc::clone(&span.file)));
         Self { message: message.into(), help: None, span: span.clone(), source }
     }
 
