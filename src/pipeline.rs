@@ -196,7 +196,7 @@ fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPoli
 #[derive(Default)]
 struct Findings {
     judgement: Option<Judgement>,
-    request: Option<serde_json::Value>,
+    request: Option<Arc<Request>>,
     response: Option<AdmissionResponse>,
     fault: Option<Fault>,
     calls: Vec<HostCall>,
@@ -259,7 +259,7 @@ fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
 }
 
 fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let request = Some(asked.request.to_json());
+    let request = Some(Arc::clone(&asked.request));
     match (evaluate::applicability(asked, policy), &*asked.expect) {
         (Applicability::NotAsked(_), Expectation::NotApplicable) => {
             return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };

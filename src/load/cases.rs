@@ -204,7 +204,7 @@ impl<'a> Cases<'a> {
             };
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
-                    request: arrival.request.clone(),
+                    request: Arc::clone(&arrival.request),
                     settings: Arc::clone(&settings),
                     enforce_rules: entry.rules != Some(RulesMode::Ignore),
                     answers: Arc::clone(&answers),

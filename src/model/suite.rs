@@ -130,8 +130,8 @@ pub enum CaseBody {
 /// A request and the expected answer.
 #[derive(Debug)]
 pub struct RequestCase {
-    /// What arrives.
-    pub request: Request,
+    /// What arrives. Shared with the report of the case.
+    pub request: Arc<Request>,
     /// Settings the policy runs with; validated before every evaluation.
     pub settings: Arc<Settings>,
     /// Whether a request that no metadata rule selects is an error.
