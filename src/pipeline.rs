@@ -205,7 +205,7 @@ struct Findings {
     /// Why the policy was not asked although it could be.
     skipped: Option<String>,
     judgement: Option<Judgement>,
-    request: Option<serde_json::Value>,
+    request: Option<Arc<Request>>,
     response: Option<AdmissionResponse>,
     fault: Option<Fault>,
     calls: Vec<HostCall>,
@@ -272,7 +272,7 @@ fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
 }
 
 fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let request = Some(asked.request.to_json());
+    let request = Some(Arc::clone(&asked.request));
     match (evaluate::applicability(asked, policy), &*asked.expect) {
         (Applicability::NotAsked(_), Expectation::NotApplicable) => {
             return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };

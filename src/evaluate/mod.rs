@@ -4,6 +4,7 @@
 mod deploy;
 mod rules;
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub(crate) enum Applicability {
 /// Holds the request of a case against the rules of the policy's metadata.
 pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
     let is_held = case.rules != RulesMode::Ignore || matches!(*case.expect, Expectation::NotApplicable);
-    match (&case.request, &policy.metadata) {
+    match (&*case.request, &policy.metadata) {
         (Request::Admission(request), Some(metadata))
             if is_held
                 && metadata.policy_type == PolicyType::Kubernetes
@@ -91,9 +92,9 @@ pub(crate) fn settings(
 }
 
 /// Raw policies see a document, whatever it is made from.
-fn as_the_policy_takes_it(request: &Request, policy: &PreparedPolicy) -> Request {
+fn as_the_policy_takes_it<'a>(request: &'a Request, policy: &PreparedPolicy) -> Cow<'a, Request> {
     let is_raw = policy.metadata.as_ref().is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
-    if is_raw { Request::Raw(request.to_json()) } else { request.clone() }
+    if is_raw { Cow::Owned(Request::Raw(request.to_json())) } else { Cow::Borrowed(request) }
 }
 
 /// A panic in our own code is a fault of one case, not the end of the run.

@@ -423,7 +423,7 @@ mod tests {
         let host = Host::new(Arc::new(HostAnswers {
             own_table: vec![entry("a", digest("own table"))],
             own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
-            default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).to_vec(),
+            default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).into(),
             default_session: session(&[("c", "default-session"), ("d", "default-session")], false),
         }));
         assert_eq!(ask(&host, "a").unwrap(), r#"{"digest":"own table"}"#);
@@ -489,7 +489,7 @@ mod tests {
     fn a_strict_recording_lets_nobody_else_answer() {
         let host = Host::new(Arc::new(HostAnswers {
             own_session: session(&[("a", "1"), ("b", "2"), ("c", "3")], true),
-            default_table: vec![entry("*", digest("default"))],
+            default_table: [entry("*", digest("default"))].into(),
             ..Default::default()
         }));
         assert_eq!(ask(&host, "a").unwrap(), "1");

@@ -35,7 +35,7 @@ pub(crate) struct Cases<'a> {
     pub(crate) kinds: &'a Kinds,
     pub(crate) variables: &'a Scope,
     pub(crate) defaults: DefaultsEntry,
-    default_table: Vec<TableEntry>,
+    default_table: Arc<[TableEntry]>,
     default_session: Option<Arc<Session>>,
     cases: Vec<Case>,
     lines: HashMap<String, usize>,
@@ -65,7 +65,7 @@ impl<'a> Cases<'a> {
         defaults: DefaultsEntry,
         mistakes: &mut Mistakes,
     ) -> Self {
-        let default_table = answers::table(&defaults.host, files, mistakes);
+        let default_table = answers::table(&defaults.host, files, mistakes).into();
         let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
         let (cases, lines) = (Vec::new(), HashMap::new());
         Self { suite_name, files, kinds, variables, defaults, default_table, default_session, cases, lines }
@@ -204,7 +204,7 @@ impl<'a> Cases<'a> {
             };
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
-                    request: arrival.request.clone(),
+                    request: Arc::clone(&arrival.request),
                     settings: Arc::clone(&settings),
                     rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
@@ -302,7 +302,7 @@ impl<'a> Cases<'a> {
         Arc::new(HostAnswers {
             own_table: answers::table(host, self.files, mistakes),
             own_session: answers::session(replay, order, self.files, mistakes),
-            default_table: self.default_table.clone(),
+            default_table: Arc::clone(&self.default_table),
             default_session: self.default_session.clone(),
         })
     }

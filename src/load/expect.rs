@@ -78,7 +78,7 @@ fn from_word(word: ExpectWord) -> Expectation {
         ExpectWord::NotApplicable => return Expectation::NotApplicable,
         ExpectWord::Allow => VerdictWord::Allow,
         ExpectWord::Accept => VerdictWord::Accept,
-        ExpectWord::Mutate => VerdictWord::Mutate(MutateExpectation::default()),
+        ExpectWord::Mutate => VerdictWord::Mutate(Box::default()),
         ExpectWord::Deny => VerdictWord::Deny(TextExpectation::default()),
     };
     Expectation::Verdict(Box::new(VerdictExpectation { word, code: None, warnings: None, audit_annotations: None }))
@@ -104,7 +104,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
     let word = if let Some(node) = &entry.deny {
         VerdictWord::Deny(deny(node, mistakes)?)
     } else if let Some(node) = &entry.mutate {
-        VerdictWord::Mutate(mutate(node, files, mistakes)?)
+        VerdictWord::Mutate(Box::new(mutate(node, files, mistakes)?))
     } else {
         let (node, word) = match (&entry.allow, &entry.accept) {
             (Some(node), _) => (node, VerdictWord::Allow),

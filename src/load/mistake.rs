@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use crate::model::source::Span;
+use crate::model::source::{SourceFile, Span};
 
 /// One mistake in a suite or in a file it names.
 #[derive(Debug, Clone)]
@@ -15,14 +15,31 @@ pub struct Mistake {
     pub help: Option<String>,
     /// Where it is written.
     pub span: Span,
-    source: NamedSource<String>,
+}
+
+impl SourceCode for SourceFile {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inside = self.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.path.clone(),
+            inside.data(),
+            *inside.span(),
+            inside.line(),
+            inside.column(),
+            inside.line_count(),
+        )))
+    }
 }
 
 impl Mistake {
     /// A mistake at `span`.
     pub(crate) fn new(span: &Span, message: impl Into<String>) -> Self {
-        let source = NamedSource::new(&span.file.path, span.file.text.clone());
-        Self { message: message.into(), help: None, span: span.clone(), source }
+        Self { message: message.into(), help: None, span: span.clone() }
     }
 
     /// The same mistake with advice, if there is any.
@@ -46,7 +63,7 @@ impl Diagnostic for Mistake {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.span.file.text.is_empty()).then_some(&self.source as &dyn SourceCode)
+        (!self.span.file.text.is_empty()).then_some(&*self.span.file as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -303,7 +303,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
         let ignores_extensions = self.ignores_extensions;
         let is_wanted =
-            |entry: &&(Key, Node)| !is_skipped(&entry.1) && !(ignores_extensions && entry.0.name.starts_with("x-"));
+            |(key, node): &&(Key, Node)| !(is_skipped(node) || ignores_extensions && key.name.starts_with("x-"));
         let Some((key, node)) = self.entries.by_ref().find(is_wanted) else { return Ok(None) };
         self.value = Some(node);
         // The key is read as a node of its own, so that spanned keys work like spanned values.

@@ -1,5 +1,7 @@
 //! What arrives: manifests become the admission requests an API server would send.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::files::Files;
@@ -22,7 +24,7 @@ pub(crate) struct Arrival {
     /// `rendered/a.yaml`, or `rendered/a.yaml#2` in a file of several documents; nothing when the case has one request.
     pub(crate) label: Option<String>,
     /// The request.
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
 }
 
 /// Everything needed to make requests.
@@ -54,7 +56,7 @@ impl Requests<'_> {
         if mistakes.len() > before {
             return Vec::new();
         }
-        let request = self.from_objects(case, object, old_object, mistakes);
+        let request = self.about_objects(case, object, old_object, mistakes);
         request.into_iter().map(|request| single(Request::Admission(Box::new(request)))).collect()
     }
 
@@ -179,15 +181,16 @@ impl Requests<'_> {
                 let shown = self.files.shown_from_suite(&path);
                 let label = if documents.documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
                 let object = Some((document.clone(), glob.span.clone()));
-                if let Some(request) = self.from_objects(case, object, None, mistakes) {
-                    arrivals.push(Arrival { label: Some(label), request: Request::Admission(Box::new(request)) });
+                if let Some(request) = self.about_objects(case, object, None, mistakes) {
+                    let request = Arc::new(Request::Admission(Box::new(request)));
+                    arrivals.push(Arrival { label: Some(label), request });
                 }
             }
         }
         arrivals
     }
 
-    fn from_objects(
+    fn about_objects(
         &self,
         case: &CaseEntry,
         object: Option<(Value, Span)>,
@@ -334,7 +337,7 @@ impl Requests<'_> {
 }
 
 fn single(request: Request) -> Arrival {
-    Arrival { label: None, request }
+    Arrival { label: None, request: Arc::new(request) }
 }
 
 /// Keys that only make sense where the request is built here, and what they are called in a request.

@@ -16,7 +16,7 @@ pub struct HostAnswers {
     /// The session of the case's own `replay:`.
     pub own_session: Option<Arc<Session>>,
     /// Entries of `defaults.host`; they may stay unused.
-    pub default_table: Vec<TableEntry>,
+    pub default_table: Arc<[TableEntry]>,
     /// The session of `defaults.replay`.
     pub default_session: Option<Arc<Session>>,
 }

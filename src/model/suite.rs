@@ -130,8 +130,8 @@ pub enum CaseBody {
 /// A request and the expected answer.
 #[derive(Debug)]
 pub struct RequestCase {
-    /// What arrives.
-    pub request: Request,
+    /// What arrives. Shared with the report of the case.
+    pub request: Arc<Request>,
     /// Settings the policy runs with; validated before every evaluation.
     pub settings: Arc<Settings>,
     /// What becomes of a request that no metadata rule selects.
@@ -257,7 +257,7 @@ pub enum VerdictWord {
     /// Allowed, mutated or not.
     Accept,
     /// Allowed and mutated as described.
-    Mutate(MutateExpectation),
+    Mutate(Box<MutateExpectation>),
     /// Rejected by the policy itself, without a patch, with this text.
     Deny(TextExpectation),
 }

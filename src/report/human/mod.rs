@@ -267,7 +267,7 @@ fn help(page: &mut Page<'_>, text: Option<&str>) -> io::Result<()> {
 fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
     if page.style.verbosity > 0 {
         for (label, document) in [
-            ("request", case.request.as_ref().map(serde_json::to_string_pretty)),
+            ("request", case.request.as_deref().map(serde_json::to_string_pretty)),
             ("response", case.response.as_ref().map(serde_json::to_string_pretty)),
         ] {
             if let Some(Ok(text)) = document {

@@ -22,7 +22,7 @@ pub(super) fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result
         return Ok(());
     }
     let covered = covered(span);
-    let lines: Vec<&str> = span.file.text.lines().skip(span.line - 1).take(covered.min(MOST_LINES)).collect();
+    let lines: Vec<&str> = span.lines().take(covered.min(MOST_LINES)).collect();
     let gutter = (span.line + lines.len()).saturating_sub(1).to_string().len();
     for (offset, line) in lines.iter().enumerate() {
         let number = span.line + offset;
