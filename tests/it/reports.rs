@@ -253,7 +253,7 @@ fn junit_has_what_its_readers_look_for() {
         let is_same = |other: &&Value| {
             other["name"] == attribute("name")
                 && other["file"] == attribute("file")
-                && other["line"].to_string() == attribute("line")
+                && other["line"].as_u64() == attribute("line").parse().ok()
         };
         assert_eq!(json.iter().filter(is_same).count(), 1, "{case:?}");
     }
