@@ -95,12 +95,14 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             progress.case_finished(&report);
             report
         });
-        let cases = cases.collect();
+        let mut cases: Vec<CaseReport> = cases.collect();
         let policies = wanted
             .iter()
             .zip(&prepared)
             .map(|((suite, policy), prepared)| policy_report(*suite, &suites[*suite].policies[*policy], prepared));
-        let policies = policies.collect();
+        let policies: Vec<PolicyReport> = policies.collect();
+        cases.extend(idle_policies(&suites, &policies, &cases));
+        cases.sort_by_key(|case| (case.suite, case.span.offset));
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
         Ok(RunReport { suites, policies, cases, started_at, duration: start.elapsed() })
     })
@@ -197,6 +199,35 @@ fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPoli
         span: spec.span.clone(),
         unavailable: prepared.as_ref().err().cloned(),
     }
+}
+
+/// An error for each policy that could not be had and that no case uses: it decides about the exit code, so no report
+/// may be all green.
+fn idle_policies(suites: &[Suite], policies: &[PolicyReport], cases: &[CaseReport]) -> Vec<CaseReport> {
+    let is_idle =
+        |policy: &PolicyReport| !cases.iter().any(|case| case.suite == policy.suite && case.policy == policy.name);
+    let unavailable = policies.iter().filter_map(|policy| Some((policy, policy.unavailable.as_ref()?)));
+    let idle = unavailable.filter(|(policy, _)| is_idle(policy)).map(|(policy, unavailable)| {
+        let name = format!("policy {}", policy.name);
+        CaseReport {
+            id: format!("{} › {name}", suites[policy.suite].name),
+            name,
+            suite: policy.suite,
+            policy: policy.name.clone(),
+            kind: CaseKind::Check,
+            outcome: Outcome::Unavailable(Arc::clone(unavailable)),
+            span: policy.span.clone(),
+            duration: Duration::ZERO,
+            request: None,
+            response: None,
+            fault: None,
+            calls: Vec::new(),
+            log: GuestLog::default(),
+            warnings: Vec::new(),
+            is_weak: false,
+        }
+    });
+    idle.collect()
 }
 
 /// What is known about a case before its outcome is settled.

@@ -42,29 +42,13 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     bar.clear();
     match result {
         Ok(run) => match outputs.write(&run) {
-            Ok(()) => {
-                name_idle_policies(&run);
-                ExitCode::of(&run, arguments.no_fail)
-            }
+            Ok(()) => ExitCode::of(&run, arguments.no_fail),
             Err(message) => {
                 console::complain(&message);
                 ExitCode::Usage
             }
         },
         Err(error) => refused(&error, color),
-    }
-}
-
-/// Reports tell why a policy could not be had at its cases. One that no case uses has none, but decides about the exit
-/// code all the same.
-fn name_idle_policies(run: &RunReport) {
-    for (policy, why) in run.policies.iter().filter_map(|policy| Some((policy, policy.unavailable.as_ref()?))) {
-        if !run.cases.iter().any(|case| case.suite == policy.suite && case.policy == policy.name) {
-            let place = why.span.as_ref().unwrap_or(&policy.span).file_and_line();
-            let (place, name) = (report::escape::terminal_line(&place), report::escape::terminal_line(&policy.name));
-            let message = report::escape::terminal(&why.message);
-            console::complain(&format!("{place}: the policy `{name}`, which no case uses, cannot be had: {message}"));
-        }
     }
 }
 
@@ -147,7 +131,7 @@ impl Outputs {
         let mut annotates = console::is_github();
         for ReportTarget { format, file } in &arguments.reports {
             match file {
-                Some(path) => files.push((format.clone(), path.display().to_string(), create(path)?)),
+                Some(path) => files.push((format.clone(), path.display().to_string(), open(path)?)),
                 None if format == "github" => annotates = true,
                 None => {
                     if let Some(other) = stdout.replace(format.clone()) {
@@ -175,6 +159,7 @@ impl Outputs {
             let mut bytes = Vec::new();
             format
                 .write(run, &mut bytes)
+                .and_then(|()| empty(file))
                 .and_then(|()| file.write_all(&bytes))
                 .and_then(|()| file.flush())
                 .map_err(|error| format!("cannot write the report `{name}`: {error}"))?;
@@ -207,8 +192,19 @@ impl Outputs {
     }
 }
 
-fn create(path: &Path) -> Result<File, String> {
-    File::create(path).map_err(|error| format!("cannot write the report `{}`: {error}", path.display()))
+/// Drops what a file held before. Devices and pipes hold nothing.
+fn empty(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
+}
+
+/// Opens a file for writing without touching what it holds: a run that never happens leaves the last report alone.
+fn open(path: &Path) -> Result<File, String> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| format!("cannot write the report `{}`: {error}", path.display()))
 }
 
 /// Files the pull request changed are not known without the network; the action passes them here, one a line.

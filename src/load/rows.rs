@@ -14,7 +14,7 @@ const MOST_ROWS: usize = 100_000;
 pub(crate) struct Row {
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
-    /// `owner=team-a`, for parameters the name does not show itself; nothing where the names alone differ.
+    /// `owner=team-a`, for parameters of what is asked that the name does not show itself.
     pub(crate) labels: Vec<String>,
 }
 
@@ -27,19 +27,15 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     };
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
-    let is_shown = |key: &Key| shown.contains(&key.name.as_str());
-    // What is expected is usually a parameter too; it should not become a part of the name when it need not.
-    let text_of = |value: &Node| scalar_text(&value.content).unwrap_or_else(|| value.to_json().to_string());
-    let names: HashSet<Vec<String>> = parameters
-        .iter()
-        .map(|row| row.iter().filter(|(key, _)| is_shown(key)).map(|(_, value)| text_of(value)).collect())
-        .collect();
-    let needs_labels = names.len() < parameters.len();
+    // What is expected is no part of a name: it changes while the case stays the same. Only the text of the case
+    // decides, so that a new row never renames the others.
+    let asked = names_outside_of_expect(&bare);
+    let is_told = |key: &Key| !shown.contains(&key.name.as_str()) && asked.contains(key.name.as_str());
     let mut rows = Vec::new();
     // The first row that has an unused parameter speaks for all of them.
     let mut unused = HashSet::new();
     for (index, row) in parameters.into_iter().enumerate() {
-        let labels = row.iter().filter(|(key, _)| needs_labels && !is_shown(key)).map(|(key, value)| {
+        let labels = row.iter().filter(|(key, _)| is_told(key)).map(|(key, value)| {
             let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
             format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
         });
@@ -56,6 +52,26 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
     }
     rows
+}
+
+/// The variables a case uses anywhere but in its expectation.
+fn names_outside_of_expect(case: &Node) -> HashSet<&str> {
+    fn collect<'a>(node: &'a Node, names: &mut HashSet<&'a str>) {
+        match &node.content {
+            Content::String(text) => names.extend(names_in(text)),
+            Content::List(items) => items.iter().for_each(|item| collect(item, names)),
+            Content::Map(entries) => {
+                for (key, value) in entries {
+                    names.extend(names_in(&key.name));
+                    collect(value, names);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut names = HashSet::new();
+    case.entries().iter().filter(|(key, _)| key.name != "expect").for_each(|(_, value)| collect(value, &mut names));
+    names
 }
 
 fn without_tables(case: &Node) -> Node {
@@ -150,14 +166,20 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_where_the_names_do_not_differ() {
-        let each = "each: [{ owner: a, verdict: allow }, { owner: b, verdict: deny }]\nexpect: ${verdict}";
+    fn labels_are_the_parameters_of_what_is_asked() {
+        let each = "each: [{ owner: a, verdict: allow }, { owner: b, verdict: deny }]\nset: { o: '${owner}' }\nexpect: ${verdict}";
         assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [[""; 0]; 2]);
-        assert_eq!(
-            labels(&format!("name: an owner\n{each}")),
-            [["owner=a", "verdict=allow"], ["owner=b", "verdict=deny"]]
-        );
-        let each = "each: [{ owner: a, size: 1 }, { owner: a, size: 2 }]\nexpect: ${size}";
+        assert_eq!(labels(&format!("name: an owner\n{each}")), [["owner=a"], ["owner=b"]]);
+        let each =
+            "each: [{ owner: a, size: 1 }, { owner: a, size: 2 }]\nset: { '${owner}': '${size}' }\nexpect: allow";
         assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [["size=1"], ["size=2"]]);
+    }
+
+    #[test]
+    fn a_new_row_renames_no_other() {
+        let case = |rows: &str| format!("name: n\neach: [{rows}]\nset: {{ a: '${{a}}', b: '${{b}}' }}\nexpect: allow");
+        let two = labels(&case("{ a: 1, b: 1 }, { a: 2, b: 1 }"));
+        let three = labels(&case("{ a: 1, b: 1 }, { a: 2, b: 1 }, { a: 1, b: 2 }"));
+        assert_eq!(two[..], three[..2]);
     }
 }

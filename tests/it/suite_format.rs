@@ -151,7 +151,7 @@ fn tables_make_a_case_of_each_row() {
         "cases:\n  - name: owner \"${owner}\"\n    each:\n      - { owner: a, verdict: allow, why: first }\n      - { owner: '', verdict: accept, why: 7 }\n    \
          object: pod.yaml\n    set: { metadata.labels.owner: \"${owner}\", metadata.labels.why: \"${why}\", metadata.labels.text: \"${owner}-${why}\" }\n    expect: ${verdict}\n",
     );
-    assert_eq!(report.names(), ["owner \"a\"", "owner \"\""]);
+    assert_eq!(report.names(), ["owner \"a\" [why=first]", "owner \"\" [why=7]"]);
     let labels = &report.cases()[1]["request"]["object"]["metadata"]["labels"];
     // Alone a variable keeps its type, in a text it becomes text.
     assert_eq!((&labels["owner"], &labels["why"], &labels["text"]), (&json!(""), &json!(7), &json!("-7")));
