@@ -249,7 +249,7 @@ fn report(
 fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
     match &case.body {
         CaseBody::Request(asked) => run_request(case, asked, spec, policy),
-        CaseBody::Settings(asked) => run_settings(case, asked, policy),
+        CaseBody::Settings(asked) => run_settings(case, asked, spec, policy),
         CaseBody::Check(check) => {
             let judgement =
                 Some(prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64).into());
@@ -291,7 +291,7 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let evaluated = evaluate::request(case, asked, policy, &spec.deployment, &spec.name, &follow_up);
+    let evaluated = evaluate::request(case, asked, policy, spec, &follow_up);
     let judgement =
         compare::answer(&asked.expect, &case.expect_span, &asked.request, &evaluated.answer, evaluated.second.as_ref());
     let (response, fault) = match evaluated.answer {
@@ -302,8 +302,8 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
     Findings { judgement: Some(judgement), request, response, fault, calls, log: evaluated.log, warnings, unused }
 }
 
-fn run_settings(case: &Case, asked: &SettingsCase, policy: &PreparedPolicy) -> Findings {
-    let evaluated = evaluate::settings(case, asked, policy);
+fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+    let evaluated = evaluate::settings(case, asked, policy, spec);
     let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
     let (calls, warnings, unused) = from_journal(evaluated.journal);
     Findings {

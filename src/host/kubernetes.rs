@@ -125,6 +125,16 @@ impl KubernetesCanI {
     }
 }
 
+/// The resource that a list or a look-up reads: what the allow list is about.
+pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
+    match request {
+        Request::KubernetesListResourceNamespace(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesListResourceAll(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesGetResource(asked) => Some((&asked.api_version, &asked.kind)),
+        _ => None,
+    }
+}
+
 /// SDKs send the empty text as well as null for what is not given.
 fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())

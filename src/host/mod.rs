@@ -1,10 +1,11 @@
 //! What a policy may ask its host, answered for one case.
 //!
-//! A call is checked in the order in which policy-server checks it, then answered by the first of the case's answerers
+//! A call is checked in the order in which policy-server checks it, access rules included, then answered by the first of the case's answerers
 //! that knows the request: its own `host:` table, its own recording, the table and the recording of the defaults.
 //! Nothing here reaches a registry, a resolver or a cluster. A call nobody answers is a fault of the case even when the
 //! policy gets over it, because its verdict then rests on an error the suite never meant.
 
+pub(crate) mod access;
 mod capability;
 mod crypto;
 mod kubernetes;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::model::answer::{Fault, FaultKind};
 use crate::model::hosting::{AnsweredBy, Exchange, HostAnswers, HostCall, TableEntry};
 use crate::model::source::Span;
+use access::{Access, Refusal};
 use capability::{Capability, Operation};
 use replay::{Replay, Replayed};
 use request::Request;
@@ -43,6 +45,11 @@ pub(crate) fn known_capabilities() -> &'static [&'static str] {
     &NAMES
 }
 
+/// Whether a pattern of `hostCapabilities` is one policy-server takes; the error is the server's.
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
+    access::check_pattern(pattern, known_capabilities())
+}
+
 /// Whether a value of a `host:` table can be turned into a reply of this capability; the error says what it should be.
 pub(crate) fn check_answer(capability: &str, value: &Value) -> Result<(), String> {
     let operation = operations()
@@ -57,6 +64,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
 
 /// Answers the host calls of one case and keeps the journal.
 pub(crate) struct Host {
+    access: Access,
     answers: Arc<HostAnswers>,
     state: Mutex<State>,
 }
@@ -102,7 +110,7 @@ pub(crate) struct Unused {
 }
 
 impl Host {
-    /// A host for one case.
+    /// A host for one case. Like `kwctl run`, it lets a policy use every capability, but read no Kubernetes resource.
     pub(crate) fn new(answers: Arc<HostAnswers>) -> Self {
         let state = State {
             is_used: vec![false; answers.own_table.len()],
@@ -110,7 +118,13 @@ impl Host {
             default_replay: answers.default_session.clone().map(Replay::new),
             ..State::default()
         };
-        Self { answers, state: Mutex::new(state) }
+        Self { access: Access::default(), answers, state: Mutex::new(state) }
+    }
+
+    /// The same host with other access rules.
+    #[must_use]
+    pub(crate) fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Answers one call. The error is the text the guest is given.
@@ -126,12 +140,18 @@ impl Host {
             state.log.keep(payload);
             return Ok(Vec::new());
         }
-        match understand(binding, namespace, operation, payload) {
+        let capability = format!("{namespace}/{operation}");
+        match understand(&self.access, binding, namespace, operation, payload) {
             Ok((operation, request)) => state.answer(&self.answers, operation, &request),
             // The server refuses these calls in the same words, so they are the policy's error and no fault.
-            Err(text) => {
-                let capability = format!("{namespace}/{operation}");
+            Err(NotAsked::Misunderstood(text)) => {
                 state.keep_call(capability, preview(payload), AnsweredBy::Nobody, Some(&text));
+                Err(text)
+            }
+            // The server refuses these too, but a policy that runs into its access rules is not set up right.
+            Err(NotAsked::Refused { asked, refusal: Refusal { text, fault } }) => {
+                state.keep_call(capability, asked, AnsweredBy::AccessRules, Some(&text));
+                state.fault.get_or_insert(fault);
                 Err(text)
             }
         }
@@ -170,18 +190,35 @@ impl Host {
     }
 }
 
-/// Checks a call in the order of policy-server (callback.rs of policy-evaluator 0.32) and reads its payload.
-///
-/// The gate on host capabilities belongs in front of the look-up of the namespace, the allow list of Kubernetes
-/// resources behind the reading of the payload; neither exists yet.
+/// Why nobody is asked for an answer.
+enum NotAsked {
+    /// The call makes no sense.
+    Misunderstood(String),
+    /// The policy may not make it; `asked` is what it wanted, as far as that was read.
+    Refused { asked: String, refusal: Refusal },
+}
+
+impl From<String> for NotAsked {
+    fn from(text: String) -> Self {
+        Self::Misunderstood(text)
+    }
+}
+
+/// Checks a call in the order of policy-server (callback.rs of policy-evaluator 0.32) and reads its payload: binding,
+/// capability (all but those of `tracing`), namespace, operation, payload, Kubernetes resource.
 fn understand(
+    access: &Access,
     binding: &str,
     namespace: &str,
     operation: &str,
     payload: &[u8],
-) -> Result<(&'static Operation, Request), String> {
+) -> Result<(&'static Operation, Request), NotAsked> {
     if binding != BINDING {
-        return Err(format!("unknown binding: {binding}"));
+        return Err(format!("unknown binding: {binding}").into());
+    }
+    if namespace != tracing::LOG.0 {
+        let refused = |refusal| NotAsked::Refused { asked: preview(payload), refusal };
+        access.check_capability(&format!("{namespace}/{operation}")).map_err(refused)?;
     }
     let capability = CAPABILITIES
         .into_iter()
@@ -193,7 +230,10 @@ fn understand(
         .find(|known| known.name == operation)
         .ok_or_else(|| format!("unknown operation: {operation}"))?;
     let request = (operation.read)(payload).map_err(|error| error.to_string())?;
-    Ok((operation, request))
+    match access.check_resource(&request) {
+        Ok(()) => Ok((operation, request)),
+        Err(refusal) => Err(NotAsked::Refused { asked: request.short(), refusal }),
+    }
 }
 
 /// What the answerers have for a request.
@@ -333,7 +373,7 @@ fn leftover_warnings(replay: &Replay) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hosting::{Session, TableAnswer};
+    use crate::model::hosting::{Grants, Session, TableAnswer};
     use crate::model::source::{SourceFile, Spanned};
     use serde_json::json;
 
@@ -416,6 +456,47 @@ mod tests {
         assert_eq!(journal.calls[3].capability, "ldap/v1/bind");
         assert_eq!(journal.calls[3].error.as_deref(), Some("unknown namespace: ldap"));
         assert!(journal.calls.iter().all(|call| call.answered_by == AnsweredBy::Nobody));
+    }
+
+    #[test]
+    fn access_rules_come_before_everything_else_but_logging() {
+        let grants = Grants { host_capabilities: Some(vec!["kubernetes/*".into()]), ..Grants::default() };
+        let answers = HostAnswers { own_table: vec![entry("*", digest("x"))], ..Default::default() };
+        let host = Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let call = |binding, namespace, operation, payload: &[u8]| {
+            host.call(binding, namespace, operation, payload).map_err(|text| text.replace(" has not been granted", ""))
+        };
+        let refused = |name: &str| {
+            Err(format!("Policy access to the '{name}' host capability. The violation has been reported."))
+        };
+        assert_eq!(call("wapc", "oci", "v1/manifest_digest", b"").unwrap_err(), "unknown binding: wapc");
+        assert_eq!(call(BINDING, "tracing", "log", b"{}"), Ok(Vec::new()));
+        assert_eq!(call(BINDING, "tracing", "span", b"{}").unwrap_err(), "unknown operation: span");
+        assert_eq!(host.journal().fault, None);
+        assert_eq!(call(BINDING, "oci", "v1/manifest_digest", b"no JSON"), refused("oci/v1/manifest_digest"));
+        assert_eq!(call(BINDING, "ldap", "v1/bind", b""), refused("ldap/v1/bind"));
+        assert_eq!(call(BINDING, "kubernetes", "watch", b"").unwrap_err(), "unknown operation: watch");
+        assert!(call(BINDING, "kubernetes", "list_resources_all", b"{}").unwrap_err().starts_with("missing field"));
+        let pods = br#"{"api_version":"v1","kind":"Pod"}"#;
+        assert_eq!(
+            call(BINDING, "kubernetes", "list_resources_all", pods).unwrap_err(),
+            "Policy access to Kubernetes v1/Pod resources. The violation has been reported."
+        );
+        let journal = host.journal();
+        let fault = journal.fault.unwrap();
+        assert_eq!(fault.kind, FaultKind::Host);
+        assert!(fault.message.contains("'oci/v1/manifest_digest'"), "the first one counts: {}", fault.message);
+        let by_rules: Vec<(&str, &str)> = journal
+            .calls
+            .iter()
+            .filter(|call| call.answered_by == AnsweredBy::AccessRules)
+            .map(|call| (call.capability.as_str(), call.request.as_str()))
+            .collect();
+        assert_eq!(
+            by_rules,
+            [("oci/v1/manifest_digest", "no JSON"), ("ldap/v1/bind", ""), ("kubernetes/list_resources_all", "v1/Pod")]
+        );
+        assert_eq!(journal.unused.len(), 1, "nobody was asked");
     }
 
     #[test]

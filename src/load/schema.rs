@@ -73,10 +73,53 @@ pub(crate) struct PolicyEntry {
     pub(crate) allowed_to_mutate: Option<bool>,
     /// Message that replaces the policy's own when it rejects.
     pub(crate) message: Option<String>,
+    /// Kubernetes resources the policy may read: `true` for those its metadata declares, or a list. None by default.
+    pub(crate) context_aware: Option<ContextAwareEntry>,
+    /// Patterns of host capabilities the policy may use, such as "oci/*"; all of them by default.
+    pub(crate) host_capabilities: Option<Vec<Spanned<String>>>,
     /// How a module without metadata is called.
     pub(crate) execution_mode: Option<Spanned<ExecutionMode>>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
+}
+
+/// The Kubernetes resources a policy may read.
+#[derive(Debug)]
+pub(crate) enum ContextAwareEntry {
+    /// Those its metadata declares, or none.
+    Declared(bool),
+    /// These.
+    Listed(Vec<ResourceEntry>),
+}
+
+impl<'de> Deserialize<'de> for ContextAwareEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::List(_) => inside(&node).map(Self::Listed),
+            _ => inside(&node).map(Self::Declared),
+        }
+    }
+}
+
+impl JsonSchema for ContextAwareEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "ContextAware".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Vec<ResourceEntry>>()] })
+    }
+}
+
+/// A kind of Kubernetes object.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResourceEntry {
+    /// API version, such as `v1` or `apps/v1`.
+    pub(crate) api_version: String,
+    /// Kind, such as `Pod` or `Deployment`.
+    pub(crate) kind: String,
 }
 
 /// How a policy is deployed.

@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::answer::FaultKind;
-use super::hosting::HostAnswers;
+use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
 use super::source::{SourceFile, Span, Spanned};
@@ -50,6 +50,8 @@ pub struct PolicySpec {
     pub execution_mode: Option<Spanned<ExecutionMode>>,
     /// How the verdict is treated after the policy gave it.
     pub deployment: Deployment,
+    /// What it may ask its host.
+    pub grants: Grants,
 }
 
 /// What the cluster's configuration makes of a policy's verdict.
