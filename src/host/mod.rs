@@ -1,18 +1,20 @@
 //! What a policy may ask its host, answered for one case.
 //!
 //! A call is checked in the order in which policy-server checks it, access rules included, then answered by the first of the case's answerers
-//! that knows the request: its own `host:` table, its own recording, the table and the recording of the defaults.
+//! that knows the request: its own `host:` table, recording and cluster, then those of the defaults.
 //! Nothing here reaches a registry, a resolver or a cluster. A call nobody answers is a fault of the case even when the
 //! policy gets over it, because its verdict then rests on an error the suite never meant.
 
 pub(crate) mod access;
 mod capability;
+mod cluster;
 mod crypto;
 mod kubernetes;
 mod net;
 mod oci;
 pub(crate) mod replay;
 mod request;
+mod selector;
 mod table;
 mod tracing;
 
@@ -21,10 +23,12 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::model::answer::{Fault, FaultKind};
+use crate::model::cluster::Cluster;
 use crate::model::hosting::{AnsweredBy, Exchange, HostAnswers, HostCall, TableEntry};
 use crate::model::source::Span;
 use access::{Access, Refusal};
 use capability::{Capability, Operation};
+use cluster::Served;
 use replay::{Replay, Replayed};
 use request::Request;
 use tracing::Log;
@@ -269,11 +273,17 @@ impl State {
         if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
             return found;
         }
+        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request) {
+            return found;
+        }
         if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
             return from_table(entry, operation, request);
         }
         if let Some(found) = self.default_replay.as_mut().and_then(|replay| from_recording(replay, operation, request))
         {
+            return found;
+        }
+        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request) {
             return found;
         }
         let message = format!("nobody answers {} for {short:?}", operation.capability);
@@ -287,6 +297,9 @@ impl State {
         let answer = (operation.example)(request);
         let mut advice =
             format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
+        if kubernetes::resource_of(request).is_some() {
+            advice.push_str("\nor a cluster to read from:\ncluster: [fixtures/object.yaml]");
+        }
         for replay in [&self.own_replay, &self.default_replay].into_iter().flatten() {
             if let Some(nearest) = replay.nearest(request) {
                 advice.push('\n');
@@ -322,6 +335,19 @@ fn from_recording(replay: &mut Replay, operation: &Operation, request: &Request)
                 format!("{} {:?} is not the next recorded call: {text}", operation.capability, request.short());
             let fault = Fault::new(FaultKind::Host, message);
             Some(Found::Trouble(text, fault.with_help("without `order: strict` recorded calls are found by content")))
+        }
+    }
+}
+
+/// Nothing if there is no cluster, or the request is not about its objects.
+fn from_cluster(cluster: Option<&Cluster>, operation: &Operation, request: &Request) -> Option<Found> {
+    match cluster::answer(cluster?, request)? {
+        Served::Reply(reply) => Some(Found::Reply(AnsweredBy::Cluster, reply)),
+        Served::Unable(text) => {
+            let message =
+                format!("the cluster has no answer to {} {:?}: {text}", operation.capability, request.short());
+            let help = format!("if this is how it should be, answer under `host:`, `{}`", operation.capability);
+            Some(Found::Trouble(text, Fault::new(FaultKind::Host, message).with_help(help)))
         }
     }
 }
@@ -506,6 +532,7 @@ mod tests {
             own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
             default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).to_vec(),
             default_session: session(&[("c", "default-session"), ("d", "default-session")], false),
+            ..Default::default()
         }));
         assert_eq!(ask(&host, "a").unwrap(), r#"{"digest":"own table"}"#);
         assert_eq!(ask(&host, "b").unwrap(), "own-session");
@@ -520,6 +547,57 @@ mod tests {
             [r#"session.yml:1: nobody asked for the recorded oci/v1/manifest_digest "a""#],
             "leftovers of the defaults are nobody's debt"
         );
+    }
+
+    #[test]
+    fn a_cluster_answers_between_the_recordings_and_the_defaults() {
+        let table = |request: &str, text: &str| TableEntry {
+            capability: "kubernetes/get_resource".into(),
+            request: Spanned::new(request.into(), span()),
+            answer: TableAnswer::Error(text.into()),
+        };
+        let own = HostAnswers {
+            own_table: vec![table("v1/Namespace/own", "own table")],
+            own_cluster: Some(Arc::new(cluster::tests::cluster())),
+            default_table: vec![table("*", "default table")],
+            ..Default::default()
+        };
+        let default = HostAnswers { own_cluster: None, default_cluster: own.own_cluster.clone(), ..own.clone() };
+        let nothing = HostAnswers { default_table: Vec::new(), default_cluster: None, ..default.clone() };
+        let pod = crate::model::policy::ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
+        let grants =
+            Grants { context_aware: crate::model::hosting::ContextAware::Listed([pod].into()), ..Grants::default() };
+        let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let ask = |host: &Host, operation: &str, name: &str, selector: &str| {
+            let asked = json!({"api_version": "v1", "kind": "Namespace", "name": name, "disable_cache": true, "label_selector": selector});
+            let reply = host.call(BINDING, "kubernetes", operation, asked.to_string().as_bytes());
+            reply
+                .map(|reply| String::from_utf8(reply).unwrap())
+                .map_err(|text| text.replace("Callback evaluation failure: ", ""))
+        };
+        let own = host(own);
+        assert_eq!(ask(&own, "get_resource", "own", "").unwrap_err(), "own table");
+        assert!(ask(&own, "get_resource", "web", "").unwrap().contains(r#""name":"web""#));
+        assert!(
+            ask(&own, "get_resource", "none", "").unwrap_err().starts_with("Cannot find v1/Namespace named 'none'")
+        );
+        assert!(
+            ask(&own, "list_resources_all", "", "")
+                .unwrap()
+                .starts_with(r#"{"apiVersion":"v1","kind":"NamespaceList""#)
+        );
+        let journal = own.journal();
+        let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
+        assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Cluster, AnsweredBy::Cluster, AnsweredBy::Cluster]);
+        assert!(journal.fault.is_none() && journal.unused.is_empty(), "a cluster owes nothing");
+        ask(&own, "list_resources_all", "", "a b c").unwrap_err();
+        assert!(own.journal().fault.unwrap().message.contains("refuses the label selector"));
+        let default = host(default);
+        assert_eq!(ask(&default, "get_resource", "web", "").unwrap_err(), "default table");
+        assert!(ask(&default, "list_resources_all", "", "").is_ok());
+        let nothing = host(nothing);
+        ask(&nothing, "list_resources_all", "", "").unwrap_err();
+        assert!(nothing.journal().fault.unwrap().help.unwrap().contains("cluster: ["));
     }
 
     #[test]

@@ -181,6 +181,9 @@ pub(crate) struct DefaultsEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<ReplayOrder>,
+    /// Objects of the cluster the policies can read: paths, globs, or manifests. It is the cluster of cases that have none
+    /// of their own; a case's cluster replaces it.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
 }
 
 impl DefaultsEntry {
@@ -274,6 +277,9 @@ pub(crate) struct CaseEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<ReplayOrder>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
     /// The answer expected.
     #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
     pub(crate) expect: Data,
@@ -317,6 +323,9 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<ReplayOrder>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
     /// Whether the policy takes them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cluster::Cluster;
 use super::policy::ContextAwareResource;
 use super::source::{SourceFile, Span, Spanned};
 
@@ -31,17 +32,21 @@ pub enum ContextAware {
 }
 
 /// Everything a case has to answer host calls with, in the order in which it is asked: the case's own `host:`, its
-/// `replay:`, then those of `defaults`.
+/// `replay:`, its `cluster:`, then those of `defaults`.
 #[derive(Debug, Clone, Default)]
 pub struct HostAnswers {
     /// Entries of the case's own `host:`; each of them must be used.
     pub own_table: Vec<TableEntry>,
     /// The session of the case's own `replay:`.
     pub own_session: Option<Arc<Session>>,
+    /// The case's own `cluster:`.
+    pub own_cluster: Option<Arc<Cluster>>,
     /// Entries of `defaults.host`; they may stay unused.
     pub default_table: Vec<TableEntry>,
     /// The session of `defaults.replay`.
     pub default_session: Option<Arc<Session>>,
+    /// `defaults.cluster`.
+    pub default_cluster: Option<Arc<Cluster>>,
 }
 
 /// One line of a `host:` table: this capability, asked this, answers that.
@@ -113,6 +118,8 @@ pub enum AnsweredBy {
     Host,
     /// The recording of the case or of the defaults.
     Replay,
+    /// The cluster of the case or of the defaults.
+    Cluster,
     /// The access rules: the call was refused before anybody was asked, a fault.
     AccessRules,
     /// Nobody: a fault.
