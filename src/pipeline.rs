@@ -202,7 +202,8 @@ struct Findings {
     calls: Vec<HostCall>,
     log: GuestLog,
     warnings: Vec<String>,
-    unused: Vec<Mismatch>,
+    /// Answers nobody asked for, and calls that do not fit the expectation.
+    about_calls: Vec<Mismatch>,
 }
 
 /// Runs one case and settles how it ended.
@@ -298,21 +299,22 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
-    let (calls, warnings, unused) = from_journal(evaluated.journal);
-    Findings { judgement: Some(judgement), request, response, fault, calls, log: evaluated.log, warnings, unused }
+    let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
+    about_calls.extend(compare::calls(&asked.expect, &calls));
+    Findings { judgement: Some(judgement), request, response, fault, calls, log: evaluated.log, warnings, about_calls }
 }
 
 fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
     let evaluated = evaluate::settings(case, asked, policy, spec);
     let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
-    let (calls, warnings, unused) = from_journal(evaluated.journal);
+    let (calls, warnings, about_calls) = from_journal(evaluated.journal);
     Findings {
         judgement: Some(judgement),
         fault: evaluated.answer.err(),
         calls,
         log: evaluated.log,
         warnings,
-        unused,
+        about_calls,
         ..Findings::default()
     }
 }
@@ -329,13 +331,13 @@ fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, V
     (journal.calls, journal.warnings, unused.collect())
 }
 
-/// Settles the outcome: unused answers count, and a case that is known to fail must do so.
+/// Settles the outcome: mismatches about calls count, and a case that is known to fail must do so.
 fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
     let outcome = match findings.judgement.take() {
-        None | Some(Judgement::Holds) if findings.unused.is_empty() => Outcome::Passed,
-        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.unused)),
+        None | Some(Judgement::Holds) if findings.about_calls.is_empty() => Outcome::Passed,
+        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.about_calls)),
         Some(Judgement::Mismatches(mut mismatches)) => {
-            mismatches.append(&mut findings.unused);
+            mismatches.append(&mut findings.about_calls);
             Outcome::Failed(mismatches)
         }
         Some(Judgement::Fault(fault)) => {

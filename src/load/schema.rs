@@ -461,6 +461,19 @@ pub(crate) struct ExpectEntry {
     pub(crate) warnings: Option<Spanned<Vec<String>>>,
     /// All audit annotations.
     pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
+    /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
+    /// that it makes none. Log lines do not count.
+    pub(crate) calls: Option<Spanned<Vec<Either<Spanned<String>, CallEntry>>>>,
+}
+
+/// A host call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CallEntry {
+    /// Name of the capability, such as "kubernetes/list_resources_all".
+    pub(crate) capability: Spanned<String>,
+    /// What is asked, in the short form of `host:`; anything by default.
+    pub(crate) request: Option<Spanned<String>>,
 }
 
 /// How the object is mutated.

@@ -236,6 +236,19 @@ pub struct VerdictExpectation {
     pub warnings: Option<Spanned<Vec<String>>>,
     /// These audit annotations and no others; empty means none.
     pub audit_annotations: Option<Spanned<BTreeMap<String, String>>>,
+    /// The host calls: each of these at least once, and no others; empty means none.
+    pub calls: Option<Spanned<Vec<CallExpectation>>>,
+}
+
+/// A host call that a case expects.
+#[derive(Debug)]
+pub struct CallExpectation {
+    /// Full name of the capability.
+    pub capability: String,
+    /// What is asked, in the short form of `host:` tables; anything if not given.
+    pub request: Option<String>,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// The words for verdicts.
