@@ -353,3 +353,82 @@ fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
         (_, outcome) => outcome,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TESTDATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+
+    fn run(suite: PathBuf) -> RunReport {
+        verify(&Options { suites: vec![suite], ..Options::default() }, &()).unwrap()
+    }
+
+    #[test]
+    fn a_context_aware_policy_is_served_by_manifests() {
+        let report = run([TESTDATA, "suites/context-aware/suite.yml"].iter().collect());
+        let bad: Vec<_> = report.cases.iter().filter(|case| case.outcome.is_bad()).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        assert_eq!(report.cases.len(), 12);
+        let calls: Vec<(&str, &str)> = report.cases[0]
+            .calls
+            .iter()
+            .map(|call| (call.capability.as_str(), serde_json::to_value(call.answered_by).unwrap()))
+            .map(|(capability, by)| (capability, if by == "cluster" { "cluster" } else { "somebody else" }))
+            .collect();
+        assert_eq!(calls, [("kubernetes/list_resources_all", "cluster")]);
+    }
+
+    /// Cases that go wrong in the ways the suite above goes right.
+    #[test]
+    fn what_a_context_aware_case_lacks_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["policy.wasm", "metadata.yml"] {
+            std::fs::copy(format!("{TESTDATA}/policies/unique-host/{file}"), folder.path().join(file)).unwrap();
+        }
+        let suite = folder.path().join("suite.yml");
+        std::fs::write(
+            &suite,
+            "version: 1\n\
+             policies:\n\
+             \x20 granted: { uri: policy.wasm, metadata: metadata.yml, contextAware: true }\n\
+             \x20 plain: { uri: policy.wasm, metadata: metadata.yml }\n\
+             defaults:\n\
+             \x20 object:\n\
+             \x20   apiVersion: networking.k8s.io/v1\n\
+             \x20   kind: Ingress\n\
+             \x20   metadata: { name: shop }\n\
+             \x20   spec: { rules: [{ host: a.test }] }\n\
+             cases:\n\
+             \x20 - { name: a, policy: plain, cluster: [], expect: accept }\n\
+             \x20 - { name: b, policy: granted, expect: accept }\n\
+             \x20 - { name: c, policy: granted, cluster: [], expect: { allow: , calls: [] } }\n\
+             \x20 - { name: d, policy: granted, cluster: [], expect: { allow: , calls: [oci/v2/verify] } }\n",
+        )
+        .unwrap();
+        let outcomes: Vec<String> = run(suite)
+            .cases
+            .into_iter()
+            .map(|case| match case.outcome {
+                Outcome::Error(fault) => format!("{}: {}", fault.message, fault.help.unwrap_or_default()),
+                Outcome::Failed(mismatches) => {
+                    mismatches.iter().map(|it| format!("{} {}; ", it.kind.word(), it.expected)).collect()
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            outcomes,
+            [
+                "Policy has not been granted access to Kubernetes networking.k8s.io/v1/Ingress resources. The violation \
+                 has been reported.: add `contextAware: true` to the policy in the suite: it grants what the metadata \
+                 declares",
+                "nobody answers kubernetes/list_resources_all for \"networking.k8s.io/v1/Ingress\": add the answer to \
+                 the case:\nhost:\n  kubernetes/list_resources_all: { \"networking.k8s.io/v1/Ingress\": [] }\nor a \
+                 cluster to read from:\ncluster: [fixtures/object.yaml]",
+                "calls no host calls; ",
+                "calls the policy asks oci/v2/verify; calls no other host calls; ",
+            ]
+        );
+    }
+}
