@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::compare::{self, Judgement};
 use crate::error::Error;
 use crate::evaluate::{self, Applicability};
-use crate::load;
+use crate::load::{self, Mistake};
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{
@@ -17,7 +17,7 @@ use crate::model::outcome::{
 };
 use crate::model::request::Request;
 use crate::model::source::Span;
-use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, SettingsCase, Suite};
+use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase, Suite};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve;
 use crate::runtime::engine::{Engine, Limits};
@@ -153,6 +153,13 @@ fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             Err(found) => mistakes.extend(found),
         }
     }
+    for (index, suite) in suites.iter().enumerate() {
+        if let Some(twin) = suites[..index].iter().find(|twin| twin.name == suite.name) {
+            let message = format!("`{}` is also the name of {}", suite.name, twin.file.path);
+            let help = "names of suites tell their cases apart in every report: change one `name:`";
+            mistakes.push(Mistake::new(&Span::start_of(&suite.file), message).with_help(help.to_owned()));
+        }
+    }
     if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
 }
 
@@ -195,8 +202,10 @@ fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPoli
 /// What is known about a case before its outcome is settled.
 #[derive(Default)]
 struct Findings {
+    /// Why the policy was not asked although it could be.
+    skipped: Option<String>,
     judgement: Option<Judgement>,
-    request: Option<serde_json::Value>,
+    request: Option<Arc<Request>>,
     response: Option<AdmissionResponse>,
     fault: Option<Fault>,
     calls: Vec<HostCall>,
@@ -219,10 +228,14 @@ fn report(
         (None, Err(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
         (None, Ok(policy)) => {
             let mut findings = run(case, spec, policy);
-            let outcome = outcome(case, &mut findings);
+            let outcome = match findings.skipped.take() {
+                Some(reason) => Outcome::Skipped(reason),
+                None => outcome(case, &mut findings),
+            };
             (findings, outcome)
         }
     };
+    let is_skipped = matches!(outcome, Outcome::Skipped(_));
     let kind = match case.body {
         CaseBody::Request(_) => CaseKind::Case,
         CaseBody::Settings(_) => CaseKind::Settings,
@@ -243,7 +256,7 @@ fn report(
         calls: findings.calls,
         log: findings.log,
         warnings: findings.warnings,
-        is_weak: case.is_weak(),
+        is_weak: case.is_weak() && !is_skipped,
     }
 }
 
@@ -260,14 +273,17 @@ fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
 }
 
 fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let request = Some(asked.request.to_json());
+    let request = Some(Arc::clone(&asked.request));
     match (evaluate::applicability(asked, policy), &*asked.expect) {
         (Applicability::NotAsked(_), Expectation::NotApplicable) => {
             return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };
         }
+        (Applicability::NotAsked(reason), _) if asked.rules == RulesMode::Skip => {
+            return Findings { skipped: Some(format!("not applicable: {reason}")), request, ..Findings::default() };
+        }
         (Applicability::NotAsked(reason), _) => {
             let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
-                .with_help("write `expect: not-applicable`, or `rules: ignore` to ask it all the same");
+                .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
             let judgement = Some(Judgement::Fault(fault.clone()));
             return Findings { judgement, request, fault: Some(fault), ..Findings::default() };
         }
@@ -301,7 +317,9 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
     };
     let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
     about_calls.extend(compare::calls(&asked.expect, &calls));
-    Findings { judgement: Some(judgement), request, response, fault, calls, log: evaluated.log, warnings, about_calls }
+    let judgement = Some(judgement);
+    let log = evaluated.log;
+    Findings { judgement, request, response, fault, calls, log, warnings, about_calls, skipped: None }
 }
 
 fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {

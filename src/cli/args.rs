@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::TagExpression;
 use policy_verify::report::{self, StatusLevel};
@@ -61,7 +61,7 @@ pub(crate) struct SelectionArgs {
     pub(crate) filter: Vec<String>,
 
     /// Take --filter as whole names instead of regular expressions
-    #[arg(long, env = "VERIFY_EXACT")]
+    #[arg(long, env = "VERIFY_EXACT", value_parser = FalseyValueParser::new())]
     pub(crate) exact: bool,
 
     /// Leave out cases whose name matches; may be repeated
@@ -77,7 +77,7 @@ pub(crate) struct SelectionArgs {
     pub(crate) variables: Vec<(String, String)>,
 
     /// Succeed when nothing is selected
-    #[arg(long, env = "VERIFY_ALLOW_EMPTY")]
+    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
     pub(crate) allow_empty: bool,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct RunArgs {
     pub(crate) max_memory: Option<u64>,
 
     /// Exit with 0 although cases failed
-    #[arg(long, env = "VERIFY_NO_FAIL")]
+    #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]
     pub(crate) no_fail: bool,
 }
 

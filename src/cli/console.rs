@@ -40,7 +40,7 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
         for mistake in mistakes {
             let mut text = String::new();
             if handler.render_report(&mut text, mistake).is_ok() {
-                let _ = writeln!(stderr, "{}", escape::without_commands(text.trim_end()));
+                let _ = writeln!(stderr, "{}\n", escape::without_commands(text.trim_end()));
             }
         }
     }

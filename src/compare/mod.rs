@@ -103,13 +103,28 @@ fn document(expect: &DocumentExpectation, response: &AdmissionResponse) -> Vec<M
         }
         _ => (&expect.expected.value, ""),
     };
-    let mode = if expect.is_exact { diff::Mode::Exact } else { diff::Mode::Subset };
-    let mut differences = diff::differences(expected, &actual, mode);
+    let mut differences = if expect.is_exact {
+        diff::differences(&without_nulls(expected), &without_nulls(&actual), diff::Mode::Exact)
+    } else {
+        diff::differences(expected, &actual, diff::Mode::Subset)
+    };
     for difference in differences.iter_mut().filter(|difference| difference.pointer == "/patch") {
         readable_patch(difference);
     }
     let span_of = |pointer: &str| diff::nearest_span(expect, &format!("{prefix}{pointer}"));
     diff::mismatches(&differences, MismatchKind::Response, "", span_of)
+}
+
+/// In a response `null` means absent: policy-server writes some of its empty members and leaves out others.
+fn without_nulls(response: &Value) -> Value {
+    match response {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), without_nulls(value)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 /// Shows the operations instead of their base64, unless that hides the difference.

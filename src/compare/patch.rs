@@ -87,10 +87,11 @@ fn outside(only: &Spanned<Vec<Spanned<String>>>, original: &Value, mutated: &Val
         diff::changed_leaves(original, mutated).into_iter().filter(|change| !is_inside(change)).collect();
     let each = |change: &Difference| {
         let (before, after) = diff::render_pair(change.expected.as_ref(), change.actual.as_ref());
+        let expected = if change.expected.is_some() { format!("unchanged: {before}") } else { "not added".to_owned() };
         Mismatch {
             kind: MismatchKind::Mutation,
             at: format!("{OBJECT}{}", change.pointer),
-            expected: format!("unchanged: {before}"),
+            expected,
             actual: after,
             span: only.span.clone(),
         }
@@ -284,7 +285,7 @@ mod tests {
             (only(&[""]), &[]),
             (only(&["/a", "/b"]), &[]),
             (only(&["/a", "/b/c/1", "/b/d/e"]), &[]),
-            (only(&["/a", "/b/c"]), &["/object/b/d/e: unchanged: (absent) but 1"]),
+            (only(&["/a", "/b/c"]), &["/object/b/d/e: not added but 1"]),
             (only(&["/b/d", "/b/c/10"]), &["/object/a: unchanged: 1 but 2", "/object/b/c/1: unchanged: 2 but 3"]),
             (includes(std::slice::from_ref(&add)), &[]),
             (includes(&[json!({"op": "replace"}), json!({"path": "/b/d"})]), &[]),

@@ -125,7 +125,7 @@ fn every_word_against_every_answer() {
         ),
         (
             "mutate",
-            expecting(VerdictWord::Mutate(MutateExpectation::default())),
+            expecting(VerdictWord::Mutate(Box::default())),
             [
                 "mutation /patch: allowed and mutated but allowed, not mutated",
                 "holds",
@@ -277,11 +277,8 @@ fn responses_as_documents() {
         (response(json!({}), false), allowed(), "holds"),
         (response(whole.clone(), true), allowed(), "holds"),
         (response(json!({"uid": "", "allowed": true}), false), allowed(), "holds"),
-        (
-            response(json!({"uid": "", "allowed": true}), true),
-            allowed(),
-            "response /auditAnnotations: (absent) but null\nresponse /warnings: (absent) but null",
-        ),
+        (response(json!({"uid": "", "allowed": true}), true), allowed(), "holds"),
+        (response(json!({"allowed": true}), true), allowed(), "response /uid: (absent) but \"\""),
         (response(review(whole.clone()), true), allowed(), "holds"),
         (response(review(json!({"allowed": false})), false), allowed(), "response /allowed: false but true"),
         (
@@ -314,9 +311,9 @@ fn mismatches_stand_where_the_expectation_is_written() {
 #[test]
 fn a_second_pass_is_wanted_for_idempotence_only() {
     let idempotent = |value| MutateExpectation { idempotent: Some(spanned(value, "idempotent")), ..Default::default() };
-    assert!(wants_second_pass(&expecting(VerdictWord::Mutate(idempotent(true)))));
-    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(idempotent(false)))));
-    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(MutateExpectation::default()))));
+    assert!(wants_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(true))))));
+    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(false))))));
+    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(Box::default()))));
     assert!(!wants_second_pass(&expecting(VerdictWord::Allow)));
     assert!(!wants_second_pass(&Expectation::NotApplicable));
 }
@@ -326,7 +323,7 @@ fn a_fault_of_the_second_pass_is_a_fault() {
     let idempotent = MutateExpectation { idempotent: Some(spanned(true, "idempotent")), ..Default::default() };
     let first: Answer = Ok(mutated(&json!({"a": 1}), &json!({"a": 2})));
     let second: Answer = Err(Fault::new(FaultKind::Timeout, "too slow").with_help("give it more time"));
-    let expect = expecting(VerdictWord::Mutate(idempotent));
+    let expect = expecting(VerdictWord::Mutate(Box::new(idempotent)));
     match answer(&expect, &span("expect"), &raw(json!({"a": 1})), &first, Some(&second)) {
         Judgement::Fault(fault) => {
             assert_eq!(fault.kind, FaultKind::Timeout);

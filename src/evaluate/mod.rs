@@ -4,6 +4,7 @@
 mod deploy;
 mod rules;
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, Settings
 use crate::model::hosting::{GuestLog, HostAnswers};
 use crate::model::policy::{PolicyType, Settings};
 use crate::model::request::Request;
-use crate::model::suite::{Case, Expectation, PolicySpec, RequestCase, SettingsCase};
+use crate::model::suite::{Case, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase};
 use crate::prepare::PreparedPolicy;
 use crate::runtime::{Context, Instance};
 
@@ -39,10 +40,10 @@ pub(crate) enum Applicability {
 
 /// Holds the request of a case against the rules of the policy's metadata.
 pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
-    let is_enforced = case.enforce_rules || matches!(*case.expect, Expectation::NotApplicable);
-    match (&case.request, &policy.metadata) {
+    let is_held = case.rules != RulesMode::Ignore || matches!(*case.expect, Expectation::NotApplicable);
+    match (&*case.request, &policy.metadata) {
         (Request::Admission(request), Some(metadata))
-            if is_enforced
+            if is_held
                 && metadata.policy_type == PolicyType::Kubernetes
                 && !rules::selects(&metadata.rules, request) =>
         {
@@ -92,9 +93,9 @@ pub(crate) fn settings(
 }
 
 /// Raw policies see a document, whatever it is made from.
-fn as_the_policy_takes_it(request: &Request, policy: &PreparedPolicy) -> Request {
+fn as_the_policy_takes_it<'a>(request: &'a Request, policy: &PreparedPolicy) -> Cow<'a, Request> {
     let is_raw = policy.metadata.as_ref().is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
-    if is_raw { Request::Raw(request.to_json()) } else { request.clone() }
+    if is_raw { Cow::Owned(Request::Raw(request.to_json())) } else { Cow::Borrowed(request) }
 }
 
 /// A panic in our own code is a fault of one case, not the end of the run.

@@ -530,7 +530,7 @@ mod tests {
         let host = Host::new(Arc::new(HostAnswers {
             own_table: vec![entry("a", digest("own table"))],
             own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
-            default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).to_vec(),
+            default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).into(),
             default_session: session(&[("c", "default-session"), ("d", "default-session")], false),
             ..Default::default()
         }));
@@ -559,11 +559,11 @@ mod tests {
         let own = HostAnswers {
             own_table: vec![table("v1/Namespace/own", "own table")],
             own_cluster: Some(Arc::new(cluster::tests::cluster())),
-            default_table: vec![table("*", "default table")],
+            default_table: vec![table("*", "default table")].into(),
             ..Default::default()
         };
         let default = HostAnswers { own_cluster: None, default_cluster: own.own_cluster.clone(), ..own.clone() };
-        let nothing = HostAnswers { default_table: Vec::new(), default_cluster: None, ..default.clone() };
+        let nothing = HostAnswers { default_table: Vec::new().into(), default_cluster: None, ..default.clone() };
         let pod = crate::model::policy::ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
         let grants =
             Grants { context_aware: crate::model::hosting::ContextAware::Listed([pod].into()), ..Grants::default() };
@@ -648,7 +648,7 @@ mod tests {
     fn a_strict_recording_lets_nobody_else_answer() {
         let host = Host::new(Arc::new(HostAnswers {
             own_session: session(&[("a", "1"), ("b", "2"), ("c", "3")], true),
-            default_table: vec![entry("*", digest("default"))],
+            default_table: [entry("*", digest("default"))].into(),
             ..Default::default()
         }));
         assert_eq!(ask(&host, "a").unwrap(), "1");

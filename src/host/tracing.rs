@@ -89,10 +89,27 @@ fn line(payload: &[u8]) -> String {
         line.push(' ');
         line.push_str(&one_line(&message));
     }
-    for (key, value) in &entry.members {
+    let mut members = entry.members;
+    let place = place_in(&mut members);
+    for (key, value) in &members {
         line.push_str(&format!(" {}={}", one_line(key), plain(value)));
     }
-    line
+    line + &place
+}
+
+/// Where the policy logged: the Rust SDK adds this to every entry, and only its author knows what to do with it.
+fn place_in(members: &mut Map<String, Value>) -> String {
+    let (Some(Value::String(file)), Some(Value::Number(line))) = (members.get("file"), members.get("line")) else {
+        return String::new();
+    };
+    let place = format!(" ({}:{line})", one_line(file));
+    if members.contains_key("column") {
+        for key in ["file", "line", "column"] {
+            members.remove(key);
+        }
+        return place;
+    }
+    String::new()
 }
 
 /// A text without white space needs no quotes; everything else is JSON.
@@ -120,6 +137,10 @@ mod tests {
             r#"WARNING two\nlines count=2 image=app:1 why="so so""#
         );
         assert_eq!(line(br#"{"level":"info"}"#), "INFO");
+        assert_eq!(
+            line(br#"{"level":"info","message":"hi","column":5,"file":"src/lib.rs","line":42,"kind":"Pod"}"#),
+            "INFO hi kind=Pod (src/lib.rs:42)"
+        );
     }
 
     #[test]

@@ -73,11 +73,17 @@ fn check(capability: &str, value: &Value) -> Result<(), String> {
 /// The recording a `replay:` names.
 pub(crate) fn session(
     written: Option<&Spanned<String>>,
-    order: Option<ReplayOrder>,
+    order: Option<&Spanned<ReplayOrder>>,
     files: &Files,
     mistakes: &mut Mistakes,
 ) -> Option<Arc<Session>> {
-    let named = written?;
+    let Some(named) = written else {
+        if let Some(order) = order {
+            mistakes.add(&order.span, "`order` stands beside `replay`");
+        }
+        return None;
+    };
+    let is_strict = order.is_some_and(|order| order.value == ReplayOrder::Strict);
     let path = files.resolve(named).map_err(|mistake| mistakes.push(mistake)).ok()?;
     let file = match files.read_text(&path) {
         Ok(file) => file,
@@ -86,7 +92,7 @@ pub(crate) fn session(
             return None;
         }
     };
-    match host::replay::read_session(file, named.span.clone(), order == Some(ReplayOrder::Strict)) {
+    match host::replay::read_session(file, named.span.clone(), is_strict) {
         Ok(session) => Some(Arc::new(session)),
         Err(problems) => {
             for (span, message, help) in problems {

@@ -15,8 +15,7 @@ use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, Either, FileOr, Named, OneOrMany, ReplayOrder, RulesMode, SettingsCaseEntry,
-    SkipEntry,
+    CaseEntry, Data, DefaultsEntry, Either, FileOr, Named, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
@@ -38,7 +37,7 @@ pub(crate) struct Cases<'a> {
     pub(crate) kinds: &'a Kinds,
     pub(crate) variables: &'a Scope,
     pub(crate) defaults: DefaultsEntry,
-    default_table: Vec<TableEntry>,
+    default_table: Arc<[TableEntry]>,
     default_session: Option<Arc<Session>>,
     clusters: Clusters<'a>,
     default_cluster: Option<Arc<Cluster>>,
@@ -70,8 +69,8 @@ impl<'a> Cases<'a> {
         defaults: DefaultsEntry,
         mistakes: &mut Mistakes,
     ) -> Self {
-        let default_table = answers::table(&defaults.host, files, mistakes);
-        let default_session = answers::session(defaults.replay.as_ref(), defaults.order, files, mistakes);
+        let default_table = answers::table(&defaults.host, files, mistakes).into();
+        let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
         let clusters = Clusters::new(files, kinds);
         let default_cluster = clusters.read(defaults.cluster.as_ref(), mistakes);
         Self {
@@ -155,7 +154,8 @@ impl<'a> Cases<'a> {
         mistakes: &mut Mistakes,
     ) {
         let settings = request::settings(&entry.value, self.files).map_err(|mistake| mistakes.push(mistake)).ok();
-        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, entry.cluster.as_ref(), mistakes);
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::settings_expectation(&entry.expect.0, mistakes);
         let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
         let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
@@ -185,8 +185,9 @@ impl<'a> Cases<'a> {
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) {
-        let arrivals = Requests { files: self.files, kinds: self.kinds }.of_case(&entry, mistakes);
-        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order, entry.cluster.as_ref(), mistakes);
+        let arrivals = self.requests().of_case(&entry, mistakes);
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
         let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
         let own_settings = entry.settings.as_ref().and_then(|settings| {
@@ -222,15 +223,20 @@ impl<'a> Cases<'a> {
             };
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
-                    request: arrival.request.clone(),
+                    request: Arc::clone(&arrival.request),
                     settings: Arc::clone(&settings),
-                    enforce_rules: entry.rules != Some(RulesMode::Ignore),
+                    rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
                     expect: Arc::clone(&expect),
                 }));
                 self.add(&frame, index, arrival.label.as_deref(), body, policies, mistakes);
             }
         }
+    }
+
+    fn requests(&self) -> Requests<'_> {
+        let inherited_namespace = self.defaults.namespace.as_ref().map(|namespace| &namespace.0.span);
+        Requests { files: self.files, kinds: self.kinds, inherited_namespace }
     }
 
     fn add(
@@ -271,7 +277,11 @@ impl<'a> Cases<'a> {
 
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
         if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
-            let help = format!("line {line} has it too; names tell cases apart in every report");
+            let help = if line == case.span.line {
+                "rows of a table need a `${…}` in the name that tells them apart".to_owned()
+            } else {
+                format!("line {line} has it too; names tell cases apart in every report")
+            };
             mistakes.add_with_help(&case.span, format!("the name `{}` is used twice", case.name), help);
         }
         self.cases.push(case);
@@ -305,18 +315,15 @@ impl<'a> Cases<'a> {
         &self,
         host: &Named<Named<Data>>,
         replay: Option<&Spanned<String>>,
-        order: Option<ReplayOrder>,
+        order: Option<&Spanned<ReplayOrder>>,
         cluster: Option<&OneOrMany<FileOr>>,
         mistakes: &mut Mistakes,
     ) -> Arc<HostAnswers> {
-        if let (Some(_), None, Some((capability, _))) = (order, replay, host.0.first()) {
-            mistakes.add(&capability.span, "`order` stands beside `replay`");
-        }
         Arc::new(HostAnswers {
             own_table: answers::table(host, self.files, mistakes),
             own_session: answers::session(replay, order, self.files, mistakes),
             own_cluster: self.clusters.read(cluster, mistakes),
-            default_table: self.default_table.clone(),
+            default_table: Arc::clone(&self.default_table),
             default_session: self.default_session.clone(),
             default_cluster: self.default_cluster.clone(),
         })
@@ -351,7 +358,8 @@ fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Durati
     let Some(written) = written else { return DEFAULT_TIMEOUT };
     match humantime::parse_duration(&written.value) {
         Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
-            mistakes.add(&written.span, format!("a deadline lies between 1ms and {}s", LONGEST_TIMEOUT.as_secs()));
+            let longest = LONGEST_TIMEOUT.as_secs();
+            mistakes.add(&written.span, format!("a deadline is longer than nothing and at most {longest}s"));
             DEFAULT_TIMEOUT
         }
         Ok(timeout) => timeout,

@@ -9,8 +9,8 @@ use super::files::Files;
 use super::mistake::{Mistakes, suggestion};
 use super::read::read;
 use super::schema::{
-    CallEntry, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany, SettingsExpectEntry,
-    SettingsWord, TextEntry,
+    CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany,
+    SettingsExpectEntry, SettingsWord, TextEntry,
 };
 use super::yaml::{Content, Node};
 use crate::host;
@@ -79,7 +79,7 @@ fn from_word(word: ExpectWord) -> Expectation {
         ExpectWord::NotApplicable => return Expectation::NotApplicable,
         ExpectWord::Allow => VerdictWord::Allow,
         ExpectWord::Accept => VerdictWord::Accept,
-        ExpectWord::Mutate => VerdictWord::Mutate(MutateExpectation::default()),
+        ExpectWord::Mutate => VerdictWord::Mutate(Box::default()),
         ExpectWord::Deny => VerdictWord::Deny(TextExpectation::default()),
     };
     Expectation::Verdict(Box::new(VerdictExpectation {
@@ -112,7 +112,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
     let word = if let Some(node) = &entry.deny {
         VerdictWord::Deny(deny(node, mistakes)?)
     } else if let Some(node) = &entry.mutate {
-        VerdictWord::Mutate(mutate(node, files, mistakes)?)
+        VerdictWord::Mutate(Box::new(mutate(node, files, mistakes)?))
     } else {
         let (node, word) = match (&entry.allow, &entry.accept) {
             (Some(node), _) => (node, VerdictWord::Allow),
@@ -138,7 +138,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
     })))
 }
 
-fn expected_calls(written: &[Either<Spanned<String>, CallEntry>], mistakes: &mut Mistakes) -> Vec<CallExpectation> {
+fn expected_calls(written: &[CallWritten], mistakes: &mut Mistakes) -> Vec<CallExpectation> {
     let known = host::known_capabilities();
     let mut calls = Vec::new();
     for call in written {

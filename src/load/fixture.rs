@@ -27,11 +27,20 @@ fn apply(path: &Spanned<String>, mistakes: &mut Mistakes, change: impl FnOnce(&[
     let result = parse(&path.value).map_err(|message| Problem { message, help: None }).and_then(|steps| change(&steps));
     if let Err(problem) = result {
         let message = format!("`{}`: {}", path.value, problem.message);
-        match problem.help {
+        match key_with_dots(&path.value).or(problem.help) {
             Some(help) => mistakes.add_with_help(&path.span, message, help),
             None => mistakes.add(&path.span, message),
         }
     }
+}
+
+/// Advice about `metadata.labels.app.kubernetes.io/name`: only a key that was meant as a whole has a slash behind dots.
+fn key_with_dots(path: &str) -> Option<String> {
+    let (parents, key) = ["metadata.labels", "metadata.annotations"]
+        .iter()
+        .find_map(|place| path.find(&format!("{place}.")).map(|at| path.split_at(at + place.len())))?;
+    let key = key.strip_prefix('.').filter(|key| key.contains('.') && !key.contains('['))?;
+    Some(format!("a key with dots is quoted: `{parents}[\"{key}\"]`"))
 }
 
 /// Why a path does not fit the document.
@@ -94,7 +103,12 @@ fn remove(document: &mut Value, steps: &[Step]) -> Result<(), Problem> {
 /// Only the last step may be new: for a list that is the index just behind its end.
 fn insert(document: &mut Value, steps: &[Step], value: Value) -> Result<(), Problem> {
     let (last, parents) = steps.split_last().expect("a parsed path has a step");
-    let parent = descend(document, parents)?;
+    let parent = descend(document, parents).map_err(|problem| Problem {
+        help: problem
+            .help
+            .or_else(|| Some("only the last step of a path may be new: set its parent to a mapping".into())),
+        ..problem
+    })?;
     match (parent, last) {
         (Value::Object(members), Step::Key(key)) => {
             members.insert(key.clone(), value);
@@ -136,6 +150,10 @@ fn absent(parent: &Value, step: &Step) -> Problem {
             message: format!("there is no `{key}`"),
             help: nearest(key, members.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?")),
         },
+        (Value::Array(items), Step::Key(key)) => Problem {
+            message: format!("`{key}` is asked of a list of {}", items.len()),
+            help: Some("an index is written in brackets: `containers[0]`".to_owned()),
+        },
         (Value::Array(items), Step::Index(index)) => {
             Problem { message: format!("there is no [{index}] in a list of {}", items.len()), help: None }
         }
@@ -170,6 +188,15 @@ mod tests {
         }
         for text in ["", ".a", "a..b", "a.", "a[", "a[x]", "a[\"x]", "a[\"x\""] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_with_dots_are_recognised() {
+        let help = "a key with dots is quoted: `metadata.labels[\"app.kubernetes.io/name\"]`";
+        assert_eq!(key_with_dots("metadata.labels.app.kubernetes.io/name").as_deref(), Some(help));
+        for path in ["metadata.labels.owner", "metadata.labels[\"a.b\"]", "spec.containers.0.image"] {
+            assert_eq!(key_with_dots(path), None, "{path}");
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use crate::model::source::Span;
+use crate::model::source::{SourceFile, Span};
 
 /// One mistake in a suite or in a file it names.
 #[derive(Debug, Clone)]
@@ -15,14 +15,31 @@ pub struct Mistake {
     pub help: Option<String>,
     /// Where it is written.
     pub span: Span,
-    source: NamedSource<String>,
+}
+
+impl SourceCode for SourceFile {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inside = self.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.path.clone(),
+            inside.data(),
+            *inside.span(),
+            inside.line(),
+            inside.column(),
+            inside.line_count(),
+        )))
+    }
 }
 
 impl Mistake {
     /// A mistake at `span`.
     pub(crate) fn new(span: &Span, message: impl Into<String>) -> Self {
-        let source = NamedSource::new(&span.file.path, span.file.text.clone());
-        Self { message: message.into(), help: None, span: span.clone(), source }
+        Self { message: message.into(), help: None, span: span.clone() }
     }
 
     /// The same mistake with advice, if there is any.
@@ -46,7 +63,7 @@ impl Diagnostic for Mistake {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.span.file.text.is_empty()).then_some(&self.source as &dyn SourceCode)
+        (!self.span.file.text.is_empty()).then_some(&*self.span.file as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -104,14 +121,39 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(similarity, _)| *similarity >= 0.5)
+        .filter(|(similarity, _)| *similarity >= 0.65)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
-/// Advice about an unknown word: the nearest known one, else all of them.
+/// What people write who come from other tools, and what it is called here.
+const FOREIGN_WORDS: [(&str, &str); 20] = [
+    ("accepted", "accept"),
+    ("allowed", "allow"),
+    ("assert", "expect"),
+    ("assertions", "expect"),
+    ("denied", "deny"),
+    ("expected", "expect"),
+    ("fixture", "object"),
+    ("input", "object"),
+    ("message", "deny"),
+    ("mocks", "host"),
+    ("module", "uri"),
+    ("mutated", "mutate"),
+    ("reject", "deny"),
+    ("rejected", "deny"),
+    ("resource", "object"),
+    ("resources", "objects"),
+    ("result", "expect"),
+    ("tests", "cases"),
+    ("variables", "vars"),
+    ("violations", "deny"),
+];
+
+/// Advice about an unknown word: the one that is meant, else the nearest known one, else all of them.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
+    let meant = FOREIGN_WORDS.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
+    match meant.map(|(_, ours)| *ours).or_else(|| nearest(word, known.iter().copied())) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "nothing may stand here".into(),
         None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
@@ -127,5 +169,13 @@ mod tests {
         assert_eq!(nearest("setings", ["settings", "metadata"]), Some("settings"));
         assert_eq!(nearest("oldobject", ["object", "oldObject"]), Some("oldObject"));
         assert_eq!(nearest("banana", ["settings", "metadata"]), None);
+        assert_eq!(nearest("cluster", ["user", "settings"]), None);
+    }
+
+    #[test]
+    fn words_of_other_tools_are_understood() {
+        assert_eq!(suggestion("result", &["request", "expect"]), "did you mean `expect`?");
+        assert_eq!(suggestion("message", &["deny", "fault"]), "did you mean `deny`?");
+        assert_eq!(suggestion("result", &["uri"]), "known here: `uri`");
     }
 }

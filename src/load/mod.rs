@@ -57,7 +57,11 @@ pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite
 fn unreadable(path: &Path, message: &str) -> Mistake {
     let shown = path.to_string_lossy().into_owned();
     let file = Arc::new(SourceFile { path: shown.clone(), text: String::new() });
-    Mistake::new(&Span::start_of(&file), format!("cannot read the suite `{shown}`: {message}"))
+    let message = match path.exists() {
+        true => format!("cannot read the suite `{shown}`: {message}"),
+        false => format!("there is no suite `{shown}`"),
+    };
+    Mistake::new(&Span::start_of(&file), message)
 }
 
 fn read_suite(

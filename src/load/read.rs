@@ -131,7 +131,15 @@ impl de::Error for ReadError {
             text if ["u8", "u16", "u32", "u64", "usize"].contains(&text.as_str()) => "a whole number".to_owned(),
             text => text,
         };
-        Self::text(format!("expected {expected}, found {found}"), None)
+        // `contains: 503` is a number to YAML.
+        let help = match unexpected {
+            de::Unexpected::Unsigned(number) => Some(format!("put it in quotes: \"{number}\"")),
+            de::Unexpected::Bool(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) => {
+                Some("put it in quotes".to_owned())
+            }
+            _ => None,
+        };
+        Self::text(format!("expected {expected}, found {found}"), help.filter(|_| expected == "a text"))
     }
 }
 
@@ -295,7 +303,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
         let ignores_extensions = self.ignores_extensions;
         let is_wanted =
-            |entry: &&(Key, Node)| !is_skipped(&entry.1) && !(ignores_extensions && entry.0.name.starts_with("x-"));
+            |(key, node): &&(Key, Node)| !(is_skipped(node) || ignores_extensions && key.name.starts_with("x-"));
         let Some((key, node)) = self.entries.by_ref().find(is_wanted) else { return Ok(None) };
         self.value = Some(node);
         // The key is read as a node of its own, so that spanned keys work like spanned values.

@@ -1,5 +1,7 @@
 //! What arrives: manifests become the admission requests an API server would send.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::files::Files;
@@ -22,13 +24,15 @@ pub(crate) struct Arrival {
     /// `rendered/a.yaml`, or `rendered/a.yaml#2` in a file of several documents; nothing when the case has one request.
     pub(crate) label: Option<String>,
     /// The request.
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
 }
 
 /// Everything needed to make requests.
 pub(crate) struct Requests<'a> {
     pub(crate) files: &'a Files,
     pub(crate) kinds: &'a Kinds,
+    /// Where the defaults give a namespace: one that came from there is ignored for kinds that have none.
+    pub(crate) inherited_namespace: Option<&'a Span>,
 }
 
 impl Requests<'_> {
@@ -52,7 +56,7 @@ impl Requests<'_> {
         if mistakes.len() > before {
             return Vec::new();
         }
-        let request = self.from_objects(case, object, old_object, mistakes);
+        let request = self.about_objects(case, object, old_object, mistakes);
         request.into_iter().map(|request| single(Request::Admission(Box::new(request)))).collect()
     }
 
@@ -100,7 +104,7 @@ impl Requests<'_> {
     }
 
     fn raw(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
-        for (name, span) in admission_keys(case) {
+        for (name, _, span) in admission_keys(case) {
             mistakes.add_with_help(
                 span,
                 format!("`{name}` means nothing beside `raw`"),
@@ -115,8 +119,11 @@ impl Requests<'_> {
     /// An AdmissionReview or AdmissionRequest, read as policy-server reads it: unknown members are dropped, and
     /// missing ones are an error in the server's words.
     fn complete(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
-        for (name, span) in admission_keys(case) {
-            let help = format!("write it into the request, or use `set: {{ {name}: … }}`");
+        for (name, member, span) in admission_keys(case) {
+            let help = match member {
+                Some(member) => format!("write it into the request, or use `set: {{ {member}: … }}`"),
+                None => "the request is sent as it is".to_owned(),
+            };
             mistakes.add_with_help(span, format!("`{name}` means nothing beside `request`"), help);
         }
         let (document, span) = self.load(source, mistakes)?;
@@ -174,15 +181,16 @@ impl Requests<'_> {
                 let shown = self.files.shown_from_suite(&path);
                 let label = if documents.documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
                 let object = Some((document.clone(), glob.span.clone()));
-                if let Some(request) = self.from_objects(case, object, None, mistakes) {
-                    arrivals.push(Arrival { label: Some(label), request: Request::Admission(Box::new(request)) });
+                if let Some(request) = self.about_objects(case, object, None, mistakes) {
+                    let request = Arc::new(Request::Admission(Box::new(request)));
+                    arrivals.push(Arrival { label: Some(label), request });
                 }
             }
         }
         arrivals
     }
 
-    fn from_objects(
+    fn about_objects(
         &self,
         case: &CaseEntry,
         object: Option<(Value, Span)>,
@@ -229,10 +237,14 @@ impl Requests<'_> {
 
     /// What an object alone means: it is created, unless its kind is only ever connected to (`PodExecOptions`).
     fn usual_operation(&self, object: &Value) -> Operation {
-        let info = text_at(object, "/apiVersion").zip(text_at(object, "/kind"));
-        let info = info.and_then(|(api_version, kind)| self.kinds.lookup(&api_version, &kind));
-        let is_connected = info.and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
+        let is_connected =
+            self.info_of(object).and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
         if is_connected { Operation::Connect } else { Operation::Create }
+    }
+
+    fn info_of(&self, object: &Value) -> Option<&KindInfo> {
+        let (api_version, kind) = text_at(object, "/apiVersion").zip(text_at(object, "/kind"))?;
+        self.kinds.lookup(&api_version, &kind)
     }
 
     /// Applies `wrap` and `namespace` to one of the objects.
@@ -244,9 +256,13 @@ impl Requests<'_> {
             }
         }
         if let Some(namespace) = &case.namespace
-            && let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut)
+            && let Some(members) = document.as_object_mut()
         {
-            metadata.insert("namespace".into(), namespace.value.clone().into());
+            let is_namespaced = self.info_of(&Value::Object(members.clone())).is_none_or(|info| info.is_namespaced);
+            let metadata = members.entry("metadata").or_insert_with(|| json!({}));
+            if let (true, Some(metadata)) = (is_namespaced, metadata.as_object_mut()) {
+                metadata.insert("namespace".into(), namespace.value.clone().into());
+            }
         }
     }
 
@@ -267,7 +283,9 @@ impl Requests<'_> {
         let namespace = if info.is_namespaced {
             Some(text_at(subject, "/metadata/namespace").unwrap_or_else(|| "default".into()))
         } else {
-            if let Some(namespace) = &case.namespace {
+            if let Some(namespace) = &case.namespace
+                && self.inherited_namespace != Some(&namespace.span)
+            {
                 mistakes.add(&namespace.span, format!("{} is not namespaced", info.kind));
             }
             // The API server names a namespace as the namespace of its own request.
@@ -319,21 +337,21 @@ impl Requests<'_> {
 }
 
 fn single(request: Request) -> Arrival {
-    Arrival { label: None, request }
+    Arrival { label: None, request: Arc::new(request) }
 }
 
-/// Keys that only make sense where the request is built here.
-fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, &Span)> {
+/// Keys that only make sense where the request is built here, and what they are called in a request.
+fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, Option<&'static str>, &Span)> {
     [
-        ("operation", case.operation.as_ref().map(|key| &key.span)),
-        ("subResource", case.subresource.as_ref().map(|key| &key.span)),
-        ("namespace", case.namespace.as_ref().map(|key| &key.span)),
-        ("dryRun", case.dry_run.as_ref().map(|key| &key.span)),
-        ("userInfo", case.user.as_ref().map(|_| &case.name.span)),
-        ("wrap", case.wrap.as_ref().map(|key| &key.span)),
+        ("operation", Some("operation"), case.operation.as_ref().map(|key| &key.span)),
+        ("subresource", Some("subResource"), case.subresource.as_ref().map(|key| &key.span)),
+        ("namespace", Some("namespace"), case.namespace.as_ref().map(|key| &key.span)),
+        ("dryRun", Some("dryRun"), case.dry_run.as_ref().map(|key| &key.span)),
+        ("user", Some("userInfo"), case.user.as_ref().map(|_| &case.name.span)),
+        ("wrap", None, case.wrap.as_ref().map(|key| &key.span)),
     ]
     .into_iter()
-    .filter_map(|(name, span)| Some((name, span?)))
+    .filter_map(|(name, member, span)| Some((name, member, span?)))
     .collect()
 }
 

@@ -1,5 +1,7 @@
 //! `each` and `matrix`: one case in the file, many cases in the run.
 
+use std::collections::HashSet;
+
 use super::mistake::Mistakes;
 use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
@@ -12,7 +14,7 @@ const MOST_ROWS: usize = 100_000;
 pub(crate) struct Row {
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
-    /// `owner=team-a`, for parameters the name does not show itself.
+    /// `owner=team-a`, for parameters the name does not show itself; nothing where the names alone differ.
     pub(crate) labels: Vec<String>,
 }
 
@@ -25,9 +27,19 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     };
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
+    let is_shown = |key: &Key| shown.contains(&key.name.as_str());
+    // What is expected is usually a parameter too; it should not become a part of the name when it need not.
+    let text_of = |value: &Node| scalar_text(&value.content).unwrap_or_else(|| value.to_json().to_string());
+    let names: HashSet<Vec<String>> = parameters
+        .iter()
+        .map(|row| row.iter().filter(|(key, _)| is_shown(key)).map(|(_, value)| text_of(value)).collect())
+        .collect();
+    let needs_labels = names.len() < parameters.len();
     let mut rows = Vec::new();
+    // The first row that has an unused parameter speaks for all of them.
+    let mut unused = HashSet::new();
     for (index, row) in parameters.into_iter().enumerate() {
-        let labels = row.iter().filter(|(key, _)| !shown.contains(&key.name.as_str())).map(|(key, value)| {
+        let labels = row.iter().filter(|(key, _)| needs_labels && !is_shown(key)).map(|(key, value)| {
             let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
             format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
         });
@@ -37,12 +49,11 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
             scope.define(Spanned::new(key.name, key.span), value);
         }
         rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
-        if index == 0 {
-            for (span, name) in scope.unused() {
-                let help = format!("use it as `${{{name}}}`, or take it out");
-                mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
-            }
+        for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
+            let help = format!("use it as `${{{name}}}`, or take it out");
+            mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
         }
+        unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
     }
     rows
 }
@@ -121,4 +132,32 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
             .collect();
     }
     Some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::yaml;
+    use super::*;
+    use crate::model::source::SourceFile;
+
+    fn labels(case: &str) -> Vec<Vec<String>> {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: case.into() });
+        let mut mistakes = Mistakes::default();
+        let rows = expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes);
+        rows.into_iter().map(|row| row.labels).collect()
+    }
+
+    #[test]
+    fn labels_stand_where_the_names_do_not_differ() {
+        let each = "each: [{ owner: a, verdict: allow }, { owner: b, verdict: deny }]\nexpect: ${verdict}";
+        assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [[""; 0]; 2]);
+        assert_eq!(
+            labels(&format!("name: an owner\n{each}")),
+            [["owner=a", "verdict=allow"], ["owner=b", "verdict=deny"]]
+        );
+        let each = "each: [{ owner: a, size: 1 }, { owner: a, size: 2 }]\nexpect: ${size}";
+        assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [["size=1"], ["size=2"]]);
+    }
 }

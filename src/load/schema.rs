@@ -18,6 +18,7 @@ use super::yaml::{Content, Node};
 use crate::model::answer::FaultKind;
 use crate::model::policy::ExecutionMode;
 use crate::model::source::Spanned;
+use crate::model::suite::RulesMode;
 
 /// A test suite for Kubewarden policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -170,7 +171,7 @@ pub(crate) struct DefaultsEntry {
     pub(crate) tags: Option<Data>,
     /// Deadline of a case, "2s" by default.
     pub(crate) timeout: Option<Data>,
-    /// Whether requests are checked against the metadata rules.
+    /// What becomes of requests that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<Data>,
     /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
     pub(crate) clock: Option<Data>,
@@ -180,7 +181,7 @@ pub(crate) struct DefaultsEntry {
     /// A kwctl recording with answers for host calls; asked after those of the case.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Objects of the cluster the policies can read: paths, globs, or manifests. It is the cluster of cases that have none
     /// of their own; a case's cluster replaces it.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
@@ -268,7 +269,7 @@ pub(crate) struct CaseEntry {
     pub(crate) timeout: Option<Spanned<String>>,
     /// What the policy takes for the present time.
     pub(crate) clock: Option<Spanned<String>>,
-    /// Whether the request is checked against the metadata rules.
+    /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<RulesMode>,
     /// Answers for host calls: capability, request, answer.
     #[serde(default)]
@@ -276,7 +277,7 @@ pub(crate) struct CaseEntry {
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
     /// known kind, after `host` and `replay`; what it does not hold is not there.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
@@ -322,7 +323,7 @@ pub(crate) struct SettingsCaseEntry {
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
-    pub(crate) order: Option<ReplayOrder>,
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
     /// known kind, after `host` and `replay`; what it does not hold is not there.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
@@ -365,16 +366,6 @@ pub(crate) enum Workload {
     Job,
     CronJob,
     PodTemplate,
-}
-
-/// Whether requests are checked against the metadata rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RulesMode {
-    /// A request that no rule selects is an error.
-    Enforce,
-    /// Rules are not looked at.
-    Ignore,
 }
 
 /// How a recording is matched.
@@ -463,8 +454,11 @@ pub(crate) struct ExpectEntry {
     pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
     /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
     /// that it makes none. Log lines do not count.
-    pub(crate) calls: Option<Spanned<Vec<Either<Spanned<String>, CallEntry>>>>,
+    pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
 }
+
+/// A host call: the name of its capability, or more.
+pub(crate) type CallWritten = Either<Spanned<String>, CallEntry>;
 
 /// A host call.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -741,7 +735,10 @@ fn allow_extensions_and_variables(schema: &mut Value) {
                 allow_extensions_and_variables(member);
             }
             let is_scalar = |name: &str| ["boolean", "integer"].contains(&name);
+            // Words with a description of their own are written as alternatives.
+            let are_words = |list: &Vec<Value>| list.iter().all(|word| word.get("const").is_some());
             let is_limited = members.contains_key("enum")
+                || members.get("oneOf").and_then(Value::as_array).is_some_and(are_words)
                 || members.get("type").is_some_and(|kind| match kind {
                     Value::String(name) => is_scalar(name),
                     Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_scalar),
@@ -755,5 +752,19 @@ fn allow_extensions_and_variables(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(allow_extensions_and_variables),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_may_stand_for_every_word() {
+        let schema = json_schema();
+        for name in ["ExpectWord", "SettingsWord", "Operation", "Workload", "RulesMode", "ReplayOrder", "FaultKind"] {
+            let variable = &schema["$defs"][name]["anyOf"][1]["pattern"];
+            assert_eq!(variable, "\\$\\{", "{name}: {}", schema["$defs"][name]);
+        }
     }
 }

@@ -116,7 +116,19 @@ pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Mista
 
 fn mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
     let message = format!("this is not YAML we can read: {}", yaml::message(error));
-    Mistake::new(&yaml::span_of_error(file, error), message)
+    let help = syntax_help(&error.without_snippet().to_string());
+    Mistake::new(&yaml::span_of_error(file, error), message).with_help(help.map(str::to_owned))
+}
+
+/// Advice about what people get wrong in YAML.
+fn syntax_help(text: &str) -> Option<&'static str> {
+    if text.contains("found a tab") || text.contains("tab character") {
+        return Some("YAML is indented with blanks, not with tabs");
+    }
+    if text.contains("flow mapping") || text.contains("flow sequence") {
+        return Some("inside of `{ }` and `[ ]` a text with `: `, `,` or `${…}` needs quotes");
+    }
+    text.contains("mapping values").then_some("a text with `: ` in it needs quotes")
 }
 
 fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {

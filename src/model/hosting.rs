@@ -42,7 +42,7 @@ pub struct HostAnswers {
     /// The case's own `cluster:`.
     pub own_cluster: Option<Arc<Cluster>>,
     /// Entries of `defaults.host`; they may stay unused.
-    pub default_table: Vec<TableEntry>,
+    pub default_table: Arc<[TableEntry]>,
     /// The session of `defaults.replay`.
     pub default_session: Option<Arc<Session>>,
     /// `defaults.cluster`.

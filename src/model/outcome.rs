@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::{AdmissionResponse, Fault};
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
+use super::request::Request;
 use super::source::Span;
 
 /// One way in which an answer differs from the expectation.
@@ -176,7 +176,7 @@ pub struct CaseReport {
     /// Time from the start of the case to its outcome.
     pub duration: Duration,
     /// The request as the policy saw it.
-    pub request: Option<Value>,
+    pub request: Option<Arc<Request>>,
     /// The response as policy-server would send it.
     pub response: Option<AdmissionResponse>,
     /// The fault, expected or not.

@@ -1,10 +1,14 @@
 //! What arrives at a policy: an admission request or any JSON.
+//!
+//! Members are declared in the order of their names, because that is the order in which the guest sees them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a case sends to the policy.
-#[derive(Debug, Clone, PartialEq)]
+/// What a case sends to the policy. Written as JSON it is the document the guest sees: sorted keys, absent members left
+/// out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Request {
     /// A Kubernetes admission request.
     Admission(Box<AdmissionRequest>),
@@ -13,7 +17,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The document the guest sees: sorted keys, absent members left out.
+    /// The document the guest sees.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Admission(request) => {
@@ -56,10 +60,10 @@ impl Request {
 pub struct GroupVersionKind {
     /// API group; empty for the core group.
     pub group: String,
-    /// API version.
-    pub version: String,
     /// Kind.
     pub kind: String,
+    /// API version.
+    pub version: String,
 }
 
 /// Group, version and plural resource name.
@@ -67,27 +71,27 @@ pub struct GroupVersionKind {
 pub struct GroupVersionResource {
     /// API group; empty for the core group.
     pub group: String,
-    /// API version.
-    pub version: String,
     /// Plural resource name.
     pub resource: String,
+    /// API version.
+    pub version: String,
 }
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UserInfo {
-    /// Name of the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// Unique id of the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
-    /// Groups of the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub groups: Option<Vec<String>>,
     /// Anything the authenticator added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Value>,
+    /// Groups of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// Unique id of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Name of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
 }
 
 /// A Kubernetes admission request with exactly the members policy-server knows; it drops all others, so the policy
@@ -95,15 +99,28 @@ pub struct UserInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionRequest {
-    /// Identifies the request; copied into the response.
-    pub uid: String,
+    /// Whether nothing is to be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
     /// Type of the object sent.
     pub kind: GroupVersionKind,
-    /// Resource asked for.
-    pub resource: GroupVersionResource,
-    /// Subresource asked for.
+    /// Name of the object; absent when the server is to generate it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sub_resource: Option<String>,
+    pub name: Option<String>,
+    /// Namespace of the object, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The object; `null` counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Value>,
+    /// The object before the change; `null` counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_object: Option<Value>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`; any text is let through, as the server does.
+    pub operation: String,
+    /// Options of the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
     /// Type of the original request, before conversion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_kind: Option<GroupVersionKind>,
@@ -113,26 +130,35 @@ pub struct AdmissionRequest {
     /// Subresource of the original request, before conversion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_sub_resource: Option<String>,
-    /// Name of the object; absent when the server is to generate it.
+    /// Resource asked for.
+    pub resource: GroupVersionResource,
+    /// Subresource asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Namespace of the object, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`; any text is let through, as the server does.
-    pub operation: String,
+    pub sub_resource: Option<String>,
+    /// Identifies the request; copied into the response.
+    pub uid: String,
     /// Who asks.
     pub user_info: UserInfo,
-    /// The object; `null` counts as absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<Value>,
-    /// The object before the change; `null` counts as absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old_object: Option<Value>,
-    /// Whether nothing is to be stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-    /// Options of the operation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub options: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_are_written_in_the_order_of_their_names() {
+        let kind = json!({"group": "apps", "kind": "Deployment", "version": "v1"});
+        let resource = json!({"group": "apps", "resource": "deployments", "version": "v1"});
+        let complete = json!({
+            "dryRun": true, "kind": kind, "name": "web", "namespace": "team-a", "object": {"b": 1, "a": 2},
+            "oldObject": {}, "operation": "UPDATE", "options": {}, "requestKind": kind, "requestResource": resource,
+            "requestSubResource": "scale", "resource": resource, "subResource": "scale", "uid": "u1",
+            "userInfo": {"extra": {}, "groups": ["g"], "uid": "u2", "username": "n"},
+        });
+        let request = Request::Admission(Box::new(serde_json::from_value(complete.clone()).unwrap()));
+        assert_eq!(serde_json::to_string(&request).unwrap(), complete.to_string());
+        assert_eq!(request.to_json(), complete);
+    }
 }

@@ -41,7 +41,15 @@ impl Span {
 
     /// The text of the line on which the range starts, without its line break.
     pub fn quoted_line(&self) -> &str {
-        self.file.text.lines().nth(self.line - 1).unwrap_or("")
+        self.lines().next().unwrap_or("")
+    }
+
+    /// The lines from the one on which the range starts to the end of the file. The lines before are not looked at: a
+    /// report quotes every case of a long suite.
+    pub fn lines(&self) -> std::str::Lines<'_> {
+        let text = &self.file.text;
+        let before = text.get(..self.offset).unwrap_or(text);
+        text[before.rfind('\n').map_or(0, |end| end + 1)..].lines()
     }
 }
 

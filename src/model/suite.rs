@@ -132,16 +132,29 @@ pub enum CaseBody {
 /// A request and the expected answer.
 #[derive(Debug)]
 pub struct RequestCase {
-    /// What arrives.
-    pub request: Request,
+    /// What arrives. Shared with the report of the case.
+    pub request: Arc<Request>,
     /// Settings the policy runs with; validated before every evaluation.
     pub settings: Arc<Settings>,
-    /// Whether a request that no metadata rule selects is an error.
-    pub enforce_rules: bool,
+    /// What becomes of a request that no metadata rule selects.
+    pub rules: RulesMode,
     /// Answers for host calls.
     pub answers: Arc<HostAnswers>,
     /// What is expected.
     pub expect: Arc<Expectation>,
+}
+
+/// What becomes of a request that no metadata rule selects, so that the policy would not be asked in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RulesMode {
+    /// It is an error.
+    #[default]
+    Enforce,
+    /// The case is skipped: for `objects`, of which a policy is asked about some.
+    Skip,
+    /// The policy is asked all the same.
+    Ignore,
 }
 
 /// Settings and whether the policy takes them.
@@ -259,7 +272,7 @@ pub enum VerdictWord {
     /// Allowed, mutated or not.
     Accept,
     /// Allowed and mutated as described.
-    Mutate(MutateExpectation),
+    Mutate(Box<MutateExpectation>),
     /// Rejected by the policy itself, without a patch, with this text.
     Deny(TextExpectation),
 }

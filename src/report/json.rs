@@ -7,13 +7,13 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::model::answer::{AdmissionResponse, Fault};
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport, Unavailable,
 };
+use crate::model::request::Request;
 
 use super::{Format, escape};
 
@@ -88,7 +88,7 @@ struct Case<'a> {
     xfail_reason: Option<&'a str>,
     warnings: &'a [String],
     log: &'a GuestLog,
-    request: Option<&'a Value>,
+    request: Option<&'a Request>,
 }
 
 /// A fault, or the reason why a policy could not be had.
@@ -197,7 +197,7 @@ fn case<'a>(run: &'a RunReport, report: &'a CaseReport) -> Case<'a> {
         xfail_reason,
         warnings: &report.warnings,
         log: &report.log,
-        request: report.request.as_ref(),
+        request: report.request.as_deref(),
     }
 }
 
@@ -228,6 +228,8 @@ impl<'a> From<&'a Mismatch> for Difference<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::testing;
     use super::*;
 

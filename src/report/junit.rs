@@ -122,7 +122,11 @@ fn description(case: &CaseReport) -> String {
                 let heading = wording::about(mismatch);
                 let expected = escape::cut(&mismatch.expected, LONGEST_TEXT / 4);
                 let actual = escape::cut(&mismatch.actual, LONGEST_TEXT / 4);
-                format!("{heading}\n{}\n{}\n", diff::unified(&expected, &actual).join("\n"), at(&mismatch.span))
+                format!(
+                    "{heading} (- expected, + actual)\n{}\n{}\n",
+                    diff::unified(&expected, &actual).join("\n"),
+                    at(&mismatch.span)
+                )
             });
             parts.collect::<Vec<_>>().join("\n")
         }
@@ -138,7 +142,7 @@ fn description(case: &CaseReport) -> String {
 /// What went in and out of the policy, for people who have nothing but the report.
 fn attach_output(run: &RunReport, case: &CaseReport, test_case: &mut TestCase) {
     let mut exchanged = Vec::new();
-    if let Some(Ok(request)) = case.request.as_ref().map(serde_json::to_string_pretty) {
+    if let Some(Ok(request)) = case.request.as_deref().map(serde_json::to_string_pretty) {
         exchanged.push(format!("request:\n{}", bounded(&request)));
     }
     if let Some(Ok(response)) = case.response.as_ref().map(serde_json::to_string_pretty) {

@@ -154,7 +154,7 @@ fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
         Outcome::Failed(mismatches) => {
             for mismatch in mismatches {
                 let at = escape::markdown(wording::about(mismatch));
-                say(format!("{} <code>{at}</code>\n", mismatch.kind.word()));
+                say(format!("{} <code>{at}</code> (- expected, + actual)\n", mismatch.kind.word()));
                 let lines = diff::unified(&mismatch.expected, &mismatch.actual).join("\n");
                 say(escape::markdown_block("diff", &bounded(&lines)));
             }

@@ -12,6 +12,7 @@ use crate::model::outcome::{
     UnavailableStage,
 };
 use crate::model::policy::{Digest, ExecutionMode};
+use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
 
 use super::Format;
@@ -123,7 +124,7 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         outcome,
         span: span(file, name),
         duration: Duration::from_micros(143),
-        request: Some(json!({"uid": "1", "operation": "CREATE"})),
+        request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})))),
         response: Some(AdmissionResponse { uid: "1".into(), allowed: true, ..AdmissionResponse::default() }),
         fault: None,
         calls: Vec::new(),

@@ -24,10 +24,10 @@ const QUOTED: usize = 80;
 pub(super) fn payload(request: &Request, settings: &Settings) -> Vec<u8> {
     #[derive(Serialize)]
     struct Payload<'a> {
-        request: Value,
+        request: &'a Request,
         settings: &'a Settings,
     }
-    to_json(&Payload { request: request.to_json(), settings })
+    to_json(&Payload { request, settings })
 }
 
 /// The document settings validation is called with: the settings themselves.

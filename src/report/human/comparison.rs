@@ -1,4 +1,4 @@
-//! Expected and actual: beside each other where there is room for both, below each other where there is not.
+//! Expected and actual: single values below each other, documents beside each other where there is room for both.
 
 use std::io;
 use std::ops::Range;
@@ -30,10 +30,8 @@ pub(super) fn comparison(page: &mut Page<'_>, expected: &str, actual: &str) -> i
     let columns = page.columns() - DETAIL;
     let is_wide = page.columns() >= WIDE;
     let lines = match rows[..] {
-        // Two sentences that would have to be broken are easier to compare below each other.
-        [Row::Changed(Some(expected), Some(actual))] if !is_wide || !fit_beside(expected, actual, columns) => {
-            stacked(expected, actual, columns)
-        }
+        // Where two sentences part is easier to see below each other, and most reports are of nothing else.
+        [Row::Changed(Some(expected), Some(actual))] => stacked(expected, actual, columns),
         _ if is_wide => side_by_side(&rows, columns),
         _ => unified(&rows, columns),
     };
@@ -44,10 +42,6 @@ pub(super) fn comparison(page: &mut Page<'_>, expected: &str, actual: &str) -> i
         page.line(DETAIL, &[piece(format!("… {} more lines", lines.len() - MOST_LINES), DIM)])?;
     }
     Ok(())
-}
-
-fn fit_beside(left: &str, right: &str, columns: usize) -> bool {
-    layout::width(left).max("expected".len()) + layout::width(GUTTER) + layout::width(right) <= columns
 }
 
 /// Two columns under two headings. The left one is only as wide as it must be, so that short values stay together.
@@ -207,9 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn short_values_stay_together() {
-        assert_eq!(compared("deny", "allow", 100), ["expected │ actual", "deny     │ allow"]);
-        assert_eq!(compared("deny", "allow", 60), ["expected  deny", "actual    allow"]);
+    fn single_values_stand_below_each_other() {
+        for width in [60, 100] {
+            assert_eq!(compared("deny", "allow", width), ["expected  deny", "actual    allow"]);
+        }
+    }
+
+    #[test]
+    fn short_lines_of_documents_stay_together() {
+        assert_eq!(compared("a\nb", "a\nc", 100), ["expected │ actual", "a        │ a", "b        │ c"]);
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_too_long_for_columns_stand_below_each_other() {
+    fn sentences_part_in_the_same_column() {
         let (expected, actual) = ("the labels are missing: owner, team", "the labels are missing: cost-center, owner");
         assert_eq!(
             compared(expected, actual, 80),

@@ -267,7 +267,7 @@ fn help(page: &mut Page<'_>, text: Option<&str>) -> io::Result<()> {
 fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
     if page.style.verbosity > 0 {
         for (label, document) in [
-            ("request", case.request.as_ref().map(serde_json::to_string_pretty)),
+            ("request", case.request.as_deref().map(serde_json::to_string_pretty)),
             ("response", case.response.as_ref().map(serde_json::to_string_pretty)),
         ] {
             if let Some(Ok(text)) = document {
@@ -362,10 +362,8 @@ fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
 /// What took longest, where that is of interest.
 fn slowest(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let is_wanted = page.style.verbosity > 0 || page.style.status >= StatusLevel::Slow;
-    if run.cases.len() <= 10 && !is_wanted {
-        return Ok(());
-    }
-    let cases = wording::slowest(run, 3);
+    let mut cases = wording::slowest(run, 3);
+    cases.retain(|case| is_wanted || case.duration >= SLOW);
     list(page, "slowest", &cases, |case| {
         vec![
             piece(format!("{:>9}", wording::duration(case.duration)), PLAIN),

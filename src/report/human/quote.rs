@@ -22,7 +22,7 @@ pub(super) fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result
         return Ok(());
     }
     let covered = covered(span);
-    let lines: Vec<&str> = span.file.text.lines().skip(span.line - 1).take(covered.min(MOST_LINES)).collect();
+    let lines: Vec<&str> = span.lines().take(covered.min(MOST_LINES)).collect();
     let gutter = (span.line + lines.len()).saturating_sub(1).to_string().len();
     for (offset, line) in lines.iter().enumerate() {
         let number = span.line + offset;
@@ -64,8 +64,18 @@ fn marked(span: &Span, line: &str, room: usize) -> (String, usize, usize) {
     if columns + length.min(room / 2) <= room {
         return (layout::fit(&shown, room), columns, length.min(room.saturating_sub(columns)).max(1));
     }
-    // The place lies beyond the right edge: show the line from there on.
-    (layout::fit(&format!("…{within}{after}"), room), 1, length.min(room.saturating_sub(2)).max(1))
+    // The place lies beyond the right edge: show the end of the line, or the place with some of what leads to it.
+    let behind = layout::width(&within) + layout::width(&after);
+    let before = end_of(&before, room.saturating_sub(behind + 1).max(room / 3));
+    let column = 1 + layout::width(before);
+    let length = length.min(room.saturating_sub(column + 1)).max(1);
+    (layout::fit(&format!("…{before}{within}{after}"), room), column, length)
+}
+
+/// The end of `text` that fits into `columns`.
+fn end_of(text: &str, columns: usize) -> &str {
+    let starts = text.char_indices().rev().take(columns).map(|(start, _)| &text[start..]);
+    starts.take_while(|end| layout::width(end) <= columns).last().unwrap_or("")
 }
 
 #[cfg(test)]
@@ -101,7 +111,18 @@ mod tests {
     fn a_place_beyond_the_edge_is_moved_into_view() {
         let text = format!("expect: {{ {} deny: x }}", "very ".repeat(30));
         let shown = quoted(&text, "deny: x", 60);
-        assert!(shown.contains("│ …deny: x }\n"), "{shown}");
+        let lines: Vec<&str> = shown.lines().skip(1).collect();
+        assert!(lines[0].starts_with("1 │ …") && lines[0].ends_with("very very  deny: x }"), "{shown}");
+        assert_eq!(layout::width(lines[0]), 60 - DETAIL, "{shown}");
+        assert_eq!(lines[1].find("^^^^^^^"), Some(lines[0].find("deny").unwrap() - '…'.len_utf8() + 1), "{shown}");
+    }
+
+    #[test]
+    fn a_long_place_beyond_the_edge_keeps_some_of_what_leads_to_it() {
+        let text = format!("expect: {{ {} deny: {} }}", "very ".repeat(30), "long ".repeat(30));
+        let shown = quoted(&text, &format!("deny: {}", "long ".repeat(30)), 60);
+        assert!(shown.contains("very  deny: long "), "{shown}");
+        assert!(shown.lines().all(|line| layout::width(line) <= 60 - DETAIL), "{shown}");
     }
 
     #[test]
