@@ -1,6 +1,6 @@
 //! `cluster:` becomes objects a policy can read: files and inline manifests, indexed once for all cases that share them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::model::source::Span;
 pub(crate) struct Clusters<'a> {
     files: &'a Files,
     kinds: &'a Kinds,
-    facts: Arc<ClusterKinds>,
+    /// Made of `kinds` when the first cluster needs them.
+    facts: OnceCell<Arc<ClusterKinds>>,
     /// The objects of each file read so far; nothing for a file with mistakes.
     members: RefCell<HashMap<PathBuf, Arc<Vec<Member>>>>,
     /// The clusters made so far.
@@ -48,13 +49,18 @@ type Problem = (String, Option<String>);
 
 impl<'a> Clusters<'a> {
     pub(crate) fn new(files: &'a Files, kinds: &'a Kinds) -> Self {
-        let facts = kinds.stored().map(|info| {
-            let resource =
-                ContextAwareResource { api_version: info.api_version(), kind: info.kind.clone().into_owned() };
-            (resource, ClusterKind { plural: info.plural.clone().into_owned(), is_namespaced: info.is_namespaced })
-        });
-        let facts = Arc::new(facts.collect());
-        Self { files, kinds, facts, members: RefCell::default(), clusters: RefCell::default() }
+        Self { files, kinds, facts: OnceCell::default(), members: RefCell::default(), clusters: RefCell::default() }
+    }
+
+    fn facts(&self) -> &Arc<ClusterKinds> {
+        self.facts.get_or_init(|| {
+            let facts = self.kinds.stored().map(|info| {
+                let resource =
+                    ContextAwareResource { api_version: info.api_version(), kind: info.kind.clone().into_owned() };
+                (resource, ClusterKind { plural: info.plural.clone().into_owned(), is_namespaced: info.is_namespaced })
+            });
+            Arc::new(facts.collect())
+        })
     }
 
     /// The cluster a `cluster:` describes; an empty list is a cluster without objects.
@@ -90,7 +96,7 @@ impl<'a> Clusters<'a> {
     }
 
     fn assemble(&self, sources: &[(Source, Span, Arc<Vec<Member>>)], mistakes: &mut Mistakes) -> Cluster {
-        let mut cluster = Cluster { kinds: Arc::clone(&self.facts), ..Cluster::default() };
+        let mut cluster = Cluster { kinds: Arc::clone(self.facts()), ..Cluster::default() };
         for (_, span, members) in sources {
             for member in members.iter() {
                 let place = (member.namespace.clone(), member.name.clone());
@@ -149,7 +155,7 @@ impl<'a> Clusters<'a> {
             return Err(("the document has no `apiVersion` and `kind`".into(), Some(help.into())));
         };
         let resource = ContextAwareResource { api_version: api_version.into(), kind: kind.into() };
-        let Some(info) = self.facts.get(&resource) else {
+        let Some(info) = self.facts().get(&resource) else {
             let near = self.kinds.nearest(api_version, kind).map(|near| format!("{near}; else ")).unwrap_or_default();
             let help = format!("{near}name the file of its CustomResourceDefinition under `crds:`");
             return Err((format!("unknown kind `{kind}` of `{api_version}`"), Some(help)));
