@@ -40,12 +40,29 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
         for mistake in mistakes {
             let mut text = String::new();
             if handler.render_report(&mut text, mistake).is_ok() {
-                let _ = writeln!(stderr, "{}\n", escape::without_commands(text.trim_end()));
+                let _ = writeln!(stderr, "{}\n", harmless(text.trim_end()));
             }
         }
     }
     let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
     let _ = writeln!(stderr, "verify: {error}{help}");
+}
+
+/// A mistake quotes what a stranger may have written: nothing of it but our own colours reaches the terminal, and no
+/// line of it is a command to a runner.
+fn harmless(rendered: &str) -> String {
+    let mut safe = String::with_capacity(rendered.len());
+    let mut rest = rendered;
+    while let Some(start) = rest.find("\x1b[") {
+        let parameters = rest[start + 2..].trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
+        let end = rest.len() - parameters.len() + usize::from(parameters.starts_with('m'));
+        let is_colour = parameters.starts_with('m');
+        safe.push_str(&escape::visible(&rest[..start]));
+        safe.push_str(&if is_colour { rest[start..end].to_owned() } else { escape::visible(&rest[start..end]) });
+        rest = &rest[end..];
+    }
+    safe.push_str(&escape::visible(rest));
+    safe.lines().map(escape::without_commands).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a variable is set to anything.
@@ -115,5 +132,16 @@ impl Progress for Bar {
 
     fn case_finished(&self, _report: &CaseReport) {
         self.0.inc(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_text_keeps_colours_and_loses_its_teeth() {
+        let rendered = "\x1b[31m×\x1b[0m a\n  ::error::b\n##[group]c\x1b[2Jd\x1b]0;e\x07";
+        assert_eq!(harmless(rendered), "\x1b[31m×\x1b[0m a\n  \\::error::b\n##\\[group]c␛[2Jd␛]0;e␇");
     }
 }

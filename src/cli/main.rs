@@ -9,14 +9,16 @@ mod suites;
 use std::ffi::OsString;
 use std::panic::catch_unwind;
 
-use clap::{CommandFactory, Parser};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command};
 use self::exit_code::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
-    let cli = match Cli::try_parse_from(arguments) {
+    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -43,6 +45,18 @@ fn dispatch(cli: Cli) -> ExitCode {
             console::print(&String::from_utf8_lossy(&script))
         }
     }
+}
+
+/// The command line. A variable of the environment that is empty counts as not set: workflows pass on what they were
+/// given, which often is nothing.
+fn command() -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    Cli::command().mut_subcommands(|subcommand| {
+        subcommand.mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+            _ => argument,
+        })
+    })
 }
 
 /// `verify suite.yml` means `verify run suite.yml`.

@@ -42,13 +42,29 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     bar.clear();
     match result {
         Ok(run) => match outputs.write(&run) {
-            Ok(()) => ExitCode::of(&run, arguments.no_fail),
+            Ok(()) => {
+                name_idle_policies(&run);
+                ExitCode::of(&run, arguments.no_fail)
+            }
             Err(message) => {
                 console::complain(&message);
                 ExitCode::Usage
             }
         },
         Err(error) => refused(&error, color),
+    }
+}
+
+/// Reports tell why a policy could not be had at its cases. One that no case uses has none, but decides about the exit
+/// code all the same.
+fn name_idle_policies(run: &RunReport) {
+    for (policy, why) in run.policies.iter().filter_map(|policy| Some((policy, policy.unavailable.as_ref()?))) {
+        if !run.cases.iter().any(|case| case.suite == policy.suite && case.policy == policy.name) {
+            let place = why.span.as_ref().unwrap_or(&policy.span).file_and_line();
+            let (place, name) = (report::escape::terminal_line(&place), report::escape::terminal_line(&policy.name));
+            let message = report::escape::terminal(&why.message);
+            console::complain(&format!("{place}: the policy `{name}`, which no case uses, cannot be had: {message}"));
+        }
     }
 }
 
@@ -67,7 +83,10 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
         ListFormat::Human => {
             cases.iter().map(|case| report::escape::terminal_line(&case.id) + "\n").collect::<String>()
         }
-        ListFormat::Json => serde_json::to_string_pretty(&cases).expect("a list of texts is plain JSON") + "\n",
+        ListFormat::Json => {
+            let text = serde_json::to_string_pretty(&cases).expect("a list of texts is plain JSON");
+            report::escape::json(&text) + "\n"
+        }
     })
 }
 

@@ -45,6 +45,10 @@ pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite
     let files = Files::of_suite(path).map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
+    // Without a line there is nothing to quote, so the message has to name the file.
+    if file.text.trim().is_empty() {
+        return Err(vec![unreadable(path, "it is empty")]);
+    }
     let mut mistakes = Mistakes::default();
     let suite = read_suite(&file, &files, overrides, &mut mistakes);
     match suite {
@@ -120,13 +124,17 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
 fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
     let mut scope = Scope::default();
     for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
-        let is_overridden = overrides.iter().any(|(name, _)| *name == key.name);
-        let value = if is_overridden { value.clone() } else { substitute(value, &[&scope], mistakes) };
+        // The value may use another variable; what takes its place is final.
+        let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
+        let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
         scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
+        if let Some(text) = text {
+            scope.override_with(&key.name, text);
+        }
     }
-    for (name, text) in overrides {
-        if !scope.override_with(name, text) {
-            let known: Vec<&str> = scope.names().collect();
+    for (name, _) in overrides {
+        let known: Vec<&str> = scope.names().collect();
+        if !known.contains(&name.as_str()) {
             let help = mistake::suggestion(name, &known);
             mistakes.add_with_help(&root.span, format!("`--var {name}=…`: the suite has no such variable"), help);
         }

@@ -162,7 +162,8 @@ pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
 /// One word of a POSIX shell command that stands for exactly `text`.
 ///
 /// The result is printed into logs, so it must not hold what [`terminal`] would change: `##` is broken up by a pair of
-/// quotes that the shell removes, and control characters use `$'…'`, which dash lacks but POSIX.1-2024 has.
+/// quotes that the shell removes, and control characters are made by `printf`, because dash has no `$'…'`. Line breaks
+/// at the end of `text` are lost then; no name has them.
 pub fn shell(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -171,13 +172,14 @@ pub fn shell(text: &str) -> String {
     if visible(text) == text && !text.contains('\n') {
         return format!("'{}'", text.replace('\'', "'\\''").replace("##", "##''"));
     }
-    let mut word = String::from("$'");
+    let mut word = String::from("\"$(printf '");
     for c in text.chars() {
         match c {
-            '\n' => word.push_str("\\n"),
-            '\'' | '\\' => word.extend(['\\', c]),
-            // Bytes rather than code points: the bash of macOS is too old for `\u`.
-            c if c.is_ascii_control() || c == '#' || is_deceptive(c) => {
+            '\\' => word.push_str("\\\\"),
+            '%' => word.push_str("%%"),
+            // Bytes rather than code points, which not every printf knows. An interactive shell looks for `!`
+            // everywhere, and `-` might begin an option.
+            c if c.is_ascii_control() || "'#!-".contains(c) || is_deceptive(c) => {
                 for byte in c.to_string().bytes() {
                     // Writing to a String cannot fail.
                     let _ = write!(word, "\\{byte:03o}");
@@ -186,7 +188,7 @@ pub fn shell(text: &str) -> String {
             c => word.push(c),
         }
     }
-    word.push('\'');
+    word.push_str("')\"");
     word
 }
 
@@ -252,14 +254,25 @@ mod tests {
 
     #[test]
     fn shell_words_stand_for_the_text_they_quote() {
-        for text in
-            ["suite.yml", "a b", "it's", "", "##[group] $HOME `x` \"y\" \\", "a\nb", "\x1b[1m'#", "é › ü", "\u{202e}"]
-        {
+        for text in [
+            "suite.yml",
+            "a b",
+            "it's",
+            "",
+            "##[group] $HOME `x` \"y\" \\",
+            "a\nb",
+            "\x1b[1m'#",
+            "--100%!\\\t%s",
+            "é › ü",
+            "\u{202e}",
+        ] {
             let quoted = shell(text);
             assert_eq!(terminal(&quoted), quoted, "{text:?} is not safe to print");
-            let output =
-                std::process::Command::new("bash").args(["-c", &format!("printf %s {quoted}")]).output().unwrap();
-            assert_eq!(String::from_utf8_lossy(&output.stdout), text, "{quoted}");
+            for shell in ["sh", "bash"] {
+                let line = format!("printf %s {quoted}");
+                let output = std::process::Command::new(shell).args(["-c", &line]).output().unwrap();
+                assert_eq!(String::from_utf8_lossy(&output.stdout), text, "{shell}: {quoted}");
+            }
         }
     }
 }

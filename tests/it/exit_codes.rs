@@ -1,0 +1,390 @@
+//! What each exit code is for, and that every mistake is told with its file and line.
+
+use crate::support::{POD, Repository, guests, line_of};
+
+/// A suite with one policy that accepts everything; `cases` follow, with their two blanks of indentation.
+fn suite(cases: &str) -> String {
+    format!("version: 1\nname: table\npolicies:\n  yes: {{ uri: \"yes.wasm\" }}\ncases:\n{}", cases.replace("POD", POD))
+}
+
+fn repository(suite: &str) -> Repository {
+    Repository::with_suite(suite).guest("wapc-accepts").replying("yes", r#"{"valid":true,"accepted":true}"#)
+}
+
+const GOOD: &str = "  - { name: fine, object: POD, expect: allow }\n";
+
+/// Runs a suite with a mistake on the line that holds `# here`; nothing must have been run.
+#[track_caller]
+fn refuses(text: &str, says: &[&str]) {
+    let place = format!("suite.yml:{}:", line_of(text, "# here"));
+    let run = repository(text).verify(&["suite.yml"]).run().exits_with(2).reports_nothing().says(says);
+    run.says(&[&place, "nothing was run"]);
+}
+
+#[test]
+fn a_good_suite_is_zero() {
+    repository(&suite(GOOD)).verify(&[]).run().exits_with(0).says(&["1 test: 1 passed"]);
+}
+
+#[test]
+fn words_that_mean_nothing_are_two_with_their_place() {
+    refuses(&suite("  - name: a\n    objet: POD # here\n    expect: allow\n"), &["unknown key `objet`", "`object`"]);
+    refuses(&suite("  - { name: a, policy: yse, object: POD, expect: allow } # here\n"), &["policy `yse`", "`yes`"]);
+    refuses(&suite("  - name: ${who} # here\n    object: POD\n    expect: allow\n"), &["who"]);
+    refuses(&suite("  - { name: a, object: POD, expect: alow } # here\n"), &["alow", "allow"]);
+    refuses(&suite("  - { name: a, object: POD, expect: { fault: oops } } # here\n"), &["oops"]);
+    refuses(&suite("  - { name: a, object: POD, variant: strict, expect: allow } # here\n"), &["variant `strict`"]);
+    refuses(&suite("  - { name: a, object: POD, timeout: 2, expect: allow } # here\n"), &["timeout"]);
+    refuses(&suite("  - { name: a, object: POD, timeout: 2 apples, expect: allow } # here\n"), &["2 apples"]);
+    refuses(
+        &suite("  - { name: a, object: POD, expect: { deny: { matches: '(' } } } # here\n"),
+        &["regular expression"],
+    );
+    let vars = suite(GOOD).replace("policies:", "vars:\n  idle: 1 # here\npolicies:");
+    refuses(&vars, &["nothing uses the variable `idle`"]);
+    refuses(&suite(GOOD).replace("version: 1", "version: 2 # here"), &["version 2"]);
+    refuses(&suite(GOOD).replace("name: table", "requires: '>=99' # here"), &["requires verify >=99"]);
+}
+
+#[test]
+fn a_name_used_twice_is_two_and_names_both_lines() {
+    let text =
+        suite("  - { name: same, object: POD, expect: allow }\n  - { name: same, object: POD, expect: deny } # here\n");
+    let first = format!("line {}", line_of(&text, "name: same"));
+    refuses(&text, &["`same` is used twice", &first]);
+}
+
+#[test]
+fn files_that_are_not_there_are_two_with_their_place() {
+    refuses(&suite("  - { name: a, object: gone.yaml, expect: allow } # here\n"), &["no file `gone.yaml`"]);
+    refuses(
+        &suite("  - { name: a, objects: gone/*.yaml, expect: allow } # here\n"),
+        &["no file matches `gone/*.yaml`"],
+    );
+    let no_module = suite(GOOD).replace("\"yes.wasm\" }", "gone.wasm } # here");
+    refuses(&no_module, &["no file `gone.wasm`"]);
+    let no_metadata = suite(GOOD).replace("\"yes.wasm\" }", "yes.wasm, metadata: gone.yml } # here");
+    refuses(&no_metadata, &["no file `gone.yml`"]);
+    refuses(&suite("  - { name: a, object: POD, replay: gone.yml, expect: allow } # here\n"), &["no file `gone.yml`"]);
+    refuses(
+        &suite("  - { name: a, object: POD, settings: gone.yml, expect: allow } # here\n"),
+        &["no file `gone.yml`"],
+    );
+}
+
+#[test]
+fn broken_yaml_is_two_with_its_place() {
+    let text = suite("  - name: a\n    object: [ # here\n    expect: allow\n");
+    repository(&text).verify(&[]).run().exits_with(2).reports_nothing().says(&["suite.yml:"]);
+    refuses(&suite("  - name: a\n    name: b # here\n    object: POD\n    expect: allow\n"), &["name"]);
+    let twice = suite(GOOD) + "cases: [] # here\n";
+    refuses(&twice, &["cases"]);
+    repository("just a text\n").verify(&[]).run().exits_with(2).says(&["suite.yml:1:1", "a suite is a mapping"]);
+    repository("").verify(&[]).run().exits_with(2).says(&["suite.yml"]);
+}
+
+#[test]
+fn a_fixture_that_cannot_be_parsed_is_shown_at_its_own_line() {
+    let text = suite(
+        "  - { name: a, object: broken.yaml, expect: allow }\n  - { name: b, object: broken.json, expect: allow }\n",
+    );
+    let repository = repository(&text).write("broken.yaml", "a: 1\nb: [\n").write("broken.json", "{\n  \"a\": 1,\n}\n");
+    repository.verify(&[]).run().exits_with(2).reports_nothing().says(&[
+        "broken.yaml:",
+        "broken.json:3:",
+        "2 mistakes",
+    ]);
+}
+
+#[test]
+fn nothing_outside_the_repository_is_read() {
+    let outside = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(outside.path(), "secret: sesame").unwrap();
+    let absolute = outside.path().to_str().unwrap().to_owned();
+    for path in ["../outside.yaml", "a/../../outside.yaml", absolute.as_str(), &format!("file://{absolute}")] {
+        refuses(&suite(&format!("  - {{ name: a, object: \"{path}\", expect: allow }} # here\n")), &["repository"]);
+    }
+    for case in ["object: link.yaml", "objects: \"l*.yaml\"", "object: POD, settings: link.yaml"] {
+        let text = suite(&format!("  - {{ name: a, {case}, expect: allow }}\n"));
+        let repository = repository(&text);
+        std::os::unix::fs::symlink(outside.path(), repository.path("link.yaml")).unwrap();
+        let run = repository.verify(&[]).run().exits_with(2).reports_nothing();
+        run.says(&["leads out of the repository", "suite.yml:6:"]).never_says("sesame");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_in_one_go_in_the_order_of_the_file() {
+    let text = suite("  - { name: a, objct: POD, expect: allow }\n  - { name: b, object: gone.yaml, expect: allow }\n")
+        + "x-fine: 1\nstray: 1\n";
+    let run = repository(&text).verify(&[]).run().exits_with(2).says(&["mistakes"]);
+    let places: Vec<usize> =
+        ["suite.yml:6:", "suite.yml:7:", "suite.yml:9:"].map(|place| run.stderr.find(place).expect(place)).into();
+    assert!(places.is_sorted(), "{run}");
+}
+
+#[test]
+fn mistakes_of_several_suites_are_told_together() {
+    let repository = repository(&suite("  - { name: a, objct: 1, expect: allow }\n"))
+        .write("b.suite.yml", suite("  - { name: b, object: gone.yaml, expect: allow }\n"));
+    repository.verify(&[]).run().exits_with(2).says(&["suite.yml:6:", "b.suite.yml:6:"]);
+}
+
+#[test]
+fn suites_of_gator_and_missing_ones_are_two() {
+    let gator = "kind: Suite\napiVersion: test.gatekeeper.sh/v1alpha1\ntests: []\n";
+    repository(gator).verify(&[]).run().exits_with(2).says(&["gator", "suite.yml:1:"]);
+    repository("").verify(&["gone.yml"]).run().exits_with(2).reports_nothing().says(&["gone.yml"]);
+    Repository::new().verify(&[]).run().exits_with(2).says(&["no suite.yml"]);
+    Repository::new().verify(&["*.nothing"]).run().exits_with(2).says(&["*.nothing"]);
+}
+
+#[test]
+fn bad_flags_are_two() {
+    let repository = repository(&suite(GOOD));
+    for arguments in [
+        &["--frobnicate"] as &[&str],
+        &["--filter", "("],
+        &["--jobs", "0"],
+        &["--report", "pdf"],
+        &["--report", "json="],
+        &["--status", "loud"],
+        &["--var", "novalue"],
+        &["--max-memory", "5 bananas"],
+        &["--tag", "a,,b"],
+    ] {
+        repository.verify(arguments).run().exits_with(2).reports_nothing().says(&[arguments[0]]);
+    }
+    let both = repository.verify(&["--report", "json", "--report", "junit"]).run().exits_with(2).reports_nothing();
+    both.says(&["stdout carries one report", "`json`", "`junit`"]);
+    repository.verify(&["--var", "stranger=1"]).run().exits_with(2).says(&["stranger"]);
+    repository.verify(&["--help"]).run().exits_with(0);
+    repository.verify(&["--version"]).run().exits_with(0);
+}
+
+#[test]
+fn an_empty_selection_is_four_unless_it_is_allowed() {
+    let repository = repository(&suite(GOOD));
+    repository
+        .verify(&["--filter", "nothing"])
+        .run()
+        .exits_with(4)
+        .reports_nothing()
+        .says(&["1 case", "--allow-empty"]);
+    repository.verify(&["--filter", "nothing", "--allow-empty"]).run().exits_with(0);
+    repository.verify(&["--filter", "nothing", "--no-fail"]).run().exits_with(4);
+    repository.verify(&["list", "--filter", "nothing"]).run().exits_with(4);
+    self::repository(&suite("  []\n")).verify(&[]).run().exits_with(4);
+}
+
+#[test]
+fn only_is_for_people_and_refused_in_ci() {
+    let text = suite(
+        "  - { name: a, object: POD, expect: deny }\n  - { name: b, object: POD, only: true, expect: allow } # here\n",
+    );
+    let repository = repository(&text);
+    repository.verify(&[]).run().exits_with(0).says(&["1 test"]);
+    let place = format!("suite.yml:{}:", line_of(&text, "# here"));
+    for name in ["CI", "TF_BUILD"] {
+        repository.verify(&[]).env(name, "true").run().exits_with(2).reports_nothing().says(&["`only`", &place]);
+    }
+    repository.verify(&[]).env("GITHUB_ACTIONS", "true").run().exits_with(2).says(&[&place]);
+    repository.verify(&[]).env("CI", "").run().exits_with(0);
+}
+
+#[test]
+fn a_fault_is_never_a_denial() {
+    let denials = "  - { name: strict, object: POD, expect: { deny: \"not today\" } }\n  - { name: loose, object: POD, expect: deny }\n";
+    for (guest, kind) in [
+        ("wapc-trap", "trap"),
+        ("wapc-loop", "timeout"),
+        ("wapc-garbage-reply", "invalid-response"),
+        ("wapc-guest-error", "settings"),
+        ("wapc-succeeds-silently", "settings"),
+        ("wapc-init-traps", "init"),
+        ("wasi-garbage-reply", "invalid-response"),
+        ("wasi-trap", "trap"),
+    ] {
+        let mode = if guest.starts_with("wasi") { ", executionMode: wasi" } else { "" };
+        let timeout = if kind == "timeout" { "100ms" } else { "60s" };
+        let text = suite(denials).replace("\"yes.wasm\"", &format!("{guest}.wasm{mode}"));
+        let text = text + "  - { name: wanted, object: POD, expect: allow }\n";
+        let text = text.replace("cases:", &format!("defaults: {{ timeout: {timeout} }}\ncases:"));
+        let repository = Repository::with_suite(&text.replace("POD", POD)).guest(guest);
+        repository.verify(&[]).run().exits_with(1).says(&["suite.yml:7"]);
+        let report = repository.report(&[]);
+        for case in report.cases() {
+            assert_eq!(
+                (&case["outcome"], &case["fault"]["kind"]),
+                (&"error".into(), &kind.into()),
+                "{guest}: {case:#}"
+            );
+            assert_eq!(case["response"], serde_json::Value::Null, "{guest}");
+        }
+    }
+}
+
+#[test]
+fn a_denial_is_never_a_fault() {
+    let cases = "  - { name: a, object: POD, expect: { fault: guest } }\n  - { name: b, object: POD, expect: allow }\n";
+    let repository = repository(&suite(cases)).write("yes.wasm", guests::denying("not today"));
+    repository.verify(&[]).run().exits_with(1).says(&["2 failed", "suite.yml:6", "suite.yml:7", "not today"]);
+}
+
+#[test]
+fn settings_the_policy_refuses_are_one_with_its_words() {
+    let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
+                - name: denied and wanted\n    settings: { denied_labels: [a], mandatory_labels: [a] }\n    object: POD\n    expect: deny\n"
+        .replace("POD", POD);
+    let repository = Repository::with_suite(&text).policy("safe-labels");
+    let run = repository.verify(&[]).run().exits_with(1);
+    run.says(&["settings", "cannot be denied and mandatory at once: a", "suite.yml:5", "settingsCases"]);
+}
+
+#[test]
+fn a_host_call_nobody_answers_is_one_even_when_the_policy_gets_over_it() {
+    // This policy turns the error into a denial of its own, and the suite would even take that denial.
+    let text = "version: 1\npolicies:\n  licence:\n    uri: image-licence/policy.wasm\n    metadata: image-licence/metadata.yml\n    \
+                settings: { allowed: [MIT] }\ncases:\n  - name: unanswered\n    object: POD\n    expect: deny\n  \
+                - name: answered with an error\n    object: POD\n    host: { oci/v1/oci_manifest: { \"ghcr.io/acme/web:1\": { error: down } } }\n    \
+                expect: { deny: \"image ghcr.io/acme/web:1: manifest not available: Callback evaluation failure: down\" }\n"
+        .replace("POD", POD);
+    let repository = Repository::with_suite(&text).policy("image-licence");
+    let run = repository.verify(&[]).run().exits_with(1);
+    let run = run.says(&["1 passed", "1 error", "suite.yml:8", "nobody answers oci/v1/oci_manifest"]);
+    let run = run.says(&["host:", "oci/v1/oci_manifest: { \"ghcr.io/acme/web:1\":"]);
+
+    // What is printed is what has to be added: put it in, and the case has its verdict.
+    let advice = run.stdout.lines().find(|line| line.contains("oci/v1/oci_manifest: {")).unwrap().trim();
+    let entry = format!("    host:\n      {advice}\n");
+    let text = text.replacen("    expect: deny\n", &format!("{entry}    expect: deny\n"), 1);
+    let manifest = r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:0", "size": 1}, "layers": []}"#;
+    let fixed = repository.write("suite.yml", text).write("fixtures/manifest.json", manifest);
+    fixed.verify(&[]).run().exits_with(0);
+}
+
+#[test]
+fn an_answer_nobody_asked_for_is_one() {
+    let text = suite(
+        "  - name: a\n    object: POD\n    host:\n      net/v1/dns_lookup_host: { acme.test: [10.0.0.7] } # here\n    expect: allow\n",
+    );
+    let place = format!("suite.yml:{}", line_of(&text, "# here"));
+    repository(&text).verify(&[]).run().exits_with(1).says(&[&place, "net/v1/dns_lookup_host", "acme.test", "unused"]);
+}
+
+#[test]
+fn allow_does_not_cover_a_mutation() {
+    let text = "version: 1\npolicies:\n  labels:\n    uri: default-labels/policy.wasm\n    metadata: default-labels/metadata.yml\n    \
+                settings: { labels: { team: a } }\ncases:\n  - { name: a, object: POD, expect: allow }\n  \
+                - { name: b, object: POD, expect: accept }\n  - { name: c, object: POD, expect: mutate }\n  \
+                - { name: d, object: POD, expect: deny }\n"
+        .replace("POD", POD);
+    let repository = Repository::with_suite(&text).policy("default-labels");
+    repository.verify(&[]).run().exits_with(1).says(&["suite.yml:8", "mutated", "2 passed, 2 failed"]);
+    let outcomes = repository.report(&[]);
+    assert_eq!(outcomes.outcomes(), [("a", "failed"), ("b", "passed"), ("c", "passed"), ("d", "failed")]);
+}
+
+#[test]
+fn known_trouble_is_zero_until_it_is_over() {
+    let text = suite(
+        "  - { name: known, object: POD, xfail: \"acme#41\", expect: deny }\n  - { name: over, object: POD, xfail: \"acme#42\", expect: allow } # here\n",
+    );
+    let place = format!("suite.yml:{}", line_of(&text, "# here"));
+    let repository = repository(&text);
+    repository.verify(&[]).run().exits_with(1).says(&[&place, "acme#42", "1 failed", "1 xfailed"]);
+    repository.verify(&["--filter", "known"]).run().exits_with(0);
+    assert_eq!(repository.report(&[]).outcomes(), [("known", "xfailed"), ("over", "xpassed")]);
+}
+
+#[test]
+fn what_is_skipped_runs_again_when_its_day_has_come() {
+    let text = suite(
+        "  - { name: long ago, object: POD, skip: { reason: later, until: 2020-01-31 }, expect: deny }\n  \
+         - { name: not yet, object: POD, skip: { reason: later, until: 2999-01-31 }, expect: deny }\n  \
+         - { name: simply, object: POD, skip: no reason, expect: deny }\n",
+    );
+    let repository = repository(&text);
+    repository.verify(&[]).run().exits_with(1).says(&["1 failed, 2 skipped"]);
+    assert_eq!(
+        repository.report(&[]).outcomes(),
+        [("long ago", "failed"), ("not yet", "skipped"), ("simply", "skipped")]
+    );
+    refuses(&suite("  - { name: a, object: POD, skip: { reason: b, until: soon }, expect: deny } # here\n"), &["soon"]);
+}
+
+#[test]
+fn a_request_no_rule_selects_is_one_unless_that_is_expected() {
+    let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
+                - { name: deletes, oldObject: POD, expect: allow }\n"
+        .replace("POD", POD);
+    let run = Repository::with_suite(&text).policy("safe-labels").verify(&[]).run().exits_with(1);
+    run.says(&["suite.yml:5", "not-applicable", "rules: ignore", "1 error"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_two_before_anything_runs() {
+    let repository = repository(&suite(GOOD));
+    let run = repository.verify(&["--report", "junit=gone/report.xml"]).run().exits_with(2).reports_nothing();
+    run.says(&["gone/report.xml"]);
+    let run = repository.verify(&[]).on_github().env("GITHUB_STEP_SUMMARY", "gone/summary.md").run();
+    run.exits_with(2).says(&["gone/summary.md"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_finished_is_two() {
+    let run = repository(&suite(GOOD)).verify(&["--report", "json=/dev/full"]).run();
+    run.exits_with(2).says(&["/dev/full"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    repository(&suite(GOOD)).shell("{ verify --status all; echo code $? >&2; } | true").run().says(&["code 0"]);
+}
+
+#[test]
+fn a_module_that_cannot_be_had_is_three_and_the_other_policies_still_run() {
+    let text = suite(GOOD)
+        .replace("cases:", "  no: { uri: no.wasm }\n  metadata: { uri: yes.wasm, metadata: bad.yml }\ncases:")
+        + "  - { name: other, policy: no, object: POD, expect: allow }\n  - { name: wrong, policy: yes, object: POD, expect: deny }\n";
+    let text = text.replace("{ name: fine,", "{ name: fine, policy: yes,").replace("POD", POD);
+    let repository = repository(&text).write("no.wasm", "this is no module").write("bad.yml", "rules: 7\n");
+    let run = repository.verify(&[]).run().exits_with(3);
+    let run = run.says(&["1 passed", "1 failed", "1 error", "suite.yml:5", "no.wasm"]);
+    drop(run);
+    assert_eq!(repository.report(&[]).outcomes(), [("fine", "passed"), ("other", "error"), ("wrong", "failed")]);
+    repository.verify(&["--no-fail"]).run().exits_with(3);
+    // Only what is asked for has to be there.
+    repository.verify(&["--filter", "fine"]).run().exits_with(0);
+    repository.verify(&["--filter", "wrong"]).run().exits_with(1);
+    repository.verify(&["--filter", "other"]).run().exits_with(3);
+}
+
+#[test]
+fn every_declared_policy_has_to_be_there_in_a_full_run() {
+    let text = suite(GOOD)
+        .replace("cases:", "  no: { uri: no.wasm }\ncases:")
+        .replace("{ name: fine,", "{ name: fine, policy: yes,");
+    let repository = repository(&text).write("no.wasm", "\0asm\x01\0\0\0");
+    let run = repository.verify(&[]).run().exits_with(3);
+    run.says(&["1 passed", "suite.yml:5"]);
+}
+
+#[test]
+fn no_fail_forgives_failures_and_nothing_else() {
+    let repository = repository(&suite("  - { name: a, object: POD, expect: deny }\n"));
+    repository.verify(&["--no-fail"]).run().exits_with(0).says(&["1 failed"]);
+    repository.verify(&[]).env("VERIFY_NO_FAIL", "true").run().exits_with(0);
+    repository.verify(&["--no-fail", "--frobnicate"]).run().exits_with(2);
+    repository.verify(&["--no-fail", "gone.yml"]).run().exits_with(2);
+}
+
+#[test]
+fn the_code_does_not_depend_on_the_report() {
+    let repository = repository(&suite("  - { name: a, object: POD, expect: deny }\n"));
+    for format in ["human", "junit", "json", "github", "markdown"] {
+        repository.verify(&["--report", format]).run().exits_with(1);
+    }
+}

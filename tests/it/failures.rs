@@ -1,0 +1,127 @@
+//! What people see of a case that failed: expected and actual, where, and a command that repeats it.
+
+use crate::support::{Finished, POD, Repository, guests};
+
+const NAMES: [&str; 7] = [
+    "plain",
+    "it's \"quoted\" $(touch pwned) `touch pwned`; touch pwned",
+    "-dash and --exact",
+    "star * (a|b) [c] \\d+",
+    "naïve › 日本 👩‍💻",
+    "tab\\tand # and !",
+    "100% $HOME ~",
+];
+
+fn repository() -> Repository {
+    let mut text = "version: 1\nname: \"--it's\"\npolicies: { no: { uri: no.wasm } }\ncases:\n".to_owned();
+    for name in NAMES {
+        let name = serde_json::to_string(&name.replace("\\t", "\t")).unwrap();
+        text += &format!("  - {{ name: {name}, object: {POD}, expect: {{ deny: not tomorrow }} }}\n");
+    }
+    text += &format!("  - {{ name: plain and more, object: {POD}, expect: allow }}\n");
+    Repository::with_suite(&text).write("no.wasm", guests::denying("not today"))
+}
+
+/// The commands a report offers.
+fn repeats(run: &Finished) -> Vec<String> {
+    run.stdout.lines().filter_map(|line| Some(line.trim().strip_prefix("repeat ")?.trim().to_owned())).collect()
+}
+
+#[test]
+fn expected_and_actual_stand_together_with_pointer_line_and_command() {
+    let text = format!(
+        "version: 1\nname: labels\npolicies: {{ no: {{ uri: no.wasm }} }}\ncases:\n  - name: words\n    object: {POD}\n    expect:\n      deny: not tomorrow\n"
+    );
+    let repository = Repository::with_suite(&text).write("no.wasm", guests::denying("not today"));
+    let run = repository.verify(&[]).run().exits_with(1);
+    let run =
+        run.says(&["✗ words", "suite.yml:8", "/status/message", "8 │       deny: not tomorrow", "1 test: 1 failed"]);
+    let run = run.says(&["expected \"not tomorrow\" actual \"not today\""]);
+    run.says(&["verify suite.yml --filter 'labels › words' --exact"]);
+}
+
+#[test]
+fn a_wrong_object_is_told_field_by_field() {
+    let text = "version: 1\npolicies:\n  labels:\n    uri: default-labels/policy.wasm\n    metadata: default-labels/metadata.yml\n    \
+                settings: { labels: { team: a, zone: b } }\ncases:\n  - name: labels\n    object: POD\n    expect:\n      mutate:\n        \
+                object: { metadata: { labels: { team: a, zone: c, gone: d } } } # here\n        only: [/metadata/labels/team]\n        idempotent: true\n"
+        .replace("POD", POD);
+    let repository = Repository::with_suite(&text).policy("default-labels");
+    let run = repository.verify(&[]).run().exits_with(1);
+    let run =
+        run.says(&["/object/metadata/labels/zone", "\"c\"", "\"b\"", "/object/metadata/labels/gone", "suite.yml:12"]);
+    run.never_says("/object/metadata/labels/team ·").says(&["/metadata/labels/zone"]);
+    let report = repository.report(&[]);
+    let mismatches = report.cases()[0]["mismatches"].as_array().unwrap();
+    assert!(mismatches.iter().all(|mismatch| mismatch["kind"] == "mutation"), "{mismatches:#?}");
+}
+
+#[test]
+fn the_command_repeats_exactly_that_case() {
+    let repository = repository();
+    let report = repository.report(&[]);
+    let all: Vec<String> = report.cases().iter().map(|case| case["id"].as_str().unwrap().to_owned()).collect();
+    let commands = repeats(&repository.verify(&[]).run().exits_with(1));
+    assert_eq!(commands.len(), all.len(), "{commands:?}");
+    for (command, id) in commands.iter().zip(&all) {
+        assert!(command.starts_with("verify "), "{command}");
+        let run = repository.shell(&format!("{command} --report=json")).run().exits_with(1);
+        let report: serde_json::Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{command}\n{run}"));
+        let ids: Vec<&str> =
+            report["cases"].as_array().unwrap().iter().map(|case| case["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, [id], "{command}");
+        assert!(!repository.path("pwned").exists(), "{command}");
+    }
+}
+
+#[test]
+fn the_command_works_for_rows_suites_elsewhere_and_settings() {
+    let text = format!(
+        "version: 1\nname: rows\npolicies:\n  a: {{ uri: no.wasm }}\n  b: {{ uri: no.wasm }}\ncases:\n  - name: row\n    policy: [a, b]\n    \
+         each: [{{ owner: \"it's\" }}, {{ owner: \"it's more\" }}]\n    object: {POD}\n    set: {{ metadata.labels.owner: \"${{owner}}\" }}\n    expect: allow\n\
+         settingsCases:\n  - {{ name: settings, policy: a, value: {{ a: 1 }}, expect: invalid }}\n"
+    );
+    let repository =
+        Repository::new().write("my suites/it's.yml", text).write("my suites/no.wasm", guests::denying("not today"));
+    let run = repository.verify(&["my suites/it's.yml"]).run().exits_with(1);
+    let commands = repeats(&run);
+    assert_eq!(commands.len(), 5, "{run}");
+    for command in commands {
+        let run = repository.shell(&command).run().exits_with(1);
+        assert!(run.stdout.contains("1 test: 1 failed"), "{command}\n{run}");
+        assert_eq!(repeats(&run), [command]);
+    }
+}
+
+#[test]
+fn a_narrow_terminal_loses_nothing_and_colour_is_only_colour() {
+    let repository = repository();
+    for columns in ["40", "60", "200"] {
+        let run = repository.verify(&[]).env("COLUMNS", columns).run().exits_with(1);
+        let run = run.says(&["not tomorrow", "not today"]);
+        assert!(!run.stdout.contains('\u{1b}'));
+        assert_eq!(repeats(&run).len(), 8, "{run}");
+    }
+    let coloured = repository.verify(&["--color=always"]).run();
+    assert!(coloured.stdout.contains("\u{1b}["));
+    for (name, value, is_coloured) in
+        [("FORCE_COLOR", "1", true), ("NO_COLOR", "1", false), ("CLICOLOR_FORCE", "1", true)]
+    {
+        let run = repository.verify(&[]).env(name, value).run();
+        assert_eq!(run.stdout.contains('\u{1b}'), is_coloured, "{name}");
+    }
+    let run = repository.verify(&[]).env("FORCE_COLOR", "1").env("NO_COLOR", "1").run();
+    assert!(!run.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn quiet_says_less_and_verbose_says_more() {
+    let repository = repository();
+    let text = |arguments: &[&str]| repository.verify(arguments).run().exits_with(1).stdout;
+    assert_eq!(text(&["-qq"]).trim().lines().count(), 1);
+    assert!(text(&["-q"]).contains("✗ plain"));
+    assert!(!text(&[]).contains("file://no.wasm"));
+    assert!(text(&["-v"]).contains("file://no.wasm"));
+    assert!(!text(&["--status=none"]).contains("✗ plain"));
+}

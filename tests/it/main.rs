@@ -1,0 +1,14 @@
+//! The command `verify` as its users meet it: one file per topic, each test a fact about exit codes, streams or reports.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod architecture;
+mod exit_codes;
+mod failures;
+mod github;
+mod hostile;
+mod reports;
+mod schema;
+mod selection;
+mod suite_format;
+mod support;

@@ -1,0 +1,246 @@
+//! A repository in a temporary folder, and the command run in it with nothing of the surroundings: no `CI`, no
+//! `GITHUB_*`, no `NO_COLOR`.
+
+pub(crate) mod guests;
+pub(crate) mod runner;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_verify");
+
+/// A pod with one label, as the suites write it inline.
+pub(crate) const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } }, \
+                              spec: { containers: [{ name: web, image: \"ghcr.io/acme/web:1\" }] } }";
+
+/// The `testdata` folder of the project.
+pub(crate) fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+/// A repository of its own, gone when it is dropped.
+pub(crate) struct Repository {
+    folder: TempDir,
+}
+
+impl Repository {
+    pub(crate) fn new() -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        repository.write(".git/HEAD", "ref: refs/heads/main\n")
+    }
+
+    /// A repository with this `suite.yml`.
+    pub(crate) fn with_suite(text: &str) -> Self {
+        Self::new().write("suite.yml", text)
+    }
+
+    pub(crate) fn write(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Adds `NAME.wasm` made from `testdata/wat/NAME.wat`.
+    pub(crate) fn guest(self, name: &str) -> Self {
+        self.write(&format!("{name}.wasm"), guests::from_testdata(name))
+    }
+
+    /// Adds `NAME.wasm`: a waPC guest that gives this reply to everything.
+    pub(crate) fn replying(self, name: &str, reply: &str) -> Self {
+        self.write(&format!("{name}.wasm"), guests::replying(reply))
+    }
+
+    /// Adds `NAME/policy.wasm` and `NAME/metadata.yml` from `testdata/policies`.
+    pub(crate) fn policy(self, name: &str) -> Self {
+        let folder = testdata().join("policies").join(name);
+        let read = |file: &str| fs::read(folder.join(file)).unwrap();
+        let (module, metadata) = (read("policy.wasm"), read("metadata.yml"));
+        self.write(&format!("{name}/policy.wasm"), module).write(&format!("{name}/metadata.yml"), metadata)
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    pub(crate) fn read_json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.read(path)).unwrap()
+    }
+
+    /// `verify ARGUMENTS` in the root of the repository.
+    pub(crate) fn verify(&self, arguments: &[&str]) -> Verify {
+        let mut command = Command::new(BINARY);
+        isolate(&mut command).current_dir(self.folder.path()).args(arguments);
+        Verify { command, folder: self.folder.path().canonicalize().unwrap() }
+    }
+
+    /// A line of a shell, with `verify` on its path.
+    pub(crate) fn shell(&self, line: &str) -> Verify {
+        let mut command = Command::new("sh");
+        isolate(&mut command).current_dir(self.folder.path()).args(["-c", line]);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", Path::new(BINARY).parent().unwrap().display()));
+        Verify { command, folder: self.folder.path().canonicalize().unwrap() }
+    }
+
+    /// The JSON report of a run, whatever its exit code.
+    pub(crate) fn report(&self, arguments: &[&str]) -> Report {
+        let run = self.verify(arguments).arg("--report=json").run();
+        match serde_json::from_str(&run.stdout) {
+            Ok(document) => Report(document),
+            Err(error) => panic!("{error}\n{run}"),
+        }
+    }
+}
+
+fn isolate(command: &mut Command) -> &mut Command {
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
+}
+
+/// A command to be run.
+pub(crate) struct Verify {
+    command: Command,
+    folder: PathBuf,
+}
+
+impl Verify {
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// As a job on GitHub.
+    pub(crate) fn on_github(self) -> Self {
+        self.env("CI", "true").env("GITHUB_ACTIONS", "true")
+    }
+
+    pub(crate) fn directory(mut self, folder: &str) -> Self {
+        self.command.current_dir(self.folder.join(folder));
+        self
+    }
+
+    pub(crate) fn run(mut self) -> Finished {
+        let Output { status, stdout, stderr } = self.command.output().unwrap();
+        let folder = self.folder.to_string_lossy().into_owned();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&folder, "[repository]");
+        Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+/// How a command ended. Paths of the repository are replaced by `[repository]`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    #[track_caller]
+    pub(crate) fn exits_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Every text is somewhere on stdout or stderr, however the lines are wrapped.
+    #[track_caller]
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
+        let unwrapped = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = unwrapped(&format!("{} {}", self.stdout, self.stderr));
+        for text in texts {
+            assert!(said.contains(&unwrapped(text)), "{text:?} is missing\n{self}");
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn never_says(self, text: &str) -> Self {
+        assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{text:?} is there\n{self}");
+        self
+    }
+
+    /// Nothing was run: stdout is empty.
+    #[track_caller]
+    pub(crate) fn reports_nothing(self) -> Self {
+        assert_eq!(self.stdout, "", "{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// A JSON report.
+#[derive(Debug)]
+pub(crate) struct Report(pub(crate) Value);
+
+impl Report {
+    pub(crate) fn cases(&self) -> &[Value] {
+        self.0["cases"].as_array().unwrap()
+    }
+
+    /// The case of this name, without the name of the suite.
+    #[track_caller]
+    pub(crate) fn case(&self, name: &str) -> &Value {
+        let found = self.cases().iter().find(|case| case["name"] == name);
+        found.unwrap_or_else(|| panic!("no case {name:?} among {:?}", self.names()))
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.cases().iter().map(|case| case["name"].as_str().unwrap()).collect()
+    }
+
+    /// Names and outcomes, in order.
+    pub(crate) fn outcomes(&self) -> Vec<(&str, &str)> {
+        self.cases().iter().map(|case| (case["name"].as_str().unwrap(), case["outcome"].as_str().unwrap())).collect()
+    }
+
+    /// Every case passed, and there was one.
+    #[track_caller]
+    pub(crate) fn all_passed(&self) -> &Self {
+        assert!(!self.cases().is_empty());
+        for case in self.cases() {
+            assert_eq!(case["outcome"], "passed", "{case:#}");
+        }
+        self
+    }
+}
+
+/// The line, counted from 1, on which `marker` stands.
+#[track_caller]
+pub(crate) fn line_of(text: &str, marker: &str) -> usize {
+    text.lines().position(|line| line.contains(marker)).unwrap_or_else(|| panic!("no {marker:?} in\n{text}")) + 1
+}
+
+/// Takes times out of a report, in any format: they are all that may differ from run to run.
+pub(crate) fn without_times(report: &str) -> String {
+    static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        let patterns = [
+            r#"("(?:duration_ms|duration_us|compile_us)": )\d+"#,
+            r#"("started_at": )"[^"]*""#,
+            r#"(\s(?:time|timestamp)=)"[^"]*""#,
+            r"()\s*\d+(?:\.\d+)? (?:µs|ms|s)\b",
+        ];
+        patterns.map(|pattern| Regex::new(pattern).unwrap()).into()
+    });
+    TIMES.iter().fold(report.to_owned(), |text, pattern| pattern.replace_all(&text, "$1[time]").into_owned())
+}
