@@ -399,7 +399,8 @@ fn leftover_warnings(replay: &Replay) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hosting::{Grants, Session, TableAnswer};
+    use crate::model::hosting::{ContextAware, Grants, Session, TableAnswer};
+    use crate::model::policy::ContextAwareResource;
     use crate::model::source::{SourceFile, Spanned};
     use serde_json::json;
 
@@ -525,6 +526,63 @@ mod tests {
         assert_eq!(journal.unused.len(), 1, "nobody was asked");
     }
 
+    /// Every capability, in every way a call can end.
+    #[test]
+    fn every_capability_is_granted_answered_refused_and_missed_alike() {
+        let signed = json!({"type": "SigstorePubKeyVerify", "image": "app:1", "pub_keys": ["k"], "annotations": null});
+        let signed_v1 = json!({"SigstorePubKeyVerify": {"image": "app:1", "pub_keys": ["k"], "annotations": null}});
+        let certificate = json!({"cert": {"encoding": "Der", "data": [48]}, "cert_chain": null, "not_after": null});
+        let review = json!({"user": "bob", "resource_attributes": {"verb": "get", "resource": "pods"}});
+        let pods = json!({"api_version": "v1", "kind": "Pod", "namespace": "web", "name": "p", "disable_cache": false});
+        let pod = json!({"kind": "Pod"});
+        let table = [
+            ("crypto/v1/is_certificate_trusted", certificate, json!(true)),
+            ("kubernetes/can_i", json!({"subject_access_review": review, "disable_cache": false}), json!(true)),
+            ("kubernetes/get_resource", pods.clone(), pod.clone()),
+            ("kubernetes/list_resources_all", pods.clone(), json!([pod])),
+            ("kubernetes/list_resources_by_namespace", pods, json!([pod])),
+            ("net/v1/dns_lookup_host", json!("a.test"), json!(["10.0.0.7"])),
+            ("oci/v1/manifest_digest", json!("app:1"), json!("sha256:a")),
+            ("oci/v1/oci_manifest", json!("app:1"), json!({"schemaVersion": 2, "layers": []})),
+            ("oci/v1/oci_manifest_config", json!("app:1"), json!({"manifest": {}, "digest": "sha256:a", "config": {}})),
+            ("oci/v1/verify", signed_v1, json!(true)),
+            ("oci/v2/verify", signed, json!(true)),
+        ];
+        assert_eq!(table.each_ref().map(|row| row.0), known_capabilities());
+        let pod = ContextAwareResource { api_version: "v1".into(), kind: "Pod".into() };
+        let granted = Grants { context_aware: ContextAware::Listed([pod].into()), ..Grants::default() };
+        let nothing = Grants { host_capabilities: Some(Vec::new()), ..granted.clone() };
+        for (capability, payload, value) in table {
+            let run = |grants: &Grants, answer: Option<TableAnswer>| {
+                let entry = answer.map(|answer| TableEntry { capability: capability.into(), ..entry("*", answer) });
+                let answers = HostAnswers { own_table: entry.into_iter().collect(), ..Default::default() };
+                let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None));
+                let (namespace, operation) = capability.split_once('/').unwrap();
+                let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
+                let Journal { calls, fault, unused, .. } = host.journal();
+                assert_eq!(calls[0].capability, capability);
+                (reply, calls[0].answered_by, fault, unused.len())
+            };
+            let value = || Some(TableAnswer::Value(value.clone()));
+            let (reply, by, fault, unused) = run(&granted, value());
+            assert!(reply.is_ok() && fault.is_none(), "{capability}: {reply:?} {fault:?}");
+            assert_eq!((by, unused), (AnsweredBy::Host, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&granted, Some(TableAnswer::Error("down".into())));
+            assert_eq!(reply, Err("Callback evaluation failure: down".into()), "{capability}");
+            assert_eq!((by, fault, unused), (AnsweredBy::Host, None, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&granted, None);
+            assert!(reply.is_err() && fault.unwrap().message.starts_with("nobody answers"), "{capability}");
+            assert_eq!((by, unused), (AnsweredBy::Nobody, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&nothing, value());
+            assert!(reply.unwrap_err().contains(&format!("'{capability}' host capability")), "{capability}");
+            assert_eq!((by, fault.is_some(), unused), (AnsweredBy::AccessRules, true, 1), "{capability}");
+            let (_, by, fault, unused) = run(&Grants::default(), value());
+            let is_listed = capability.starts_with("kubernetes/") && capability != "kubernetes/can_i";
+            let expected = if is_listed { (AnsweredBy::AccessRules, true, 1) } else { (AnsweredBy::Host, false, 0) };
+            assert_eq!((by, fault.is_some(), unused), expected, "{capability}");
+        }
+    }
+
     #[test]
     fn the_nearer_answerer_wins() {
         let host = Host::new(Arc::new(HostAnswers {
@@ -564,9 +622,8 @@ mod tests {
         };
         let default = HostAnswers { own_cluster: None, default_cluster: own.own_cluster.clone(), ..own.clone() };
         let nothing = HostAnswers { default_table: Vec::new().into(), default_cluster: None, ..default.clone() };
-        let pod = crate::model::policy::ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
-        let grants =
-            Grants { context_aware: crate::model::hosting::ContextAware::Listed([pod].into()), ..Grants::default() };
+        let pod = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
+        let grants = Grants { context_aware: ContextAware::Listed([pod].into()), ..Grants::default() };
         let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
         let ask = |host: &Host, operation: &str, name: &str, selector: &str| {
             let asked = json!({"api_version": "v1", "kind": "Namespace", "name": name, "disable_cache": true, "label_selector": selector});
