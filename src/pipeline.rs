@@ -242,7 +242,8 @@ struct Findings {
     calls: Vec<HostCall>,
     log: GuestLog,
     warnings: Vec<String>,
-    unused: Vec<Mismatch>,
+    /// Answers nobody asked for, and calls that do not fit the expectation.
+    about_calls: Vec<Mismatch>,
 }
 
 /// Runs one case and settles how it ended.
@@ -293,7 +294,7 @@ fn report(
 fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
     match &case.body {
         CaseBody::Request(asked) => run_request(case, asked, spec, policy),
-        CaseBody::Settings(asked) => run_settings(case, asked, policy),
+        CaseBody::Settings(asked) => run_settings(case, asked, spec, policy),
         CaseBody::Check(check) => {
             let judgement =
                 Some(prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64).into());
@@ -338,30 +339,31 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let evaluated = evaluate::request(case, asked, policy, &spec.deployment, &spec.name, &follow_up);
+    let evaluated = evaluate::request(case, asked, policy, spec, &follow_up);
     let judgement =
         compare::answer(&asked.expect, &case.expect_span, &asked.request, &evaluated.answer, evaluated.second.as_ref());
     let (response, fault) = match evaluated.answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
-    let (calls, warnings, unused) = from_journal(evaluated.journal);
+    let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
+    about_calls.extend(compare::calls(&asked.expect, &calls));
     let judgement = Some(judgement);
     let log = evaluated.log;
-    Findings { judgement, request, response, fault, calls, log, warnings, unused, skipped: None }
+    Findings { judgement, request, response, fault, calls, log, warnings, about_calls, skipped: None }
 }
 
-fn run_settings(case: &Case, asked: &SettingsCase, policy: &PreparedPolicy) -> Findings {
-    let evaluated = evaluate::settings(case, asked, policy);
+fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+    let evaluated = evaluate::settings(case, asked, policy, spec);
     let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
-    let (calls, warnings, unused) = from_journal(evaluated.journal);
+    let (calls, warnings, about_calls) = from_journal(evaluated.journal);
     Findings {
         judgement: Some(judgement),
         fault: evaluated.answer.err(),
         calls,
         log: evaluated.log,
         warnings,
-        unused,
+        about_calls,
         ..Findings::default()
     }
 }
@@ -378,13 +380,13 @@ fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, V
     (journal.calls, journal.warnings, unused.collect())
 }
 
-/// Settles the outcome: unused answers count, and a case that is known to fail must do so.
+/// Settles the outcome: mismatches about calls count, and a case that is known to fail must do so.
 fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
     let outcome = match findings.judgement.take() {
-        None | Some(Judgement::Holds) if findings.unused.is_empty() => Outcome::Passed,
-        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.unused)),
+        None | Some(Judgement::Holds) if findings.about_calls.is_empty() => Outcome::Passed,
+        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.about_calls)),
         Some(Judgement::Mismatches(mut mismatches)) => {
-            mismatches.append(&mut findings.unused);
+            mismatches.append(&mut findings.about_calls);
             Outcome::Failed(mismatches)
         }
         Some(Judgement::Fault(fault)) => {
@@ -398,5 +400,84 @@ fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
         (Some(_), Outcome::Error(fault)) if fault.kind == FaultKind::Internal => Outcome::Error(fault),
         (Some(reason), Outcome::Failed(_) | Outcome::Error(_)) => Outcome::Xfailed(reason.value.clone()),
         (_, outcome) => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TESTDATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+
+    fn run(suite: PathBuf) -> RunReport {
+        verify(&Options { suites: vec![suite], ..Options::default() }, &()).unwrap()
+    }
+
+    #[test]
+    fn a_context_aware_policy_is_served_by_manifests() {
+        let report = run([TESTDATA, "suites/context-aware/suite.yml"].iter().collect());
+        let bad: Vec<_> = report.cases.iter().filter(|case| case.outcome.is_bad()).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        assert_eq!(report.cases.len(), 12);
+        let calls: Vec<(&str, &str)> = report.cases[0]
+            .calls
+            .iter()
+            .map(|call| (call.capability.as_str(), serde_json::to_value(call.answered_by).unwrap()))
+            .map(|(capability, by)| (capability, if by == "cluster" { "cluster" } else { "somebody else" }))
+            .collect();
+        assert_eq!(calls, [("kubernetes/list_resources_all", "cluster")]);
+    }
+
+    /// Cases that go wrong in the ways the suite above goes right.
+    #[test]
+    fn what_a_context_aware_case_lacks_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["policy.wasm", "metadata.yml"] {
+            std::fs::copy(format!("{TESTDATA}/policies/unique-host/{file}"), folder.path().join(file)).unwrap();
+        }
+        let suite = folder.path().join("suite.yml");
+        std::fs::write(
+            &suite,
+            "version: 1\n\
+             policies:\n\
+             \x20 granted: { uri: policy.wasm, metadata: metadata.yml, contextAware: true }\n\
+             \x20 plain: { uri: policy.wasm, metadata: metadata.yml }\n\
+             defaults:\n\
+             \x20 object:\n\
+             \x20   apiVersion: networking.k8s.io/v1\n\
+             \x20   kind: Ingress\n\
+             \x20   metadata: { name: shop }\n\
+             \x20   spec: { rules: [{ host: a.test }] }\n\
+             cases:\n\
+             \x20 - { name: a, policy: plain, cluster: [], expect: accept }\n\
+             \x20 - { name: b, policy: granted, expect: accept }\n\
+             \x20 - { name: c, policy: granted, cluster: [], expect: { allow: , calls: [] } }\n\
+             \x20 - { name: d, policy: granted, cluster: [], expect: { allow: , calls: [oci/v2/verify] } }\n",
+        )
+        .unwrap();
+        let outcomes: Vec<String> = run(suite)
+            .cases
+            .into_iter()
+            .map(|case| match case.outcome {
+                Outcome::Error(fault) => format!("{}: {}", fault.message, fault.help.unwrap_or_default()),
+                Outcome::Failed(mismatches) => {
+                    mismatches.iter().map(|it| format!("{} {}; ", it.kind.word(), it.expected)).collect()
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            outcomes,
+            [
+                "Policy has not been granted access to Kubernetes networking.k8s.io/v1/Ingress resources. The violation \
+                 has been reported.: add `contextAware: true` to the policy in the suite: it grants what the metadata \
+                 declares",
+                "nobody answers kubernetes/list_resources_all for \"networking.k8s.io/v1/Ingress\": add the answer to \
+                 the case:\nhost:\n  kubernetes/list_resources_all: { \"networking.k8s.io/v1/Ingress\": [] }\nor a \
+                 cluster to read from:\ncluster: [fixtures/object.yaml]",
+                "calls no host calls; ",
+                "calls the policy asks oci/v2/verify; calls no other host calls; ",
+            ]
+        );
     }
 }

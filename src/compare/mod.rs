@@ -3,6 +3,7 @@
 //! A fault where a verdict was expected is no mismatch: it comes back as [`Judgement::Fault`], so that nobody can take it
 //! for a denial.
 
+mod calls;
 mod diff;
 mod patch;
 mod text;
@@ -16,6 +17,7 @@ use crate::model::request::Request;
 use crate::model::source::Span;
 use crate::model::suite::{DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
 
+pub(crate) use calls::calls;
 pub(crate) use patch::mutated_document;
 
 /// What comparing an answer with its expectation yields.

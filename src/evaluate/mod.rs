@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::host::access::Access;
 use crate::host::{Host, Journal};
 use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
 use crate::model::hosting::{GuestLog, HostAnswers};
 use crate::model::policy::{PolicyType, Settings};
 use crate::model::request::Request;
-use crate::model::suite::{Case, Deployment, Expectation, RequestCase, RulesMode, SettingsCase};
+use crate::model::suite::{Case, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase};
 use crate::prepare::PreparedPolicy;
 use crate::runtime::{Context, Instance};
 
@@ -58,22 +59,21 @@ pub(crate) fn request(
     case: &Case,
     asked: &RequestCase,
     policy: &PreparedPolicy,
-    deployment: &Deployment,
-    policy_id: &str,
+    spec: &PolicySpec,
     follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
 ) -> Evaluated<Answer> {
     let request = as_the_policy_takes_it(&asked.request, policy);
     let ask = |session: &mut Session, request: &Request| -> Answer {
         session.check_settings(&asked.settings)?;
         let response = session.instance()?.validate(request, &asked.settings)?;
-        Ok(deploy::post_process(response, deployment, policy_id))
+        Ok(deploy::post_process(response, &spec.deployment, &spec.name))
     };
-    let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+    let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
     let answer = guarded(|| ask(&mut session, &request));
     let mut evaluated = session.finish(answer, None);
     let next = evaluated.answer.as_ref().ok().and_then(|response| follow_up(&request, response));
     if let Some(next) = next {
-        let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+        let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
         let answer = guarded(|| ask(&mut session, &next));
         evaluated.second = Some(session.finish(answer, None).answer);
     }
@@ -85,8 +85,9 @@ pub(crate) fn settings(
     case: &Case,
     asked: &SettingsCase,
     policy: &PreparedPolicy,
+    spec: &PolicySpec,
 ) -> Evaluated<Result<SettingsVerdict, Fault>> {
-    let mut session = Session::new(case, policy, Arc::clone(&asked.answers));
+    let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
     let verdict = guarded(|| session.instance()?.validate_settings(&asked.settings));
     session.finish(verdict, None)
 }
@@ -115,8 +116,9 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(case: &Case, policy: &'a PreparedPolicy, answers: Arc<HostAnswers>) -> Self {
-        let mut context = Context::new(Arc::new(Host::new(answers)), case.timeout);
+    fn new(case: &Case, policy: &'a PreparedPolicy, spec: &PolicySpec, answers: Arc<HostAnswers>) -> Self {
+        let host = Host::new(answers).with_access(Access::new(&spec.grants, policy.metadata.as_ref()));
+        let mut context = Context::new(Arc::new(host), case.timeout);
         if let Some(clock) = case.clock {
             context.clock = clock;
         }

@@ -2,7 +2,7 @@
 //!
 //! Short forms, with `apiVersion/Kind` in front: `apps/v1/Deployment` (all), `apps/v1/Deployment/web` (a namespace),
 //! `v1/Namespace/web` and `apps/v1/Deployment/web/api` (one object). Selectors and field masks are no part of them, and
-//! they are not applied to an answer: what a suite writes is what the policy receives.
+//! they are not applied to an answer: what a table holds is what the policy receives. (A `cluster:` applies them.)
 //!
 //! A `can_i` reads like a sentence, `bob create apps/deployments web/api`: user, verb, group and resource (and
 //! `/subresource`), then `namespace`, `namespace/name` or, for objects outside of namespaces, `/name`.
@@ -18,33 +18,33 @@ use super::request::Request;
 /// All objects of a kind in a namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KubernetesListResourceNamespace {
-    api_version: String,
-    kind: String,
-    namespace: String,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
-    field_masks: Option<BTreeSet<String>>,
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) label_selector: Option<String>,
+    pub(super) field_selector: Option<String>,
+    pub(super) field_masks: Option<BTreeSet<String>>,
 }
 
 /// All objects of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KubernetesListResourceAll {
-    api_version: String,
-    kind: String,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
-    field_masks: Option<BTreeSet<String>>,
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) label_selector: Option<String>,
+    pub(super) field_selector: Option<String>,
+    pub(super) field_masks: Option<BTreeSet<String>>,
 }
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KubernetesGetResource {
-    api_version: String,
-    kind: String,
-    name: String,
-    namespace: Option<String>,
-    disable_cache: bool,
-    field_masks: Option<BTreeSet<String>>,
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    pub(super) disable_cache: bool,
+    pub(super) field_masks: Option<BTreeSet<String>>,
 }
 
 /// Whether somebody may do something.
@@ -122,6 +122,16 @@ impl KubernetesCanI {
             (None, None) => String::new(),
         };
         format!("{} {verb} {group}{resource}{subresource}{object}", self.request.user)
+    }
+}
+
+/// The resource that a list or a look-up reads: what the allow list is about.
+pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
+    match request {
+        Request::KubernetesListResourceNamespace(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesListResourceAll(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesGetResource(asked) => Some((&asked.api_version, &asked.kind)),
+        _ => None,
     }
 }
 
@@ -218,11 +228,11 @@ fn object(value: &Value) -> Result<Vec<u8>, String> {
 /// The list document the server makes of what it found.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ObjectList<'a> {
-    api_version: &'a str,
-    kind: String,
-    metadata: Value,
-    items: &'a [Value],
+pub(super) struct ObjectList<'a> {
+    pub(super) api_version: &'a str,
+    pub(super) kind: String,
+    pub(super) metadata: Value,
+    pub(super) items: &'a [Value],
 }
 
 /// A list of objects, or the whole List document.

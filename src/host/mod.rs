@@ -1,17 +1,20 @@
 //! What a policy may ask its host, answered for one case.
 //!
-//! A call is checked in the order in which policy-server checks it, then answered by the first of the case's answerers
-//! that knows the request: its own `host:` table, its own recording, the table and the recording of the defaults.
+//! A call is checked in the order in which policy-server checks it, access rules included, then answered by the first of the case's answerers
+//! that knows the request: its own `host:` table, recording and cluster, then those of the defaults.
 //! Nothing here reaches a registry, a resolver or a cluster. A call nobody answers is a fault of the case even when the
 //! policy gets over it, because its verdict then rests on an error the suite never meant.
 
+pub(crate) mod access;
 mod capability;
+mod cluster;
 mod crypto;
 mod kubernetes;
 mod net;
 mod oci;
 pub(crate) mod replay;
 mod request;
+mod selector;
 mod table;
 mod tracing;
 
@@ -20,9 +23,12 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::model::answer::{Fault, FaultKind};
+use crate::model::cluster::Cluster;
 use crate::model::hosting::{AnsweredBy, Exchange, HostAnswers, HostCall, TableEntry};
 use crate::model::source::Span;
+use access::{Access, Refusal};
 use capability::{Capability, Operation};
+use cluster::Served;
 use replay::{Replay, Replayed};
 use request::Request;
 use tracing::Log;
@@ -43,6 +49,11 @@ pub(crate) fn known_capabilities() -> &'static [&'static str] {
     &NAMES
 }
 
+/// Whether a pattern of `hostCapabilities` is one policy-server takes; the error is the server's.
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
+    access::check_pattern(pattern, known_capabilities())
+}
+
 /// Whether a value of a `host:` table can be turned into a reply of this capability; the error says what it should be.
 pub(crate) fn check_answer(capability: &str, value: &Value) -> Result<(), String> {
     let operation = operations()
@@ -57,6 +68,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
 
 /// Answers the host calls of one case and keeps the journal.
 pub(crate) struct Host {
+    access: Access,
     answers: Arc<HostAnswers>,
     state: Mutex<State>,
 }
@@ -102,7 +114,7 @@ pub(crate) struct Unused {
 }
 
 impl Host {
-    /// A host for one case.
+    /// A host for one case. Like `kwctl run`, it lets a policy use every capability, but read no Kubernetes resource.
     pub(crate) fn new(answers: Arc<HostAnswers>) -> Self {
         let state = State {
             is_used: vec![false; answers.own_table.len()],
@@ -110,7 +122,13 @@ impl Host {
             default_replay: answers.default_session.clone().map(Replay::new),
             ..State::default()
         };
-        Self { answers, state: Mutex::new(state) }
+        Self { access: Access::default(), answers, state: Mutex::new(state) }
+    }
+
+    /// The same host with other access rules.
+    #[must_use]
+    pub(crate) fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Answers one call. The error is the text the guest is given.
@@ -126,12 +144,18 @@ impl Host {
             state.log.keep(payload);
             return Ok(Vec::new());
         }
-        match understand(binding, namespace, operation, payload) {
+        let capability = format!("{namespace}/{operation}");
+        match understand(&self.access, binding, namespace, operation, payload) {
             Ok((operation, request)) => state.answer(&self.answers, operation, &request),
             // The server refuses these calls in the same words, so they are the policy's error and no fault.
-            Err(text) => {
-                let capability = format!("{namespace}/{operation}");
+            Err(NotAsked::Misunderstood(text)) => {
                 state.keep_call(capability, preview(payload), AnsweredBy::Nobody, Some(&text));
+                Err(text)
+            }
+            // The server refuses these too, but a policy that runs into its access rules is not set up right.
+            Err(NotAsked::Refused { asked, refusal: Refusal { text, fault } }) => {
+                state.keep_call(capability, asked, AnsweredBy::AccessRules, Some(&text));
+                state.fault.get_or_insert(fault);
                 Err(text)
             }
         }
@@ -170,18 +194,35 @@ impl Host {
     }
 }
 
-/// Checks a call in the order of policy-server (callback.rs of policy-evaluator 0.32) and reads its payload.
-///
-/// The gate on host capabilities belongs in front of the look-up of the namespace, the allow list of Kubernetes
-/// resources behind the reading of the payload; neither exists yet.
+/// Why nobody is asked for an answer.
+enum NotAsked {
+    /// The call makes no sense.
+    Misunderstood(String),
+    /// The policy may not make it; `asked` is what it wanted, as far as that was read.
+    Refused { asked: String, refusal: Refusal },
+}
+
+impl From<String> for NotAsked {
+    fn from(text: String) -> Self {
+        Self::Misunderstood(text)
+    }
+}
+
+/// Checks a call in the order of policy-server (callback.rs of policy-evaluator 0.32) and reads its payload: binding,
+/// capability (all but those of `tracing`), namespace, operation, payload, Kubernetes resource.
 fn understand(
+    access: &Access,
     binding: &str,
     namespace: &str,
     operation: &str,
     payload: &[u8],
-) -> Result<(&'static Operation, Request), String> {
+) -> Result<(&'static Operation, Request), NotAsked> {
     if binding != BINDING {
-        return Err(format!("unknown binding: {binding}"));
+        return Err(format!("unknown binding: {binding}").into());
+    }
+    if namespace != tracing::LOG.0 {
+        let refused = |refusal| NotAsked::Refused { asked: preview(payload), refusal };
+        access.check_capability(&format!("{namespace}/{operation}")).map_err(refused)?;
     }
     let capability = CAPABILITIES
         .into_iter()
@@ -193,7 +234,10 @@ fn understand(
         .find(|known| known.name == operation)
         .ok_or_else(|| format!("unknown operation: {operation}"))?;
     let request = (operation.read)(payload).map_err(|error| error.to_string())?;
-    Ok((operation, request))
+    match access.check_resource(&request) {
+        Ok(()) => Ok((operation, request)),
+        Err(refusal) => Err(NotAsked::Refused { asked: request.short(), refusal }),
+    }
 }
 
 /// What the answerers have for a request.
@@ -229,11 +273,17 @@ impl State {
         if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
             return found;
         }
+        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request) {
+            return found;
+        }
         if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
             return from_table(entry, operation, request);
         }
         if let Some(found) = self.default_replay.as_mut().and_then(|replay| from_recording(replay, operation, request))
         {
+            return found;
+        }
+        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request) {
             return found;
         }
         let message = format!("nobody answers {} for {short:?}", operation.capability);
@@ -247,6 +297,9 @@ impl State {
         let answer = (operation.example)(request);
         let mut advice =
             format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
+        if kubernetes::resource_of(request).is_some() {
+            advice.push_str("\nor a cluster to read from:\ncluster: [fixtures/object.yaml]");
+        }
         for replay in [&self.own_replay, &self.default_replay].into_iter().flatten() {
             if let Some(nearest) = replay.nearest(request) {
                 advice.push('\n');
@@ -282,6 +335,19 @@ fn from_recording(replay: &mut Replay, operation: &Operation, request: &Request)
                 format!("{} {:?} is not the next recorded call: {text}", operation.capability, request.short());
             let fault = Fault::new(FaultKind::Host, message);
             Some(Found::Trouble(text, fault.with_help("without `order: strict` recorded calls are found by content")))
+        }
+    }
+}
+
+/// Nothing if there is no cluster, or the request is not about its objects.
+fn from_cluster(cluster: Option<&Cluster>, operation: &Operation, request: &Request) -> Option<Found> {
+    match cluster::answer(cluster?, request)? {
+        Served::Reply(reply) => Some(Found::Reply(AnsweredBy::Cluster, reply)),
+        Served::Unable(text) => {
+            let message =
+                format!("the cluster has no answer to {} {:?}: {text}", operation.capability, request.short());
+            let help = format!("if this is how it should be, answer under `host:`, `{}`", operation.capability);
+            Some(Found::Trouble(text, Fault::new(FaultKind::Host, message).with_help(help)))
         }
     }
 }
@@ -333,7 +399,8 @@ fn leftover_warnings(replay: &Replay) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hosting::{Session, TableAnswer};
+    use crate::model::hosting::{ContextAware, Grants, Session, TableAnswer};
+    use crate::model::policy::ContextAwareResource;
     use crate::model::source::{SourceFile, Spanned};
     use serde_json::json;
 
@@ -419,12 +486,111 @@ mod tests {
     }
 
     #[test]
+    fn access_rules_come_before_everything_else_but_logging() {
+        let grants = Grants { host_capabilities: Some(vec!["kubernetes/*".into()]), ..Grants::default() };
+        let answers = HostAnswers { own_table: vec![entry("*", digest("x"))], ..Default::default() };
+        let host = Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let call = |binding, namespace, operation, payload: &[u8]| {
+            host.call(binding, namespace, operation, payload).map_err(|text| text.replace(" has not been granted", ""))
+        };
+        let refused = |name: &str| {
+            Err(format!("Policy access to the '{name}' host capability. The violation has been reported."))
+        };
+        assert_eq!(call("wapc", "oci", "v1/manifest_digest", b"").unwrap_err(), "unknown binding: wapc");
+        assert_eq!(call(BINDING, "tracing", "log", b"{}"), Ok(Vec::new()));
+        assert_eq!(call(BINDING, "tracing", "span", b"{}").unwrap_err(), "unknown operation: span");
+        assert_eq!(host.journal().fault, None);
+        assert_eq!(call(BINDING, "oci", "v1/manifest_digest", b"no JSON"), refused("oci/v1/manifest_digest"));
+        assert_eq!(call(BINDING, "ldap", "v1/bind", b""), refused("ldap/v1/bind"));
+        assert_eq!(call(BINDING, "kubernetes", "watch", b"").unwrap_err(), "unknown operation: watch");
+        assert!(call(BINDING, "kubernetes", "list_resources_all", b"{}").unwrap_err().starts_with("missing field"));
+        let pods = br#"{"api_version":"v1","kind":"Pod"}"#;
+        assert_eq!(
+            call(BINDING, "kubernetes", "list_resources_all", pods).unwrap_err(),
+            "Policy access to Kubernetes v1/Pod resources. The violation has been reported."
+        );
+        let journal = host.journal();
+        let fault = journal.fault.unwrap();
+        assert_eq!(fault.kind, FaultKind::Host);
+        assert!(fault.message.contains("'oci/v1/manifest_digest'"), "the first one counts: {}", fault.message);
+        let by_rules: Vec<(&str, &str)> = journal
+            .calls
+            .iter()
+            .filter(|call| call.answered_by == AnsweredBy::AccessRules)
+            .map(|call| (call.capability.as_str(), call.request.as_str()))
+            .collect();
+        assert_eq!(
+            by_rules,
+            [("oci/v1/manifest_digest", "no JSON"), ("ldap/v1/bind", ""), ("kubernetes/list_resources_all", "v1/Pod")]
+        );
+        assert_eq!(journal.unused.len(), 1, "nobody was asked");
+    }
+
+    /// Every capability, in every way a call can end.
+    #[test]
+    fn every_capability_is_granted_answered_refused_and_missed_alike() {
+        let signed = json!({"type": "SigstorePubKeyVerify", "image": "app:1", "pub_keys": ["k"], "annotations": null});
+        let signed_v1 = json!({"SigstorePubKeyVerify": {"image": "app:1", "pub_keys": ["k"], "annotations": null}});
+        let certificate = json!({"cert": {"encoding": "Der", "data": [48]}, "cert_chain": null, "not_after": null});
+        let review = json!({"user": "bob", "resource_attributes": {"verb": "get", "resource": "pods"}});
+        let pods = json!({"api_version": "v1", "kind": "Pod", "namespace": "web", "name": "p", "disable_cache": false});
+        let pod = json!({"kind": "Pod"});
+        let table = [
+            ("crypto/v1/is_certificate_trusted", certificate, json!(true)),
+            ("kubernetes/can_i", json!({"subject_access_review": review, "disable_cache": false}), json!(true)),
+            ("kubernetes/get_resource", pods.clone(), pod.clone()),
+            ("kubernetes/list_resources_all", pods.clone(), json!([pod])),
+            ("kubernetes/list_resources_by_namespace", pods, json!([pod])),
+            ("net/v1/dns_lookup_host", json!("a.test"), json!(["10.0.0.7"])),
+            ("oci/v1/manifest_digest", json!("app:1"), json!("sha256:a")),
+            ("oci/v1/oci_manifest", json!("app:1"), json!({"schemaVersion": 2, "layers": []})),
+            ("oci/v1/oci_manifest_config", json!("app:1"), json!({"manifest": {}, "digest": "sha256:a", "config": {}})),
+            ("oci/v1/verify", signed_v1, json!(true)),
+            ("oci/v2/verify", signed, json!(true)),
+        ];
+        assert_eq!(table.each_ref().map(|row| row.0), known_capabilities());
+        let pod = ContextAwareResource { api_version: "v1".into(), kind: "Pod".into() };
+        let granted = Grants { context_aware: ContextAware::Listed([pod].into()), ..Grants::default() };
+        let nothing = Grants { host_capabilities: Some(Vec::new()), ..granted.clone() };
+        for (capability, payload, value) in table {
+            let run = |grants: &Grants, answer: Option<TableAnswer>| {
+                let entry = answer.map(|answer| TableEntry { capability: capability.into(), ..entry("*", answer) });
+                let answers = HostAnswers { own_table: entry.into_iter().collect(), ..Default::default() };
+                let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None));
+                let (namespace, operation) = capability.split_once('/').unwrap();
+                let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
+                let Journal { calls, fault, unused, .. } = host.journal();
+                assert_eq!(calls[0].capability, capability);
+                (reply, calls[0].answered_by, fault, unused.len())
+            };
+            let value = || Some(TableAnswer::Value(value.clone()));
+            let (reply, by, fault, unused) = run(&granted, value());
+            assert!(reply.is_ok() && fault.is_none(), "{capability}: {reply:?} {fault:?}");
+            assert_eq!((by, unused), (AnsweredBy::Host, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&granted, Some(TableAnswer::Error("down".into())));
+            assert_eq!(reply, Err("Callback evaluation failure: down".into()), "{capability}");
+            assert_eq!((by, fault, unused), (AnsweredBy::Host, None, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&granted, None);
+            assert!(reply.is_err() && fault.unwrap().message.starts_with("nobody answers"), "{capability}");
+            assert_eq!((by, unused), (AnsweredBy::Nobody, 0), "{capability}");
+            let (reply, by, fault, unused) = run(&nothing, value());
+            assert!(reply.unwrap_err().contains(&format!("'{capability}' host capability")), "{capability}");
+            assert_eq!((by, fault.is_some(), unused), (AnsweredBy::AccessRules, true, 1), "{capability}");
+            let (_, by, fault, unused) = run(&Grants::default(), value());
+            let is_listed = capability.starts_with("kubernetes/") && capability != "kubernetes/can_i";
+            let expected = if is_listed { (AnsweredBy::AccessRules, true, 1) } else { (AnsweredBy::Host, false, 0) };
+            assert_eq!((by, fault.is_some(), unused), expected, "{capability}");
+        }
+    }
+
+    #[test]
     fn the_nearer_answerer_wins() {
         let host = Host::new(Arc::new(HostAnswers {
             own_table: vec![entry("a", digest("own table"))],
             own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
             default_table: ["a", "b", "c"].map(|image| entry(image, digest("default table"))).into(),
             default_session: session(&[("c", "default-session"), ("d", "default-session")], false),
+            ..Default::default()
         }));
         assert_eq!(ask(&host, "a").unwrap(), r#"{"digest":"own table"}"#);
         assert_eq!(ask(&host, "b").unwrap(), "own-session");
@@ -439,6 +605,56 @@ mod tests {
             [r#"session.yml:1: nobody asked for the recorded oci/v1/manifest_digest "a""#],
             "leftovers of the defaults are nobody's debt"
         );
+    }
+
+    #[test]
+    fn a_cluster_answers_between_the_recordings_and_the_defaults() {
+        let table = |request: &str, text: &str| TableEntry {
+            capability: "kubernetes/get_resource".into(),
+            request: Spanned::new(request.into(), span()),
+            answer: TableAnswer::Error(text.into()),
+        };
+        let own = HostAnswers {
+            own_table: vec![table("v1/Namespace/own", "own table")],
+            own_cluster: Some(Arc::new(cluster::tests::cluster())),
+            default_table: vec![table("*", "default table")].into(),
+            ..Default::default()
+        };
+        let default = HostAnswers { own_cluster: None, default_cluster: own.own_cluster.clone(), ..own.clone() };
+        let nothing = HostAnswers { default_table: Vec::new().into(), default_cluster: None, ..default.clone() };
+        let pod = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
+        let grants = Grants { context_aware: ContextAware::Listed([pod].into()), ..Grants::default() };
+        let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let ask = |host: &Host, operation: &str, name: &str, selector: &str| {
+            let asked = json!({"api_version": "v1", "kind": "Namespace", "name": name, "disable_cache": true, "label_selector": selector});
+            let reply = host.call(BINDING, "kubernetes", operation, asked.to_string().as_bytes());
+            reply
+                .map(|reply| String::from_utf8(reply).unwrap())
+                .map_err(|text| text.replace("Callback evaluation failure: ", ""))
+        };
+        let own = host(own);
+        assert_eq!(ask(&own, "get_resource", "own", "").unwrap_err(), "own table");
+        assert!(ask(&own, "get_resource", "web", "").unwrap().contains(r#""name":"web""#));
+        assert!(
+            ask(&own, "get_resource", "none", "").unwrap_err().starts_with("Cannot find v1/Namespace named 'none'")
+        );
+        assert!(
+            ask(&own, "list_resources_all", "", "")
+                .unwrap()
+                .starts_with(r#"{"apiVersion":"v1","kind":"NamespaceList""#)
+        );
+        let journal = own.journal();
+        let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
+        assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Cluster, AnsweredBy::Cluster, AnsweredBy::Cluster]);
+        assert!(journal.fault.is_none() && journal.unused.is_empty(), "a cluster owes nothing");
+        ask(&own, "list_resources_all", "", "a b c").unwrap_err();
+        assert!(own.journal().fault.unwrap().message.contains("refuses the label selector"));
+        let default = host(default);
+        assert_eq!(ask(&default, "get_resource", "web", "").unwrap_err(), "default table");
+        assert!(ask(&default, "list_resources_all", "", "").is_ok());
+        let nothing = host(nothing);
+        ask(&nothing, "list_resources_all", "", "").unwrap_err();
+        assert!(nothing.journal().fault.unwrap().help.unwrap().contains("cluster: ["));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers;
+use super::cluster::Clusters;
 use super::expect;
 use super::files::Files;
 use super::kinds::Kinds;
@@ -14,10 +15,11 @@ use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, Either, Named, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+    CaseEntry, Data, DefaultsEntry, Either, FileOr, Named, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
+use crate::model::cluster::Cluster;
 use crate::model::hosting::{HostAnswers, Session, TableEntry};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{Case, CaseBody, PolicyIndex, RequestCase, SettingsCase};
@@ -37,6 +39,8 @@ pub(crate) struct Cases<'a> {
     pub(crate) defaults: DefaultsEntry,
     default_table: Arc<[TableEntry]>,
     default_session: Option<Arc<Session>>,
+    clusters: Clusters<'a>,
+    default_cluster: Option<Arc<Cluster>>,
     cases: Vec<Case>,
     lines: HashMap<String, usize>,
 }
@@ -67,8 +71,21 @@ impl<'a> Cases<'a> {
     ) -> Self {
         let default_table = answers::table(&defaults.host, files, mistakes).into();
         let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
-        let (cases, lines) = (Vec::new(), HashMap::new());
-        Self { suite_name, files, kinds, variables, defaults, default_table, default_session, cases, lines }
+        let clusters = Clusters::new(files, kinds);
+        let default_cluster = clusters.read(defaults.cluster.as_ref(), mistakes);
+        Self {
+            suite_name,
+            files,
+            kinds,
+            variables,
+            defaults,
+            default_table,
+            default_session,
+            clusters,
+            default_cluster,
+            cases: Vec::new(),
+            lines: HashMap::new(),
+        }
     }
 
     /// The cases read so far, in the order of the file.
@@ -137,7 +154,8 @@ impl<'a> Cases<'a> {
         mistakes: &mut Mistakes,
     ) {
         let settings = request::settings(&entry.value, self.files).map_err(|mistake| mistakes.push(mistake)).ok();
-        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), mistakes);
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::settings_expectation(&entry.expect.0, mistakes);
         let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
         let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
@@ -168,7 +186,8 @@ impl<'a> Cases<'a> {
         mistakes: &mut Mistakes,
     ) {
         let arrivals = self.requests().of_case(&entry, mistakes);
-        let answers = self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), mistakes);
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
         let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
         let own_settings = entry.settings.as_ref().and_then(|settings| {
@@ -297,13 +316,16 @@ impl<'a> Cases<'a> {
         host: &Named<Named<Data>>,
         replay: Option<&Spanned<String>>,
         order: Option<&Spanned<ReplayOrder>>,
+        cluster: Option<&OneOrMany<FileOr>>,
         mistakes: &mut Mistakes,
     ) -> Arc<HostAnswers> {
         Arc::new(HostAnswers {
             own_table: answers::table(host, self.files, mistakes),
             own_session: answers::session(replay, order, self.files, mistakes),
+            own_cluster: self.clusters.read(cluster, mistakes),
             default_table: Arc::clone(&self.default_table),
             default_session: self.default_session.clone(),
+            default_cluster: self.default_cluster.clone(),
         })
     }
 

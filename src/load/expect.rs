@@ -6,18 +6,19 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::files::Files;
-use super::mistake::Mistakes;
+use super::mistake::{Mistakes, suggestion};
 use super::read::read;
 use super::schema::{
-    Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany, SettingsExpectEntry,
-    SettingsWord, TextEntry,
+    CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany,
+    SettingsExpectEntry, SettingsWord, TextEntry,
 };
 use super::yaml::{Content, Node};
+use crate::host;
 use crate::model::answer::FaultKind;
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
-    DocumentExpectation, Expectation, FaultExpectation, MutateExpectation, SettingsExpectation, TextExpectation,
-    VerdictExpectation, VerdictWord,
+    CallExpectation, DocumentExpectation, Expectation, FaultExpectation, MutateExpectation, SettingsExpectation,
+    TextExpectation, VerdictExpectation, VerdictWord,
 };
 
 /// Reads the expectation of a case.
@@ -81,7 +82,13 @@ fn from_word(word: ExpectWord) -> Expectation {
         ExpectWord::Mutate => VerdictWord::Mutate(Box::default()),
         ExpectWord::Deny => VerdictWord::Deny(TextExpectation::default()),
     };
-    Expectation::Verdict(Box::new(VerdictExpectation { word, code: None, warnings: None, audit_annotations: None }))
+    Expectation::Verdict(Box::new(VerdictExpectation {
+        word,
+        code: None,
+        warnings: None,
+        audit_annotations: None,
+        calls: None,
+    }))
 }
 
 /// `fault` and `response` stand alone.
@@ -90,6 +97,7 @@ fn refuse_beside(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
         ("code", entry.code.as_ref().map(|key| &key.span)),
         ("warnings", entry.warnings.as_ref().map(|key| &key.span)),
         ("auditAnnotations", entry.audit_annotations.as_ref().map(|key| &key.span)),
+        ("calls", entry.calls.as_ref().map(|key| &key.span)),
         ("exactly", entry.exactly.as_ref().map(|key| &key.span).filter(|_| word != "response")),
     ];
     for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
@@ -123,7 +131,32 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             .audit_annotations
             .clone()
             .map(|annotations| annotations.map(|map| map.into_iter().collect::<BTreeMap<_, _>>())),
+        calls: entry
+            .calls
+            .as_ref()
+            .map(|calls| Spanned::new(expected_calls(&calls.value, mistakes), calls.span.clone())),
     })))
+}
+
+fn expected_calls(written: &[CallWritten], mistakes: &mut Mistakes) -> Vec<CallExpectation> {
+    let known = host::known_capabilities();
+    let mut calls = Vec::new();
+    for call in written {
+        let (capability, request) = match call {
+            Either::Scalar(capability) => (capability, None),
+            Either::Mapping(entry) => (&entry.capability, entry.request.as_ref()),
+        };
+        if !known.contains(&capability.value.as_str()) {
+            let message = format!("unknown host capability `{}`", capability.value);
+            mistakes.add_with_help(&capability.span, message, suggestion(&capability.value, known));
+        }
+        calls.push(CallExpectation {
+            capability: capability.value.clone(),
+            request: request.map(|request| request.value.clone()),
+            span: capability.span.clone(),
+        });
+    }
+    calls
 }
 
 fn deny(node: &Node, mistakes: &mut Mistakes) -> Option<TextExpectation> {
@@ -239,4 +272,47 @@ fn collect_spans(node: &Node, pointer: String, spans: &mut BTreeMap<String, Span
         _ => {}
     }
     spans.insert(pointer, node.span.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::load::yaml;
+    use crate::model::source::SourceFile;
+
+    /// The expectation, and the mistakes as `column message`.
+    fn read_expectation(text: &str) -> (Option<Expectation>, Vec<String>) {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("suite.yml"), text).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml")).unwrap();
+        let mut mistakes = Mistakes::default();
+        let expectation = expectation(&yaml::parse(&file).unwrap(), &files, &mut mistakes);
+        let line = |mistake: crate::Mistake| format!("{} {}", mistake.span.column, mistake.message);
+        (expectation, mistakes.into_sorted().into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn calls_are_names_or_names_with_requests() {
+        let (expectation, mistakes) = read_expectation(
+            "{ allow, calls: [oci/v2/verify, { capability: net/v1/dns_lookup_host, request: a.test }] }",
+        );
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let Some(Expectation::Verdict(verdict)) = expectation else { panic!("it is a verdict") };
+        let calls = verdict.calls.unwrap().value;
+        let calls: Vec<_> = calls.iter().map(|call| (call.capability.as_str(), call.request.as_deref())).collect();
+        assert_eq!(calls, [("oci/v2/verify", None), ("net/v1/dns_lookup_host", Some("a.test"))]);
+        let (expectation, _) = read_expectation("{ deny, calls: [] }");
+        assert!(matches!(expectation, Some(Expectation::Verdict(verdict)) if verdict.calls.is_some()));
+    }
+
+    #[test]
+    fn calls_are_known_and_stand_beside_a_verdict() {
+        let (_, mistakes) = read_expectation("{ allow, calls: [oci/v3/verify] }");
+        assert_eq!(mistakes, ["18 unknown host capability `oci/v3/verify`"]);
+        let (_, mistakes) = read_expectation("{ fault: host, calls: [] }");
+        assert_eq!(mistakes, ["23 `calls` means nothing beside `fault`"]);
+    }
 }

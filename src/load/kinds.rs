@@ -111,6 +111,11 @@ impl Kinds {
         self.kinds.iter().find(|info| info.group == group && info.version == version && info.kind == kind)
     }
 
+    /// The kinds whose objects a cluster stores: those that are not sent to a subresource only.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &KindInfo> {
+        self.kinds.iter().filter(|info| info.subresource.is_none())
+    }
+
     /// Learns the served versions of a CustomResourceDefinition and returns how many there are. Kinds that are known
     /// already are replaced: the suite knows its cluster better than the built-in table.
     pub(crate) fn add_crds(&mut self, document: &Value) -> Result<usize, String> {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod cases;
+mod cluster;
 mod expect;
 mod files;
 mod fixture;

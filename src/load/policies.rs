@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::files::Files;
 use super::mistake::{Mistake, Mistakes, nearest};
 use super::request;
-use super::schema::{CheckEntry, DeploymentMode, FileOr, Named, PolicyEntry};
-use crate::model::policy::{PolicyRef, Settings};
+use super::schema::{CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, Named, PolicyEntry};
+use crate::host;
+use crate::model::hosting::{ContextAware, Grants};
+use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{Check, Deployment, PolicyIndex, PolicySpec, SizeLimit};
 
@@ -62,6 +64,7 @@ impl Policies {
                 allowed_to_mutate: entry.allowed_to_mutate.unwrap_or(true),
                 message: entry.message.clone(),
             },
+            grants: grants(entry, mistakes),
         });
         self.settings.push(Arc::new(entry.settings.as_ref().map_or_else(Settings::new, |s| read(s, files, mistakes))));
         let variants = entry.variants.0.iter();
@@ -111,6 +114,7 @@ impl Policies {
             usage: None,
             execution_mode: None,
             deployment: Deployment::default(),
+            grants: Grants::default(),
         });
         self.settings.push(Arc::default());
         self.variants.push(HashMap::new());
@@ -155,6 +159,30 @@ fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake
             .with_help("this version of verify runs modules from files: give a path".to_owned()));
     }
     files.resolve(uri).map(PolicyRef::File)
+}
+
+/// What the policy may ask. The texts about patterns are policy-server's.
+fn grants(entry: &PolicyEntry, mistakes: &mut Mistakes) -> Grants {
+    let host_capabilities = entry.host_capabilities.as_ref().map(|patterns| {
+        for pattern in patterns {
+            if let Err(message) = host::check_pattern(&pattern.value) {
+                mistakes.add(&pattern.span, message);
+            }
+        }
+        patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect()
+    });
+    let context_aware = match &entry.context_aware {
+        None | Some(ContextAwareEntry::Declared(false)) => ContextAware::Nothing,
+        Some(ContextAwareEntry::Declared(true)) => ContextAware::Declared,
+        Some(ContextAwareEntry::Listed(resources)) => {
+            let resources = resources.iter().map(|resource| ContextAwareResource {
+                api_version: resource.api_version.clone(),
+                kind: resource.kind.clone(),
+            });
+            ContextAware::Listed(resources.collect())
+        }
+    };
+    Grants { host_capabilities, context_aware }
 }
 
 /// The URI in reports: from the root of the repository, so that it is the same on every machine.
@@ -208,6 +236,46 @@ fn size_limit(text: &str) -> Result<SizeLimit, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The grants a policy entry is read into, and the mistakes as `line:column message`.
+    fn granted(text: &str) -> (Option<Grants>, Vec<String>) {
+        let text = format!("uri: policy.wasm\n{text}");
+        let file = Arc::new(crate::model::source::SourceFile { path: "suite.yml".into(), text });
+        let mut mistakes = Mistakes::default();
+        let entry = super::super::read::read::<PolicyEntry>(&super::super::yaml::parse(&file).unwrap(), &mut mistakes);
+        let grants = entry.map(|entry| grants(&entry, &mut mistakes));
+        let line = |it: Mistake| format!("{}:{} {}", it.span.line, it.span.column, it.message);
+        (grants, mistakes.into_sorted().into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn grants_are_read() {
+        let read = |text| granted(text).0.unwrap();
+        assert_eq!(read(""), Grants::default());
+        assert_eq!(read("contextAware: true").context_aware, ContextAware::Declared);
+        assert_eq!(read("contextAware: false").context_aware, ContextAware::Nothing);
+        let pod = ContextAwareResource { api_version: "v1".into(), kind: "Pod".into() };
+        let listed = read("contextAware: [{ apiVersion: v1, kind: Pod }]").context_aware;
+        assert_eq!(listed, ContextAware::Listed([pod].into()));
+        assert_eq!(read("hostCapabilities: []").host_capabilities, Some(Vec::new()));
+        assert_eq!(read("hostCapabilities: [' oci/* ']").host_capabilities, Some(vec!["oci/*".to_owned()]));
+    }
+
+    #[test]
+    fn bad_patterns_are_mistakes_where_they_are_written() {
+        let (_, mistakes) = granted("hostCapabilities: [foo/*, oci/v1/verify, oci/v1]");
+        assert_eq!(
+            mistakes,
+            [
+                "2:20 invalid pattern \"foo/*\": unknown segment \"foo\", valid options at this level are: crypto, \
+                 kubernetes, net, oci",
+                "2:42 invalid pattern \"oci/v1\": not a complete capability path; use \"oci/v1/*\" to allow all \
+                 capabilities under it",
+            ]
+        );
+        let (_, mistakes) = granted("contextAware: [{ apiVersion: v1, kinds: Pod }]");
+        assert!(mistakes.contains(&"2:34 unknown key `kinds`".to_owned()), "{mistakes:?}");
+    }
 
     #[test]
     fn bounds_of_size_are_read() {

@@ -74,10 +74,53 @@ pub(crate) struct PolicyEntry {
     pub(crate) allowed_to_mutate: Option<bool>,
     /// Message that replaces the policy's own when it rejects.
     pub(crate) message: Option<String>,
+    /// Kubernetes resources the policy may read: `true` for those its metadata declares, or a list. None by default.
+    pub(crate) context_aware: Option<ContextAwareEntry>,
+    /// Patterns of host capabilities the policy may use, such as "oci/*"; all of them by default.
+    pub(crate) host_capabilities: Option<Vec<Spanned<String>>>,
     /// How a module without metadata is called.
     pub(crate) execution_mode: Option<Spanned<ExecutionMode>>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
+}
+
+/// The Kubernetes resources a policy may read.
+#[derive(Debug)]
+pub(crate) enum ContextAwareEntry {
+    /// Those its metadata declares, or none.
+    Declared(bool),
+    /// These.
+    Listed(Vec<ResourceEntry>),
+}
+
+impl<'de> Deserialize<'de> for ContextAwareEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::List(_) => inside(&node).map(Self::Listed),
+            _ => inside(&node).map(Self::Declared),
+        }
+    }
+}
+
+impl JsonSchema for ContextAwareEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "ContextAware".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Vec<ResourceEntry>>()] })
+    }
+}
+
+/// A kind of Kubernetes object.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResourceEntry {
+    /// API version, such as `v1` or `apps/v1`.
+    pub(crate) api_version: String,
+    /// Kind, such as `Pod` or `Deployment`.
+    pub(crate) kind: String,
 }
 
 /// How a policy is deployed.
@@ -139,6 +182,9 @@ pub(crate) struct DefaultsEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policies can read: paths, globs, or manifests. It is the cluster of cases that have none
+    /// of their own; a case's cluster replaces it.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
 }
 
 impl DefaultsEntry {
@@ -232,6 +278,9 @@ pub(crate) struct CaseEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
     /// The answer expected.
     #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
     pub(crate) expect: Data,
@@ -275,6 +324,9 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
     /// Whether the policy takes them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,
@@ -400,6 +452,22 @@ pub(crate) struct ExpectEntry {
     pub(crate) warnings: Option<Spanned<Vec<String>>>,
     /// All audit annotations.
     pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
+    /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
+    /// that it makes none. Log lines do not count.
+    pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
+}
+
+/// A host call: the name of its capability, or more.
+pub(crate) type CallWritten = Either<Spanned<String>, CallEntry>;
+
+/// A host call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CallEntry {
+    /// Name of the capability, such as "kubernetes/list_resources_all".
+    pub(crate) capability: Spanned<String>,
+    /// What is asked, in the short form of `host:`; anything by default.
+    pub(crate) request: Option<Spanned<String>>,
 }
 
 /// How the object is mutated.

@@ -1,24 +1,52 @@
 //! What a policy may ask its host, what a suite answers, and what was asked in the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cluster::Cluster;
+use super::policy::ContextAwareResource;
 use super::source::{SourceFile, Span, Spanned};
 
+/// What the deployment of a policy lets it ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// Patterns of host capabilities such as `oci/*`, checked; none given is all of them, an empty list nothing.
+    pub host_capabilities: Option<Vec<String>>,
+    /// The Kubernetes resources it may read.
+    pub context_aware: ContextAware,
+}
+
+/// The Kubernetes resources a policy may read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ContextAware {
+    /// None, whatever its metadata declares: as `kwctl run` without `--allow-context-aware`.
+    #[default]
+    Nothing,
+    /// Those its metadata declares.
+    Declared,
+    /// These.
+    Listed(BTreeSet<ContextAwareResource>),
+}
+
 /// Everything a case has to answer host calls with, in the order in which it is asked: the case's own `host:`, its
-/// `replay:`, then those of `defaults`.
+/// `replay:`, its `cluster:`, then those of `defaults`.
 #[derive(Debug, Clone, Default)]
 pub struct HostAnswers {
     /// Entries of the case's own `host:`; each of them must be used.
     pub own_table: Vec<TableEntry>,
     /// The session of the case's own `replay:`.
     pub own_session: Option<Arc<Session>>,
+    /// The case's own `cluster:`.
+    pub own_cluster: Option<Arc<Cluster>>,
     /// Entries of `defaults.host`; they may stay unused.
     pub default_table: Arc<[TableEntry]>,
     /// The session of `defaults.replay`.
     pub default_session: Option<Arc<Session>>,
+    /// `defaults.cluster`.
+    pub default_cluster: Option<Arc<Cluster>>,
 }
 
 /// One line of a `host:` table: this capability, asked this, answers that.
@@ -90,6 +118,10 @@ pub enum AnsweredBy {
     Host,
     /// The recording of the case or of the defaults.
     Replay,
+    /// The cluster of the case or of the defaults.
+    Cluster,
+    /// The access rules: the call was refused before anybody was asked, a fault.
+    AccessRules,
     /// Nobody: a fault.
     Nobody,
 }

@@ -3,6 +3,7 @@
 //! Nothing in this folder reads files, runs policies or knows the command line; every step may use it.
 
 pub mod answer;
+pub mod cluster;
 pub mod hosting;
 pub mod outcome;
 pub mod policy;

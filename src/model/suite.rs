@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::answer::FaultKind;
-use super::hosting::HostAnswers;
+use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
 use super::source::{SourceFile, Span, Spanned};
@@ -50,6 +50,8 @@ pub struct PolicySpec {
     pub execution_mode: Option<Spanned<ExecutionMode>>,
     /// How the verdict is treated after the policy gave it.
     pub deployment: Deployment,
+    /// What it may ask its host.
+    pub grants: Grants,
 }
 
 /// What the cluster's configuration makes of a policy's verdict.
@@ -247,6 +249,19 @@ pub struct VerdictExpectation {
     pub warnings: Option<Spanned<Vec<String>>>,
     /// These audit annotations and no others; empty means none.
     pub audit_annotations: Option<Spanned<BTreeMap<String, String>>>,
+    /// The host calls: each of these at least once, and no others; empty means none.
+    pub calls: Option<Spanned<Vec<CallExpectation>>>,
+}
+
+/// A host call that a case expects.
+#[derive(Debug)]
+pub struct CallExpectation {
+    /// Full name of the capability.
+    pub capability: String,
+    /// What is asked, in the short form of `host:` tables; anything if not given.
+    pub request: Option<String>,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// The words for verdicts.

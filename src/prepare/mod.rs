@@ -251,6 +251,7 @@ fn shown(path: &Path, suite: &SourceFile) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hosting::Grants;
     use crate::model::policy::PolicyRef;
     use crate::model::suite::Deployment;
     use crate::runtime::engine::Limits;
@@ -276,6 +277,7 @@ mod tests {
                 usage: None,
                 execution_mode: None,
                 deployment: Deployment::default(),
+                grants: Grants::default(),
             };
             Self { folder, spec }
         }

@@ -292,7 +292,8 @@ fn call(call: &HostCall) -> String {
         (Some(error), _) => format!("error: {}", wording::one_line(error, 200)),
         (None, AnsweredBy::Host) => "answered by host:".to_owned(),
         (None, AnsweredBy::Replay) => "answered by replay:".to_owned(),
-        (None, AnsweredBy::Nobody) => "not answered".to_owned(),
+        (None, AnsweredBy::Cluster) => "answered by cluster:".to_owned(),
+        (None, AnsweredBy::AccessRules | AnsweredBy::Nobody) => "not answered".to_owned(),
     };
     format!("{} {} → {answered}", call.capability, wording::one_line(&call.request, 200))
 }

@@ -1,0 +1,136 @@
+//! Host calls against the `calls` of an expectation: each of these at least once, and no others.
+
+use crate::model::hosting::HostCall;
+use crate::model::outcome::{Mismatch, MismatchKind};
+use crate::model::suite::{CallExpectation, Expectation};
+
+/// Most calls that are named one by one.
+const MOST_NAMED: usize = 5;
+
+/// Compares the calls a policy made with those its case expects.
+pub(crate) fn calls(expect: &Expectation, made: &[HostCall]) -> Vec<Mismatch> {
+    let Expectation::Verdict(expected) = expect else { return Vec::new() };
+    let Some(expected) = &expected.calls else { return Vec::new() };
+    let missing = expected.value.iter().filter(|wanted| !made.iter().any(|call| is_meant(wanted, call)));
+    let mut mismatches: Vec<Mismatch> = missing
+        .map(|wanted| Mismatch {
+            kind: MismatchKind::Calls,
+            at: String::new(),
+            expected: match &wanted.request {
+                Some(request) => format!("the policy asks {} about {request:?}", wanted.capability),
+                None => format!("the policy asks {}", wanted.capability),
+            },
+            actual: match made {
+                [] => "it asks nothing".into(),
+                made => format!("it asks {}", described(made.iter())),
+            },
+            span: wanted.span.clone(),
+        })
+        .collect();
+    let others = || made.iter().filter(|call| !expected.value.iter().any(|wanted| is_meant(wanted, call)));
+    if others().next().is_some() {
+        mismatches.push(Mismatch {
+            kind: MismatchKind::Calls,
+            at: String::new(),
+            expected: if expected.value.is_empty() { "no host calls" } else { "no other host calls" }.into(),
+            actual: format!("the policy asks {}", described(others())),
+            span: expected.span.clone(),
+        });
+    }
+    mismatches
+}
+
+fn is_meant(wanted: &CallExpectation, call: &HostCall) -> bool {
+    wanted.capability == call.capability && wanted.request.as_ref().is_none_or(|request| *request == call.request)
+}
+
+/// Different calls once each, in the order they were first made.
+fn described<'a>(calls: impl Iterator<Item = &'a HostCall>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for call in calls {
+        let text = format!("{} {:?}", call.capability, call.request);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let more = texts.len().saturating_sub(MOST_NAMED);
+    texts.truncate(MOST_NAMED);
+    if more > 0 {
+        texts.push(format!("{more} more"));
+    }
+    texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{span, spanned};
+    use super::*;
+    use crate::model::hosting::AnsweredBy;
+    use crate::model::suite::{VerdictExpectation, VerdictWord};
+
+    fn made(calls: &[(&str, &str)]) -> Vec<HostCall> {
+        let call = |(capability, request): &(&str, &str)| HostCall {
+            capability: (*capability).into(),
+            request: (*request).into(),
+            answered_by: AnsweredBy::Host,
+            error: None,
+        };
+        calls.iter().map(call).collect()
+    }
+
+    /// The mismatches, as `span: expected but actual`.
+    fn compared(expected: Option<&[(&str, Option<&str>)]>, calls_made: &[(&str, &str)]) -> Vec<String> {
+        let call = |(capability, request): &(&str, Option<&str>)| CallExpectation {
+            capability: (*capability).into(),
+            request: request.map(str::to_owned),
+            span: span("entry"),
+        };
+        let expect = Expectation::Verdict(Box::new(VerdictExpectation {
+            word: VerdictWord::Accept,
+            code: None,
+            warnings: None,
+            audit_annotations: None,
+            calls: expected.map(|list| spanned(list.iter().map(call).collect(), "calls")),
+        }));
+        let mismatches = calls(&expect, &made(calls_made));
+        assert!(mismatches.iter().all(|mismatch| mismatch.kind == MismatchKind::Calls));
+        mismatches.iter().map(|it| format!("{}: {} but {}", it.span.file.path, it.expected, it.actual)).collect()
+    }
+
+    const LIST: &str = "kubernetes/list_resources_all";
+    const DNS: &str = "net/v1/dns_lookup_host";
+
+    #[test]
+    fn every_expected_call_is_made_and_no_other() {
+        let none: [&str; 0] = [];
+        assert_eq!(compared(None, &[(DNS, "a")]), none);
+        assert_eq!(compared(Some(&[]), &[]), none);
+        assert_eq!(
+            compared(Some(&[(DNS, None), (LIST, Some("v1/Pod"))]), &[(LIST, "v1/Pod"), (DNS, "a"), (DNS, "b")]),
+            none
+        );
+        assert_eq!(
+            compared(Some(&[]), &[(DNS, "a"), (DNS, "a"), (DNS, "b")]),
+            [r#"calls: no host calls but the policy asks net/v1/dns_lookup_host "a", net/v1/dns_lookup_host "b""#]
+        );
+        assert_eq!(
+            compared(Some(&[(LIST, None)]), &[]),
+            ["entry: the policy asks kubernetes/list_resources_all but it asks nothing"]
+        );
+        assert_eq!(
+            compared(Some(&[(DNS, Some("a"))]), &[(DNS, "b")]),
+            [
+                r#"entry: the policy asks net/v1/dns_lookup_host about "a" but it asks net/v1/dns_lookup_host "b""#,
+                r#"calls: no other host calls but the policy asks net/v1/dns_lookup_host "b""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn many_calls_are_counted() {
+        let names: Vec<String> = (0..8).map(|number| number.to_string()).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (DNS, name.as_str())).collect();
+        let shown = compared(Some(&[]), &many);
+        assert!(shown[0].ends_with(r#"net/v1/dns_lookup_host "4", 3 more"#), "{shown:?}");
+    }
+}
