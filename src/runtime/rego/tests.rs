@@ -174,12 +174,27 @@ fn a_builtin_that_fails_is_a_fault() {
     assert!(fault.message.starts_with("the built-in `regex.find_n` failed: "), "{}", fault.message);
 }
 
+#[test]
+fn the_suite_of_both_modes_passes() {
+    let mut options = crate::Options::default();
+    options.suites.push(testdata("suites/rego/suite.yml"));
+    let run = crate::verify(&options, &()).unwrap();
+    assert_eq!(run.cases.len(), 8);
+    for case in &run.cases {
+        assert!(!case.outcome.is_bad(), "{:?}", case.outcome);
+    }
+}
+
 /// A module with everything the ABI asks for; `builtins` is the text of its list, `eval` the body of that function.
 fn synthetic(builtins: &str, eval: &str, rest: &str) -> Vec<u8> {
+    synthetic_with_imports(r#"(import "env" "memory" (memory 2))"#, builtins, eval, rest)
+}
+
+fn synthetic_with_imports(imports: &str, builtins: &str, eval: &str, rest: &str) -> Vec<u8> {
     let list = builtins.replace('"', "\\22");
     wat::parse_str(format!(
         r#"(module
-            (import "env" "memory" (memory 2))
+            {imports}
             (import "env" "opa_abort" (func $opa_abort (param i32)))
             (import "env" "opa_println" (func $opa_println (param i32)))
             (import "env" "opa_builtin0" (func $opa_builtin0 (param i32 i32) (result i32)))
@@ -292,8 +307,9 @@ fn what_is_not_of_the_abi_does_not_link() {
     let refusal = |module: &[u8]| guest_of(module, ExecutionMode::Opa).err().unwrap().to_string();
     let empty = wat::parse_str("(module (func (export \"opa_malloc\")))").unwrap();
     assert!(refusal(&empty).contains("does not export `builtins`, `entrypoints`"), "{}", refusal(&empty));
-    let synthetic_text = |rest| synthetic("{}", "", rest);
-    let wide = wat::parse_str("(module (import \"env\" \"memory\" (memory 6)))").unwrap();
-    assert!(refusal(&wide).contains("does not export"), "{}", refusal(&wide));
-    assert!(guest_of(&synthetic_text(""), ExecutionMode::Opa).is_ok());
+    let wide = synthetic_with_imports(r#"(import "env" "memory" (memory 6))"#, "{}", "", "");
+    assert!(refusal(&wide).contains("incompatible import type for `env::memory`"), "{}", refusal(&wide));
+    let imports = r#"(import "env" "memory" (memory 5)) (import "env" "opa_wish" (func))"#;
+    let wishing = synthetic_with_imports(imports, "{}", "", "");
+    assert!(refusal(&wishing).contains("it imports `env.opa_wish`"), "{}", refusal(&wishing));
 }

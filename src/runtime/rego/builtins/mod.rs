@@ -13,6 +13,7 @@ mod sprintf;
 mod time;
 mod trace;
 mod urlquery;
+mod yaml;
 
 use super::value::Value;
 
@@ -48,7 +49,7 @@ pub(super) struct Builtin {
 ///
 /// Two names are wrong: what OPA calls `time.date` and `time.parse_rfc3339_ns` the server registers without `time.`,
 /// so that modules that need them are refused.
-const BUILTINS: [Builtin; 20] = [
+const BUILTINS: [Builtin; 23] = [
     Builtin { name: "base64url.encode_no_pad", arity: 1, evaluate: encoding::base64url_encode_no_pad },
     Builtin { name: "date", arity: 1, evaluate: time::date },
     Builtin { name: "glob.quote_meta", arity: 1, evaluate: glob::quote_meta },
@@ -69,6 +70,9 @@ const BUILTINS: [Builtin; 20] = [
     Builtin { name: "urlquery.decode_object", arity: 1, evaluate: urlquery::decode_object },
     Builtin { name: "urlquery.encode", arity: 1, evaluate: urlquery::encode },
     Builtin { name: "urlquery.encode_object", arity: 1, evaluate: urlquery::encode_object },
+    Builtin { name: "yaml.is_valid", arity: 1, evaluate: yaml::is_valid },
+    Builtin { name: "yaml.marshal", arity: 1, evaluate: yaml::marshal },
+    Builtin { name: "yaml.unmarshal", arity: 1, evaluate: yaml::unmarshal },
 ];
 
 /// The built-in of this name.

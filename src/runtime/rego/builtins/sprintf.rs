@@ -508,6 +508,15 @@ fn exponential(number: f64, precision: Option<usize>, mark: char) -> String {
     format!("{mantissa}{mark}{sign}{digits:0>2}")
 }
 
+/// A floating-point number with as few digits as tell it from its neighbours, of 32 bits if `is_single`.
+pub(super) fn shortest(number: f64, is_single: bool) -> String {
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let magnitude = number.abs();
+    // The shortest digits of a single are those of its own type.
+    let magnitude = if is_single { (magnitude as f32).to_string().parse().unwrap_or(magnitude) } else { magnitude };
+    format!("{sign}{}", general(magnitude, None, 'e'))
+}
+
 /// The shortest of both notations, as `%g` takes it.
 fn general(number: f64, precision: Option<usize>, mark: char) -> String {
     let digits = precision.map(|precision| precision.max(1));
