@@ -66,7 +66,7 @@ fn interpret(result: &Value, request: &Request) -> Answer {
     let value = rego::entry_point_value(result);
     let Some(violations) = value.and_then(|value| Vec::<Violation>::deserialize(value).ok()) else {
         let message = format!(
-            "the entry point is {} instead of an array of violations with texts as `msg`; policy-server would take it \
+            "the entry point is {}, and not an array of violations with texts as `msg`; policy-server would take it \
              for no violation and ALLOW the request",
             rego::shape(value)
         );

@@ -69,7 +69,7 @@ pub(super) fn shape(value: Option<&Value>) -> &'static str {
         Some(Value::Bool(_)) => "a boolean",
         Some(Value::Number(_)) => "a number",
         Some(Value::String(_)) => "a string",
-        Some(Value::Array(_)) => "an array of something else",
+        Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
     }
 }

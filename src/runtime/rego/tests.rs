@@ -67,6 +67,25 @@ fn wide_results_are_possible_and_bounded() {
 }
 
 #[test]
+fn arguments_cannot_exhaust_the_host() {
+    let surroundings = Surroundings { now: default_clock() };
+    let outcome = |name: &str, arguments: &[Value]| {
+        builtins::call(builtins::find(name).unwrap(), &surroundings, arguments).map(|outcome| outcome.value)
+    };
+    let deepening = Value::parse(r#"{"op": "copy", "from": "", "path": "/a"}"#).unwrap();
+    let patches = Value::Array(vec![deepening; 600]);
+    assert!(outcome("json.patch", &[Value::Object(Vec::new()), patches]).is_err());
+    let growing = Value::parse(r#"{"op": "copy", "from": "", "path": "/-"}"#).unwrap();
+    let patches = Value::Array(vec![growing; 64]);
+    assert!(outcome("json.patch", &[Value::Array(Vec::new()), patches]).is_err());
+    let bomb: String = (1..40).map(|n| format!("- &a{n} [*a{p}, *a{p}]\n", p = n - 1)).collect();
+    assert!(outcome("yaml.unmarshal", &[Value::text(format!("- &a0 x\n{bomb}"))]).is_err());
+    assert!(outcome("yaml.unmarshal", &[Value::text("[".repeat(100_000))]).is_err());
+    let digits = Value::Array(vec![Value::Number("9".repeat(1_000_000))]);
+    assert!(outcome("sprintf", &[Value::text("%x"), digits]).is_err());
+}
+
+#[test]
 fn the_time_is_that_of_the_suite() {
     let surroundings = Surroundings { now: default_clock() };
     let outcome = builtins::call(builtins::find("time.now_ns").unwrap(), &surroundings, &[]).unwrap();
@@ -149,6 +168,17 @@ fn a_gatekeeper_policy_allows_and_denies() {
 }
 
 #[test]
+fn a_module_of_an_old_compiler_allows_and_denies() {
+    let module = std::fs::read(testdata("rego/abi-1.1/policy.wasm")).unwrap();
+    let guest = guest_of(&module, ExecutionMode::Gatekeeper).unwrap();
+    let settings = json!({"labels": ["owner", "tier"]});
+    let allowed = ask(&*guest, &pod(json!({"owner": "team-a", "tier": "web"})), settings.clone());
+    assert!(allowed.unwrap().allowed);
+    let denied = ask(&*guest, &pod(json!({"owner": "team-a"})), settings).unwrap();
+    assert_eq!(denied.message(), Some(r#"missing labels: {"tier"}"#));
+}
+
+#[test]
 fn gatekeeper_refuses_raw_requests() {
     let guest = guest_of(&policy("gatekeeper-labels"), ExecutionMode::Gatekeeper).unwrap();
     let fault = ask(&*guest, &Request::Raw(json!({})), json!({})).unwrap_err();
@@ -160,7 +190,11 @@ fn the_wrong_mode_shows_in_the_result() {
     let opa = guest_of(&policy("rego-labels"), ExecutionMode::Gatekeeper).unwrap();
     let fault = ask(&*opa, &pod(json!({})), json!({})).unwrap_err();
     assert_eq!(fault.kind, FaultKind::InvalidResponse);
-    assert!(fault.message.contains("the entry point is an object instead of an array"), "{}", fault.message);
+    assert!(
+        fault.message.contains("the entry point is an object, and not an array of violations"),
+        "{}",
+        fault.message
+    );
     let gatekeeper = guest_of(&policy("gatekeeper-labels"), ExecutionMode::Opa).unwrap();
     let fault = ask(&*gatekeeper, &pod(json!({})), json!({})).unwrap_err();
     assert_eq!((fault.kind, &*fault.message), (FaultKind::InvalidResponse, "cannot interpret OPA policy result"));
@@ -245,10 +279,11 @@ fn a_synthetic_module_answers() {
 
 #[test]
 fn missing_builtins_are_listed_and_nothing_runs() {
-    let module = synthetic(r#"{"uuid.rfc4122": 1, "sprintf": 2, "crypto.sha256": 0}"#, "unreachable", "");
+    let module =
+        synthetic(r#"{"uuid.rfc4122": 1, "sprintf": 2, "time.date": 3, "crypto.sha256": 0}"#, "unreachable", "");
     let fault = fault_of(&module, PATIENCE);
     assert_eq!(fault.kind, FaultKind::MissingBuiltins);
-    assert_eq!(fault.message, "Missing Rego builtins: crypto.sha256, uuid.rfc4122");
+    assert_eq!(fault.message, "Missing Rego builtins: crypto.sha256, time.date, uuid.rfc4122");
     assert!(fault.help.unwrap().contains("policy-server refuses this module"));
 }
 

@@ -127,6 +127,18 @@ impl Value {
         }
     }
 
+    /// How many values it is made of, and how deep they are nested.
+    pub(super) fn extent(&self) -> (usize, usize) {
+        let sum = |parts: &mut dyn Iterator<Item = &Self>| {
+            parts.map(Self::extent).fold((1, 1), |(size, depth), part| (size + part.0, depth.max(part.1 + 1)))
+        };
+        match self {
+            Self::Array(values) | Self::Set(values) => sum(&mut values.iter()),
+            Self::Object(members) => sum(&mut members.iter().flat_map(|(key, value)| [key, value])),
+            _ => (1, 1),
+        }
+    }
+
     /// Whether both are the same for Rego.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.order(other) == Ordering::Equal

@@ -6,9 +6,21 @@
 use super::super::value::Value;
 use super::{Outcome, Surroundings, truth, unfit};
 
+/// How deep a patched document may be.
+const MAX_DEPTH: usize = 500;
+
+/// Values that the operations of one patch may add; copies could double the document each time.
+const MAX_ADDED: usize = 1_000_000;
+
 pub(super) fn is_valid(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     truth(matches!(arguments, [Value::Text(text)] if is_json(text)))
+}
+
+/// What a patch may still add.
+struct Room {
+    left: usize,
+    is_exceeded: bool,
 }
 
 /// Undefined where an operation is wrong or does not fit.
@@ -17,12 +29,22 @@ pub(super) fn patch(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, St
         return Err(unfit(1, "array", arguments.get(1)));
     };
     let mut document = Some(target.clone());
-    let is_done = operations.iter().try_for_each(|operation| apply(operation, &mut document)).is_some();
+    let mut room = Room { left: MAX_ADDED, is_exceeded: false };
+    let is_done = operations.iter().try_for_each(|operation| apply(operation, &mut document, &mut room)).is_some();
+    if room.is_exceeded {
+        return Err(format!("the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"));
+    }
     Ok(Outcome { value: document.filter(|_| is_done), ..Outcome::default() })
 }
 
 /// Applies one operation; none when it cannot be.
-fn apply(operation: &Value, document: &mut Option<Value>) -> Option<()> {
+fn apply(operation: &Value, document: &mut Option<Value>, room: &mut Room) -> Option<()> {
+    let mut insert = |document: &mut Option<Value>, path: &[Value], new: Value| {
+        let (size, depth) = new.extent();
+        room.is_exceeded |= size > room.left || path.len() + depth > MAX_DEPTH;
+        room.left = room.left.saturating_sub(size);
+        if room.is_exceeded { None } else { insert(document, path, new) }
+    };
     let Value::Object(members) = operation else { return None };
     let member = |name: &str| {
         members.iter().find(|(key, _)| matches!(key, Value::Text(key) if key == name)).map(|(_, value)| value)

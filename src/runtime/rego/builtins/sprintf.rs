@@ -12,6 +12,9 @@ const MAX_NUMBER: usize = 1_000_000;
 /// Bytes of a result. Go knows no limit, but widths cost a policy nothing and us memory.
 const MAX_RESULT: usize = 16 << 20;
 
+/// Digits of an argument; other bases take time that grows with their square.
+const MAX_DIGITS: usize = 2000;
+
 /// Digits behind the point beyond which every floating-point number has only zeros.
 const MAX_DECIMALS: usize = 1100;
 
@@ -20,6 +23,10 @@ pub(super) fn sprintf(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, 
     let Some(Value::Array(values)) = arguments.get(1) else {
         return Err(unfit(1, "array", arguments.get(1)));
     };
+    let is_long = |value: &Value| matches!(value, Value::Number(digits) if digits.len() > MAX_DIGITS);
+    if values.iter().any(is_long) {
+        return Err(format!("a number has more than {MAX_DIGITS} digits"));
+    }
     let arguments: Vec<_> = values.iter().map(Argument::of).collect();
     Ok(Value::text(Printer::new(&arguments).print(format)?).into())
 }

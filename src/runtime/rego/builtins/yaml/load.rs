@@ -13,6 +13,7 @@ const TAGS: &str = "tag:yaml.org,2002:";
 const MAX_DEPTH: usize = 500;
 /// Nodes of a document, aliases followed.
 const MAX_NODES: usize = 1_000_000;
+const EXCESSIVE: &str = "document contains excessive aliasing";
 
 /// Reads the first document.
 pub(super) fn document(text: &str) -> Result<Value, String> {
@@ -86,14 +87,19 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
             Event::SequenceStart(_, anchor, _) => (self.sequence(depth)?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping(depth)?, anchor),
             Event::Alias(anchor) => {
-                let node = self.anchors.get(&anchor).cloned();
-                (node.ok_or("an anchor contains itself, or is unknown")?, 0)
+                let node = self.anchors.get(&anchor).ok_or("an anchor contains itself, or is unknown")?;
+                self.nodes += node.size;
+                if self.nodes > MAX_NODES {
+                    return Err(EXCESSIVE.into());
+                }
+                (node.clone(), 0)
             }
             _ => return Err("did not find expected node content".into()),
         };
-        self.nodes += node.size;
+        // What an anchor keeps counts too.
+        self.nodes += if anchor == 0 { 1 } else { node.size };
         if self.nodes > MAX_NODES {
-            return Err("document contains excessive aliasing".into());
+            return Err(EXCESSIVE.into());
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
