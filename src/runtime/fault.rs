@@ -22,6 +22,17 @@ pub(super) enum Stop {
     /// The guest used an import wrongly; the text says how.
     #[error("{0}")]
     Misuse(String),
+    /// A Rego module gave up; the text is its own.
+    #[error("the policy aborted: {0}")]
+    Aborted(String),
+    /// A Rego built-in could not be evaluated. OPA itself would take its value for undefined and go on.
+    #[error("the built-in `{name}` failed: {text}; policy-server answers this with an internal error")]
+    Builtin {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong.
+        text: String,
+    },
 }
 
 /// What else is known about a call that ended badly.

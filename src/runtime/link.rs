@@ -34,9 +34,6 @@ pub(crate) enum LinkError {
         /// What wasmtime says.
         text: String,
     },
-    /// The mode is not implemented here.
-    #[error("execution mode `{0}` is not supported")]
-    Unsupported(ExecutionMode),
 }
 
 fn listed(names: &[String]) -> String {

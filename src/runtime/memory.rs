@@ -1,6 +1,6 @@
 //! Reading and writing guest memory: the only place where a number from a guest is used as an address.
 
-use wasmtime::{Caller, Memory};
+use wasmtime::{AsContext, AsContextMut, Caller, Memory};
 
 use super::fault::Stop;
 
@@ -53,7 +53,49 @@ pub(super) fn check<T: 'static>(
     range(&memory, caller, import, address, u64::from(len)).map(drop)
 }
 
-fn exported_memory<T: 'static>(caller: &mut Caller<'_, T>, import: ImportName) -> wasmtime::Result<Memory> {
+/// Copies the text at `address` out of the guest, up to its NUL. `source` is the import it was passed to or the export
+/// that gave it. A text of more than `limit` bytes is refused; what is not UTF-8 is replaced.
+pub(super) fn read_c_text(
+    memory: &Memory,
+    store: impl AsContext,
+    source: ImportName,
+    address: u32,
+    limit: usize,
+) -> wasmtime::Result<String> {
+    let data = memory.data(&store);
+    let rest = data.get(address as usize..).filter(|rest| !rest.is_empty());
+    let rest = rest.ok_or_else(|| outside(source, address, data.len()))?;
+    match rest.iter().take(limit.saturating_add(1)).position(|byte| *byte == 0) {
+        Some(len) => Ok(String::from_utf8_lossy(&rest[..len]).into_owned()),
+        None if rest.len() > limit => {
+            Err(Stop::Limit(format!("the text at `{source}` is longer than {limit} bytes")).into())
+        }
+        None => Err(Stop::Misuse(format!("the text at `{source}` has no end inside the policy's memory")).into()),
+    }
+}
+
+/// Copies `bytes` to an address that the export `source` gave.
+pub(super) fn write_at(
+    memory: &Memory,
+    mut store: impl AsContextMut,
+    source: ImportName,
+    address: u32,
+    bytes: &[u8],
+) -> wasmtime::Result<()> {
+    let data = memory.data_mut(&mut store);
+    let size = data.len();
+    let start = address as usize;
+    let target = start.checked_add(bytes.len()).and_then(|end| data.get_mut(start..end));
+    target.ok_or_else(|| outside(source, address, size))?.copy_from_slice(bytes);
+    Ok(())
+}
+
+fn outside(source: ImportName, address: u32, size: usize) -> Stop {
+    Stop::Misuse(format!("the address {address:#x} at `{source}` is outside the policy's memory of {size} bytes"))
+}
+
+/// The memory of the module that called an import.
+pub(super) fn exported_memory<T: 'static>(caller: &mut Caller<'_, T>, import: ImportName) -> wasmtime::Result<Memory> {
     caller
         .get_export("memory")
         .and_then(wasmtime::Extern::into_memory)

@@ -4,8 +4,11 @@
 
 pub(crate) mod engine;
 mod fault;
+mod gatekeeper;
 pub(crate) mod link;
 mod memory;
+mod opa;
+mod rego;
 mod response;
 mod sandbox;
 #[cfg(test)]
@@ -18,7 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::engine::{Engine, Module};
+use self::gatekeeper::GatekeeperGuest;
 use self::link::LinkError;
+use self::opa::OpaGuest;
 use self::wapc::{ProtocolError, WapcGuest};
 use self::wasi::WasiGuest;
 use crate::host::Host;
@@ -31,7 +36,8 @@ pub(crate) fn guest(engine: &Engine, module: &Module, mode: ExecutionMode) -> Re
     match mode {
         ExecutionMode::KubewardenWapc => Ok(Arc::new(WapcGuest::new(engine, module)?)),
         ExecutionMode::Wasi => Ok(Arc::new(WasiGuest::new(engine, module)?)),
-        ExecutionMode::Opa | ExecutionMode::Gatekeeper => Err(LinkError::Unsupported(mode)),
+        ExecutionMode::Opa => Ok(Arc::new(OpaGuest::new(engine, module)?)),
+        ExecutionMode::Gatekeeper => Ok(Arc::new(GatekeeperGuest::new(engine, module)?)),
     }
 }
 

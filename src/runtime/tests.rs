@@ -455,7 +455,14 @@ fn modules_that_do_not_fit_their_mode_are_refused_with_names() {
             "the module cannot run as `kubewarden-wapc`: its export `__guest_call` has the type \
              `(type (func (param i64) (result i32)))`",
         ),
-        ("wapc-accepts", ExecutionMode::Opa, "execution mode `opa` is not supported"),
+        (
+            "wapc-accepts",
+            ExecutionMode::Opa,
+            "the module cannot run as `opa`: it does not export `builtins`, `entrypoints`, `opa_heap_ptr_get`, \
+             `opa_heap_ptr_set`, `opa_malloc`, `opa_json_parse`, `opa_json_dump`, `opa_eval_ctx_new`, \
+             `opa_eval_ctx_set_input`, `opa_eval_ctx_set_data`, `opa_eval_ctx_set_entrypoint`, \
+             `opa_eval_ctx_get_result`, `eval`",
+        ),
     ] {
         assert_eq!(error(name, mode), expected);
     }

@@ -1,0 +1,250 @@
+//! Mode `opa`: Rego whose entry point yields an AdmissionReview. Settings are its data.
+//!
+//! What the answer means is [`interpret`]'s business; running the module is [`super::rego`]'s.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::engine::{Engine, Module};
+use super::link::LinkError;
+use super::rego::{RegoInstance, RegoModule};
+use super::{Context, Guest, GuestOutput, Instance, rego};
+use crate::model::answer::{
+    AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status, StatusCause, StatusDetails,
+};
+use crate::model::policy::{ExecutionMode, Settings};
+use crate::model::request::Request;
+
+/// The server's own words for a result without a response.
+const NOT_A_RESPONSE: &str = "cannot interpret OPA policy result";
+
+/// An OPA module, checked.
+pub(super) struct OpaGuest(RegoModule);
+
+impl OpaGuest {
+    /// Checks the module.
+    pub(super) fn new(engine: &Engine, module: &Module) -> Result<Self, LinkError> {
+        RegoModule::new(engine, module, ExecutionMode::Opa).map(Self)
+    }
+}
+
+impl Guest for OpaGuest {
+    fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
+        Ok(Box::new(OpaInstance(self.0.start(&context.into())?)))
+    }
+}
+
+struct OpaInstance(RegoInstance);
+
+impl Instance for OpaInstance {
+    fn validate_settings(&mut self, _: &Settings) -> Result<SettingsVerdict, Fault> {
+        Ok(rego::ANY_SETTINGS)
+    }
+
+    fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
+        let input = json!({"request": request.to_json()});
+        let result = self.0.evaluate(&input, &Value::Object(settings.clone()))?;
+        interpret(&result, request)
+    }
+
+    fn output(&self) -> GuestOutput {
+        GuestOutput::default()
+    }
+}
+
+/// Makes the server's response of the result document.
+fn interpret(result: &Value, request: &Request) -> Answer {
+    let Some(response) = rego::entry_point_value(result).and_then(|value| value.get("response")) else {
+        return Err(Fault::new(FaultKind::InvalidResponse, NOT_A_RESPONSE).with_help(format!(
+            "the entry point is {} instead of an object with a member `response`; policy-server answers this with an \
+             internal error",
+            rego::shape(rego::entry_point_value(result))
+        )));
+    };
+    let response = Response::deserialize(response).map_err(|error| {
+        Fault::new(FaultKind::InvalidResponse, error.to_string()).with_help(
+            "the member `response` of the entry point is not an AdmissionResponse (`uid` and `allowed` are required); \
+             policy-server answers this with an internal error",
+        )
+    })?;
+    Ok(response.for_request(request))
+}
+
+/// An AdmissionResponse as the server reads it; unknown members are ignored.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    /// Required, and then replaced by the uid of the request.
+    #[serde(rename = "uid")]
+    _uid: String,
+    allowed: bool,
+    patch_type: Option<PatchType>,
+    patch: Option<String>,
+    status: Option<ResponseStatus>,
+    audit_annotations: Option<BTreeMap<String, String>>,
+    warnings: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+enum PatchType {
+    #[serde(rename = "JSONPatch")]
+    JsonPatch,
+}
+
+#[derive(Deserialize)]
+struct ResponseStatus {
+    status: Option<Success>,
+    message: Option<String>,
+    reason: Option<Reason>,
+    details: Option<Details>,
+    code: Option<u16>,
+}
+
+#[derive(Deserialize)]
+enum Success {
+    Success,
+    Failure,
+}
+
+/// The reason words of Kubernetes.
+#[derive(Debug, Clone, Copy, Deserialize)]
+enum Reason {
+    #[serde(rename = "")]
+    Unknown,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    Gone,
+    Invalid,
+    ServerTimeout,
+    StoreReadError,
+    Timeout,
+    TooManyRequests,
+    BadRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+    InternalError,
+    Expired,
+    ServiceUnavailable,
+}
+
+impl Reason {
+    fn word(self) -> String {
+        match self {
+            Self::Unknown => String::new(),
+            reason => format!("{reason:?}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    causes: Vec<Cause>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    reason: Option<String>,
+    message: Option<String>,
+    field: Option<String>,
+}
+
+impl Response {
+    fn for_request(self, request: &Request) -> AdmissionResponse {
+        AdmissionResponse {
+            uid: request.uid().to_owned(),
+            allowed: self.allowed,
+            patch_type: self.patch_type.map(|PatchType::JsonPatch| "JSONPatch".into()),
+            patch: self.patch,
+            status: self.status.map(Into::into),
+            audit_annotations: self.audit_annotations,
+            warnings: self.warnings,
+        }
+    }
+}
+
+impl From<ResponseStatus> for Status {
+    fn from(status: ResponseStatus) -> Self {
+        let success = status.status.map(|success| match success {
+            Success::Success => "Success".into(),
+            Success::Failure => "Failure".into(),
+        });
+        Self {
+            status: success,
+            message: status.message,
+            reason: status.reason.map(Reason::word),
+            details: status.details.map(Into::into),
+            code: status.code,
+        }
+    }
+}
+
+impl From<Details> for StatusDetails {
+    fn from(details: Details) -> Self {
+        let cause = |Cause { reason, message, field }| StatusCause { reason, message, field };
+        Self { causes: details.causes.into_iter().map(cause).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interpreted(result: Value) -> Answer {
+        interpret(&result, &Request::Raw(json!({"uid": "u1"})))
+    }
+
+    fn responded(response: Value) -> Answer {
+        interpreted(json!([{"result": {"kind": "AdmissionReview", "response": response}}]))
+    }
+
+    #[test]
+    fn everything_a_policy_can_say_arrives() {
+        let answer = responded(json!({
+            "uid": "ignored", "allowed": false, "unknown": 1, "patchType": "JSONPatch", "patch": "W10=",
+            "status": {"status": "Failure", "message": "m", "reason": "NotFound", "code": 404,
+                       "details": {"causes": [{"message": "c"}]}},
+            "auditAnnotations": {"a": "1"}, "warnings": ["w"]
+        }));
+        assert_eq!(
+            serde_json::to_string(&answer.unwrap()).unwrap(),
+            r#"{"uid":"u1","allowed":false,"patchType":"JSONPatch","patch":"W10=","status":{"status":"Failure","message":"m","reason":"NotFound","details":{"causes":[{"reason":null,"message":"c","field":null}]},"code":404},"auditAnnotations":{"a":"1"},"warnings":["w"]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_response_is_a_fault_in_the_words_of_the_server() {
+        for (result, shape) in [
+            (json!([]), "undefined"),
+            (json!([{"result": true}]), "a boolean"),
+            (json!([{"result": {"allowed": true}}]), "an object"),
+        ] {
+            let fault = interpreted(result).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::InvalidResponse);
+            assert_eq!(fault.message, NOT_A_RESPONSE);
+            assert!(fault.help.as_ref().unwrap().contains(&format!("is {shape} ")), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_admission_response_is_a_fault() {
+        for (response, text) in [
+            (json!({"allowed": true}), "missing field `uid`"),
+            (json!({"uid": "u"}), "missing field `allowed`"),
+            (json!({"uid": "u", "allowed": true, "patchType": "Merge"}), "unknown variant `Merge`"),
+            (json!({"uid": "u", "allowed": true, "status": {"reason": "Whim"}}), "unknown variant `Whim`"),
+            (json!({"uid": "u", "allowed": true, "status": {"code": 70000}}), "expected u16"),
+        ] {
+            let fault = responded(response).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::InvalidResponse);
+            assert!(fault.message.contains(text), "{}", fault.message);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `json.is_valid` and `json.patch`.
+//!
+//! Patches work on Rego's values rather than on JSON, so that numbers keep their digits and sets stay sets. That is
+//! also why no crate does it: paths may be arrays, and go through sets.
+
+use super::super::value::Value;
+use super::{Outcome, Surroundings, truth, unfit};
+
+/// How deep a patched document may be.
+const MAX_DEPTH: usize = 500;
+
+/// Values that the operations of one patch may add; copies could double the document each time.
+const MAX_ADDED: usize = 1_000_000;
+
+pub(super) fn is_valid(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    truth(matches!(arguments, [Value::Text(text)] if is_json(text)))
+}
+
+/// What a patch may still add.
+struct Room {
+    left: usize,
+    is_exceeded: bool,
+}
+
+/// Undefined where an operation is wrong or does not fit.
+pub(super) fn patch(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+    let [target, Value::Array(operations)] = arguments else {
+        return Err(unfit(1, "array", arguments.get(1)));
+    };
+    let mut document = Some(target.clone());
+    let mut room = Room { left: MAX_ADDED, is_exceeded: false };
+    let is_done = operations.iter().try_for_each(|operation| apply(operation, &mut document, &mut room)).is_some();
+    if room.is_exceeded {
+        return Err(format!("the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"));
+    }
+    Ok(Outcome { value: document.filter(|_| is_done), ..Outcome::default() })
+}
+
+/// Applies one operation; none when it cannot be.
+fn apply(operation: &Value, document: &mut Option<Value>, room: &mut Room) -> Option<()> {
+    let mut insert = |document: &mut Option<Value>, path: &[Value], new: Value| {
+        let (size, depth) = new.extent();
+        room.is_exceeded |= size > room.left || path.len() + depth > MAX_DEPTH;
+        room.left = room.left.saturating_sub(size);
+        if room.is_exceeded { None } else { insert(document, path, new) }
+    };
+    let Value::Object(members) = operation else { return None };
+    let member = |name: &str| {
+        members.iter().find(|(key, _)| matches!(key, Value::Text(key) if key == name)).map(|(_, value)| value)
+    };
+    let Value::Text(kind) = member("op")? else { return None };
+    let to = path(member("path")?)?;
+    match kind.as_str() {
+        "add" => insert(document, &to, member("value")?.clone()),
+        "remove" => remove(document, &to).map(drop),
+        "replace" => {
+            let value = member("value")?.clone();
+            remove(document, &to)?;
+            insert(document, &to, value)
+        }
+        "move" => {
+            let from = path(member("from")?)?;
+            let value = remove(document, &from)?;
+            insert(document, &to, value)
+        }
+        "copy" => {
+            let from = path(member("from")?)?;
+            let value = find(document.as_mut()?, &from)?.clone();
+            insert(document, &to, value)
+        }
+        "test" => find(document.as_mut()?, &to)?.equals(member("value")?).then_some(()),
+        _ => None,
+    }
+}
+
+fn path(path: &Value) -> Option<Vec<Value>> {
+    match path {
+        Value::Text(path) if path.is_empty() => Some(Vec::new()),
+        Value::Text(path) => {
+            let step = |step: &str| Value::Text(step.replace("~1", "/").replace("~0", "~"));
+            Some(path.trim_start_matches('/').split('/').map(step).collect())
+        }
+        Value::Array(steps) => Some(steps.clone()),
+        _ => None,
+    }
+}
+
+fn find<'a>(value: &'a mut Value, path: &[Value]) -> Option<&'a mut Value> {
+    let Some((step, rest)) = path.split_first() else { return Some(value) };
+    let child = match value {
+        Value::Object(members) => members.iter_mut().find(|(key, _)| key.equals(step)).map(|(_, value)| value),
+        Value::Array(values) => {
+            let index = index(step, values.len())?;
+            values.get_mut(index)
+        }
+        Value::Set(values) => values.iter_mut().find(|value| value.equals(step)),
+        _ => None,
+    };
+    find(child?, rest)
+}
+
+fn insert(document: &mut Option<Value>, path: &[Value], new: Value) -> Option<()> {
+    let Some((last, parents)) = path.split_last() else {
+        *document = Some(new);
+        return Some(());
+    };
+    match find(document.as_mut()?, parents)? {
+        Value::Object(members) => match members.iter_mut().find(|(key, _)| key.equals(last)) {
+            Some((_, value)) => *value = new,
+            None => members.push((last.clone(), new)),
+        },
+        Value::Array(values) => {
+            let index = index(last, values.len()).filter(|index| *index <= values.len())?;
+            values.insert(index, new);
+        }
+        Value::Set(values) => {
+            if !new.equals(last) {
+                return None;
+            }
+            if !values.iter().any(|value| value.equals(&new)) {
+                values.push(new);
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn remove(document: &mut Option<Value>, path: &[Value]) -> Option<Value> {
+    let Some((last, parents)) = path.split_last() else { return document.take() };
+    match find(document.as_mut()?, parents)? {
+        Value::Object(members) => {
+            let index = members.iter().position(|(key, _)| key.equals(last))?;
+            Some(members.remove(index).1)
+        }
+        Value::Array(values) => {
+            let index = index(last, values.len()).filter(|index| *index < values.len())?;
+            Some(values.remove(index))
+        }
+        Value::Set(values) => {
+            let index = values.iter().position(|value| value.equals(last))?;
+            Some(values.remove(index))
+        }
+        _ => None,
+    }
+}
+
+/// A step into an array; `-` is behind its end.
+fn index(step: &Value, len: usize) -> Option<usize> {
+    match step {
+        Value::Number(digits) => digits.parse().ok(),
+        Value::Text(step) if step == "-" => Some(len),
+        Value::Text(step) if step != "0" && step.starts_with('0') => None,
+        Value::Text(step) => step.parse().ok(),
+        _ => None,
+    }
+}
