@@ -1,6 +1,6 @@
 //! policy-verify: the batch verifier for Kubewarden policies.
 //!
-//! A suite goes in, seven steps run in order, a report comes out. `pipeline.rs` has the steps: `load` reads the suite,
+//! A suite goes in, seven steps run in order, a report comes out. `pipeline` has the steps: `load` reads the suite,
 //! `resolve` gets the modules, `prepare` annotates and compiles them, `evaluate` asks each policy about each case,
 //! `compare` holds the answers against what was expected, [`report`] writes it down. What travels between them is in
 //! [`model`]; `runtime` is everything wasmtime, `host` everything a policy may ask while it runs.

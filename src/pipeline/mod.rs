@@ -1,4 +1,6 @@
-//! The steps in order. The only file that knows more than one of them; read it first.
+//! The steps in order: read it first. Only this folder knows more than one step.
+
+mod case;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,18 +8,12 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::compare::{self, Judgement};
 use crate::error::Error;
-use crate::evaluate::{self, Applicability};
 use crate::load::{self, Mistake};
-use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
-use crate::model::hosting::{GuestLog, HostCall};
-use crate::model::outcome::{
-    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable,
-};
-use crate::model::request::Request;
+use crate::model::hosting::GuestLog;
+use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
 use crate::model::source::Span;
-use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase, Suite};
+use crate::model::suite::{Case, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve;
 use crate::runtime::engine::{Engine, Limits};
@@ -91,7 +87,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         };
         let cases = selected.par_iter().map(|&(suite, case)| {
             let spec = &suites[suite].policies[case.policy.0];
-            let report = report(suite, case, spec, policy_of(suite, case));
+            let report = case::report(suite, case, spec, policy_of(suite, case));
             progress.case_finished(&report);
             report
         });
@@ -228,179 +224,6 @@ fn idle_policies(suites: &[Suite], policies: &[PolicyReport], cases: &[CaseRepor
         }
     });
     idle.collect()
-}
-
-/// What is known about a case before its outcome is settled.
-#[derive(Default)]
-struct Findings {
-    /// Why the policy was not asked although it could be.
-    skipped: Option<String>,
-    judgement: Option<Judgement>,
-    request: Option<Arc<Request>>,
-    response: Option<AdmissionResponse>,
-    fault: Option<Fault>,
-    calls: Vec<HostCall>,
-    log: GuestLog,
-    warnings: Vec<String>,
-    /// Answers nobody asked for, and calls that do not fit the expectation.
-    about_calls: Vec<Mismatch>,
-}
-
-/// Runs one case and settles how it ended.
-fn report(
-    suite: usize,
-    case: &Case,
-    spec: &PolicySpec,
-    policy: &Result<PreparedPolicy, Arc<Unavailable>>,
-) -> CaseReport {
-    let start = Instant::now();
-    let (findings, outcome) = match (&case.skip, policy) {
-        (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
-        (None, Err(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
-        (None, Ok(policy)) => {
-            let mut findings = run(case, spec, policy);
-            let outcome = match findings.skipped.take() {
-                Some(reason) => Outcome::Skipped(reason),
-                None => outcome(case, &mut findings),
-            };
-            (findings, outcome)
-        }
-    };
-    let is_skipped = matches!(outcome, Outcome::Skipped(_));
-    let kind = match case.body {
-        CaseBody::Request(_) => CaseKind::Case,
-        CaseBody::Settings(_) => CaseKind::Settings,
-        CaseBody::Check(_) => CaseKind::Check,
-    };
-    CaseReport {
-        id: case.id.clone(),
-        name: case.name.clone(),
-        suite,
-        policy: spec.name.clone(),
-        kind,
-        outcome,
-        span: case.span.clone(),
-        duration: start.elapsed(),
-        request: findings.request,
-        response: findings.response,
-        fault: findings.fault,
-        calls: findings.calls,
-        log: findings.log,
-        warnings: findings.warnings,
-        is_weak: case.is_weak() && !is_skipped,
-    }
-}
-
-fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    match &case.body {
-        CaseBody::Request(asked) => run_request(case, asked, spec, policy),
-        CaseBody::Settings(asked) => run_settings(case, asked, spec, policy),
-        CaseBody::Check(check) => {
-            let judgement =
-                Some(prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64).into());
-            Findings { judgement, ..Findings::default() }
-        }
-    }
-}
-
-fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let request = Some(Arc::clone(&asked.request));
-    match (evaluate::applicability(asked, policy), &*asked.expect) {
-        (Applicability::NotAsked(_), Expectation::NotApplicable) => {
-            return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };
-        }
-        (Applicability::NotAsked(reason), _) if asked.rules == RulesMode::Skip => {
-            return Findings { skipped: Some(format!("not applicable: {reason}")), request, ..Findings::default() };
-        }
-        (Applicability::NotAsked(reason), _) => {
-            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
-                .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
-            let judgement = Some(Judgement::Fault(fault.clone()));
-            return Findings { judgement, request, fault: Some(fault), ..Findings::default() };
-        }
-        (Applicability::Asked, Expectation::NotApplicable) => {
-            let mismatch = Mismatch {
-                kind: MismatchKind::Verdict,
-                at: String::new(),
-                expected: "not applicable: no rule of the metadata selects the request".into(),
-                actual: match policy.metadata {
-                    Some(_) => "a rule selects it, so the policy is asked".into(),
-                    None => "the policy has no metadata, so nothing says what it is asked".into(),
-                },
-                span: case.expect_span.clone(),
-            };
-            let judgement = Some(Judgement::Mismatches(vec![mismatch]));
-            return Findings { judgement, request, ..Findings::default() };
-        }
-        (Applicability::Asked, _) => {}
-    }
-    let wants_second_pass = compare::wants_second_pass(&asked.expect);
-    let follow_up = |request: &Request, response: &AdmissionResponse| {
-        let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
-        Some(request.with_document(changed))
-    };
-    let evaluated = evaluate::request(case, asked, policy, spec, &follow_up);
-    let judgement =
-        compare::answer(&asked.expect, &case.expect_span, &asked.request, &evaluated.answer, evaluated.second.as_ref());
-    let (response, fault) = match evaluated.answer {
-        Ok(response) => (Some(response), None),
-        Err(fault) => (None, Some(fault)),
-    };
-    let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
-    about_calls.extend(compare::calls(&asked.expect, &calls));
-    let judgement = Some(judgement);
-    let log = evaluated.log;
-    Findings { judgement, request, response, fault, calls, log, warnings, about_calls, skipped: None }
-}
-
-fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let evaluated = evaluate::settings(case, asked, policy, spec);
-    let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
-    let (calls, warnings, about_calls) = from_journal(evaluated.journal);
-    Findings {
-        judgement: Some(judgement),
-        fault: evaluated.answer.err(),
-        calls,
-        log: evaluated.log,
-        warnings,
-        about_calls,
-        ..Findings::default()
-    }
-}
-
-/// Calls, remarks, and a mismatch for every answer that nobody asked for.
-fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, Vec<Mismatch>) {
-    let unused = journal.unused.into_iter().map(|unused| Mismatch {
-        kind: MismatchKind::Calls,
-        at: String::new(),
-        expected: format!("the policy asks {} about {}", unused.capability, unused.request),
-        actual: "it never did: the answer is unused".into(),
-        span: unused.span,
-    });
-    (journal.calls, journal.warnings, unused.collect())
-}
-
-/// Settles the outcome: mismatches about calls count, and a case that is known to fail must do so.
-fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
-    let outcome = match findings.judgement.take() {
-        None | Some(Judgement::Holds) if findings.about_calls.is_empty() => Outcome::Passed,
-        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.about_calls)),
-        Some(Judgement::Mismatches(mut mismatches)) => {
-            mismatches.append(&mut findings.about_calls);
-            Outcome::Failed(mismatches)
-        }
-        Some(Judgement::Fault(fault)) => {
-            findings.fault = Some(fault.clone());
-            Outcome::Error(fault)
-        }
-    };
-    match (&case.xfail, outcome) {
-        (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
-        // A bug of ours is nobody's known trouble.
-        (Some(_), Outcome::Error(fault)) if fault.kind == FaultKind::Internal => Outcome::Error(fault),
-        (Some(reason), Outcome::Failed(_) | Outcome::Error(_)) => Outcome::Xfailed(reason.value.clone()),
-        (_, outcome) => outcome,
-    }
 }
 
 #[cfg(test)]
