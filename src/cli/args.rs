@@ -43,7 +43,7 @@ const EXIT_CODES: &str = "Exit codes:
   1   a case failed or met a fault, or an xfail passed
   2   bad flags, mistakes in a suite, a report that cannot be written
   3   a policy could not be had
-  4   nothing selected
+  4   nothing selected, or everything selected was skipped
   70  a bug in verify itself
 
 Example:
@@ -76,7 +76,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
     pub(crate) variables: Vec<(String, String)>,
 
-    /// Succeed when nothing is selected
+    /// Succeed when nothing is selected, or everything skipped
     #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
     pub(crate) allow_empty: bool,
 }

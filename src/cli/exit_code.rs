@@ -13,15 +13,15 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// A policy could not be had.
     Unavailable = 3,
-    /// Nothing was selected.
+    /// Nothing was selected, or everything selected was skipped.
     NothingSelected = 4,
     /// A bug in verify itself.
     Bug = 70,
 }
 
 impl ExitCode {
-    /// The code of a finished run.
-    pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool) -> Self {
+    /// The code of a finished run. A run in which every case was skipped has checked nothing.
+    pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool, allows_empty: bool) -> Self {
         use policy_verify::model::answer::FaultKind;
         use policy_verify::model::outcome::Outcome;
 
@@ -32,6 +32,8 @@ impl ExitCode {
             Self::Unavailable
         } else if run.cases.iter().any(|case| case.outcome.is_bad()) && !is_forgiving {
             Self::Failure
+        } else if !allows_empty && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_))) {
+            Self::NothingSelected
         } else {
             Self::Success
         }

@@ -42,7 +42,15 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     bar.clear();
     match result {
         Ok(run) => match outputs.write(&run) {
-            Ok(()) => ExitCode::of(&run, arguments.no_fail),
+            Ok(()) => {
+                let code = ExitCode::of(&run, arguments.no_fail, options.allows_empty);
+                if code == ExitCode::NothingSelected {
+                    console::complain(
+                        "every selected case was skipped; nothing was checked\n  help: `--allow-empty` makes that a success",
+                    );
+                }
+                code
+            }
             Err(message) => {
                 console::complain(&message);
                 ExitCode::Usage

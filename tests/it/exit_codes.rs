@@ -178,6 +178,15 @@ fn an_empty_selection_is_four_unless_it_is_allowed() {
 }
 
 #[test]
+fn a_run_that_skips_everything_has_checked_nothing() {
+    let skipped = "  - { name: later, skip: not now, object: POD, expect: deny }\n".replace("POD", POD);
+    let repository = repository(&suite(&skipped));
+    repository.verify(&[]).run().exits_with(4).says(&["1 skipped", "--allow-empty"]);
+    repository.verify(&["--allow-empty"]).run().exits_with(0);
+    self::repository(&(suite(GOOD) + &skipped)).verify(&[]).run().exits_with(0);
+}
+
+#[test]
 fn only_is_for_people_and_refused_in_ci() {
     let text = suite(
         "  - { name: a, object: POD, expect: deny }\n  - { name: b, object: POD, only: true, expect: allow } # here\n",
