@@ -8,9 +8,10 @@ use serde_saphyr::{Error, Location, MessageFormatter as _, Options, UserMessageF
 
 use crate::model::source::{SourceFile, Span};
 
-/// YAML 1.2: `yes` and `on` are texts. Errors come without quoted lines, which whoever shows them adds.
+/// YAML 1.2: `yes` and `on` are texts. Only octal numbers are those of YAML 1.1, because manifests are full of
+/// `defaultMode: 0644`, which `kubectl` sends as 420. Errors come without quoted lines, which whoever shows them adds.
 pub(crate) fn options() -> Options {
-    serde_saphyr::options! { strict_booleans: true, with_snippet: false }
+    serde_saphyr::options! { strict_booleans: true, with_snippet: false, legacy_octal_numbers: true }
 }
 
 /// The message alone, without the place and without the words of parsers.

@@ -240,6 +240,12 @@ mod tests {
     }
 
     #[test]
+    fn modes_of_files_are_octal_as_kubectl_reads_them() {
+        let node = parse(&file("{ defaultMode: 0644, other: 0o644, text: '0644' }")).unwrap();
+        assert_eq!(node.to_json(), serde_json::json!({ "defaultMode": 420, "other": 420, "text": "0644" }));
+    }
+
+    #[test]
     fn scalars_are_those_of_yaml_1_2() {
         let node = parse(&file("[yes, no, true, 1, 1.5, '2', null, 2026-01-01]")).unwrap();
         assert_eq!(node.to_json(), serde_json::json!(["yes", "no", true, 1, 1.5, "2", null, "2026-01-01"]),);
