@@ -22,7 +22,7 @@ use super::yaml::{Content, Key, Node};
 use crate::model::cluster::Cluster;
 use crate::model::hosting::{HostAnswers, Session, TableEntry};
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::{Case, CaseBody, PolicyIndex, RequestCase, SettingsCase};
+use crate::model::suite::{Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase};
 
 /// policy-server's own default for an evaluation.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -197,6 +197,14 @@ impl<'a> Cases<'a> {
             mistakes.add(&variant.span, "`settings` and `variant` exclude each other");
         }
         let Some(expect) = expect.map(Arc::new) else { return };
+        if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
+            let help = "rules that are ignored select everything";
+            mistakes.add_with_help(
+                &entry.expect.0.span,
+                "`not-applicable` and `rules: ignore` exclude each other",
+                help,
+            );
+        }
         let frame = Frame {
             name: entry.name,
             tells_policies_apart: indices.len() > 1,
@@ -258,6 +266,10 @@ impl<'a> Cases<'a> {
             mistakes.add(&frame.name.span, "a case needs a name");
         }
         let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
+        let reasons = [frame.xfail.as_ref(), frame.skip.as_ref().map(Either::reason)];
+        for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
+            mistakes.add(&reason.span, "a reason is missing");
+        }
         let case = Case {
             id: format!("{} › {name}", self.suite_name),
             name,
@@ -381,6 +393,15 @@ fn point_in_time(written: &Spanned<String>, mistakes: &mut Mistakes) -> Option<j
         mistakes.add_with_help(&written.span, message, "write it as `2026-01-01T00:00:00Z`");
     }
     time.ok()
+}
+
+impl Either<Spanned<String>, SkipEntry> {
+    fn reason(&self) -> &Spanned<String> {
+        match self {
+            Self::Scalar(reason) => reason,
+            Self::Mapping(entry) => &entry.reason,
+        }
+    }
 }
 
 /// Why a case is skipped; nothing once its day has come.

@@ -27,6 +27,7 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
         Either::Scalar(word) => return Some(from_word(word)),
         Either::Mapping(entry) => entry,
     };
+    refuse_empty(node, mistakes);
     let given = [
         ("allow", entry.allow.is_some()),
         ("accept", entry.accept.is_some()),
@@ -44,7 +45,9 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
         ["response"] => {
             refuse_beside(&entry, "response", mistakes);
             let is_exact = entry.exactly.as_ref().is_some_and(|exactly| exactly.value);
-            document(entry.response.as_ref()?, is_exact, files, mistakes).map(Expectation::Response)
+            let expected = document(entry.response.as_ref()?, is_exact, files, mistakes)?;
+            check_members(&expected, mistakes);
+            Some(Expectation::Response(expected))
         }
         [_] => verdict(&entry, files, mistakes),
         [] => {
@@ -72,6 +75,40 @@ pub(crate) fn settings_expectation(node: &Node, mistakes: &mut Mistakes) -> Opti
             Either::Mapping(entry) => text(entry, mistakes),
         }),
     })
+}
+
+/// A key without a value reads like an expectation and would be none.
+fn refuse_empty(node: &Node, mistakes: &mut Mistakes) {
+    let may_be_empty = ["allow", "accept", "mutate", "deny"];
+    for (key, value) in node.entries() {
+        if matches!(value.content, Content::Null) && !may_be_empty.contains(&key.name.as_str()) {
+            mistakes.add(&key.span, format!("`{}` has no value", key.name));
+        }
+    }
+}
+
+/// A misspelt member of a response would hold for ever, as long as it is expected to be null.
+fn check_members(response: &DocumentExpectation, mistakes: &mut Mistakes) {
+    const RESPONSE: [&str; 7] = ["uid", "allowed", "patchType", "patch", "status", "auditAnnotations", "warnings"];
+    const STATUS: [&str; 5] = ["status", "message", "reason", "details", "code"];
+    let span_of = |pointer: &str| response.spans.get(pointer).unwrap_or(&response.expected.span);
+    let whole = &response.expected.value;
+    let is_review = whole.get("kind").is_some_and(|kind| kind == "AdmissionReview");
+    let (prefix, expected) = if is_review { ("/response", &whole["response"]) } else { ("", whole) };
+    let Value::Object(members) = expected else {
+        mistakes.add(&response.expected.span, "an AdmissionResponse is a mapping");
+        return;
+    };
+    if members.is_empty() {
+        mistakes.add_with_help(&response.expected.span, "an empty response expects nothing", "give `allowed` at least");
+    }
+    let status = members.get("status").and_then(Value::as_object);
+    let in_status = status.into_iter().flat_map(|status| status.keys()).map(|key| ("/status", key, &STATUS[..]));
+    let in_response = members.keys().map(|key| ("", key, &RESPONSE[..]));
+    for (folder, key, known) in in_response.chain(in_status).filter(|(_, key, known)| !known.contains(&key.as_str())) {
+        let message = format!("an AdmissionResponse has no member `{key}` here");
+        mistakes.add_with_help(span_of(&format!("{prefix}{folder}/{key}")), message, suggestion(key, known));
+    }
 }
 
 fn from_word(word: ExpectWord) -> Expectation {
@@ -170,6 +207,9 @@ fn deny(node: &Node, mistakes: &mut Mistakes) -> Option<TextExpectation> {
 }
 
 fn text(entry: TextEntry, mistakes: &mut Mistakes) -> TextExpectation {
+    for empty in entry.contains.0.iter().chain(&entry.not.0).filter(|text| text.value.is_empty()) {
+        mistakes.add(&empty.span, "every text holds the empty one");
+    }
     TextExpectation {
         exact: None,
         contains: entry.contains.0,
@@ -182,6 +222,9 @@ fn patterns(texts: &OneOrMany<Spanned<String>>, mistakes: &mut Mistakes) -> Vec<
     let mut patterns = Vec::new();
     for text in &texts.0 {
         match Regex::new(&text.value) {
+            Ok(pattern) if pattern.is_match("") => {
+                mistakes.add(&text.span, "this matches every text, the empty one too");
+            }
             Ok(pattern) => patterns.push(Spanned::new(pattern, text.span.clone())),
             Err(error) => {
                 let reason = error.to_string();
@@ -216,6 +259,13 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
         for pointer in only.value.0.iter().filter(|pointer| !pointer.value.starts_with('/')) {
             let help = "as in `/spec/containers/0/image`";
             mistakes.add_with_help(&pointer.span, format!("`{}` is no JSON pointer", pointer.value), help);
+        }
+    }
+    if let Some(includes) = &entry.includes {
+        let is_empty = |operation: &&Data| operation.0.entries().is_empty();
+        let empty = includes.value.iter().find(is_empty).map(|operation| &operation.0.span);
+        if let Some(span) = empty.or(includes.value.is_empty().then_some(&includes.span)) {
+            mistakes.add_with_help(span, "this includes nothing", "an operation has `op`, `path`, `value`");
         }
     }
     let operations = |list: Vec<Data>| list.into_iter().map(|op| Spanned::new(op.0.to_json(), op.0.span)).collect();

@@ -178,8 +178,12 @@ fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
     };
     match (&case.xfail, outcome) {
         (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
-        // A bug of ours is nobody's known trouble.
-        (Some(_), Outcome::Error(fault)) if fault.kind == FaultKind::Internal => Outcome::Error(fault),
+        // Only what the policy answers can be known trouble: no bug of ours, and no case that is set up wrongly.
+        (Some(_), Outcome::Error(fault))
+            if matches!(fault.kind, FaultKind::Internal | FaultKind::Settings | FaultKind::NotApplicable) =>
+        {
+            Outcome::Error(fault)
+        }
         (Some(reason), Outcome::Failed(_) | Outcome::Error(_)) => Outcome::Xfailed(reason.value.clone()),
         (_, outcome) => outcome,
     }

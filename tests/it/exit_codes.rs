@@ -324,6 +324,34 @@ fn what_is_skipped_runs_again_when_its_day_has_come() {
 }
 
 #[test]
+fn expectations_that_hold_for_everything_are_two() {
+    for (expect, says) in [
+        ("{ response: { alowed: null } }", "did you mean `allowed`?"),
+        ("{ response: { status: { mesage: null } } }", "did you mean `message`?"),
+        ("{ response: {} }", "expects nothing"),
+        ("{ deny: { contains: \"\" } }", "every text holds"),
+        ("{ deny: { matches: \".*\" } }", "matches every text"),
+        ("{ mutate: { includes: [] } }", "includes nothing"),
+        ("{ mutate: { includes: [{}] } }", "includes nothing"),
+        ("{ allow: , warnings: }", "`warnings` has no value"),
+        ("{ allow: , calls: }", "`calls` has no value"),
+        ("not-applicable, rules: ignore", "exclude each other"),
+        ("allow, xfail: \"\"", "a reason is missing"),
+        ("allow, skip: \" \"", "a reason is missing"),
+    ] {
+        refuses(&suite(&format!("  - {{ name: a, object: POD, expect: {expect} }} # here\n")), &[says]);
+    }
+}
+
+#[test]
+fn refused_settings_are_no_known_trouble() {
+    let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
+                - { name: a, object: POD, settings: { mandatory_labels: 5 }, expect: deny, xfail: some day }\n"
+        .replace("POD", POD);
+    Repository::with_suite(&text).policy("safe-labels").verify(&[]).run().exits_with(1).says(&["refuses the settings"]);
+}
+
+#[test]
 fn a_request_no_rule_selects_is_one_unless_that_is_expected() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - { name: deletes, oldObject: POD, expect: allow }\n"
