@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::json;
 use super::mistake::{Mistake, nearest};
 use super::yaml;
 use crate::model::source::{SourceFile, Span, Spanned};
@@ -211,7 +212,7 @@ fn root_of(directory: &Path) -> PathBuf {
 }
 
 fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Mistake> {
-    serde_json::from_str(&file.text).map_err(|error| {
+    json::parse(&file.text).map_err(|error| {
         let line = error.line().max(1);
         let column = error.column().max(1);
         let line_start: usize = file.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -222,7 +223,7 @@ fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Mistake> {
         let span = Span { file: Arc::clone(file), offset, len: 0, line, column };
         let text = error.to_string();
         let text = text.split(" at line ").next().unwrap_or(&text);
-        Mistake::new(&span, format!("this is not JSON: {text}"))
+        Mistake::new(&span, format!("this is not JSON we can read: {text}"))
     })
 }
 

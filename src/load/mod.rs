@@ -9,6 +9,7 @@ mod cluster;
 mod expect;
 mod files;
 mod fixture;
+mod json;
 mod kinds;
 mod mistake;
 mod policies;
