@@ -4,7 +4,6 @@
 mod deploy;
 mod rules;
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -53,29 +52,29 @@ pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Appl
     }
 }
 
-/// Asks the policy about the request of a case. `follow_up` makes the next request out of the response, for
+/// Asks the policy about `request`, which [`as_the_policy_takes_it`] gave. `follow_up` makes the next request out of the response, for
 /// expectations about a second pass.
 pub(crate) fn request(
     case: &Case,
     asked: &RequestCase,
+    request: &Request,
     policy: &PreparedPolicy,
     spec: &PolicySpec,
     follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
 ) -> Evaluated<Answer> {
-    let request = as_the_policy_takes_it(&asked.request, policy);
     let ask = |session: &mut Session, request: &Request| -> Answer {
         session.check_settings(&asked.settings)?;
         let response = session.instance()?.validate(request, &asked.settings)?;
         Ok(deploy::post_process(response, &spec.deployment, &spec.name))
     };
     let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
-    let answer = guarded(|| ask(&mut session, &request));
-    let mut evaluated = session.finish(answer, None);
-    let next = evaluated.answer.as_ref().ok().and_then(|response| follow_up(&request, response));
+    let answer = guarded(|| ask(&mut session, request));
+    let mut evaluated = session.finish(answer);
+    let next = evaluated.answer.as_ref().ok().and_then(|response| follow_up(request, response));
     if let Some(next) = next {
         let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
         let answer = guarded(|| ask(&mut session, &next));
-        evaluated.second = Some(session.finish(answer, None).answer);
+        evaluated.second = Some(session.finish(answer).answer);
     }
     evaluated
 }
@@ -89,13 +88,13 @@ pub(crate) fn settings(
 ) -> Evaluated<Result<SettingsVerdict, Fault>> {
     let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
     let verdict = guarded(|| session.instance()?.validate_settings(&asked.settings));
-    session.finish(verdict, None)
+    session.finish(verdict)
 }
 
 /// Raw policies see a document, whatever it is made from.
-fn as_the_policy_takes_it<'a>(request: &'a Request, policy: &PreparedPolicy) -> Cow<'a, Request> {
+pub(crate) fn as_the_policy_takes_it(request: &Arc<Request>, policy: &PreparedPolicy) -> Arc<Request> {
     let is_raw = policy.metadata.as_ref().is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
-    if is_raw { Cow::Owned(Request::Raw(request.to_json())) } else { Cow::Borrowed(request) }
+    if is_raw { Arc::new(Request::Raw(request.to_json())) } else { Arc::clone(request) }
 }
 
 /// A panic in our own code is a fault of one case, not the end of the run.
@@ -145,7 +144,7 @@ impl<'a> Session<'a> {
     }
 
     /// A call nobody could answer outranks what the policy made of it: a policy may swallow the error.
-    fn finish<T>(self, answer: Result<T, Fault>, second: Option<Answer>) -> Evaluated<Result<T, Fault>> {
+    fn finish<T>(self, answer: Result<T, Fault>) -> Evaluated<Result<T, Fault>> {
         let output = self.instance.as_ref().map(|instance| instance.output()).unwrap_or_default();
         let mut journal = self.context.host.journal();
         let answer = match journal.fault.take() {
@@ -158,6 +157,6 @@ impl<'a> Session<'a> {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             is_truncated: output.is_truncated || journal.is_log_truncated,
         };
-        Evaluated { answer, second, journal, log }
+        Evaluated { answer, second: None, journal, log }
     }
 }

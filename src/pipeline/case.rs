@@ -12,12 +12,17 @@ use crate::model::request::Request;
 use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase};
 use crate::prepare::{self, PreparedPolicy};
 
-/// What is known about a case before its outcome is settled.
+/// What became of a case that was taken up. There is no third way: what was not judged cannot pass.
+enum Verdict {
+    /// The policy was not asked although it could be, for this reason.
+    Skipped(String),
+    /// The answer was held against the expectation.
+    Judged(Judgement),
+}
+
+/// What is known about a case beside its outcome.
 #[derive(Default)]
 struct Findings {
-    /// Why the policy was not asked although it could be.
-    skipped: Option<String>,
-    judgement: Option<Judgement>,
     request: Option<Arc<Request>>,
     response: Option<AdmissionResponse>,
     fault: Option<Fault>,
@@ -40,10 +45,10 @@ pub(super) fn report(
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
         (None, Err(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
         (None, Ok(policy)) => {
-            let mut findings = run(case, spec, policy);
-            let outcome = match findings.skipped.take() {
-                Some(reason) => Outcome::Skipped(reason),
-                None => outcome(case, &mut findings),
+            let (verdict, mut findings) = run(case, spec, policy);
+            let outcome = match verdict {
+                Verdict::Skipped(reason) => Outcome::Skipped(reason),
+                Verdict::Judged(judgement) => outcome(case, judgement, &mut findings),
             };
             (findings, outcome)
         }
@@ -73,32 +78,33 @@ pub(super) fn report(
     }
 }
 
-fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
     match &case.body {
         CaseBody::Request(asked) => run_request(case, asked, spec, policy),
         CaseBody::Settings(asked) => run_settings(case, asked, spec, policy),
         CaseBody::Check(check) => {
-            let judgement =
-                Some(prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64).into());
-            Findings { judgement, ..Findings::default() }
+            let mismatches = prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64);
+            (Verdict::Judged(mismatches.into()), Findings::default())
         }
     }
 }
 
-fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
-    let request = Some(Arc::clone(&asked.request));
+fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
+    let sent = evaluate::as_the_policy_takes_it(&asked.request, policy);
+    let request = Some(Arc::clone(&sent));
     match (evaluate::applicability(asked, policy), &*asked.expect) {
         (Applicability::NotAsked(_), Expectation::NotApplicable) => {
-            return Findings { judgement: Some(Judgement::Holds), request, ..Findings::default() };
+            return (Verdict::Judged(Judgement::Holds), Findings { request, ..Findings::default() });
         }
         (Applicability::NotAsked(reason), _) if asked.rules == RulesMode::Skip => {
-            return Findings { skipped: Some(format!("not applicable: {reason}")), request, ..Findings::default() };
+            let skipped = Verdict::Skipped(format!("not applicable: {reason}"));
+            return (skipped, Findings { request, ..Findings::default() });
         }
         (Applicability::NotAsked(reason), _) => {
             let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
                 .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
-            let judgement = Some(Judgement::Fault(fault.clone()));
-            return Findings { judgement, request, fault: Some(fault), ..Findings::default() };
+            let judgement = Judgement::Fault(fault.clone());
+            return (Verdict::Judged(judgement), Findings { request, fault: Some(fault), ..Findings::default() });
         }
         (Applicability::Asked, Expectation::NotApplicable) => {
             let mismatch = Mismatch {
@@ -111,8 +117,8 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
                 },
                 span: case.expect_span.clone(),
             };
-            let judgement = Some(Judgement::Mismatches(vec![mismatch]));
-            return Findings { judgement, request, ..Findings::default() };
+            let judgement = Judgement::Mismatches(vec![mismatch]);
+            return (Verdict::Judged(judgement), Findings { request, ..Findings::default() });
         }
         (Applicability::Asked, _) => {}
     }
@@ -121,33 +127,25 @@ fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &Pre
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let evaluated = evaluate::request(case, asked, policy, spec, &follow_up);
+    let evaluated = evaluate::request(case, asked, &sent, policy, spec, &follow_up);
     let judgement =
-        compare::answer(&asked.expect, &case.expect_span, &asked.request, &evaluated.answer, evaluated.second.as_ref());
+        compare::answer(&asked.expect, &case.expect_span, &sent, &evaluated.answer, evaluated.second.as_ref());
     let (response, fault) = match evaluated.answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
     let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
     about_calls.extend(compare::calls(&asked.expect, &calls));
-    let judgement = Some(judgement);
     let log = evaluated.log;
-    Findings { judgement, request, response, fault, calls, log, warnings, about_calls, skipped: None }
+    (Verdict::Judged(judgement), Findings { request, response, fault, calls, log, warnings, about_calls })
 }
 
-fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> Findings {
+fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
     let evaluated = evaluate::settings(case, asked, policy, spec);
     let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
     let (calls, warnings, about_calls) = from_journal(evaluated.journal);
-    Findings {
-        judgement: Some(judgement),
-        fault: evaluated.answer.err(),
-        calls,
-        log: evaluated.log,
-        warnings,
-        about_calls,
-        ..Findings::default()
-    }
+    let (fault, log) = (evaluated.answer.err(), evaluated.log);
+    (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, about_calls, ..Findings::default() })
 }
 
 /// Calls, remarks, and a mismatch for every answer that nobody asked for.
@@ -163,15 +161,15 @@ fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, V
 }
 
 /// Settles the outcome: mismatches about calls count, and a case that is known to fail must do so.
-fn outcome(case: &Case, findings: &mut Findings) -> Outcome {
-    let outcome = match findings.judgement.take() {
-        None | Some(Judgement::Holds) if findings.about_calls.is_empty() => Outcome::Passed,
-        None | Some(Judgement::Holds) => Outcome::Failed(std::mem::take(&mut findings.about_calls)),
-        Some(Judgement::Mismatches(mut mismatches)) => {
+fn outcome(case: &Case, judgement: Judgement, findings: &mut Findings) -> Outcome {
+    let outcome = match judgement {
+        Judgement::Holds if findings.about_calls.is_empty() => Outcome::Passed,
+        Judgement::Holds => Outcome::Failed(std::mem::take(&mut findings.about_calls)),
+        Judgement::Mismatches(mut mismatches) => {
             mismatches.append(&mut findings.about_calls);
             Outcome::Failed(mismatches)
         }
-        Some(Judgement::Fault(fault)) => {
+        Judgement::Fault(fault) => {
             findings.fault = Some(fault.clone());
             Outcome::Error(fault)
         }
