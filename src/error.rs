@@ -5,6 +5,8 @@ use std::fmt;
 use miette::Diagnostic;
 
 use crate::load::Mistake;
+use crate::model::outcome::Unavailable;
+use crate::model::source::Span;
 use crate::model::suite::Case;
 
 /// Why nothing could be run.
@@ -13,6 +15,8 @@ use crate::model::suite::Case;
 pub enum Error {
     /// The suites hold mistakes; all of them.
     Suites(Vec<Mistake>),
+    /// A policy named on the command line could not be had, or cannot be used: all problems that were found.
+    Policy(Vec<Mistake>),
     /// The selection leaves nothing to run.
     NothingSelected {
         /// How many cases the suites have.
@@ -23,6 +27,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// What makes a policy unusable that the command line names. `place` stands for the command line.
+    pub(crate) fn policy(problems: Vec<Unavailable>, place: &Span) -> Self {
+        let mistake = |it: Unavailable| Mistake::new(it.span.as_ref().unwrap_or(place), it.message).with_help(it.help);
+        Self::Policy(problems.into_iter().map(mistake).collect())
+    }
+
     /// `only:` where it is refused.
     pub(crate) fn only_in_ci(cases: &[&Case]) -> Self {
         let mistakes = cases.iter().map(|case| {
@@ -39,6 +49,10 @@ impl fmt::Display for Error {
             Self::Suites(mistakes) => match mistakes.len() {
                 1 => write!(f, "the suite has a mistake; nothing was run"),
                 several => write!(f, "the suite has {several} mistakes; nothing was run"),
+            },
+            Self::Policy(problems) => match problems.as_slice() {
+                [first, ..] => write!(f, "{first}"),
+                [] => write!(f, "the policy cannot be used"),
             },
             Self::NothingSelected { total: 0 } => write!(f, "the suites hold no case"),
             Self::NothingSelected { total } => write!(f, "none of the {total} cases is selected"),
@@ -61,7 +75,9 @@ impl Diagnostic for Error {
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         match self {
-            Self::Suites(mistakes) => Some(Box::new(mistakes.iter().map(|mistake| mistake as &dyn Diagnostic))),
+            Self::Suites(mistakes) | Self::Policy(mistakes) => {
+                Some(Box::new(mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
+            }
             _ => None,
         }
     }

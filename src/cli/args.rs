@@ -1,4 +1,7 @@
-//! What can be typed; the comments here are `--help`. Nothing here touches the system.
+//! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
+//! [`policy`] those of the commands that take a single policy.
+
+pub(crate) mod policy;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,6 +32,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// List the cases of suites without running them
     List(ListArgs),
+    /// Attach metadata to a module
+    #[command(after_help = policy::ANNOTATE_HELP)]
+    Annotate(policy::AnnotateArgs),
     /// Print the JSON Schema of suite files, for editors
     Schema,
     /// Print a completion script

@@ -28,6 +28,17 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "verify: {text}");
 }
 
+/// Says what was done, on stderr: stdout is for results.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints why nothing was done; the exit code says it too.
+pub(crate) fn refuse(error: &Error) -> ExitCode {
+    explain(error, uses_colour(ColorChoice::Auto, io::stderr().is_terminal()));
+    ExitCode::from(error)
+}
+
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.
 pub(crate) fn explain(error: &Error, uses_colour: bool) {
     let theme = match (uses_colour, io::stderr().is_terminal()) {
@@ -36,13 +47,17 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
     };
     let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width()).with_context_lines(1);
     let mut stderr = io::stderr().lock();
-    if let Error::Suites(mistakes) = error {
+    if let Error::Suites(mistakes) | Error::Policy(mistakes) = error {
         for mistake in mistakes {
             let mut text = String::new();
             if handler.render_report(&mut text, mistake).is_ok() {
-                let _ = writeln!(stderr, "{}\n", harmless(text.trim_end()));
+                let _ = writeln!(stderr, "{}\n", harmless(text.trim_end(), uses_colour));
             }
         }
+    }
+    // Each of these problems says all there is to say.
+    if matches!(error, Error::Policy(_)) {
+        return;
     }
     let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
     let _ = writeln!(stderr, "verify: {error}{help}");
@@ -50,10 +65,10 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
 
 /// A mistake quotes what a stranger may have written: nothing of it but our own colours reaches the terminal, and no
 /// line of it is a command to a runner.
-fn harmless(rendered: &str) -> String {
+fn harmless(rendered: &str, has_colours: bool) -> String {
     let mut safe = String::with_capacity(rendered.len());
     let mut rest = rendered;
-    while let Some(start) = rest.find("\x1b[") {
+    while let Some(start) = rest.find("\x1b[").filter(|_| has_colours) {
         let parameters = rest[start + 2..].trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
         let end = rest.len() - parameters.len() + usize::from(parameters.starts_with('m'));
         let is_colour = parameters.starts_with('m');
@@ -142,6 +157,8 @@ mod tests {
     #[test]
     fn quoted_text_keeps_colours_and_loses_its_teeth() {
         let rendered = "\x1b[31m×\x1b[0m a\n  ::error::b\n##[group]c\x1b[2Jd\x1b]0;e\x07";
-        assert_eq!(harmless(rendered), "\x1b[31m×\x1b[0m a\n  \\::error::b\n##\\[group]c␛[2Jd␛]0;e␇");
+        let text = " a\n  \\::error::b\n##\\[group]c␛[2Jd␛]0;e␇";
+        assert_eq!(harmless(rendered, true), format!("\x1b[31m×\x1b[0m{text}"));
+        assert_eq!(harmless(rendered, false), format!("␛[31m×␛[0m{text}"));
     }
 }

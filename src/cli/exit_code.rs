@@ -2,6 +2,8 @@
 
 use std::process::Termination;
 
+use policy_verify::Error;
+
 /// How the process ends. Higher reasons outrank lower ones where several apply; see [`ExitCode::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
@@ -36,6 +38,18 @@ impl ExitCode {
             Self::NothingSelected
         } else {
             Self::Success
+        }
+    }
+}
+
+impl From<&Error> for ExitCode {
+    /// The code when nothing could be run.
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Policy(_) => Self::Unavailable,
+            Error::NothingSelected { .. } => Self::NothingSelected,
+            Error::Engine(_) => Self::Bug,
+            _ => Self::Usage,
         }
     }
 }

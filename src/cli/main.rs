@@ -1,8 +1,10 @@
 //! The command `verify`: parses what was typed, calls the library, returns the exit code.
 
+mod annotate;
 mod args;
 mod console;
 mod exit_code;
+mod files;
 mod run;
 mod suites;
 
@@ -35,6 +37,7 @@ fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => run::list(&arguments),
+        Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))

@@ -84,11 +84,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
 
 fn refused(error: &Error, color: ColorChoice) -> ExitCode {
     console::explain(error, console::uses_colour(color, io::stderr().is_terminal()));
-    match error {
-        Error::NothingSelected { .. } => ExitCode::NothingSelected,
-        Error::Engine(_) => ExitCode::Bug,
-        _ => ExitCode::Usage,
-    }
+    ExitCode::from(error)
 }
 
 fn options(arguments: &SelectionArgs) -> Result<Options, String> {

@@ -81,7 +81,7 @@ impl Refusal {
 }
 
 /// Whether a pattern grants a capability. What stands in front of a star ends with a slash, or is nothing at all.
-fn covers(pattern: &str, capability: &str) -> bool {
+pub(super) fn covers(pattern: &str, capability: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => capability.starts_with(prefix),
         None => capability == pattern,

@@ -54,6 +54,11 @@ pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
     access::check_pattern(pattern, known_capabilities())
 }
 
+/// Whether a pattern such as `oci/*` is meant to include a capability.
+pub(crate) fn covers(pattern: &str, capability: &str) -> bool {
+    access::covers(pattern.trim(), capability)
+}
+
 /// Whether a value of a `host:` table can be turned into a reply of this capability; the error says what it should be.
 pub(crate) fn check_answer(capability: &str, value: &Value) -> Result<(), String> {
     let operation = operations()

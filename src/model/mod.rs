@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod cluster;
 pub mod hosting;
+pub mod inspection;
 pub mod outcome;
 pub mod policy;
 pub mod request;

@@ -1,5 +1,6 @@
 //! The steps in order: read it first. Only this folder knows more than one step.
 
+pub(crate) mod annotate;
 mod case;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
-use crate::model::source::Span;
+use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{Case, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve;
@@ -139,6 +140,11 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
         tags: case.tags.clone(),
     });
     Ok(listed.collect())
+}
+
+/// The place of what was typed: nothing can be quoted there.
+fn command_line() -> Span {
+    Span::start_of(&Arc::new(SourceFile { path: String::new(), text: String::new() }))
 }
 
 /// Reads every suite, so that the mistakes of all of them are known at once.

@@ -1,14 +1,20 @@
-//! Attaching metadata to a module, in memory: what `kwctl annotate` writes to a file.
+//! Attaching the metadata of a file to a module, in memory: what `kwctl annotate` writes to a file. Suites and
+//! `verify annotate` both come here, so that what is published is what was tested, byte for byte.
 //!
-//! kwctl re-encodes the whole module; here every byte stays that has nothing to do with the matter, and metadata that
-//! is already there goes, because readers take the first they find.
+//! kwctl re-encodes the whole module; here every byte stays that has nothing to do with the matter. What goes is
+//! metadata that is already there, because readers take the first they find, and debug information, as with kwctl.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wasmparser::{BinaryReaderError, Imports, Parser, Payload, TypeRef};
 
-use super::metadata::SECTION;
-use crate::model::policy::Metadata;
+use super::metadata::{self, SECTION};
+use super::{AnnotatedModule, unusable};
+use crate::model::inspection::Looks;
+use crate::model::outcome::{Unavailable, UnavailableStage};
+use crate::model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
+use crate::model::source::{SourceFile, Span, Spanned};
 
 /// How Javy's compiler names the module of its host call, and how policy hosts name it.
 const JAVY: &str = "kubewarden:javy/host";
@@ -17,8 +23,81 @@ const HOST: &str = "host";
 /// Length of magic, version and layer, in front of the first section.
 const HEADER: usize = 8;
 
+/// How the names of sections with debug information begin; such a section may be larger than all code.
+const DEBUG: &str = ".debug";
+
+/// Why the metadata of a file cannot be attached.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The metadata breaks rules; all of them, each with its place.
+    Invalid(Vec<Spanned<String>>),
+    /// The metadata does not fit the module, or cannot be read at all.
+    Unusable(Unavailable),
+    /// The module is broken.
+    Module(BinaryReaderError),
+}
+
+impl Refused {
+    /// One problem after the other, each with its place. `not_a_module` words what is wrong with the module.
+    pub(super) fn into_problems(
+        self,
+        not_a_module: impl FnOnce(&BinaryReaderError) -> Unavailable,
+    ) -> Vec<Unavailable> {
+        let invalid = |it: Spanned<String>| unusable(it.span, format!("{INVALID}{}", it.value), None);
+        match self {
+            Self::Invalid(problems) => problems.into_iter().map(invalid).collect(),
+            Self::Unusable(unavailable) => vec![unavailable],
+            Self::Module(error) => vec![not_a_module(&error)],
+        }
+    }
+
+    /// All problems in one, at the place of the first.
+    pub(super) fn into_one(self, not_a_module: impl FnOnce(&BinaryReaderError) -> Unavailable) -> Unavailable {
+        match self {
+            Self::Invalid(problems) => {
+                let first = problems.first().map(|problem| problem.span.clone());
+                let texts: Vec<String> = problems.into_iter().map(|problem| problem.value).collect();
+                let message = format!("{INVALID}{}", texts.join("\n"));
+                Unavailable { stage: UnavailableStage::Metadata, message, help: None, span: first }
+            }
+            Self::Unusable(unavailable) => unavailable,
+            Self::Module(error) => not_a_module(&error),
+        }
+    }
+}
+
+/// What kwctl says in front of its own list.
+const INVALID: &str = "Metadata is invalid: ";
+
+/// Joins a module and the metadata stated in `file`. `choose_mode` says how the module is called, and is told where the
+/// metadata says so; whether a waPC module speaks the protocol is not asked here, because that needs the compiled module.
+pub(super) fn with_file(
+    bytes: &[u8],
+    looks: Looks,
+    file: &Arc<SourceFile>,
+    usage: Option<String>,
+    choose_mode: impl FnOnce(&Metadata, &Span) -> Result<ExecutionMode, Unavailable>,
+) -> Result<AnnotatedModule, Refused> {
+    let unreadable = |error: Spanned<String>| {
+        Refused::Unusable(unusable(error.span, format!("Error unmarshalling metadata {}", error.value), None))
+    };
+    let mut stated = metadata::of_file(file).map_err(unreadable)?;
+    let mode = choose_mode(&stated.metadata, &stated.mode).map_err(Refused::Unusable)?;
+    // The only version there is; the module is asked whether it agrees when it is linked.
+    let version = if mode == ExecutionMode::KubewardenWapc { ProtocolVersion::V1 } else { ProtocolVersion::Unknown };
+    stated.metadata.protocol_version = Some(version);
+    let problems = stated.problems();
+    if !problems.is_empty() {
+        return Err(Refused::Invalid(problems));
+    }
+    let mut metadata = stated.metadata;
+    complete(&mut metadata, usage);
+    let bytes = attach(bytes, &metadata).map_err(Refused::Module)?;
+    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes: bytes.into(), metadata: Some(metadata), mode, looks })
+}
+
 /// The annotations every annotated module gets: who annotated it, and the usage text if there is one.
-pub(super) fn complete(metadata: &mut Metadata, usage: Option<String>) {
+fn complete(metadata: &mut Metadata, usage: Option<String>) {
     let annotations = metadata.annotations.get_or_insert_with(BTreeMap::new);
     let tool = concat!("policy-verify ", env!("CARGO_PKG_VERSION"));
     annotations.insert("io.kubewarden.kwctl".into(), tool.into());
@@ -27,8 +106,8 @@ pub(super) fn complete(metadata: &mut Metadata, usage: Option<String>) {
     }
 }
 
-/// The module with this metadata and no other.
-pub(super) fn attach(bytes: &[u8], metadata: &Metadata) -> Result<Vec<u8>, BinaryReaderError> {
+/// The module with this metadata and no other, and without debug information.
+fn attach(bytes: &[u8], metadata: &Metadata) -> Result<Vec<u8>, BinaryReaderError> {
     let json = serde_json::to_vec(metadata).expect("metadata holds only texts, lists and maps of texts");
     let mut annotated = Vec::with_capacity(bytes.len() + json.len() + SECTION.len() + 16);
     let mut start = HEADER;
@@ -40,7 +119,7 @@ pub(super) fn attach(bytes: &[u8], metadata: &Metadata) -> Result<Vec<u8>, Binar
         // The size of the code section is believed until its functions are read; that it is wrong comes out then.
         let Some(whole) = bytes.get(start..end) else { continue };
         match &payload {
-            Payload::CustomSection(section) if section.name() == SECTION => {}
+            Payload::CustomSection(section) if section.name() == SECTION || section.name().starts_with(DEBUG) => {}
             Payload::ImportSection(_) => {
                 let javy = javy_imports(&payload)?;
                 if javy.is_empty() {
@@ -166,6 +245,22 @@ mod tests {
         let annotated = attach(&bytes.unwrap(), &metadata()).unwrap();
         assert_eq!(annotated, attach(&wat::parse_str("(module (memory 1))").unwrap(), &metadata()).unwrap());
         assert_eq!(annotated, attach(&annotated, &metadata()).unwrap(), "annotating again changes nothing");
+    }
+
+    #[test]
+    fn debug_information_goes_and_names_stay() {
+        let sections =
+            r#"(@custom ".debug_info" "x") (@custom "name" "") (@custom ".debugging" "x") (@custom "producers" "y")"#;
+        let bytes = wat::parse_str(format!("(module {sections} (memory 1) (@custom \".debug_line\" \"z\"))")).unwrap();
+        let annotated = attach(&bytes, &metadata()).unwrap();
+        let names: Vec<String> = Parser::new(0)
+            .parse_all(&annotated)
+            .filter_map(|payload| match payload.unwrap() {
+                Payload::CustomSection(section) => Some(section.name().to_owned()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, ["name", "producers", SECTION]);
     }
 
     #[test]

@@ -5,41 +5,27 @@
 
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
+use crate::model::inspection::Looks;
 use crate::model::policy::{ExecutionMode, Metadata};
 
 /// A message and what to do about it.
 pub(super) type Problem = (String, Option<String>);
 
-/// What the exports of a module say about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Looks {
-    /// Some export begins with `opa_`.
-    Rego,
-    /// There is a `__guest_call`.
-    Wapc,
-    /// There is a `_start`, and nothing of the above.
-    Wasi,
-    /// Nothing of all this.
-    Unknown,
-}
-
-impl Looks {
-    /// Looks at the exports of a module.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, BinaryReaderError> {
-        let mut looks = Self::Unknown;
-        for payload in Parser::new(0).parse_all(bytes) {
-            let Payload::ExportSection(exports) = payload? else { continue };
-            for export in exports {
-                match export?.name {
-                    name if name.starts_with("opa_") => return Ok(Self::Rego),
-                    "__guest_call" => looks = Self::Wapc,
-                    "_start" if looks == Self::Unknown => looks = Self::Wasi,
-                    _ => {}
-                }
+/// Looks at the exports of a module.
+pub(super) fn looks(bytes: &[u8]) -> Result<Looks, BinaryReaderError> {
+    let mut looks = Looks::Unknown;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let Payload::ExportSection(exports) = payload? else { continue };
+        for export in exports {
+            match export?.name {
+                name if name.starts_with("opa_") => return Ok(Looks::Rego),
+                "__guest_call" => looks = Looks::Wapc,
+                "_start" if looks == Looks::Unknown => looks = Looks::Wasi,
+                _ => {}
             }
         }
-        Ok(looks)
     }
+    Ok(looks)
 }
 
 /// The mode of a module: what its metadata says, else what the suite says, else waPC.
@@ -91,7 +77,7 @@ mod tests {
 
     fn looks(exports: &[&str]) -> Looks {
         let exports: String = exports.iter().map(|name| format!("(func (export \"{name}\"))")).collect();
-        Looks::of(&wat::parse_str(format!("(module {exports})")).unwrap()).unwrap()
+        super::looks(&wat::parse_str(format!("(module {exports})")).unwrap()).unwrap()
     }
 
     fn metadata(mode: &str) -> Metadata {

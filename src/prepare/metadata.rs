@@ -40,6 +40,8 @@ pub(super) struct Stated {
     pub(super) metadata: Metadata,
     /// Where each rule begins.
     rules: Vec<Span>,
+    /// Where `executionMode` is written; the beginning of the file where it is not.
+    pub(super) mode: Span,
     /// Where the file begins.
     start: Span,
 }
@@ -66,19 +68,21 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
         };
         annotations.into_iter().map(|(key, value)| (key, text(value))).collect()
     });
+    let start = Span::start_of(file);
+    let mode = written.execution_mode.as_ref().map_or(start.clone(), |mode| yaml::span_at(file, mode.referenced));
     let metadata = Metadata {
         protocol_version: written.protocol_version,
         rules,
         annotations,
         mutating: written.mutating,
         background_audit: written.background_audit,
-        execution_mode: written.execution_mode,
+        execution_mode: written.execution_mode.map(|mode| mode.value).unwrap_or_default(),
         policy_type: written.policy_type,
         context_aware_resources: written.context_aware_resources,
         host_capabilities: written.host_capabilities,
         minimum_kubewarden_version: written.minimum_kubewarden_version,
     };
-    Ok(Stated { metadata, rules: spans, start: Span::start_of(file) })
+    Ok(Stated { metadata, rules: spans, mode, start })
 }
 
 /// [`Metadata`] as it may be written in YAML.
@@ -92,8 +96,7 @@ struct Written {
     mutating: bool,
     #[serde(default = "yes")]
     background_audit: bool,
-    #[serde(default)]
-    execution_mode: ExecutionMode,
+    execution_mode: Option<serde_saphyr::Spanned<ExecutionMode>>,
     #[serde(default)]
     policy_type: PolicyType,
     #[serde(default)]

@@ -7,6 +7,8 @@ mod annotate;
 pub(crate) mod check;
 mod detect;
 mod metadata;
+mod scan;
+pub(crate) mod single;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,13 +20,13 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::model::hosting::ContextAware;
+use crate::model::inspection::Looks;
 use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
+use crate::model::policy::{Digest, ExecutionMode, Metadata};
 use crate::model::source::{SourceFile, Span, Spanned};
 use crate::model::suite::PolicySpec;
 use crate::runtime::engine::{CompileError, Engine, Module};
 use crate::runtime::{self, Guest};
-use detect::Looks;
 
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -118,35 +120,49 @@ fn link(
     engine: &Engine,
     compile_time: Duration,
 ) -> Result<PreparedPolicy, Unavailable> {
+    // kwctl asks the module when it annotates it; a module that was annotated before has been asked then.
+    let asks = spec.metadata.is_some();
+    let guest = ready(&annotated, compiled, engine, asks, &spec.uri_text, &mode_span(spec))?;
+    let AnnotatedModule { bytes, metadata, mode, digest, .. } = annotated;
+    Ok(PreparedPolicy { module: bytes, digest, metadata, execution_mode: mode, guest, compile_time })
+}
+
+/// Links a compiled module, and `asks` it for its protocol version. `name` and `place` are for the messages.
+fn ready(
+    annotated: &AnnotatedModule,
+    compiled: Result<&Module, &CompileError>,
+    engine: &Engine,
+    asks: bool,
+    name: &str,
+    place: &Span,
+) -> Result<Arc<dyn Guest>, Unavailable> {
     let unavailable = |stage: UnavailableStage, message: String, help: Option<String>| Unavailable {
         stage,
         message,
         help,
-        span: Some(mode_span(spec)),
+        span: Some(place.clone()),
     };
-    let AnnotatedModule { bytes, metadata, mode, digest, looks } = annotated;
-    let module = compiled.map_err(|error| {
-        unavailable(UnavailableStage::Compile, format!("cannot compile `{}`: {error}", spec.uri_text), None)
-    })?;
+    let mode = annotated.mode;
+    let module = compiled
+        .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
     let guest = runtime::guest(engine, module, mode).map_err(|error| {
-        let help = detect::guess(looks)
+        let help = detect::guess(annotated.looks)
             .filter(|guess| *guess != mode)
             .map(|guess| format!("it looks like a policy for `executionMode: {guess}`"));
         unavailable(UnavailableStage::Compile, error.to_string(), help)
     })?;
-    // kwctl asks the module when it annotates it; a module that was annotated before has been asked then.
-    if spec.metadata.is_some() && mode == ExecutionMode::KubewardenWapc {
+    if asks && mode == ExecutionMode::KubewardenWapc {
         runtime::protocol_version(engine, module).map_err(|error| {
             let message = format!("Error while detecting Kubewarden protocol version: {error}");
             unavailable(UnavailableStage::Metadata, message, None)
         })?;
     }
-    Ok(PreparedPolicy { module: bytes, digest, metadata, execution_mode: mode, guest, compile_time })
+    Ok(guest)
 }
 
 /// Joins a module and the metadata the suite has for it, and chooses its mode.
 pub(crate) fn module(spec: &PolicySpec, bytes: Arc<[u8]>) -> Result<AnnotatedModule, Unavailable> {
-    let looks = Looks::of(&bytes).map_err(|error| not_a_module(spec, &error))?;
+    let looks = detect::looks(&bytes).map_err(|error| not_a_module(spec, &error))?;
     match &spec.metadata {
         Some(path) => annotate_with(path, spec, &bytes, looks),
         None => with_its_own(spec, bytes, looks),
@@ -161,23 +177,14 @@ fn annotate_with(
     looks: Looks,
 ) -> Result<AnnotatedModule, Unavailable> {
     let file = read_text(path)?;
-    let mut stated = metadata::of_file(&file)
-        .map_err(|error| unusable(error.span, format!("Error unmarshalling metadata {}", error.value), None))?;
-    let mode = choose_mode(spec, Some(&stated.metadata), looks)?;
-    // The only version there is; `link` asks the module whether it agrees.
-    let version = if mode == ExecutionMode::KubewardenWapc { ProtocolVersion::V1 } else { ProtocolVersion::Unknown };
-    stated.metadata.protocol_version = Some(version);
-    let problems = stated.problems();
-    if let Some(first) = problems.first() {
-        let texts: Vec<&str> = problems.iter().map(|problem| problem.value.as_str()).collect();
-        return Err(unusable(first.span.clone(), format!("Metadata is invalid: {}", texts.join("\n")), None));
-    }
-    refuse_context_aware_rego(spec, Some(&stated.metadata), mode)?;
     let usage = spec.usage.as_ref().map(|usage| Ok(read_text(usage)?.text.clone())).transpose()?;
-    let mut metadata = stated.metadata;
-    annotate::complete(&mut metadata, usage);
-    let bytes = annotate::attach(bytes, &metadata).map_err(|error| not_a_module(spec, &error))?;
-    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes: bytes.into(), metadata: Some(metadata), mode, looks })
+    let choose_mode = |metadata: &Metadata, _: &Span| {
+        let mode = choose_mode(spec, Some(metadata), looks)?;
+        refuse_context_aware_rego(spec, Some(metadata), mode)?;
+        Ok(mode)
+    };
+    annotate::with_file(bytes, looks, &file, usage, choose_mode)
+        .map_err(|refused| refused.into_one(|error| not_a_module(spec, error)))
 }
 
 /// A module that runs as it is.
@@ -272,7 +279,7 @@ fn shown(path: &Path, suite: &SourceFile) -> String {
 mod tests {
     use super::*;
     use crate::model::hosting::Grants;
-    use crate::model::policy::PolicyRef;
+    use crate::model::policy::{PolicyRef, ProtocolVersion};
     use crate::model::suite::Deployment;
     use crate::runtime::engine::Limits;
 

@@ -16,6 +16,8 @@ pub mod markdown;
 mod testing;
 mod wording;
 
+pub use self::wording::size;
+
 use std::io;
 use std::str::FromStr;
 

@@ -59,6 +59,17 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// `999 B`, `279 KiB`, `3.2 MiB`.
+pub fn size(bytes: u64) -> String {
+    let scaled = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..10_189 => format!("{:.1} KiB", scaled(1 << 10)),
+        10_189..1_048_064 => format!("{:.0} KiB", scaled(1 << 10)),
+        _ => format!("{:.1} MiB", scaled(1 << 20)),
+    }
+}
+
 /// The first line of `text`, cut to `limit` characters.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());

@@ -35,7 +35,7 @@ type Problem = (String, Option<String>);
 fn unreadable(shown: &str, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            (format!("there is no file `{shown}`"), Some("build the policy first, or correct its `uri`".into()))
+            (format!("there is no file `{shown}`"), Some("build the policy first, or correct its path".into()))
         }
         io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MAX_BYTES >> 20), None),
         _ => (format!("cannot read `{shown}`: {error}"), None),

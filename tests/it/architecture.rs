@@ -37,7 +37,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     // Which capabilities and recordings there are, and what their answers look like, only the host knows.
     ("load", &["model", "host", "yaml"]),
     ("resolve", &["model"]),
-    ("prepare", &["model", "runtime", "yaml"]),
+    ("prepare", &["model", "runtime", "host", "yaml"]),
     ("evaluate", &["model", "runtime", "host", "prepare::PreparedPolicy"]),
     ("compare", &["model"]),
     ("report", &["model"]),

@@ -225,6 +225,12 @@ impl Report {
     }
 }
 
+/// The digest of some bytes, as everybody writes it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
+}
+
 /// The line, counted from 1, on which `marker` stands.
 #[track_caller]
 pub(crate) fn line_of(text: &str, marker: &str) -> usize {

@@ -1,0 +1,53 @@
+//! `verify annotate`: a module with its metadata, written to a file.
+
+use policy_verify::model::inspection::CapabilityUse;
+use policy_verify::report::{self, escape};
+use policy_verify::{AnnotateOptions, Annotated};
+
+use super::args::policy::AnnotateArgs;
+use super::console;
+use super::exit_code::ExitCode;
+use super::files;
+
+/// `verify annotate`.
+pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
+    let options = AnnotateOptions {
+        module: arguments.module.clone(),
+        metadata: arguments.metadata.clone(),
+        usage: arguments.usage.clone(),
+    };
+    let annotated = match policy_verify::annotate(&options) {
+        Ok(annotated) => annotated,
+        Err(error) => return console::refuse(&error),
+    };
+    warn(&annotated.capabilities, &arguments.metadata.to_string_lossy());
+    if let Err(error) = files::write(&arguments.output, &annotated.bytes) {
+        let output = escape::terminal_line(&arguments.output.to_string_lossy());
+        console::complain(&format!("cannot write `{output}`: {error}"));
+        return ExitCode::Usage;
+    }
+    let Annotated { bytes, digest, .. } = &annotated;
+    let output = escape::terminal_line(&arguments.output.to_string_lossy());
+    console::say(&format!("{output}: {}, {digest}", report::size(bytes.len() as u64)));
+    ExitCode::Success
+}
+
+/// Says which host capabilities should be declared, or no longer be. It is advice: names are found in dead code too.
+fn warn(capabilities: &CapabilityUse, metadata: &str) {
+    let metadata = escape::terminal_line(metadata);
+    let listed = |names: &[String]| escape::terminal_line(&names.join(", "));
+    if !capabilities.undeclared.is_empty() {
+        let names = listed(&capabilities.undeclared);
+        console::complain(&format!(
+            "warning: {metadata} does not declare host capabilities whose names the module holds: {names}\n  help: add what \
+             the policy uses: hostCapabilities: [{names}]; SDKs hold names of capabilities that their policies never use"
+        ));
+    }
+    if !capabilities.unused.is_empty() {
+        let names = listed(&capabilities.unused);
+        console::complain(&format!(
+            "warning: {metadata} declares host capabilities whose names the module does not hold: {names}\n  help: take \
+             them out of hostCapabilities, unless the policy puts the names together while it runs"
+        ));
+    }
+}

@@ -1,0 +1,53 @@
+//! What can be known of a module without running it.
+
+use serde::Serialize;
+
+use super::policy::{Digest, Metadata};
+
+/// What a module is and what its metadata says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Where it came from.
+    pub uri: String,
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size: u64,
+    /// What its exports show it to be.
+    pub looks: Looks,
+    /// Its metadata, if it has any.
+    pub metadata: Option<Metadata>,
+    /// Host capabilities it seems to use, and those it declares.
+    pub capabilities: CapabilityUse,
+}
+
+/// What the exports of a module say about it. Rego does not show which of its two modes a module was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Looks {
+    /// Some export begins with `opa_`.
+    #[serde(rename = "rego")]
+    Rego,
+    /// There is a `__guest_call`.
+    #[serde(rename = "kubewarden-wapc")]
+    Wapc,
+    /// There is a `_start`, and nothing of the above.
+    #[serde(rename = "wasi")]
+    Wasi,
+    /// Nothing of all this.
+    #[serde(rename = "unknown")]
+    Unknown,
+}
+
+/// The host capabilities of a module, each list sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct CapabilityUse {
+    /// Those whose names the module holds; dead code counts.
+    pub found: Vec<String>,
+    /// What `hostCapabilities` of the metadata says, patterns included.
+    pub declared: Vec<String>,
+    /// Found, and no declared pattern includes it.
+    pub undeclared: Vec<String>,
+    /// Declared, and nothing was found that it includes.
+    pub unused: Vec<String>,
+}

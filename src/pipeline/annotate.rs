@@ -1,0 +1,65 @@
+//! `verify annotate`: a module and its metadata become a module that can be published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::model::inspection::CapabilityUse;
+use crate::model::outcome::Unavailable;
+use crate::model::policy::{Digest, Metadata};
+use crate::prepare::single::{self, Named};
+use crate::resolve;
+use crate::runtime::engine::{Engine, Limits};
+
+/// What to annotate, and with what.
+#[derive(Debug, Clone)]
+pub struct AnnotateOptions {
+    /// The module.
+    pub module: PathBuf,
+    /// Its `metadata.yml`.
+    pub metadata: PathBuf,
+    /// Text that becomes the usage annotation.
+    pub usage: Option<PathBuf>,
+}
+
+/// An annotated module.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Annotated {
+    /// The module, metadata attached.
+    pub bytes: Arc<[u8]>,
+    /// Digest of `bytes`.
+    pub digest: Digest,
+    /// The metadata as it was attached.
+    pub metadata: Metadata,
+    /// Host capabilities it seems to use, against those the metadata declares.
+    pub capabilities: CapabilityUse,
+}
+
+/// Annotates a module as suites do that have `metadata:`, and makes sure that the result can be hosted. Nothing is
+/// written.
+///
+/// # Errors
+///
+/// Files that cannot be read, all of them; else what is wrong with the metadata, all of it; else what is wrong with the
+/// module.
+pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
+    let name = options.module.to_string_lossy();
+    let place = super::command_line();
+    let refused = |problems: Vec<Unavailable>| Error::policy(problems, &place);
+    let module = resolve::file(&options.module, &name, &place);
+    let metadata = single::text(&options.metadata, &place);
+    let usage = options.usage.as_ref().map(|path| single::text(path, &place)).transpose();
+    let (module, metadata, usage) = match (module, metadata, usage) {
+        (Ok(module), Ok(metadata), Ok(usage)) => (module, metadata, usage),
+        (module, metadata, usage) => {
+            return Err(refused([module.err(), metadata.err(), usage.err()].into_iter().flatten().collect()));
+        }
+    };
+    let engine = Engine::new(Limits::default()).map_err(|error| Error::Engine(error.to_string()))?;
+    let named = Named { name: &name, place: &place, bytes: &module };
+    let usage = usage.map(|file| file.text.clone());
+    let (annotated, capabilities) = single::annotate(&named, &metadata, usage, &engine).map_err(refused)?;
+    let metadata = annotated.metadata.expect("metadata has just been attached");
+    Ok(Annotated { bytes: annotated.bytes, digest: annotated.digest, metadata, capabilities })
+}

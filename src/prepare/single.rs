@@ -1,0 +1,84 @@
+//! One module without a suite around it, for `verify annotate`.
+//!
+//! Annotating is the same function that suites use. What is added is what a suite finds out by running: the module is
+//! compiled and linked, so that nothing leaves here that could not be hosted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{AnnotatedModule, annotate, detect, read_text, ready, scan, unusable};
+use crate::host;
+use crate::model::inspection::{CapabilityUse, Looks};
+use crate::model::outcome::{Unavailable, UnavailableStage};
+use crate::model::policy::Metadata;
+use crate::model::source::{SourceFile, Span, Spanned};
+use crate::runtime::engine::Engine;
+
+/// A module as the user named it.
+pub(crate) struct Named<'a> {
+    /// Its name in messages.
+    pub(crate) name: &'a str,
+    /// Where the name was written, for what cannot be placed better.
+    pub(crate) place: &'a Span,
+    /// Its bytes.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Attaches the metadata of `file` and the usage text to a module, compiles the result, asks a waPC module for its
+/// protocol version, and looks for host capabilities.
+///
+/// # Errors
+///
+/// Every problem of the metadata, or the first of the module.
+pub(crate) fn annotate(
+    module: &Named<'_>,
+    file: &Arc<SourceFile>,
+    usage: Option<String>,
+    engine: &Engine,
+) -> Result<(AnnotatedModule, CapabilityUse), Vec<Unavailable>> {
+    let Named { name, place, bytes } = *module;
+    let broken = |error: &wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
+    let looks = detect::looks(bytes).map_err(|error| vec![broken(&error)])?;
+    let choose_mode = |metadata: &Metadata, stated: &Span| {
+        let mode = detect::mode(Some(metadata), None, looks);
+        mode.map_err(|(message, help)| unusable(stated.clone(), message, help))
+    };
+    let annotated =
+        annotate::with_file(bytes, looks, file, usage, choose_mode).map_err(|refused| refused.into_problems(broken))?;
+    let compiled = engine.compile(&annotated.bytes);
+    ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
+    let capabilities = capabilities(bytes, looks, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;
+    Ok((annotated, capabilities))
+}
+
+/// Reads a text file named on the command line.
+pub(crate) fn text(path: &Path, place: &Span) -> Result<Arc<SourceFile>, Unavailable> {
+    read_text(&Spanned::new(path, place.clone()))
+}
+
+/// The host capabilities of a module against those its metadata declares.
+fn capabilities(
+    bytes: &[u8],
+    looks: Looks,
+    metadata: Option<&Metadata>,
+) -> Result<CapabilityUse, wasmparser::BinaryReaderError> {
+    let declared: Vec<String> = metadata.and_then(|it| it.host_capabilities.clone()).into_iter().flatten().collect();
+    // Rego asks nobody by name: what it reads is put into its data.
+    if looks == Looks::Rego {
+        return Ok(CapabilityUse { declared, ..CapabilityUse::default() });
+    }
+    let found: Vec<String> = scan::capabilities(bytes)?.into_iter().map(str::to_owned).collect();
+    let undeclared = found.iter().filter(|name| !declared.iter().any(|pattern| host::covers(pattern, name)));
+    let unused = declared.iter().filter(|pattern| !found.iter().any(|name| host::covers(pattern, name)));
+    let (undeclared, unused) = (undeclared.cloned().collect(), unused.cloned().collect());
+    Ok(CapabilityUse { found, declared, undeclared, unused })
+}
+
+fn not_a_module(module: &Named<'_>, error: &str) -> Unavailable {
+    Unavailable {
+        stage: UnavailableStage::Compile,
+        message: format!("Error parsing wasm module: `{}`: {error}", module.name),
+        help: None,
+        span: Some(module.place.clone()),
+    }
+}
