@@ -29,6 +29,8 @@ mod prepare;
 mod resolve;
 mod runtime;
 mod select;
+#[expect(dead_code, reason = "nobody asks yet")]
+mod signature;
 mod yaml;
 
 pub use self::error::Error;

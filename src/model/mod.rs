@@ -9,5 +9,6 @@ pub mod inspection;
 pub mod outcome;
 pub mod policy;
 pub mod request;
+pub mod signature;
 pub mod source;
 pub mod suite;
