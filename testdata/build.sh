@@ -19,7 +19,9 @@ triple=wasm32-wasip1
 rust_policies=(default-labels image-licence raw-menu safe-labels unique-host)
 go_policies=(image-licence-go)
 # With the rule that is the entry point.
-rego_policies=(rego-labels:main gatekeeper-labels:violation)
+rego_policies=(
+    gatekeeper-labels:violation raw-menu-opa:main rego-labels:main unique-host-gatekeeper:violation unique-host-opa:main
+)
 
 rebuilt=()
 left_out=()

@@ -32,6 +32,31 @@ impl Access {
         Self { grants: grants.clone(), declared }
     }
 
+    /// The resources the policy may read.
+    fn granted(&self) -> &BTreeSet<ContextAwareResource> {
+        static NONE: BTreeSet<ContextAwareResource> = BTreeSet::new();
+        match &self.grants.context_aware {
+            ContextAware::Nothing => &NONE,
+            ContextAware::Declared => &self.declared,
+            ContextAware::Listed(granted) => granted,
+        }
+    }
+
+    /// The resources a Rego policy is given. A fault where the suite has to say so first.
+    pub(super) fn readable(&self) -> Result<&BTreeSet<ContextAwareResource>, Fault> {
+        if self.grants.context_aware != ContextAware::Nothing || self.declared.is_empty() {
+            return Ok(self.granted());
+        }
+        let declared: Vec<String> =
+            self.declared.iter().map(|resource| format!("{}/{}", resource.api_version, resource.kind)).collect();
+        let message =
+            format!("the metadata declares that the policy reads {}, but nothing is granted", declared.join(", "));
+        Err(Fault::new(FaultKind::Host, message).with_help(
+            "add `contextAware: true` to the policy in the suite, or `contextAware: false` if the cluster grants nothing \
+             either: the policy then finds nothing in its `data`",
+        ))
+    }
+
     /// The rule that comes first: the capability by its name, known or not.
     pub(super) fn check_capability(&self, capability: &str) -> Result<(), Refusal> {
         let Some(patterns) = &self.grants.host_capabilities else { return Ok(()) };
@@ -50,10 +75,11 @@ impl Access {
     pub(super) fn check_resource(&self, request: &Request) -> Result<(), Refusal> {
         let Some((api_version, kind)) = kubernetes::resource_of(request) else { return Ok(()) };
         let is_wanted = |it: &ContextAwareResource| it.api_version == api_version && it.kind == kind;
+        if self.granted().iter().any(is_wanted) {
+            return Ok(());
+        }
         let is_declared = self.declared.iter().any(is_wanted);
         let help = match &self.grants.context_aware {
-            ContextAware::Declared if is_declared => return Ok(()),
-            ContextAware::Listed(granted) if granted.iter().any(is_wanted) => return Ok(()),
             ContextAware::Nothing if is_declared => {
                 "add `contextAware: true` to the policy in the suite: it grants what the metadata declares".to_owned()
             }
@@ -62,7 +88,7 @@ impl Access {
                  grant it here:\ncontextAware: [{{ apiVersion: {api_version}, kind: {kind} }}]"
             ),
             ContextAware::Listed(_) => format!(
-                "add it to the list `contextAware` of the policy if the cluster grants it:\n\
+                "add it to the list under `contextAware` of the policy if the cluster grants it:\n\
                  - {{ apiVersion: {api_version}, kind: {kind} }}"
             ),
         };
@@ -228,7 +254,7 @@ mod tests {
             (access(ContextAware::Nothing, &ours), "add `contextAware: true` to the policy"),
             (access(ContextAware::Nothing, &theirs), "declare it in the metadata"),
             (access(ContextAware::Declared, &theirs), "declare it in the metadata"),
-            (access(ContextAware::Listed(theirs.clone().into()), &ours), "add it to the list `contextAware`"),
+            (access(ContextAware::Listed(theirs.clone().into()), &ours), "add it to the list under `contextAware`"),
         ] {
             let given = help(&access).unwrap();
             assert!(given.starts_with(advice), "{given}");

@@ -140,6 +140,15 @@ fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 
+/// `list_resources_all`, which the host also asks by itself.
+pub(super) const LIST_ALL: Operation = Operation {
+    capability: "kubernetes/list_resources_all",
+    name: "list_resources_all",
+    read: |payload| from_slice(payload).map(Request::KubernetesListResourceAll),
+    reply: list,
+    example: |_| "[]".into(),
+};
+
 /// The namespace `kubernetes`.
 pub(super) struct Kubernetes;
 
@@ -170,13 +179,7 @@ impl Capability for Kubernetes {
                     _ => "fixtures/object.yaml".into(),
                 },
             },
-            Operation {
-                capability: "kubernetes/list_resources_all",
-                name: "list_resources_all",
-                read: |payload| from_slice(payload).map(Request::KubernetesListResourceAll),
-                reply: list,
-                example: |_| "[]".into(),
-            },
+            LIST_ALL,
             Operation {
                 capability: "kubernetes/list_resources_by_namespace",
                 name: "list_resources_by_namespace",

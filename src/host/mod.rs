@@ -12,6 +12,7 @@ mod crypto;
 mod kubernetes;
 mod net;
 mod oci;
+mod rego;
 pub(crate) mod replay;
 mod request;
 mod selector;
@@ -151,7 +152,9 @@ impl Host {
         }
         let capability = format!("{namespace}/{operation}");
         match understand(&self.access, binding, namespace, operation, payload) {
-            Ok((operation, request)) => state.answer(&self.answers, operation, &request),
+            Ok((operation, request)) => {
+                state.answer(&self.answers, operation, &request, |text| format!("Callback evaluation failure: {text}"))
+            }
             // The server refuses these calls in the same words, so they are the policy's error and no fault.
             Err(NotAsked::Misunderstood(text)) => {
                 state.keep_call(capability, preview(payload), AnsweredBy::Nobody, Some(&text));
@@ -254,8 +257,14 @@ enum Found {
 }
 
 impl State {
-    /// Answers a request and keeps what happened.
-    fn answer(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Result<Vec<u8>, String> {
+    /// Answers a request and keeps what happened. `worded` makes the text of an error what the server would say.
+    fn answer(
+        &mut self,
+        answers: &HostAnswers,
+        operation: &Operation,
+        request: &Request,
+        worded: fn(String) -> String,
+    ) -> Result<Vec<u8>, String> {
         let (by, reply) = match self.find(answers, operation, request) {
             Found::Reply(by, reply) => (by, reply),
             Found::Trouble(text, fault) => {
@@ -263,7 +272,7 @@ impl State {
                 (AnsweredBy::Nobody, Err(text))
             }
         };
-        let reply = reply.map_err(|text| format!("Callback evaluation failure: {text}"));
+        let reply = reply.map_err(worded);
         self.keep_call(operation.capability.into(), request.short(), by, reply.as_ref().err());
         reply
     }
@@ -291,6 +300,9 @@ impl State {
         if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request) {
             return found;
         }
+        if let Some(reply) = rego::plural(&answers.kinds, request) {
+            return Found::Reply(AnsweredBy::Kinds, reply);
+        }
         let message = format!("nobody answers {} for {short:?}", operation.capability);
         let fault = Fault::new(FaultKind::Host, message).with_help(self.advice(operation, request));
         Found::Trouble(format!("the suite has no answer to {} {short:?}", operation.capability), fault)
@@ -298,6 +310,10 @@ impl State {
 
     /// The entry to add, and what the recordings have that comes close.
     fn advice(&self, operation: &Operation, request: &Request) -> String {
+        if let Request::KubernetesGetResourcePluralName(asked) = request {
+            let kind = asked.short();
+            return format!("name the file of the CustomResourceDefinition that defines {kind} under `crds:`");
+        }
         let key = Value::String(request.short());
         let answer = (operation.example)(request);
         let mut advice =

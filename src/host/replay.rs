@@ -178,9 +178,11 @@ impl Replay {
         Replayed::Reply(self.session.exchanges[index].response.clone())
     }
 
-    /// The next exchange, which is used up whether it fits or not.
+    /// The next exchange, which is used up whether it fits or not. A check of a cached list answers nothing here, so it is
+    /// passed over.
     fn next(&mut self, request: &Request) -> Replayed {
-        let Some(index) = self.is_used.iter().position(|is_used| !is_used) else {
+        let is_left = |(exchange, is_used): (&Exchange, &bool)| !is_used && !is_check_of_a_cache(exchange);
+        let Some(index) = self.session.exchanges.iter().zip(&self.is_used).position(is_left) else {
             return Replayed::OutOfOrder("the list of recorded responses is empty".into());
         };
         self.is_used[index] = true;
@@ -192,9 +194,10 @@ impl Replay {
         }
     }
 
-    /// What was never used.
+    /// What was never used and could have been.
     pub(super) fn leftovers(&self) -> impl Iterator<Item = &Exchange> {
-        self.session.exchanges.iter().zip(&self.is_used).filter(|(_, is_used)| !**is_used).map(|(exchange, _)| exchange)
+        let unused = self.session.exchanges.iter().zip(&self.is_used).filter(|(_, is_used)| !**is_used);
+        unused.map(|(exchange, _)| exchange).filter(|exchange| !is_check_of_a_cache(exchange))
     }
 
     pub(super) fn is_strict(&self) -> bool {
@@ -212,6 +215,11 @@ impl Replay {
         let more = if differences.len() > 3 { "; and more" } else { "" };
         Some(format!("the nearest recorded request, {}, differs in {differing}{more}", exchange.span.file_and_line()))
     }
+}
+
+/// What policy-server asks when it has a Gatekeeper inventory of an earlier evaluation. Cases share nothing.
+fn is_check_of_a_cache(exchange: &Exchange) -> bool {
+    exchange.variant == "HasKubernetesListResourceAllResultChangedSinceInstant"
 }
 
 fn unexpected(expected: &str, request: &Request) -> String {
@@ -455,5 +463,21 @@ mod tests {
             replay.answer(&dns("localhost")),
             Replayed::OutOfOrder("the list of recorded responses is empty".into())
         );
+    }
+
+    /// kwctl asks before each evaluation but the first of a process whether a list has changed.
+    #[test]
+    fn checks_of_a_cache_are_passed_over() {
+        let check = "- request: |\n    !HasKubernetesListResourceAllResultChangedSinceInstant\n    api_version: v1\n    kind: \
+                     Pod\n    since: {secs: 1, nanos: 2}\n  response: {type: Success, payload: 'true'}\n";
+        let list = "- request: |\n    !KubernetesListResourceAll\n    api_version: v1\n    kind: Pod\n  response: {type: \
+                    Success, payload: '{}'}\n";
+        let members = json!({"api_version": "v1", "kind": "Pod"});
+        let request = Request::from_recorded("KubernetesListResourceAll", &members).unwrap();
+        for is_strict in [true, false] {
+            let mut replay = replay(&format!("{check}{list}{check}"), is_strict);
+            assert_eq!(replay.answer(&request), Replayed::Reply(Ok("{}".into())), "{is_strict}");
+            assert_eq!(replay.leftovers().count(), 0, "{is_strict}");
+        }
     }
 }

@@ -5,7 +5,6 @@
 //! and are named like the tags of the recording: their `Debug` text is what kwctl prints when a replay goes wrong.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,6 +18,8 @@ use super::oci::{
     OciManifest, OciManifestAndConfig, OciManifestDigest, SigstoreCertificateVerify, SigstoreGithubActionsVerify,
     SigstoreKeylessPrefixVerify, SigstoreKeylessVerify, SigstorePubKeyVerify,
 };
+use super::rego::{HasKubernetesListResourceAllResultChangedSinceInstant, KubernetesGetResourcePluralName};
+use crate::model::hosting::PLURAL_NAME;
 
 /// The tags of recorded requests, in alphabetical order.
 pub(super) const TAGS: [&str; 16] = [
@@ -77,24 +78,6 @@ pub(super) enum Request {
     HasKubernetesListResourceAllResultChangedSinceInstant(HasKubernetesListResourceAllResultChangedSinceInstant),
 }
 
-/// Asks for the plural name of a kind. No guest can ask this; recordings of OPA policies hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KubernetesGetResourcePluralName {
-    api_version: String,
-    kind: String,
-}
-
-/// Asks whether a list is still the same. No guest can ask this; recordings of Gatekeeper policies hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HasKubernetesListResourceAllResultChangedSinceInstant {
-    api_version: String,
-    kind: String,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
-    field_masks: Option<std::collections::BTreeSet<String>>,
-    since: Duration,
-}
-
 impl Request {
     /// The full name of the capability that asks this; for questions with two names, the newer one.
     pub(super) fn capability(&self) -> &'static str {
@@ -115,8 +98,7 @@ impl Request {
             }
             Self::KubernetesGetResource(_) => "kubernetes/get_resource",
             Self::KubernetesCanI(_) => "kubernetes/can_i",
-            // Not a capability a policy can be granted, but reports have to call it something.
-            Self::KubernetesGetResourcePluralName(_) => "kubernetes/get_resource_plural_name",
+            Self::KubernetesGetResourcePluralName(_) => PLURAL_NAME,
         }
     }
 
@@ -137,10 +119,8 @@ impl Request {
             Self::KubernetesListResourceAll(asked) => asked.short(),
             Self::KubernetesGetResource(asked) => asked.short(),
             Self::KubernetesCanI(asked) => asked.short(),
-            Self::KubernetesGetResourcePluralName(asked) => format!("{}/{}", asked.api_version, asked.kind),
-            Self::HasKubernetesListResourceAllResultChangedSinceInstant(asked) => {
-                format!("{}/{}", asked.api_version, asked.kind)
-            }
+            Self::KubernetesGetResourcePluralName(asked) => asked.short(),
+            Self::HasKubernetesListResourceAllResultChangedSinceInstant(asked) => asked.short(),
         }
     }
 

@@ -338,6 +338,7 @@ impl<'a> Cases<'a> {
             default_table: Arc::clone(&self.default_table),
             default_session: self.default_session.clone(),
             default_cluster: self.default_cluster.clone(),
+            kinds: self.clusters.kinds(),
         })
     }
 

@@ -19,7 +19,7 @@ use crate::model::source::Span;
 pub(crate) struct Clusters<'a> {
     files: &'a Files,
     kinds: &'a Kinds,
-    /// Made of `kinds` when the first cluster needs them.
+    /// Made of `kinds` when they are first needed.
     facts: OnceCell<Arc<ClusterKinds>>,
     /// The objects of each file read so far; nothing for a file with mistakes.
     members: RefCell<HashMap<PathBuf, Arc<Vec<Member>>>>,
@@ -50,6 +50,11 @@ type Problem = (String, Option<String>);
 impl<'a> Clusters<'a> {
     pub(crate) fn new(files: &'a Files, kinds: &'a Kinds) -> Self {
         Self { files, kinds, facts: OnceCell::default(), members: RefCell::default(), clusters: RefCell::default() }
+    }
+
+    /// All kinds the suite knows.
+    pub(crate) fn kinds(&self) -> Arc<ClusterKinds> {
+        Arc::clone(self.facts())
     }
 
     fn facts(&self) -> &Arc<ClusterKinds> {

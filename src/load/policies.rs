@@ -1,6 +1,6 @@
 //! `policies:` become policy specifications; their settings and static checks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::files::Files;
@@ -172,7 +172,8 @@ fn grants(entry: &PolicyEntry, mistakes: &mut Mistakes) -> Grants {
         patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect()
     });
     let context_aware = match &entry.context_aware {
-        None | Some(ContextAwareEntry::Declared(false)) => ContextAware::Nothing,
+        None => ContextAware::Nothing,
+        Some(ContextAwareEntry::Declared(false)) => ContextAware::Listed(BTreeSet::new()),
         Some(ContextAwareEntry::Declared(true)) => ContextAware::Declared,
         Some(ContextAwareEntry::Listed(resources)) => {
             let resources = resources.iter().map(|resource| ContextAwareResource {
@@ -253,7 +254,7 @@ mod tests {
         let read = |text| granted(text).0.unwrap();
         assert_eq!(read(""), Grants::default());
         assert_eq!(read("contextAware: true").context_aware, ContextAware::Declared);
-        assert_eq!(read("contextAware: false").context_aware, ContextAware::Nothing);
+        assert_eq!(read("contextAware: false").context_aware, ContextAware::Listed(BTreeSet::new()));
         let pod = ContextAwareResource { api_version: "v1".into(), kind: "Pod".into() };
         let listed = read("contextAware: [{ apiVersion: v1, kind: Pod }]").context_aware;
         assert_eq!(listed, ContextAware::Listed([pod].into()));

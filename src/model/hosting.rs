@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, ClusterKinds};
 use super::policy::ContextAwareResource;
 use super::source::{SourceFile, Span, Spanned};
 
@@ -22,7 +22,8 @@ pub struct Grants {
 /// The Kubernetes resources a policy may read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ContextAware {
-    /// None, whatever its metadata declares: as `kwctl run` without `--allow-context-aware`.
+    /// The suite does not say. None then, whatever its metadata declares: as `kwctl run` without
+    /// `--allow-context-aware`.
     #[default]
     Nothing,
     /// Those its metadata declares.
@@ -47,6 +48,8 @@ pub struct HostAnswers {
     pub default_session: Option<Arc<Session>>,
     /// `defaults.cluster`.
     pub default_cluster: Option<Arc<Cluster>>,
+    /// All kinds the suite knows.
+    pub kinds: Arc<ClusterKinds>,
 }
 
 /// One line of a `host:` table: this capability, asked this, answers that.
@@ -95,6 +98,10 @@ pub struct Exchange {
     pub span: Span,
 }
 
+/// What the host asks for OPA policies to build their `data.kubernetes`. It stands among the calls, but is no capability:
+/// no policy can ask it, be granted it, or be expected to ask it.
+pub const PLURAL_NAME: &str = "kubernetes/get_resource_plural_name";
+
 /// A call a policy made while its case ran.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HostCall {
@@ -120,6 +127,8 @@ pub enum AnsweredBy {
     Replay,
     /// The cluster of the case or of the defaults.
     Cluster,
+    /// The kinds that verify and the suite's `crds` know: plural names only.
+    Kinds,
     /// The access rules: the call was refused before anybody was asked, a fault.
     AccessRules,
     /// Nobody: a fault.

@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::model::hosting::ContextAware;
 use crate::model::inspection::Looks;
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::policy::{Digest, ExecutionMode, Metadata};
@@ -178,11 +177,7 @@ fn annotate_with(
 ) -> Result<AnnotatedModule, Unavailable> {
     let file = read_text(path)?;
     let usage = spec.usage.as_ref().map(|usage| Ok(read_text(usage)?.text.clone())).transpose()?;
-    let choose_mode = |metadata: &Metadata, _: &Span| {
-        let mode = choose_mode(spec, Some(metadata), looks)?;
-        refuse_context_aware_rego(spec, Some(metadata), mode)?;
-        Ok(mode)
-    };
+    let choose_mode = |metadata: &Metadata, _: &Span| choose_mode(spec, Some(metadata), looks);
     annotate::with_file(bytes, looks, &file, usage, choose_mode)
         .map_err(|refused| refused.into_one(|error| not_a_module(spec, error)))
 }
@@ -195,25 +190,7 @@ fn with_its_own(spec: &PolicySpec, bytes: Arc<[u8]>, looks: Looks) -> Result<Ann
     }
     let metadata = metadata::of_module(&bytes).map_err(|message| unusable(spec.uri.span.clone(), message, None))?;
     let mode = choose_mode(spec, metadata.as_ref(), looks)?;
-    refuse_context_aware_rego(spec, metadata.as_ref(), mode)?;
     Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes, metadata, mode, looks })
-}
-
-/// In the cluster these policies find the resources in `data`. Here nothing fills it in yet, and without it they would
-/// quietly answer something else.
-fn refuse_context_aware_rego(
-    spec: &PolicySpec,
-    metadata: Option<&Metadata>,
-    mode: ExecutionMode,
-) -> Result<(), Unavailable> {
-    let declares = metadata.is_some_and(|metadata| !metadata.context_aware_resources.is_empty());
-    let is_granted = matches!(&spec.grants.context_aware, ContextAware::Listed(resources) if !resources.is_empty());
-    if !matches!(mode, ExecutionMode::Opa | ExecutionMode::Gatekeeper) || !(declares || is_granted) {
-        return Ok(());
-    }
-    let message = "context-aware Rego policies cannot be verified yet: nothing would be in their `data`";
-    let help = "verify hosts Rego policies that read nothing but the request and their settings";
-    Err(unusable(spec.uri.span.clone(), message.into(), Some(help.into())))
 }
 
 fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> Result<ExecutionMode, Unavailable> {
@@ -414,16 +391,6 @@ mod tests {
         let every_mode =
             [ExecutionMode::Gatekeeper, ExecutionMode::KubewardenWapc, ExecutionMode::Opa, ExecutionMode::Wasi];
         assert_eq!(modes, every_mode);
-    }
-
-    #[test]
-    fn rego_without_the_resources_it_reads_is_refused() {
-        let rego = wat::parse_str(r#"(module (func (export "opa_malloc")))"#).unwrap();
-        let stated = "rules: []\nmutating: false\nexecutionMode: gatekeeper\n";
-        assert!(Fixture::new().metadata(stated).module(&rego).is_ok());
-        let reading = format!("{stated}contextAwareResources: [{{ apiVersion: v1, kind: Pod }}]\n");
-        let error = Fixture::new().metadata(&reading).error(&rego);
-        assert!(error.message.contains("context-aware Rego"), "{error:?}");
     }
 
     #[test]

@@ -1,15 +1,19 @@
-//! Mode `gatekeeper`: Rego whose entry point yields violations. Settings are its parameters.
+//! Mode `gatekeeper`: Rego whose entry point yields violations. Settings are its parameters, and its data is what it may
+//! read of the cluster.
 //!
 //! Where policy-server cannot read the violations it takes them for none and allows the request. A verifier must not:
 //! that is a fault here.
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::engine::{Engine, Module};
 use super::link::LinkError;
-use super::rego::{RegoInstance, RegoModule};
+use super::rego::{RegoInstance, RegoModule, inventory};
 use super::{Context, Guest, GuestOutput, Instance, rego};
+use crate::host::Host;
 use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status};
 use crate::model::policy::{ExecutionMode, Settings};
 use crate::model::request::Request;
@@ -29,11 +33,14 @@ impl GatekeeperGuest {
 
 impl Guest for GatekeeperGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
-        Ok(Box::new(GatekeeperInstance(self.0.start(&context.into())?)))
+        Ok(Box::new(GatekeeperInstance { rego: self.0.start(&context.into())?, host: Arc::clone(&context.host) }))
     }
 }
 
-struct GatekeeperInstance(RegoInstance);
+struct GatekeeperInstance {
+    rego: RegoInstance,
+    host: Arc<Host>,
+}
 
 impl Instance for GatekeeperInstance {
     fn validate_settings(&mut self, _: &Settings) -> Result<SettingsVerdict, Fault> {
@@ -41,12 +48,14 @@ impl Instance for GatekeeperInstance {
     }
 
     fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
+        // The server gathers the data first, too.
+        let data = inventory::of_gatekeeper(&self.host)?;
         if let Request::Raw(_) = request {
             return Err(Fault::new(FaultKind::Guest, NO_RAW_REQUESTS)
                 .with_help("policy-server answers this with an internal error; use mode `opa` for raw policies"));
         }
         let input = json!({"parameters": settings, "review": request.to_json()});
-        let result = self.0.evaluate(&input, &json!({}))?;
+        let result = self.rego.evaluate(&input, &data)?;
         interpret(&result, request)
     }
 

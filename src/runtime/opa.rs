@@ -1,16 +1,19 @@
-//! Mode `opa`: Rego whose entry point yields an AdmissionReview. Settings are its data.
+//! Mode `opa`: Rego whose entry point yields an AdmissionReview. Settings are its data, beside what it may read of the
+//! cluster.
 //!
 //! What the answer means is [`interpret`]'s business; running the module is [`super::rego`]'s.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::engine::{Engine, Module};
 use super::link::LinkError;
-use super::rego::{RegoInstance, RegoModule};
+use super::rego::{RegoInstance, RegoModule, inventory};
 use super::{Context, Guest, GuestOutput, Instance, rego};
+use crate::host::Host;
 use crate::model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status, StatusCause, StatusDetails,
 };
@@ -32,11 +35,14 @@ impl OpaGuest {
 
 impl Guest for OpaGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
-        Ok(Box::new(OpaInstance(self.0.start(&context.into())?)))
+        Ok(Box::new(OpaInstance { rego: self.0.start(&context.into())?, host: Arc::clone(&context.host) }))
     }
 }
 
-struct OpaInstance(RegoInstance);
+struct OpaInstance {
+    rego: RegoInstance,
+    host: Arc<Host>,
+}
 
 impl Instance for OpaInstance {
     fn validate_settings(&mut self, _: &Settings) -> Result<SettingsVerdict, Fault> {
@@ -44,8 +50,13 @@ impl Instance for OpaInstance {
     }
 
     fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
+        let mut data = settings.clone();
+        if let Some(kubernetes) = inventory::of_opa(&self.host)? {
+            // A setting of this name gives way, as in the server.
+            data.insert("kubernetes".into(), kubernetes);
+        }
         let input = json!({"request": request.to_json()});
-        let result = self.0.evaluate(&input, &Value::Object(settings.clone()))?;
+        let result = self.rego.evaluate(&input, &Value::Object(data))?;
         interpret(&result, request)
     }
 

@@ -5,6 +5,7 @@
 
 mod abi;
 mod builtins;
+pub(super) mod inventory;
 #[cfg(test)]
 mod tests;
 mod value;

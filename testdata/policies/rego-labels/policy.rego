@@ -1,5 +1,6 @@
 # Wants labels, as a policy of Open Policy Agent: the entry point is the whole AdmissionReview.
-# Settings are data: `mandatory_labels`, a list of names, and `owner`, a regular expression.
+# Settings are data: `mandatory_labels`, a list of names, `owner`, a regular expression, and `defaults`, names of labels to
+# the values they get where they are missing.
 package policy
 
 import rego.v1
@@ -18,7 +19,21 @@ response := {
 	"status": {"message": concat("; ", reasons), "code": 422},
 } if {
 	count(reasons) > 0
+} else := {
+	"uid": input.request.uid,
+	"allowed": true,
+	"patchType": "JSONPatch",
+	"patch": base64.encode(json.marshal(operations)),
+} if {
+	count(additions) > 0
 }
+
+additions[name] := value if {
+	some name, value in data.defaults
+	not labels[name]
+}
+
+operations := [{"op": "add", "path": "/metadata/labels", "value": object.union(labels, additions)}]
 
 labels := object.get(input.request.object.metadata, "labels", {})
 
