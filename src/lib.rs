@@ -36,6 +36,7 @@ mod yaml;
 pub use self::error::Error;
 pub use self::load::Mistake;
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
+pub use self::pipeline::inspect::inspect;
 pub use self::pipeline::{ListedCase, Options, Progress, list, verify};
 pub use self::select::{Selection, TagExpression};
 

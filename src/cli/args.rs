@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Attach metadata to a module
     #[command(after_help = policy::ANNOTATE_HELP)]
     Annotate(policy::AnnotateArgs),
+    /// Show what a module is and what its metadata says
+    #[command(after_help = policy::INSPECT_HELP)]
+    Inspect(policy::InspectArgs),
     /// Print the JSON Schema of suite files, for editors
     Schema,
     /// Print a completion script

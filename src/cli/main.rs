@@ -5,6 +5,7 @@ mod args;
 mod console;
 mod exit_code;
 mod files;
+mod inspect;
 mod run;
 mod suites;
 
@@ -38,6 +39,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => run::list(&arguments),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))

@@ -2,6 +2,7 @@
 
 pub(crate) mod annotate;
 mod case;
+pub(crate) mod inspect;
 
 use std::path::PathBuf;
 use std::sync::Arc;

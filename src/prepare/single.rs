@@ -1,4 +1,4 @@
-//! One module without a suite around it, for `verify annotate`.
+//! One module without a suite around it, for `verify annotate`, `inspect` and `push`.
 //!
 //! Annotating is the same function that suites use. What is added is what a suite finds out by running: the module is
 //! compiled and linked, so that nothing leaves here that could not be hosted.
@@ -6,11 +6,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{AnnotatedModule, annotate, detect, read_text, ready, scan, unusable};
+use super::{AnnotatedModule, annotate, detect, metadata, read_text, ready, scan, unusable};
 use crate::host;
-use crate::model::inspection::{CapabilityUse, Looks};
+use crate::model::inspection::{CapabilityUse, Inspection, Looks};
 use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::Metadata;
+use crate::model::policy::{Digest, Metadata};
 use crate::model::source::{SourceFile, Span, Spanned};
 use crate::runtime::engine::Engine;
 
@@ -54,6 +54,26 @@ pub(crate) fn annotate(
 /// Reads a text file named on the command line.
 pub(crate) fn text(path: &Path, place: &Span) -> Result<Arc<SourceFile>, Unavailable> {
     read_text(&Spanned::new(path, place.clone()))
+}
+
+/// Everything that can be said of a module without running it.
+///
+/// # Errors
+///
+/// It is no module, or the metadata in it cannot be read.
+pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
+    let broken = |error: wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
+    let looks = detect::looks(module.bytes).map_err(broken)?;
+    let metadata =
+        metadata::of_module(module.bytes).map_err(|message| unusable(module.place.clone(), message, None))?;
+    Ok(Inspection {
+        uri: module.name.to_owned(),
+        digest: Digest::of(module.bytes),
+        size: module.bytes.len() as u64,
+        looks,
+        capabilities: capabilities(module.bytes, looks, metadata.as_ref()).map_err(broken)?,
+        metadata,
+    })
 }
 
 /// The host capabilities of a module against those its metadata declares.

@@ -8,10 +8,12 @@ pub mod escape;
 pub mod github;
 mod groups;
 pub mod human;
+pub mod inspection;
 mod json;
 mod junit;
 mod layout;
 pub mod markdown;
+mod page;
 #[cfg(test)]
 mod testing;
 mod wording;

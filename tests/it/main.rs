@@ -8,6 +8,7 @@ mod exit_codes;
 mod failures;
 mod github;
 mod hostile;
+mod inspect;
 mod reports;
 mod schema;
 mod selection;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 pub(crate) const ANNOTATE_HELP: &str =
     "Metadata that the module carries already is replaced, debug information is dropped.
@@ -30,4 +30,31 @@ pub(crate) struct AnnotateArgs {
     /// File to write
     #[arg(short, long = "output-path", value_name = "OUT")]
     pub(crate) output: PathBuf,
+}
+
+pub(crate) const INSPECT_HELP: &str = "Exit codes: 0 shown, 2 bad flags, 3 no module, or one without metadata.
+
+Examples:
+  verify inspect annotated-policy.wasm
+  verify inspect -o yaml annotated-policy.wasm";
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Module to look at
+    #[arg(value_name = "POLICY")]
+    pub(crate) module: String,
+
+    /// How to print what was found
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: InspectFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InspectFormat {
+    /// For people
+    Text,
+    /// One document with everything
+    Json,
+    /// The metadata alone, as kwctl prints it
+    Yaml,
 }

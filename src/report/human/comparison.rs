@@ -9,7 +9,7 @@ use crate::report::diff::{self, Row};
 use crate::report::{escape, layout};
 
 use super::DETAIL;
-use super::page::{BAD, DIM, GOOD, PLAIN, Page, Piece, piece, width};
+use crate::report::page::{BAD, DIM, GOOD, PLAIN, Page, Piece, piece, width};
 
 /// From this width on there is room for two columns.
 const WIDE: usize = 80;

@@ -5,7 +5,6 @@
 //! the JSON report.
 
 mod comparison;
-mod page;
 mod quote;
 
 use std::io;
@@ -17,8 +16,8 @@ use crate::model::hosting::{AnsweredBy, HostCall};
 use crate::model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 
 use super::groups::{self, Group};
+use super::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
 use super::{Format, StatusLevel, Style, escape, layout, wording};
-use page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
 
 /// A case that takes this long is slow: usual evaluations take a thousandth of it.
 pub const SLOW: Duration = Duration::from_millis(100);

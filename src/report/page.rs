@@ -1,4 +1,4 @@
-//! Where the lines of the report for people go: the only place that writes them, so that nothing reaches a terminal
+//! Where the lines of what people read go: the only place that writes them, so that nothing reaches a terminal
 //! unescaped.
 
 use std::io;
@@ -83,6 +83,12 @@ impl<'a> Page<'a> {
         pieces.push(piece(" ".repeat(gap), PLAIN));
         pieces.push(right);
         self.line(indent, &pieces)
+    }
+
+    /// Writes a line that is laid out and harmless already.
+    pub(super) fn laid_out(&mut self, line: &str) -> io::Result<()> {
+        self.is_fresh = false;
+        writeln!(self.out, "{line}")
     }
 
     /// Writes a blank line, unless there is one already.

@@ -1,0 +1,53 @@
+//! `verify inspect`: what can be known of a module without running it.
+
+use std::io::{self, IsTerminal as _};
+
+use policy_verify::model::inspection::Inspection;
+use policy_verify::report::inspection::{self, Look};
+use policy_verify::report::{Style, escape};
+
+use super::args::ColorChoice;
+use super::args::policy::{InspectArgs, InspectFormat};
+use super::console;
+use super::exit_code::ExitCode;
+
+/// `verify inspect`.
+pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
+    let inspection = match policy_verify::inspect(&arguments.module) {
+        Ok(inspection) => inspection,
+        Err(error) => return console::refuse(&error),
+    };
+    let mut bytes = Vec::new();
+    let written = match (arguments.output, &inspection.metadata) {
+        (InspectFormat::Text, _) => inspection::text(&inspection, &look(), &mut bytes),
+        (InspectFormat::Json, _) => inspection::json(&inspection, &mut bytes),
+        (InspectFormat::Yaml, Some(metadata)) => inspection::yaml(metadata, &mut bytes),
+        (InspectFormat::Yaml, None) => Ok(()),
+    };
+    if let Err(error) = written {
+        console::complain(&format!("cannot write what was found: {error}"));
+        return ExitCode::Bug;
+    }
+    match console::print(&String::from_utf8_lossy(&bytes)) {
+        ExitCode::Success => verdict(&inspection),
+        code => code,
+    }
+}
+
+/// As with kwctl, a module without metadata is no success.
+fn verdict(inspection: &Inspection) -> ExitCode {
+    if inspection.metadata.is_some() {
+        return ExitCode::Success;
+    }
+    let uri = escape::terminal_line(&inspection.uri);
+    console::complain(&format!(
+        "No Kubewarden metadata found inside of '{uri}'.\n  help: `verify annotate` attaches metadata to a module"
+    ));
+    ExitCode::Unavailable
+}
+
+fn look() -> Look {
+    let is_terminal = io::stdout().is_terminal();
+    let colour = console::uses_colour(ColorChoice::Auto, is_terminal);
+    Look { style: Style { colour, width: console::width(), ..Style::default() }, renders_usage: is_terminal }
+}
