@@ -92,6 +92,7 @@ mod tests {
             warnings: None,
             audit_annotations: None,
             calls: expected.map(|list| spanned(list.iter().map(call).collect(), "calls")),
+            members: Vec::new(),
         }));
         let mismatches = calls(&expect, &made(calls_made));
         assert!(mismatches.iter().all(|mismatch| mismatch.kind == MismatchKind::Calls));

@@ -5,6 +5,7 @@
 
 mod calls;
 mod diff;
+mod members;
 mod patch;
 mod text;
 mod verdict;
@@ -18,6 +19,7 @@ use crate::model::source::Span;
 use crate::model::suite::{DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
 
 pub(crate) use calls::calls;
+pub(crate) use members::with_members;
 pub(crate) use patch::mutated_document;
 
 /// What comparing an answer with its expectation yields.
@@ -130,7 +132,7 @@ fn without_nulls(response: &Value) -> Value {
 /// Shows the operations instead of their base64, unless that hides the difference.
 fn readable_patch(difference: &mut diff::Difference) {
     let decoded = |value: &Option<Value>| match value.as_ref().and_then(Value::as_str) {
-        Some(text) => patch::decode(text).ok(),
+        Some(text) => crate::patch::decode(text).ok(),
         None => value.clone(),
     };
     let (expected, actual) = (decoded(&difference.expected), decoded(&difference.actual));

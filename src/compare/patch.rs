@@ -3,9 +3,6 @@
 //! `only` and `idempotent` are judged on the documents before and after, not on the operations: a patch may well replace
 //! a value by the same one.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use json_patch::PatchOperation;
 use serde_json::Value;
 
 use crate::model::answer::{AdmissionResponse, Answer, Fault};
@@ -13,6 +10,7 @@ use crate::model::outcome::{Mismatch, MismatchKind};
 use crate::model::request::Request;
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::MutateExpectation;
+use crate::patch::{apply, decode};
 
 use super::diff::{self, Difference, Mode};
 use super::verdict::describe;
@@ -22,10 +20,6 @@ const OBJECT: &str = "/object";
 
 /// How many operations [`summary`] names.
 const MOST_OPERATIONS: usize = 3;
-
-/// How much the `copy` operations of a patch may add, in bytes: the limit of the API server, which a doubling patch would
-/// otherwise turn into all the memory there is. Source: `JSONPatchMaxCopyBytes`.
-const MOST_COPIED: usize = 3 * 1024 * 1024;
 
 /// The object as the response's patch leaves it; nothing when there is no patch.
 pub(crate) fn mutated_document(request: &Request, response: &AdmissionResponse) -> Result<Option<Value>, String> {
@@ -178,47 +172,10 @@ pub(super) fn summary(patch: &str) -> String {
     diff::cut(&parts.join(", "), 0)
 }
 
-/// The operations of a patch as a document.
-pub(super) fn decode(patch: &str) -> Result<Value, String> {
-    let bytes = STANDARD.decode(patch).map_err(|error| format!("the patch is not base64: {error}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("the patch is not JSON: {error}"))
-}
-
-/// Applies a patch that some policy wrote: nothing about it is trusted.
-///
-/// The operations run one by one on a copy, without the crate's way of undoing them: that one gives up with a panic on
-/// some patches, and the copy is thrown away anyway.
-fn apply(document: &Value, patch: &str) -> Result<Value, String> {
-    let operations: json_patch::Patch =
-        serde_json::from_value(decode(patch)?).map_err(|error| format!("the patch is not a JSON patch: {error}"))?;
-    let mut patched = document.clone();
-    let mut copied = 0;
-    for (index, operation) in operations.iter().enumerate() {
-        if let PatchOperation::Copy(copy) = operation {
-            copied += patched.pointer(copy.from.as_str()).map_or(0, size);
-            if copied > MOST_COPIED {
-                return Err(format!("the patch cannot be applied: it copies more than {MOST_COPIED} bytes"));
-            }
-        }
-        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation)).map_err(|error| {
-            format!("the patch cannot be applied: operation {index} at `{}`: {}", error.path, error.kind)
-        })?;
-    }
-    Ok(patched)
-}
-
-/// About how many bytes a value takes as JSON.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
-        Value::Object(members) => members.iter().map(|(key, member)| key.len() + size(member) + 4).sum::<usize>() + 2,
-        Value::String(text) => text.len() + 2,
-        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
 
     use super::*;

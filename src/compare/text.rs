@@ -12,15 +12,15 @@ use super::diff::{cut, quote};
 
 /// Which text is compared: what its mismatches are about, and where they are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Place<'a> {
     /// What a mismatch is about.
     pub(crate) kind: MismatchKind,
     /// JSON pointer of the text.
-    pub(crate) at: &'static str,
+    pub(crate) at: &'a str,
 }
 
 /// Compares a text with all its conditions.
-pub(crate) fn compare(expect: &TextExpectation, text: Option<&str>, place: Place) -> Vec<Mismatch> {
+pub(crate) fn compare(expect: &TextExpectation, text: Option<&str>, place: Place<'_>) -> Vec<Mismatch> {
     let mismatch = |expected: String, focus: usize, span: &Span| {
         let actual = text.map_or_else(|| "(absent)".to_owned(), |text| quote(text, focus));
         Mismatch { kind: place.kind, at: place.at.to_owned(), expected, actual, span: span.clone() }

@@ -1,162 +1,125 @@
-//! Step 4: a case becomes an answer. Each case has its own instance and its own host; whatever goes wrong in one of
+//! Step 4: a case becomes an answer. Each case has its own instances and its own host; whatever goes wrong in one of
 //! them stays there.
 
+mod applicability;
+mod chain;
 mod deploy;
+mod group;
 mod rules;
+mod session;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::host::access::Access;
-use crate::host::{Host, Journal};
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
-use crate::model::hosting::{GuestLog, HostAnswers};
-use crate::model::policy::{PolicyType, Settings};
+use crate::host::Journal;
+use crate::model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
+use crate::model::hosting::GuestLog;
+use crate::model::outcome::{PartReport, Unavailable};
+use crate::model::policy::PolicyType;
 use crate::model::request::Request;
-use crate::model::suite::{Case, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase};
+use crate::model::suite::{Case, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, RequestCase, SettingsCase, Suite};
 use crate::prepare::PreparedPolicy;
-use crate::runtime::{Context, Instance};
+pub(crate) use applicability::{Applicability, applicability};
+use session::{Round, guarded};
+
+/// The policies of a suite, ready to be asked.
+pub(crate) struct Policies<'a> {
+    /// The suite.
+    pub(crate) suite: &'a Suite,
+    /// Its policies by index; nothing for those that the run does not need.
+    pub(crate) prepared: Vec<Option<&'a Result<PreparedPolicy, Arc<Unavailable>>>>,
+}
+
+impl<'a> Policies<'a> {
+    fn spec(&self, policy: PolicyIndex) -> &'a PolicySpec {
+        &self.suite.policies[policy.0]
+    }
+
+    fn group(&self, group: GroupIndex) -> &'a GroupSpec {
+        &self.suite.groups[group.0]
+    }
+
+    /// The policy itself; a case is evaluated only if all its policies could be had.
+    pub(crate) fn prepared(&self, policy: PolicyIndex) -> &'a PreparedPolicy {
+        let prepared = self.prepared[policy.0].and_then(|prepared| prepared.as_ref().ok());
+        prepared.expect("the policies of an evaluated case are there")
+    }
+
+    /// Why a case cannot be evaluated: the first of its policies that could not be had.
+    pub(crate) fn unavailable_for(&self, case: &Case) -> Option<&'a Arc<Unavailable>> {
+        let mut wanted = self.suite.policies_for(case).into_iter();
+        wanted.find_map(|policy| self.prepared[policy.0]?.as_ref().err())
+    }
+
+    fn is_raw(&self, policy: PolicyIndex) -> bool {
+        let metadata = self.prepared(policy).metadata.as_ref();
+        metadata.is_some_and(|metadata| metadata.policy_type == PolicyType::Raw)
+    }
+}
 
 /// What evaluating a case found.
 pub(crate) struct Evaluated<T> {
     /// The answer.
     pub(crate) answer: T,
-    /// The answer to the follow-up question, if one was asked.
-    pub(crate) second: Option<Answer>,
-    /// What happened between the policy and its host.
+    /// What happened between the policies and their host.
     pub(crate) journal: Journal,
-    /// What the policy logged or printed.
+    /// What the policies logged or printed.
     pub(crate) log: GuestLog,
 }
 
-/// Whether the policy would be asked about a request at all.
-pub(crate) enum Applicability {
-    /// It is asked, or nothing says that it is not.
-    Asked,
-    /// No rule of the metadata selects the request, for this reason.
-    NotAsked(String),
+/// What became of a request.
+pub(crate) struct Verdict {
+    /// The verdict of the last step, or of all steps of a chain; or why it is not asked for one.
+    pub(crate) answer: Result<Answer, NotAsked>,
+    /// The answer to the follow-up question, if one was asked.
+    pub(crate) second: Option<Answer>,
+    /// What each step said.
+    pub(crate) steps: Vec<PartReport>,
 }
 
-/// Holds the request of a case against the rules of the policy's metadata.
-pub(crate) fn applicability(case: &RequestCase, policy: &PreparedPolicy) -> Applicability {
-    let is_held = case.rules != RulesMode::Ignore || matches!(*case.expect, Expectation::NotApplicable);
-    match (&*case.request, &policy.metadata) {
-        (Request::Admission(request), Some(metadata))
-            if is_held
-                && metadata.policy_type == PolicyType::Kubernetes
-                && !rules::selects(&metadata.rules, request) =>
-        {
-            Applicability::NotAsked(rules::explain(&metadata.rules, request))
-        }
-        _ => Applicability::Asked,
-    }
-}
+/// In the cluster nobody would ask about the request, for this reason.
+pub(crate) struct NotAsked(pub(crate) String);
 
-/// Asks the policy about `request`, which [`as_the_policy_takes_it`] gave. `follow_up` makes the next request out of the response, for
+/// Puts `sent`, which [`as_it_is_taken`] gave, to the policies of a case. `follow_up` makes the next request out of the response, for
 /// expectations about a second pass.
 pub(crate) fn request(
     case: &Case,
     asked: &RequestCase,
-    request: &Request,
-    policy: &PreparedPolicy,
-    spec: &PolicySpec,
+    sent: &Request,
+    policies: &Policies<'_>,
     follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
-) -> Evaluated<Answer> {
-    let ask = |session: &mut Session, request: &Request| -> Answer {
-        session.check_settings(&asked.settings)?;
-        let response = session.instance()?.validate(request, &asked.settings)?;
-        Ok(deploy::post_process(response, &spec.deployment, &spec.name))
+) -> Evaluated<Verdict> {
+    let mut round = Round::new(case, &asked.answers, policies);
+    let (answer, steps) = chain::ask(&mut round, asked, sent);
+    let next = match &answer {
+        Ok(Ok(response)) => follow_up(sent, response),
+        _ => None,
     };
-    let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
-    let answer = guarded(|| ask(&mut session, request));
-    let mut evaluated = session.finish(answer);
-    let next = evaluated.answer.as_ref().ok().and_then(|response| follow_up(request, response));
-    if let Some(next) = next {
-        let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
-        let answer = guarded(|| ask(&mut session, &next));
-        evaluated.second = Some(session.finish(answer).answer);
-    }
-    evaluated
+    let second = next.and_then(|next| {
+        let mut round = Round::new(case, &asked.answers, policies);
+        chain::ask(&mut round, asked, &next).0.ok()
+    });
+    round.finish(Verdict { answer, second, steps })
 }
 
 /// Asks the policy about the settings of a case.
 pub(crate) fn settings(
     case: &Case,
     asked: &SettingsCase,
-    policy: &PreparedPolicy,
-    spec: &PolicySpec,
+    policies: &Policies<'_>,
 ) -> Evaluated<Result<SettingsVerdict, Fault>> {
-    let mut session = Session::new(case, policy, spec, Arc::clone(&asked.answers));
-    let verdict = guarded(|| session.instance()?.validate_settings(&asked.settings));
-    session.finish(verdict)
+    let mut round = Round::new(case, &asked.answers, policies);
+    let mut session = round.session(asked.policy.policy);
+    let verdict = guarded(|| session.validate_settings(&asked.policy.settings));
+    let verdict = round.close(session, verdict);
+    round.finish(verdict)
 }
 
-/// Raw policies see a document, whatever it is made from.
-pub(crate) fn as_the_policy_takes_it(request: &Arc<Request>, policy: &PreparedPolicy) -> Arc<Request> {
-    let is_raw = policy.metadata.as_ref().is_some_and(|metadata| metadata.policy_type == PolicyType::Raw);
-    if is_raw { Arc::new(Request::Raw(request.to_json())) } else { Arc::clone(request) }
-}
-
-/// A panic in our own code is a fault of one case, not the end of the run.
-fn guarded<T>(evaluate: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(Fault::new(FaultKind::Internal, format!("verify itself failed while evaluating the case: {text}"))
-            .with_help("this is a bug in verify; please report it with the suite"))
-    })
-}
-
-/// One instance of a policy with its host.
-struct Session<'a> {
-    policy: &'a PreparedPolicy,
-    context: Context,
-    instance: Option<Box<dyn Instance>>,
-}
-
-impl<'a> Session<'a> {
-    fn new(case: &Case, policy: &'a PreparedPolicy, spec: &PolicySpec, answers: Arc<HostAnswers>) -> Self {
-        let host = Host::new(answers).with_access(Access::new(&spec.grants, policy.metadata.as_ref()));
-        let mut context = Context::new(Arc::new(host), case.timeout);
-        if let Some(clock) = case.clock {
-            context.clock = clock;
-        }
-        Self { policy, context, instance: None }
-    }
-
-    /// The instance, started when it is first needed.
-    fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
-        if self.instance.is_none() {
-            self.instance = Some(self.policy.guest.start(&self.context)?);
-        }
-        Ok(self.instance.as_mut().expect("it was started above"))
-    }
-
-    /// Settings are validated before every evaluation, as the server does.
-    fn check_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
-        let verdict = self.instance()?.validate_settings(settings)?;
-        if verdict.valid {
-            return Ok(());
-        }
-        let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
-        Err(Fault::new(FaultKind::Settings, format!("the policy refuses the settings of the case: {reason}"))
-            .with_help("a refusal that is wanted is written under `settingsCases:`"))
-    }
-
-    /// A call nobody could answer outranks what the policy made of it: a policy may swallow the error.
-    fn finish<T>(self, answer: Result<T, Fault>) -> Evaluated<Result<T, Fault>> {
-        let output = self.instance.as_ref().map(|instance| instance.output()).unwrap_or_default();
-        let mut journal = self.context.host.journal();
-        let answer = match journal.fault.take() {
-            Some(fault) => Err(fault),
-            None => answer,
-        };
-        let log = GuestLog {
-            lines: std::mem::take(&mut journal.log_lines),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            is_truncated: output.is_truncated || journal.is_log_truncated,
-        };
-        Evaluated { answer, second: None, journal, log }
+/// Raw policies see a document, whatever it is made from. Where they stand beside others nobody is asked anyway.
+pub(crate) fn as_it_is_taken(asked: &RequestCase, policies: &Policies<'_>) -> Arc<Request> {
+    let mut asked_policies = asked.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step));
+    if asked_policies.all(|policy| policies.is_raw(policy)) {
+        Arc::new(Request::Raw(asked.request.to_json()))
+    } else {
+        Arc::clone(&asked.request)
     }
 }

@@ -72,11 +72,11 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
     CAPABILITIES.into_iter().flat_map(|capability| capability.operations())
 }
 
-/// Answers the host calls of one case and keeps the journal.
+/// Answers the host calls of one policy of a case and keeps the journal, which all policies of the case share.
 pub(crate) struct Host {
     access: Access,
     answers: Arc<HostAnswers>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What changes while a case runs.
@@ -100,8 +100,6 @@ pub(crate) struct Journal {
     pub(crate) log_lines: Vec<String>,
     /// Whether lines are missing at the end of `log_lines` because there were too many.
     pub(crate) is_log_truncated: bool,
-    /// The first call nobody could answer.
-    pub(crate) fault: Option<Fault>,
     /// Entries of the case's own `host:` that nobody asked for, and leftovers of a strict recording.
     pub(crate) unused: Vec<Unused>,
     /// Leftovers of the case's own recording when its order is not strict.
@@ -128,13 +126,13 @@ impl Host {
             default_replay: answers.default_session.clone().map(Replay::new),
             ..State::default()
         };
-        Self { access: Access::default(), answers, state: Mutex::new(state) }
+        Self { access: Access::default(), answers, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// The same host with other access rules.
+    /// The same answers and the same journal under other access rules: the host of another policy of the case.
     #[must_use]
-    pub(crate) fn with_access(self, access: Access) -> Self {
-        Self { access, ..self }
+    pub(crate) fn with_access(&self, access: Access) -> Self {
+        Self { access, answers: Arc::clone(&self.answers), state: Arc::clone(&self.state) }
     }
 
     /// Answers one call. The error is the text the guest is given.
@@ -174,6 +172,16 @@ impl Host {
         self.state().log.keep_console(text);
     }
 
+    /// The first call nobody could answer.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.state().fault.clone()
+    }
+
+    /// The calls made so far but for the first `earlier`.
+    pub(crate) fn calls_after(&self, earlier: usize) -> Vec<HostCall> {
+        self.state().calls.get(earlier..).unwrap_or_default().to_vec()
+    }
+
     /// What happened so far.
     pub(crate) fn journal(&self) -> Journal {
         let state = self.state();
@@ -181,7 +189,6 @@ impl Host {
             calls: state.calls.clone(),
             log_lines: state.log.lines.clone(),
             is_log_truncated: state.log.is_truncated,
-            fault: state.fault.clone(),
             ..Journal::default()
         };
         let own_table = self.answers.own_table.iter().zip(&state.is_used);
@@ -499,7 +506,7 @@ mod tests {
         assert_eq!(refused(BINDING, "ldap", "v1/bind", b"{}"), "unknown namespace: ldap");
         assert_eq!(refused(BINDING, DIGEST.0, DIGEST.1, b""), "EOF while parsing a value at line 1 column 0");
         let journal = host.journal();
-        assert_eq!(journal.fault, None, "the server refuses these too");
+        assert_eq!(host.fault(), None, "the server refuses these too");
         assert_eq!(journal.calls.len(), 5);
         assert_eq!(journal.calls[3].capability, "ldap/v1/bind");
         assert_eq!(journal.calls[3].error.as_deref(), Some("unknown namespace: ldap"));
@@ -520,7 +527,7 @@ mod tests {
         assert_eq!(call("wapc", "oci", "v1/manifest_digest", b"").unwrap_err(), "unknown binding: wapc");
         assert_eq!(call(BINDING, "tracing", "log", b"{}"), Ok(Vec::new()));
         assert_eq!(call(BINDING, "tracing", "span", b"{}").unwrap_err(), "unknown operation: span");
-        assert_eq!(host.journal().fault, None);
+        assert_eq!(host.fault(), None);
         assert_eq!(call(BINDING, "oci", "v1/manifest_digest", b"no JSON"), refused("oci/v1/manifest_digest"));
         assert_eq!(call(BINDING, "ldap", "v1/bind", b""), refused("ldap/v1/bind"));
         assert_eq!(call(BINDING, "kubernetes", "watch", b"").unwrap_err(), "unknown operation: watch");
@@ -531,7 +538,7 @@ mod tests {
             "Policy access to Kubernetes v1/Pod resources. The violation has been reported."
         );
         let journal = host.journal();
-        let fault = journal.fault.unwrap();
+        let fault = host.fault().unwrap();
         assert_eq!(fault.kind, FaultKind::Host);
         assert!(fault.message.contains("'oci/v1/manifest_digest'"), "the first one counts: {}", fault.message);
         let by_rules: Vec<(&str, &str)> = journal
@@ -580,7 +587,7 @@ mod tests {
                 let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None));
                 let (namespace, operation) = capability.split_once('/').unwrap();
                 let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
-                let Journal { calls, fault, unused, .. } = host.journal();
+                let (Journal { calls, unused, .. }, fault) = (host.journal(), host.fault());
                 assert_eq!(calls[0].capability, capability);
                 (reply, calls[0].answered_by, fault, unused.len())
             };
@@ -620,7 +627,7 @@ mod tests {
         let journal = host.journal();
         let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
         assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Replay, AnsweredBy::Host, AnsweredBy::Replay]);
-        assert!(journal.fault.is_none() && journal.unused.is_empty());
+        assert!(host.fault().is_none() && journal.unused.is_empty());
         assert_eq!(
             journal.warnings,
             [r#"session.yml:1: nobody asked for the recorded oci/v1/manifest_digest "a""#],
@@ -667,15 +674,15 @@ mod tests {
         let journal = own.journal();
         let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
         assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Cluster, AnsweredBy::Cluster, AnsweredBy::Cluster]);
-        assert!(journal.fault.is_none() && journal.unused.is_empty(), "a cluster owes nothing");
+        assert!(own.fault().is_none() && journal.unused.is_empty(), "a cluster owes nothing");
         ask(&own, "list_resources_all", "", "a b c").unwrap_err();
-        assert!(own.journal().fault.unwrap().message.contains("refuses the label selector"));
+        assert!(own.fault().unwrap().message.contains("refuses the label selector"));
         let default = host(default);
         assert_eq!(ask(&default, "get_resource", "web", "").unwrap_err(), "default table");
         assert!(ask(&default, "list_resources_all", "", "").is_ok());
         let nothing = host(nothing);
         ask(&nothing, "list_resources_all", "", "").unwrap_err();
-        assert!(nothing.journal().fault.unwrap().help.unwrap().contains("cluster: ["));
+        assert!(nothing.fault().unwrap().help.unwrap().contains("cluster: ["));
     }
 
     #[test]
@@ -685,7 +692,7 @@ mod tests {
         let host = Host::new(Arc::new(answers));
         assert_eq!(ask(&host, "a").unwrap_err(), "Callback evaluation failure: 503");
         let journal = host.journal();
-        assert_eq!(journal.fault, None, "the suite wanted this error");
+        assert_eq!(host.fault(), None, "the suite wanted this error");
         assert_eq!(journal.calls[0].error.as_deref(), Some("Callback evaluation failure: 503"));
         assert_eq!(journal.calls[0].answered_by, AnsweredBy::Host);
     }
@@ -705,7 +712,7 @@ mod tests {
         );
         ask(&host, "another").unwrap_err();
         let journal = host.journal();
-        let fault = journal.fault.unwrap();
+        let fault = host.fault().unwrap();
         assert_eq!(fault.kind, FaultKind::Host);
         assert_eq!(fault.message, r#"nobody answers oci/v1/manifest_digest for "ghcr.io/acme/app:1""#);
         assert_eq!(
@@ -737,7 +744,7 @@ mod tests {
              \"b\" }, got OciManifestDigest { image: \"c\" } instead"
         );
         let journal = host.journal();
-        assert_eq!(journal.fault.unwrap().kind, FaultKind::Host);
+        assert_eq!(host.fault().unwrap().kind, FaultKind::Host);
         assert_eq!(journal.unused[0].request, "c");
         assert_eq!(journal.unused[0].span.line, 9);
         assert!(journal.warnings.is_empty());
@@ -748,7 +755,7 @@ mod tests {
         let answers = HostAnswers { own_table: vec![entry("*", TableAnswer::Value(json!([])))], ..Default::default() };
         let host = Host::new(Arc::new(answers));
         ask(&host, "a").unwrap_err();
-        assert!(host.journal().fault.unwrap().message.contains("not a list"));
+        assert!(host.fault().unwrap().message.contains("not a list"));
     }
 
     #[test]

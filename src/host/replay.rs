@@ -425,7 +425,7 @@ mod tests {
                 "- request: |\n    !DNSLookupHost\n    host: a\n  response: {{type: Success, payload: {payload}}}\n"
             )
         };
-        let mut replay = replay(&(entry("first") + &entry("second")), false);
+        let mut replay = replay(&(entry("first") + entry("second").as_str()), false);
         let mut ask = || replay.answer(&dns("a"));
         assert_eq!(ask(), Replayed::Reply(Ok("first".into())));
         assert_eq!(ask(), Replayed::Reply(Ok("second".into())));

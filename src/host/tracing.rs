@@ -94,7 +94,7 @@ fn line(payload: &[u8]) -> String {
     for (key, value) in &members {
         line.push_str(&format!(" {}={}", one_line(key), plain(value)));
     }
-    line + &place
+    line + place.as_str()
 }
 
 /// Where the policy logged: the Rust SDK adds this to every entry, and only its author knows what to do with it.

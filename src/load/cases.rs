@@ -9,20 +9,23 @@ use super::cluster::Clusters;
 use super::expect;
 use super::files::Files;
 use super::kinds::Kinds;
-use super::mistake::Mistakes;
-use super::policies::Policies;
+use super::mistake::{Mistake, Mistakes};
+use super::policies::{Named, Policies};
 use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, Either, FileOr, Named, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+    CaseEntry, Data, DefaultsEntry, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
+use super::{schema, subject};
 use crate::model::cluster::Cluster;
 use crate::model::hosting::{HostAnswers, Session, TableEntry};
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::{Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase};
+use crate::model::suite::{
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
+};
 
 /// policy-server's own default for an evaluation.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,7 +52,7 @@ pub(crate) struct Cases<'a> {
 struct Frame {
     name: Spanned<String>,
     /// Whether the case runs for several policies, whose names then belong to the names of the cases.
-    tells_policies_apart: bool,
+    tells_subjects_apart: bool,
     tags: Vec<String>,
     skip: Option<Either<Spanned<String>, SkipEntry>>,
     only: Option<Spanned<bool>>,
@@ -108,7 +111,7 @@ impl<'a> Cases<'a> {
             let case = Case {
                 id: format!("{} › {name}", self.suite_name),
                 name,
-                policy: index,
+                subject: policies.specs[index.0].name.clone(),
                 expect_span: span.clone(),
                 span,
                 tags: Vec::new(),
@@ -117,7 +120,7 @@ impl<'a> Cases<'a> {
                 xfail: None,
                 timeout: DEFAULT_TIMEOUT,
                 clock: None,
-                body: CaseBody::Check(check),
+                body: CaseBody::Check { policy: index, check },
             };
             self.push(case, mistakes);
         }
@@ -161,7 +164,7 @@ impl<'a> Cases<'a> {
         let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
         let frame = Frame {
             name: entry.name,
-            tells_policies_apart: indices.len() > 1,
+            tells_subjects_apart: indices.len() > 1,
             tags: entry.tags,
             skip: entry.skip,
             only: entry.only,
@@ -172,9 +175,10 @@ impl<'a> Cases<'a> {
             expect_span: entry.expect.0.span,
         };
         for index in indices {
-            let (settings, expect) = (Arc::clone(&settings), Arc::clone(&expect));
-            let body = CaseBody::Settings(SettingsCase { settings, answers: Arc::clone(&answers), expect });
-            self.add(&frame, index, None, body, policies, mistakes);
+            let policy = PolicyUse { policy: index, settings: Arc::clone(&settings) };
+            let (answers, expect) = (Arc::clone(&answers), Arc::clone(&expect));
+            let subject = policies.specs[index.0].name.clone();
+            self.add(&frame, subject, None, CaseBody::Settings(SettingsCase { policy, answers, expect }), mistakes);
         }
     }
 
@@ -189,14 +193,9 @@ impl<'a> Cases<'a> {
         let answers =
             self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
-        let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
-        let own_settings = entry.settings.as_ref().and_then(|settings| {
-            request::settings(settings, self.files).map_err(|mistake| mistakes.push(mistake)).ok().map(Arc::new)
-        });
-        if let (Some(_), Some(variant)) = (&entry.settings, &entry.variant) {
-            mistakes.add(&variant.span, "`settings` and `variant` exclude each other");
-        }
+        let subjects = self.subjects_of(&entry, policies, mistakes);
         let Some(expect) = expect.map(Arc::new) else { return };
+        subject::check_members(&expect, &subjects, policies, mistakes);
         if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
             let help = "rules that are ignored select everything";
             mistakes.add_with_help(
@@ -207,7 +206,7 @@ impl<'a> Cases<'a> {
         }
         let frame = Frame {
             name: entry.name,
-            tells_policies_apart: indices.len() > 1,
+            tells_subjects_apart: subjects.len() > 1,
             tags: entry.tags,
             skip: entry.skip,
             only: entry.only,
@@ -217,29 +216,31 @@ impl<'a> Cases<'a> {
             labels,
             expect_span: entry.expect.0.span,
         };
-        for index in indices {
-            let settings = match (&own_settings, &entry.variant) {
-                (Some(settings), _) => Arc::clone(settings),
-                (None, None) => policies.settings(index),
-                (None, Some(variant)) => match policies.variant(index, variant) {
-                    Ok(settings) => settings,
-                    Err(mistake) => {
-                        mistakes.push(mistake);
-                        continue;
-                    }
-                },
-            };
+        for subject in subjects {
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
+                    subject: subject.clone(),
                     request: Arc::clone(&arrival.request),
-                    settings: Arc::clone(&settings),
                     rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
                     expect: Arc::clone(&expect),
                 }));
-                self.add(&frame, index, arrival.label.as_deref(), body, policies, mistakes);
+                self.add(&frame, policies.name_of(&subject), arrival.label.as_deref(), body, mistakes);
             }
         }
+    }
+
+    fn subjects_of(&self, entry: &CaseEntry, policies: &mut Policies, mistakes: &mut Mistakes) -> Vec<Subject> {
+        let inherited = [&self.defaults.settings, &self.defaults.variant];
+        let written = subject::Written {
+            policy: entry.policy.as_ref(),
+            group: entry.group.as_ref(),
+            chain: entry.chain.as_ref(),
+            settings: entry.settings.as_ref(),
+            variant: entry.variant.as_ref(),
+            inherited: inherited.into_iter().flatten().map(|data| &data.0.span).collect(),
+        };
+        subject::subjects(&written, &entry.name.span, policies, self.files, mistakes)
     }
 
     fn requests(&self) -> Requests<'_> {
@@ -247,18 +248,10 @@ impl<'a> Cases<'a> {
         Requests { files: self.files, kinds: self.kinds, inherited_namespace }
     }
 
-    fn add(
-        &mut self,
-        frame: &Frame,
-        policy: PolicyIndex,
-        arrival: Option<&str>,
-        body: CaseBody,
-        policies: &Policies,
-        mistakes: &mut Mistakes,
-    ) {
+    fn add(&mut self, frame: &Frame, subject: String, arrival: Option<&str>, body: CaseBody, mistakes: &mut Mistakes) {
         let mut labels = frame.labels.clone();
-        if frame.tells_policies_apart {
-            labels.push(policies.specs[policy.0].name.clone());
+        if frame.tells_subjects_apart {
+            labels.push(subject.clone());
         }
         labels.extend(arrival.map(str::to_owned));
         let written = frame.name.value.trim();
@@ -273,7 +266,7 @@ impl<'a> Cases<'a> {
         let case = Case {
             id: format!("{} › {name}", self.suite_name),
             name,
-            policy,
+            subject,
             span: frame.name.span.clone(),
             expect_span: frame.expect_span.clone(),
             tags: frame.tags.clone(),
@@ -306,26 +299,25 @@ impl<'a> Cases<'a> {
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) -> Vec<PolicyIndex> {
-        let names: Vec<Option<&Spanned<String>>> = match named {
-            None => vec![None],
-            Some(list) => list.0.iter().map(Some).collect(),
+        let found: Vec<Result<PolicyIndex, Mistake>> = match named {
+            None => vec![policies.only_one(case).and_then(|named| {
+                match named {
+                    Named::Policy(policy) => Ok(policy),
+                    Named::Group(_) => Err(Mistake::new(case, "the case names no policy")
+                        .with_help("settings are those of a policy, not of a group".to_owned())),
+                }
+            })],
+            Some(list) => list.0.iter().map(|name| policies.find_policy(name, self.files)).collect(),
         };
-        if names.is_empty() {
+        if found.is_empty() {
             mistakes.add(case, "the list of policies is empty, so the case would never run");
         }
-        let mut indices = Vec::new();
-        for name in names {
-            match policies.find(name, case, self.files) {
-                Ok(index) => indices.push(index),
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-        indices
+        found.into_iter().filter_map(|policy| policy.map_err(|mistake| mistakes.push(mistake)).ok()).collect()
     }
 
     fn answers(
         &self,
-        host: &Named<Named<Data>>,
+        host: &schema::Named<schema::Named<Data>>,
         replay: Option<&Spanned<String>>,
         order: Option<&Spanned<ReplayOrder>>,
         cluster: Option<&OneOrMany<FileOr>>,
@@ -351,6 +343,8 @@ impl<'a> Cases<'a> {
         for (key, value) in self.defaults.inherited() {
             let Some(value) = value else { continue };
             let is_given = match key {
+                "policy" if is_request => has(&["policy", "group", "chain"]),
+                "group" | "chain" => !is_request || has(&["policy", "group", "chain"]),
                 "object" => !is_request || has(&["object", "oldObject", "objects", "request", "raw"]),
                 "settings" | "variant" => !is_request || has(&["settings", "variant"]),
                 "user" | "namespace" | "operation" | "subresource" | "dryRun" => {

@@ -9,16 +9,16 @@ use super::files::Files;
 use super::mistake::{Mistakes, suggestion};
 use super::read::read;
 use super::schema::{
-    CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MutateEntry, OneOrMany,
-    SettingsExpectEntry, SettingsWord, TextEntry,
+    CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MemberDenies, MemberSays, MutateEntry,
+    OneOrMany, SettingsExpectEntry, SettingsWord, TextEntry,
 };
 use super::yaml::{Content, Node};
 use crate::host;
 use crate::model::answer::FaultKind;
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
-    CallExpectation, DocumentExpectation, Expectation, FaultExpectation, MutateExpectation, SettingsExpectation,
-    TextExpectation, VerdictExpectation, VerdictWord,
+    CallExpectation, DocumentExpectation, Expectation, FaultExpectation, MemberExpectation, MemberWord,
+    MutateExpectation, SettingsExpectation, TextExpectation, VerdictExpectation, VerdictWord,
 };
 
 /// Reads the expectation of a case.
@@ -125,6 +125,7 @@ fn from_word(word: ExpectWord) -> Expectation {
         warnings: None,
         audit_annotations: None,
         calls: None,
+        members: Vec::new(),
     }))
 }
 
@@ -136,6 +137,7 @@ fn refuse_beside(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
         ("auditAnnotations", entry.audit_annotations.as_ref().map(|key| &key.span)),
         ("calls", entry.calls.as_ref().map(|key| &key.span)),
         ("exactly", entry.exactly.as_ref().map(|key| &key.span).filter(|_| word != "response")),
+        ("members", entry.members.0.first().map(|(id, _)| &id.span)),
     ];
     for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         mistakes.add(span, format!("`{key}` means nothing beside `{word}`"));
@@ -172,7 +174,18 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             .calls
             .as_ref()
             .map(|calls| Spanned::new(expected_calls(&calls.value, mistakes), calls.span.clone())),
+        members: entry.members.0.iter().filter_map(|(id, said)| member(id, &said.0, mistakes)).collect(),
     })))
+}
+
+fn member(id: &Spanned<String>, node: &Node, mistakes: &mut Mistakes) -> Option<MemberExpectation> {
+    let word = match read::<Either<MemberSays, MemberDenies>>(node, mistakes)? {
+        Either::Scalar(MemberSays::Allow) => MemberWord::Allow,
+        Either::Scalar(MemberSays::Deny) => MemberWord::Deny(TextExpectation::default()),
+        Either::Scalar(MemberSays::NotAsked) => MemberWord::NotAsked,
+        Either::Mapping(entry) => MemberWord::Deny(deny(&entry.deny.0, mistakes)?),
+    };
+    Some(MemberExpectation { id: id.clone(), word, span: node.span.clone() })
 }
 
 fn expected_calls(written: &[CallWritten], mistakes: &mut Mistakes) -> Vec<CallExpectation> {

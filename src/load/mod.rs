@@ -9,6 +9,7 @@ mod cluster;
 mod expect;
 mod files;
 mod fixture;
+mod groups;
 mod json;
 mod kinds;
 mod mistake;
@@ -17,6 +18,7 @@ mod read;
 mod request;
 mod rows;
 mod schema;
+mod subject;
 mod vars;
 mod workload;
 mod yaml;
@@ -85,6 +87,7 @@ fn read_suite(
     let kinds = kinds(&written, files, mistakes);
     let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
     let mut policies = Policies::read(&written.policies, files, mistakes);
+    groups::read(&written.groups, &mut policies, files, mistakes);
     let defaults = written.defaults.unwrap_or_default();
     let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
     cases.add_checks(&mut policies, mistakes);
@@ -99,7 +102,7 @@ fn read_suite(
         let help = format!("use it as `${{{name}}}`, or take it out");
         mistakes.add_with_help(span, format!("nothing uses the variable `{name}`"), help);
     }
-    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, cases })
+    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases })
 }
 
 /// Tells suites of other tools from ours before their keys are called unknown.

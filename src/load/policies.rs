@@ -6,18 +6,29 @@ use std::sync::Arc;
 use super::files::Files;
 use super::mistake::{Mistake, Mistakes, nearest};
 use super::request;
-use super::schema::{CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, Named, PolicyEntry};
+use super::schema::{self, CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
 use crate::host;
 use crate::model::hosting::{ContextAware, Grants};
 use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::{Check, Deployment, PolicyIndex, PolicySpec, SizeLimit};
+use crate::model::suite::{
+    Check, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, SizeLimit, Step, Subject,
+};
+
+/// What a name of the suite stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Named {
+    Policy(PolicyIndex),
+    Group(GroupIndex),
+}
 
 /// The policies of a suite while its cases are read.
 #[derive(Default)]
 pub(crate) struct Policies {
     /// What the later steps see.
     pub(crate) specs: Vec<PolicySpec>,
+    /// The groups of the suite.
+    pub(crate) groups: Vec<GroupSpec>,
     /// Static checks, by policy.
     pub(crate) checks: Vec<(PolicyIndex, Check)>,
     settings: Vec<Arc<Settings>>,
@@ -27,13 +38,18 @@ pub(crate) struct Policies {
 
 impl Policies {
     /// Reads the policies of a suite.
-    pub(crate) fn read(written: &Named<PolicyEntry>, files: &Files, mistakes: &mut Mistakes) -> Self {
+    pub(crate) fn read(written: &schema::Named<PolicyEntry>, files: &Files, mistakes: &mut Mistakes) -> Self {
         let mut policies = Self::default();
         for (name, entry) in &written.0 {
             policies.declare(name, entry, files, mistakes);
         }
         policies.declared = policies.specs.len();
         policies
+    }
+
+    /// Whether this is the name of a policy of the suite.
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
+        self.specs[..self.declared].iter().any(|spec| spec.name == name)
     }
 
     fn declare(&mut self, name: &Spanned<String>, entry: &PolicyEntry, files: &Files, mistakes: &mut Mistakes) {
@@ -76,28 +92,37 @@ impl Policies {
         }
     }
 
-    /// The policy a case means: a declared name, a path, or the only one there is.
-    pub(crate) fn find(
-        &mut self,
-        named: Option<&Spanned<String>>,
-        case: &Span,
-        files: &Files,
-    ) -> Result<PolicyIndex, Mistake> {
-        let Some(named) = named else {
-            return match self.declared {
-                1 => Ok(PolicyIndex(0)),
-                0 => Err(Mistake::new(case, "the case names no policy")
-                    .with_help("declare one under `policies:`".to_owned())),
-                several => Err(Mistake::new(case, format!("the case names none of the {several} policies"))
-                    .with_help("add `policy:` to the case or to `defaults:`".to_owned())),
-            };
-        };
+    /// What a case means that names nothing: the only policy or group there is.
+    pub(crate) fn only_one(&self, case: &Span) -> Result<Named, Mistake> {
+        match (self.declared, self.groups.len()) {
+            (1, 0) => Ok(Named::Policy(PolicyIndex(0))),
+            (0, 1) => Ok(Named::Group(GroupIndex(0))),
+            (0, 0) => {
+                Err(Mistake::new(case, "the case names no policy")
+                    .with_help("declare one under `policies:`".to_owned()))
+            }
+            (several, 0) => Err(Mistake::new(case, format!("the case names none of the {several} policies"))
+                .with_help("add `policy:` to the case or to `defaults:`".to_owned())),
+            (policies, groups) => {
+                let message = format!("the case names none of the {} policies and groups", policies + groups);
+                Err(Mistake::new(case, message)
+                    .with_help("add `policy:` or `group:` to the case or to `defaults:`".to_owned()))
+            }
+        }
+    }
+
+    /// What a name means: a declared policy, a group, or a path to a module.
+    pub(crate) fn find(&mut self, named: &Spanned<String>, files: &Files) -> Result<Named, Mistake> {
         if let Some(index) = self.specs.iter().position(|spec| spec.name == named.value) {
-            return Ok(PolicyIndex(index));
+            return Ok(Named::Policy(PolicyIndex(index)));
+        }
+        if let Some(index) = self.groups.iter().position(|group| group.name == named.value) {
+            return Ok(Named::Group(GroupIndex(index)));
         }
         let is_path = named.value.ends_with(".wasm") || named.value.contains('/');
         if !is_path {
             let names = self.specs.iter().map(|spec| spec.name.as_str());
+            let names = names.chain(self.groups.iter().map(|group| group.name.as_str()));
             let help = match nearest(&named.value, names.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("policies of this suite: {}", names.collect::<Vec<_>>().join(", ")),
@@ -118,7 +143,25 @@ impl Policies {
         });
         self.settings.push(Arc::default());
         self.variants.push(HashMap::new());
-        Ok(PolicyIndex(self.specs.len() - 1))
+        Ok(Named::Policy(PolicyIndex(self.specs.len() - 1)))
+    }
+
+    /// A policy that must be one: no group.
+    pub(crate) fn find_policy(&mut self, named: &Spanned<String>, files: &Files) -> Result<PolicyIndex, Mistake> {
+        match self.find(named, files)? {
+            Named::Policy(policy) => Ok(policy),
+            Named::Group(_) => Err(Mistake::new(&named.span, format!("`{}` is a group", named.value))
+                .with_help("only a policy can stand here".to_owned())),
+        }
+    }
+
+    /// The name of a subject in reports.
+    pub(crate) fn name_of(&self, subject: &Subject) -> String {
+        let name = |step: &Step| match step {
+            Step::Policy(used) => self.specs[used.policy.0].name.as_str(),
+            Step::Group(group) => self.groups[group.0].name.as_str(),
+        };
+        subject.steps.iter().map(name).collect::<Vec<_>>().join(" → ")
     }
 
     /// The settings a policy runs with by default.

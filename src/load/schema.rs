@@ -17,7 +17,7 @@ use super::read::{capture, inside};
 use super::yaml::{Content, Node};
 use crate::model::answer::FaultKind;
 use crate::model::policy::ExecutionMode;
-use crate::model::source::Spanned;
+use crate::model::source::{Span, Spanned};
 use crate::model::suite::RulesMode;
 
 /// A test suite for Kubewarden policies.
@@ -43,6 +43,9 @@ pub(crate) struct SuiteFile {
     /// The policies under test, by name.
     #[serde(default)]
     pub(crate) policies: Named<PolicyEntry>,
+    /// Policies that answer as one, by name. Groups and policies share their names.
+    #[serde(default)]
+    pub(crate) groups: Named<GroupEntry>,
     /// Requests and the answers expected.
     #[serde(default)]
     #[schemars(with = "Vec<CaseEntry>")]
@@ -83,6 +86,35 @@ pub(crate) struct PolicyEntry {
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
 }
+
+/// Policies that answer as one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GroupEntry {
+    /// How the verdicts of the members make the verdict of the group: "owned() && !internal()".
+    pub(crate) expression: Spanned<String>,
+    /// Message of a rejection.
+    pub(crate) message: String,
+    /// The members; their names are functions of the expression.
+    pub(crate) members: Named<MemberEntry>,
+    /// How the group is deployed: `monitor` lets everything pass.
+    pub(crate) mode: Option<DeploymentMode>,
+}
+
+/// A policy and its settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MemberEntry {
+    /// The policy: a name of `policies`, or a path.
+    pub(crate) policy: Spanned<String>,
+    /// Settings instead of the policy's own, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Spanned<String>>,
+}
+
+/// A step of a chain: a name of `policies` or `groups` or a path, or a policy with other settings.
+pub(crate) type StepEntry = Either<Spanned<String>, MemberEntry>;
 
 /// The Kubernetes resources a policy may read.
 #[derive(Debug)]
@@ -151,6 +183,10 @@ pub(crate) struct CheckEntry {
 pub(crate) struct DefaultsEntry {
     /// The policy of cases that name none.
     pub(crate) policy: Option<Data>,
+    /// The group of cases that name no policy.
+    pub(crate) group: Option<Data>,
+    /// The chain of cases that name no policy.
+    pub(crate) chain: Option<Data>,
     /// Settings, inline or a path.
     pub(crate) settings: Option<Data>,
     /// Name of a variant of the policy's settings.
@@ -189,9 +225,11 @@ pub(crate) struct DefaultsEntry {
 
 impl DefaultsEntry {
     /// The keys that are copied into cases that lack them.
-    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 13] {
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 15] {
         [
             ("policy", &self.policy),
+            ("group", &self.group),
+            ("chain", &self.chain),
             ("settings", &self.settings),
             ("variant", &self.variant),
             ("object", &self.object),
@@ -214,8 +252,12 @@ impl DefaultsEntry {
 pub(crate) struct CaseEntry {
     /// What the case shows, in words; unique within the suite.
     pub(crate) name: Spanned<String>,
-    /// The policy: a name of `policies`, or a path. A list runs the case once for each.
+    /// The policy: a name of `policies` or `groups`, or a path. A list runs the case once for each.
     pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
+    /// The group: a name of `groups`, or of a manifest of a group.
+    pub(crate) group: Option<Spanned<String>>,
+    /// Policies and groups one after the other: each sees the object as the one before left it.
+    pub(crate) chain: Option<Spanned<Vec<StepEntry>>>,
     /// One case for each row; the values are used as ${key}.
     #[serde(default, rename = "each")]
     #[schemars(with = "Vec<IndexMap<String, Value>>")]
@@ -455,6 +497,31 @@ pub(crate) struct ExpectEntry {
     /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
     /// that it makes none. Log lines do not count.
     pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
+    /// What members of the group say; members that are not named may say anything.
+    #[serde(default)]
+    #[schemars(with = "Named<Either<MemberSays, MemberDenies>>")]
+    pub(crate) members: Named<Data>,
+}
+
+/// What a member of a group says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MemberSays {
+    /// It allows.
+    Allow,
+    /// It rejects or mutates.
+    Deny,
+    /// The expression is decided without it.
+    NotAsked,
+}
+
+/// How a member of a group rejects.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MemberDenies {
+    /// It rejects, with this message.
+    #[schemars(with = "Either<String, TextEntry>")]
+    pub(crate) deny: Data,
 }
 
 /// A host call: the name of its capability, or more.
@@ -569,6 +636,16 @@ impl JsonSchema for Data {
 pub(crate) enum FileOr {
     File(Spanned<String>),
     Inline(Node),
+}
+
+impl FileOr {
+    /// Where it is written.
+    pub(crate) fn span(&self) -> &Span {
+        match self {
+            Self::File(path) => &path.span,
+            Self::Inline(node) => &node.span,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for FileOr {

@@ -136,6 +136,8 @@ pub enum FaultKind {
     MissingBuiltins,
     /// The policy wrote or asked for more than the limits allow.
     Limit,
+    /// The expression of a group could not be evaluated.
+    Expression,
     /// The policy refused the settings of the case. Not a word of `expect`: wanted refusals are `settingsCases`.
     #[serde(skip_deserializing)]
     Settings,
@@ -160,6 +162,7 @@ impl fmt::Display for FaultKind {
             Self::Host => "host",
             Self::MissingBuiltins => "missing-builtins",
             Self::Limit => "limit",
+            Self::Expression => "expression",
             Self::Settings => "settings",
             Self::NotApplicable => "not-applicable",
             Self::Internal => "internal",

@@ -165,7 +165,7 @@ pub struct CaseReport {
     pub name: String,
     /// Index into [`RunReport::suites`].
     pub suite: usize,
-    /// Name of the policy.
+    /// What it is about: name of the policy or group, or the steps of a chain.
     pub policy: String,
     /// Which kind of test.
     pub kind: CaseKind,
@@ -189,6 +189,63 @@ pub struct CaseReport {
     pub warnings: Vec<String>,
     /// Whether the expectation is weak (a denial without any message).
     pub is_weak: bool,
+    /// The steps of a chain; empty for other cases.
+    pub steps: Vec<PartReport>,
+    /// The members of a group; empty for other cases.
+    pub members: Vec<PartReport>,
+}
+
+/// What a step of a chain or a member of a group said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartReport {
+    /// Name of the step's policy or group, or id of the member.
+    pub name: String,
+    /// Name of the policy or group that was asked.
+    pub policy: String,
+    /// What it said.
+    pub verdict: PartVerdict,
+    /// How often it was evaluated: an expression may name a member twice.
+    pub evaluations: usize,
+    /// Its response: of a step as it was deployed, of a member as the policy gave it. The last one, if there are several.
+    pub response: Option<AdmissionResponse>,
+    /// Why there is no response.
+    pub fault: Option<Fault>,
+    /// The host calls it made.
+    pub calls: Vec<HostCall>,
+    /// The members, where the step is a group.
+    pub members: Vec<PartReport>,
+}
+
+/// The word for what a [`PartReport`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartVerdict {
+    /// Allowed and not mutated.
+    Allow,
+    /// Allowed and mutated; a member that mutates denies.
+    Mutate,
+    /// Rejected.
+    Deny,
+    /// No usable answer.
+    Fault,
+    /// The verdict was there before its turn came.
+    NotAsked,
+    /// It is not asked about such requests, for this reason.
+    NotApplicable(String),
+}
+
+impl PartVerdict {
+    /// The word used in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Mutate => "mutate",
+            Self::Deny => "deny",
+            Self::Fault => "fault",
+            Self::NotAsked => "not-asked",
+            Self::NotApplicable(_) => "not-applicable",
+        }
+    }
 }
 
 /// A suite in the report.

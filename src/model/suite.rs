@@ -23,6 +23,8 @@ pub struct Suite {
     pub file: Arc<SourceFile>,
     /// The policies, in the order of the file; paths used directly in cases come last.
     pub policies: Vec<PolicySpec>,
+    /// The groups, in the order of the file.
+    pub groups: Vec<GroupSpec>,
     /// All tests in the order of the file: checks, settings cases, cases.
     pub cases: Vec<Case>,
 }
@@ -30,6 +32,10 @@ pub struct Suite {
 /// Index into [`Suite::policies`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyIndex(pub usize);
+
+/// Index into [`Suite::groups`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupIndex(pub usize);
 
 /// A policy as the suite names it.
 #[derive(Debug)]
@@ -71,6 +77,87 @@ impl Default for Deployment {
     }
 }
 
+/// A policy and the settings it runs with; they are validated before every evaluation.
+#[derive(Debug, Clone)]
+pub struct PolicyUse {
+    /// The policy.
+    pub policy: PolicyIndex,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+}
+
+/// Policies that answer as one: an expression says how the verdicts of the members make the verdict of the group.
+#[derive(Debug)]
+pub struct GroupSpec {
+    /// The name cases use.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// The members, in the order of the file.
+    pub members: Vec<Member>,
+    /// The expression over the ids of the members, `owned() && signed()`.
+    pub expression: Spanned<String>,
+    /// Message of a rejection.
+    pub message: String,
+    /// Whether it is deployed in `monitor` mode, which lets everything pass.
+    pub is_monitor: bool,
+}
+
+/// A member of a group. How its policy is deployed elsewhere means nothing here, but for what it may ask its host.
+#[derive(Debug)]
+pub struct Member {
+    /// Its name in the expression.
+    pub id: String,
+    /// What is asked.
+    pub policy: PolicyUse,
+}
+
+/// What a request is put to: one step, or several one after the other, which make a chain. Each step of a chain sees the
+/// object as the step before left it; the first denial ends it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The steps; at least one.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Subject`].
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A policy.
+    Policy(PolicyUse),
+    /// A group of policies.
+    Group(GroupIndex),
+}
+
+impl Suite {
+    /// The name of a step: that of its policy or group.
+    pub fn name_of(&self, step: &Step) -> &str {
+        match step {
+            Step::Policy(used) => &self.policies[used.policy.0].name,
+            Step::Group(group) => &self.groups[group.0].name,
+        }
+    }
+
+    /// The policies a step may ask.
+    pub fn policies_of(&self, step: &Step) -> Vec<PolicyIndex> {
+        match step {
+            Step::Policy(used) => vec![used.policy],
+            Step::Group(group) => self.groups[group.0].members.iter().map(|member| member.policy.policy).collect(),
+        }
+    }
+
+    /// The policies a case needs, members of groups and steps of chains included.
+    pub fn policies_for(&self, case: &Case) -> Vec<PolicyIndex> {
+        match &case.body {
+            CaseBody::Request(request) => {
+                request.subject.steps.iter().flat_map(|step| self.policies_of(step)).collect()
+            }
+            CaseBody::Settings(settings) => vec![settings.policy.policy],
+            CaseBody::Check { policy, .. } => vec![*policy],
+        }
+    }
+}
+
 /// One test of a suite.
 #[derive(Debug)]
 pub struct Case {
@@ -78,8 +165,8 @@ pub struct Case {
     pub id: String,
     /// The part of the id behind the suite's name.
     pub name: String,
-    /// The policy it is about.
-    pub policy: PolicyIndex,
+    /// What it is about, as reports name it: a policy, a group, or the steps of a chain.
+    pub subject: String,
     /// Where its name is written.
     pub span: Span,
     /// Where its expectation is written; the same as `span` where there is none.
@@ -113,7 +200,7 @@ impl Case {
             CaseBody::Settings(settings) => {
                 matches!(&*settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
             }
-            CaseBody::Check(_) => false,
+            CaseBody::Check { .. } => false,
         }
     }
 }
@@ -126,16 +213,21 @@ pub enum CaseBody {
     /// Settings and whether the policy takes them.
     Settings(SettingsCase),
     /// A static check of the module or its metadata.
-    Check(Check),
+    Check {
+        /// The policy.
+        policy: PolicyIndex,
+        /// What is checked.
+        check: Check,
+    },
 }
 
 /// A request and the expected answer.
 #[derive(Debug)]
 pub struct RequestCase {
+    /// What it is put to.
+    pub subject: Subject,
     /// What arrives. Shared with the report of the case.
     pub request: Arc<Request>,
-    /// Settings the policy runs with; validated before every evaluation.
-    pub settings: Arc<Settings>,
     /// What becomes of a request that no metadata rule selects.
     pub rules: RulesMode,
     /// Answers for host calls.
@@ -160,8 +252,8 @@ pub enum RulesMode {
 /// Settings and whether the policy takes them.
 #[derive(Debug)]
 pub struct SettingsCase {
-    /// The document handed to the policy.
-    pub settings: Arc<Settings>,
+    /// The policy and the document handed to it.
+    pub policy: PolicyUse,
     /// Answers for host calls.
     pub answers: Arc<HostAnswers>,
     /// What is expected.
@@ -251,6 +343,30 @@ pub struct VerdictExpectation {
     pub audit_annotations: Option<Spanned<BTreeMap<String, String>>>,
     /// The host calls: each of these at least once, and no others; empty means none.
     pub calls: Option<Spanned<Vec<CallExpectation>>>,
+    /// What members of the group say; the others are free.
+    pub members: Vec<MemberExpectation>,
+}
+
+/// What a member of a group is to say.
+#[derive(Debug)]
+pub struct MemberExpectation {
+    /// Its id, and where it is written.
+    pub id: Spanned<String>,
+    /// What it says.
+    pub word: MemberWord,
+    /// Where that is written.
+    pub span: Span,
+}
+
+/// What a member of a group can say.
+#[derive(Debug)]
+pub enum MemberWord {
+    /// It allows.
+    Allow,
+    /// It denies, with this text. A mutation counts as a denial.
+    Deny(TextExpectation),
+    /// The expression is decided without it.
+    NotAsked,
 }
 
 /// A host call that a case expects.

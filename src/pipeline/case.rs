@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::compare::{self, Judgement};
-use crate::evaluate::{self, Applicability};
+use crate::evaluate::{self, Applicability, Evaluated, NotAsked, Policies};
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
 use crate::model::hosting::{GuestLog, HostCall};
-use crate::model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, Unavailable};
+use crate::model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
 use crate::model::request::Request;
-use crate::model::suite::{Case, CaseBody, Expectation, PolicySpec, RequestCase, RulesMode, SettingsCase};
-use crate::prepare::{self, PreparedPolicy};
+use crate::model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase};
+use crate::prepare;
 
 /// What became of a case that was taken up. There is no third way: what was not judged cannot pass.
 enum Verdict {
@@ -29,23 +29,19 @@ struct Findings {
     calls: Vec<HostCall>,
     log: GuestLog,
     warnings: Vec<String>,
+    steps: Vec<PartReport>,
     /// Answers nobody asked for, and calls that do not fit the expectation.
     about_calls: Vec<Mismatch>,
 }
 
 /// Runs one case and settles how it ended. `suite` is the index of its suite in the run.
-pub(super) fn report(
-    suite: usize,
-    case: &Case,
-    spec: &PolicySpec,
-    policy: &Result<PreparedPolicy, Arc<Unavailable>>,
-) -> CaseReport {
+pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> CaseReport {
     let start = Instant::now();
-    let (findings, outcome) = match (&case.skip, policy) {
+    let (findings, outcome) = match (&case.skip, policies.unavailable_for(case)) {
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
-        (None, Err(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
-        (None, Ok(policy)) => {
-            let (verdict, mut findings) = run(case, spec, policy);
+        (None, Some(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
+        (None, None) => {
+            let (verdict, mut findings) = run(case, policies);
             let outcome = match verdict {
                 Verdict::Skipped(reason) => Outcome::Skipped(reason),
                 Verdict::Judged(judgement) => outcome(case, judgement, &mut findings),
@@ -57,13 +53,18 @@ pub(super) fn report(
     let kind = match case.body {
         CaseBody::Request(_) => CaseKind::Case,
         CaseBody::Settings(_) => CaseKind::Settings,
-        CaseBody::Check(_) => CaseKind::Check,
+        CaseBody::Check { .. } => CaseKind::Check,
+    };
+    // A chain tells of its steps, a group of its members, and a single policy is the case itself.
+    let (steps, members) = match findings.steps.len() {
+        0 | 1 => (Vec::new(), findings.steps.into_iter().flat_map(|step| step.members).collect()),
+        _ => (findings.steps, Vec::new()),
     };
     CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
         suite,
-        policy: spec.name.clone(),
+        policy: case.subject.clone(),
         kind,
         outcome,
         span: case.span.clone(),
@@ -75,76 +76,90 @@ pub(super) fn report(
         log: findings.log,
         warnings: findings.warnings,
         is_weak: case.is_weak() && !is_skipped,
+        steps,
+        members,
     }
 }
 
-fn run(case: &Case, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
+fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {
     match &case.body {
-        CaseBody::Request(asked) => run_request(case, asked, spec, policy),
-        CaseBody::Settings(asked) => run_settings(case, asked, spec, policy),
-        CaseBody::Check(check) => {
+        CaseBody::Request(asked) if matches!(*asked.expect, Expectation::NotApplicable) => {
+            run_unasked(case, asked, policies)
+        }
+        CaseBody::Request(asked) => run_request(case, asked, policies),
+        CaseBody::Settings(asked) => run_settings(case, asked, policies),
+        CaseBody::Check { policy, check } => {
+            let policy = policies.prepared(*policy);
             let mismatches = prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64);
             (Verdict::Judged(mismatches.into()), Findings::default())
         }
     }
 }
 
-fn run_request(case: &Case, asked: &RequestCase, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
-    let sent = evaluate::as_the_policy_takes_it(&asked.request, policy);
-    let request = Some(Arc::clone(&sent));
-    match (evaluate::applicability(asked, policy), &*asked.expect) {
-        (Applicability::NotAsked(_), Expectation::NotApplicable) => {
-            return (Verdict::Judged(Judgement::Holds), Findings { request, ..Findings::default() });
-        }
-        (Applicability::NotAsked(reason), _) if asked.rules == RulesMode::Skip => {
-            let skipped = Verdict::Skipped(format!("not applicable: {reason}"));
-            return (skipped, Findings { request, ..Findings::default() });
-        }
-        (Applicability::NotAsked(reason), _) => {
-            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
-                .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
-            let judgement = Judgement::Fault(fault.clone());
-            return (Verdict::Judged(judgement), Findings { request, fault: Some(fault), ..Findings::default() });
-        }
-        (Applicability::Asked, Expectation::NotApplicable) => {
-            let mismatch = Mismatch {
+/// A case that expects that nobody would be asked: nobody is.
+fn run_unasked(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let request = Some(evaluate::as_it_is_taken(asked, policies));
+    let judgement = match evaluate::applicability(asked, policies) {
+        Applicability::NotAsked(_) => Judgement::Holds,
+        Applicability::Asked => {
+            let needed = policies.suite.policies_for(case);
+            let has_rules = needed.iter().all(|policy| policies.prepared(*policy).metadata.is_some());
+            Judgement::Mismatches(vec![Mismatch {
                 kind: MismatchKind::Verdict,
                 at: String::new(),
                 expected: "not applicable: no rule of the metadata selects the request".into(),
-                actual: match policy.metadata {
-                    Some(_) => "a rule selects it, so the policy is asked".into(),
-                    None => "the policy has no metadata, so nothing says what it is asked".into(),
+                actual: match has_rules {
+                    true => "a rule selects it, so the policy is asked".into(),
+                    false => "the policy has no metadata, so nothing says what it is asked".into(),
                 },
                 span: case.expect_span.clone(),
-            };
-            let judgement = Judgement::Mismatches(vec![mismatch]);
-            return (Verdict::Judged(judgement), Findings { request, ..Findings::default() });
+            }])
         }
-        (Applicability::Asked, _) => {}
-    }
+    };
+    (Verdict::Judged(judgement), Findings { request, ..Findings::default() })
+}
+
+fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let sent = evaluate::as_it_is_taken(asked, policies);
     let wants_second_pass = compare::wants_second_pass(&asked.expect);
     let follow_up = |request: &Request, response: &AdmissionResponse| {
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let evaluated = evaluate::request(case, asked, &sent, policy, spec, &follow_up);
-    let judgement =
-        compare::answer(&asked.expect, &case.expect_span, &sent, &evaluated.answer, evaluated.second.as_ref());
-    let (response, fault) = match evaluated.answer {
+    let Evaluated { answer: found, journal, log } = evaluate::request(case, asked, &sent, policies, &follow_up);
+    let (calls, warnings, mut about_calls) = from_journal(journal);
+    let findings =
+        Findings { request: Some(Arc::clone(&sent)), steps: found.steps, log, warnings, ..Findings::default() };
+    let answer = match found.answer {
+        Ok(answer) => answer,
+        Err(NotAsked(reason)) if asked.rules == RulesMode::Skip => {
+            return (Verdict::Skipped(format!("not applicable: {reason}")), findings);
+        }
+        Err(NotAsked(reason)) => {
+            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
+                .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
+            return (
+                Verdict::Judged(Judgement::Fault(fault.clone())),
+                Findings { fault: Some(fault), calls, ..findings },
+            );
+        }
+    };
+    let members = findings.steps.iter().flat_map(|step| &step.members);
+    let judgement = compare::answer(&asked.expect, &case.expect_span, &sent, &answer, found.second.as_ref());
+    let judgement = compare::with_members(judgement, &asked.expect, members);
+    about_calls.extend(compare::calls(&asked.expect, &calls));
+    let (response, fault) = match answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
-    let (calls, warnings, mut about_calls) = from_journal(evaluated.journal);
-    about_calls.extend(compare::calls(&asked.expect, &calls));
-    let log = evaluated.log;
-    (Verdict::Judged(judgement), Findings { request, response, fault, calls, log, warnings, about_calls })
+    (Verdict::Judged(judgement), Findings { response, fault, calls, about_calls, ..findings })
 }
 
-fn run_settings(case: &Case, asked: &SettingsCase, spec: &PolicySpec, policy: &PreparedPolicy) -> (Verdict, Findings) {
-    let evaluated = evaluate::settings(case, asked, policy, spec);
-    let judgement = compare::settings(&asked.expect, &case.expect_span, &evaluated.answer);
-    let (calls, warnings, about_calls) = from_journal(evaluated.journal);
-    let (fault, log) = (evaluated.answer.err(), evaluated.log);
+fn run_settings(case: &Case, asked: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let Evaluated { answer, journal, log } = evaluate::settings(case, asked, policies);
+    let judgement = compare::settings(&asked.expect, &case.expect_span, &answer);
+    let (calls, warnings, about_calls) = from_journal(journal);
+    let fault = answer.err();
     (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, about_calls, ..Findings::default() })
 }
 

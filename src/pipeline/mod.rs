@@ -4,6 +4,7 @@ pub(crate) mod annotate;
 mod case;
 pub(crate) mod inspect;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::evaluate::Policies;
 use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
@@ -83,13 +85,13 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
         let prepared = prepare::policies(&specs, resolve::policies(&specs), &engine);
         progress.prepared();
-        let policy_of = |suite: usize, case: &Case| -> &Result<PreparedPolicy, Arc<Unavailable>> {
-            let position = wanted.binary_search(&(suite, case.policy.0));
-            &prepared[position.expect("the policies of all selected cases are wanted")]
-        };
+        let mut policies: Vec<Policies<'_>> =
+            suites.iter().map(|suite| Policies { suite, prepared: vec![None; suite.policies.len()] }).collect();
+        for (&(suite, policy), prepared) in wanted.iter().zip(&prepared) {
+            policies[suite].prepared[policy] = Some(prepared);
+        }
         let cases = selected.par_iter().map(|&(suite, case)| {
-            let spec = &suites[suite].policies[case.policy.0];
-            let report = case::report(suite, case, spec, policy_of(suite, case));
+            let report = case::report(suite, case, &policies[suite]);
             progress.case_finished(&report);
             report
         });
@@ -99,7 +101,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             .zip(&prepared)
             .map(|((suite, policy), prepared)| policy_report(*suite, &suites[*suite].policies[*policy], prepared));
         let policies: Vec<PolicyReport> = policies.collect();
-        cases.extend(idle_policies(&suites, &policies, &cases));
+        let used = used_policies(&suites, &selected);
+        let idle = wanted.iter().zip(&policies).filter(|(policy, _)| !used.contains(policy));
+        cases.extend(idle.filter_map(|(_, policy)| idle_policy(&suites, policy)));
         cases.sort_by_key(|case| (case.suite, case.span.offset));
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
         Ok(RunReport { suites, policies, cases, started_at, duration: start.elapsed() })
@@ -133,9 +137,9 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
     if selected.is_empty() && !options.allows_empty {
         return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
     }
-    let listed = selected.into_iter().map(|(suite, case)| ListedCase {
+    let listed = selected.into_iter().map(|(_, case)| ListedCase {
         id: case.id.clone(),
-        policy: suites[suite].policies[case.policy.0].name.clone(),
+        policy: case.subject.clone(),
         file: case.span.file.path.clone(),
         line: case.span.line,
         tags: case.tags.clone(),
@@ -170,7 +174,7 @@ fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
 
 /// The policies the run needs, sorted: those of the selected cases, and every declared one when nothing is left out.
 fn wanted_policies(suites: &[Suite], selected: &[(usize, &Case)], selection: &Selection) -> Vec<(usize, usize)> {
-    let mut wanted: Vec<(usize, usize)> = selected.iter().map(|(suite, case)| (*suite, case.policy.0)).collect();
+    let mut wanted: Vec<(usize, usize)> = used_policies(suites, selected).into_iter().collect();
     if selection.is_everything() {
         let all = suites.iter().enumerate();
         wanted.extend(all.flat_map(|(suite, read)| (0..read.policies.len()).map(move |policy| (suite, policy))));
@@ -178,6 +182,15 @@ fn wanted_policies(suites: &[Suite], selected: &[(usize, &Case)], selection: &Se
     wanted.sort_unstable();
     wanted.dedup();
     wanted
+}
+
+/// The policies of the selected cases.
+fn used_policies(suites: &[Suite], selected: &[(usize, &Case)]) -> BTreeSet<(usize, usize)> {
+    let of_case = |&(suite, case): &(usize, &Case)| {
+        let policies = suites[suite].policies_for(case).into_iter();
+        policies.map(move |policy| (suite, policy.0)).collect::<Vec<_>>()
+    };
+    selected.iter().flat_map(of_case).collect()
 }
 
 fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
@@ -204,33 +217,30 @@ fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPoli
     }
 }
 
-/// An error for each policy that could not be had and that no case uses: it decides about the exit code, so no report
-/// may be all green.
-fn idle_policies(suites: &[Suite], policies: &[PolicyReport], cases: &[CaseReport]) -> Vec<CaseReport> {
-    let is_idle =
-        |policy: &PolicyReport| !cases.iter().any(|case| case.suite == policy.suite && case.policy == policy.name);
-    let unavailable = policies.iter().filter_map(|policy| Some((policy, policy.unavailable.as_ref()?)));
-    let idle = unavailable.filter(|(policy, _)| is_idle(policy)).map(|(policy, unavailable)| {
-        let name = format!("policy {}", policy.name);
-        CaseReport {
-            id: format!("{} › {name}", suites[policy.suite].name),
-            name,
-            suite: policy.suite,
-            policy: policy.name.clone(),
-            kind: CaseKind::Check,
-            outcome: Outcome::Unavailable(Arc::clone(unavailable)),
-            span: policy.span.clone(),
-            duration: Duration::ZERO,
-            request: None,
-            response: None,
-            fault: None,
-            calls: Vec::new(),
-            log: GuestLog::default(),
-            warnings: Vec::new(),
-            is_weak: false,
-        }
-    });
-    idle.collect()
+/// An error for a policy that could not be had and that no case uses: it decides about the exit code, so no report may be
+/// all green.
+fn idle_policy(suites: &[Suite], policy: &PolicyReport) -> Option<CaseReport> {
+    let unavailable = policy.unavailable.as_ref()?;
+    let name = format!("policy {}", policy.name);
+    Some(CaseReport {
+        id: format!("{} › {name}", suites[policy.suite].name),
+        name,
+        suite: policy.suite,
+        policy: policy.name.clone(),
+        kind: CaseKind::Check,
+        outcome: Outcome::Unavailable(Arc::clone(unavailable)),
+        span: policy.span.clone(),
+        duration: Duration::ZERO,
+        request: None,
+        response: None,
+        fault: None,
+        calls: Vec::new(),
+        log: GuestLog::default(),
+        warnings: Vec::new(),
+        is_weak: false,
+        steps: Vec::new(),
+        members: Vec::new(),
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::model::answer::{AdmissionResponse, Fault};
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{
-    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport, Unavailable,
+    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
+    Unavailable,
 };
 use crate::model::request::Request;
 
@@ -89,6 +90,22 @@ struct Case<'a> {
     warnings: &'a [String],
     log: &'a GuestLog,
     request: Option<&'a Request>,
+    steps: Vec<Part<'a>>,
+    members: Vec<Part<'a>>,
+}
+
+/// A step of a chain or a member of a group.
+#[derive(Serialize)]
+struct Part<'a> {
+    name: &'a str,
+    policy: &'a str,
+    verdict: &'static str,
+    reason: Option<&'a str>,
+    evaluations: usize,
+    response: Option<&'a AdmissionResponse>,
+    fault: Option<Trouble<'a>>,
+    calls: &'a [HostCall],
+    members: Vec<Part<'a>>,
 }
 
 /// A fault, or the reason why a policy could not be had.
@@ -198,6 +215,28 @@ fn case<'a>(run: &'a RunReport, report: &'a CaseReport) -> Case<'a> {
         warnings: &report.warnings,
         log: &report.log,
         request: report.request.as_deref(),
+        steps: report.steps.iter().map(Part::from).collect(),
+        members: report.members.iter().map(Part::from).collect(),
+    }
+}
+
+impl<'a> From<&'a PartReport> for Part<'a> {
+    fn from(part: &'a PartReport) -> Self {
+        let reason = match &part.verdict {
+            PartVerdict::NotApplicable(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        Self {
+            name: &part.name,
+            policy: &part.policy,
+            verdict: part.verdict.word(),
+            reason,
+            evaluations: part.evaluations,
+            response: part.response.as_ref(),
+            fault: part.fault.as_ref().map(Trouble::from),
+            calls: &part.calls,
+            members: part.members.iter().map(Part::from).collect(),
+        }
     }
 }
 

@@ -148,6 +148,9 @@ fn attach_output(run: &RunReport, case: &CaseReport, test_case: &mut TestCase) {
     if let Some(Ok(response)) = case.response.as_ref().map(serde_json::to_string_pretty) {
         exchanged.push(format!("response:\n{}", bounded(&response)));
     }
+    if let Some((label, lines)) = wording::parts(case) {
+        exchanged.push(format!("{label}:\n{}", bounded(&lines)));
+    }
     exchanged.extend(wording::reproduce(run, case).map(|command| format!("repeat with:\n{command}")));
     if !exchanged.is_empty() {
         test_case.set_system_out(exchanged.join("\n\n"));

@@ -131,6 +131,8 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         log: GuestLog::default(),
         warnings: Vec::new(),
         is_weak: false,
+        steps: Vec::new(),
+        members: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::model::answer::FaultKind;
-use crate::model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary};
+use crate::model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
 use crate::model::source::Span;
 
 use super::diff::{self, Row};
@@ -133,6 +133,32 @@ pub(super) fn place<'a>(run: &RunReport, case: &'a CaseReport) -> &'a Span {
     let suite = run.suites.get(case.suite);
     let in_suite = |span: &&Span| suite.is_none_or(|suite| suite.path == span.file.path);
     mismatches.first().map(|first| &first.span).filter(in_suite).unwrap_or(&case.span)
+}
+
+/// `steps` or `members`, and a line for each of them; none for a case that asks a single policy.
+pub(super) fn parts(case: &CaseReport) -> Option<(&'static str, String)> {
+    let (label, parts) = if case.steps.is_empty() { ("members", &case.members) } else { ("steps", &case.steps) };
+    let mut lines = Vec::new();
+    for step in parts {
+        lines.push(part(step));
+        lines.extend(step.members.iter().map(|member| format!("  {}", part(member))));
+    }
+    (!lines.is_empty()).then(|| (label, lines.join("\n")))
+}
+
+/// `signed: deny, "the image is not signed"`, `owned: allow (evaluated 2 times)`.
+fn part(part: &PartReport) -> String {
+    let said = match (&part.verdict, &part.fault, &part.response) {
+        (PartVerdict::NotApplicable(reason), ..) => format!("not applicable: {reason}"),
+        (_, Some(fault), _) => format!("{}: {}", fault.kind, fault.message),
+        (PartVerdict::Deny, _, Some(response)) => match response.message() {
+            Some(message) => format!("deny, {message:?}"),
+            None => "deny, without a message".to_owned(),
+        },
+        (verdict, ..) => verdict.word().to_owned(),
+    };
+    let times = if part.evaluations > 1 { format!(" (evaluated {} times)", part.evaluations) } else { String::new() };
+    format!("{}: {}{times}", part.name, one_line(&said, VALUE_IN_A_SENTENCE))
 }
 
 /// A command longer than this is of no use to anybody.

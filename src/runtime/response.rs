@@ -3,15 +3,13 @@
 //!
 //! Post-processing (monitor mode, forbidden mutations, custom messages) comes later and elsewhere.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status, ValidationResponse};
 use crate::model::policy::Settings;
 use crate::model::request::Request;
+use crate::patch;
 
 /// The server's own words for a mutation of a request without an object.
 const NOTHING_TO_MUTATE: &str = "Incoming object is null, which happens only with DELETE operations, but the policy \
@@ -75,7 +73,7 @@ fn admission_response(response: ValidationResponse, request: &Request) -> Admiss
             let status = Status { message: Some(NOTHING_TO_MUTATE.into()), ..Status::default() };
             return AdmissionResponse { uid, allowed: false, status: Some(status), ..AdmissionResponse::default() };
         }
-        (Some(mutated), Some(original)) => patch(original, mutated),
+        (Some(mutated), Some(original)) => patch::between(original, mutated),
     };
     let has_status = response.message.is_some() || response.code.is_some();
     AdmissionResponse {
@@ -89,18 +87,11 @@ fn admission_response(response: ValidationResponse, request: &Request) -> Admiss
     }
 }
 
-/// The difference as the server sends it; none when there is no difference.
-fn patch(original: &Value, mutated: &Value) -> Option<String> {
-    let operations = json_patch::diff(original, mutated);
-    if operations.0.is_empty() {
-        return None;
-    }
-    Some(STANDARD.encode(to_json(&operations)))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -113,7 +104,7 @@ mod tests {
     }
 
     fn patch_text(original: Value, mutated: Value) -> Option<String> {
-        let patch = patch(&original, &mutated)?;
+        let patch = patch::between(&original, &mutated)?;
         Some(String::from_utf8(STANDARD.decode(patch).unwrap()).unwrap())
     }
 
@@ -220,9 +211,9 @@ mod tests {
 
     #[test]
     fn patches_are_padded() {
-        let patch = patch(&json!({}), &json!({"a": 1})).unwrap();
+        let patch = patch::between(&json!({}), &json!({"a": 1})).unwrap();
         assert_eq!(patch, "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2EiLCJ2YWx1ZSI6MX1d");
-        let patch = super::patch(&json!({}), &json!({"a": 10})).unwrap();
+        let patch = patch::between(&json!({}), &json!({"a": 10})).unwrap();
         assert_eq!(patch, "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2EiLCJ2YWx1ZSI6MTB9XQ==");
     }
 

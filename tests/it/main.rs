@@ -7,6 +7,7 @@ mod architecture;
 mod exit_codes;
 mod failures;
 mod github;
+mod groups;
 mod hostile;
 mod inspect;
 mod reports;

@@ -274,6 +274,9 @@ fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
             }
         }
     }
+    if let Some((label, lines)) = wording::parts(case) {
+        labelled(page, label, &lines, PLAIN, Keep::First)?;
+    }
     let calls = case.calls.iter().map(call).collect::<Vec<_>>().join("\n");
     labelled(page, "calls", &calls, PLAIN, Keep::First)?;
     let log = &case.log;

@@ -67,7 +67,7 @@ mod tests {
     fn odd_markdown_is_laid_out_all_the_same() {
         let pipes = "|".repeat(5_000);
         let stars = "*".repeat(5_000);
-        let deep = "> ".repeat(500) + &"  ".repeat(500) + "* x";
+        let deep = "> ".repeat(500) + "  ".repeat(500).as_str() + "* x";
         for text in [&pipes, &stars, &deep, &format!("|{pipes}|\n|-|-|\n|{stars}|"), &"#".repeat(5_000), "```"] {
             let lines = shown(text, true, true);
             assert!(lines.len() < 20_000, "{}", lines.len());

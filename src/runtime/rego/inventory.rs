@@ -287,7 +287,7 @@ mod tests {
     fn an_unknown_plural_name_is_a_fault_that_says_what_is_missing() {
         let host = host(&[(WIDGET, json!([]))]);
         of_opa(&host).unwrap_err();
-        let fault = host.journal().fault.unwrap();
+        let fault = host.fault().unwrap();
         assert_eq!(fault.message, "nobody answers kubernetes/get_resource_plural_name for \"acme.test/v1/Widget\"");
         assert!(fault.help.unwrap().contains("that defines acme.test/v1/Widget under `crds:`"));
     }

@@ -60,6 +60,30 @@ pub(crate) fn failing(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// A waPC guest that accepts all settings and fails every request with this text.
+pub(crate) fn failing_when_asked(text: &str) -> Vec<u8> {
+    const VALID: &str = r#"{"valid":true}"#;
+    // The operations `validate` and `validate_settings` are told apart by the length of their names.
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_error" (func $fail (param i32 i32)))
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 0) "{}")
+          (data (i32.const 1024) "{}")
+          (func (export "__guest_call") (param $operation i32) (param i32) (result i32)
+            (if (i32.eq (local.get $operation) (i32.const 8))
+              (then (call $fail (i32.const 1024) (i32.const {})) (return (i32.const 0))))
+            (call $respond (i32.const 0) (i32.const {}))
+            (i32.const 1)))"#,
+        escaped(VALID.as_bytes()),
+        escaped(text.as_bytes()),
+        text.len(),
+        VALID.len(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }

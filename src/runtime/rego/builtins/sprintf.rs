@@ -278,7 +278,7 @@ fn with_zeros(text: &str, least: usize) -> String {
 
 /// Zeros behind, up to this length.
 fn with_zeros_behind(text: &str, least: usize) -> String {
-    text.to_owned() + &"0".repeat(least.saturating_sub(text.len()))
+    text.to_owned() + "0".repeat(least.saturating_sub(text.len())).as_str()
 }
 
 fn write(out: &mut String, spec: &Spec, argument: &Argument, verb: char) {
@@ -493,7 +493,7 @@ fn write_float(out: &mut String, spec: &Spec, number: f64, verb: char) -> bool {
 
 fn fixed(number: f64, precision: usize) -> String {
     let written = precision.min(MAX_DECIMALS);
-    format!("{number:.written$}") + &"0".repeat(precision - written)
+    format!("{number:.written$}") + "0".repeat(precision - written).as_str()
 }
 
 /// `1.5e+06`: at least two digits of exponent.
@@ -619,5 +619,5 @@ fn with_point(text: &str, precision: Option<usize>, verb: char) -> String {
         }
         number.push('.');
     }
-    number + &"0".repeat(digits) + tail
+    number + "0".repeat(digits).as_str() + tail
 }

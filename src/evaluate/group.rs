@@ -1,0 +1,126 @@
+//! A group of policies as policy-server evaluates it: an expression decides which members are asked, and what their
+//! verdicts amount to. Source: `policy_group_evaluator/evaluator.rs` of policy-evaluator.
+
+use super::chain::{said, unasked};
+use super::deploy;
+use super::session::{Round, Session, guarded, refused_settings};
+use crate::expression::{self, Failure};
+use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, Status, StatusCause, StatusDetails};
+use crate::model::outcome::{PartReport, PartVerdict};
+use crate::model::request::Request;
+use crate::model::suite::{Deployment, GroupSpec, Member};
+
+/// The server's own words for a member that mutates.
+const MUTATION: &str = "mutation is not allowed inside of policy group";
+
+/// Asks a group; its answer, and what each member said. A fault of a member that is asked is a fault of the group.
+pub(super) fn ask(round: &mut Round<'_>, group: &GroupSpec, request: &Request) -> (Answer, Vec<PartReport>) {
+    let mut members: Vec<PartReport> = group.members.iter().map(|member| unheard(round, member)).collect();
+    let answer = match check_settings(round, group) {
+        Ok(sessions) => evaluate(round, group, request, sessions, &mut members),
+        Err(fault) => Err(fault),
+    };
+    (answer.map(|response| deployed(response, group)), members)
+}
+
+fn unheard(round: &Round<'_>, member: &Member) -> PartReport {
+    let policy = round.policies.spec(member.policy.policy).name.clone();
+    PartReport { policy, ..unasked(&member.id, PartVerdict::NotAsked) }
+}
+
+/// Validates the settings of every member, asked or not, and keeps the instances for the evaluation.
+fn check_settings<'a>(round: &mut Round<'a>, group: &GroupSpec) -> Result<Vec<Option<Session<'a>>>, Fault> {
+    let mut sessions = Vec::new();
+    let mut refusals = Vec::new();
+    for Member { id, policy } in &group.members {
+        let mut session = round.session(policy.policy);
+        match guarded(|| session.validate_settings(&policy.settings)) {
+            Ok(verdict) if verdict.valid => sessions.push(Some(session)),
+            Ok(verdict) => {
+                let reason = verdict.message.unwrap_or_else(|| "no message".into());
+                refusals
+                    .push(format!("{}/{id}: settings not valid: Policy settings are invalid: {reason}", group.name));
+                round.close(session, Ok(()))?;
+            }
+            Err(fault) => {
+                let fault: Result<(), Fault> = round.close(session, Err(fault));
+                fault?;
+            }
+        }
+    }
+    if refusals.is_empty() { Ok(sessions) } else { Err(refused_settings(refusals.join(", "))) }
+}
+
+fn evaluate<'a>(
+    round: &mut Round<'a>,
+    group: &GroupSpec,
+    request: &Request,
+    mut sessions: Vec<Option<Session<'a>>>,
+    members: &mut [PartReport],
+) -> Answer {
+    let ids: Vec<&str> = group.members.iter().map(|member| member.id.as_str()).collect();
+    let result = expression::evaluate(&group.expression.value, &ids, |index| {
+        let earlier = round.number_of_calls();
+        let used = &group.members[index].policy;
+        let answer = match sessions[index].take() {
+            Some(mut session) => {
+                let answer = guarded(|| session.validate(request, &used.settings));
+                round.close(session, answer)
+            }
+            // A member that is named twice is evaluated twice.
+            None => round.ask(used, request),
+        };
+        let answer = answer.map(refuse_mutation);
+        let heard = &mut members[index];
+        let mut calls = std::mem::take(&mut heard.calls);
+        calls.extend(round.calls_after(earlier));
+        let evaluations = heard.evaluations + 1;
+        let policy = std::mem::take(&mut heard.policy);
+        *heard = PartReport { policy, evaluations, calls, ..said(&group.members[index].id, &answer) };
+        answer.map(|response| response.allowed)
+    });
+    let unused: Result<Vec<()>, Fault> =
+        sessions.into_iter().flatten().map(|session| round.close(session, Ok(()))).collect();
+    match result {
+        Ok(allowed) => unused.map(|_| verdict(allowed, group, request, members)),
+        Err(Failure::Member(fault)) => Err(fault),
+        Err(Failure::Expression(problem)) => {
+            let message = format!("error evaluating policy group expression: {}", problem.text);
+            let help = "policy-server rejects the request with code 500";
+            Err(Fault::new(FaultKind::Expression, message).with_help(help))
+        }
+    }
+}
+
+/// A patch is no part of a verdict here, and counts as a denial.
+fn refuse_mutation(response: AdmissionResponse) -> AdmissionResponse {
+    if response.patch.is_none() {
+        return response;
+    }
+    let status = Status { message: Some(MUTATION.into()), ..Status::default() };
+    AdmissionResponse { allowed: false, patch: None, patch_type: None, status: Some(status), ..response }
+}
+
+/// The response of the group: warnings, annotations, messages of allowing members and codes are dropped. The server lists
+/// the causes in no particular order; here it is that of the members.
+fn verdict(allowed: bool, group: &GroupSpec, request: &Request, members: &[PartReport]) -> AdmissionResponse {
+    let cause = |member: &PartReport| StatusCause {
+        message: member.response.as_ref().and_then(AdmissionResponse::message).map(str::to_owned),
+        field: Some(format!("spec.policies.{}", member.name)),
+        ..StatusCause::default()
+    };
+    let denials = members.iter().filter(|member| member.verdict == PartVerdict::Deny);
+    let status = || Status {
+        message: Some(group.message.clone()),
+        details: Some(StatusDetails { causes: denials.map(cause).collect() }),
+        ..Status::default()
+    };
+    let status = if allowed { None } else { Some(status()) };
+    AdmissionResponse { uid: request.uid().to_owned(), allowed, status, ..AdmissionResponse::default() }
+}
+
+/// A group is deployed in a mode, and never allowed to mutate; its message is in the response already.
+fn deployed(response: AdmissionResponse, group: &GroupSpec) -> AdmissionResponse {
+    let deployment = Deployment { is_monitor: group.is_monitor, allowed_to_mutate: false, message: None };
+    deploy::post_process(response, &deployment, &group.name)
+}

@@ -1,0 +1,145 @@
+//! One case while its policies are asked: the host they share, and an instance for each time a policy is asked.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{Evaluated, Policies};
+use crate::host::Host;
+use crate::host::access::Access;
+use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
+use crate::model::hosting::{GuestLog, HostAnswers};
+use crate::model::policy::Settings;
+use crate::model::request::Request;
+use crate::model::suite::{Case, PolicyIndex, PolicyUse};
+use crate::prepare::PreparedPolicy;
+use crate::runtime::{Context, GuestOutput, Instance};
+
+/// Most bytes kept of what all instances of a case write to one of their streams.
+const MOST_OUTPUT: usize = 1024 * 1024;
+
+/// One case while its policies are asked.
+pub(super) struct Round<'a> {
+    pub(super) policies: &'a Policies<'a>,
+    case: &'a Case,
+    host: Host,
+    output: GuestOutput,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
+        Self { policies, case, host: Host::new(Arc::clone(answers)), output: GuestOutput::default() }
+    }
+
+    /// A new instance of a policy, not yet started.
+    pub(super) fn session(&self, policy: PolicyIndex) -> Session<'a> {
+        let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
+        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref()));
+        let mut context = Context::new(Arc::new(host), self.case.timeout);
+        if let Some(clock) = self.case.clock {
+            context.clock = clock;
+        }
+        Session { policy, context, instance: None }
+    }
+
+    /// Asks a policy once. The answer is the policy's own: what its deployment makes of it comes later.
+    pub(super) fn ask(&mut self, used: &PolicyUse, request: &Request) -> Answer {
+        let mut session = self.session(used.policy);
+        let answer = guarded(|| {
+            session.check_settings(&used.settings)?;
+            session.validate(request, &used.settings)
+        });
+        self.close(session, answer)
+    }
+
+    /// Ends a session. A call nobody could answer outranks what the policy made of it: a policy may swallow the error.
+    pub(super) fn close<T>(&mut self, session: Session<'a>, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Some(instance) = &session.instance {
+            let output = instance.output();
+            let is_whole = keep(&mut self.output.stdout, output.stdout) & keep(&mut self.output.stderr, output.stderr);
+            self.output.is_truncated |= output.is_truncated || !is_whole;
+        }
+        match self.host.fault() {
+            Some(fault) => Err(fault),
+            None => answer,
+        }
+    }
+
+    /// How many host calls were made so far.
+    pub(super) fn number_of_calls(&self) -> usize {
+        self.host.calls_after(0).len()
+    }
+
+    /// The host calls made after the first `earlier`.
+    pub(super) fn calls_after(&self, earlier: usize) -> Vec<crate::model::hosting::HostCall> {
+        self.host.calls_after(earlier)
+    }
+
+    /// The end of the round.
+    pub(super) fn finish<T>(self, answer: T) -> Evaluated<T> {
+        let mut journal = self.host.journal();
+        let log = GuestLog {
+            lines: std::mem::take(&mut journal.log_lines),
+            stdout: String::from_utf8_lossy(&self.output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&self.output.stderr).into_owned(),
+            is_truncated: self.output.is_truncated || journal.is_log_truncated,
+        };
+        Evaluated { answer, journal, log }
+    }
+}
+
+/// Appends as much as there is room for; whether that is all.
+fn keep(kept: &mut Vec<u8>, more: Vec<u8>) -> bool {
+    let room = MOST_OUTPUT.saturating_sub(kept.len());
+    kept.extend_from_slice(&more[..more.len().min(room)]);
+    more.len() <= room
+}
+
+/// One instance of a policy.
+pub(super) struct Session<'a> {
+    policy: &'a PreparedPolicy,
+    context: Context,
+    instance: Option<Box<dyn Instance>>,
+}
+
+impl Session<'_> {
+    /// The instance, started when it is first needed.
+    fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+        if self.instance.is_none() {
+            self.instance = Some(self.policy.guest.start(&self.context)?);
+        }
+        Ok(self.instance.as_mut().expect("it was started above"))
+    }
+
+    pub(super) fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
+        self.instance()?.validate_settings(settings)
+    }
+
+    pub(super) fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
+        self.instance()?.validate(request, settings)
+    }
+
+    /// Settings are validated before every evaluation, as the server does.
+    fn check_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
+        let verdict = self.validate_settings(settings)?;
+        if verdict.valid {
+            return Ok(());
+        }
+        let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
+        Err(refused_settings(format!("the policy refuses the settings of the case: {reason}")))
+    }
+}
+
+/// The fault of a case whose settings are refused.
+pub(super) fn refused_settings(message: String) -> Fault {
+    Fault::new(FaultKind::Settings, message).with_help("a refusal that is wanted is written under `settingsCases:`")
+}
+
+/// A panic in our own code is a fault of one case, not the end of the run.
+pub(super) fn guarded<T>(evaluate: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Fault::new(FaultKind::Internal, format!("verify itself failed while evaluating the case: {text}"))
+            .with_help("this is a bug in verify; please report it with the suite"))
+    })
+}
