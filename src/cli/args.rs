@@ -128,6 +128,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
     pub(crate) max_memory: Option<u64>,
 
+    /// On GitHub: annotate no lines, unless --report github asks for it
+    #[arg(long, env = "VERIFY_NO_ANNOTATIONS", value_parser = FalseyValueParser::new())]
+    pub(crate) no_annotations: bool,
+
     /// Exit with 0 although cases failed
     #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]
     pub(crate) no_fail: bool,

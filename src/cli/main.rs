@@ -7,6 +7,7 @@ mod exit_code;
 mod files;
 mod inspect;
 mod run;
+mod step_outputs;
 mod suites;
 
 use std::ffi::OsString;

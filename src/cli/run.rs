@@ -15,6 +15,7 @@ use regex::Regex;
 use super::args::{ColorChoice, ListArgs, ListFormat, ReportTarget, RunArgs, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
+use super::step_outputs::StepOutputs;
 use super::suites;
 
 /// `verify run`.
@@ -44,6 +45,10 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         Ok(run) => match outputs.write(&run) {
             Ok(()) => {
                 let code = ExitCode::of(&run, arguments.no_fail, options.allows_empty);
+                if let Err(message) = outputs.step.write(&run, code, &arguments.reports) {
+                    console::complain(&message);
+                    return ExitCode::Usage;
+                }
                 if code == ExitCode::NothingSelected {
                     console::complain(
                         "every selected case was skipped; nothing was checked\n  help: `--allow-empty` makes that a success",
@@ -118,6 +123,7 @@ struct Outputs {
     files: Vec<(String, String, File)>,
     annotates: bool,
     summary: Option<(String, File)>,
+    step: StepOutputs,
 }
 
 impl Outputs {
@@ -132,7 +138,7 @@ impl Outputs {
         };
         let mut stdout = None;
         let mut files = Vec::new();
-        let mut annotates = console::is_github();
+        let mut annotates = console::is_github() && !arguments.no_annotations;
         for ReportTarget { format, file } in &arguments.reports {
             match file {
                 Some(path) => files.push((format.clone(), path.display().to_string(), open(path)?)),
@@ -152,7 +158,8 @@ impl Outputs {
             }
             None => None,
         };
-        Ok(Self { style, stdout: Some(stdout.unwrap_or_else(|| "human".into())), files, annotates, summary })
+        let stdout = Some(stdout.unwrap_or_else(|| "human".into()));
+        Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()? })
     }
 
     fn write(&mut self, run: &RunReport) -> Result<(), String> {

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Checks the inputs before anything is downloaded, and says in outputs what the next steps have to do.
+set -euo pipefail
+# shellcheck source=action/common.sh
+. "$(dirname "$0")/common.sh"
+
+boolean annotations "$IN_ANNOTATIONS" >/dev/null
+boolean summary "$IN_SUMMARY" >/dev/null
+cache=$(boolean cache "$IN_CACHE")
+
+case "$IN_FAIL_ON" in
+    failure | none) ;;
+    *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure or none" ;;
+esac
+
+[ -d "$IN_WORKING_DIRECTORY" ] || fail "the input \`working-directory\` is \`$IN_WORKING_DIRECTORY\`, and there is no such folder; has the repository been checked out?"
+
+while IFS= read -r report; do
+    case "$report" in
+        ?*=?*) ;;
+        *) fail "the input \`reports\` has \`$report\`; a report is written as FORMAT=FILE, such as junit=junit.xml" ;;
+    esac
+done < <(lines "$IN_REPORTS")
+
+# The version: the action's own release, another release, or no release at all.
+own_version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$ACTION_PATH/Cargo.toml" | head -n 1)
+case "$IN_VERSION" in
+    '') version=$own_version ;;
+    source | preinstalled) version=$IN_VERSION ;;
+    *) version=${IN_VERSION#v} ;;
+esac
+case "$version" in
+    source | preinstalled) ;;
+    *)
+        [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] ||
+            fail "the input \`version\` is \`$IN_VERSION\`; it takes a version such as $own_version, \`source\` or \`preinstalled\`"
+        ;;
+esac
+output version "$version"
+
+# What is built from source is kept from run to run, by all that goes into it.
+if [ "$version" = source ] && [ "$cache" = true ]; then
+    sum=$(cd "$ACTION_PATH" && find Cargo.toml Cargo.lock rust-toolchain.toml src -type f | LC_ALL=C sort |
+        while IFS= read -r file; do git hash-object "$file"; done | git hash-object --stdin)
+    output cache-key "policy-verify-$RUNNER_OS-$RUNNER_ARCH-$sum"
+fi

@@ -1,0 +1,112 @@
+//! The outputs of a step on GitHub: what later steps of a workflow want to know of a run without reading a report.
+//!
+//! Nothing that a policy or a suite says gets here: only counts, our own words, and the paths the user gave.
+
+use std::env;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use policy_verify::model::outcome::RunReport;
+use sha2::{Digest, Sha256};
+
+use super::args::ReportTarget;
+use super::console;
+use super::exit_code::ExitCode;
+
+/// The file the runner reads outputs from, opened before anything runs. None when no runner asks for them.
+pub(crate) struct StepOutputs(Option<(PathBuf, File)>);
+
+impl StepOutputs {
+    pub(crate) fn open() -> Result<Self, String> {
+        let Some(path) = env::var_os("GITHUB_OUTPUT").filter(|path| console::is_github() && !path.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let path = PathBuf::from(path);
+        match File::options().append(true).create(true).open(&path) {
+            Ok(file) => Ok(Self(Some((path, file)))),
+            Err(error) => Err(cannot_write(&path, &error)),
+        }
+    }
+
+    /// Writes what became of `run`.
+    pub(crate) fn write(&mut self, run: &RunReport, code: ExitCode, reports: &[ReportTarget]) -> Result<(), String> {
+        let Some((path, file)) = &mut self.0 else { return Ok(()) };
+        let mut text = counts(run, code);
+        text.extend(paths(reports));
+        let text: String = text.into_iter().map(|(name, value)| output(&name, &value)).collect();
+        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(path, &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot write the outputs of the step `{}`: {error}", path.display())
+}
+
+fn counts(run: &RunReport, code: ExitCode) -> Vec<(String, String)> {
+    let summary = run.summary();
+    let is_bad = summary.failed + summary.errors > 0;
+    let conclusion = match code {
+        // `--no-fail` changes the exit code, not what happened.
+        ExitCode::Success if !is_bad => "success",
+        ExitCode::Success | ExitCode::Failure => "failure",
+        _ => "error",
+    };
+    [
+        ("conclusion", conclusion.to_owned()),
+        ("total", summary.total.to_string()),
+        ("passed", summary.passed.to_string()),
+        ("failed", summary.failed.to_string()),
+        ("errors", summary.errors.to_string()),
+        ("skipped", summary.skipped.to_string()),
+        ("time", run.duration.as_millis().to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// `junit-path` and so on: where the first report of each format is. Absolute, for a later step stands elsewhere.
+fn paths(reports: &[ReportTarget]) -> Vec<(String, String)> {
+    let mut paths: Vec<(String, String)> = Vec::new();
+    for report in reports {
+        let Some(file) = &report.file else { continue };
+        let format = if report.format == "markdown" { "summary" } else { &report.format };
+        let name = format!("{format}-path");
+        if !paths.iter().any(|(known, _)| *known == name) {
+            let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            paths.push((name, path.to_string_lossy().into_owned()));
+        }
+    }
+    paths
+}
+
+/// One output as the runner reads it. A value of several lines stands between two marks that are no part of it.
+fn output(name: &str, value: &str) -> String {
+    if value.contains(['\n', '\r']) {
+        let mark = format!("end-{}", hex::encode(Sha256::digest(value)));
+        return format!("{name}<<{mark}\n{value}\n{mark}\n");
+    }
+    format!("{name}={value}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_report_of_a_format_gives_its_path() {
+        let targets = ["junit=/a.xml", "human", "markdown=/s.md", "junit=/b.xml"].map(|text| text.parse().unwrap());
+        let paths = paths(&targets);
+        let paths: Vec<_> = paths.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+        assert_eq!(paths, [("junit-path", "/a.xml"), ("summary-path", "/s.md")]);
+    }
+
+    #[test]
+    fn no_value_can_start_another_output() {
+        let text = output("junit-path", "a\npassed=9\n");
+        let (head, rest) = text.split_once('\n').unwrap();
+        let mark = head.strip_prefix("junit-path<<").unwrap();
+        assert_eq!(rest, format!("a\npassed=9\n\n{mark}\n"));
+        assert!(!"a\npassed=9\n".contains(mark));
+    }
+}
