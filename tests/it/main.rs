@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod action;
 mod annotate;
 mod architecture;
+mod docs;
 mod exit_codes;
 mod failures;
 mod github;
@@ -15,3 +17,4 @@ mod schema;
 mod selection;
 mod suite_format;
 mod support;
+mod workflows;

@@ -1,6 +1,8 @@
 //! A repository in a temporary folder, and the command run in it with nothing of the surroundings: no `CI`, no
 //! `GITHUB_*`, no `NO_COLOR`.
 
+#[cfg(unix)]
+pub(crate) mod act;
 pub(crate) mod guests;
 pub(crate) mod runner;
 
@@ -20,9 +22,14 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_verify");
 pub(crate) const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } }, \
                               spec: { containers: [{ name: web, image: \"ghcr.io/acme/web:1\" }] } }";
 
+/// The root of the project.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The `testdata` folder of the project.
 pub(crate) fn testdata() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+    project().join("testdata")
 }
 
 /// A repository of its own, gone when it is dropped.

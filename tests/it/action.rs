@@ -1,0 +1,292 @@
+//! The GitHub action: its scripts alone, and the whole of it in workflows that `act` runs on this machine.
+#![cfg(unix)]
+
+use serde_json::json;
+
+use crate::support::act::{Act, Log};
+use crate::support::{POD, Repository, line_of, project};
+
+const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
+
+/// A workflow with one job that uses the action with these inputs, and prints its outputs.
+fn workflow(inputs: &str) -> String {
+    format!(
+        "on: [push, pull_request]\npermissions: {{}}\njobs:\n  verify:\n    runs-on: ubuntu-latest\n    steps:\n      \
+         - uses: {CHECKOUT}\n      - uses: OWNER/policy-verify@v1\n        id: verify\n        with:\n{inputs}\n      \
+         - if: always()\n        env: {{ OUTPUTS: '${{{{ toJSON(steps.verify.outputs) }}}}' }}\n        run: echo \"$OUTPUTS\"\n"
+    )
+}
+
+/// A repository with one policy, `yes`, which allows everything, and these cases.
+fn repository(inputs: &str, cases: &str) -> Repository {
+    let suite = format!(
+        "version: 1\nname: labels\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases:\n{}",
+        cases.replace("POD", POD)
+    );
+    Repository::with_suite(&suite)
+        .replying("yes", r#"{"valid":true,"accepted":true}"#)
+        .write(".github/workflows/verify.yml", workflow(inputs))
+}
+
+/// The outputs of the action, as the workflow saw them.
+fn seen(log: &Log) -> serde_json::Value {
+    let lines = log.0.stdout.lines().filter_map(|line| line.split_once("  | ")).map(|(_, line)| line);
+    let text: Vec<&str> = lines.skip_while(|line| *line != "{").collect();
+    serde_json::from_str(&text.join("\n")).unwrap_or_else(|error| panic!("{error}\n{}", log.0))
+}
+
+#[test]
+fn a_green_suite_passes_the_gate() {
+    let Some(act) = Act::new() else { return };
+    let repository = repository("          suite: suite.yml", "  - { name: a, object: POD, expect: allow }\n");
+    let log = act.run(&repository, "push", &json!({}));
+    let seen = seen(&log);
+    let Log(finished) = log;
+    let finished = finished.never_says("secret-token");
+    finished.exits_with(0).says(&["checksum of policy-verify-", "1 test: 1 passed"]);
+    assert_eq!((&seen["conclusion"], &seen["total"], &seen["passed"]), (&json!("success"), &json!("1"), &json!("1")));
+    assert!(seen["junit-path"].as_str().unwrap().ends_with("/policy-verify-junit.xml"));
+    for path in ["json-path", "summary-path"] {
+        assert!(seen[path].as_str().unwrap().starts_with('/'), "{seen}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let tools = act.noted("tools");
+    let base = format!("https://github.com/OWNER/policy-verify/releases/download/v{version}/");
+    assert!(tools.contains(&format!("curl {base}SHA256SUMS\n")), "{tools}");
+    assert!(
+        tools
+            .contains("--repo OWNER/policy-verify --signer-workflow OWNER/policy-verify/.github/workflows/release.yml")
+    );
+}
+
+#[test]
+fn a_red_suite_fails_the_gate_on_the_lines_that_missed() {
+    let Some(act) = Act::new() else { return };
+    let cases = "  - { name: good, object: POD, expect: allow }\n  - name: bad\n    object: POD\n    expect:\n      deny: because\n";
+    let repository = repository("          version: preinstalled", cases);
+    act.tool("verify", &format!("exec '{}' \"$@\"", crate::support::BINARY));
+    let log = act.run(&repository, "push", &json!({}));
+    let line = line_of(&repository.read("suite.yml"), "deny: because");
+    assert_eq!(log.annotations("error"), [format!("suite.yml:{line} labels › bad")], "{}", log.0);
+    log.has_outputs(&["conclusion=failure", "total=2", "passed=1", "failed=1", "errors=0"]);
+    let seen = seen(&log);
+    assert_eq!((&seen["conclusion"], &seen["failed"]), (&json!("failure"), &json!("1")));
+    log.0.exits_with(1).says(&["## ❌ 2 tests: 1 passed, 1 failed"]);
+    assert!(!act.noted("tools").contains("curl"), "nothing is downloaded for `preinstalled`");
+}
+
+#[test]
+fn a_suite_with_a_mistake_is_an_error_of_its_own() {
+    let Some(act) = Act::new() else { return };
+    let repository = repository("          fail-on: none", "  - { name: a, object: POD, expct: allow }\n");
+    let log = act.run(&repository, "push", &json!({}));
+    assert_eq!(seen(&log)["conclusion"], "error");
+    log.0.exits_with(1).says(&["did you mean `expect`?", "exit status 2"]);
+}
+
+#[test]
+fn a_gate_that_only_reports_says_what_it_found() {
+    let Some(act) = Act::new() else { return };
+    let inputs = "          fail-on: none\n          annotations: False\n          summary: FALSE\n          \
+                  filter: |\n            bad|worse\n\n            good\n          tags: '!slow'\n          vars: |\n            team=a b\n          \
+                  reports: |\n            json=out/report.json\n            markdown=out/summary.md";
+    let suite = "  - { name: good, object: POD, expect: allow }\n  - { name: 'bad ${team}', object: POD, expect: { deny: because } }\n  \
+                 - { name: slow good, tags: [slow], object: POD, expect: allow }\n  - { name: other, object: POD, expect: allow }\n";
+    let repository = repository(inputs, suite);
+    let text = repository.read("suite.yml").replace("cases:", "vars: { team: x }\ncases:");
+    let repository = repository.write("suite.yml", text).write("out/.keep", "");
+    let log = act.run(&repository, "push", &json!({}));
+    assert_eq!(log.annotations("error"), [""; 0]);
+    let seen = seen(&log);
+    assert_eq!((&seen["conclusion"], &seen["total"], &seen["failed"]), (&json!("failure"), &json!("2"), &json!("1")));
+    assert!(seen["json-path"].as_str().unwrap().ends_with("/out/report.json"), "{seen}");
+    log.0.exits_with(0).says(&["bad a b"]).never_says("Summary -");
+}
+
+#[test]
+fn files_of_the_pull_request_are_annotated_first() {
+    let Some(act) = Act::new() else { return };
+    let eleven: String = (0..11)
+        .map(|number| format!("  - {{ name: old {number}, object: POD, expect: {{ deny: because }} }}\n"))
+        .collect();
+    let repository = repository("          suite: |\n            suite.yml\n            new/suite.yml", &eleven);
+    let git = "git -c user.name=t -c user.email=t@example.com";
+    repository
+        .shell(&format!(
+            "git init -q; git add -A; {git} commit -qm base; git checkout -qb change; mkdir new; \
+             sed 's/old 0/new/; s/yes.wasm/..\\/yes.wasm/; /old/d; s/name: labels/name: added/' suite.yml > new/suite.yml; git add -A; \
+             {git} commit -qm change; git checkout -q main; {git} merge -q --no-ff change -m merge"
+        ))
+        .env("HOME", repository.path(""))
+        .run()
+        .exits_with(0);
+    let log = act.run(&repository, "pull_request", &json!({ "pull_request": { "number": 7 } }));
+    let annotations = log.annotations("error");
+    assert_eq!(annotations.len(), 10, "{}", log.0);
+    assert!(annotations[0].starts_with("new/suite.yml:"), "{annotations:?}");
+    assert!(annotations[9].ends_with("and 3 more%2C see the summary"), "{annotations:?}");
+}
+
+/// A workflow of the documentation.
+fn example(name: &str) -> String {
+    std::fs::read_to_string(project().join("docs/examples/github").join(name)).unwrap()
+}
+
+#[test]
+fn the_gate_of_the_documentation_works() {
+    let Some(act) = Act::new() else { return };
+    let suite = format!(
+        "version: 1\nname: gate\npolicies: {{ p: {{ uri: policy.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: {{ deny: no }} }}\n"
+    );
+    let repository = Repository::with_suite(&suite)
+        .replying("source", r#"{"valid":true,"accepted":false,"message":"no"}"#)
+        .write("policies/other/suite.yml", suite.replace("policy.wasm", "../../policy.wasm").replace("gate", "other"))
+        .write("Makefile", "policy.wasm:\n\tcp source.wasm policy.wasm\n")
+        .write(".github/workflows/gate.yml", example("gate.yml"));
+    act.run(&repository, "pull_request", &json!({ "pull_request": { "number": 7 } }))
+        .0
+        .exits_with(0)
+        .says(&["2 tests: 2 passed"]);
+    let junit = std::fs::read_to_string(act.path("artifacts/junit/policy-verify-junit.xml")).unwrap();
+    assert!(
+        junit.contains(r#"<testsuites name="policy-verify" tests="2" skipped="0" failures="0" errors="0""#),
+        "{junit}"
+    );
+}
+
+/// One of the scripts, as a step of the action would run it, with these inputs beside the usual ones.
+fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
+    let usual = [
+        ("IN_ANNOTATIONS", "true"),
+        ("IN_SUMMARY", "true"),
+        ("IN_CACHE", "true"),
+        ("IN_FAIL_ON", "failure"),
+        ("IN_VERSION", ""),
+        ("IN_WORKING_DIRECTORY", "."),
+        ("IN_REPORTS", "junit=junit.xml"),
+        ("RUNNER_OS", "Linux"),
+        ("RUNNER_ARCH", "X64"),
+        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("ACTION_REPOSITORY", "OWNER/policy-verify"),
+    ];
+    let mut command = repository.shell(&format!("bash '{}'", project().join("action").join(name).display()));
+    for (name, value) in usual.iter().chain(inputs) {
+        command = command.env(name, value);
+    }
+    command
+        .env("ACTION_PATH", project())
+        .env("GITHUB_OUTPUT", repository.path("outputs"))
+        .env("GITHUB_PATH", repository.path("paths"))
+        .env("RUNNER_TEMP", repository.path(""))
+        .run()
+}
+
+#[test]
+fn inputs_that_mean_nothing_are_refused_by_name() {
+    for (input, value, message) in [
+        ("IN_ANNOTATIONS", "yes", "the input `annotations` is `yes`; it takes true, True, TRUE, false, False or FALSE"),
+        ("IN_SUMMARY", "", "the input `summary` is ``"),
+        ("IN_CACHE", "1", "the input `cache` is `1`"),
+        ("IN_FAIL_ON", "never", "the input `fail-on` is `never`"),
+        ("IN_VERSION", "main; rm -rf /", "the input `version` is `main; rm -rf /`"),
+        ("IN_VERSION", "../../other/v1", "the input `version` is"),
+        ("IN_WORKING_DIRECTORY", "elsewhere", "has the repository been checked out?"),
+        ("IN_REPORTS", "junit=a.xml\nhuman", "the input `reports` has `human`"),
+        ("IN_FAIL_ON", "a%0A::error::b", "`a%250A::error::b`"),
+        ("IN_FAIL_ON", "a\n::warning::b", "`a%0A::warning::b`"),
+    ] {
+        script(&Repository::new(), "check.sh", &[(input, value)])
+            .exits_with(2)
+            .says(&["::error title=policy-verify::", message]);
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_action_unless_another_is_asked_for() {
+    let own = env!("CARGO_PKG_VERSION");
+    for (asked, meant) in [
+        ("", own),
+        ("1.2.3", "1.2.3"),
+        ("v1.2.3-rc.1", "1.2.3-rc.1"),
+        ("source", "source"),
+        ("preinstalled", "preinstalled"),
+    ] {
+        let repository = Repository::new();
+        script(&repository, "check.sh", &[("IN_VERSION", asked)]).exits_with(0);
+        let outputs = repository.read("outputs");
+        assert!(outputs.starts_with(&format!("version={meant}\n")), "{outputs}");
+        assert_eq!(outputs.contains("cache-key=policy-verify-Linux-X64-"), asked == "source", "{outputs}");
+    }
+}
+
+/// A folder with stand-ins for `curl` and others in front of the path.
+fn with_tools(repository: Repository, tools: &[(&str, &str)]) -> (Repository, String) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut repository = repository;
+    for (name, body) in tools {
+        let path = format!("tools/{name}");
+        repository = repository.write(&path, format!("#!/bin/sh\n{body}\n"));
+        std::fs::set_permissions(repository.path(&path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", repository.path("tools").display(), std::env::var("PATH").unwrap());
+    (repository, path)
+}
+
+/// Puts what is asked for into the file behind `--output`: an archive with a `verify` that says `1.2.3`, and its sums.
+const CURL: &str = r#"for word; do [ "$last" = --output ] && out=$word; last=$word; done
+name=policy-verify-1.2.3-x86_64-unknown-linux-gnu
+mkdir -p made/$name; printf '#!/bin/sh\necho verify 1.2.3\n' > made/$name/verify; chmod +x made/$name/verify
+[ -f made/$name.tar.gz ] || tar -czf made/$name.tar.gz -C made $name
+case "$last" in
+    */SHA256SUMS) (cd made && sha256sum $name.tar.gz) | sed "$TAMPER" > "$out" ;;
+    *) cp "made/${last##*/}" "$out" ;;
+esac"#;
+
+#[test]
+fn a_release_is_used_only_as_it_was_published() {
+    let attested = ("gh", "[ \"$ATTESTED\" = yes ]");
+    for (inputs, code, message) in [
+        (&[] as &[(&str, &str)], 0, "attestation of policy-verify-1.2.3-x86_64-unknown-linux-gnu.tar.gz: not checked"),
+        (&[("GH_TOKEN", "t"), ("ATTESTED", "yes")], 0, "verify 1.2.3"),
+        (&[("GH_TOKEN", "t")], 2, "is not attested by the release workflow of OWNER/policy-verify"),
+        (&[("TAMPER", "s/^./x/")], 2, "the release says x"),
+        (&[("TAMPER", "s/gnu/musl/")], 2, "SHA256SUMS of release v1.2.3 does not name"),
+        (&[("RUNNER_OS", "FreeBSD")], 2, "there is no binary of verify for FreeBSD on X64"),
+        (
+            &[("RUNNER_ARCH", "ARM64")],
+            2,
+            "cannot download https://github.com/OWNER/policy-verify/releases/download/v1.2.3/",
+        ),
+        (&[("ACTION_REPOSITORY", "")], 2, "has no releases of its own"),
+    ] {
+        let (repository, path) = with_tools(Repository::new(), &[("curl", CURL), attested]);
+        let mut inputs = inputs.to_vec();
+        inputs.extend([("ACTION_VERSION", "1.2.3"), ("PATH", &path)]);
+        let run = script(&repository, "install.sh", &inputs).exits_with(code).says(&[message]);
+        assert_eq!(repository.path("paths").exists(), code == 0, "{run}");
+    }
+}
+
+#[test]
+fn another_version_than_the_one_asked_for_is_refused() {
+    let curl = CURL.replace("echo verify 1.2.3", "echo verify 1.2.2");
+    let (repository, path) = with_tools(Repository::new(), &[("curl", &curl)]);
+    script(&repository, "install.sh", &[("ACTION_VERSION", "1.2.3"), ("PATH", &path)])
+        .exits_with(2)
+        .says(&["the release v1.2.3 holds `verify 1.2.2`"]);
+}
+
+#[test]
+fn a_source_build_is_made_once() {
+    let cargo = "for word; do root=$word; done; mkdir -p \"$root/bin\"; \
+                 printf '#!/bin/sh\\necho verify 0\\n' > \"$root/bin/verify\"; chmod +x \"$root/bin/verify\"; pwd > \"$root/where\"";
+    let (repository, path) = with_tools(Repository::new(), &[("cargo", cargo)]);
+    for message in ["verify 0", "verify was built in an earlier run"] {
+        script(&repository, "install.sh", &[("ACTION_VERSION", "source"), ("PATH", &path)])
+            .exits_with(0)
+            .says(&[message]);
+    }
+    let built_in = repository.read("policy-verify-source/where");
+    assert_eq!(built_in.trim(), project().canonicalize().unwrap().to_str().unwrap());
+}
