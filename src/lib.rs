@@ -25,9 +25,13 @@ mod evaluate;
 mod expression;
 mod host;
 mod load;
+#[cfg_attr(not(test), expect(dead_code, reason = "the steps that wait come next"))]
+mod network;
 mod patch;
 mod pipeline;
 mod prepare;
+#[expect(dead_code, reason = "the steps that use the door come next")]
+mod registry;
 mod resolve;
 mod runtime;
 mod select;

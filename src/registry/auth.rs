@@ -1,0 +1,247 @@
+//! Who we are to a registry: docker's `config.json`, its helpers, and the token of a GitHub job.
+//!
+//! Nothing is read or executed before a registry asks for it. The order is kwctl's: `credHelpers`, identity token,
+//! `auth`, `credsStore`; identity tokens, which kwctl ignores, are used.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+
+use super::error::{Class, Failure};
+use super::helper;
+use super::secrets::Secret;
+
+/// Far above any real configuration.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Docker writes padded base64; others leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a registry accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// A user and a password, or what a registry takes for one (`_json_key` and a key file, `AWS` and a token).
+    Password { user: String, password: Secret },
+    /// A refresh token, to be exchanged for an access token.
+    IdentityToken(Secret),
+}
+
+/// A credential and where it is from, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) credential: Credential,
+    pub(super) origin: String,
+}
+
+/// Where credentials are looked for.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    /// `config.json`; whether it exists is seen when it is needed.
+    path: Option<PathBuf>,
+    /// Whether the path was asked for, so that it has to exist.
+    is_given: bool,
+    /// Longest time a helper may take.
+    helper_time: Duration,
+}
+
+/// The parts of docker's configuration that are about registries.
+#[derive(Default, Deserialize)]
+struct DockerConfig {
+    #[serde(default)]
+    auths: BTreeMap<String, AuthEntry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct AuthEntry {
+    #[serde(default)]
+    auth: Option<String>,
+    #[serde(default, rename = "identitytoken")]
+    identity_token: Option<String>,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+}
+
+impl Credentials {
+    /// Looks in `folder/config.json`, else in `$DOCKER_CONFIG`, else in `~/.docker`.
+    pub(super) fn new(folder: Option<&Path>, helper_time: Duration) -> Self {
+        let from_environment = || env::var_os("DOCKER_CONFIG").filter(|it| !it.is_empty()).map(PathBuf::from);
+        let from_home = || Some(directories::BaseDirs::new()?.home_dir().join(".docker"));
+        let path = folder.map(Path::to_path_buf).or_else(from_environment).or_else(from_home);
+        Self { path: path.map(|folder| folder.join("config.json")), is_given: folder.is_some(), helper_time }
+    }
+
+    /// What to show a registry (`host[:port]`). `is_push` adds the token of a GitHub job, which pulls do not get: a
+    /// suite names policies of strangers.
+    pub(super) async fn of(&self, host: &str, is_push: bool) -> Result<Option<Found>, Failure> {
+        if let Some(found) = self.in_docker_config(host).await? {
+            return Ok(Some(found));
+        }
+        Ok(is_push.then(|| github_token(host)).flatten())
+    }
+
+    async fn in_docker_config(&self, host: &str) -> Result<Option<Found>, Failure> {
+        let Some(config) = self.config()? else { return Ok(None) };
+        if let Some(name) = config.helpers.get(host).or_else(|| entry(&config.helpers, host)) {
+            return self.of_helper(name, "credHelpers", host).await;
+        }
+        let origin = || format!("`auths` of {}", self.shown());
+        if let Some(credential) = entry(&config.auths, host).map(|it| it.credential(&origin)).transpose()?.flatten() {
+            return Ok(Some(Found { credential, origin: origin() }));
+        }
+        match config.store.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => self.of_helper(name, "credsStore", host).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn of_helper(&self, name: &str, key: &str, host: &str) -> Result<Option<Found>, Failure> {
+        // What Docker Hub is called in helpers is what `docker login` called it.
+        let hub = (host == "index.docker.io").then_some("https://index.docker.io/v1/");
+        for server in std::iter::once(host).chain(hub) {
+            let answer = helper::ask(name, server, self.helper_time).await.map_err(|failure| Failure {
+                message: format!("{} (`{key}` of {})", failure.message, self.shown()),
+                ..failure
+            })?;
+            if let Some(credential) = answer {
+                let origin = format!("docker-credential-{name} (`{key}` of {})", self.shown());
+                return Ok(Some(Found { credential, origin }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn config(&self) -> Result<Option<DockerConfig>, Failure> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let unusable = |what: String| {
+            Failure::new(Class::Credentials, format!("{}: {what}", self.shown()))
+                .with_help("correct the file, or name the folder of another one by --docker-config-json-path")
+        };
+        let bytes = match super::store::read_bounded(path, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_given => return Ok(None),
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        // The error of serde_json may quote the file: only its place is told.
+        let parsed = serde_json::from_slice::<DockerConfig>(&bytes);
+        let place = |error: serde_json::Error| format!("not a configuration of docker, line {}", error.line());
+        parsed.map(Some).map_err(|error| unusable(place(error)))
+    }
+
+    fn shown(&self) -> String {
+        self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
+/// The entry of a host: keys may be URLs.
+fn entry<'a, T>(entries: &'a BTreeMap<String, T>, host: &str) -> Option<&'a T> {
+    entries.get(host).or_else(|| entries.iter().find(|(key, _)| host_of(key) == host).map(|(_, value)| value))
+}
+
+fn host_of(key: &str) -> &str {
+    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let host = key.split('/').next().unwrap_or(key);
+    if host == "docker.io" { "index.docker.io" } else { host }
+}
+
+impl AuthEntry {
+    fn credential(&self, origin: &dyn Fn() -> String) -> Result<Option<Credential>, Failure> {
+        if let Some(token) = self.identity_token.as_ref().filter(|token| !token.is_empty()) {
+            return Ok(Some(Credential::IdentityToken(Secret::new(token))));
+        }
+        if let Some(auth) = self.auth.as_ref().filter(|auth| !auth.is_empty()) {
+            let decoded = BASE64.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+            let (user, password) = pair.ok_or_else(|| {
+                Failure::new(Class::Credentials, format!("{}: `auth` is not base64 of USER:PASSWORD", origin()))
+                    .with_help("log in again with `docker login`")
+            })?;
+            // Docker ends passwords with NUL where it had to fill up a block.
+            let password = Secret::new(password.trim_end_matches('\0'));
+            return Ok(Some(Credential::Password { user: user.to_owned(), password }));
+        }
+        let (Some(user), Some(password)) = (&self.username, &self.password) else { return Ok(None) };
+        Ok(Some(Credential::Password { user: user.clone(), password: Secret::new(password) }))
+    }
+}
+
+/// The token a job on GitHub has anyway, for GitHub's own registry.
+fn github_token(host: &str) -> Option<Found> {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    if host != "ghcr.io" || variable("GITHUB_ACTIONS")? != "true" {
+        return None;
+    }
+    let password = Secret::new(variable("GITHUB_TOKEN")?);
+    // GitHub looks at the token only, but wants some name.
+    let user = variable("GITHUB_ACTOR").unwrap_or_else(|| "github-actions".into());
+    Some(Found { credential: Credential::Password { user, password }, origin: "GITHUB_TOKEN".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look_up(config: &str, host: &str) -> Result<Option<Credential>, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let credentials = Credentials::new(Some(folder.path()), Duration::from_secs(5));
+        crate::network::wait(credentials.of(host, false)).map(|found| found.map(|found| found.credential))
+    }
+
+    fn password(user: &str, password: &str) -> Option<Credential> {
+        Some(Credential::Password { user: user.into(), password: Secret::new(password) })
+    }
+
+    #[test]
+    fn auths_are_found_by_host_whatever_the_key_looks_like() {
+        let config = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "dXNlcjpwYTpzcw=="},
+                                   "a.test:5000": {"auth": "dXNlcjpwYXNz"},
+                                   "gar.test": {"username": "_json_key", "password": "{}"},
+                                   "bare.test": {"auth": "dTpw"}, "empty.test": {}}}"#;
+        assert_eq!(look_up(config, "index.docker.io").unwrap(), password("user", "pa:ss"));
+        assert_eq!(look_up(config, "a.test:5000").unwrap(), password("user", "pass"));
+        assert_eq!(look_up(config, "gar.test").unwrap(), password("_json_key", "{}"));
+        assert_eq!(look_up(config, "bare.test").unwrap(), password("u", "p"));
+        for host in ["a.test", "b.test", "empty.test"] {
+            assert_eq!(look_up(config, host).unwrap(), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_identity_token_wins_over_the_name_beside_it() {
+        let config = r#"{"auths": {"acr.test": {"auth": "MDAwMDo=", "identitytoken": "refresh"}}}"#;
+        let token = Credential::IdentityToken(Secret::new("refresh"));
+        assert_eq!(look_up(config, "acr.test").unwrap(), Some(token));
+    }
+
+    #[test]
+    fn broken_configurations_say_where_and_nothing_of_what() {
+        for config in [r#"{"auths": {"a.test": {"auth": "aHVudGVyMg"}}}"#, "{\"auths\": \"hunter2\"}", "hunter2"] {
+            let failure = look_up(config, "a.test").unwrap_err();
+            assert_eq!(failure.class, Class::Credentials);
+            assert!(failure.message.contains("config.json"), "{failure:?}");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_was_named_has_to_hold_a_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::new(Some(folder.path()), Duration::from_secs(5));
+        assert!(crate::network::wait(credentials.of("a.test", false)).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! What refers to a manifest: by the API of OCI 1.1, and by its tag schema where a registry does not have the API.
+
+use oci_client::Reference;
+use oci_client::manifest::{ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OciManifest};
+use reqwest::header::LINK;
+use reqwest::{Method, Url};
+
+use super::digest::OciDigest;
+use super::error::{Class, Failure, RegistryError, Stage};
+use super::http::{Answer, Ask};
+use super::manifest;
+use super::{Registry, accept, uri};
+
+/// Most pages of a list that are read.
+const MOST_PAGES: usize = 20;
+
+/// Most bytes of one page.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+impl Registry {
+    /// The manifests that refer to `digest` in the repository of `image`; those of one artifact type, where one is given.
+    pub(crate) async fn referrers(
+        &self,
+        image: &Reference,
+        digest: &OciDigest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<ImageIndexEntry>, RegistryError> {
+        let listed = async {
+            let entries = match self.by_api(image, digest, artifact_type).await {
+                Err(failure) if failure.class == Class::NotFound => self.by_tag(image, digest).await?,
+                listed => listed?,
+            };
+            let is_wanted = |entry: &ImageIndexEntry| {
+                artifact_type.is_none_or(|wanted| entry.artifact_type.as_deref() == Some(wanted))
+            };
+            Ok(entries.into_iter().filter(is_wanted).collect())
+        };
+        self.within(Stage::Referrers, uri(&image.clone_with_digest(digest.to_string())), listed).await
+    }
+
+    async fn by_api(
+        &self,
+        image: &Reference,
+        digest: &OciDigest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<ImageIndexEntry>, Failure> {
+        let mut url = self.url(image, &["referrers", digest.as_str()]).await?;
+        if let Some(wanted) = artifact_type {
+            url.query_pairs_mut().append_pair("artifactType", wanted);
+        }
+        let mut entries = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let ask = accept(Ask::new(Method::GET, url.clone()), OCI_IMAGE_INDEX_MEDIA_TYPE).at_most(MOST_BYTES);
+            let answer = self.ask(image, false, &ask).await?;
+            entries.extend(index_entries(&answer.body)?);
+            match next_page(&answer, &url) {
+                Some(next) => url = next,
+                None => return Ok(entries),
+            }
+        }
+        Err(Failure::new(Class::TooLarge, format!("the list has more than {MOST_PAGES} pages")))
+    }
+
+    /// The tag `sha256-…` names an index of what refers to the digest; no such tag means that nothing does.
+    async fn by_tag(&self, image: &Reference, digest: &OciDigest) -> Result<Vec<ImageIndexEntry>, Failure> {
+        let tag = format!("{}-{}", digest.algorithm(), digest.hex());
+        let tagged = Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag);
+        match self.fetch_manifest(&tagged).await {
+            Ok(fetched) => index_entries(&fetched.bytes),
+            Err(failure) if failure.class == Class::NotFound => Ok(Vec::new()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn index_entries(bytes: &[u8]) -> Result<Vec<ImageIndexEntry>, Failure> {
+    match manifest::read(bytes, None) {
+        Ok(OciManifest::ImageIndex(index)) => Ok(index.manifests),
+        Ok(OciManifest::Image(_)) => {
+            Err(Failure::new(Class::WrongContent, "the list of referrers is an image instead of an index"))
+        }
+        Err(message) => Err(Failure::new(Class::WrongContent, format!("the list of referrers: {message}"))),
+    }
+}
+
+/// The page a header `Link: <…>; rel="next"` names, on the same server.
+fn next_page(answer: &Answer, url: &Url) -> Option<Url> {
+    let link = answer.header(LINK)?;
+    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let is_next = rest.contains("rel=\"next\"") || rest.contains("rel=next");
+    url.join(target).ok().filter(|next| is_next && next.origin() == url.origin())
+}

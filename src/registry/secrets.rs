@@ -1,0 +1,85 @@
+//! Passwords and tokens: held in a type that does not print them, and taken out of whatever a server says.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(String);
+
+impl Secret {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, to be sent and nothing else.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Every secret sent so far. A hostile server may say back to us what we sent to it.
+#[derive(Default)]
+pub(super) struct Secrets(Mutex<Vec<String>>);
+
+/// Shorter texts are found everywhere, so that taking them out would hide that they are secrets less than it shows it.
+const SHORTEST: usize = 4;
+
+/// Longest text of a server that we repeat, in characters.
+const LONGEST_TEXT: usize = 300;
+
+impl Secrets {
+    /// Remembers a secret that is about to be sent.
+    pub(super) fn remember(&self, secret: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if secret.len() >= SHORTEST && !known.iter().any(|it| it == secret) {
+            known.push(secret.to_owned());
+            known.sort_by_key(|it| std::cmp::Reverse(it.len()));
+        }
+    }
+
+    /// What a server said, on one short line, without anything it should not have said.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = known.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"));
+        let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+        let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(LONGEST_TEXT) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secrets]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out_and_never_printed() {
+        let secrets = Secrets::default();
+        secrets.remember("hunter2");
+        secrets.remember("hunter2-and-more");
+        secrets.remember("abc");
+        assert_eq!(secrets.scrub("you sent\nhunter2-and-more,\thunter2 abc"), "you sent [secret], [secret] abc");
+        assert_eq!(format!("{secrets:?} {:?}", Secret::new("hunter2")), "[secrets] [secret]");
+    }
+
+    #[test]
+    fn texts_of_servers_are_bounded() {
+        let text = Secrets::default().scrub(&"é".repeat(1000));
+        assert_eq!(text.chars().count(), LONGEST_TEXT + 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! The door against a registry that is right, and the first things that go wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use oci_client::Reference;
+
+use super::digest::OciDigest;
+use super::error::{Class, RegistryError};
+use super::testing::{FakeRegistry, Reaction, Reply, digest};
+use super::{Registry, RegistryOptions};
+use crate::network::wait;
+
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// A door that knows the registry as insecure, with the credentials of `config.json` in `docker`.
+fn door(fake: &FakeRegistry, docker: Option<&Path>) -> Registry {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = folder.path().join("sources.yaml");
+    std::fs::write(&sources, fake.sources()).unwrap();
+    let docker_config = docker.map_or_else(|| folder.path().to_owned(), Path::to_path_buf);
+    if docker.is_none() {
+        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
+        // Read when somebody asks who we are.
+        std::mem::forget(folder);
+    }
+    let options = RegistryOptions {
+        sources: Some(sources),
+        docker_config: Some(docker_config),
+        time: Some(Duration::from_secs(20)),
+    };
+    Registry::new(&options).unwrap()
+}
+
+fn image(fake: &FakeRegistry, name: &str) -> Reference {
+    format!("{}/{name}", fake.host()).parse().unwrap()
+}
+
+#[test]
+fn a_policy_is_pulled_by_tag_and_by_digest() {
+    let fake = FakeRegistry::start();
+    let manifest_digest = fake.add_policy("acme/p", "v1", MODULE);
+    let door = door(&fake, None);
+    for name in ["acme/p:v1".to_owned(), format!("acme/p@{manifest_digest}"), format!("acme/p:v1@{manifest_digest}")] {
+        let pulled = wait(door.policy(&image(&fake, &name))).unwrap();
+        assert_eq!((pulled.module.as_slice(), pulled.digest.as_str()), (MODULE, manifest_digest.as_str()));
+        assert_eq!(pulled.manifest.layers.len(), 1);
+        assert_eq!(wait(door.digest(&image(&fake, &name))).unwrap().as_str(), manifest_digest);
+    }
+    let config = wait(door.manifest_with_config(&image(&fake, "acme/p:v1"))).unwrap();
+    assert_eq!((config.config.as_slice(), config.digest.as_str()), (&b"{}"[..], manifest_digest.as_str()));
+}
+
+#[test]
+fn a_digest_is_found_where_head_does_not_name_it() {
+    let fake = FakeRegistry::start();
+    let manifest_digest = fake.add_policy("p", "v1", MODULE);
+    fake.rule(|seen| if seen.method == "HEAD" { Reply::new(200, "").into() } else { Reaction::Usual });
+    assert_eq!(wait(door(&fake, None).digest(&image(&fake, "p:v1"))).unwrap().as_str(), manifest_digest);
+}
+
+#[test]
+fn what_is_pushed_can_be_pulled() {
+    let fake = FakeRegistry::start();
+    let door = door(&fake, None);
+    let image = image(&fake, "acme/p:v1");
+    let module: Vec<u8> = MODULE.iter().copied().chain((0..9 << 20).map(|n| n as u8)).collect();
+    wait(async {
+        assert_eq!(door.digest_if_any(&image).await.unwrap(), None);
+        door.push_blob(&image, &module).await.unwrap();
+        door.push_blob(&image, b"{}").await.unwrap();
+        let manifest = super::testing::policy_manifest(&module);
+        let pushed = door.push_manifest(&image, &manifest).await.unwrap();
+        assert_eq!(fake.manifest("acme/p", "v1"), None);
+        door.push_tag(&image, "v1", &manifest).await.unwrap();
+        assert_eq!(door.digest_if_any(&image).await.unwrap(), Some(pushed));
+        assert!(door.policy(&image).await.unwrap().module == module);
+    });
+    assert_eq!(fake.count("PATCH", "/blobs/uploads/"), 4);
+    let requests = fake.seen().len();
+    wait(door.push_blob(&image, &module)).unwrap();
+    assert_eq!(fake.seen().len(), requests + 1, "a blob that is there is not sent again");
+}
+
+#[test]
+fn a_registry_without_chunks_gets_blobs_whole() {
+    let fake = FakeRegistry::start();
+    fake.rule(|seen| if seen.method == "PATCH" { Reply::new(405, "").into() } else { Reaction::Usual });
+    wait(door(&fake, None).push_blob(&image(&fake, "p:v1"), MODULE)).unwrap();
+    assert_eq!(fake.blob("p", &digest(MODULE)).unwrap(), MODULE);
+}
+
+#[test]
+fn referrers_come_from_the_api_or_from_the_tag() {
+    let entry = |artifact: &str| {
+        format!(
+            r#"{{"mediaType":"m","digest":"{}","size":1,"artifactType":"{artifact}"}}"#,
+            digest(artifact.as_bytes())
+        )
+    };
+    let index = |entries: &[String]| format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
+    let subject = OciDigest::of(MODULE);
+    let fake = FakeRegistry::start();
+    let door = door(&fake, None);
+    let image = image(&fake, "p:v1");
+    let listed = |wanted: Option<&str>| -> Vec<String> {
+        let entries = wait(door.referrers(&image, &subject, wanted)).unwrap();
+        entries.into_iter().filter_map(|entry| entry.artifact_type).collect()
+    };
+    assert_eq!(listed(None), [""; 0]);
+    let both = index(&[entry("a"), entry("b")]);
+    fake.add_manifest(
+        "p",
+        &subject.as_str().replace(':', "-"),
+        "application/vnd.oci.image.index.v1+json",
+        both.as_bytes(),
+    );
+    assert_eq!((listed(None), listed(Some("b"))), (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]));
+    let (first, second) = (index(&[entry("c")]), index(&[entry("d"), entry("e")]));
+    fake.rule(move |seen| match seen.path.as_str() {
+        path if path.contains("/referrers/") && path.contains("page=2") => Reply::new(200, second.clone()).into(),
+        path if path.contains("/referrers/") => {
+            Reply::new(200, first.clone()).header("link", "</v2/p/referrers/x?page=2>; rel=\"next\"").into()
+        }
+        _ => Reaction::Usual,
+    });
+    assert_eq!(listed(None), ["c", "d", "e"]);
+}
+
+#[test]
+fn an_unknown_name_is_told_with_what_the_registry_says() {
+    let fake = FakeRegistry::start();
+    let error: RegistryError = wait(door(&fake, None).policy(&image(&fake, "acme/gone:v1"))).unwrap_err();
+    assert_eq!(error.class, Class::NotFound);
+    let host = fake.host();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot fetch the manifest of `registry://{host}/acme/gone:v1`: `{host}` answers 404 Not Found \
+             (MANIFEST_UNKNOWN: unknown to the registry)"
+        )
+    );
+    assert_eq!(fake.count("GET", "/manifests/"), 1, "404 is not asked again");
+}
+
+#[test]
+fn plain_http_is_for_listed_hosts_only() {
+    let fake = FakeRegistry::start();
+    let door = Registry::new(&RegistryOptions { time: Some(Duration::from_secs(20)), ..RegistryOptions::default() });
+    let error = wait(door.unwrap().policy(&image(&fake, "p:v1"))).unwrap_err();
+    assert_eq!(error.class, Class::Unreachable);
+    assert!(error.help.unwrap().contains("insecure_sources"), "{}", error.message);
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn tokens_are_asked_for_once_and_never_repeated_in_errors() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", MODULE);
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(r#"{{"auths":{{"{}":{{"username":"me","password":"hunter2-secret"}}}}}}"#, fake.host());
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let realm = format!("http://{}/token", fake.host());
+    fake.rule(move |seen| match seen.header("authorization") {
+        Some("Basic bWU6aHVudGVyMi1zZWNyZXQ=") if seen.path.starts_with("/token?") => {
+            Reply::new(200, r#"{"token":"issued-token","expires_in":300}"#).into()
+        }
+        Some("Bearer issued-token") => Reaction::Usual,
+        other => {
+            let said = other.unwrap_or_default().to_owned();
+            let body = format!(r#"{{"errors":[{{"code":"UNAUTHORIZED","message":"you sent {said}"}}]}}"#);
+            Reply::new(401, body)
+                .header("www-authenticate", format!("Bearer realm=\"{realm}\",service=\"fake\""))
+                .into()
+        }
+    });
+    let door = door(&fake, Some(folder.path()));
+    wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap();
+    wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap();
+    assert_eq!(fake.count("GET", "/token?scope=repository%3Aacme%2Fp%3Apull&service=fake"), 1);
+    fake.rule(|seen| {
+        let said = seen.header("authorization").unwrap_or_default().to_owned();
+        Reply::new(403, format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {said}"}}]}}"#)).into()
+    });
+    let error = wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap_err();
+    assert!(error.message.contains("you sent [secret]"), "{error}");
+    assert!(!format!("{error:?} {door:?}").contains("issued-token"), "{error}");
+}
