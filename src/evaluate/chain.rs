@@ -70,7 +70,7 @@ fn ask_step(round: &mut Round<'_>, step: &Step, request: &Request) -> (Answer, P
     let (answer, members) = match step {
         Step::Policy(used) => {
             let spec = round.policies.spec(used.policy);
-            let answer = round.ask(used, request);
+            let answer = round.ask(used, spec.compat, request);
             (answer.map(|response| deploy::post_process(response, &spec.deployment, &spec.name)), Vec::new())
         }
         Step::Group(index) => group::ask(round, round.policies.group(*index), request),

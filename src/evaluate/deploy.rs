@@ -114,6 +114,7 @@ mod tests {
             message: Some("second".into()),
             details: Some(StatusDetails {
                 causes: vec![StatusCause { message: Some("first".into()), ..Default::default() }],
+                ..Default::default()
             }),
             ..Default::default()
         };

@@ -2,10 +2,12 @@
 //! verdicts amount to. Source: `policy_group_evaluator/evaluator.rs` of policy-evaluator.
 
 use super::chain::{said, unasked};
-use super::deploy;
 use super::session::{Round, Session, guarded, refused_settings};
+use super::{compat, deploy};
 use crate::expression::{self, Failure};
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, Status, StatusCause, StatusDetails};
+use crate::model::answer::{
+    AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, Status, StatusCause, StatusDetails,
+};
 use crate::model::outcome::{PartReport, PartVerdict};
 use crate::model::request::Request;
 use crate::model::suite::{Deployment, GroupSpec, Member};
@@ -33,7 +35,7 @@ fn check_settings<'a>(round: &mut Round<'a>, group: &GroupSpec) -> Result<Vec<Op
     let mut sessions = Vec::new();
     let mut refusals = Vec::new();
     for Member { id, policy } in &group.members {
-        let mut session = round.session(policy.policy);
+        let mut session = round.session(policy.policy, group.compat);
         match guarded(|| session.validate_settings(&policy.settings)) {
             Ok(verdict) if verdict.valid => sessions.push(Some(session)),
             Ok(verdict) => {
@@ -68,7 +70,7 @@ fn evaluate<'a>(
                 round.close(session, answer)
             }
             // A member that is named twice is evaluated twice.
-            None => round.ask(used, request),
+            None => round.ask(used, group.compat, request),
         };
         let answer = answer.map(refuse_mutation);
         let heard = &mut members[index];
@@ -86,8 +88,10 @@ fn evaluate<'a>(
         Err(Failure::Member(fault)) => Err(fault),
         Err(Failure::Expression(problem)) => {
             let message = format!("error evaluating policy group expression: {}", problem.text);
+            let at_server = ServerAnswer::Rejects(message.clone());
             let help = "policy-server rejects the request with code 500";
-            Err(Fault::new(FaultKind::Expression, message).with_help(help))
+            let fault = Fault::new(FaultKind::Expression, message).with_help(help).at_server(at_server);
+            compat::answer(Err(fault), group.compat, request.uid())
         }
     }
 }
@@ -112,7 +116,7 @@ fn verdict(allowed: bool, group: &GroupSpec, request: &Request, members: &[PartR
     let denials = members.iter().filter(|member| member.verdict == PartVerdict::Deny);
     let status = || Status {
         message: Some(group.message.clone()),
-        details: Some(StatusDetails { causes: denials.map(cause).collect() }),
+        details: Some(StatusDetails { causes: denials.map(cause).collect(), ..StatusDetails::default() }),
         ..Status::default()
     };
     let status = if allowed { None } else { Some(status()) };

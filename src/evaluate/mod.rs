@@ -3,6 +3,7 @@
 
 mod applicability;
 mod chain;
+mod compat;
 mod deploy;
 mod group;
 mod rules;
@@ -108,7 +109,7 @@ pub(crate) fn settings(
     policies: &Policies<'_>,
 ) -> Evaluated<Result<SettingsVerdict, Fault>> {
     let mut round = Round::new(case, &asked.answers, policies);
-    let mut session = round.session(asked.policy.policy);
+    let mut session = round.session(asked.policy.policy, policies.spec(asked.policy.policy).compat);
     let verdict = guarded(|| session.validate_settings(&asked.policy.settings));
     let verdict = round.close(session, verdict);
     round.finish(verdict)

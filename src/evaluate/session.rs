@@ -3,14 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Evaluated, Policies};
+use super::{Evaluated, Policies, compat};
 use crate::host::Host;
 use crate::host::access::Access;
 use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
 use crate::model::hosting::{GuestLog, HostAnswers};
 use crate::model::policy::Settings;
 use crate::model::request::Request;
-use crate::model::suite::{Case, PolicyIndex, PolicyUse};
+use crate::model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 use crate::prepare::PreparedPolicy;
 use crate::runtime::{Context, GuestOutput, Instance};
 
@@ -31,19 +31,19 @@ impl<'a> Round<'a> {
     }
 
     /// A new instance of a policy, not yet started.
-    pub(super) fn session(&self, policy: PolicyIndex) -> Session<'a> {
+    pub(super) fn session(&self, policy: PolicyIndex, compat: Compat) -> Session<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
-        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref()));
+        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat));
         let mut context = Context::new(Arc::new(host), self.case.timeout);
         if let Some(clock) = self.case.clock {
             context.clock = clock;
         }
-        Session { policy, context, instance: None }
+        Session { policy, compat, context, instance: None }
     }
 
     /// Asks a policy once. The answer is the policy's own: what its deployment makes of it comes later.
-    pub(super) fn ask(&mut self, used: &PolicyUse, request: &Request) -> Answer {
-        let mut session = self.session(used.policy);
+    pub(super) fn ask(&mut self, used: &PolicyUse, compat: Compat, request: &Request) -> Answer {
+        let mut session = self.session(used.policy, compat);
         let answer = guarded(|| {
             session.check_settings(&used.settings)?;
             session.validate(request, &used.settings)
@@ -97,6 +97,7 @@ fn keep(kept: &mut Vec<u8>, more: Vec<u8>) -> bool {
 /// One instance of a policy.
 pub(super) struct Session<'a> {
     policy: &'a PreparedPolicy,
+    compat: Compat,
     context: Context,
     instance: Option<Box<dyn Instance>>,
 }
@@ -115,7 +116,8 @@ impl Session<'_> {
     }
 
     pub(super) fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
-        self.instance()?.validate(request, settings)
+        let answer = self.instance()?.validate(request, settings);
+        compat::answer(answer, self.compat, request.uid())
     }
 
     /// Settings are validated before every evaluation, as the server does.

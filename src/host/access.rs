@@ -10,6 +10,7 @@ use super::request::Request;
 use crate::model::answer::{Fault, FaultKind};
 use crate::model::hosting::{ContextAware, Grants};
 use crate::model::policy::{ContextAwareResource, Metadata};
+use crate::model::suite::Compat;
 
 /// The access rules of one policy.
 #[derive(Debug, Clone, Default)]
@@ -17,19 +18,22 @@ pub(crate) struct Access {
     grants: Grants,
     /// What the metadata declares.
     declared: BTreeSet<ContextAwareResource>,
+    /// Whether the policy may run into the rules.
+    compat: Compat,
 }
 
-/// A call that is not let through: the text for the guest, the fault for the case.
+/// A call that is not let through: the text for the guest, and the fault for the case, unless that has only the answer of
+/// the server, which leaves it to the policy.
 pub(super) struct Refusal {
     pub(super) text: String,
-    pub(super) fault: Fault,
+    pub(super) fault: Option<Box<Fault>>,
 }
 
 impl Access {
     /// The rules for a policy with this metadata.
-    pub(crate) fn new(grants: &Grants, metadata: Option<&Metadata>) -> Self {
+    pub(crate) fn new(grants: &Grants, metadata: Option<&Metadata>, compat: Compat) -> Self {
         let declared = metadata.map(|metadata| metadata.context_aware_resources.clone()).unwrap_or_default();
-        Self { grants: grants.clone(), declared }
+        Self { grants: grants.clone(), declared, compat }
     }
 
     /// The resources the policy may read.
@@ -44,7 +48,8 @@ impl Access {
 
     /// The resources a Rego policy is given. A fault where the suite has to say so first.
     pub(super) fn readable(&self) -> Result<&BTreeSet<ContextAwareResource>, Fault> {
-        if self.grants.context_aware != ContextAware::Nothing || self.declared.is_empty() {
+        let is_said = self.grants.context_aware != ContextAware::Nothing || self.compat == Compat::Server;
+        if is_said || self.declared.is_empty() {
             return Ok(self.granted());
         }
         let declared: Vec<String> =
@@ -68,7 +73,7 @@ impl Access {
         );
         let granted = if patterns.is_empty() { "nothing".to_owned() } else { patterns.join(", ") };
         let help = format!("`hostCapabilities` of the policy grants {granted}; add `{capability}` if the cluster does");
-        Err(Refusal::new(text, help))
+        Err(self.refusal(text, help))
     }
 
     /// The rule behind the reading of the payload: lists and single objects of Kubernetes, but not `can_i`.
@@ -95,14 +100,15 @@ impl Access {
         let text = format!(
             "Policy has not been granted access to Kubernetes {api_version}/{kind} resources. The violation has been reported."
         );
-        Err(Refusal::new(text, help))
+        Err(self.refusal(text, help))
     }
-}
 
-impl Refusal {
-    fn new(text: String, help: String) -> Self {
-        let fault = Fault::new(FaultKind::Host, text.clone()).with_help(help);
-        Self { text, fault }
+    fn refusal(&self, text: String, help: String) -> Refusal {
+        let fault = match self.compat {
+            Compat::Strict => Some(Box::new(Fault::new(FaultKind::Host, text.clone()).with_help(help))),
+            Compat::Server => None,
+        };
+        Refusal { text, fault }
     }
 }
 
@@ -171,7 +177,7 @@ mod tests {
 
     fn access(context_aware: ContextAware, declared: &[ContextAwareResource]) -> Access {
         let grants = Grants { context_aware, ..Grants::default() };
-        Access { grants, declared: declared.iter().cloned().collect() }
+        Access { grants, declared: declared.iter().cloned().collect(), compat: Compat::Strict }
     }
 
     #[test]
@@ -218,7 +224,7 @@ mod tests {
     fn a_capability_needs_a_pattern_that_covers_it() {
         let with = |patterns: Option<&[&str]>| {
             let host_capabilities = patterns.map(|list| list.iter().map(|it| (*it).to_owned()).collect());
-            Access::new(&Grants { host_capabilities, ..Grants::default() }, None)
+            Access::new(&Grants { host_capabilities, ..Grants::default() }, None, Compat::Strict)
         };
         for (patterns, capability, is_granted) in [
             (None, "oci/v1/verify", true),
@@ -236,8 +242,9 @@ mod tests {
             refusal.text,
             "Policy has not been granted access to the 'kubernetes/can_i' host capability. The violation has been reported."
         );
-        assert_eq!(refusal.fault.message, refusal.text);
-        assert!(refusal.fault.help.unwrap().contains("grants nothing; add `kubernetes/can_i`"));
+        let fault = refusal.fault.unwrap();
+        assert_eq!(fault.message, refusal.text);
+        assert!(fault.help.unwrap().contains("grants nothing; add `kubernetes/can_i`"));
     }
 
     #[test]
@@ -247,7 +254,8 @@ mod tests {
         let request = Request::from_recorded("KubernetesListResourceAll", &ingress).unwrap();
         let ours = [resource("networking.k8s.io/v1", "Ingress")];
         let theirs = [resource("networking.k8s.io/v1beta1", "Ingress"), resource("v1", "Pod")];
-        let help = |access: &Access| access.check_resource(&request).err().map(|refusal| refusal.fault.help.unwrap());
+        let help =
+            |access: &Access| access.check_resource(&request).err().map(|refusal| refusal.fault.unwrap().help.unwrap());
         assert_eq!(help(&access(ContextAware::Declared, &ours)), None);
         assert_eq!(help(&access(ContextAware::Listed(ours.clone().into()), &[])), None);
         for (access, advice) in [

@@ -161,7 +161,9 @@ impl Host {
             // The server refuses these too, but a policy that runs into its access rules is not set up right.
             Err(NotAsked::Refused { asked, refusal: Refusal { text, fault } }) => {
                 state.keep_call(capability, asked, AnsweredBy::AccessRules, Some(&text));
-                state.fault.get_or_insert(fault);
+                if let Some(fault) = fault {
+                    state.fault.get_or_insert(*fault);
+                }
                 Err(text)
             }
         }
@@ -430,6 +432,7 @@ mod tests {
     use crate::model::hosting::{ContextAware, Grants, Session, TableAnswer};
     use crate::model::policy::ContextAwareResource;
     use crate::model::source::{SourceFile, Spanned};
+    use crate::model::suite::Compat;
     use serde_json::json;
 
     const DIGEST: (&str, &str) = ("oci", "v1/manifest_digest");
@@ -517,7 +520,7 @@ mod tests {
     fn access_rules_come_before_everything_else_but_logging() {
         let grants = Grants { host_capabilities: Some(vec!["kubernetes/*".into()]), ..Grants::default() };
         let answers = HostAnswers { own_table: vec![entry("*", digest("x"))], ..Default::default() };
-        let host = Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let host = Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Strict));
         let call = |binding, namespace, operation, payload: &[u8]| {
             host.call(binding, namespace, operation, payload).map_err(|text| text.replace(" has not been granted", ""))
         };
@@ -584,7 +587,7 @@ mod tests {
             let run = |grants: &Grants, answer: Option<TableAnswer>| {
                 let entry = answer.map(|answer| TableEntry { capability: capability.into(), ..entry("*", answer) });
                 let answers = HostAnswers { own_table: entry.into_iter().collect(), ..Default::default() };
-                let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None));
+                let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None, Compat::Strict));
                 let (namespace, operation) = capability.split_once('/').unwrap();
                 let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
                 let (Journal { calls, unused, .. }, fault) = (host.journal(), host.fault());
@@ -652,7 +655,7 @@ mod tests {
         let nothing = HostAnswers { default_table: Vec::new().into(), default_cluster: None, ..default.clone() };
         let pod = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
         let grants = Grants { context_aware: ContextAware::Listed([pod].into()), ..Grants::default() };
-        let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None));
+        let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Strict));
         let ask = |host: &Host, operation: &str, name: &str, selector: &str| {
             let asked = json!({"api_version": "v1", "kind": "Namespace", "name": name, "disable_cache": true, "label_selector": selector});
             let reply = host.call(BINDING, "kubernetes", operation, asked.to_string().as_bytes());

@@ -196,6 +196,7 @@ impl<'a> Cases<'a> {
         let subjects = self.subjects_of(&entry, policies, mistakes);
         let Some(expect) = expect.map(Arc::new) else { return };
         subject::check_members(&expect, &subjects, policies, mistakes);
+        subject::check_faults(&expect, &subjects, policies, mistakes);
         if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
             let help = "rules that are ignored select everything";
             mistakes.add_with_help(

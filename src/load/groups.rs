@@ -52,6 +52,7 @@ fn group(
         expression: entry.expression.clone(),
         message: entry.message.clone(),
         is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+        compat: entry.compat.unwrap_or(policies.compat),
     }
 }
 

@@ -86,9 +86,9 @@ fn read_suite(
     check_versions(&written, mistakes);
     let kinds = kinds(&written, files, mistakes);
     let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
-    let mut policies = Policies::read(&written.policies, files, mistakes);
-    groups::read(&written.groups, &mut policies, files, mistakes);
     let defaults = written.defaults.unwrap_or_default();
+    let mut policies = Policies::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
+    groups::read(&written.groups, &mut policies, files, mistakes);
     let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
     cases.add_checks(&mut policies, mistakes);
     for case in &written.settings_cases {

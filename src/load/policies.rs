@@ -12,7 +12,7 @@ use crate::model::hosting::{ContextAware, Grants};
 use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
-    Check, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, SizeLimit, Step, Subject,
+    Check, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, SizeLimit, Step, Subject,
 };
 
 /// What a name of the suite stands for.
@@ -34,12 +34,19 @@ pub(crate) struct Policies {
     settings: Vec<Arc<Settings>>,
     variants: Vec<HashMap<String, Arc<Settings>>>,
     declared: usize,
+    /// `compat` of the defaults.
+    pub(crate) compat: Compat,
 }
 
 impl Policies {
-    /// Reads the policies of a suite.
-    pub(crate) fn read(written: &schema::Named<PolicyEntry>, files: &Files, mistakes: &mut Mistakes) -> Self {
-        let mut policies = Self::default();
+    /// Reads the policies of a suite. `compat` is that of the policies that do not say.
+    pub(crate) fn read(
+        written: &schema::Named<PolicyEntry>,
+        compat: Compat,
+        files: &Files,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let mut policies = Self { compat, ..Self::default() };
         for (name, entry) in &written.0 {
             policies.declare(name, entry, files, mistakes);
         }
@@ -81,6 +88,7 @@ impl Policies {
                 message: entry.message.clone(),
             },
             grants: grants(entry, mistakes),
+            compat: entry.compat.unwrap_or(self.compat),
         });
         self.settings.push(Arc::new(entry.settings.as_ref().map_or_else(Settings::new, |s| read(s, files, mistakes))));
         let variants = entry.variants.0.iter();
@@ -140,6 +148,7 @@ impl Policies {
             execution_mode: None,
             deployment: Deployment::default(),
             grants: Grants::default(),
+            compat: self.compat,
         });
         self.settings.push(Arc::default());
         self.variants.push(HashMap::new());
@@ -162,6 +171,15 @@ impl Policies {
             Step::Group(group) => self.groups[group.0].name.as_str(),
         };
         subject.steps.iter().map(name).collect::<Vec<_>>().join(" → ")
+    }
+
+    /// `server` if everything a subject asks has it.
+    pub(crate) fn compat_of(&self, subject: &Subject) -> Compat {
+        let is_strict = |step: &Step| match step {
+            Step::Policy(used) => self.specs[used.policy.0].compat == Compat::Strict,
+            Step::Group(group) => self.groups[group.0].compat == Compat::Strict,
+        };
+        if subject.steps.iter().any(is_strict) { Compat::Strict } else { Compat::Server }
     }
 
     /// The settings a policy runs with by default.

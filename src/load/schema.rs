@@ -18,7 +18,7 @@ use super::yaml::{Content, Node};
 use crate::model::answer::FaultKind;
 use crate::model::policy::ExecutionMode;
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::RulesMode;
+use crate::model::suite::{Compat, RulesMode};
 
 /// A test suite for Kubewarden policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -83,6 +83,9 @@ pub(crate) struct PolicyEntry {
     pub(crate) host_capabilities: Option<Vec<Spanned<String>>>,
     /// How a module without metadata is called.
     pub(crate) execution_mode: Option<Spanned<ExecutionMode>>,
+    /// `server`: where the policy gives no verdict, the case has the answer of policy-server, such as its rejections with
+    /// code 500. `strict`, the default: it is a fault.
+    pub(crate) compat: Option<Compat>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
 }
@@ -99,6 +102,8 @@ pub(crate) struct GroupEntry {
     pub(crate) members: Named<MemberEntry>,
     /// How the group is deployed: `monitor` lets everything pass.
     pub(crate) mode: Option<DeploymentMode>,
+    /// `server`: where a member gives no verdict, it has the answer of policy-server. `strict`, the default: it is a fault.
+    pub(crate) compat: Option<Compat>,
 }
 
 /// A policy and its settings.
@@ -193,6 +198,9 @@ pub(crate) struct DefaultsEntry {
     pub(crate) variant: Option<Data>,
     /// The object of cases that have no request of their own, inline or a path.
     pub(crate) object: Option<Data>,
+    /// Whether faults become the answers of policy-server (`server`) or stay faults (`strict`), for policies that do not
+    /// say.
+    pub(crate) compat: Option<Compat>,
     /// Who asks.
     pub(crate) user: Option<Data>,
     /// Namespace of the request.

@@ -9,7 +9,7 @@ use super::request;
 use super::schema::{Either, FileOr, MemberEntry, OneOrMany, StepEntry};
 use crate::model::policy::Settings;
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::{Expectation, PolicyIndex, PolicyUse, Step, Subject};
+use crate::model::suite::{Compat, Expectation, PolicyIndex, PolicyUse, Step, Subject};
 
 /// Most members of a group and most steps of a chain.
 pub(super) const MOST_PARTS: usize = 100;
@@ -79,6 +79,18 @@ fn second_of<'a>(written: &Written<'a>) -> Option<&'a Span> {
     let policy = written.policy.and_then(|list| Some(&list.0.first()?.span));
     let all = [policy, written.group.map(|group| &group.span), written.chain.map(|chain| &chain.span)];
     all.into_iter().flatten().nth(1)
+}
+
+/// Expected faults of subjects that have the server's answers instead.
+pub(super) fn check_faults(expect: &Expectation, subjects: &[Subject], policies: &Policies, mistakes: &mut Mistakes) {
+    let Expectation::Fault(expected) = expect else { return };
+    for subject in subjects.iter().filter(|subject| policies.compat_of(subject) == Compat::Server) {
+        let name = policies.name_of(subject);
+        let message = format!("no fault can be expected of `{name}`, which has `compat: server`");
+        let help = "expect what policy-server answers, such as `{ deny: { contains: … }, code: 500 }`, or write `compat: \
+                    strict`";
+        mistakes.add_with_help(&expected.kind.span, message, help);
+    }
 }
 
 fn read(settings: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Option<Arc<Settings>> {

@@ -36,6 +36,12 @@ pub struct AdmissionResponse {
 }
 
 impl AdmissionResponse {
+    /// A rejection by policy-server itself: code 500 and a message.
+    pub fn internal_error(uid: &str, message: String) -> Self {
+        let status = Status { message: Some(message), code: Some(500), ..Status::default() };
+        Self { uid: uid.to_owned(), status: Some(status), ..Self::default() }
+    }
+
     /// The message of the status, if any.
     pub fn message(&self) -> Option<&str> {
         self.status.as_ref()?.message.as_deref()
@@ -71,9 +77,24 @@ pub struct Status {
 /// Details of a [`Status`]. The keys are *not* camelCase: the server's type has no such renaming.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct StatusDetails {
+    /// Name of the object; only OPA policies set this and the members below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its uid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// Why the request was refused, one entry for each reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<StatusCause>,
+    /// Seconds after which it is worth trying again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<i32>,
 }
 
 /// One cause; absent members are written as `null`.
@@ -180,18 +201,37 @@ pub struct Fault {
     /// What the user can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// What policy-server answers where this happens; nothing where it would have no answer, or does not know the trouble.
+    #[serde(skip)]
+    pub at_server: Option<ServerAnswer>,
+}
+
+/// What policy-server answers to a request about which the policy gives no verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAnswer {
+    /// It rejects with code 500 and this message.
+    Rejects(String),
+    /// It allows: an unreadable result of Gatekeeper is no violation.
+    Allows,
 }
 
 impl Fault {
     /// A fault without advice.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self { kind, message: message.into(), help: None, at_server: None }
     }
 
     /// The same fault with advice.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same fault, with what policy-server makes of it.
+    #[must_use]
+    pub fn at_server(mut self, answer: ServerAnswer) -> Self {
+        self.at_server = Some(answer);
         self
     }
 }

@@ -58,6 +58,19 @@ pub struct PolicySpec {
     pub deployment: Deployment,
     /// What it may ask its host.
     pub grants: Grants,
+    /// Whether its faults stay faults.
+    pub compat: Compat,
+}
+
+/// What becomes of a fault that policy-server has an answer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// It stays a fault: neither a denial nor a pass.
+    #[default]
+    Strict,
+    /// It becomes the server's answer: a rejection with code 500, or what else the server makes of it.
+    Server,
 }
 
 /// What the cluster's configuration makes of a policy's verdict.
@@ -101,6 +114,8 @@ pub struct GroupSpec {
     pub message: String,
     /// Whether it is deployed in `monitor` mode, which lets everything pass.
     pub is_monitor: bool,
+    /// Whether faults of its members, and of its expression, stay faults.
+    pub compat: Compat,
 }
 
 /// A member of a group. How its policy is deployed elsewhere means nothing here, but for what it may ask its host.

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::model::hosting::Grants;
     use crate::model::policy::{PolicyRef, ProtocolVersion};
-    use crate::model::suite::Deployment;
+    use crate::model::suite::{Compat, Deployment};
     use crate::runtime::engine::Limits;
 
     const METADATA: &str = "rules: []\nmutating: false\nexecutionMode: wasi\n";
@@ -282,6 +282,7 @@ mod tests {
                 execution_mode: None,
                 deployment: Deployment::default(),
                 grants: Grants::default(),
+                compat: Compat::Strict,
             };
             Self { folder, spec }
         }

@@ -84,6 +84,38 @@ pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances)
     }
 }
 
+/// What the server, which has no limits but the deadline, sees of an error of wasmtime.
+pub(super) enum Seen {
+    /// The deadline passed.
+    Deadline,
+    /// The call failed.
+    Failure,
+}
+
+/// How a call would have ended in the server. Nothing for what it does not know: limits, memory that is refused, and
+/// imports that are used wrongly, which end more than the call there.
+pub(super) fn seen_by_server(error: &wasmtime::Error, circumstances: &Circumstances) -> Option<Seen> {
+    match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
+        (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => Some(Seen::Deadline),
+        (Some(Stop::Limit(_) | Stop::Misuse(_)), _) => None,
+        _ if circumstances.refused_memory.is_some() => None,
+        _ => Some(Seen::Failure),
+    }
+}
+
+/// An error with its causes, as the server writes it: the way of the `anyhow` crate, without a backtrace of the host.
+pub(super) fn in_detail(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    match causes.as_slice() {
+        [] => error.to_string(),
+        [cause] => format!("{error}\n\nCaused by:\n    {cause}"),
+        causes => {
+            let numbered = causes.iter().enumerate().map(|(number, cause)| format!("\n   {number:>2}: {cause}"));
+            format!("{error}\n\nCaused by:{}", numbered.collect::<String>())
+        }
+    }
+}
+
 /// The same fault when it happened while the instance was being started: trapping is then a failure to start.
 pub(super) fn while_starting(fault: Fault, phase: &str) -> Fault {
     match fault.kind {

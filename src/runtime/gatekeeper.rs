@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::engine::{Engine, Module};
 use super::link::LinkError;
 use super::rego::{RegoInstance, RegoModule, inventory};
+use super::response::internal_error;
 use super::{Context, Guest, GuestOutput, Instance, rego};
 use crate::host::Host;
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status};
+use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict, Status};
 use crate::model::policy::{ExecutionMode, Settings};
 use crate::model::request::Request;
 
@@ -52,7 +53,8 @@ impl Instance for GatekeeperInstance {
         let data = inventory::of_gatekeeper(&self.host)?;
         if let Request::Raw(_) = request {
             return Err(Fault::new(FaultKind::Guest, NO_RAW_REQUESTS)
-                .with_help("policy-server answers this with an internal error; use mode `opa` for raw policies"));
+                .with_help("policy-server answers this with an internal error; use mode `opa` for raw policies")
+                .at_server(internal_error(&NO_RAW_REQUESTS)));
         }
         let input = json!({"parameters": settings, "review": request.to_json()});
         let result = self.rego.evaluate(&input, &data)?;
@@ -80,7 +82,8 @@ fn interpret(result: &Value, request: &Request) -> Answer {
             rego::shape(value)
         );
         return Err(Fault::new(FaultKind::InvalidResponse, message)
-            .with_help("build the module with the set of violations as its first entry point: `-e policy/violation`"));
+            .with_help("build the module with the set of violations as its first entry point: `-e policy/violation`")
+            .at_server(ServerAnswer::Allows));
     };
     let messages: Vec<_> = violations.iter().filter_map(|violation| violation.msg.as_deref()).collect();
     let status = Status { message: Some(messages.join(", ")), ..Status::default() };

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::engine::{Engine, Module};
 use super::link::LinkError;
 use super::rego::{RegoInstance, RegoModule, inventory};
+use super::response::internal_error;
 use super::{Context, Guest, GuestOutput, Instance, rego};
 use crate::host::Host;
 use crate::model::answer::{
@@ -72,13 +73,15 @@ fn interpret(result: &Value, request: &Request) -> Answer {
             "the entry point is {} instead of an object with a member `response`; policy-server answers this with an \
              internal error",
             rego::shape(rego::entry_point_value(result))
-        )));
+        )).at_server(internal_error(&NOT_A_RESPONSE)));
     };
     let response = Response::deserialize(response).map_err(|error| {
-        Fault::new(FaultKind::InvalidResponse, error.to_string()).with_help(
-            "the member `response` of the entry point is not an AdmissionResponse (`uid` and `allowed` are required); \
-             policy-server answers this with an internal error",
-        )
+        Fault::new(FaultKind::InvalidResponse, error.to_string())
+            .with_help(
+                "the member `response` of the entry point is not an AdmissionResponse (`uid` and `allowed` are \
+                 required); policy-server answers this with an internal error",
+            )
+            .at_server(internal_error(&error))
     })?;
     Ok(response.for_request(request))
 }
@@ -119,7 +122,7 @@ enum Success {
     Failure,
 }
 
-/// The reason words of Kubernetes.
+/// The reason words of Kubernetes that the server knows, in its order.
 #[derive(Debug, Clone, Copy, Deserialize)]
 enum Reason {
     #[serde(rename = "")]
@@ -132,7 +135,6 @@ enum Reason {
     Gone,
     Invalid,
     ServerTimeout,
-    StoreReadError,
     Timeout,
     TooManyRequests,
     BadRequest,
@@ -154,17 +156,40 @@ impl Reason {
     }
 }
 
+/// The members are not camelCase, and `causes` is required.
 #[derive(Deserialize)]
 struct Details {
-    #[serde(default)]
+    name: Option<String>,
+    group: Option<String>,
+    kind: Option<String>,
+    uid: Option<String>,
     causes: Vec<Cause>,
+    retry_after_seconds: Option<i32>,
 }
 
 #[derive(Deserialize)]
 struct Cause {
-    reason: Option<String>,
+    reason: Option<CauseReason>,
     message: Option<String>,
     field: Option<String>,
+}
+
+/// The cause words of Kubernetes that the server knows, in its order.
+#[derive(Debug, Clone, Copy, Deserialize)]
+enum CauseReason {
+    FieldValueNotFound,
+    FieldValueRequired,
+    FieldValueDuplicate,
+    FieldValueInvalid,
+    FieldValueNotSupported,
+    FieldValueForbidden,
+    FieldValueTooLong,
+    FieldValueTooMany,
+    InternalError,
+    FieldValueTypeInvalid,
+    UnexpectedServerResponse,
+    FieldManagerConflict,
+    ResourceVersionTooLarge,
 }
 
 impl Response {
@@ -199,8 +224,13 @@ impl From<ResponseStatus> for Status {
 
 impl From<Details> for StatusDetails {
     fn from(details: Details) -> Self {
-        let cause = |Cause { reason, message, field }| StatusCause { reason, message, field };
-        Self { causes: details.causes.into_iter().map(cause).collect() }
+        let Details { name, group, kind, uid, causes, retry_after_seconds } = details;
+        let cause = |Cause { reason, message, field }| StatusCause {
+            reason: reason.map(|reason| format!("{reason:?}")),
+            message,
+            field,
+        };
+        Self { name, group, kind, uid, causes: causes.into_iter().map(cause).collect(), retry_after_seconds }
     }
 }
 
@@ -221,12 +251,13 @@ mod tests {
         let answer = responded(json!({
             "uid": "ignored", "allowed": false, "unknown": 1, "patchType": "JSONPatch", "patch": "W10=",
             "status": {"status": "Failure", "message": "m", "reason": "NotFound", "code": 404,
-                       "details": {"causes": [{"message": "c"}]}},
+                       "details": {"causes": [{"message": "c", "reason": "FieldValueInvalid"}], "name": "n",
+                                   "retry_after_seconds": 3, "retryAfterSeconds": 4}},
             "auditAnnotations": {"a": "1"}, "warnings": ["w"]
         }));
         assert_eq!(
             serde_json::to_string(&answer.unwrap()).unwrap(),
-            r#"{"uid":"u1","allowed":false,"patchType":"JSONPatch","patch":"W10=","status":{"status":"Failure","message":"m","reason":"NotFound","details":{"causes":[{"reason":null,"message":"c","field":null}]},"code":404},"auditAnnotations":{"a":"1"},"warnings":["w"]}"#
+            r#"{"uid":"u1","allowed":false,"patchType":"JSONPatch","patch":"W10=","status":{"status":"Failure","message":"m","reason":"NotFound","details":{"name":"n","causes":[{"reason":"FieldValueInvalid","message":"c","field":null}],"retry_after_seconds":3},"code":404},"auditAnnotations":{"a":"1"},"warnings":["w"]}"#
         );
     }
 
@@ -252,6 +283,12 @@ mod tests {
             (json!({"uid": "u", "allowed": true, "patchType": "Merge"}), "unknown variant `Merge`"),
             (json!({"uid": "u", "allowed": true, "status": {"reason": "Whim"}}), "unknown variant `Whim`"),
             (json!({"uid": "u", "allowed": true, "status": {"code": 70000}}), "expected u16"),
+            (json!({"uid": "u", "allowed": true, "status": {"reason": "StoreReadError"}}), "unknown variant"),
+            (json!({"uid": "u", "allowed": true, "status": {"details": {}}}), "missing field `causes`"),
+            (
+                json!({"uid": "u", "allowed": true, "status": {"details": {"causes": [{"reason": "x"}]}}}),
+                "unknown variant",
+            ),
         ] {
             let fault = responded(response).unwrap_err();
             assert_eq!(fault.kind, FaultKind::InvalidResponse);

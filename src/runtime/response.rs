@@ -3,10 +3,14 @@
 //!
 //! Post-processing (monitor mode, forbidden mutations, custom messages) comes later and elsewhere.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status, ValidationResponse};
+use crate::model::answer::{
+    AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict, Status, ValidationResponse,
+};
 use crate::model::policy::Settings;
 use crate::model::request::Request;
 use crate::patch;
@@ -42,21 +46,32 @@ pub(super) fn settings_verdict(reply: &[u8]) -> Result<SettingsVerdict, Fault> {
     read(reply, "settings validation response")
 }
 
-/// Reads the reply to `validate` and makes the server's response of it.
-pub(super) fn answer(reply: &[u8], request: &Request) -> Answer {
-    read(reply, "validation response").map(|response| admission_response(response, request))
+/// Reads the reply to `validate` and makes the server's response of it. `problem` is what the server says before the
+/// parser's text when it cannot.
+pub(super) fn answer(reply: &[u8], request: &Request, problem: &str) -> Answer {
+    read_or(reply, "validation response", problem).map(|response| admission_response(response, request))
 }
 
 /// Reads any reply; `what` says what it ought to be.
 pub(super) fn read<T: DeserializeOwned>(reply: &[u8], what: &str) -> Result<T, Fault> {
+    read_or(reply, what, "").map_err(|fault| Fault { at_server: None, ..fault })
+}
+
+/// Reads any reply where `problem` is what the server says before the parser's text when it cannot.
+pub(super) fn read_or<T: DeserializeOwned>(reply: &[u8], what: &str, problem: &str) -> Result<T, Fault> {
     serde_json::from_slice(reply).map_err(|error| {
         let message = if reply.is_empty() {
             format!("the policy's reply is empty instead of a {what}: {error}")
         } else {
             format!("the policy's reply is not a {what}: {error}; it begins with `{}`", quoted(reply))
         };
-        Fault::new(FaultKind::InvalidResponse, message)
+        Fault::new(FaultKind::InvalidResponse, message).at_server(internal_error(&format_args!("{problem}: {error}")))
     })
+}
+
+/// The server's rejection for what it takes for an internal error.
+pub(super) fn internal_error(text: &dyn fmt::Display) -> ServerAnswer {
+    ServerAnswer::Rejects(format!("internal server error: {text}"))
 }
 
 fn quoted(reply: &[u8]) -> String {
@@ -100,7 +115,7 @@ mod tests {
     }
 
     fn answered(reply: Value, request: &Request) -> Value {
-        serde_json::to_value(answer(reply.to_string().as_bytes(), request).unwrap()).unwrap()
+        serde_json::to_value(answer(reply.to_string().as_bytes(), request, "").unwrap()).unwrap()
     }
 
     fn patch_text(original: Value, mutated: Value) -> Option<String> {
@@ -125,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_bare_acceptance_still_has_both_nulls() {
-        let answer = answer(br#"{"accepted":true}"#, &raw(json!({"uid": "u1"}))).unwrap();
+        let answer = answer(br#"{"accepted":true}"#, &raw(json!({"uid": "u1"})), "").unwrap();
         assert_eq!(
             serde_json::to_string(&answer).unwrap(),
             r#"{"uid":"u1","allowed":true,"auditAnnotations":null,"warnings":null}"#
@@ -250,15 +265,17 @@ mod tests {
             (br#"{"accepted":true} trailing"#, "trailing characters"),
             (b"\xff", "it begins with"),
         ] {
-            let fault = answer(reply, &raw(json!({}))).unwrap_err();
+            let fault = answer(reply, &raw(json!({})), "unreadable").unwrap_err();
             assert_eq!(fault.kind, FaultKind::InvalidResponse);
             assert!(fault.message.contains(expected), "{}", fault.message);
+            let Some(ServerAnswer::Rejects(text)) = fault.at_server else { panic!("the server rejects") };
+            assert!(text.starts_with("internal server error: unreadable: "), "{text}");
         }
     }
 
     #[test]
     fn a_long_reply_is_not_quoted_whole() {
-        let fault = answer("é".repeat(10_000).as_bytes(), &raw(json!({}))).unwrap_err();
+        let fault = answer("é".repeat(10_000).as_bytes(), &raw(json!({})), "").unwrap_err();
         assert!(fault.message.contains(&"é".repeat(QUOTED)));
         assert!(!fault.message.contains(&"é".repeat(QUOTED + 1)));
     }

@@ -17,11 +17,11 @@ use wasmtime::{Caller, InstancePre, Linker, Store, TypedFunc, ValType};
 use wasmtime_wasi::I32Exit;
 
 use super::engine::{Engine, Limits, Module, ticks};
-use super::fault::{self, Circumstances};
+use super::fault::{self, Circumstances, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
 use super::{Context, Guest, GuestOutput, Instance, default_clock, memory, response, wasi_ctx};
-use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
+use crate::model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use crate::model::policy::{ExecutionMode, ProtocolVersion, Settings};
 use crate::model::request::Request;
 
@@ -29,6 +29,9 @@ const MODE: ExecutionMode = ExecutionMode::KubewardenWapc;
 
 /// Function of reactors that prepares them. The server does not call it, so it only stands in for an absent `_start`.
 const INITIALIZE: &str = "_initialize";
+
+/// The server's own words for a deadline that passed.
+const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
 
 /// Deadline for asking the protocol version; starting a large Go module takes a while on a busy machine.
 const PROTOCOL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -159,13 +162,14 @@ impl WapcInstance {
         if let Some(fault) = fault {
             return Err(fault);
         }
+        let at_server = response::internal_error(&error);
         let text = match error {
             WapcError::GuestCallFailure(text) => text,
             error => error.to_string(),
         };
         Err(match circumstances.refused_memory {
             Some(refused) => refused.fault(&format!("it reported: {text}")),
-            None => Fault::new(FaultKind::Guest, text),
+            None => Fault::new(FaultKind::Guest, text).at_server(at_server),
         })
     }
 }
@@ -184,7 +188,7 @@ impl Instance for WapcInstance {
 
     fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
         let reply = self.call("validate", &response::payload(request, settings))?;
-        response::answer(&reply, request)
+        response::answer(&reply, request, "invalid response from policy")
     }
 
     fn output(&self) -> GuestOutput {
@@ -276,7 +280,17 @@ impl WebAssemblyEngineProvider for Provider {
                 *self.ending.borrow_mut() = Ending { fault: None, circumstances };
                 Ok(code)
             }
-            Err(error) => self.fail(fault::from_error(&error, &circumstances)),
+            Err(error) => {
+                let fault = fault::from_error(&error, &circumstances);
+                self.fail(match fault::seen_by_server(&error, &circumstances) {
+                    Some(Seen::Deadline) => fault.at_server(ServerAnswer::Rejects(OUT_OF_TIME.into())),
+                    // The server hands on the outermost text, which is where it happened, and not what.
+                    Some(Seen::Failure) => {
+                        fault.at_server(response::internal_error(&WapcError::GuestCallFailure(error.to_string())))
+                    }
+                    None => fault,
+                })
+            }
         }
     }
 

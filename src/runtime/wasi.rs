@@ -13,7 +13,7 @@ use super::fault;
 use super::link::{self, LinkError, NOTHING};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Surroundings, lock};
 use super::{Context, Guest, GuestOutput, Instance, default_clock, response, wasi_ctx};
-use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
+use crate::model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use crate::model::policy::{ExecutionMode, Settings};
 use crate::model::request::Request;
 
@@ -80,6 +80,13 @@ enum Ended {
     Badly(i32, String),
 }
 
+/// A run that was ended.
+struct Broken {
+    fault: Fault,
+    /// Whether the server would have seen the same, and answered with what is on stderr.
+    is_known_to_server: bool,
+}
+
 impl WasiInstance {
     fn run(&mut self, command: &str, stdin: Vec<u8>) -> Result<Ended, Fault> {
         let mut sandbox = Sandbox::new(&self.surroundings, &self.guest.limits, &["policy.wasm", command]);
@@ -90,10 +97,23 @@ impl WasiInstance {
         let streams = std::mem::take(&mut *lock(&streams));
         self.output.stderr.extend_from_slice(&streams.stderr);
         self.output.is_truncated |= streams.is_truncated;
-        match ended? {
+        let stderr = String::from_utf8_lossy(&streams.stderr).trim().to_owned();
+        // The server reads stderr first, however the run ended.
+        let unreadable = not_a_text("stderr", &streams.stderr);
+        let told = unreadable.clone().unwrap_or_else(|| stderr.clone());
+        let ended = ended.map_err(|Broken { fault, is_known_to_server }| {
+            if is_known_to_server { fault.at_server(ServerAnswer::Rejects(told.clone())) } else { fault }
+        })?;
+        if let Some(text) = unreadable {
+            let fault =
+                Fault::new(FaultKind::InvalidResponse, format!("what the policy wrote to stderr is no text: {text}"));
+            return Err(fault
+                .with_help("policy-server cannot read it either, and rejects the request, whatever the policy answered")
+                .at_server(ServerAnswer::Rejects(told)));
+        }
+        match ended {
             (0, _) => Ok(Ended::Well(streams.stdout)),
             (code, refused_memory) => {
-                let stderr = String::from_utf8_lossy(&streams.stderr).trim().to_owned();
                 match refused_memory {
                     Some(refused) => {
                         // The first line says it all; what Go adds is a page about its threads.
@@ -107,14 +127,15 @@ impl WasiInstance {
     }
 
     /// Runs the program to its end. Gives its exit code, and the memory it was refused.
-    fn run_in(&self, sandbox: Sandbox) -> Result<(i32, Option<fault::RefusedMemory>), Fault> {
+    fn run_in(&self, sandbox: Sandbox) -> Result<(i32, Option<fault::RefusedMemory>), Broken> {
         let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox });
         store.limiter(|state| &mut state.sandbox);
         store.set_epoch_deadline(ticks(self.surroundings.timeout));
         let instantiated = self.guest.pre.instantiate(&mut store);
         let instance = instantiated.map_err(|error| {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
-            fault::while_starting(fault, "the policy could not be instantiated")
+            let fault = fault::while_starting(fault, "the policy could not be instantiated");
+            Broken { fault, is_known_to_server: false }
         })?;
         let outcome = instance.get_typed_func::<(), ()>(&mut store, START).and_then(|start| start.call(&mut store, ()));
         let circumstances = store.data().sandbox.circumstances();
@@ -122,7 +143,10 @@ impl WasiInstance {
             Ok(()) => Ok((0, circumstances.refused_memory)),
             Err(error) => match error.downcast_ref() {
                 Some(I32Exit(code)) => Ok((*code, circumstances.refused_memory)),
-                None => Err(fault::from_error(&error, &circumstances)),
+                None => Err(Broken {
+                    fault: fault::from_error(&error, &circumstances),
+                    is_known_to_server: fault::seen_by_server(&error, &circumstances).is_some(),
+                }),
             },
         }
     }
@@ -138,18 +162,31 @@ impl Instance for WasiInstance {
 
     fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
         match self.run("validate", response::payload(request, settings))? {
-            Ended::Well(reply) => response::answer(&reply, request),
-            Ended::Badly(code, stderr) if stderr.is_empty() => {
-                let message = format!("the policy exited with code {code} and wrote nothing to stderr");
-                Err(Fault::new(FaultKind::Guest, message))
+            Ended::Well(reply) => response::answer(&reply, request, "Cannot deserialize policy validation response")
+                .map_err(|fault| match not_a_text("stdout", &reply) {
+                    Some(text) => fault.at_server(ServerAnswer::Rejects(text)),
+                    None => fault,
+                }),
+            Ended::Badly(code, stderr) => {
+                let message = match stderr.as_str() {
+                    "" => format!("the policy exited with code {code} and wrote nothing to stderr"),
+                    _ => stderr.clone(),
+                };
+                Err(Fault::new(FaultKind::Guest, message).at_server(ServerAnswer::Rejects(stderr)))
             }
-            Ended::Badly(_, stderr) => Err(Fault::new(FaultKind::Guest, stderr)),
         }
     }
 
     fn output(&self) -> GuestOutput {
         self.output.clone()
     }
+}
+
+/// The server's own words for a stream that is no text.
+fn not_a_text(stream: &str, bytes: &[u8]) -> Option<String> {
+    let error = std::str::from_utf8(bytes).err()?;
+    let error = format!("Cannot convert buffer to UTF8 string: {error}");
+    Some(format!("{stream} pipe conversion error: {error}"))
 }
 
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {

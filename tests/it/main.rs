@@ -5,6 +5,7 @@
 mod action;
 mod annotate;
 mod architecture;
+mod compat;
 mod docs;
 mod exit_codes;
 mod failures;

@@ -17,9 +17,10 @@ use crate::model::answer::{Fault, FaultKind};
 use crate::model::policy::ExecutionMode;
 use crate::runtime::default_clock;
 use crate::runtime::engine::{Engine, Limits, Module, ticks};
-use crate::runtime::fault::{self, Stop};
+use crate::runtime::fault::{self, Circumstances, Seen, Stop};
 use crate::runtime::link::{self, LinkError, Signature};
 use crate::runtime::memory;
+use crate::runtime::response::internal_error;
 use crate::runtime::sandbox::{NoHost, Sandbox, Sandboxed, Surroundings};
 
 /// Pages of the memory a module gets; it grows it as it likes, up to the limit.
@@ -27,6 +28,9 @@ const MEMORY_PAGES: u32 = 5;
 
 /// The entry point that is evaluated, whatever its name: the first one given to `opa build`.
 const ENTRY_POINT: i32 = 0;
+
+/// The server's own words for a deadline that passed.
+const OUT_OF_TIME: &str = "guest code interrupted, execution deadline exceeded";
 
 const I32: ValType = ValType::I32;
 
@@ -156,7 +160,39 @@ impl Abi {
         self.store.data_mut().sandbox.begin_call();
         self.store.set_epoch_deadline(ticks(self.timeout));
         let result = self.exports.evaluate(&mut self.store, self.base, input, data);
-        result.map_err(|error| fault::from_error(&error, &self.store.data().sandbox.circumstances()))
+        result.map_err(|failed| failed.fault(&self.store.data().sandbox.circumstances()))
+    }
+}
+
+/// An error of one step of an evaluation.
+struct Failed {
+    error: wasmtime::Error,
+    /// What the server says before the text of its engine.
+    prefix: &'static str,
+    /// Whether the server tells a deadline apart in this step.
+    knows_deadlines: bool,
+}
+
+impl Failed {
+    /// A step that the server takes on its way through the evaluation.
+    fn step(prefix: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
+        move |error| Self { error, prefix, knows_deadlines: true }
+    }
+
+    /// A step that hands over a document.
+    fn transfer(prefix: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
+        move |error| Self { error, prefix, knows_deadlines: false }
+    }
+
+    fn fault(&self, circumstances: &Circumstances) -> Fault {
+        let fault = fault::from_error(&self.error, circumstances);
+        match fault::seen_by_server(&self.error, circumstances) {
+            None => fault,
+            Some(Seen::Deadline) if self.knows_deadlines => fault.at_server(internal_error(&OUT_OF_TIME)),
+            Some(_) => {
+                fault.at_server(internal_error(&format_args!("{}: {}", self.prefix, fault::in_detail(&self.error))))
+            }
+        }
     }
 }
 
@@ -212,17 +248,27 @@ impl Exports {
         Ok((self, base, wanted))
     }
 
-    fn evaluate(&self, store: &mut Store<State>, base: i32, input: &Json, data: &Json) -> wasmtime::Result<String> {
-        self.heap_ptr_set.call(&mut *store, base)?;
-        let data = self.load(store, data)?;
-        let input = self.load(store, input)?;
-        let ctx = self.ctx_new.call(&mut *store, ())?;
-        self.ctx_set_input.call(&mut *store, (ctx, input))?;
-        self.ctx_set_data.call(&mut *store, (ctx, data))?;
-        self.ctx_set_entrypoint.call(&mut *store, (ctx, ENTRY_POINT))?;
-        self.eval.call(&mut *store, ctx)?;
-        let result = self.ctx_get_result.call(&mut *store, ctx)?;
-        self.dump(store, result)
+    /// The prefixes of errors are those of policy-evaluator 1.36 (`burrego/src/policy.rs`, `stack_helper.rs`).
+    fn evaluate(&self, store: &mut Store<State>, base: i32, input: &Json, data: &Json) -> Result<String, Failed> {
+        const LOAD: &str = "Rego wasm error: Cannot get memory address";
+        const HEAP: &str = "wasm engine error: error invoking opa_heap_ptr_set function";
+        const CONTEXT: &str = "wasm engine error: error invoking opa_eval_ctx_new function";
+        const INPUT: &str = "wasm engine error: error invoking opa_eval_ctx_set_input function";
+        const DATA: &str = "wasm engine error: error invoking opa_eval_ctx_set_data function";
+        const ENTRY: &str = "wasm engine error: error invoking opa_eval_ctx_set_entrypoint function";
+        const EVAL: &str = "wasm engine error: error invoking opa_eval function";
+        const RESULT: &str = "wasm engine error: error invoking opa_eval_ctx_get_result function";
+        const DUMP: &str = "wasm engine error: cannot invoke opa_json_dump function";
+        self.heap_ptr_set.call(&mut *store, base).map_err(Failed::step(HEAP))?;
+        let data = self.load(store, data).map_err(Failed::transfer(LOAD))?;
+        let input = self.load(store, input).map_err(Failed::transfer(LOAD))?;
+        let ctx = self.ctx_new.call(&mut *store, ()).map_err(Failed::step(CONTEXT))?;
+        self.ctx_set_input.call(&mut *store, (ctx, input)).map_err(Failed::step(INPUT))?;
+        self.ctx_set_data.call(&mut *store, (ctx, data)).map_err(Failed::step(DATA))?;
+        self.ctx_set_entrypoint.call(&mut *store, (ctx, ENTRY_POINT)).map_err(Failed::step(ENTRY))?;
+        self.eval.call(&mut *store, ctx).map_err(Failed::step(EVAL))?;
+        let result = self.ctx_get_result.call(&mut *store, ctx).map_err(Failed::step(RESULT))?;
+        self.dump(store, result).map_err(Failed::transfer(DUMP))
     }
 
     fn load(&self, store: &mut Store<State>, document: &Json) -> wasmtime::Result<i32> {

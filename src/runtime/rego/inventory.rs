@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::host::Host;
-use crate::model::answer::{Fault, FaultKind};
+use crate::model::answer::{Fault, FaultKind, ServerAnswer};
 use crate::model::policy::ContextAwareResource;
 
 /// Objects of one resource.
@@ -120,8 +120,9 @@ fn not_answered(text: &str) -> Fault {
 
 /// There is no data, so the policy is not asked.
 fn failed(text: String) -> Fault {
-    Fault::new(FaultKind::Host, text)
+    Fault::new(FaultKind::Host, text.clone())
         .with_help("policy-server cannot gather the data of the policy either, and rejects the request with code 500")
+        .at_server(ServerAnswer::Rejects(text))
 }
 
 #[cfg(test)]
@@ -133,6 +134,7 @@ mod tests {
     use crate::model::cluster::ClusterKind;
     use crate::model::hosting::{AnsweredBy, ContextAware, Grants, HostAnswers, TableAnswer, TableEntry};
     use crate::model::source::{SourceFile, Span, Spanned};
+    use crate::model::suite::Compat;
 
     const DEPLOYMENT: (&str, &str) = ("apps/v1", "Deployment");
     const NAMESPACE: (&str, &str) = ("v1", "Namespace");
@@ -164,7 +166,7 @@ mod tests {
         };
         let granted = lists.iter().map(|(kind, _)| resource(*kind)).collect();
         let grants = Grants { context_aware: ContextAware::Listed(granted), host_capabilities: Some(Vec::new()) };
-        Host::new(Arc::new(answers)).with_access(Access::new(&grants, None))
+        Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Strict))
     }
 
     fn object(kind: (&str, &str), metadata: Value) -> Value {
@@ -296,13 +298,15 @@ mod tests {
     fn a_grant_that_nobody_decided_about_is_a_fault() {
         let metadata = "rules: []\nmutating: false\ncontextAwareResources: [{ apiVersion: v1, kind: Pod }]\n";
         let metadata = serde_saphyr::from_str(metadata).unwrap();
-        let gather = |context_aware| {
+        let gather = |context_aware, compat| {
             let grants = Grants { context_aware, ..Grants::default() };
-            of_gatekeeper(&Host::new(Arc::default()).with_access(Access::new(&grants, Some(&metadata))))
+            of_gatekeeper(&Host::new(Arc::default()).with_access(Access::new(&grants, Some(&metadata), compat)))
         };
-        let fault = gather(ContextAware::Nothing).unwrap_err();
+        let fault = gather(ContextAware::Nothing, Compat::Strict).unwrap_err();
         assert_eq!(fault.message, "the metadata declares that the policy reads v1/Pod, but nothing is granted");
-        assert_eq!(gather(ContextAware::Listed([].into())).unwrap(), json!({}), "the suite says: nothing");
-        assert!(gather(ContextAware::Declared).unwrap_err().message.contains("has no answer"));
+        let nothing = ContextAware::Listed([].into());
+        assert_eq!(gather(nothing, Compat::Strict).unwrap(), json!({}), "the suite says: nothing");
+        assert_eq!(gather(ContextAware::Nothing, Compat::Server).unwrap(), json!({}), "the server asks nobody");
+        assert!(gather(ContextAware::Declared, Compat::Strict).unwrap_err().message.contains("has no answer"));
     }
 }

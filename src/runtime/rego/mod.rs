@@ -53,7 +53,7 @@ impl RegoInstance {
     /// Evaluates the first entry point; gives the document of its results.
     pub(super) fn evaluate(&mut self, input: &Value, data: &Value) -> Result<Value, Fault> {
         let result = self.0.evaluate(input, data)?;
-        response::read(result.as_bytes(), "result document")
+        response::read_or(result.as_bytes(), "result document", "cannot convert data read from memory into utf8 String")
     }
 }
 

@@ -84,6 +84,51 @@ pub(crate) fn failing_when_asked(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// A waPC guest that takes all settings, and does this when it is asked for a verdict. `body` leaves the result of the call;
+/// it has `$respond` and `$fail`, and at 1024 the text `bad thing`.
+pub(crate) fn wapc_when_asked(body: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (import "wapc" "__guest_error" (func $fail (param i32 i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 0) "{{\22valid\22:true}}")
+          (data (i32.const 1024) "bad thing")
+          (func (export "__guest_call") (param $operation_len i32) (param i32) (result i32)
+            (if (i32.eq (local.get $operation_len) (i32.const {settings_len})) (then
+              (call $respond (i32.const 0) (i32.const 14))
+              (return (i32.const 1))))
+            {body}))"#,
+        settings_len = "validate_settings".len(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// The same in WASI. `body` has `$print` and `$exit`, and at 1024 the text `bad thing` with the end of a line.
+pub(crate) fn wasi_when_asked(body: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+          (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 512) "{{\22valid\22:true}}")
+          (data (i32.const 1024) "bad thing\n")
+          (func $print (param $fd i32) (param $address i32) (param $len i32)
+            (i32.store (i32.const 0) (local.get $address))
+            (i32.store (i32.const 4) (local.get $len))
+            (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
+          (func (export "_start")
+            (drop (call $sizes (i32.const 16) (i32.const 20)))
+            (if (i32.eq (i32.load (i32.const 20)) (i32.const {settings_len})) (then
+              (call $print (i32.const 1) (i32.const 512) (i32.const 14))
+              (return)))
+            {body}))"#,
+        settings_len = "policy.wasm validate-settings ".len(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
