@@ -1,14 +1,16 @@
-//! Whether anybody would be asked about a request at all, as far as metadata can tell.
+//! Whether anybody would be asked about a request at all, as far as manifests and metadata can tell.
 
+use super::scope::{self, Standing};
 use super::{Policies, rules};
+use crate::model::cluster::Cluster;
 use crate::model::policy::PolicyType;
 use crate::model::request::{AdmissionRequest, Request};
 use crate::model::suite::{Expectation, PolicyIndex, RequestCase, RulesMode, Step};
 
 /// Whether a policy would be asked about a request at all.
 pub(crate) enum Applicability {
-    /// It is asked, or nothing says that it is not.
-    Asked,
+    /// It is asked, or nothing says that it is not; the remarks say what could not be decided.
+    Asked(Vec<String>),
     /// It is not, for this reason.
     NotAsked(String),
 }
@@ -18,7 +20,7 @@ pub(crate) fn applicability(asked: &RequestCase, policies: &Policies<'_>) -> App
     let mut reasons = Vec::new();
     for step in &asked.subject.steps {
         match of_step(step, asked, &asked.request, policies) {
-            Applicability::Asked => return Applicability::Asked,
+            asked @ Applicability::Asked(_) => return asked,
             Applicability::NotAsked(reason) => reasons.push(reason),
         }
     }
@@ -31,14 +33,26 @@ pub(super) fn of_step(step: &Step, asked: &RequestCase, request: &Request, polic
         return Applicability::NotAsked(reason);
     }
     let is_held = asked.rules != RulesMode::Ignore || matches!(*asked.expect, Expectation::NotApplicable);
-    let Request::Admission(request) = request else { return Applicability::Asked };
+    let Request::Admission(request) = request else { return Applicability::Asked(Vec::new()) };
     if !is_held {
-        return Applicability::Asked;
+        return Applicability::Asked(Vec::new());
     }
-    match step {
-        Step::Policy(used) => of_metadata(&[used.policy], request, policies),
-        // The metadata of a member says what it wants to see, and a group is deployed where that happens.
-        Step::Group(_) => of_metadata(&policies.suite.policies_of(step), request, policies),
+    let deployment = match step {
+        Step::Policy(used) => &policies.spec(used.policy).deployment,
+        Step::Group(group) => &policies.group(*group).deployment,
+    };
+    // Without a manifest the metadata of a member says what it wants to see: a group is deployed where that happens.
+    let Some(scope) = &deployment.scope else {
+        return of_metadata(&policies.suite.policies_of(step), request, policies);
+    };
+    let clusters = [&asked.answers.own_cluster, &asked.answers.default_cluster];
+    let clusters: Vec<&Cluster> = clusters.into_iter().flatten().map(|cluster| &**cluster).collect();
+    match scope::standing(scope, request, &clusters) {
+        Standing::Excluded(reason) => Applicability::NotAsked(reason),
+        Standing::Selected(remarks) => {
+            let name = policies.suite.name_of(step);
+            Applicability::Asked(remarks.into_iter().map(|remark| format!("`{name}`: {remark}")).collect())
+        }
     }
 }
 
@@ -50,13 +64,13 @@ fn of_metadata(wanted: &[PolicyIndex], request: &AdmissionRequest, policies: &Po
             Some(metadata) if metadata.policy_type == PolicyType::Kubernetes => {
                 all_rules.extend(metadata.rules.iter().cloned());
             }
-            _ => return Applicability::Asked,
+            _ => return Applicability::Asked(Vec::new()),
         }
     }
     if rules::selects(&all_rules, request) {
-        return Applicability::Asked;
+        return Applicability::Asked(Vec::new());
     }
-    Applicability::NotAsked(rules::explain(&all_rules, request))
+    Applicability::NotAsked(rules::explain(&all_rules, request, "the metadata"))
 }
 
 /// Raw policies are asked by programs of their own, never by the API server.

@@ -20,7 +20,8 @@ pub(super) fn ask(
     match asked.subject.steps.as_slice() {
         [step] => match applicability::of_step(step, asked, sent, round.policies) {
             Applicability::NotAsked(reason) => (Err(NotAsked(reason)), Vec::new()),
-            Applicability::Asked => {
+            Applicability::Asked(remarks) => {
+                round.remark(remarks);
                 let (answer, part) = ask_step(round, step, sent);
                 (Ok(answer), vec![part])
             }
@@ -46,13 +47,16 @@ fn ask_each(
             parts.push(unasked(name, PartVerdict::NotAsked));
             continue;
         }
-        if let Applicability::NotAsked(reason) = applicability::of_step(step, asked, &chain.current, round.policies) {
-            parts.push(unasked(name, PartVerdict::NotApplicable(reason.clone())));
-            passed_over.push(format!("`{name}`: {reason}"));
-            if asked.rules == RulesMode::Skip {
-                continue;
+        match applicability::of_step(step, asked, &chain.current, round.policies) {
+            Applicability::Asked(remarks) => round.remark(remarks),
+            Applicability::NotAsked(reason) => {
+                parts.push(unasked(name, PartVerdict::NotApplicable(reason.clone())));
+                passed_over.push(format!("`{name}`: {reason}"));
+                if asked.rules == RulesMode::Skip {
+                    continue;
+                }
+                return (Err(NotAsked(passed_over.join("; "))), parts);
             }
-            return (Err(NotAsked(passed_over.join("; "))), parts);
         }
         let (answer, part) = ask_step(round, step, &chain.current);
         parts.push(part);

@@ -6,8 +6,10 @@
 use crate::model::answer::{AdmissionResponse, Status, StatusCause};
 use crate::model::suite::Deployment;
 
-/// The response as the server sends it. `policy_id` is the name under which the policy is deployed.
-pub(crate) fn post_process(response: AdmissionResponse, deployment: &Deployment, policy_id: &str) -> AdmissionResponse {
+/// The response as the server sends it. `name` is that of the policy, which is deployed under it unless the deployment says
+/// otherwise.
+pub(crate) fn post_process(response: AdmissionResponse, deployment: &Deployment, name: &str) -> AdmissionResponse {
+    let policy_id = deployment.id.as_deref().unwrap_or(name);
     if deployment.is_monitor {
         // What is allowed and has no patch is beyond the two other steps.
         return let_pass(response);
@@ -79,11 +81,18 @@ mod tests {
     }
 
     #[test]
+    fn a_deployment_may_have_another_name() {
+        let deployment = Deployment { allowed_to_mutate: false, id: Some("deployed".into()), ..Default::default() };
+        let message = processed(full(true), &deployment)["status"]["message"].clone();
+        assert!(message.as_str().unwrap().starts_with("Request rejected by policy deployed. "), "{message}");
+    }
+
+    #[test]
     fn monitor_lets_everything_pass() {
         let wanted = json!({"uid": "u1", "allowed": true, "auditAnnotations": {"a": "b"}, "warnings": ["w"]});
         for allowed_to_mutate in [true, false] {
             for message in [None, Some("ask us".to_owned())] {
-                let deployment = Deployment { is_monitor: true, allowed_to_mutate, message };
+                let deployment = Deployment { is_monitor: true, allowed_to_mutate, message, ..Default::default() };
                 assert_eq!(processed(full(false), &deployment), wanted, "{deployment:?}");
                 assert_eq!(processed(full(true), &deployment), wanted, "{deployment:?}");
             }

@@ -10,7 +10,7 @@ use crate::model::answer::{
 };
 use crate::model::outcome::{PartReport, PartVerdict};
 use crate::model::request::Request;
-use crate::model::suite::{Deployment, GroupSpec, Member};
+use crate::model::suite::{GroupSpec, Member};
 
 /// The server's own words for a member that mutates.
 const MUTATION: &str = "mutation is not allowed inside of policy group";
@@ -40,8 +40,8 @@ fn check_settings<'a>(round: &mut Round<'a>, group: &GroupSpec) -> Result<Vec<Op
             Ok(verdict) if verdict.valid => sessions.push(Some(session)),
             Ok(verdict) => {
                 let reason = verdict.message.unwrap_or_else(|| "no message".into());
-                refusals
-                    .push(format!("{}/{id}: settings not valid: Policy settings are invalid: {reason}", group.name));
+                let group = group.deployment.id.as_ref().unwrap_or(&group.name);
+                refusals.push(format!("{group}/{id}: settings not valid: Policy settings are invalid: {reason}"));
                 round.close(session, Ok(()))?;
             }
             Err(fault) => {
@@ -125,6 +125,5 @@ fn verdict(allowed: bool, group: &GroupSpec, request: &Request, members: &[PartR
 
 /// A group is deployed in a mode, and never allowed to mutate; its message is in the response already.
 fn deployed(response: AdmissionResponse, group: &GroupSpec) -> AdmissionResponse {
-    let deployment = Deployment { is_monitor: group.is_monitor, allowed_to_mutate: false, message: None };
-    deploy::post_process(response, &deployment, &group.name)
+    deploy::post_process(response, &group.deployment, &group.name)
 }

@@ -7,6 +7,7 @@ mod compat;
 mod deploy;
 mod group;
 mod rules;
+mod scope;
 mod session;
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Which requests the rules of a policy's metadata select, as the API server would decide it.
 //!
-//! Only the rules are looked at: selectors, match conditions and the API server's own exemptions belong to the
-//! deployment, and metadata has no scope. Source: `rules.Matcher` of k8s.io/apiserver.
+//! Only the rules are looked at: selectors and match conditions belong to the deployment, and metadata has no scope. Source: `rules.Matcher` of k8s.io/apiserver.
 
 use crate::model::policy::{Rule, RuleOperation};
 use crate::model::request::AdmissionRequest;
@@ -46,11 +45,11 @@ fn operation_word(operation: RuleOperation) -> &'static str {
     }
 }
 
-/// One line on why no rule selects the request.
-pub(crate) fn explain(rules: &[Rule], request: &AdmissionRequest) -> String {
+/// One line on why no rule selects the request. `origin` is where the rules are from: `the metadata`.
+pub(crate) fn explain(rules: &[Rule], request: &AdmissionRequest, origin: &str) -> String {
     let asked = asked_by(request);
     if rules.is_empty() {
-        return format!("the metadata has no rules; the request is {asked}");
+        return format!("{origin} has no rules; the request is {asked}");
     }
     let mut wanted: Vec<String> = rules.iter().take(MOST_RULES).map(wanted_by).collect();
     if rules.len() > MOST_RULES {
@@ -170,7 +169,7 @@ mod tests {
     fn an_empty_subresource_is_none() {
         let request = AdmissionRequest { sub_resource: Some(String::new()), ..request("v1 pods CREATE") };
         assert!(selects(&[rule("core v1 pods *")], &request));
-        assert!(explain(&[], &request).ends_with("the request is CREATE of pods (v1)"));
+        assert!(explain(&[], &request, "the metadata").ends_with("the request is CREATE of pods (v1)"));
     }
 
     #[test]
@@ -206,7 +205,7 @@ mod tests {
             ),
         ] {
             let rules: Vec<Rule> = rules.iter().map(|text| rule(text)).collect();
-            assert_eq!(explain(&rules, &request(asked)), wanted);
+            assert_eq!(explain(&rules, &request(asked), "the metadata"), wanted);
         }
     }
 }

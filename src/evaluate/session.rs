@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Evaluated, Policies, compat};
 use crate::host::Host;
@@ -14,6 +15,9 @@ use crate::model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 use crate::prepare::PreparedPolicy;
 use crate::runtime::{Context, GuestOutput, Instance};
 
+/// policy-server's own default for an evaluation.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Most bytes kept of what all instances of a case write to one of their streams.
 const MOST_OUTPUT: usize = 1024 * 1024;
 
@@ -23,18 +27,26 @@ pub(super) struct Round<'a> {
     case: &'a Case,
     host: Host,
     output: GuestOutput,
+    remarks: Vec<String>,
 }
 
 impl<'a> Round<'a> {
     pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
-        Self { policies, case, host: Host::new(Arc::clone(answers)), output: GuestOutput::default() }
+        Self {
+            policies,
+            case,
+            host: Host::new(Arc::clone(answers)),
+            output: GuestOutput::default(),
+            remarks: Vec::new(),
+        }
     }
 
     /// A new instance of a policy, not yet started.
     pub(super) fn session(&self, policy: PolicyIndex, compat: Compat) -> Session<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
         let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat));
-        let mut context = Context::new(Arc::new(host), self.case.timeout);
+        let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let mut context = Context::new(Arc::new(host), timeout);
         if let Some(clock) = self.case.clock {
             context.clock = clock;
         }
@@ -64,6 +76,11 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Remarks for the report of the case.
+    pub(super) fn remark(&mut self, remarks: Vec<String>) {
+        self.remarks.extend(remarks);
+    }
+
     /// How many host calls were made so far.
     pub(super) fn number_of_calls(&self) -> usize {
         self.host.calls_after(0).len()
@@ -77,6 +94,7 @@ impl<'a> Round<'a> {
     /// The end of the round.
     pub(super) fn finish<T>(self, answer: T) -> Evaluated<T> {
         let mut journal = self.host.journal();
+        journal.warnings.extend(self.remarks);
         let log = GuestLog {
             lines: std::mem::take(&mut journal.log_lines),
             stdout: String::from_utf8_lossy(&self.output.stdout).into_owned(),

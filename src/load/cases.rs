@@ -27,9 +27,6 @@ use crate::model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
 };
 
-/// policy-server's own default for an evaluation.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Longest deadline a case may ask for: a run must end.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -118,7 +115,7 @@ impl<'a> Cases<'a> {
                 skip: None,
                 is_only: false,
                 xfail: None,
-                timeout: DEFAULT_TIMEOUT,
+                timeout: None,
                 clock: None,
                 body: CaseBody::Check { policy: index, check },
             };
@@ -362,22 +359,22 @@ impl<'a> Cases<'a> {
     }
 }
 
-fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Duration {
-    let Some(written) = written else { return DEFAULT_TIMEOUT };
+fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Option<Duration> {
+    let written = written?;
     match humantime::parse_duration(&written.value) {
         Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
             let longest = LONGEST_TIMEOUT.as_secs();
             mistakes.add(&written.span, format!("a deadline is longer than nothing and at most {longest}s"));
-            DEFAULT_TIMEOUT
+            None
         }
-        Ok(timeout) => timeout,
+        Ok(timeout) => Some(timeout),
         Err(_) => {
             mistakes.add_with_help(
                 &written.span,
                 format!("`{}` is no duration", written.value),
                 "durations are written with their unit: `200ms`, `2s`",
             );
-            DEFAULT_TIMEOUT
+            None
         }
     }
 }

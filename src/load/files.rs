@@ -97,6 +97,12 @@ impl Files {
         Ok(real)
     }
 
+    /// The file at an absolute path, if it is there and lies inside the repository.
+    pub(crate) fn within(&self, path: &Path) -> Option<PathBuf> {
+        let real = path.is_absolute().then(|| path.canonicalize().ok()).flatten()?;
+        (real.starts_with(&self.root) && real.is_file()).then_some(real)
+    }
+
     /// The files a path or glob names, sorted; at least one.
     pub(crate) fn glob(&self, named: &Spanned<String>) -> Result<Vec<PathBuf>, Mistake> {
         let written = &named.value;
@@ -261,6 +267,19 @@ mod tests {
         assert_eq!(files.shown(&path), "shared.yaml");
         assert_eq!(files.glob(&named("*.yaml")).unwrap().len(), 2);
         assert_eq!(files.document(&named("pod.yaml")).unwrap(), serde_json::json!({"kind": "Pod"}));
+    }
+
+    #[test]
+    fn absolute_paths_are_those_of_the_repository() {
+        let (folder, files) = repository();
+        let root = folder.path().canonicalize().unwrap();
+        assert_eq!(files.within(&root.join("shared.yaml")), Some(root.join("shared.yaml")));
+        assert_eq!(files.within(&root.join("tests/../shared.yaml")), Some(root.join("shared.yaml")));
+        for path in
+            [root.join("none.yaml"), root.join("tests"), root.join("../x"), "shared.yaml".into(), "/etc/passwd".into()]
+        {
+            assert_eq!(files.within(&path), None, "{}", path.display());
+        }
     }
 
     #[test]

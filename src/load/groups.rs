@@ -7,7 +7,7 @@ use super::schema::{DeploymentMode, GroupEntry, Named};
 use super::subject::{MOST_PARTS, policy_use};
 use crate::expression::{self, Problem};
 use crate::model::source::{Span, Spanned};
-use crate::model::suite::{GroupSpec, Member};
+use crate::model::suite::{Deployment, GroupSpec, Member};
 
 /// Reads the groups of a suite into `policies`.
 pub(super) fn read(written: &Named<GroupEntry>, policies: &mut Policies, files: &Files, mistakes: &mut Mistakes) {
@@ -51,7 +51,11 @@ fn group(
         members,
         expression: entry.expression.clone(),
         message: entry.message.clone(),
-        is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+        deployment: Deployment {
+            is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+            allowed_to_mutate: false,
+            ..Deployment::default()
+        },
         compat: entry.compat.unwrap_or(policies.compat),
     }
 }

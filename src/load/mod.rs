@@ -12,6 +12,7 @@ mod fixture;
 mod groups;
 mod json;
 mod kinds;
+mod manifest;
 mod mistake;
 mod policies;
 mod read;

@@ -1,18 +1,21 @@
 //! `policies:` become policy specifications; their settings and static checks.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::Files;
-use super::mistake::{Mistake, Mistakes, nearest};
-use super::request;
+use super::manifest::{self, Deployed, DeployedGroup, DeployedModule, DeployedPolicy};
+use super::mistake::{Mistake, Mistakes, nearest, suggestion};
 use super::schema::{self, CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
+use super::{groups, request};
 use crate::host;
 use crate::model::hosting::{ContextAware, Grants};
 use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
-    Check, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, SizeLimit, Step, Subject,
+    Check, Compat, Deployment, GroupIndex, GroupSpec, Member, PolicyIndex, PolicySpec, PolicyUse, SizeLimit, Step,
+    Subject,
 };
 
 /// What a name of the suite stands for.
@@ -50,54 +53,119 @@ impl Policies {
         for (name, entry) in &written.0 {
             policies.declare(name, entry, files, mistakes);
         }
-        policies.declared = policies.specs.len();
         policies
     }
 
-    /// Whether this is the name of a policy of the suite.
+    /// Whether this is the name of a policy of the suite, or of a group of its manifests.
     pub(crate) fn is_declared(&self, name: &str) -> bool {
-        self.specs[..self.declared].iter().any(|spec| spec.name == name)
+        let mut names = self.specs.iter().map(|spec| &spec.name).chain(self.groups.iter().map(|group| &group.name));
+        names.any(|known| known == name)
     }
 
     fn declare(&mut self, name: &Spanned<String>, entry: &PolicyEntry, files: &Files, mistakes: &mut Mistakes) {
-        let index = PolicyIndex(self.specs.len());
-        let mut path = |named: &Option<Spanned<String>>| {
-            let named = named.as_ref()?;
-            let path = files.resolve(named).map_err(|mistake| mistakes.push(mistake)).ok()?;
-            Some(Spanned::new(path, named.span.clone()))
+        let deployed = match &entry.manifest {
+            None => as_written(name, entry, files, mistakes),
+            Some(manifest) => {
+                refuse_beside_manifest(entry, mistakes);
+                match manifest::read_manifest(manifest, files, mistakes) {
+                    None => Source::unknown(&name.span),
+                    Some(Deployed::Group(group)) => return self.declare_group(name, entry, *group, files, mistakes),
+                    Some(Deployed::Policy(policy)) => {
+                        for (member, _) in &entry.modules.0 {
+                            let help = "one policy has one module: write `uri:`";
+                            mistakes.add_with_help(&member.span, "`modules` needs the manifest of a group", help);
+                        }
+                        let DeployedPolicy { module, deployment } = *policy;
+                        Source::deployed(module, deployment, entry.uri.as_ref(), files, mistakes)
+                    }
+                }
+            }
         };
-        let (metadata, usage) = (path(&entry.metadata), path(&entry.usage));
-        if let (Some(usage), None) = (&entry.usage, &entry.metadata) {
-            mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", "it becomes an annotation of the metadata");
-        }
-        let uri = policy_ref(&entry.uri, files).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            PolicyRef::File(entry.uri.value.clone().into())
-        });
-        self.specs.push(PolicySpec {
-            name: name.value.clone(),
-            span: name.span.clone(),
-            uri_text: uri_text(&uri, files),
-            uri: Spanned::new(uri, entry.uri.span.clone()),
-            metadata,
-            usage,
-            execution_mode: entry.execution_mode.clone(),
-            deployment: Deployment {
-                is_monitor: entry.mode == Some(DeploymentMode::Monitor),
-                allowed_to_mutate: entry.allowed_to_mutate.unwrap_or(true),
-                message: entry.message.clone(),
-            },
-            grants: grants(entry, mistakes),
-            compat: entry.compat.unwrap_or(self.compat),
-        });
-        self.settings.push(Arc::new(entry.settings.as_ref().map_or_else(Settings::new, |s| read(s, files, mistakes))));
+        let index = self.push(name.clone(), deployed, Some(entry), files, mistakes);
+        self.declared += 1;
         let variants = entry.variants.0.iter();
         let variants = variants.map(|(name, source)| (name.value.clone(), Arc::new(read(source, files, mistakes))));
-        self.variants.push(variants.collect());
+        self.variants[index.0] = variants.collect();
         if let Some(check) = &entry.check {
             let checks = checks(check, mistakes).into_iter().map(|check| (index, check));
             self.checks.extend(checks);
         }
+    }
+
+    /// A group of a manifest: its members become policies of their own, `group/member`.
+    fn declare_group(
+        &mut self,
+        name: &Spanned<String>,
+        entry: &PolicyEntry,
+        group: DeployedGroup,
+        files: &Files,
+        mistakes: &mut Mistakes,
+    ) {
+        refuse_for_group(name, entry, mistakes);
+        let ids: Vec<&Spanned<String>> = group.members.iter().map(|(id, _)| id).collect();
+        groups::check_ids(&ids, &group.expression.span, mistakes);
+        groups::check_expression(&group.expression, &ids, mistakes);
+        for (wanted, _) in entry.modules.0.iter().filter(|(wanted, _)| !ids.iter().any(|id| id.value == wanted.value)) {
+            let known: Vec<&str> = ids.iter().map(|id| id.value.as_str()).collect();
+            let message = format!("the group has no member `{}`", wanted.value);
+            mistakes.add_with_help(&wanted.span, message, suggestion(&wanted.value, &known));
+        }
+        let mut members = Vec::new();
+        for (id, module) in group.members {
+            let own = entry.modules.0.iter().find(|(member, _)| member.value == id.value).map(|(_, uri)| uri);
+            let settings = Arc::new(module.settings.clone());
+            let deployment = Deployment { timeout: module.timeout, ..Deployment::default() };
+            let source = Source::deployed(module, deployment, own, files, mistakes);
+            let member = Spanned::new(format!("{}/{}", name.value, id.value), name.span.clone());
+            let policy = self.push(member, source, None, files, mistakes);
+            members.push(Member { id: id.value, policy: PolicyUse { policy, settings } });
+        }
+        self.groups.push(GroupSpec {
+            name: name.value.clone(),
+            span: name.span.clone(),
+            members,
+            expression: group.expression,
+            message: group.message,
+            deployment: group.deployment,
+            compat: entry.compat.unwrap_or(self.compat),
+        });
+    }
+
+    /// Adds a policy; `entry` says what there is beside its source.
+    fn push(
+        &mut self,
+        name: Spanned<String>,
+        source: Source,
+        entry: Option<&PolicyEntry>,
+        files: &Files,
+        mistakes: &mut Mistakes,
+    ) -> PolicyIndex {
+        let mut path = |named: Option<&Spanned<String>>| {
+            let named = named?;
+            let path = files.resolve(named).map_err(|mistake| mistakes.push(mistake)).ok()?;
+            Some(Spanned::new(path, named.span.clone()))
+        };
+        let metadata = path(entry.and_then(|entry| entry.metadata.as_ref()));
+        let usage = path(entry.and_then(|entry| entry.usage.as_ref()));
+        if let Some(PolicyEntry { usage: Some(usage), metadata: None, .. }) = entry {
+            mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", "it becomes an annotation of the metadata");
+        }
+        let host_capabilities = entry.and_then(|entry| host_capabilities(entry.host_capabilities.as_ref()?, mistakes));
+        self.specs.push(PolicySpec {
+            name: name.value,
+            span: name.span,
+            uri_text: uri_text(&source.uri.value, files),
+            uri: source.uri,
+            metadata,
+            usage,
+            execution_mode: entry.and_then(|entry| entry.execution_mode.clone()),
+            deployment: source.deployment,
+            grants: Grants { host_capabilities, context_aware: source.context_aware },
+            compat: entry.and_then(|entry| entry.compat).unwrap_or(self.compat),
+        });
+        self.settings.push(Arc::new(source.settings));
+        self.variants.push(HashMap::new());
+        PolicyIndex(self.specs.len() - 1)
     }
 
     /// What a case means that names nothing: the only policy or group there is.
@@ -138,21 +206,8 @@ impl Policies {
             return Err(Mistake::new(&named.span, format!("unknown policy `{}`", named.value)).with_help(help));
         }
         let uri = policy_ref(named, files)?;
-        self.specs.push(PolicySpec {
-            name: named.value.clone(),
-            span: named.span.clone(),
-            uri_text: uri_text(&uri, files),
-            uri: Spanned::new(uri, named.span.clone()),
-            metadata: None,
-            usage: None,
-            execution_mode: None,
-            deployment: Deployment::default(),
-            grants: Grants::default(),
-            compat: self.compat,
-        });
-        self.settings.push(Arc::default());
-        self.variants.push(HashMap::new());
-        Ok(Named::Policy(PolicyIndex(self.specs.len() - 1)))
+        let source = Source { uri: Spanned::new(uri, named.span.clone()), ..Source::unknown(&named.span) };
+        Ok(Named::Policy(self.push(named.clone(), source, None, files, &mut Mistakes::default())))
     }
 
     /// A policy that must be one: no group.
@@ -222,17 +277,139 @@ fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake
     files.resolve(uri).map(PolicyRef::File)
 }
 
-/// What the policy may ask. The texts about patterns are policy-server's.
-fn grants(entry: &PolicyEntry, mistakes: &mut Mistakes) -> Grants {
-    let host_capabilities = entry.host_capabilities.as_ref().map(|patterns| {
-        for pattern in patterns {
-            if let Err(message) = host::check_pattern(&pattern.value) {
-                mistakes.add(&pattern.span, message);
-            }
+/// What is known of a policy before its entry has its say.
+struct Source {
+    uri: Spanned<PolicyRef>,
+    settings: Settings,
+    deployment: Deployment,
+    context_aware: ContextAware,
+}
+
+impl Source {
+    /// A policy without settings and grants; also one whose entry is a mistake, so that cases can still name it.
+    fn unknown(span: &Span) -> Self {
+        Self {
+            uri: Spanned::new(PolicyRef::File(PathBuf::new()), span.clone()),
+            settings: Settings::new(),
+            deployment: Deployment::default(),
+            context_aware: ContextAware::Nothing,
         }
-        patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect()
-    });
-    let context_aware = match &entry.context_aware {
+    }
+
+    /// A policy of a manifest; `own` takes the place of its module.
+    fn deployed(
+        module: DeployedModule,
+        deployment: Deployment,
+        own: Option<&Spanned<String>>,
+        files: &Files,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let (uri, found) = match own {
+            Some(uri) => (uri, policy_ref(uri, files)),
+            None => (&module.uri, module_ref(&module.uri, files)),
+        };
+        let uri = Spanned::new(known(found, mistakes), uri.span.clone());
+        Self { uri, settings: module.settings, deployment, context_aware: module.context_aware }
+    }
+}
+
+/// The place of a module; where it is a mistake, some place.
+fn known(found: Result<PolicyRef, Mistake>, mistakes: &mut Mistakes) -> PolicyRef {
+    found.unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        PolicyRef::File(PathBuf::new())
+    })
+}
+
+/// A policy whose deployment is in the suite.
+fn as_written(name: &Spanned<String>, entry: &PolicyEntry, files: &Files, mistakes: &mut Mistakes) -> Source {
+    for (member, _) in &entry.modules.0 {
+        mistakes.add(&member.span, "`modules` needs the manifest of a group");
+    }
+    let settings = entry.settings.as_ref().map_or_else(Settings::new, |source| read(source, files, mistakes));
+    let deployment = Deployment {
+        is_monitor: entry.mode.as_ref().is_some_and(|mode| mode.value == DeploymentMode::Monitor),
+        allowed_to_mutate: entry.allowed_to_mutate.as_ref().is_none_or(|allowed| allowed.value),
+        message: entry.message.as_ref().map(|message| message.value.clone()),
+        ..Deployment::default()
+    };
+    let context_aware = context_aware(entry.context_aware.as_ref().map(|granted| &granted.value));
+    let uri = match &entry.uri {
+        Some(uri) => Spanned::new(known(policy_ref(uri, files), mistakes), uri.span.clone()),
+        None => {
+            let help = "name its module with `uri:`, or the resource that deploys it with `manifest:`";
+            mistakes.add_with_help(&name.span, format!("`{}` has neither `uri` nor `manifest`", name.value), help);
+            Source::unknown(&name.span).uri
+        }
+    };
+    Source { uri, settings, deployment, context_aware }
+}
+
+/// What a manifest says cannot be said again.
+fn refuse_beside_manifest(entry: &PolicyEntry, mistakes: &mut Mistakes) {
+    for (key, span) in [
+        ("settings", entry.settings.as_ref().map(FileOr::span)),
+        ("mode", entry.mode.as_ref().map(|key| &key.span)),
+        ("allowedToMutate", entry.allowed_to_mutate.as_ref().map(|key| &key.span)),
+        ("message", entry.message.as_ref().map(|key| &key.span)),
+        ("contextAware", entry.context_aware.as_ref().map(|key| &key.span)),
+    ] {
+        if let Some(span) = span {
+            let help = "change it there, or leave `manifest` out";
+            mistakes.add_with_help(span, format!("`{key}` comes from the manifest"), help);
+        }
+    }
+}
+
+/// What is about one module means nothing for several.
+fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mistakes: &mut Mistakes) {
+    if let Some(uri) = &entry.uri {
+        let help = "name the modules of its members: `modules: { member: policy.wasm }`";
+        mistakes.add_with_help(&uri.span, format!("`{}` is a group and has several modules", name.value), help);
+    }
+    let first_capability = entry.host_capabilities.as_ref().and_then(|patterns| Some(&patterns.first()?.span));
+    for (key, span) in [
+        ("metadata", entry.metadata.as_ref().map(|key| &key.span)),
+        ("usage", entry.usage.as_ref().map(|key| &key.span)),
+        ("variants", entry.variants.0.first().map(|(name, _)| &name.span)),
+        ("hostCapabilities", first_capability),
+        ("executionMode", entry.execution_mode.as_ref().map(|key| &key.span)),
+        ("check", entry.check.as_ref().map(|_| &name.span)),
+    ] {
+        if let Some(span) = span {
+            mistakes.add(span, format!("`{key}` means nothing for a group"));
+        }
+    }
+}
+
+/// The module of a manifest. A file is one of the machine that is deployed to, unless it is in the repository.
+fn module_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake> {
+    let own = "to run a module of the repository, name it beside the manifest: `uri:`, for a group `modules:`";
+    let Some(path) = uri.value.strip_prefix("file://") else {
+        return policy_ref(uri, files)
+            .map_err(|mistake| if mistake.help.is_some() { mistake } else { mistake.with_help(own.to_owned()) });
+    };
+    match files.within(Path::new(path)) {
+        Some(path) => Ok(PolicyRef::File(path)),
+        None => {
+            Err(Mistake::new(&uri.span, format!("`{}` is no file of the repository", uri.value))
+                .with_help(own.to_owned()))
+        }
+    }
+}
+
+/// The patterns of capabilities a policy may use. The texts about patterns are policy-server's.
+fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> Option<Vec<String>> {
+    for pattern in patterns {
+        if let Err(message) = host::check_pattern(&pattern.value) {
+            mistakes.add(&pattern.span, message);
+        }
+    }
+    Some(patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect())
+}
+
+fn context_aware(written: Option<&ContextAwareEntry>) -> ContextAware {
+    match written {
         None => ContextAware::Nothing,
         Some(ContextAwareEntry::Declared(false)) => ContextAware::Listed(BTreeSet::new()),
         Some(ContextAwareEntry::Declared(true)) => ContextAware::Declared,
@@ -243,8 +420,7 @@ fn grants(entry: &PolicyEntry, mistakes: &mut Mistakes) -> Grants {
             });
             ContextAware::Listed(resources.collect())
         }
-    };
-    Grants { host_capabilities, context_aware }
+    }
 }
 
 /// The URI in reports: from the root of the repository, so that it is the same on every machine.
@@ -305,7 +481,10 @@ mod tests {
         let file = Arc::new(crate::model::source::SourceFile { path: "suite.yml".into(), text });
         let mut mistakes = Mistakes::default();
         let entry = super::super::read::read::<PolicyEntry>(&super::super::yaml::parse(&file).unwrap(), &mut mistakes);
-        let grants = entry.map(|entry| grants(&entry, &mut mistakes));
+        let grants = entry.map(|entry| Grants {
+            host_capabilities: entry.host_capabilities.as_ref().and_then(|it| host_capabilities(it, &mut mistakes)),
+            context_aware: context_aware(entry.context_aware.as_ref().map(|granted| &granted.value)),
+        });
         let line = |it: Mistake| format!("{}:{} {}", it.span.line, it.span.column, it.message);
         (grants, mistakes.into_sorted().into_iter().map(line).collect())
     }

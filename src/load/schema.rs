@@ -59,9 +59,16 @@ pub(crate) struct SuiteFile {
 /// A policy under test.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["uri"] }, { "required": ["manifest"] }]))]
 pub(crate) struct PolicyEntry {
-    /// Where the module is: a path or a file:// URI.
-    pub(crate) uri: Spanned<String>,
+    /// Where the module is: a path or a file:// URI. Beside `manifest` it takes the place of the module there.
+    pub(crate) uri: Option<Spanned<String>>,
+    /// Manifest of an AdmissionPolicy, ClusterAdmissionPolicy, AdmissionPolicyGroup or ClusterAdmissionPolicyGroup: a path,
+    /// and behind `#` its name if the file has several.
+    pub(crate) manifest: Option<Spanned<String>>,
+    /// Modules that take the place of those of a group's members, by member.
+    #[serde(default)]
+    pub(crate) modules: Named<Spanned<String>>,
     /// metadata.yml to annotate the module with, in memory.
     pub(crate) metadata: Option<Spanned<String>>,
     /// Text file for the usage annotation, usually README.md.
@@ -72,13 +79,13 @@ pub(crate) struct PolicyEntry {
     #[serde(default)]
     pub(crate) variants: Named<FileOr>,
     /// How the policy is deployed: `monitor` lets everything pass.
-    pub(crate) mode: Option<DeploymentMode>,
+    pub(crate) mode: Option<Spanned<DeploymentMode>>,
     /// Whether its mutations are let through; true by default.
-    pub(crate) allowed_to_mutate: Option<bool>,
+    pub(crate) allowed_to_mutate: Option<Spanned<bool>>,
     /// Message that replaces the policy's own when it rejects.
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<Spanned<String>>,
     /// Kubernetes resources the policy may read: `true` for those its metadata declares, or a list. None by default.
-    pub(crate) context_aware: Option<ContextAwareEntry>,
+    pub(crate) context_aware: Option<Spanned<ContextAwareEntry>>,
     /// Patterns of host capabilities the policy may use, such as "oci/*"; all of them by default.
     pub(crate) host_capabilities: Option<Vec<Spanned<String>>>,
     /// How a module without metadata is called.

@@ -9,6 +9,7 @@ pub mod inspection;
 pub mod outcome;
 pub mod policy;
 pub mod request;
+pub mod scope;
 pub mod signature;
 pub mod source;
 pub mod suite;

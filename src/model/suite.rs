@@ -12,6 +12,7 @@ use super::answer::FaultKind;
 use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
+use super::scope::Scope;
 use super::source::{SourceFile, Span, Spanned};
 
 /// One suite file, ready to run.
@@ -82,11 +83,17 @@ pub struct Deployment {
     pub allowed_to_mutate: bool,
     /// Message that replaces the policy's own when it rejects.
     pub message: Option<String>,
+    /// Name under which it is deployed, where that is not its name in the suite.
+    pub id: Option<String>,
+    /// Which requests the cluster sends to it; what its metadata wants where nothing says.
+    pub scope: Option<Scope>,
+    /// Deadline of its evaluations, for cases that have none of their own.
+    pub timeout: Option<Duration>,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { is_monitor: false, allowed_to_mutate: true, message: None }
+        Self { is_monitor: false, allowed_to_mutate: true, message: None, id: None, scope: None, timeout: None }
     }
 }
 
@@ -112,8 +119,8 @@ pub struct GroupSpec {
     pub expression: Spanned<String>,
     /// Message of a rejection.
     pub message: String,
-    /// Whether it is deployed in `monitor` mode, which lets everything pass.
-    pub is_monitor: bool,
+    /// How its verdict is treated. It is never allowed to mutate, and its message is no replacement.
+    pub deployment: Deployment,
     /// Whether faults of its members, and of its expression, stay faults.
     pub compat: Compat,
 }
@@ -194,8 +201,8 @@ pub struct Case {
     pub is_only: bool,
     /// Why it is known to fail.
     pub xfail: Option<Spanned<String>>,
-    /// Deadline of each call into the policy.
-    pub timeout: Duration,
+    /// Deadline of each call into a policy, where the suite gives one.
+    pub timeout: Option<Duration>,
     /// What the policy takes for the present time; a fixed one where the suite says nothing.
     pub clock: Option<jiff::Timestamp>,
     /// What is done and what is expected.

@@ -101,7 +101,7 @@ fn run_unasked(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
     let request = Some(evaluate::as_it_is_taken(asked, policies));
     let judgement = match evaluate::applicability(asked, policies) {
         Applicability::NotAsked(_) => Judgement::Holds,
-        Applicability::Asked => {
+        Applicability::Asked(_) => {
             let needed = policies.suite.policies_for(case);
             let has_rules = needed.iter().all(|policy| policies.prepared(*policy).metadata.is_some());
             Judgement::Mismatches(vec![Mismatch {

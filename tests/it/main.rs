@@ -13,6 +13,7 @@ mod github;
 mod groups;
 mod hostile;
 mod inspect;
+mod manifests;
 mod reports;
 mod schema;
 mod selection;

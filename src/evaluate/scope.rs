@@ -1,0 +1,312 @@
+//! Whether a deployed policy is asked about a request, as the API server decides it: rules, namespace selector, object
+//! selector. Sources: `rules.Matcher`, `namespace.Matcher` and `object.Matcher` of k8s.io/apiserver.
+//!
+//! Conditions in CEL are not evaluated, and the labels of a namespace are known only where the case has it in its
+//! cluster: what cannot be decided selects, with a remark.
+
+use serde_json::Value;
+
+use super::rules;
+use crate::model::cluster::Cluster;
+use crate::model::policy::{ContextAwareResource, Rule};
+use crate::model::request::AdmissionRequest;
+use crate::model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope};
+
+/// The label that every namespace has: its name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Where a request stands to a scope.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is selected, as far as is known; what is not known is in the remarks.
+    Selected(Vec<String>),
+    /// It is not, for this reason.
+    Excluded(String),
+}
+
+/// Holds a request against a scope. The clusters are those of the case, the nearest first.
+pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&Cluster]) -> Standing {
+    let rules = rules_for(scope, request);
+    if !rules::selects(&rules, request) {
+        let all: Vec<Rule> = scope.rules.iter().map(|scoped| scoped.rule.clone()).collect();
+        let explanation = rules::explain(&all, request, "the manifest");
+        let is_scope = rules::selects(&all, request);
+        return Standing::Excluded(if is_scope {
+            format!("{explanation}, outside of their `scope`")
+        } else {
+            explanation
+        });
+    }
+    let mut remarks = Vec::new();
+    match of_namespace(&scope.namespace_selector, request, clusters) {
+        Decision::Selected => {}
+        Decision::Excluded(reason) => return Standing::Excluded(reason),
+        Decision::Unknown(remark) => remarks.push(remark),
+    }
+    if !scope.object_selector.0.is_empty() && !selects_an_object(&scope.object_selector, request) {
+        let wanted = described(&scope.object_selector);
+        return Standing::Excluded(format!(
+            "the objectSelector wants {wanted}, and neither object nor oldObject has it"
+        ));
+    }
+    if !scope.match_conditions.is_empty() {
+        let names = scope.match_conditions.join("`, `");
+        remarks.push(format!("matchConditions are not evaluated: `{names}` might exclude the request"));
+    }
+    Standing::Selected(remarks)
+}
+
+/// The rules whose `scope` covers the request.
+fn rules_for(scope: &Scope, request: &AdmissionRequest) -> Vec<Rule> {
+    let is_namespaced =
+        request.resource.resource != "namespaces" && request.namespace.as_deref().is_some_and(|n| !n.is_empty());
+    let covers = |wanted: RuleScope| match wanted {
+        RuleScope::All => true,
+        RuleScope::Namespaced => is_namespaced,
+        RuleScope::Cluster => !is_namespaced,
+    };
+    scope.rules.iter().filter(|scoped| covers(scoped.scope)).map(|scoped| scoped.rule.clone()).collect()
+}
+
+/// What a selector makes of labels that may not all be known.
+enum Decision {
+    Selected,
+    Excluded(String),
+    Unknown(String),
+}
+
+fn of_namespace(selector: &LabelSelector, request: &AdmissionRequest, clusters: &[&Cluster]) -> Decision {
+    let name = request.namespace.as_deref().unwrap_or_default();
+    let is_namespace = request.resource.resource == "namespaces" && request.resource.group.is_empty();
+    // What lives outside of namespaces is never exempted.
+    if selector.0.is_empty() || (name.is_empty() && !is_namespace) {
+        return Decision::Selected;
+    }
+    let namespace = match request.object.as_ref().or(request.old_object.as_ref()) {
+        Some(object) if is_namespace => Some(object),
+        _ => clusters.iter().find_map(|cluster| namespace_of(cluster, name)),
+    };
+    let holds = |requirement: &LabelRequirement| -> Option<bool> {
+        if requirement.key == NAME_LABEL {
+            return Some(is_met(requirement, Some(name)));
+        }
+        Some(is_met(requirement, label_of(namespace?, &requirement.key)))
+    };
+    let decisions: Vec<Option<bool>> = selector.0.iter().map(holds).collect();
+    let wanted = described(selector);
+    if decisions.contains(&Some(false)) {
+        Decision::Excluded(format!("the namespaceSelector wants {wanted}, which does not hold for namespace `{name}`"))
+    } else if decisions.contains(&None) {
+        Decision::Unknown(format!(
+            "the namespaceSelector ({wanted}) is not evaluated: no Namespace `{name}` is in the `cluster:` of the case"
+        ))
+    } else {
+        Decision::Selected
+    }
+}
+
+fn namespace_of<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Value> {
+    let resource = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
+    cluster.objects.get(&resource)?.get(&(String::new(), name.to_owned())).map(|object| &**object)
+}
+
+fn label_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("labels")?.get(key)?.as_str()
+}
+
+/// One of the two objects is enough.
+fn selects_an_object(selector: &LabelSelector, request: &AdmissionRequest) -> bool {
+    let is_selected = |object: &Value| {
+        object.get("metadata").is_some() && selector.0.iter().all(|it| is_met(it, label_of(object, &it.key)))
+    };
+    [&request.object, &request.old_object].into_iter().flatten().any(is_selected)
+}
+
+fn is_met(requirement: &LabelRequirement, label: Option<&str>) -> bool {
+    let is_listed = label.is_some_and(|label| requirement.values.iter().any(|value| value == label));
+    match requirement.operator {
+        LabelOperator::In => is_listed,
+        LabelOperator::NotIn => !is_listed,
+        LabelOperator::Exists => label.is_some(),
+        LabelOperator::DoesNotExist => label.is_none(),
+    }
+}
+
+/// `team in (a, b), !legacy`, as kubectl writes it.
+fn described(selector: &LabelSelector) -> String {
+    let one = |LabelRequirement { key, operator, values }: &LabelRequirement| match (operator, values.as_slice()) {
+        (LabelOperator::In, [value]) => format!("{key}={value}"),
+        (LabelOperator::In, values) => format!("{key} in ({})", values.join(", ")),
+        (LabelOperator::NotIn, values) => format!("{key} notin ({})", values.join(", ")),
+        (LabelOperator::Exists, _) => key.clone(),
+        (LabelOperator::DoesNotExist, _) => format!("!{key}"),
+    };
+    selector.0.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::policy::RuleOperation;
+    use crate::model::scope::ScopedRule;
+
+    fn scope() -> Scope {
+        let any = || vec!["*".to_owned()];
+        let rule = Rule {
+            api_groups: any(),
+            api_versions: any(),
+            resources: any(),
+            operations: vec![RuleOperation::Create, RuleOperation::Update],
+        };
+        Scope { rules: vec![ScopedRule { rule, scope: RuleScope::All }], ..Scope::default() }
+    }
+
+    fn require(key: &str, operator: LabelOperator, values: &[&str]) -> LabelSelector {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        LabelSelector(vec![LabelRequirement { key: key.into(), operator, values }])
+    }
+
+    /// A request about a pod in this namespace, or about something else outside of all.
+    fn request(namespace: &str, labels: Value) -> AdmissionRequest {
+        let resource = if namespace.is_empty() { "nodes" } else { "pods" };
+        serde_json::from_value(json!({
+            "uid": "u", "kind": {"group": "", "version": "v1", "kind": "Any"},
+            "resource": {"group": "", "version": "v1", "resource": resource},
+            "namespace": namespace, "operation": "CREATE", "userInfo": {}, "object": {"metadata": {"labels": labels}},
+        }))
+        .unwrap()
+    }
+
+    fn cluster(name: &str, labels: Value) -> Cluster {
+        let resource = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
+        let object = Arc::new(json!({"metadata": {"name": name, "labels": labels}}));
+        let objects = [(resource, [((String::new(), name.to_owned()), object)].into())].into();
+        Cluster { objects, ..Cluster::default() }
+    }
+
+    /// `+` selected, `?` selected with a remark, `-` excluded.
+    fn sign(scope: &Scope, request: &AdmissionRequest, clusters: &[&Cluster]) -> char {
+        match standing(scope, request, clusters) {
+            Standing::Selected(remarks) if remarks.is_empty() => '+',
+            Standing::Selected(_) => '?',
+            Standing::Excluded(_) => '-',
+        }
+    }
+
+    #[test]
+    fn objects_are_selected_by_their_labels() {
+        use LabelOperator::{DoesNotExist, Exists, In, NotIn};
+        for (operator, values, labels, wanted) in [
+            (In, &["a", "b"][..], json!({"k": "b"}), '+'),
+            (In, &["a"], json!({"k": "b"}), '-'),
+            (In, &["a"], json!({}), '-'),
+            (NotIn, &["a"], json!({"k": "b"}), '+'),
+            (NotIn, &["a"], json!({}), '+'),
+            (NotIn, &["a"], json!({"k": "a"}), '-'),
+            (Exists, &[], json!({"k": ""}), '+'),
+            (Exists, &[], json!({}), '-'),
+            (DoesNotExist, &[], json!({}), '+'),
+            (DoesNotExist, &[], json!({"k": ""}), '-'),
+        ] {
+            let scope = Scope { object_selector: require("k", operator, values), ..scope() };
+            assert_eq!(sign(&scope, &request("shop", labels.clone()), &[]), wanted, "{operator:?} {values:?} {labels}");
+        }
+    }
+
+    #[test]
+    fn one_of_the_two_objects_is_enough_and_something_must_be_there() {
+        let scope = Scope { object_selector: require("k", LabelOperator::In, &["a"]), ..scope() };
+        let mut both = request("shop", json!({"k": "b"}));
+        assert_eq!(sign(&scope, &both, &[]), '-');
+        both.old_object = Some(json!({"metadata": {"labels": {"k": "a"}}}));
+        assert_eq!(sign(&scope, &both, &[]), '+');
+        let absent = Scope { object_selector: require("k", LabelOperator::DoesNotExist, &[]), ..scope.clone() };
+        let nothing = AdmissionRequest { object: None, old_object: None, ..both };
+        assert_eq!(sign(&absent, &nothing, &[]), '-');
+    }
+
+    #[test]
+    fn namespaces_are_selected_by_what_is_known_of_them() {
+        use LabelOperator::{DoesNotExist, In};
+        let production = cluster("shop", json!({"env": "production"}));
+        let other = cluster("other", json!({}));
+        for (selector, namespace, clusters, wanted) in [
+            (require("env", In, &["production"]), "shop", vec![&production], '+'),
+            (require("env", In, &["staging"]), "shop", vec![&production], '-'),
+            (require("env", In, &["production"]), "shop", vec![&other], '?'),
+            (require("env", In, &["production"]), "shop", vec![], '?'),
+            (require("env", In, &["production"]), "shop", vec![&other, &production], '+'),
+            (require("env", DoesNotExist, &[]), "shop", vec![&production], '-'),
+            (require(NAME_LABEL, In, &["shop"]), "shop", vec![], '+'),
+            (require(NAME_LABEL, In, &["shop"]), "other", vec![], '-'),
+            // What lives outside of namespaces is never exempted.
+            (require(NAME_LABEL, In, &["shop"]), "", vec![], '+'),
+            (LabelSelector::default(), "shop", vec![], '+'),
+        ] {
+            let scope = Scope { namespace_selector: selector.clone(), ..scope() };
+            assert_eq!(sign(&scope, &request(namespace, json!({})), &clusters), wanted, "{selector:?} {namespace}");
+        }
+        // One label that is known to be wrong is enough.
+        let mut selector = require("env", In, &["production"]);
+        selector.0.extend(require(NAME_LABEL, In, &["shop"]).0);
+        let scope = Scope { namespace_selector: selector, ..scope() };
+        assert_eq!(sign(&scope, &request("other", json!({})), &[]), '-');
+    }
+
+    #[test]
+    fn a_namespace_is_selected_by_its_own_labels() {
+        let scope = Scope { namespace_selector: require("env", LabelOperator::In, &["production"]), ..scope() };
+        let mut namespace = request("shop", json!({"env": "production"}));
+        namespace.resource.resource = "namespaces".into();
+        assert_eq!(sign(&scope, &namespace, &[&cluster("shop", json!({}))]), '+');
+        namespace.object = Some(json!({"metadata": {}}));
+        assert_eq!(sign(&scope, &namespace, &[&cluster("shop", json!({"env": "production"}))]), '-');
+    }
+
+    #[test]
+    fn rules_have_a_scope() {
+        let mut scope = scope();
+        for (wanted, namespaced, outside) in
+            [(RuleScope::All, '+', '+'), (RuleScope::Namespaced, '+', '-'), (RuleScope::Cluster, '-', '+')]
+        {
+            scope.rules[0].scope = wanted;
+            let mut namespace = request("shop", json!({}));
+            namespace.resource.resource = "namespaces".into();
+            let signs =
+                [request("shop", json!({})), request("", json!({})), namespace].map(|it| sign(&scope, &it, &[]));
+            assert_eq!(signs, [namespaced, outside, outside], "{wanted:?}");
+        }
+        scope.rules[0].scope = RuleScope::Cluster;
+        let Standing::Excluded(reason) = standing(&scope, &request("shop", json!({})), &[]) else { panic!() };
+        assert!(reason.ends_with("outside of their `scope`"), "{reason}");
+        scope.rules.clear();
+        let Standing::Excluded(reason) = standing(&scope, &request("shop", json!({})), &[]) else { panic!() };
+        assert!(reason.starts_with("the manifest has no rules"), "{reason}");
+    }
+
+    #[test]
+    fn conditions_are_remarked_upon() {
+        let scope = Scope { match_conditions: vec!["not-system".into(), "b".into()], ..scope() };
+        let wanted = "matchConditions are not evaluated: `not-system`, `b` might exclude the request".to_owned();
+        assert_eq!(standing(&scope, &request("shop", json!({})), &[]), Standing::Selected(vec![wanted]));
+    }
+
+    #[test]
+    fn selectors_are_described_as_kubectl_writes_them() {
+        use LabelOperator::{DoesNotExist, Exists, In, NotIn};
+        let mut selector = require("a", In, &["1"]);
+        for other in [
+            require("b", In, &["1", "2"]),
+            require("c", NotIn, &["3"]),
+            require("d", Exists, &[]),
+            require("e", DoesNotExist, &[]),
+        ] {
+            selector.0.extend(other.0);
+        }
+        assert_eq!(described(&selector), "a=1, b in (1, 2), c notin (3), d, !e");
+    }
+}

@@ -1,0 +1,66 @@
+//! Which requests the API server sends to a policy that is deployed: the rules and selectors of its webhook.
+
+use super::policy::Rule;
+
+/// What a webhook selects. A request must be selected by a rule and by both selectors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// The rules; one of them is enough.
+    pub rules: Vec<ScopedRule>,
+    /// Labels of the namespace of the request.
+    pub namespace_selector: LabelSelector,
+    /// Labels of the object or of the old object.
+    pub object_selector: LabelSelector,
+    /// Names of the conditions in CEL, which nobody here evaluates.
+    pub match_conditions: Vec<String>,
+}
+
+/// A rule of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedRule {
+    /// Groups, versions, resources and operations.
+    pub rule: Rule,
+    /// Where the objects live.
+    pub scope: RuleScope,
+}
+
+/// Where the objects of a [`ScopedRule`] live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+pub enum RuleScope {
+    /// Anywhere.
+    #[default]
+    #[serde(rename = "*")]
+    All,
+    /// In namespaces.
+    Namespaced,
+    /// Outside of them; namespaces themselves live there.
+    Cluster,
+}
+
+/// Requirements on labels; all must hold, and the empty selector selects everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LabelSelector(pub Vec<LabelRequirement>);
+
+/// What is required of one label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelRequirement {
+    /// Key of the label.
+    pub key: String,
+    /// How its value is compared.
+    pub operator: LabelOperator,
+    /// The values; none for `Exists` and `DoesNotExist`.
+    pub values: Vec<String>,
+}
+
+/// How a [`LabelRequirement`] compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub enum LabelOperator {
+    /// The label has one of the values.
+    In,
+    /// The label has none of the values, or is not there.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is not there.
+    DoesNotExist,
+}
