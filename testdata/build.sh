@@ -17,6 +17,8 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 triple=wasm32-wasip1
 
 rust_policies=(default-labels image-licence raw-menu safe-labels unique-host)
+# Programs, where the others are libraries.
+rust_programs=(words-wasi)
 go_policies=(image-licence-go)
 # With the rule that is the entry point.
 rego_policies=(
@@ -82,11 +84,16 @@ build_rust_with_debian() {
         export CARGO_TARGET_DIR=$target_dir
         export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
         export CARGO_TARGET_WASM32_WASIP1_LINKER=$linker
-        CARGO_ENCODED_RUSTFLAGS=$(encode_flags "-L$libc" "-Clink-arg=$libc/crt1-reactor.o" "${remap_flags[@]}" \
+        CARGO_ENCODED_RUSTFLAGS=$(encode_flags "-L$libc" "${remap_flags[@]}" \
             "--remap-path-prefix=$library_source=rustc" "--remap-path-prefix=/usr/lib/rustlib/src/rust=rustc")
         export CARGO_ENCODED_RUSTFLAGS
-        /usr/bin/cargo build --release --locked --target "$triple" \
-            -Zbuild-std=std,panic_abort -Zbuild-std-features=
+        build() {
+            /usr/bin/cargo rustc --release --locked --target "$triple" \
+                -Zbuild-std=std,panic_abort -Zbuild-std-features= -p "$@"
+        }
+        # What runs before a program the compiler finds by itself; what runs before a library has to be named.
+        for name in "${rust_policies[@]}"; do build "$name" -- "-Clink-arg=$libc/crt1-reactor.o" || exit; done
+        for name in "${rust_programs[@]}"; do build "$name" || exit; done
     ); then
         reason="Debian's cargo failed"
         return 1
@@ -100,12 +107,16 @@ build_rust() {
         say "Rust: $reason, trying the compiler that Debian packages"
         if ! build_rust_with_debian; then
             reasons+="; $reason"
-            for name in "${rust_policies[@]}"; do left_out+=("$name: $reasons"); done
+            for name in "${rust_policies[@]}" "${rust_programs[@]}"; do left_out+=("$name: $reasons"); done
             return
         fi
     fi
     for name in "${rust_policies[@]}"; do
         install -m 644 "$target_dir/$triple/release/${name//-/_}.wasm" "$policies/$name/policy.wasm"
+        rebuilt+=("$name")
+    done
+    for name in "${rust_programs[@]}"; do
+        install -m 644 "$target_dir/$triple/release/$name.wasm" "$policies/$name/policy.wasm"
         rebuilt+=("$name")
     done
 }

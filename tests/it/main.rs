@@ -14,6 +14,7 @@ mod groups;
 mod hostile;
 mod inspect;
 mod manifests;
+mod modes;
 mod reports;
 mod schema;
 mod selection;
