@@ -5,6 +5,7 @@ use std::fmt;
 use miette::Diagnostic;
 
 use crate::load::Mistake;
+use crate::model::code::Code;
 use crate::model::outcome::Unavailable;
 use crate::model::source::Span;
 use crate::model::suite::Case;
@@ -29,7 +30,10 @@ pub enum Error {
 impl Error {
     /// What makes a policy unusable that the command line names. `place` stands for the command line.
     pub(crate) fn policy(problems: Vec<Unavailable>, place: &Span) -> Self {
-        let mistake = |it: Unavailable| Mistake::new(it.span.as_ref().unwrap_or(place), it.message).with_help(it.help);
+        let mistake = |it: Unavailable| {
+            let mistake = Mistake::new(it.span.as_ref().unwrap_or(place), it.message);
+            mistake.coded(it.stage.into()).with_help(it.help)
+        };
         Self::Policy(problems.into_iter().map(mistake).collect())
     }
 
@@ -37,6 +41,7 @@ impl Error {
     pub(crate) fn only_in_ci(cases: &[&Case]) -> Self {
         let mistakes = cases.iter().map(|case| {
             Mistake::new(&case.span, "`only` would hide the other cases, and is refused in CI")
+                .coded(Code::OnlyInCi)
                 .with_help("take it out before you commit".to_owned())
         });
         Self::Suites(mistakes.collect())
@@ -64,6 +69,14 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Diagnostic for Error {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        match self {
+            Self::Suites(_) | Self::Policy(_) => None,
+            Self::NothingSelected { .. } => Some(Box::new(Code::NothingSelected)),
+            Self::Engine(_) => Some(Box::new(Code::Engine)),
+        }
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
             Self::NothingSelected { .. } => {

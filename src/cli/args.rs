@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::TagExpression;
+use policy_verify::model::code::Code;
 use policy_verify::report::{self, StatusLevel};
 use regex::Regex;
 
@@ -40,6 +41,11 @@ pub(crate) enum Command {
     Inspect(policy::InspectArgs),
     /// Print the JSON Schema of suite files, for editors
     Schema,
+    /// Explain an error code, or list all of them
+    Explain {
+        /// Code or its name: PV011, message-mismatch
+        code: Option<Code>,
+    },
     /// Print a completion script
     Completions {
         /// Shell the script is for

@@ -60,7 +60,8 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
         return;
     }
     let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
-    let _ = writeln!(stderr, "verify: {error}{help}");
+    let code = miette::Diagnostic::code(error).map(|code| format!(" ({code})")).unwrap_or_default();
+    let _ = writeln!(stderr, "verify: {error}{code}{help}");
 }
 
 /// A mistake quotes what a stranger may have written: nothing of it but our own colours reaches the terminal, and no

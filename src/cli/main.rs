@@ -4,6 +4,7 @@ mod annotate;
 mod args;
 mod console;
 mod exit_code;
+mod explain;
 mod files;
 mod inspect;
 mod run;
@@ -45,6 +46,7 @@ fn dispatch(cli: Cli) -> ExitCode {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))
         }
+        Command::Explain { code } => explain::explain(code),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);

@@ -8,6 +8,7 @@ use super::files::Files;
 use super::mistake::{Mistake, Mistakes, suggestion};
 use super::schema::{Data, Named, ReplayOrder};
 use crate::host;
+use crate::model::code::Code;
 use crate::model::hosting::{Session, TableAnswer, TableEntry};
 use crate::model::source::Spanned;
 
@@ -27,7 +28,8 @@ pub(crate) fn table(written: &Named<Named<Data>>, files: &Files, mistakes: &mut 
         let known = host::known_capabilities();
         if !known.contains(&capability.value.as_str()) {
             let message = format!("unknown host capability `{}`", capability.value);
-            mistakes.add_with_help(&capability.span, message, suggestion(&capability.value, known));
+            let mistake = Mistake::new(&capability.span, message).coded(Code::UnknownName);
+            mistakes.push(mistake.with_help(suggestion(&capability.value, known)));
             continue;
         }
         for (request, data) in &answers.0 {

@@ -21,6 +21,7 @@ use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
 use super::{schema, subject};
 use crate::model::cluster::Cluster;
+use crate::model::code::Code;
 use crate::model::hosting::{HostAnswers, Session, TableEntry};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
@@ -285,7 +286,8 @@ impl<'a> Cases<'a> {
             } else {
                 format!("line {line} has it too; names tell cases apart in every report")
             };
-            mistakes.add_with_help(&case.span, format!("the name `{}` is used twice", case.name), help);
+            let mistake = Mistake::new(&case.span, format!("the name `{}` is used twice", case.name));
+            mistakes.push(mistake.coded(Code::NameTwice).with_help(help));
         }
         self.cases.push(case);
     }
@@ -308,7 +310,7 @@ impl<'a> Cases<'a> {
             Some(list) => list.0.iter().map(|name| policies.find_policy(name, self.files)).collect(),
         };
         if found.is_empty() {
-            mistakes.add(case, "the list of policies is empty, so the case would never run");
+            mistakes.add_coded(Code::NeverRuns, case, "the list of policies is empty, so the case would never run");
         }
         found.into_iter().filter_map(|policy| policy.map_err(|mistake| mistakes.push(mistake)).ok()).collect()
     }

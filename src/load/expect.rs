@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::files::Files;
-use super::mistake::{Mistakes, suggestion};
+use super::mistake::{Mistake, Mistakes, suggestion};
 use super::read::read;
 use super::schema::{
     CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MemberDenies, MemberSays, MutateEntry,
@@ -15,6 +15,7 @@ use super::schema::{
 use super::yaml::{Content, Node};
 use crate::host;
 use crate::model::answer::FaultKind;
+use crate::model::code::Code;
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
     CallExpectation, DocumentExpectation, Expectation, FaultExpectation, MemberExpectation, MemberWord,
@@ -59,7 +60,8 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
             None
         }
         several => {
-            mistakes.add(&node.span, format!("`{}` exclude each other", several.join("` and `")));
+            let message = format!("`{}` exclude each other", several.join("` and `"));
+            mistakes.add_coded(Code::Contradiction, &node.span, message);
             None
         }
     }
@@ -198,7 +200,8 @@ fn expected_calls(written: &[CallWritten], mistakes: &mut Mistakes) -> Vec<CallE
         };
         if !known.contains(&capability.value.as_str()) {
             let message = format!("unknown host capability `{}`", capability.value);
-            mistakes.add_with_help(&capability.span, message, suggestion(&capability.value, known));
+            let mistake = Mistake::new(&capability.span, message).coded(Code::UnknownName);
+            mistakes.push(mistake.with_help(suggestion(&capability.value, known)));
         }
         calls.push(CallExpectation {
             capability: capability.value.clone(),
@@ -221,7 +224,7 @@ fn deny(node: &Node, mistakes: &mut Mistakes) -> Option<TextExpectation> {
 
 fn text(entry: TextEntry, mistakes: &mut Mistakes) -> TextExpectation {
     for empty in entry.contains.0.iter().chain(&entry.not.0).filter(|text| text.value.is_empty()) {
-        mistakes.add(&empty.span, "every text holds the empty one");
+        mistakes.add_coded(Code::HoldsAlways, &empty.span, "every text holds the empty one");
     }
     TextExpectation {
         exact: None,
@@ -236,7 +239,7 @@ fn patterns(texts: &OneOrMany<Spanned<String>>, mistakes: &mut Mistakes) -> Vec<
     for text in &texts.0 {
         match Regex::new(&text.value) {
             Ok(pattern) if pattern.is_match("") => {
-                mistakes.add(&text.span, "this matches every text, the empty one too");
+                mistakes.add_coded(Code::HoldsAlways, &text.span, "this matches every text, the empty one too");
             }
             Ok(pattern) => patterns.push(Spanned::new(pattern, text.span.clone())),
             Err(error) => {
@@ -266,7 +269,7 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
     }
     let entry = read::<MutateEntry>(node, mistakes)?;
     if let (Some(_), Some(exactly)) = (&entry.object, &entry.exactly) {
-        mistakes.add(&exactly.span, "`object` and `exactly` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &exactly.span, "`object` and `exactly` exclude each other");
     }
     if let Some(only) = &entry.only {
         for pointer in only.value.0.iter().filter(|pointer| !pointer.value.starts_with('/')) {
@@ -353,7 +356,7 @@ mod tests {
         let files = Files::of_suite(&folder.path().join("suite.yml")).unwrap();
         let mut mistakes = Mistakes::default();
         let expectation = expectation(&yaml::parse(&file).unwrap(), &files, &mut mistakes);
-        let line = |mistake: crate::Mistake| format!("{} {}", mistake.span.column, mistake.message);
+        let line = |mistake: Mistake| format!("{} {}", mistake.span.column, mistake.message);
         (expectation, mistakes.into_sorted().into_iter().map(line).collect())
     }
 

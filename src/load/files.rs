@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::json;
 use super::mistake::{Mistake, nearest};
 use super::yaml;
+use crate::model::code::Code;
 use crate::model::source::{SourceFile, Span, Spanned};
 
 /// Largest text a suite may be or name, in bytes: ten times the largest object etcd stores by default.
@@ -73,7 +74,7 @@ impl Files {
 
     /// The file a suite names, checked to exist and to lie inside the repository.
     pub(crate) fn resolve(&self, named: &Spanned<String>) -> Result<PathBuf, Mistake> {
-        let at = |message: String| Mistake::new(&named.span, message);
+        let at = |message: String| Mistake::new(&named.span, message).coded(Code::FileNotFound);
         let written = &named.value;
         let relative = self.relative(named)?;
         let path = self.directory.join(relative);
@@ -89,6 +90,7 @@ impl Files {
         })?;
         if !real.starts_with(&self.root) {
             return Err(at(format!("`{written}` leads out of the repository"))
+                .coded(Code::OutsideRepository)
                 .with_help("a suite reads only files of its own repository, also through links".to_owned()));
         }
         if real.is_dir() {
@@ -118,6 +120,7 @@ impl Files {
             let real = path.canonicalize().unwrap_or(path);
             if !real.starts_with(&self.root) {
                 return Err(Mistake::new(&named.span, format!("`{written}` leads out of the repository"))
+                    .coded(Code::OutsideRepository)
                     .with_help(format!("through `{}`", self.shown(&real))));
             }
             if paths.len() == MOST_MATCHES {
@@ -126,9 +129,9 @@ impl Files {
             paths.push(real);
         }
         if paths.is_empty() {
-            return Err(
-                Mistake::new(&named.span, format!("no file matches `{written}`")).with_help(self.where_paths_start())
-            );
+            return Err(Mistake::new(&named.span, format!("no file matches `{written}`"))
+                .coded(Code::FileNotFound)
+                .with_help(self.where_paths_start()));
         }
         paths.sort();
         Ok(paths)
@@ -140,7 +143,7 @@ impl Files {
         if let Some(known) = self.documents.borrow().get(path) {
             return Ok(Arc::clone(known));
         }
-        let file = self.read_text(path).map_err(|message| Mistake::new(named_at, message))?;
+        let file = self.read_text(path).map_err(|message| Mistake::new(named_at, message).coded(Code::FileNotFound))?;
         let documents = if path.extension().is_some_and(|extension| extension == "json") {
             vec![parse_json(&file)?]
         } else {
@@ -172,6 +175,7 @@ impl Files {
         }
         if path.is_absolute() || written.contains('\\') {
             return Err(Mistake::new(&named.span, format!("`{written}` is not a relative path with forward slashes"))
+                .coded(Code::OutsideRepository)
                 .with_help("paths are relative to the suite and stay inside the repository".to_owned()));
         }
         let mut depth = self.directory.strip_prefix(&self.root).map_or(0, |inside| inside.components().count());
@@ -179,6 +183,7 @@ impl Files {
             match part {
                 Component::ParentDir if depth == 0 => {
                     return Err(Mistake::new(&named.span, format!("`{written}` leads out of the repository"))
+                        .coded(Code::OutsideRepository)
                         .with_help("a suite reads only files of its own repository".to_owned()));
                 }
                 Component::ParentDir => depth -= 1,
@@ -229,7 +234,7 @@ fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Mistake> {
         let span = Span { file: Arc::clone(file), offset, len: 0, line, column };
         let text = error.to_string();
         let text = text.split(" at line ").next().unwrap_or(&text);
-        Mistake::new(&span, format!("this is not JSON we can read: {text}"))
+        Mistake::new(&span, format!("this is not JSON we can read: {text}")).coded(Code::Syntax)
     })
 }
 

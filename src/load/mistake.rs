@@ -4,6 +4,7 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
+use crate::model::code::Code;
 use crate::model::source::{SourceFile, Span};
 
 /// One mistake in a suite or in a file it names.
@@ -15,6 +16,8 @@ pub struct Mistake {
     pub help: Option<String>,
     /// Where it is written.
     pub span: Span,
+    /// What kind of mistake it is.
+    pub code: Code,
 }
 
 impl SourceCode for SourceFile {
@@ -39,7 +42,13 @@ impl SourceCode for SourceFile {
 impl Mistake {
     /// A mistake at `span`.
     pub(crate) fn new(span: &Span, message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, span: span.clone() }
+        Self { message: message.into(), help: None, span: span.clone(), code: Code::Mistake }
+    }
+
+    /// The same mistake as one of a kind that has a code of its own.
+    pub(crate) fn coded(mut self, code: Code) -> Self {
+        self.code = code;
+        self
     }
 
     /// The same mistake with advice, if there is any.
@@ -58,6 +67,10 @@ impl fmt::Display for Mistake {
 impl std::error::Error for Mistake {}
 
 impl Diagnostic for Mistake {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
@@ -96,6 +109,11 @@ impl Mistakes {
     /// Adds a mistake with advice.
     pub(crate) fn add_with_help(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
         self.push(Mistake::new(span, message).with_help(help.into()));
+    }
+
+    /// Adds a mistake of a kind that has a code of its own.
+    pub(crate) fn add_coded(&mut self, code: Code, span: &Span, message: impl Into<String>) {
+        self.push(Mistake::new(span, message).coded(code));
     }
 
     /// How many there are.

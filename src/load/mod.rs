@@ -37,6 +37,7 @@ use self::schema::SuiteFile;
 pub(crate) use self::schema::json_schema;
 use self::vars::{Scope, substitute};
 use self::yaml::{Content, Node};
+use crate::model::code::Code;
 use crate::model::source::{SourceFile, Span, Spanned};
 use crate::model::suite::Suite;
 
@@ -101,7 +102,8 @@ fn read_suite(
     let cases = cases.finish();
     for (span, name) in variables.unused() {
         let help = format!("use it as `${{{name}}}`, or take it out");
-        mistakes.add_with_help(span, format!("nothing uses the variable `{name}`"), help);
+        let mistake = Mistake::new(span, format!("nothing uses the variable `{name}`")).coded(Code::Variable);
+        mistakes.push(mistake.with_help(help));
     }
     Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases })
 }
@@ -141,7 +143,8 @@ fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistake
         let known: Vec<&str> = scope.names().collect();
         if !known.contains(&name.as_str()) {
             let help = mistake::suggestion(name, &known);
-            mistakes.add_with_help(&root.span, format!("`--var {name}=…`: the suite has no such variable"), help);
+            let mistake = Mistake::new(&root.span, format!("`--var {name}=…`: the suite has no such variable"));
+            mistakes.push(mistake.coded(Code::Variable).with_help(help));
         }
     }
     scope

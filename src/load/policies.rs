@@ -10,6 +10,7 @@ use super::mistake::{Mistake, Mistakes, nearest, suggestion};
 use super::schema::{self, CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
 use super::{groups, request};
 use crate::host;
+use crate::model::code::Code;
 use crate::model::hosting::{ContextAware, Grants};
 use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
@@ -203,7 +204,9 @@ impl Policies {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("policies of this suite: {}", names.collect::<Vec<_>>().join(", ")),
             };
-            return Err(Mistake::new(&named.span, format!("unknown policy `{}`", named.value)).with_help(help));
+            return Err(Mistake::new(&named.span, format!("unknown policy `{}`", named.value))
+                .coded(Code::UnknownName)
+                .with_help(help));
         }
         let uri = policy_ref(named, files)?;
         let source = Source { uri: Spanned::new(uri, named.span.clone()), ..Source::unknown(&named.span) };
@@ -256,7 +259,9 @@ impl Policies {
             None if names.is_empty() => format!("`{policy}` has no `variants:`"),
             None => format!("variants of `{policy}`: {}", names.join(", ")),
         };
-        Err(Mistake::new(&named.span, format!("unknown variant `{}` of `{policy}`", named.value)).with_help(help))
+        Err(Mistake::new(&named.span, format!("unknown variant `{}` of `{policy}`", named.value))
+            .coded(Code::UnknownName)
+            .with_help(help))
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 
 use super::mistake::{Mistake, Mistakes, suggestion};
 use super::yaml::{Content, Key, Node};
+use crate::model::code::Code;
 use crate::model::source::{Span, Spanned};
 
 /// More mistakes than anybody reads; a bound for hostile files.
@@ -39,7 +40,8 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) ->
         };
         let span = error.span.clone().unwrap_or_else(|| node.span.clone());
         if !error.is_consequence {
-            mistakes.push(Mistake::new(&span, error.message.clone()).with_help(error.help.clone()));
+            let mistake = Mistake::new(&span, error.message.clone()).coded(error.code);
+            mistakes.push(mistake.with_help(error.help.clone()));
         }
         let is_progress = error.culprit.is_some_and(|id| SKIPPED.with_borrow_mut(|skipped| skipped.insert(id)));
         if !is_progress {
@@ -54,6 +56,7 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) ->
 pub(crate) struct ReadError {
     message: String,
     help: Option<String>,
+    code: Code,
     span: Option<Span>,
     /// Id of the node to leave out in the next try.
     culprit: Option<u32>,
@@ -65,7 +68,7 @@ pub(crate) struct ReadError {
 
 impl ReadError {
     fn text(message: String, help: Option<String>) -> Self {
-        Self { message, help, span: None, culprit: None, missing: None, is_consequence: false }
+        Self { message, help, code: Code::WrongType, span: None, culprit: None, missing: None, is_consequence: false }
     }
 
     /// Fills in the place unless a deeper node has done so.
@@ -99,15 +102,18 @@ impl de::Error for ReadError {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::text(format!("unknown key `{field}`"), Some(suggestion(field, expected)))
+        let help = Some(suggestion(field, expected));
+        Self { code: Code::UnknownKey, ..Self::text(format!("unknown key `{field}`"), help) }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::text(format!("unknown word `{variant}`"), Some(suggestion(variant, expected)))
+        let help = Some(suggestion(variant, expected));
+        Self { code: Code::UnknownKey, ..Self::text(format!("unknown word `{variant}`"), help) }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { missing: Some(field), ..Self::text(format!("the key `{field}` is missing"), None) }
+        let error = Self::text(format!("the key `{field}` is missing"), None);
+        Self { missing: Some(field), code: Code::MissingKey, ..error }
     }
 
     fn duplicate_field(field: &'static str) -> Self {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::mistake::Mistakes;
+use super::mistake::{Mistake, Mistakes};
 use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
+use crate::model::code::Code;
 use crate::model::source::Spanned;
 
 /// Most cases a matrix may make.
@@ -47,7 +48,8 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
         for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
             let help = format!("use it as `${{{name}}}`, or take it out");
-            mistakes.add_with_help(span, format!("nothing uses the parameter `{name}`"), help);
+            let mistake = Mistake::new(span, format!("nothing uses the parameter `{name}`")).coded(Code::Variable);
+            mistakes.push(mistake.with_help(help));
         }
         unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
     }
@@ -91,7 +93,7 @@ fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option
         (Some(each), None) => rows_of_each(&substitute(each, &[variables], mistakes), mistakes).map(Some),
         (None, Some(matrix)) => rows_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
         (Some(_), Some(matrix)) => {
-            mistakes.add(&matrix.span, "`each` and `matrix` exclude each other");
+            mistakes.add_coded(Code::Contradiction, &matrix.span, "`each` and `matrix` exclude each other");
             None
         }
     }
@@ -103,7 +105,7 @@ fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>>
         return None;
     };
     if items.is_empty() {
-        mistakes.add(&each.span, "`each` has no rows, so the case would never run");
+        mistakes.add_coded(Code::NeverRuns, &each.span, "`each` has no rows, so the case would never run");
         return None;
     }
     let mut rows = Vec::new();
@@ -129,7 +131,8 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
             return None;
         };
         if values.is_empty() {
-            mistakes.add(&key.span, format!("`{}` has no values, so the case would never run", key.name));
+            let message = format!("`{}` has no values, so the case would never run", key.name);
+            mistakes.add_coded(Code::NeverRuns, &key.span, message);
             return None;
         }
         if rows.len().saturating_mul(values.len()) > MOST_ROWS {

@@ -7,6 +7,7 @@ use super::mistake::{Mistake, Mistakes, suggestion};
 use super::policies::{Named, Policies};
 use super::request;
 use super::schema::{Either, FileOr, MemberEntry, OneOrMany, StepEntry};
+use crate::model::code::Code;
 use crate::model::policy::Settings;
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{Compat, Expectation, PolicyIndex, PolicyUse, Step, Subject};
@@ -35,11 +36,11 @@ pub(super) fn subjects(
     mistakes: &mut Mistakes,
 ) -> Vec<Subject> {
     if let Some(span) = second_of(written) {
-        mistakes.add(span, "`policy`, `group` and `chain` exclude each other");
+        mistakes.add_coded(Code::Contradiction, span, "`policy`, `group` and `chain` exclude each other");
         return Vec::new();
     }
     if let (Some(_), Some(variant)) = (written.settings, written.variant) {
-        mistakes.add(&variant.span, "`settings` and `variant` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` and `variant` exclude each other");
     }
     let own_settings = written.settings.and_then(|settings| read(settings, files, mistakes));
     let mut subjects = Vec::new();
@@ -180,7 +181,7 @@ pub(super) fn policy_use(
     mistakes: &mut Mistakes,
 ) -> Result<PolicyUse, Mistake> {
     if let (Some(_), Some(variant)) = (&entry.settings, &entry.variant) {
-        mistakes.add(&variant.span, "`settings` and `variant` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` and `variant` exclude each other");
     }
     let own = entry.settings.as_ref().and_then(|settings| read(settings, files, mistakes));
     let policy = policies.find_policy(&entry.policy, files)?;

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
-use super::mistake::{Mistakes, nearest};
+use super::mistake::{Mistake, Mistakes, nearest};
 use super::yaml::{Content, Key, Node};
+use crate::model::code::Code;
 use crate::model::source::{Span, Spanned};
 
 /// Variables in force at one place of the suite.
@@ -122,7 +123,10 @@ fn replace(text: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) 
         };
         match scalar_text(&value_of(name, span, scopes, mistakes)) {
             Some(value) => result.push_str(&value),
-            None => mistakes.add(span, format!("`${{{name}}}` is no scalar and cannot stand inside a text")),
+            None => {
+                let message = format!("`${{{name}}}` is no scalar and cannot stand inside a text");
+                mistakes.add_coded(Code::Variable, span, message);
+            }
         }
         rest = behind;
     }
@@ -157,7 +161,8 @@ fn value_of(name: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes)
         Some(candidate) => format!("did you mean `${{{candidate}}}`?"),
         None => "declare it under `vars:`, or write `$${` for a literal `${`".into(),
     };
-    mistakes.add_with_help(span, format!("unknown variable `{name}`"), help);
+    let mistake = Mistake::new(span, format!("unknown variable `{name}`")).coded(Code::Variable);
+    mistakes.push(mistake.with_help(help));
     Content::Null
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned as At;
 
 use super::mistake::Mistake;
+use crate::model::code::Code;
 use crate::model::source::{SourceFile, Span};
 use crate::yaml;
 
@@ -117,7 +118,7 @@ pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Mista
 fn mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
     let message = format!("this is not YAML we can read: {}", yaml::message(error));
     let help = syntax_help(&error.without_snippet().to_string());
-    Mistake::new(&yaml::span_of_error(file, error), message).with_help(help.map(str::to_owned))
+    Mistake::new(&yaml::span_of_error(file, error), message).coded(Code::Syntax).with_help(help.map(str::to_owned))
 }
 
 /// Advice about what people get wrong in YAML.

@@ -135,6 +135,20 @@ pub enum AnsweredBy {
     Nobody,
 }
 
+impl AnsweredBy {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Replay => "replay",
+            Self::Cluster => "cluster",
+            Self::Kinds => "kinds",
+            Self::AccessRules => "access-rules",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// A line the policy logged through the host, or text it wrote to its standard streams.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct GuestLog {

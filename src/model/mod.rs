@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod cluster;
+pub mod code;
 pub mod hosting;
 pub mod inspection;
 pub mod outcome;

@@ -129,6 +129,28 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
+/// For text and quoted attributes of an HTML document; line breaks stay.
+pub fn html(text: &str) -> String {
+    let text = terminal(text);
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The same on one line, of bearable length: for names.
+pub fn html_line(text: &str) -> String {
+    html(&shorten(text.trim_end(), 1_000)).replace('\n', "␊")
+}
+
 /// A fenced block of Markdown that `text` cannot end: the fence is longer than any run of backticks in it.
 pub fn markdown_block(language: &str, text: &str) -> String {
     let text = terminal(text);
@@ -237,6 +259,13 @@ mod tests {
         assert_eq!(markdown("<b>|`x`|</b> @team #1"), "&lt;b&gt;&#124;&#96;x&#96;&#124;&lt;/b&gt; &#64;team &#35;1");
         assert_eq!(markdown("a\nb"), "a␊b");
         assert_eq!(markdown("suite.yml:24: https://x :tada:"), "suite.yml:24: https&#58;//x &#58;tada:");
+    }
+
+    #[test]
+    fn html_cannot_become_markup() {
+        assert_eq!(html("</script><b a='x\">&amp;\n\x1b"), "&lt;/script&gt;&lt;b a=&#39;x&quot;&gt;&amp;amp;\n␛");
+        assert_eq!(html_line("a\nb\n"), "a␊b");
+        assert_eq!(html("::error::x\n##[group]"), "\\::error::x\n##\\[group]");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use crate::model::code::Code;
 use crate::model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use crate::model::source::Span;
 
@@ -88,11 +89,15 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
         }
         Outcome::Error(fault) => {
             let text = value(&fault.message);
-            std::iter::once(format!("{}: {text}", fault.kind)).chain(fault.help.as_deref().map(advice)).collect()
+            std::iter::once(format!("{} {}: {text}", Code::from(fault.kind), fault.kind))
+                .chain(fault.help.as_deref().map(advice))
+                .collect()
         }
         Outcome::Unavailable(why) => {
             let text = value(&why.message);
-            std::iter::once(format!("{}: {text}", why.stage.word())).chain(why.help.as_deref().map(advice)).collect()
+            std::iter::once(format!("{} {}: {text}", Code::from(why.stage), why.stage.word()))
+                .chain(why.help.as_deref().map(advice))
+                .collect()
         }
         _ => vec![wording::headline(case)],
     };
@@ -101,7 +106,7 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
 }
 
 fn difference(mismatch: &Mismatch) -> String {
-    let at = wording::about(mismatch);
+    let at = format!("{} · {}", wording::about(mismatch), Code::from(mismatch.kind));
     if mismatch.expected.contains('\n') || mismatch.actual.contains('\n') {
         let limit = |text| escape::cut(text, 20 * LONGEST_VALUE);
         let lines = diff::unified(&limit(&mismatch.expected), &limit(&mismatch.actual));

@@ -14,6 +14,8 @@ pub(super) struct Group<'a> {
     pub(super) policy: Option<&'a PolicyReport>,
     /// The cases, in suite order; never empty.
     pub(super) cases: Vec<&'a CaseReport>,
+    /// The position of each of them in the run.
+    pub(super) numbers: Vec<usize>,
 }
 
 impl Group<'_> {
@@ -32,12 +34,21 @@ impl Group<'_> {
 pub(super) fn of(run: &RunReport) -> Vec<Group<'_>> {
     let mut groups: IndexMap<(usize, &str), Group<'_>> = IndexMap::new();
     for policy in &run.policies {
-        let group = Group { suite: policy.suite, name: &policy.name, policy: Some(policy), cases: Vec::new() };
+        let group = Group {
+            suite: policy.suite,
+            name: &policy.name,
+            policy: Some(policy),
+            cases: Vec::new(),
+            numbers: Vec::new(),
+        };
         groups.entry((policy.suite, &policy.name)).or_insert(group);
     }
-    for case in &run.cases {
-        let group = Group { suite: case.suite, name: &case.policy, policy: None, cases: Vec::new() };
-        groups.entry((case.suite, &case.policy)).or_insert(group).cases.push(case);
+    for (number, case) in run.cases.iter().enumerate() {
+        let group =
+            Group { suite: case.suite, name: &case.policy, policy: None, cases: Vec::new(), numbers: Vec::new() };
+        let group = groups.entry((case.suite, &case.policy)).or_insert(group);
+        group.cases.push(case);
+        group.numbers.push(number);
     }
     let mut groups: Vec<_> = groups.into_values().filter(|group| !group.cases.is_empty()).collect();
     groups.sort_by_key(|group| group.suite);

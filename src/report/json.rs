@@ -9,6 +9,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::model::answer::{AdmissionResponse, Fault};
+use crate::model::code::Code;
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
@@ -92,6 +93,7 @@ struct Case<'a> {
     request: Option<&'a Request>,
     steps: Vec<Part<'a>>,
     members: Vec<Part<'a>>,
+    code: Option<String>,
 }
 
 /// A step of a chain or a member of a group.
@@ -115,6 +117,7 @@ struct Trouble<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+    code: String,
 }
 
 #[derive(Serialize)]
@@ -125,6 +128,7 @@ struct Difference<'a> {
     line: usize,
     kind: MismatchKind,
     file: &'a str,
+    code: String,
 }
 
 #[derive(Serialize)]
@@ -217,6 +221,7 @@ fn case<'a>(run: &'a RunReport, report: &'a CaseReport) -> Case<'a> {
         request: report.request.as_deref(),
         steps: report.steps.iter().map(Part::from).collect(),
         members: report.members.iter().map(Part::from).collect(),
+        code: Code::of(report).map(|code| code.to_string()),
     }
 }
 
@@ -242,13 +247,15 @@ impl<'a> From<&'a PartReport> for Part<'a> {
 
 impl<'a> From<&'a Fault> for Trouble<'a> {
     fn from(fault: &'a Fault) -> Self {
-        Self { kind: fault.kind.to_string(), message: &fault.message, help: fault.help.as_deref() }
+        let code = Code::from(fault.kind).to_string();
+        Self { kind: fault.kind.to_string(), message: &fault.message, help: fault.help.as_deref(), code }
     }
 }
 
 impl<'a> From<&'a Unavailable> for Trouble<'a> {
     fn from(why: &'a Unavailable) -> Self {
-        Self { kind: why.stage.word().to_owned(), message: &why.message, help: why.help.as_deref() }
+        let code = Code::from(why.stage).to_string();
+        Self { kind: why.stage.word().to_owned(), message: &why.message, help: why.help.as_deref(), code }
     }
 }
 
@@ -261,6 +268,7 @@ impl<'a> From<&'a Mismatch> for Difference<'a> {
             line: mismatch.span.line,
             kind: mismatch.kind,
             file: &mismatch.span.file.path,
+            code: Code::from(mismatch.kind).to_string(),
         }
     }
 }

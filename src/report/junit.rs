@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use crate::model::code::Code;
 use crate::model::outcome::{CaseReport, Outcome, RunReport, SuiteSummary};
 
 use super::groups::{self, Group};
@@ -104,7 +105,8 @@ fn status(case: &CaseReport) -> TestCaseStatus {
     };
     status.set_message(one_line(&wording::headline(case)));
     if case.outcome.is_bad() {
-        status.set_type(wording::type_word(case)).set_description(bounded(&description(case)));
+        let advice = Code::of(case).map(|code| format!("\nverify explain {code}")).unwrap_or_default();
+        status.set_type(wording::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
     }
     status
 }

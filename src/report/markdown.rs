@@ -5,6 +5,7 @@
 
 use std::io;
 
+use crate::model::code::Code;
 use crate::model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
 use super::groups::{self, Group};
@@ -140,11 +141,12 @@ fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
     let bounded = |text: &str| if detail <= Detail::ShortDiffs { shortened(text) } else { text.to_owned() };
     let place = wording::place(run, case).file_and_line();
     let mut text = format!(
-        "\n#### {} {}\n\n<code>{}</code> · {}\n",
+        "\n#### {} {}\n\n<code>{}</code> · {}{}\n",
         sign(case),
         escape::markdown(&escape::shorten(&case.id, SHORT_LINE)),
         escape::markdown(&place),
         escape::markdown(&case.policy),
+        Code::of(case).map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
     );
     let mut say = |part: String| {
         text.push('\n');

@@ -7,6 +7,7 @@ mod diff;
 pub mod escape;
 pub mod github;
 mod groups;
+mod html;
 pub mod human;
 pub mod inspection;
 mod json;
@@ -14,6 +15,8 @@ mod junit;
 mod layout;
 pub mod markdown;
 mod page;
+mod sarif;
+mod tap;
 #[cfg(test)]
 mod testing;
 mod wording;
@@ -40,6 +43,9 @@ const FORMATS: &[(&str, Maker)] = &[
     ("json", |_| Box::new(json::Json)),
     ("markdown", |_| Box::new(markdown::Markdown)),
     ("github", |_| Box::new(github::Github::default())),
+    ("html", |_| Box::new(html::Html)),
+    ("sarif", |_| Box::new(sarif::Sarif)),
+    ("tap", |_| Box::new(tap::Tap)),
 ];
 
 /// The format called `name`; none when there is no such format.

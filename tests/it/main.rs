@@ -7,6 +7,7 @@ mod annotate;
 mod architecture;
 mod compat;
 mod docs;
+mod errors;
 mod exit_codes;
 mod failures;
 mod github;

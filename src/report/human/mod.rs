@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::answer::Fault;
+use crate::model::code::Code;
 use crate::model::hosting::{AnsweredBy, HostCall};
 use crate::model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 
@@ -149,7 +150,7 @@ impl Human {
         for (why, names) in reasons {
             page.blank()?;
             if let Some(span) = &why.span {
-                quote::place(page, span, "")?;
+                quote::place(page, span, &Code::from(why.stage).to_string())?;
             }
             labelled(page, why.stage.word(), &why.message, BAD, Keep::First)?;
             help(page, why.help.as_deref())?;
@@ -215,11 +216,11 @@ fn details(page: &mut Page<'_>, run: &RunReport, case: &CaseReport) -> io::Resul
     match &case.outcome {
         Outcome::Failed(mismatches) => differences(page, mismatches)?,
         Outcome::Error(fault) => {
-            quote::place(page, &case.span, "")?;
+            quote::place(page, &case.span, &Code::from(fault.kind).to_string())?;
             trouble(page, fault)?;
         }
         Outcome::Xpassed(_) => {
-            quote::place(page, &case.span, "xfail")?;
+            quote::place(page, &case.span, &format!("xfail · {}", Code::UnexpectedPass))?;
             labelled(page, "xpass", &wording::headline(case), BAD, Keep::First)?;
             help(page, Some("remove `xfail:`; from now on the case guards what it describes"))?;
         }
@@ -242,7 +243,8 @@ fn differences(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
             return page.line(DETAIL, &[piece(format!("… {left_out}"), DIM)]);
         }
         page.blank()?;
-        quote::place(page, &mismatch.span, wording::about(mismatch))?;
+        let about = format!("{} · {}", wording::about(mismatch), Code::from(mismatch.kind));
+        quote::place(page, &mismatch.span, &about)?;
         comparison::comparison(page, &mismatch.expected, &mismatch.actual)?;
     }
     Ok(())
