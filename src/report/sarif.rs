@@ -175,9 +175,9 @@ mod tests {
 
     fn schema() -> jsonschema::Validator {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/sarif-2.1.0.schema.json");
-        let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         // OASIS published a pattern with a bracket that nothing opens.
-        schema["definitions"]["run"]["properties"]["language"]["pattern"] = json!("^[a-zA-Z]{2}(-[a-zA-Z]{2})?$");
+        let text = std::fs::read_to_string(path).unwrap().replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+        let schema: Value = serde_json::from_str(&text).unwrap();
         jsonschema::validator_for(&schema).unwrap()
     }
 

@@ -99,5 +99,5 @@ fn people_and_readers_of_every_report_see_the_code() {
     for format in ["human", "junit", "json", "markdown"] {
         repository.verify(&["--report", format]).run().exits_with(1).says(&["PV010"]);
     }
-    repository.verify(&[]).on_github().run().exits_with(1).says(&["verdict · PV010"]);
+    repository.verify(&[]).on_github().run().exits_with(1).says(&["/allowed · PV010"]);
 }

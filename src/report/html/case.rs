@@ -14,6 +14,9 @@ use super::{class, sign};
 /// Characters shown of one document, log or value: enough to recognise it, the rest is in the JSON report.
 const LONGEST_TEXT: usize = 16 * 1024;
 
+/// Characters of a quoted line before the place it is about.
+const BEFORE_THE_PLACE: usize = 80;
+
 /// Differences shown of one case.
 const MOST_DIFFERENCES: usize = 20;
 
@@ -38,9 +41,10 @@ pub(super) fn line(case: &CaseReport, number: usize) -> String {
 }
 
 /// Everything about a case that makes the run fail.
-pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize) -> String {
+pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open: bool) -> String {
     let mut text = format!(
-        "<article id=\"c{number}\" data-o=\"failed\">\n<h3>{} {}</h3>\n<p class=\"facts\"><code>{}</code> · {}{} · {}</p>\n",
+        "<article id=\"c{number}\" data-o=\"failed\">\n<details{}>\n<summary><h3>{} {}</h3></summary>\n<p class=\"facts\"><code>{}</code> · {}{} · {}</p>\n",
+        if is_open { " open" } else { "" },
         sign(case),
         escape::html_line(&case.id),
         escape::html_line(&wording::place(run, case).file_and_line()),
@@ -49,7 +53,7 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize) -> Stri
         wording::duration(case.duration),
     );
     match &case.outcome {
-        Outcome::Failed(mismatches) => text.push_str(&differences(mismatches)),
+        Outcome::Failed(mismatches) => text.push_str(&differences(mismatches, wording::place(run, case))),
         Outcome::Error(fault) => {
             text.push_str(&quote(&case.span));
             text.push_str(&trouble(&fault.kind.to_string(), &fault.message, fault.help.as_deref()));
@@ -68,19 +72,25 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize) -> Stri
         let _ = write!(text, "<pre class=\"wrap\">{}</pre>\n", escape::html(&command));
     }
     text.push_str(&context(case));
-    text.push_str("</article>\n");
+    text.push_str("</details>\n</article>\n");
     text
 }
 
-fn differences(mismatches: &[Mismatch]) -> String {
+/// Each difference; `place` is where the heading points already.
+fn differences(mismatches: &[Mismatch], place: &Span) -> String {
     let mut text = String::new();
     for mismatch in mismatches.iter().take(MOST_DIFFERENCES) {
+        let elsewhere = if mismatch.span.file_and_line() == place.file_and_line() {
+            String::new()
+        } else {
+            format!(" <span class=\"dim\">{}</span>", escape::html_line(&mismatch.span.file_and_line()))
+        };
         let _ = write!(
             text,
-            "<p class=\"about\"><code>{}</code> · {} <span class=\"dim\">{}</span></p>\n{}{}",
+            "<p class=\"about\"><code>{}</code> · {}{elsewhere}</p>
+{}{}",
             escape::html_line(wording::about(mismatch)),
             Code::from(mismatch.kind),
-            escape::html_line(&mismatch.span.file_and_line()),
             quote(&mismatch.span),
             comparison(&mismatch.expected, &mismatch.actual),
         );
@@ -114,7 +124,13 @@ fn quote(span: &Span) -> String {
         end += 1;
     }
     let shown = |text: &str| escape::html(&escape::shorten(text, 400));
-    let [before, within, after] = [&line[..start], &line[start..end], &line[end..]].map(shown);
+    let before = &line[..start];
+    // Far to the right, the place matters more than the beginning of its line.
+    let before = match before.char_indices().rev().nth(BEFORE_THE_PLACE) {
+        Some((index, _)) => format!("… {}", escape::html(&before[index..])),
+        None => escape::html(before),
+    };
+    let (within, after) = (shown(&line[start..end]), shown(&line[end..]));
     format!("<pre class=\"quote\"><b>{} │</b> {before}<i>{within}</i>{after}</pre>\n", span.line)
 }
 
@@ -184,7 +200,7 @@ fn context(case: &CaseReport) -> String {
             fold(title, &document);
         }
     }
-    text
+    if text.is_empty() { text } else { format!("<div class=\"folds\">\n{text}</div>\n") }
 }
 
 fn call(call: &HostCall) -> String {

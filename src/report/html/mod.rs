@@ -22,6 +22,9 @@ use super::{Format, escape, wording};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Failed cases that are unfolded to begin with; more would bury the pictures below them.
+const UNFOLDED: usize = 10;
+
 /// Bytes of details: beyond, failed cases are named only. Browsers need a second for some ten times as much.
 const DETAILS: usize = 4 * 1024 * 1024;
 
@@ -97,9 +100,9 @@ fn failures(run: &RunReport) -> String {
     let bad = run.cases.iter().enumerate().filter(|(_, case)| case.outcome.is_bad());
     let mut text = String::new();
     let mut without_details = 0;
-    for (number, case) in bad {
+    for (rank, (number, case)) in bad.enumerate() {
         if text.len() < DETAILS {
-            text.push_str(&case::article(run, case, number));
+            text.push_str(&case::article(run, case, number, rank < UNFOLDED));
         } else {
             without_details += 1;
         }

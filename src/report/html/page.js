@@ -31,6 +31,8 @@
   function reveal() {
     var target = location.hash && document.getElementById(location.hash.slice(1));
     for (var around = target; around; around = around.parentElement) { if (around.tagName === "DETAILS") { around.open = true; } }
+    var inside = target && target.tagName === "ARTICLE" && target.querySelector("details");
+    if (inside) { inside.open = true; }
     if (target && target.hidden) { box.value = ""; wanted = ""; apply(); target.scrollIntoView(); }
   }
   window.addEventListener("hashchange", reveal);
