@@ -19,6 +19,7 @@ mod read;
 mod request;
 mod rows;
 mod schema;
+mod signed_by;
 mod subject;
 mod vars;
 mod workload;

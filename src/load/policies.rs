@@ -8,7 +8,7 @@ use super::files::Files;
 use super::manifest::{self, Deployed, DeployedGroup, DeployedModule, DeployedPolicy};
 use super::mistake::{Mistake, Mistakes, nearest, suggestion};
 use super::schema::{self, CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
-use super::{groups, request};
+use super::{groups, request, signed_by};
 use crate::host;
 use crate::model::code::Code;
 use crate::model::hosting::{ContextAware, Grants};
@@ -151,6 +151,12 @@ impl Policies {
         if let Some(PolicyEntry { usage: Some(usage), metadata: None, .. }) = entry {
             mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", "it becomes an annotation of the metadata");
         }
+        let signed_by = entry.map(|entry| &entry.signed_by.0[..]).unwrap_or_default();
+        if let (Some(signer), PolicyRef::File(_)) = (signed_by.first(), &source.uri.value) {
+            let help = "a file of the repository is what is under test; take `signedBy` out, or name the policy by registry://";
+            mistakes.add_with_help(&signer.span, "only policies in a registry are signed", help);
+        }
+        let signed_by = signed_by::required(signed_by, files, mistakes);
         let host_capabilities = entry.and_then(|entry| host_capabilities(entry.host_capabilities.as_ref()?, mistakes));
         self.specs.push(PolicySpec {
             name: name.value,
@@ -163,6 +169,7 @@ impl Policies {
             deployment: source.deployment,
             grants: Grants { host_capabilities, context_aware: source.context_aware },
             compat: entry.and_then(|entry| entry.compat).unwrap_or(self.compat),
+            signed_by,
         });
         self.settings.push(Arc::new(source.settings));
         self.variants.push(HashMap::new());
@@ -376,6 +383,7 @@ fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mistakes: &mut 
     for (key, span) in [
         ("metadata", entry.metadata.as_ref().map(|key| &key.span)),
         ("usage", entry.usage.as_ref().map(|key| &key.span)),
+        ("signedBy", entry.signed_by.0.first().map(|signer| &signer.span)),
         ("variants", entry.variants.0.first().map(|(name, _)| &name.span)),
         ("hostCapabilities", first_capability),
         ("executionMode", entry.execution_mode.as_ref().map(|key| &key.span)),

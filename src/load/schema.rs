@@ -4,6 +4,7 @@
 //! in the other files of this folder.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -93,6 +94,9 @@ pub(crate) struct PolicyEntry {
     /// `server`: where the policy gives no verdict, the case has the answer of policy-server, such as its rejections with
     /// code 500. `strict`, the default: it is a fault.
     pub(crate) compat: Option<Compat>,
+    /// Who must have signed a policy that comes from a registry; all of them, where there are several.
+    #[serde(default)]
+    pub(crate) signed_by: OneOrMany<Spanned<SignedByEntry>>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
 }
@@ -127,6 +131,37 @@ pub(crate) struct MemberEntry {
 
 /// A step of a chain: a name of `policies` or `groups` or a path, or a policy with other settings.
 pub(crate) type StepEntry = Either<Spanned<String>, MemberEntry>;
+
+/// Somebody who must have signed: `key`, `githubOwner`, `issuer`, `certificate` or `config`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SignedByEntry {
+    /// A public key in PEM, or the path of one.
+    pub(crate) key: Option<Spanned<String>>,
+    /// Owner of the repository on GitHub whose workflow has signed.
+    pub(crate) github_owner: Option<Spanned<String>>,
+    /// Name of that repository; any of the owner's by default.
+    pub(crate) github_repo: Option<Spanned<String>>,
+    /// Identity provider of a keyless signature, exactly as its certificate has it.
+    pub(crate) issuer: Option<Spanned<String>>,
+    /// E-mail address or URI that a keyless certificate was issued to.
+    pub(crate) subject: Option<Spanned<String>>,
+    /// URL that the URI of a keyless certificate begins with; a slash is added at the end.
+    pub(crate) subject_prefix: Option<Spanned<String>>,
+    /// A certificate in PEM whose key has signed, or the path of one.
+    pub(crate) certificate: Option<Spanned<String>>,
+    /// Certificates in PEM that vouch for `certificate`, each one trusted, or the path of a file with them.
+    pub(crate) certificate_chain: Option<Spanned<String>>,
+    /// Whether a transparency log must have seen the signature while `certificate` was valid.
+    pub(crate) require_rekor_bundle: Option<Spanned<bool>>,
+    /// Path of a verification-config.yml as kwctl reads it.
+    pub(crate) config: Option<Spanned<String>>,
+    /// Annotations the signature must carry.
+    pub(crate) annotations: Option<Spanned<Texts>>,
+    /// Whether Sigstore bundles count, which Kubewarden does not accept.
+    #[serde(default)]
+    pub(crate) accept_bundles: bool,
+}
 
 /// The Kubernetes resources a policy may read.
 #[derive(Debug)]
@@ -807,6 +842,54 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
     }
+}
+
+/// Texts by names the user chooses.
+pub(crate) type Texts = BTreeMap<String, String>;
+
+/// A verification-config.yml, as kwctl reads it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct VerificationFile {
+    pub(crate) api_version: Spanned<String>,
+    pub(crate) all_of: Option<Vec<SignatureEntry>>,
+    pub(crate) any_of: Option<AnyOfEntry>,
+}
+
+/// Signatures of which some are enough.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AnyOfEntry {
+    pub(crate) minimum_matches: Option<u8>,
+    pub(crate) signatures: Vec<SignatureEntry>,
+}
+
+/// A signature of a verification-config.yml; which keys belong to it depends on its kind.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SignatureEntry {
+    pub(crate) kind: Spanned<SignatureKind>,
+    pub(crate) owner: Option<Spanned<String>>,
+    pub(crate) repo: Option<Spanned<String>>,
+    pub(crate) key: Option<Spanned<String>>,
+    pub(crate) issuer: Option<Spanned<String>>,
+    pub(crate) subject: Option<Spanned<SubjectEntry>>,
+    pub(crate) annotations: Option<Texts>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SignatureKind {
+    PubKey,
+    GenericIssuer,
+    GithubAction,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SubjectEntry {
+    pub(crate) equal: Option<String>,
+    pub(crate) url_prefix: Option<Spanned<String>>,
 }
 
 /// The JSON Schema of a suite file.

@@ -88,6 +88,8 @@ pub struct Unavailable {
 pub enum UnavailableStage {
     /// Reading or downloading the module.
     Fetch,
+    /// Checking its signatures.
+    Signature,
     /// Reading, checking or attaching the metadata.
     Metadata,
     /// Compiling the module or linking its imports.
@@ -99,6 +101,7 @@ impl UnavailableStage {
     pub fn word(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
+            Self::Signature => "signature",
             Self::Metadata => "metadata",
             Self::Compile => "compile",
         }

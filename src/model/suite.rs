@@ -13,6 +13,7 @@ use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
 use super::scope::Scope;
+use super::signature::Requirement;
 use super::source::{SourceFile, Span, Spanned};
 
 /// One suite file, ready to run.
@@ -61,6 +62,8 @@ pub struct PolicySpec {
     pub grants: Grants,
     /// Whether its faults stay faults.
     pub compat: Compat,
+    /// Who must have signed it; all of these hold.
+    pub signed_by: Vec<Requirement>,
 }
 
 /// What becomes of a fault that policy-server has an answer to.

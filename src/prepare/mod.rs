@@ -283,6 +283,7 @@ mod tests {
                 deployment: Deployment::default(),
                 grants: Grants::default(),
                 compat: Compat::Strict,
+                signed_by: Vec::new(),
             };
             Self { folder, spec }
         }

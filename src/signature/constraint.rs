@@ -47,6 +47,14 @@ pub(super) fn check(signer: &Signer, signatures: &[Signature]) -> Result<(), Unm
     Err(Unmet::ByNone(reasons))
 }
 
+/// Whether a public key in PEM can be used.
+pub(crate) fn check_key(pem: &str) -> Result<(), String> {
+    match CosignVerificationKey::try_from_pem(pem.as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the public key cannot be read: {error}")),
+    }
+}
+
 /// Says why a signature does not meet a constraint.
 type Check<'a> = Box<dyn Fn(&Signature) -> Result<(), String> + 'a>;
 

@@ -1,6 +1,7 @@
 //! Signatures of images, judged as Kubewarden judges them.
 //!
-//! [`judge`] is given what the registry holds, as bytes, and who must have signed. The cryptography is that of
+//! [`judge`] is given what the registry holds, as bytes, and who must have signed; [`Verifier`] asks the registry first. The
+//! cryptography is that of
 //! `sigstore`, the crate policy-server uses; nothing outside of this folder names it.
 //!
 //! Two kinds of signatures are understood. Those in *tag form* are layers of a manifest under the tag
@@ -19,6 +20,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -27,9 +29,12 @@ use sigstore::cosign::SignatureLayer;
 
 use crate::model::signature::{Requirement, Signer};
 use certificate::Identity;
+pub(crate) use constraint::check_key;
 pub(crate) use refusal::Refusal;
 use refusal::Unmet;
-pub(crate) use trust::Trust;
+pub(crate) use trust::{Trust, TrustRoot};
+#[expect(unused_imports, reason = "used with policies from registries")]
+pub(crate) use verify::{Trouble, Verifier};
 
 /// What a registry holds about the signatures of an image.
 #[derive(Debug, Default)]
@@ -61,18 +66,15 @@ pub(crate) enum TagForm {
 pub(crate) struct Layer {
     /// Its descriptor.
     pub(crate) descriptor: Descriptor,
-    /// The blob, checked against the descriptor's digest.
-    pub(crate) payload: Vec<u8>,
+    /// The blob, checked against the descriptor's digest; or why it is not looked at.
+    pub(crate) payload: Result<Vec<u8>, String>,
 }
 
 /// A descriptor, as far as signatures need it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
-    pub(crate) media_type: String,
     pub(crate) digest: String,
-    #[serde(default)]
-    pub(crate) size: u64,
     #[serde(default)]
     pub(crate) annotations: BTreeMap<String, String>,
 }

@@ -28,8 +28,9 @@ pub(super) fn read(
     digest: &str,
     trust: Option<&Trust>,
 ) -> Result<(SignatureLayer, Result<Identity, String>), String> {
-    let simple_signing: SimpleSigning = serde_json::from_slice(&layer.payload)
-        .map_err(|error| format!("the signed document cannot be read: {error}"))?;
+    let payload = layer.payload.as_ref().map_err(|reason| format!("the signed document is not looked at: {reason}"))?;
+    let simple_signing: SimpleSigning =
+        serde_json::from_slice(payload).map_err(|error| format!("the signed document cannot be read: {error}"))?;
     let signed = &simple_signing.critical.image.docker_manifest_digest;
     if signed != digest {
         return Err(format!("it signs {signed:?}, not {digest}"));
@@ -37,13 +38,13 @@ pub(super) fn read(
     let annotation = |name: &str| layer.descriptor.annotations.get(name);
     let signature = annotation(SIGNATURE).ok_or_else(|| format!("its layer has no annotation `{SIGNATURE}`"))?;
     let log_entry = match (annotation(LOG_ENTRY), trust) {
-        (Some(entry), Some(trust)) => Some(rekor::verified(entry, &layer.payload, signature, trust)?),
+        (Some(entry), Some(trust)) => Some(rekor::verified(entry, payload, signature, trust)?),
         _ => None,
     };
     let identity = match annotation(CERTIFICATE) {
         None => Err("it has no certificate".to_owned()),
         Some(pem) => certificate::identify_pem(pem, log_entry.as_ref(), trust)
-            .and_then(|identity| identity.that_signed(signature, &layer.payload)),
+            .and_then(|identity| identity.that_signed(signature, payload)),
     };
     let layer = SignatureLayer {
         simple_signing,
@@ -51,7 +52,7 @@ pub(super) fn read(
         certificate_signature: None,
         bundle: log_entry.map(BundleContent::RekorBundle),
         signature: Some(signature.clone()),
-        raw_data: layer.payload.clone(),
+        raw_data: payload.clone(),
     };
     Ok((layer, identity))
 }

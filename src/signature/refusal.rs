@@ -40,8 +40,9 @@ impl Refusal {
 
     /// None of the layers is a signature of this image.
     pub(super) fn nothing_usable(discarded: &[Discarded]) -> Self {
-        let refusal = Self::new("failed to get image trusted layers: No Signature Layer passed verification");
-        Self { reasons: discarded.iter().map(|Discarded(reason)| reason.clone()).collect(), ..refusal }
+        let cause = "No Signature Layer passed verification";
+        let text = format!("failed to get image trusted layers: {cause}\n\nCaused by:\n    {cause}");
+        Self { reasons: bounded(discarded.iter().map(|Discarded(reason)| reason.clone())), ..Self::new(text) }
     }
 
     /// Constraints are not met.
@@ -73,7 +74,7 @@ impl Refusal {
             }
             _ => text,
         };
-        Self { reasons, ..Self::new(text) }
+        Self { reasons: bounded(reasons), ..Self::new(text) }
     }
 
     /// The same with a word about bundles that say what the constraints ask for.
@@ -94,6 +95,30 @@ impl Refusal {
         self
     }
 }
+
+/// As many reasons as somebody reads, each of bearable length: strangers write parts of them.
+fn bounded(reasons: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut rest = reasons.into_iter();
+    let mut kept: Vec<String> = rest
+        .by_ref()
+        .take(MOST_REASONS)
+        .map(|reason| match reason.char_indices().nth(MOST_LETTERS) {
+            Some((end, _)) => format!("{}…", &reason[..end]),
+            None => reason,
+        })
+        .collect();
+    let more = rest.count();
+    if more > 0 {
+        kept.push(format!("{more} more like these"));
+    }
+    kept
+}
+
+/// Most reasons of a refusal.
+const MOST_REASONS: usize = 20;
+
+/// Most letters of a reason.
+const MOST_LETTERS: usize = 400;
 
 /// A constraint in YAML, as policy-server writes it.
 fn as_yaml(signer: &Signer) -> String {
@@ -191,6 +216,14 @@ mod tests {
         );
         let by = SignedBy::GithubAction { owner: "acme".into(), repo: None };
         assert_eq!(as_yaml(&signer(by)), "kind: githubAction\nowner: acme\nrepo: null\nannotations: null\n");
+    }
+
+    #[test]
+    fn reasons_are_bounded() {
+        let reasons = bounded((0..500).map(|number| format!("{number} {}", "x".repeat(1000))));
+        assert_eq!((reasons.len(), reasons[20].as_str()), (21, "480 more like these"));
+        assert!(reasons[0].ends_with("x…") && reasons[0].chars().count() == 401);
+        assert_eq!(bounded(["one".to_owned()]), ["one"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use sigstore::crypto::CosignVerificationKey;
 
 use super::{Descriptor, Found, Layer, TagForm, Trust};
+use crate::registry::testing::FakeRegistry;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/signatures")
@@ -48,7 +49,7 @@ pub(crate) fn found(repository: &str) -> Found {
         let manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         if path.to_string_lossy().ends_with(".sig.json") {
             let layers: Vec<Descriptor> = serde_json::from_value(manifest["layers"].clone()).unwrap();
-            let layer = |descriptor: Descriptor| Layer { payload: blob(&descriptor.digest), descriptor };
+            let layer = |descriptor: Descriptor| Layer { payload: Ok(blob(&descriptor.digest)), descriptor };
             found.tag = TagForm::Layers(layers.into_iter().map(layer).collect());
         } else if manifest["subject"]["digest"] == digest.as_str() {
             found.bundles.push(blob(manifest["layers"][0]["digest"].as_str().unwrap()));
@@ -224,7 +225,25 @@ impl Authority {
 
 /// A layer in tag form.
 pub(crate) fn layer(payload: Vec<u8>, annotations: std::collections::BTreeMap<String, String>) -> Layer {
-    let media_type = "application/vnd.dev.cosign.simplesigning.v1+json".into();
-    let descriptor = Descriptor { media_type, digest: digest_of(&payload), size: payload.len() as u64, annotations };
-    Layer { descriptor, payload }
+    Layer { descriptor: Descriptor { digest: digest_of(&payload), annotations }, payload: Ok(payload) }
+}
+
+/// Puts the image of a repository, with all that is beside it, into a registry.
+pub(crate) fn serve(registry: &FakeRegistry, repository: &str) {
+    let folder = folder().join("registry/signed").join(repository);
+    let repository = format!("signed/{repository}");
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+        let tag = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let media_type = match manifest.get("manifests") {
+            Some(_) => "application/vnd.oci.image.index.v1+json",
+            None => "application/vnd.oci.image.manifest.v1+json",
+        };
+        registry.add_manifest(&repository, &tag, media_type, &bytes);
+        let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
+        for descriptor in layers.iter().chain(manifest.get("config")) {
+            registry.add_blob(&repository, &blob(descriptor["digest"].as_str().unwrap()));
+        }
+    }
 }

@@ -1,12 +1,66 @@
 //! Whom to believe: certificate authorities that issue to keyless signers, transparency logs that say when.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::TrustAnchor;
 use serde_json::Value;
 use sigstore::crypto::CosignVerificationKey;
 use sigstore::trust::TrustRoot as _;
 use sigstore::trust::sigstore::SigstoreTrustRoot;
+use tokio::sync::OnceCell;
+
+/// Longest wait for Sigstore's repository of trust roots.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most bytes of a trust configuration; that of Sigstore has ten thousand.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A trust root that is had when it is needed, once per run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrustRoot(Arc<OnceCell<Result<Arc<Trust>, String>>>);
+
+impl TrustRoot {
+    /// The one of a file, `--sigstore-trust-config`. The file is read at once.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or used.
+    pub(crate) fn from_file(path: &Path) -> Result<Self, String> {
+        let read = || {
+            let mut json = Vec::new();
+            File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut json).map(|_| json)
+        };
+        let named = |error: String| format!("the trust configuration `{}` cannot be used: {error}", path.display());
+        let json = read().map_err(|error| named(error.to_string()))?;
+        if json.len() as u64 > MOST_BYTES {
+            return Err(named(format!("it has more than {} MiB", MOST_BYTES >> 20)));
+        }
+        let trust = Trust::from_config(&json).map_err(named)?;
+        Ok(Self(Arc::new(OnceCell::new_with(Some(Ok(Arc::new(trust)))))))
+    }
+
+    /// The trust root; where no file was given, that of the public Sigstore, from the network. The error is kwctl's.
+    pub(super) async fn get(&self) -> Result<Arc<Trust>, String> {
+        let load = || async {
+            let loaded = match tokio::time::timeout(PATIENCE, Trust::public()).await {
+                Ok(loaded) => loaded,
+                Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            };
+            loaded.map(Arc::new).map_err(|error| format!("Error building Sigstore trust root: {error}"))
+        };
+        self.0.get_or_init(load).await.clone()
+    }
+
+    /// The trust root, if nobody has to be asked for it.
+    pub(super) fn if_at_hand(&self) -> Option<Arc<Trust>> {
+        self.0.get()?.as_ref().ok().cloned()
+    }
+}
 
 /// The authorities and logs of a trust root.
 #[derive(Debug)]
