@@ -69,6 +69,7 @@ codes! {
     Fetch = 50, "fetch-failed", "the module of a policy could not be read";
     Metadata = 51, "metadata-invalid", "the metadata of a policy could not be read or attached";
     Compile = 52, "compile-failed", "the module of a policy is no module that can run";
+    Unsigned = 53, "not-signed", "a policy is not signed as it has to be";
 
     Mistake = 60, "mistake", "the suite says something that cannot be meant";
     Syntax = 61, "syntax", "a file is not the YAML or JSON it should be";
@@ -174,6 +175,7 @@ impl From<UnavailableStage> for Code {
     fn from(stage: UnavailableStage) -> Self {
         match stage {
             UnavailableStage::Fetch => Self::Fetch,
+            UnavailableStage::Signature => Self::Unsigned,
             UnavailableStage::Metadata => Self::Metadata,
             UnavailableStage::Compile => Self::Compile,
         }
