@@ -18,6 +18,8 @@ pub enum Error {
     Suites(Vec<Mistake>),
     /// A policy named on the command line could not be had, or cannot be used: all problems that were found.
     Policy(Vec<Mistake>),
+    /// What was typed makes no sense; with what to do about it, on lines of its own.
+    Usage(String),
     /// The selection leaves nothing to run.
     NothingSelected {
         /// How many cases the suites have.
@@ -59,6 +61,7 @@ impl fmt::Display for Error {
                 [first, ..] => write!(f, "{first}"),
                 [] => write!(f, "the policy cannot be used"),
             },
+            Self::Usage(text) => f.write_str(text),
             Self::NothingSelected { total: 0 } => write!(f, "the suites hold no case"),
             Self::NothingSelected { total } => write!(f, "none of the {total} cases is selected"),
             Self::Engine(text) => write!(f, "the Wasm engine could not be set up: {text}"),
@@ -71,7 +74,7 @@ impl std::error::Error for Error {}
 impl Diagnostic for Error {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
-            Self::Suites(_) | Self::Policy(_) => None,
+            Self::Suites(_) | Self::Policy(_) | Self::Usage(_) => None,
             Self::NothingSelected { .. } => Some(Box::new(Code::NothingSelected)),
             Self::Engine(_) => Some(Box::new(Code::Engine)),
         }

@@ -25,12 +25,12 @@ mod evaluate;
 mod expression;
 mod host;
 mod load;
-#[cfg_attr(not(test), expect(dead_code, reason = "the steps that wait come next"))]
 mod network;
 mod patch;
 mod pipeline;
 mod prepare;
-#[expect(dead_code, reason = "the steps that use the door come next")]
+mod publish;
+#[expect(dead_code, reason = "the steps that use the rest of the door come next")]
 mod registry;
 mod resolve;
 mod runtime;
@@ -43,6 +43,9 @@ pub use self::error::Error;
 pub use self::load::Mistake;
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
 pub use self::pipeline::inspect::inspect;
+pub use self::pipeline::policy::Network;
+pub use self::pipeline::pull::{Pulled, digest, pull};
+pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{ListedCase, Options, Progress, list, verify};
 pub use self::select::{Selection, TagExpression};
 

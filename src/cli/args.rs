@@ -39,6 +39,13 @@ pub(crate) enum Command {
     /// Show what a module is and what its metadata says
     #[command(after_help = policy::INSPECT_HELP)]
     Inspect(policy::InspectArgs),
+    /// Print the digest a reference leads to
+    Digest(policy::DigestArgs),
+    /// Fetch a policy
+    Pull(policy::PullArgs),
+    /// Push a module to a registry
+    #[command(after_help = policy::PUSH_HELP)]
+    Push(policy::PushArgs),
     /// Print the JSON Schema of suite files, for editors
     Schema,
     /// Explain an error code, or list all of them
@@ -59,6 +66,7 @@ const EXIT_CODES: &str = "Exit codes:
   2   bad flags, mistakes in a suite, a report that cannot be written
   3   a policy could not be had
   4   nothing selected, or everything selected was skipped
+  5   all is well, but a policy was not published
   70  a bug in verify itself
 
 Example:
@@ -137,6 +145,17 @@ pub(crate) struct RunArgs {
     /// On GitHub: annotate no lines, unless --report github asks for it
     #[arg(long, env = "VERIFY_NO_ANNOTATIONS", value_parser = FalseyValueParser::new())]
     pub(crate) no_annotations: bool,
+
+    /// Publish the policies that pass, as the suites say under publish:
+    #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new())]
+    pub(crate) push: bool,
+
+    /// With --push: print manifests and what would move, and push nothing
+    #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new(), requires = "push")]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) network: policy::NetworkArgs,
 
     /// Exit with 0 although cases failed
     #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]

@@ -17,6 +17,8 @@ pub(crate) enum ExitCode {
     Unavailable = 3,
     /// Nothing was selected, or everything selected was skipped.
     NothingSelected = 4,
+    /// Verified, but not published, or not completely.
+    Unpublished = 5,
     /// A bug in verify itself.
     Bug = 70,
 }
@@ -36,6 +38,8 @@ impl ExitCode {
             Self::Failure
         } else if !allows_empty && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_))) {
             Self::NothingSelected
+        } else if run.publications.iter().any(|publication| !publication.is_done()) {
+            Self::Unpublished
         } else {
             Self::Success
         }

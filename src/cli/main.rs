@@ -3,10 +3,13 @@
 mod annotate;
 mod args;
 mod console;
+mod digest;
 mod exit_code;
 mod explain;
 mod files;
 mod inspect;
+mod pull;
+mod push;
 mod run;
 mod step_outputs;
 mod suites;
@@ -42,6 +45,9 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::List(arguments) => run::list(&arguments),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Digest(arguments) => digest::digest(&arguments),
+        Command::Pull(arguments) => pull::pull(&arguments),
+        Command::Push(arguments) => push::push(&arguments),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))

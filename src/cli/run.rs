@@ -16,7 +16,7 @@ use super::args::{ColorChoice, ListArgs, ListFormat, ReportTarget, RunArgs, Sele
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::step_outputs::StepOutputs;
-use super::suites;
+use super::{push, suites};
 
 /// `verify run`.
 pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
@@ -29,6 +29,14 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         }
     };
     let mut options = options;
+    if arguments.push {
+        if let Some(reason) = push::obstacle(arguments.dry_run) {
+            console::complain(&reason);
+            return ExitCode::Usage;
+        }
+        options.publish = Some(push::mode(arguments.dry_run));
+    }
+    options.network = arguments.network.network();
     options.jobs = arguments.jobs.map(usize::from);
     options.memory = arguments.max_memory;
     let mut outputs = match Outputs::open(arguments, color) {
@@ -44,6 +52,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     match result {
         Ok(run) => match outputs.write(&run) {
             Ok(()) => {
+                run.publications.iter().for_each(push::tell_of_run);
                 let code = ExitCode::of(&run, arguments.no_fail, options.allows_empty);
                 if let Err(message) = outputs.step.write(&run, code, &arguments.reports) {
                     console::complain(&message);

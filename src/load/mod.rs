@@ -15,6 +15,7 @@ mod kinds;
 mod manifest;
 mod mistake;
 mod policies;
+mod publish;
 mod read;
 mod request;
 mod rows;
@@ -101,12 +102,13 @@ fn read_suite(
         cases.add_case(case, &mut policies, mistakes);
     }
     let cases = cases.finish();
+    let publish = publish::specs(&written.publish, &policies, mistakes);
     for (span, name) in variables.unused() {
         let help = format!("use it as `${{{name}}}`, or take it out");
         let mistake = Mistake::new(span, format!("nothing uses the variable `{name}`")).coded(Code::Variable);
         mistakes.push(mistake.with_help(help));
     }
-    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases })
+    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
 }
 
 /// Tells suites of other tools from ours before their keys are called unknown.

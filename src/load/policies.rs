@@ -247,6 +247,27 @@ impl Policies {
         if subject.steps.iter().any(is_strict) { Compat::Strict } else { Compat::Server }
     }
 
+    /// The declared policy that is meant: the one of this name, or the only one there is.
+    pub(crate) fn find_declared(&self, named: Option<&Spanned<String>>, place: &Span) -> Result<PolicyIndex, Mistake> {
+        let declared = &self.specs[..self.declared];
+        let names = || declared.iter().map(|spec| spec.name.as_str());
+        let Some(named) = named else {
+            return match declared.len() {
+                1 => Ok(PolicyIndex(0)),
+                number => Err(Mistake::new(place, format!("the entry does not say which of {number} policies"))
+                    .with_help("add `policy:`".to_owned())),
+            };
+        };
+        if let Some(index) = names().position(|name| name == named.value) {
+            return Ok(PolicyIndex(index));
+        }
+        let help = match nearest(&named.value, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("policies of this suite: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Err(Mistake::new(&named.span, format!("unknown policy `{}`", named.value)).with_help(help))
+    }
+
     /// The settings a policy runs with by default.
     pub(crate) fn settings(&self, policy: PolicyIndex) -> Arc<Settings> {
         Arc::clone(&self.settings[policy.0])

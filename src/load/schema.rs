@@ -55,6 +55,26 @@ pub(crate) struct SuiteFile {
     #[serde(default)]
     #[schemars(with = "Vec<SettingsCaseEntry>")]
     pub(crate) settings_cases: Vec<Data>,
+    /// Where `--push` publishes the policies that pass.
+    #[serde(default)]
+    pub(crate) publish: Vec<PublishEntry>,
+}
+
+/// Where a policy is published when all of its tests pass.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PublishEntry {
+    /// Name of the policy; needed where the suite declares several.
+    pub(crate) policy: Option<Spanned<String>>,
+    /// Repository in a registry, such as ghcr.io/acme/policies/safe-labels.
+    pub(crate) to: Spanned<String>,
+    /// Tags that are to lead to it.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) tags: Vec<Spanned<String>>,
+    /// Tags that are never moved once they are there.
+    #[serde(default)]
+    pub(crate) immutable: Vec<Spanned<String>>,
 }
 
 /// A policy under test.

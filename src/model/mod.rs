@@ -9,6 +9,7 @@ pub mod hosting;
 pub mod inspection;
 pub mod outcome;
 pub mod policy;
+pub mod publication;
 pub mod request;
 pub mod scope;
 pub mod signature;

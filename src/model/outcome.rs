@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::answer::{AdmissionResponse, Fault};
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
+use super::publication::Publication;
 use super::request::Request;
 use super::source::Span;
 
@@ -296,6 +297,8 @@ pub struct RunReport {
     pub policies: Vec<PolicyReport>,
     /// The cases, in suite order.
     pub cases: Vec<CaseReport>,
+    /// What was published, in suite order; nothing unless the run was told to.
+    pub publications: Vec<Publication>,
     /// Start of the run, seconds since 1970 (UTC).
     pub started_at: jiff::Timestamp,
     /// Wall time of the whole run.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::answer::FaultKind;
 use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
+use super::publication::PublishSpec;
 use super::request::Request;
 use super::scope::Scope;
 use super::signature::Requirement;
@@ -29,6 +30,8 @@ pub struct Suite {
     pub groups: Vec<GroupSpec>,
     /// All tests in the order of the file: checks, settings cases, cases.
     pub cases: Vec<Case>,
+    /// Where its policies are published when they pass, if that is wanted.
+    pub publish: Vec<PublishSpec>,
 }
 
 /// Index into [`Suite::policies`].

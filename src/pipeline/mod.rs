@@ -3,6 +3,10 @@
 pub(crate) mod annotate;
 mod case;
 pub(crate) mod inspect;
+pub(crate) mod policy;
+mod publish;
+pub(crate) mod pull;
+pub(crate) mod push;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,11 +15,13 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use self::policy::Network;
 use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
+use crate::model::publication::PublishMode;
 use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{Case, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
@@ -41,6 +47,10 @@ pub struct Options {
     pub refuses_only: bool,
     /// Whether it is fine that nothing is selected.
     pub allows_empty: bool,
+    /// Whether policies are published that pass, and how far that goes.
+    pub publish: Option<PublishMode>,
+    /// How registries are reached.
+    pub network: Network,
 }
 
 /// Is told how a run goes on, from several threads at once.
@@ -71,6 +81,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let start = Instant::now();
     let suites = load_all(options)?;
     let selected = select::cases(&suites, &options.selection, options.refuses_only)?;
+    let publishing = options.publish.map(|mode| publish::Publishing::new(mode, &suites, options)).transpose()?;
     if selected.is_empty() && !options.allows_empty {
         return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
     }
@@ -96,6 +107,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             report
         });
         let mut cases: Vec<CaseReport> = cases.collect();
+        let publications = publishing.map(|it| it.publish(&policies, &selected, &cases)).unwrap_or_default();
         let policies = wanted
             .iter()
             .zip(&prepared)
@@ -106,7 +118,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         cases.extend(idle.filter_map(|(_, policy)| idle_policy(&suites, policy)));
         cases.sort_by_key(|case| (case.suite, case.span.offset));
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
-        Ok(RunReport { suites, policies, cases, started_at, duration: start.elapsed() })
+        Ok(RunReport { suites, policies, cases, publications, started_at, duration: start.elapsed() })
     })
 }
 

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(String);
@@ -35,8 +38,22 @@ const SHORTEST: usize = 4;
 const LONGEST_TEXT: usize = 300;
 
 impl Secrets {
-    /// Remembers a secret that is about to be sent.
+    /// Remembers a secret that is about to be sent: a header also by its parts, for a server can take it apart.
     pub(super) fn remember(&self, secret: &str) {
+        self.add(secret);
+        if let Some(token) = secret.strip_prefix("Bearer ") {
+            self.add(token);
+        }
+        if let Some(encoded) = secret.strip_prefix("Basic ") {
+            self.add(encoded);
+            let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            if let Some((_, password)) = decoded.as_deref().and_then(|decoded| decoded.split_once(':')) {
+                self.add(password);
+            }
+        }
+    }
+
+    fn add(&self, secret: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if secret.len() >= SHORTEST && !known.iter().any(|it| it == secret) {
             known.push(secret.to_owned());
@@ -75,6 +92,17 @@ mod tests {
         secrets.remember("abc");
         assert_eq!(secrets.scrub("you sent\nhunter2-and-more,\thunter2 abc"), "you sent [secret], [secret] abc");
         assert_eq!(format!("{secrets:?} {:?}", Secret::new("hunter2")), "[secrets] [secret]");
+    }
+
+    #[test]
+    fn a_header_is_known_by_its_parts() {
+        let secrets = Secrets::default();
+        secrets.remember("Basic cm9ib3Q6aHVudGVyMg==");
+        secrets.remember("Bearer abc.def");
+        assert_eq!(
+            secrets.scrub("Basic cm9ib3Q6aHVudGVyMg== cm9ib3Q6aHVudGVyMg== robot:hunter2 abc.def"),
+            "[secret] [secret] robot:[secret] [secret]"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::model::outcome::{
 };
 use crate::model::request::Request;
 
-use super::{Format, escape};
+use super::{Format, escape, publication};
 
 /// The complete report as one JSON document.
 pub(super) struct Json;
@@ -38,6 +38,8 @@ struct Document<'a> {
     cases: Vec<Case<'a>>,
     suites: Vec<Suite<'a>>,
     started_at: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    published: Vec<publication::Document<'a>>,
 }
 
 #[derive(Serialize)]
@@ -161,6 +163,7 @@ fn document(run: &RunReport) -> Document<'_> {
             .map(|suite| Suite { name: &suite.name, path: &suite.path, argument: &suite.argument })
             .collect(),
         started_at: run.started_at.to_string(),
+        published: run.publications.iter().map(publication::document).collect(),
     }
 }
 

@@ -15,6 +15,7 @@ mod junit;
 mod layout;
 pub mod markdown;
 mod page;
+pub mod publication;
 mod sarif;
 mod tap;
 #[cfg(test)]

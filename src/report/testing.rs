@@ -271,6 +271,7 @@ pub(super) fn sample() -> RunReport {
             unique_ingress,
         ],
         cases,
+        publications: Vec::new(),
         started_at: "2026-10-01T12:00:00.123Z".parse().unwrap(),
         duration: Duration::from_micros(41_300),
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use policy_verify::Network;
 
 pub(crate) const ANNOTATE_HELP: &str =
     "Metadata that the module carries already is replaced, debug information is dropped.
@@ -57,4 +58,92 @@ pub(crate) enum InspectFormat {
     Json,
     /// The metadata alone, as kwctl prints it
     Yaml,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkArgs {
+    /// kwctl's sources.yaml: insecure hosts, certificates, proxies
+    #[arg(long, value_name = "FILE", env = "VERIFY_SOURCES_PATH")]
+    pub(crate) sources_path: Option<PathBuf>,
+
+    /// Folder that holds docker's config.json
+    #[arg(long, value_name = "FOLDER", env = "VERIFY_DOCKER_CONFIG_JSON_PATH")]
+    pub(crate) docker_config_json_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DigestArgs {
+    /// Policy in a registry, with or without registry://
+    #[arg(value_name = "URI")]
+    pub(crate) uri: String,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Policy to fetch; registry:// is meant where there is no scheme
+    #[arg(value_name = "URI")]
+    pub(crate) uri: String,
+
+    /// File to write, or a folder to write it into
+    #[arg(short, long = "output-path", value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+pub(crate) const PUSH_HELP: &str =
+    "The policies of a suite are published by `verify SUITE --push`, when they have passed.
+
+Exit codes: 0 pushed, 2 bad flags, 3 the module cannot be had, 5 it was not pushed, or not completely.
+
+Examples:
+  verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0
+  cosign sign \"$(verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0)\"";
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Module to push: a file or a URI
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: String,
+
+    /// Where to, with or without registry://
+    #[arg(value_name = "URI")]
+    pub(crate) uri: String,
+
+    /// Push a module without metadata
+    #[arg(short, long)]
+    pub(crate) force: bool,
+
+    /// How to print the result: the reference alone, or a document
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: PushFormat,
+
+    /// Print the manifest and what would move, and push nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PushFormat {
+    /// The immutable reference; the manifest of a dry run
+    Text,
+    /// One document
+    Json,
+}
+
+impl NetworkArgs {
+    pub(crate) fn network(&self) -> Network {
+        let mut network = Network::default();
+        network.sources.clone_from(&self.sources_path);
+        network.docker_config.clone_from(&self.docker_config_json_path);
+        network
+    }
 }

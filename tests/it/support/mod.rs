@@ -5,6 +5,7 @@
 pub(crate) mod act;
 pub(crate) mod guests;
 pub(crate) mod runner;
+pub(crate) mod target;
 
 use std::fs;
 use std::path::{Path, PathBuf};

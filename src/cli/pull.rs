@@ -1,0 +1,33 @@
+//! `verify pull`: a policy from a registry or a web server, into a file.
+
+use std::path::{Path, PathBuf};
+
+use policy_verify::Pulled;
+use policy_verify::report::{self, escape};
+
+use super::args::policy::PullArgs;
+use super::exit_code::ExitCode;
+use super::{console, files};
+
+/// `verify pull`.
+pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
+    let pulled = match policy_verify::pull(&arguments.uri, &arguments.network.network()) {
+        Ok(pulled) => pulled,
+        Err(error) => return console::refuse(&error),
+    };
+    let Some(output) = &arguments.output else { return ExitCode::Success };
+    let path = if output.is_dir() { output.join(file_name(&pulled)) } else { output.clone() };
+    let shown = escape::terminal_line(&path.to_string_lossy());
+    if let Err(error) = files::write(&path, &pulled.bytes) {
+        console::complain(&format!("cannot write `{shown}`: {error}"));
+        return ExitCode::Usage;
+    }
+    console::say(&format!("{shown}: {}, {}", report::size(pulled.bytes.len() as u64), pulled.digest));
+    ExitCode::Success
+}
+
+/// The last segment of the URI, as with kwctl: `safe-labels:v1.0.0`.
+fn file_name(pulled: &Pulled) -> PathBuf {
+    let name = pulled.uri.rsplit('/').find(|part| !part.is_empty()).unwrap_or("policy.wasm");
+    Path::new(name).file_name().map_or_else(|| "policy.wasm".into(), PathBuf::from)
+}

@@ -1,0 +1,82 @@
+//! `verify push`, and what `verify run --push` says about what it published.
+
+use std::env;
+
+use policy_verify::PushOptions;
+use policy_verify::model::publication::{Publication, PublishMode, PublishOutcome};
+use policy_verify::report::{escape, publication};
+
+use super::args::policy::{PushArgs, PushFormat};
+use super::console;
+use super::exit_code::ExitCode;
+
+/// `verify push`.
+pub(crate) fn push(arguments: &PushArgs) -> ExitCode {
+    if let Some(reason) = obstacle(arguments.dry_run) {
+        console::complain(&reason);
+        return ExitCode::Usage;
+    }
+    let options = PushOptions {
+        module: arguments.module.clone(),
+        to: arguments.uri.clone(),
+        is_forced: arguments.force,
+        mode: mode(arguments.dry_run),
+        network: arguments.network.network(),
+    };
+    let published = match policy_verify::push(&options) {
+        Ok(published) => published,
+        Err(error) => return console::refuse(&error),
+    };
+    tell(&published);
+    let result = match arguments.output {
+        PushFormat::Json => publication::json(&published),
+        PushFormat::Text => match (&published.outcome, published.immutable_ref(), &published.manifest) {
+            (PublishOutcome::Pushed, Some(reference), _) => format!("{reference}\n"),
+            (PublishOutcome::WouldPush, _, Some(manifest)) => format!("{}\n", escape::json(manifest)),
+            _ => String::new(),
+        },
+    };
+    match console::print(&result) {
+        ExitCode::Success if published.is_done() => ExitCode::Success,
+        ExitCode::Success => ExitCode::Unpublished,
+        code => code,
+    }
+}
+
+/// How far publishing goes.
+pub(crate) fn mode(is_dry: bool) -> PublishMode {
+    if is_dry { PublishMode::DryRun } else { PublishMode::Push }
+}
+
+/// Why nothing may be published here, whatever it is. A pull request runs what a stranger wrote: its policies would be
+/// published under the names of those who have not looked at them yet.
+pub(crate) fn obstacle(is_dry: bool) -> Option<String> {
+    let event = env::var("GITHUB_EVENT_NAME").unwrap_or_default();
+    let is_refused =
+        console::is_github() && !is_dry && ["pull_request", "pull_request_target"].contains(&event.as_str());
+    is_refused.then(|| {
+        format!(
+            "nothing is pushed on the event `{event}`: the policy of a pull request has not been looked at yet\n  help: push \
+             when it is merged or tagged: if: github.event_name == 'push'; `--dry-run` shows here what would be pushed"
+        )
+    })
+}
+
+/// Says on stderr what a run published, or would publish: stdout carries a report.
+pub(crate) fn tell_of_run(published: &Publication) {
+    tell(published);
+    if let (PublishOutcome::WouldPush, Some(manifest)) = (&published.outcome, &published.manifest) {
+        console::say(&escape::json(manifest));
+    }
+}
+
+/// Says on stderr what was published, and how others make sure of it.
+fn tell(published: &Publication) {
+    console::say(&publication::text(published));
+    if published.outcome == PublishOutcome::Pushed {
+        let owner = env::var("GITHUB_REPOSITORY_OWNER").ok().filter(|_| console::is_github());
+        if let Some(commands) = publication::consumer_commands(published, owner.as_deref()) {
+            console::say(&commands);
+        }
+    }
+}

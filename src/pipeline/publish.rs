@@ -1,0 +1,168 @@
+//! Which policies of a run may be published, and publishing them: the step that a run takes only when it is told to.
+
+use std::sync::Arc;
+
+use super::{Options, policy};
+use crate::error::Error;
+use crate::evaluate::Policies;
+use crate::model::outcome::{CaseReport, Outcome};
+use crate::model::publication::{Publication, PublishMode, PublishOutcome, PublishSpec};
+use crate::model::suite::{Case, Suite};
+use crate::network;
+use crate::publish::{self, Artifact};
+use crate::registry::Registry;
+use crate::select::Selection;
+
+/// What is wrong, and what the user can do about it.
+type Problem = (String, String);
+
+/// Why a run cannot publish whatever its cases say: it would not have looked at everything, or there is nothing to
+/// publish. Asked before anything runs.
+fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
+    let problem = |message: &str, help: &str| Some((message.to_owned(), help.to_owned()));
+    if suites.iter().all(|suite| suite.publish.is_empty()) {
+        return problem(
+            "there is nothing to publish: no suite of this run has `publish:`",
+            "say where a policy goes: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }]; a \
+             single module is pushed by `verify push MODULE URI`",
+        );
+    }
+    if !selection.is_everything() {
+        return problem(
+            "`--push` publishes what a complete run has passed, and this run leaves cases out",
+            "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables",
+        );
+    }
+    if suites.iter().flat_map(|suite| &suite.cases).any(|case| case.is_only) {
+        return problem(
+            "`--push` publishes what a complete run has passed, and `only:` leaves cases out",
+            "take `only:` out of the suite",
+        );
+    }
+    None
+}
+
+/// What a run needs to publish; made before anything runs.
+pub(super) struct Publishing {
+    registry: Registry,
+    mode: PublishMode,
+}
+
+impl Publishing {
+    /// # Errors
+    ///
+    /// Nothing of this run could be published, or registries cannot be reached as the options say.
+    pub(super) fn new(mode: PublishMode, suites: &[Suite], options: &Options) -> Result<Self, Error> {
+        if let Some((message, help)) = obstacle(suites, &options.selection) {
+            return Err(Error::Usage(format!("{message}\n  help: {help}")));
+        }
+        Ok(Self { registry: policy::registry(&options.network)?, mode })
+    }
+
+    /// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `policies` are
+    /// those of each suite, `cases` what became of those `selected`.
+    pub(super) fn publish(
+        self,
+        policies: &[Policies<'_>],
+        selected: &[(usize, &Case)],
+        cases: &[CaseReport],
+    ) -> Vec<Publication> {
+        let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
+        for (index, policies) in policies.iter().enumerate() {
+            for entry in &policies.suite.publish {
+                // A policy answers for the groups and chains it is a part of.
+                let is_about = |(suite, case): &(usize, &Case)| {
+                    *suite == index && policies.suite.policies_for(case).contains(&entry.policy)
+                };
+                let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(selected));
+                let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
+                let artifact = artifact(index, policies, entry, &own);
+                judged.push(artifact.map_err(|problem| refusal(index, policies, entry, problem)));
+            }
+        }
+        let places: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
+        let artifacts = judged.into_iter().filter_map(Result::ok).collect();
+        let mut published = network::wait(publish::publish(&self.registry, artifacts, self.mode)).into_iter();
+        places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
+    }
+}
+
+fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {
+    &policies.suite.policies[entry.policy.0].name
+}
+
+fn refusal(suite: usize, policies: &Policies<'_>, entry: &PublishSpec, (message, help): Problem) -> Publication {
+    Publication {
+        policy: name(policies, entry).to_owned(),
+        suite: Some(suite),
+        repository: entry.repository.value.clone(),
+        manifest: None,
+        digest: None,
+        tags: Vec::new(),
+        outcome: PublishOutcome::Refused { message, help: Some(help).filter(|help| !help.is_empty()) },
+        warnings: Vec::new(),
+        span: Some(entry.repository.span.clone()),
+    }
+}
+
+/// The artifact of an entry: only of a policy all of whose tests ran and passed, and that carries metadata.
+fn artifact(
+    suite: usize,
+    policies: &Policies<'_>,
+    entry: &PublishSpec,
+    cases: &[&CaseReport],
+) -> Result<Artifact, Problem> {
+    let prepared = policies.prepared[entry.policy.0].expect("a complete run prepares every policy");
+    let policy = prepared
+        .as_ref()
+        .map_err(|unavailable| ("the policy could not be had".to_owned(), unavailable.message.clone()))?;
+    passed(cases)?;
+    if policy.metadata.is_none() {
+        let message = "the module carries no metadata";
+        let help = "give the policy of the suite `metadata: metadata.yml`, or annotate the module by `verify annotate`";
+        return Err((message.into(), help.into()));
+    }
+    let repository = publish::reference(&entry.repository.value).map_err(|message| (message, String::new()))?;
+    Ok(Artifact {
+        policy: name(policies, entry).to_owned(),
+        suite: Some(suite),
+        module: Arc::clone(&policy.module),
+        metadata: policy.metadata.clone(),
+        repository,
+        tags: entry.tags.iter().map(|tag| tag.value.clone()).collect(),
+        immutable: entry.immutable.clone(),
+        span: Some(entry.repository.span.clone()),
+    })
+}
+
+/// Whether every test about a policy passed, and there was one.
+fn passed(cases: &[&CaseReport]) -> Result<(), Problem> {
+    let is_fine = |case: &CaseReport| match &case.outcome {
+        Outcome::Passed => true,
+        // `rules: skip` says that the API server would not have asked; a case skipped for another reason has no request.
+        Outcome::Skipped(_) => case.request.is_some(),
+        _ => false,
+    };
+    let bad: Vec<&&CaseReport> = cases.iter().filter(|case| !is_fine(case)).collect();
+    if let [first, ..] = bad.as_slice() {
+        let message = format!(
+            "{} of its {} tests did not pass: `{}` ({}, {})",
+            bad.len(),
+            cases.len(),
+            first.name,
+            first.outcome.word(),
+            first.span.file_and_line()
+        );
+        let help = match &first.outcome {
+            Outcome::Skipped(_) => "what did not run did not pass: run it, or take it out of the suite",
+            Outcome::Xfailed(_) => "known trouble would be published too: mend it, or take it out of the suite",
+            _ => "",
+        };
+        return Err((message, help.to_owned()));
+    }
+    if !cases.iter().any(|case| case.outcome == Outcome::Passed) {
+        let help = "write a case for it: nothing is known about a policy that was asked nothing";
+        return Err(("no test of the suite is about it".into(), help.into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `verify pull` and `verify digest`: what a registry has.
+
+use std::sync::Arc;
+
+use super::policy::{self, Network};
+use crate::error::Error;
+use crate::model::policy::Digest;
+use crate::network;
+use crate::publish;
+
+/// A module that was fetched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Pulled {
+    /// The URI, its scheme included.
+    pub uri: String,
+    /// The module.
+    pub bytes: Arc<[u8]>,
+    /// Digest of the module.
+    pub digest: Digest,
+    /// `host/repository@sha256:…`, for what comes from a registry.
+    pub immutable_ref: Option<String>,
+}
+
+/// Fetches a policy. Without a scheme, `registry://` is meant.
+///
+/// # Errors
+///
+/// It cannot be had, or it is no module.
+pub fn pull(uri: &str, network: &Network) -> Result<Pulled, Error> {
+    let place = super::command_line();
+    let refused = |problem| Error::policy(vec![problem], &place);
+    let registry = policy::registry(network)?;
+    let uri = if uri.contains("://") { uri.to_owned() } else { format!("registry://{uri}") };
+    let bytes = policy::fetch(&uri, &registry, &place).map_err(refused)?;
+    Ok(Pulled { digest: Digest::of(&bytes), immutable_ref: None, uri, bytes })
+}
+
+/// The digest of the manifest that a reference leads to now, behind the reference as it was typed.
+///
+/// # Errors
+///
+/// The reference is none, or leads nowhere.
+pub fn digest(uri: &str, network: &Network) -> Result<String, Error> {
+    let place = super::command_line();
+    let image = publish::reference(uri).map_err(Error::Usage)?;
+    let registry = policy::registry(network)?;
+    let digest = network::wait(registry.digest(&image))
+        .map_err(|error| Error::policy(vec![policy::of_registry(error, &place)], &place))?;
+    match image.digest() {
+        Some(_) => Ok(uri.to_owned()),
+        None => Ok(format!("{uri}@{digest}")),
+    }
+}

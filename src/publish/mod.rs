@@ -1,0 +1,275 @@
+//! Step 7: policies that passed become artifacts in registries.
+//!
+//! Which policies may be published is not decided here. What is sent are the bytes that were run, from memory. Tags come
+//! last, when everything they lead to is there: whoever follows a tag finds the old policy or the new one, whenever we
+//! are stopped.
+
+mod manifest;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use oci_client::Reference;
+
+use crate::model::policy::Metadata;
+use crate::model::publication::{Publication, PublishMode, PublishOutcome, PublishedTag, TagState};
+use crate::model::source::Span;
+use crate::registry::Registry;
+use crate::registry::digest::OciDigest;
+use crate::registry::error::{Class, RegistryError};
+
+/// What is to be published.
+pub(crate) struct Artifact {
+    /// Name of the policy.
+    pub(crate) policy: String,
+    /// Index of its suite in the run.
+    pub(crate) suite: Option<usize>,
+    /// The module, metadata attached.
+    pub(crate) module: Arc<[u8]>,
+    /// Its metadata; none where it is published without.
+    pub(crate) metadata: Option<Metadata>,
+    /// The repository. Its tag does not matter; if it has a digest, that must come out.
+    pub(crate) repository: Reference,
+    /// The tags that are to lead to it.
+    pub(crate) tags: Vec<String>,
+    /// Those among them that are never moved.
+    pub(crate) immutable: BTreeSet<String>,
+    /// Where the suite asks for it.
+    pub(crate) span: Option<Span>,
+}
+
+/// Reads the name of a repository, with or without `registry://`, with or without tag or digest.
+pub(crate) fn reference(text: &str) -> Result<Reference, String> {
+    let name = text.strip_prefix("registry://").unwrap_or(text);
+    if let Some((scheme, _)) = name.split_once("://") {
+        return Err(format!("`{scheme}://` is no registry: write `registry://` or leave it out"));
+    }
+    Reference::try_from(name).map_err(|error| format!("`{text}` is no reference to a registry: {error}"))
+}
+
+/// `ghcr.io/acme/policies/safe-labels`
+pub(crate) fn shown(repository: &Reference) -> String {
+    format!("{}/{}", repository.registry(), repository.repository())
+}
+
+/// Publishes artifacts, or finds out what publishing them would do. Everything is looked up before anything is sent, and
+/// everything is sent before a tag is moved; one artifact that cannot be published does not keep the others back.
+pub(crate) async fn publish(registry: &Registry, artifacts: Vec<Artifact>, mode: PublishMode) -> Vec<Publication> {
+    let mut jobs: Vec<Job<'_>> = artifacts.into_iter().map(|artifact| Job::new(registry, artifact)).collect();
+    for job in &mut jobs {
+        job.look_up().await;
+    }
+    if mode == PublishMode::Push {
+        for job in &mut jobs {
+            job.upload().await;
+        }
+        for job in &mut jobs {
+            job.move_tags().await;
+        }
+    }
+    jobs.into_iter().map(|job| job.publication(mode)).collect()
+}
+
+const NO_TAG: &str = "no tag was moved";
+
+/// One artifact on its way.
+struct Job<'a> {
+    registry: &'a Registry,
+    artifact: Artifact,
+    manifest: String,
+    digest: OciDigest,
+    tags: Vec<PublishedTag>,
+    warnings: Vec<String>,
+    /// Why it goes no further.
+    end: Option<PublishOutcome>,
+}
+
+impl<'a> Job<'a> {
+    fn new(registry: &'a Registry, artifact: Artifact) -> Self {
+        let made = manifest::of(&artifact.module, artifact.metadata.as_ref());
+        let tags = artifact.tags.iter().map(|name| PublishedTag {
+            name: name.clone(),
+            is_immutable: artifact.immutable.contains(name),
+            before: None,
+            state: TagState::Untouched,
+        });
+        let multi_line = |key: String| {
+            format!("annotation `{key}` is a multi-line string, it will be removed from the OCI manifest")
+        };
+        Self {
+            registry,
+            tags: tags.collect(),
+            digest: OciDigest::of(made.bytes.as_bytes()),
+            warnings: made.left_out.into_iter().map(multi_line).collect(),
+            manifest: made.bytes,
+            artifact,
+            end: None,
+        }
+    }
+
+    fn tagged(&self, tag: &str) -> Reference {
+        let repository = &self.artifact.repository;
+        Reference::with_tag(repository.registry().into(), repository.repository().into(), tag.into())
+    }
+
+    /// Asks where all tags lead to. A tag that must not be moved has to lead nowhere, or to the same digest.
+    async fn look_up(&mut self) {
+        if let Some(wanted) = self.artifact.repository.digest().filter(|wanted| *wanted != self.digest.as_str()) {
+            let message = format!("the manifest has the digest {}, not {wanted}", self.digest);
+            let help = "push to a tag; the digest comes out of the module and its metadata".to_owned();
+            self.end = Some(PublishOutcome::Refused { message, help: Some(help) });
+            return;
+        }
+        for index in 0..self.tags.len() {
+            let PublishedTag { name, is_immutable, .. } = self.tags[index].clone();
+            match self.registry.digest_if_any(&self.tagged(&name)).await {
+                Ok(Some(before)) if is_immutable && before != self.digest => {
+                    self.tags[index].before = Some(before.to_string());
+                    self.end = Some(self.would_move(&name, &before));
+                }
+                Ok(before) => self.tags[index].before = before.map(|digest| digest.to_string()),
+                // Who may write need not be allowed to read; whether a tag is free has to be known only where it must be.
+                Err(error) if error.class == Class::Denied && !is_immutable => {}
+                Err(error) => self.end = Some(refused(error)),
+            }
+            if self.end.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn would_move(&self, tag: &str, before: &OciDigest) -> PublishOutcome {
+        let tagged = self.tagged(tag);
+        PublishOutcome::Refused {
+            message: format!("`{tagged}` is immutable and leads to {before}, not to {}", self.digest),
+            help: Some(format!("give the release a tag of its own, or take `{tag}` out of `immutable`")),
+        }
+    }
+
+    /// Layer, configuration, and the manifest under its digest, to which nothing leads yet.
+    async fn upload(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        let Self { registry, artifact, manifest, .. } = &*self;
+        let uploaded = async {
+            registry.push_blob(&artifact.repository, &artifact.module).await?;
+            registry.push_blob(&artifact.repository, manifest::CONFIG).await?;
+            registry.push_manifest(&artifact.repository, manifest.as_bytes()).await
+        };
+        if let Err(error) = uploaded.await {
+            self.end = Some(failed(error, NO_TAG));
+        }
+    }
+
+    async fn move_tags(&mut self) {
+        for index in 0..self.tags.len() {
+            if self.end.is_some() {
+                return;
+            }
+            self.move_tag(index).await;
+        }
+    }
+
+    async fn move_tag(&mut self, index: usize) {
+        let PublishedTag { name, is_immutable, before, .. } = self.tags[index].clone();
+        if before.as_deref() == Some(self.digest.as_str()) {
+            self.tags[index].state = TagState::Kept;
+            return;
+        }
+        let tagged = self.tagged(&name);
+        // Somebody may have taken the tag while we were uploading. No registry can be told to move it only if it is free.
+        if is_immutable {
+            match self.registry.digest_if_any(&tagged).await {
+                Ok(None) => {}
+                Ok(Some(now)) if now == self.digest => {
+                    self.tags[index].state = TagState::Kept;
+                    return;
+                }
+                Ok(Some(now)) => {
+                    let PublishOutcome::Refused { message, help } = self.would_move(&name, &now) else { return };
+                    self.tags[index].before = Some(now.to_string());
+                    self.end = Some(PublishOutcome::Failed { message: format!("{message}; {}", self.moved()), help });
+                    return;
+                }
+                Err(error) => {
+                    self.end = Some(failed(error, &self.moved()));
+                    return;
+                }
+            }
+        }
+        if let Err(error) = self.registry.push_tag(&self.artifact.repository, &name, self.manifest.as_bytes()).await {
+            self.tags[index].state = self.state_after(&tagged, before.as_deref()).await;
+            self.end = Some(failed(error, &self.moved()));
+            return;
+        }
+        match self.registry.digest(&tagged).await {
+            Ok(now) if now == self.digest => self.tags[index].state = TagState::Moved,
+            Ok(now) => {
+                self.tags[index].state = TagState::Uncertain;
+                let message = format!("`{tagged}` was moved, but now leads to {now}, not to {}", self.digest);
+                let help = "somebody else moved it at the same time, or the registry is broken".to_owned();
+                self.end =
+                    Some(PublishOutcome::Failed { message: format!("{message}; {}", self.moved()), help: Some(help) });
+            }
+            // Who may write need not be allowed to read.
+            Err(error) if error.class == Class::Denied => self.tags[index].state = TagState::Moved,
+            Err(error) => {
+                self.tags[index].state = TagState::Uncertain;
+                self.end = Some(failed(error, &self.moved()));
+            }
+        }
+    }
+
+    /// Where a tag leads to after a registry gave no good answer to moving it.
+    async fn state_after(&self, tagged: &Reference, before: Option<&str>) -> TagState {
+        match self.registry.digest_if_any(tagged).await {
+            Ok(Some(now)) if now == self.digest => TagState::Moved,
+            Ok(now) if now.as_ref().map(OciDigest::as_str) == before => TagState::Untouched,
+            _ => TagState::Uncertain,
+        }
+    }
+
+    /// `` tags moved: `v1`; not moved: `latest` ``: every tag, by what became of it.
+    fn moved(&self) -> String {
+        let names = |wanted: &[TagState]| {
+            let found = self.tags.iter().filter(|tag| wanted.contains(&tag.state));
+            found.map(|tag| format!("`{}`", tag.name)).collect::<Vec<_>>().join(", ")
+        };
+        let moved = names(&[TagState::Moved, TagState::Kept]);
+        let uncertain = names(&[TagState::Uncertain]);
+        let untouched = names(&[TagState::Untouched]);
+        if moved.is_empty() && uncertain.is_empty() {
+            return NO_TAG.into();
+        }
+        let parts = [("tags moved", moved), ("perhaps moved", uncertain), ("not moved", untouched)];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        parts.map(|(what, names)| format!("{what}: {names}")).collect::<Vec<_>>().join("; ")
+    }
+
+    fn publication(self, mode: PublishMode) -> Publication {
+        let done = match mode {
+            PublishMode::DryRun => PublishOutcome::WouldPush,
+            PublishMode::Push => PublishOutcome::Pushed,
+        };
+        Publication {
+            repository: shown(&self.artifact.repository),
+            policy: self.artifact.policy,
+            suite: self.artifact.suite,
+            digest: Some(self.digest.to_string()),
+            manifest: Some(self.manifest),
+            tags: self.tags,
+            outcome: self.end.unwrap_or(done),
+            warnings: self.warnings,
+            span: self.artifact.span,
+        }
+    }
+}
+
+fn refused(error: RegistryError) -> PublishOutcome {
+    PublishOutcome::Refused { message: error.to_string(), help: error.help }
+}
+
+fn failed(error: RegistryError, so_far: &str) -> PublishOutcome {
+    PublishOutcome::Failed { message: format!("{error}; {so_far}"), help: error.help }
+}

@@ -1,0 +1,277 @@
+//! `publish:` and `verify SUITE --push`: what passed in this run is published, and nothing else.
+
+use serde_json::{Value, json};
+
+use crate::support::target::{Asked, Target, Trouble};
+use crate::support::{Finished, POD, Repository, digest};
+
+const METADATA: &str = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'] }\n\
+                        mutating: false\nannotations:\n  io.kubewarden.policy.version: 1.0.0\n";
+
+/// A suite with the policies `good` and `bad`, which both accept everything, and these cases and entries.
+fn suite(target: &Target, cases: &str, publish: &str) -> Repository {
+    let text = format!(
+        "version: 1\nname: ${{tag}}\nvars: {{ tag: v1 }}\npolicies:\n  good: {{ uri: good.wasm, metadata: metadata.yml }}\n  bad: {{ uri: \
+         bad.wasm, metadata: metadata.yml }}\n  plain: {{ uri: plain.wasm }}\ncases:\n{}publish:\n{}",
+        cases.replace("POD", POD),
+        publish.replace("HOST", &target.host())
+    );
+    Repository::with_suite(&text)
+        .write("metadata.yml", METADATA)
+        .write("sources.yaml", target.sources())
+        .write("good.wasm", accepting("good"))
+        .write("bad.wasm", accepting("bad"))
+        .write("plain.wasm", accepting("plain"))
+}
+
+/// A waPC policy that accepts everything and speaks protocol v1. `name` makes its bytes its own.
+fn accepting(name: &str) -> Vec<u8> {
+    let replies = |operation: &str, reply: &str, at: usize| {
+        let text = reply.replace('"', "\\\"");
+        (format!("(data (i32.const {at}) \"{text}\")"), operation.len(), at, reply.len())
+    };
+    // The operations are told apart by the lengths of their names.
+    let rows = [
+        replies("protocol_version", "\"v1\"", 1024),
+        replies("validate_settings", r#"{"valid":true}"#, 2048),
+        replies("validate", r#"{"accepted":true}"#, 4096),
+    ];
+    let data: String = rows.iter().map(|(data, ..)| data.as_str()).collect();
+    let respond: String = rows
+        .iter()
+        .map(|(_, operation, at, len)| {
+            format!("(if (i32.eq (local.get 0) (i32.const {operation})) (then (call $respond (i32.const {at}) (i32.const {len}))))")
+        })
+        .collect();
+    let module = format!(
+        r#"(module (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+             (memory (export "memory") 1) {data} (data (i32.const 8192) "{name}")
+             (func (export "__guest_call") (param i32 i32) (result i32) {respond} (i32.const 1)))"#
+    );
+    wat::parse_str(module).unwrap()
+}
+
+fn run(repository: &Repository, flags: &[&str]) -> Finished {
+    repository.verify(&[&["--push", "--sources-path", "sources.yaml"], flags].concat()).run()
+}
+
+const CASES: &str = "  - { name: a, policy: good, object: POD, expect: allow }\n  - { name: b, policy: bad, object: POD, expect: allow }\n  - { name: c, policy: plain, object: POD, expect: allow }\n";
+const RED: &str = "  - { name: red, policy: bad, object: POD, expect: { deny: no } }\n";
+
+fn tags(target: &Target) -> Vec<String> {
+    target.content().tags.keys().map(|(repository, tag)| format!("{repository}:{tag}")).collect()
+}
+
+#[test]
+fn what_passed_is_published_with_all_its_tags() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [\"${tag}\", latest], immutable: [\"${tag}\"] }\n";
+    let repository = suite(&target, CASES, publish);
+    let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(0);
+    run_.says(&["3 tests: 3 passed", "Policy successfully pushed: ", "v1 is new", "latest is new", "kwctl verify"]);
+    assert_eq!(tags(&target), ["acme/good:latest", "acme/good:v1"]);
+    let report = repository.read_json("report.json");
+    let published = &report["published"][0];
+    assert_eq!((&published["policy"], &published["outcome"]), (&json!("good"), &json!("pushed")));
+    assert_eq!(published["digest"], json!(target.tag("acme/good", "v1")));
+    // The bytes that were pushed are those that were run.
+    let manifest = target.content().manifests.values().next().unwrap().clone();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let policy = report["policies"].as_array().unwrap().iter().find(|policy| policy["name"] == "good").unwrap();
+    assert_eq!(manifest["layers"][0]["digest"], policy["digest"]);
+    target.is_consistent();
+    // Again: the same digest may keep its immutable tag.
+    run(&repository, &[]).exits_with(0).says(&["v1 leads there already", "latest leads there already"]);
+}
+
+#[test]
+fn a_policy_with_a_red_test_stays_at_home_and_the_others_go() {
+    let target = Target::new();
+    let publish =
+        "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let repository = suite(&target, &format!("{CASES}{RED}"), publish);
+    let run = run(&repository, &["--report", "json=report.json"]).exits_with(1);
+    run.says(&["bad was not pushed: 1 of its 2 tests did not pass: `red` (failed, suite.yml:"]);
+    assert_eq!(tags(&target), ["acme/good:v1"]);
+    let published = repository.read_json("report.json")["published"].clone();
+    assert_eq!((&published[0]["outcome"], &published[1]["outcome"]), (&json!("refused"), &json!("pushed")));
+    // `--no-fail` makes nothing pass.
+    let run = repository.verify(&["--push", "--no-fail", "--sources-path", "sources.yaml"]).run().exits_with(5);
+    run.says(&["bad was not pushed"]);
+}
+
+#[test]
+fn what_did_not_run_did_not_pass() {
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let stays = |case: &str, code: i32, says: &str| {
+        let target = Target::new();
+        let repository = suite(&target, &format!("{CASES}{case}"), publish);
+        run(&repository, &[]).exits_with(code).says(&["good was not pushed", says]);
+        assert!(tags(&target).is_empty() && target.content().blobs.is_empty(), "{case}");
+    };
+    stays(
+        "  - { name: s, policy: good, object: POD, expect: allow, skip: later }\n",
+        5,
+        "what did not run did not pass",
+    );
+    stays("  - { name: x, policy: good, object: POD, expect: { deny: no }, xfail: '#1' }\n", 5, "known trouble");
+    stays("  - { name: p, policy: good, object: POD, expect: allow, xfail: '#1' }\n", 1, "`p` (xpassed");
+    // That the API server would not have asked is an answer.
+    let target = Target::new();
+    let service = "{ apiVersion: v1, kind: Service, metadata: { name: s } }";
+    let cases = format!("{CASES}  - {{ name: n, policy: good, object: {service}, rules: skip, expect: allow }}\n");
+    run(&suite(&target, &cases, publish), &[]).exits_with(0);
+    assert_eq!(tags(&target), ["acme/good:v1"]);
+    // A policy nobody asked anything.
+    let target = Target::new();
+    let case = "  - { name: b, policy: bad, object: POD, expect: allow }\n";
+    run(&suite(&target, case, publish), &[]).exits_with(5).says(&["no test of the suite is about it"]);
+}
+
+#[test]
+fn a_policy_answers_for_its_groups() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let cases = format!("{CASES}  - {{ name: g, group: both, object: POD, expect: {{ deny: no }} }}\n");
+    let repository = suite(&target, &cases, publish);
+    let text = repository.read("suite.yml").replace(
+        "cases:\n",
+        "groups:\n  both:\n    expression: one() && two()\n    message: no\n    members: { one: { policy: good }, two: { policy: bad } }\ncases:\n",
+    );
+    let repository = repository.write("suite.yml", text);
+    run(&repository, &[]).exits_with(1).says(&["good was not pushed: 1 of its 2 tests did not pass: `g`"]);
+    assert!(tags(&target).is_empty());
+}
+
+#[test]
+fn a_run_that_leaves_something_out_publishes_nothing() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let repository = suite(&target, CASES, publish);
+    for flags in [&["--filter", "a"][..], &["--skip", "b"], &["--tag", "!x"], &["--filter", "a", "--exact"]] {
+        let run = run(&repository, flags).exits_with(2).reports_nothing();
+        run.says(&["`--push` publishes what a complete run has passed"]);
+    }
+    let run_ = repository.verify(&["--push", "--sources-path", "sources.yaml"]).env("VERIFY_SKIP", "b").run();
+    run_.exits_with(2).says(&["or their environment variables"]);
+    let cases = CASES.replacen("expect: allow", "expect: allow, only: true", 1);
+    run(&suite(&target, &cases, publish), &[]).exits_with(2).says(&["`only:` leaves cases out"]);
+    let event = repository.verify(&["--push", "--sources-path", "sources.yaml"]).on_github();
+    event.env("GITHUB_EVENT_NAME", "pull_request").run().exits_with(2).says(&["event `pull_request`"]);
+    assert!(target.asked().is_empty());
+    let repository = Repository::with_suite("version: 1\n");
+    repository.verify(&["--push"]).run().exits_with(2).says(&["no suite of this run has `publish:`"]);
+    repository.verify(&["--dry-run"]).run().exits_with(2).says(&["--push"]);
+}
+
+#[test]
+fn immutable_tags_are_asked_first_and_never_moved() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [latest, v1], immutable: [v1] }\n  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n";
+    let repository = suite(&target, CASES, publish);
+    run(&repository, &[]).exits_with(0);
+    let before = (target.tag("acme/good", "v1"), target.tag("acme/good", "latest"));
+    let repository = repository.write("good.wasm", accepting("otherwise"));
+    target.asked();
+    let run_ = run(&repository, &[]).exits_with(5);
+    run_.says(&[
+        "good was not pushed",
+        "acme/good:v1` is immutable and leads to sha256:",
+        "give the release a tag of its own",
+    ]);
+    assert_eq!((target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
+    let asked = target.asked();
+    assert!(!asked.iter().any(|asked| asked.method != "HEAD" && asked.target.contains("acme/good")), "{asked:?}");
+    let first_write = asked.iter().position(|asked| asked.method == "POST" || asked.method == "PUT");
+    let last_check = asked.iter().rposition(|asked| asked.method == "HEAD" && asked.target.contains("good/manifests/"));
+    assert!(first_write.is_none_or(|first| last_check.unwrap() < first), "{asked:?}");
+    // Somebody takes the tag between our question and our push.
+    let target = Target::new();
+    let thief = target.clone();
+    target.fails(move |asked: &Asked| {
+        if asked.method == "PUT" && asked.target.contains("manifests/sha256") {
+            let key = ("acme/good".to_owned(), "v1".to_owned());
+            thief.content().tags.insert(key, digest(b"{}"));
+            let key = ("acme/good".to_owned(), digest(b"{}"));
+            thief.content().manifests.insert(key, b"{}".to_vec());
+        }
+        None
+    });
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, latest], immutable: [v1] }\n";
+    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["is immutable", "no tag was moved"]);
+    assert_eq!(target.tag("acme/good", "v1"), Some(digest(b"{}")));
+    assert_eq!(target.tag("acme/good", "latest"), None);
+}
+
+#[test]
+fn a_push_that_fails_half_way_says_which_tags_moved() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, v1.0, latest] }\n";
+    let repository = suite(&target, CASES, publish);
+    target.fails(|asked| {
+        (asked.method == "PUT" && asked.target.ends_with("/manifests/v1.0")).then(|| Trouble::status(403))
+    });
+    let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(5);
+    run_.says(&["3 tests: 3 passed", "good was not published", "tags moved: `v1`; not moved: `v1.0`, `latest`"]);
+    assert_eq!(tags(&target), ["acme/good:v1"]);
+    let published = repository.read_json("report.json")["published"][0].clone();
+    assert_eq!((&published["outcome"], &published["tags"]), (&json!("failed"), &json!(["v1"])));
+    let states: Vec<&Value> = published["moves"].as_array().unwrap().iter().map(|it| &it["state"]).collect();
+    assert_eq!(states, ["moved", "untouched", "untouched"]);
+    target.is_consistent();
+    // What could not be uploaded moves nothing, and keeps nobody else back.
+    let target = Target::new();
+    let publish =
+        "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let repository = suite(&target, CASES, publish);
+    target.fails(|asked| (asked.method == "POST" && asked.target.contains("acme/bad")).then(|| Trouble::status(403)));
+    run(&repository, &[]).exits_with(5).says(&["bad was not published", "no tag was moved"]);
+    assert_eq!(tags(&target), ["acme/good:v1"]);
+}
+
+#[test]
+fn unannotated_modules_are_not_published() {
+    let target = Target::new();
+    let publish = "  - { policy: plain, to: HOST/acme/plain, tags: [v1] }\n";
+    let run = run(&suite(&target, CASES, publish), &[]).exits_with(5);
+    run.says(&["plain was not pushed: the module carries no metadata", "`metadata: metadata.yml`"]);
+    assert!(target.content().blobs.is_empty());
+}
+
+#[test]
+fn a_dry_run_publishes_nothing_and_shows_the_manifest() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let repository = suite(&target, CASES, publish);
+    let run = run(&repository, &["--dry-run", "--report", "json"])
+        .exits_with(0)
+        .says(&["good would be pushed", "v1 would be new"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["published"][0]["manifest"]["config"]["size"], 2);
+    assert!(run.stderr.contains("{\"annotations\":{\"io.kubewarden.kwctl\":"), "{run}");
+    assert!(target.content().blobs.is_empty() && target.content().manifests.is_empty());
+}
+
+#[test]
+fn mistakes_in_publish_have_their_place() {
+    let target = Target::new();
+    let refuses = |entry: &str, says: &[&str]| {
+        let repository = suite(&target, CASES, entry);
+        let run = repository.verify(&[]).run().exits_with(2).reports_nothing();
+        let line = repository.read("suite.yml").lines().count();
+        run.says(&[&format!("suite.yml:{line}:")]).says(says);
+    };
+    refuses("  - { policy: god, to: ghcr.io/a/b, tags: [v1] }\n", &["unknown policy `god`", "`good`"]);
+    refuses("  - { to: ghcr.io/a/b, tags: [v1] }\n", &["which of 3 policies"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b }\n", &["the entry has no `tags`"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1, v1] }\n", &["`v1` is there twice"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [a/b] }\n", &["`a/b` is no tag"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n", &["`v2` is none of the `tags`"]);
+    refuses("  - { policy: good, to: 'ghcr.io/a/b:v1', tags: [v1] }\n", &["has a tag", "write it under `tags`"]);
+    refuses("  - { policy: good, to: a/b, tags: [v1] }\n", &["`a` is no host of a registry"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tag: [v1] }\n", &["unknown key `tag`", "`tags`"]);
+    refuses(
+        "  - { policy: good, to: ghcr.io/a/b, tags: [v1] }\n  - { policy: bad, tags: [v1], to: ghcr.io/a/b }\n",
+        &["publishes `ghcr.io/a/b:v1` already"],
+    );
+}

@@ -1,0 +1,442 @@
+//! `verify push`, `pull` and `digest` against a registry that keeps books, and goes wrong in every way it can.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::target::{Asked, Target, Trouble};
+use crate::support::{Finished, Repository, digest, guests, testdata};
+
+const REPOSITORY: &str = "acme/policies/safe-labels";
+
+/// An annotated module `policy.wasm`, and `sources.yaml` for the target. The module is a small one: what it does is of no
+/// interest here.
+fn repository(target: &Target) -> Repository {
+    let metadata = testdata().join("policies/safe-labels/metadata.yml");
+    let repository = Repository::new()
+        .write("bare.wasm", guests::replying("\"v1\""))
+        .write("metadata.yml", fs::read(metadata).unwrap())
+        .write("sources.yaml", target.sources());
+    let arguments = ["annotate", "-m", "metadata.yml", "-o", "policy.wasm", "bare.wasm"];
+    repository.verify(&arguments).run().exits_with(0);
+    repository
+}
+
+fn reference(target: &Target, tag: &str) -> String {
+    format!("{}/{REPOSITORY}:{tag}", target.host())
+}
+
+/// `verify push policy.wasm …:TAG` with more flags.
+fn push(repository: &Repository, target: &Target, tag: &str, flags: &[&str]) -> Finished {
+    let to = reference(target, tag);
+    let arguments = [&["push", "policy.wasm", &to, "--sources-path", "sources.yaml"], flags].concat();
+    repository.verify(&arguments).run()
+}
+
+fn module(repository: &Repository) -> Vec<u8> {
+    fs::read(repository.path("policy.wasm")).unwrap()
+}
+
+/// The manifest that the reference describes for the module of [`repository`], written out by hand.
+fn expected_manifest(repository: &Repository) -> String {
+    let module = module(repository);
+    format!(
+        concat!(
+            r#"{{"annotations":{{"io.kubewarden.kwctl":"policy-verify {}","#,
+            r#""io.kubewarden.policy.author":"policy-verify authors <policies@example.com>","#,
+            r#""io.kubewarden.policy.category":"Resource validation","#,
+            r#""io.kubewarden.policy.description":"Says which labels an object must, may not and how it may carry","#,
+            r#""io.kubewarden.policy.license":"Apache-2.0","io.kubewarden.policy.severity":"low","#,
+            r#""io.kubewarden.policy.source":"https://git.example.com/policy-verify","#,
+            r#""io.kubewarden.policy.title":"safe-labels","#,
+            r#""io.kubewarden.policy.url":"https://policies.example.com/safe-labels","#,
+            r#""io.kubewarden.policy.version":"0.1.0","#,
+            r#""org.opencontainers.image.source":"https://git.example.com/policy-verify"}},"#,
+            r#""config":{{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","#,
+            r#""mediaType":"application/vnd.wasm.config.v1+json","size":2}},"#,
+            r#""layers":[{{"digest":"{}","mediaType":"application/vnd.wasm.content.layer.v1+wasm","size":{}}}],"#,
+            r#""schemaVersion":2}}"#
+        ),
+        env!("CARGO_PKG_VERSION"),
+        digest(&module),
+        module.len()
+    )
+}
+
+#[test]
+fn the_manifest_is_kwctls_byte_for_byte() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let run = push(&repository, &target, "v1", &[]).exits_with(0);
+    let manifest = expected_manifest(&repository);
+    let immutable = format!("{}/{REPOSITORY}@{}", target.host(), digest(manifest.as_bytes()));
+    assert_eq!(run.stdout, format!("{immutable}\n"), "{run}");
+    let run = run.says(&["Policy successfully pushed: ", "v1 is new", "kwctl verify", "cosign verify"]);
+    run.says(&["gh attestation verify", &format!("oci://{immutable}")]);
+    let stored = target.content().manifests[&(REPOSITORY.to_owned(), digest(manifest.as_bytes()))].clone();
+    assert_eq!(String::from_utf8(stored).unwrap(), manifest);
+    target.is_consistent();
+}
+
+#[test]
+fn layer_and_configuration_then_the_digest_then_the_tag() {
+    let target = Target::new();
+    let repository = repository(&target);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let asked = target.asked();
+    let puts: Vec<String> = asked.iter().filter(|asked| asked.method != "HEAD").map(Asked::line).collect();
+    let upload = |session: u8| {
+        [
+            format!("POST /v2/{REPOSITORY}/blobs/uploads/"),
+            format!("PATCH /v2/{REPOSITORY}/blobs/uploads/session-{session}"),
+            format!("PUT /v2/{REPOSITORY}/blobs/uploads/session-{session}"),
+        ]
+    };
+    let manifests = [format!("PUT /v2/{REPOSITORY}/manifests/<digest>"), format!("PUT /v2/{REPOSITORY}/manifests/v1")];
+    assert_eq!(puts, [&upload(1)[..], &upload(2), &manifests].concat());
+    let put = asked.iter().rfind(|asked| asked.method == "PUT").unwrap();
+    assert_eq!(put.headers["content-type"], "application/vnd.oci.image.manifest.v1+json");
+    // What is there is not sent again.
+    push(&repository, &target, "v2", &[]).exits_with(0);
+    assert!(target.asked().iter().all(|asked| !asked.target.contains("uploads")));
+}
+
+#[test]
+fn scripts_get_one_document_in_the_shapes_they_know() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let run = push(&repository, &target, "v1", &["-o", "json"]).exits_with(0);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let digest = target.tag(REPOSITORY, "v1").unwrap();
+    assert_eq!(document["immutable_ref"], format!("{}/{REPOSITORY}@{digest}", target.host()));
+    assert_eq!((&document["digest"], &document["Digest"]), (&json!(digest), &json!(digest)));
+    assert_eq!((&document["tags"], &document["outcome"]), (&json!(["v1"]), &json!("pushed")));
+    assert_eq!(document["Pushed"], format!("[registry] {}", reference(&target, "v1")));
+    assert_eq!(document["metadata"]["containerimage.digest"], digest);
+}
+
+#[test]
+fn a_dry_run_says_everything_and_sends_nothing() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let run = push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 would be new"]);
+    assert_eq!(run.stdout.trim_end(), expected_manifest(&repository));
+    assert!(target.asked().iter().all(|asked| asked.method == "HEAD" || asked.method == "GET"));
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 leads there already"]);
+    let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
+    let run = push(&repository, &target, "v1", &["--dry-run", "-o", "json"]).exits_with(0);
+    let run = run.says(&["v1 would move from sha256:"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&document["outcome"], &document["manifest"]["schemaVersion"]), (&json!("dry-run"), &json!(2)));
+    assert_eq!(document["moves"][0]["before"], target.tag(REPOSITORY, "v1").unwrap());
+}
+
+fn repository_of(target: &Target) -> Repository {
+    repository(target)
+}
+
+/// The module with other metadata.
+fn annotated_otherwise(repository: &Repository) -> Vec<u8> {
+    let metadata = repository.read("metadata.yml").replace("version: 0.1.0", "version: 0.2.0");
+    fs::write(repository.path("other.yml"), metadata).unwrap();
+    let arguments = ["annotate", "-m", "other.yml", "-o", "other.wasm", "bare.wasm"];
+    repository.verify(&arguments).run().exits_with(0);
+    fs::read(repository.path("other.wasm")).unwrap()
+}
+
+#[test]
+fn only_annotated_modules_are_pushed_unless_forced() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let bare = fs::read(repository.path("bare.wasm")).unwrap();
+    let repository = repository.write("policy.wasm", bare);
+    let run = push(&repository, &target, "v1", &[]).exits_with(5).reports_nothing();
+    run.says(&["Cannot push a policy that is not annotated. Use `annotate` command or `push --force`"]);
+    let run = push(&repository, &target, "v1", &["--force"]).exits_with(0);
+    run.says(&["warning: pushing a non-annotated policy!"]);
+    let manifest = target.content().manifests.values().next().unwrap().clone();
+    assert!(manifest.starts_with(br#"{"config":"#), "no annotations");
+    // `-f` takes no value: what follows is the module.
+    let to = reference(&target, "v2");
+    repository.verify(&["push", "-f", "policy.wasm", &to, "--sources-path", "sources.yaml"]).run().exits_with(0);
+    let rego = wat::parse_str(r#"(module (func (export "opa_malloc")))"#).unwrap();
+    let repository = repository.write("policy.wasm", rego);
+    let run = push(&repository, &target, "v3", &["--force"]).exits_with(5);
+    run.says(&["Rego policies cannot be pushed without metadata"]);
+}
+
+#[test]
+fn what_is_no_module_or_no_reference_is_told_before_anything_is_sent() {
+    let target = Target::new();
+    let repository = repository(&target).write("policy.wasm", "text");
+    push(&repository, &target, "v1", &[]).exits_with(3).says(&["`policy.wasm` is a text file"]);
+    repository.verify(&["push", "gone.wasm", &reference(&target, "v1")]).run().exits_with(3).says(&["gone.wasm"]);
+    for to in ["https://example.com/p", "ghcr.io/UPPER/case:v1", "a b"] {
+        repository.verify(&["push", "policy.wasm", to]).run().exits_with(2).reports_nothing();
+    }
+    let other = format!("{}/{REPOSITORY}@{}", target.host(), digest(b"other"));
+    let repository = repository_of(&target);
+    let run = repository.verify(&["push", "policy.wasm", &other, "--sources-path", "sources.yaml"]).run().exits_with(5);
+    run.says(&["the manifest has the digest"]);
+    assert!(target.content().blobs.is_empty());
+}
+
+#[test]
+fn a_pull_request_pushes_nothing() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let to = reference(&target, "v1");
+    for event in ["pull_request", "pull_request_target"] {
+        let arguments = ["push", "policy.wasm", &to, "--sources-path", "sources.yaml"];
+        let run = repository.verify(&arguments).on_github().env("GITHUB_EVENT_NAME", event).run().exits_with(2);
+        run.says(&["nothing is pushed on the event `pull_request"]).reports_nothing();
+        let run = repository.verify(&arguments).arg("--dry-run").on_github().env("GITHUB_EVENT_NAME", event).run();
+        run.exits_with(0);
+    }
+    assert!(target.content().manifests.is_empty());
+    let run = repository.verify(&["push", "policy.wasm", &to, "--sources-path", "sources.yaml"]).on_github();
+    run.env("GITHUB_EVENT_NAME", "push").run().exits_with(0);
+}
+
+#[test]
+fn what_was_pushed_can_be_pulled_and_looked_up() {
+    let target = Target::new();
+    let repository = repository(&target).write("folder/keep", "");
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let reference = reference(&target, "v1");
+    let found = target.tag(REPOSITORY, "v1").unwrap();
+    let run = repository.verify(&["digest", &reference, "--sources-path", "sources.yaml"]).run().exits_with(0);
+    assert_eq!(run.stdout, format!("{reference}@{found}\n"));
+    let typed = format!("registry://{reference}");
+    let run = repository.verify(&["digest", &typed, "--sources-path", "sources.yaml"]).run().exits_with(0);
+    assert_eq!(run.stdout, format!("{typed}@{found}\n"), "as it was typed");
+    for (output, path) in [("out.wasm", "out.wasm"), ("folder", "folder/safe-labels:v1")] {
+        let arguments = ["pull", &reference, "-o", output, "--sources-path", "sources.yaml"];
+        repository.verify(&arguments).run().exits_with(0);
+        assert_eq!(fs::read(repository.path(path)).unwrap(), module(&repository));
+    }
+    let gone = format!("{}/{REPOSITORY}:v9", target.host());
+    for command in ["digest", "pull"] {
+        let run = repository.verify(&[command, &gone, "--sources-path", "sources.yaml"]).run().exits_with(3);
+        run.reports_nothing().says(&[&gone]);
+    }
+}
+
+/// Pushes `v1`, breaks the registry, and pushes another module to `v1`: that fails with 5, in bounded time, and the tag
+/// is where it was.
+#[track_caller]
+fn fails(what: &str, says: &[&str], fault: impl FnMut(&Asked) -> Option<Trouble> + Send + 'static) {
+    let target = Target::new();
+    let repository = repository(&target);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let before = target.tag(REPOSITORY, "v1");
+    let other = annotated_otherwise(&repository);
+    let repository = repository.write("policy.wasm", other);
+    target.fails(fault);
+    let run = push(&repository, &target, "v1", &["-o", "json"]).exits_with(5);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(["failed", "refused"].contains(&document["outcome"].as_str().unwrap()), "{what}: {run}");
+    assert_eq!(document["tags"], json!([]), "{what}");
+    assert!(document.get("Digest").is_none(), "{what}");
+    run.says(says).says(&[&target.host()]);
+    assert_eq!(target.tag(REPOSITORY, "v1"), before, "{what}");
+    target.is_consistent();
+}
+
+fn is(asked: &Asked, method: &str, part: &str) -> bool {
+    asked.method == method && asked.target.contains(part)
+}
+
+#[test]
+fn a_registry_that_refuses_at_any_stage_leaves_the_tag_alone() {
+    let stages = [
+        ("POST", "uploads"),
+        ("PATCH", "uploads"),
+        ("PUT", "uploads"),
+        ("PUT", "manifests/sha256"),
+        ("PUT", "manifests/v1"),
+    ];
+    for (method, part) in stages {
+        for code in [401, 403, 404] {
+            fails(&format!("{code} to {method} {part}"), &[], move |asked| {
+                is(asked, method, part).then(|| Trouble::status(code))
+            });
+        }
+    }
+}
+
+#[test]
+fn a_registry_in_trouble_is_asked_again_and_given_up() {
+    for code in [429, 500, 503] {
+        let stage = |asked: &Asked| is(asked, "PUT", "manifests/sha256");
+        fails(&format!("{code} for ever"), &["no tag was moved"], move |asked| {
+            stage(asked).then(|| Trouble::Status(code, vec![("Retry-After", "0".into())], String::new()))
+        });
+    }
+    for stage in [("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests/v1")] {
+        fails(&format!("reset at {stage:?}"), &[], move |asked| is(asked, stage.0, stage.1).then_some(Trouble::Reset));
+    }
+}
+
+/// Pushes through trouble that passes.
+#[track_caller]
+fn survives(what: &str, fault: impl FnMut(&Asked) -> Option<Trouble> + Send + 'static) -> Vec<Asked> {
+    let target = Target::new();
+    let repository = repository(&target);
+    target.fails(fault);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    assert_eq!(target.tag(REPOSITORY, "v1").unwrap(), digest(expected_manifest(&repository).as_bytes()), "{what}");
+    target.is_consistent();
+    target.asked()
+}
+
+/// Trouble of this kind, the first time only.
+fn once(method: &'static str, part: &'static str, trouble: Trouble) -> impl FnMut(&Asked) -> Option<Trouble> + Send {
+    let mut left = Some(trouble);
+    move |asked| if is(asked, method, part) { left.take() } else { None }
+}
+
+#[test]
+fn trouble_that_passes_is_survived() {
+    let stages = [
+        ("POST", "uploads"),
+        ("PATCH", "uploads"),
+        ("PUT", "uploads"),
+        ("PUT", "manifests/sha256"),
+        ("PUT", "manifests/v1"),
+    ];
+    for (method, part) in stages {
+        for code in [429, 502] {
+            survives(&format!("{code} once to {method} {part}"), once(method, part, Trouble::status(code)));
+        }
+        survives(&format!("reset once at {method} {part}"), once(method, part, Trouble::Reset));
+        // The answer is lost, not the work: doing it again changes nothing.
+        survives(&format!("lost answer to {method} {part}"), once(method, part, Trouble::SilentDeath));
+    }
+}
+
+#[test]
+fn a_registry_that_takes_no_chunks_gets_the_whole() {
+    for code in [405, 416, 501] {
+        let asked = survives("no chunks", move |asked| is(asked, "PATCH", "uploads").then(|| Trouble::status(code)));
+        let puts = asked.iter().filter(|asked| is(asked, "PUT", "uploads") && !asked.body.is_empty());
+        assert_eq!(puts.count(), 2, "layer and configuration");
+    }
+}
+
+#[test]
+fn an_upload_that_is_lost_begins_anew() {
+    let asked = survives("lost session", once("PATCH", "uploads", Trouble::status(404)));
+    assert_eq!(asked.iter().filter(|asked| asked.method == "POST").count(), 3);
+    survives("lost at its end", once("PUT", "uploads", Trouble::status(404)));
+}
+
+#[test]
+fn answers_without_what_they_must_have_are_no_answers() {
+    for (method, part) in [("POST", "uploads"), ("PATCH", "uploads")] {
+        fails("no Location", &["Location"], move |asked| {
+            is(asked, method, part).then_some(Trouble::Without("Location"))
+        });
+    }
+    for (method, part) in [("PUT", "uploads"), ("PUT", "manifests/sha256")] {
+        fails("a lie", &["stored something else"], move |asked| is(asked, method, part).then_some(Trouble::Lie));
+    }
+    // Not every registry names the digest of what it took.
+    survives("no digest", |asked| (asked.method == "PUT").then_some(Trouble::Without("Docker-Content-Digest")));
+}
+
+#[test]
+fn a_tag_of_which_nobody_knows_is_said_to_be_so() {
+    let target = Target::new();
+    let repository = repository(&target);
+    // The tag is moved, and the registry says nothing any more.
+    let mut is_dead = false;
+    target.fails(move |asked| {
+        let trouble = if is_dead { Trouble::Reset } else { Trouble::SilentDeath };
+        is_dead |= is(asked, "PUT", "manifests/v1");
+        is_dead.then_some(trouble)
+    });
+    let run = push(&repository, &target, "v1", &["-o", "json"]).exits_with(5).says(&["perhaps moved: `v1`"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["moves"][0]["state"], "uncertain");
+    target.is_consistent();
+}
+
+#[test]
+fn a_push_killed_at_any_moment_leaves_tags_to_whole_policies() {
+    let target = Target::slow(Duration::from_millis(3));
+    let repository = repository(&target);
+    let other = annotated_otherwise(&repository);
+    let repository = repository.write("other.wasm", other);
+    let reference = reference(&target, "v1");
+    let start = |module: &str| {
+        let mut command = std::process::Command::new(crate::support::BINARY);
+        command.env_clear().current_dir(repository.path("")).args(["push", module, &reference]);
+        command.args(["--sources-path", "sources.yaml"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let began = std::time::Instant::now();
+    assert!(start("policy.wasm").wait().unwrap().success());
+    let whole = began.elapsed();
+    let mut known = vec![target.tag(REPOSITORY, "v1").unwrap()];
+    assert!(start("other.wasm").wait().unwrap().success());
+    known.push(target.tag(REPOSITORY, "v1").unwrap());
+    assert_ne!(known[0], known[1]);
+    let mut killed = 0;
+    for moment in 0..50_u32 {
+        // Each time everything has to be uploaded again, but for what the tag leads to.
+        let module = ["policy.wasm", "other.wasm"][usize::try_from(moment % 2).unwrap()];
+        target.content().forget_what_no_tag_leads_to();
+        let mut child = start(module);
+        std::thread::sleep(whole * moment / 50);
+        child.kill().unwrap();
+        killed += usize::from(!child.wait().unwrap().success());
+        let now = target.tag(REPOSITORY, "v1").unwrap();
+        assert!(known.contains(&now), "{now}");
+        target.is_consistent();
+    }
+    assert!(killed > 10, "only {killed} of 50 were killed before they were done");
+    target.content().forget_what_no_tag_leads_to();
+    assert!(start("policy.wasm").wait().unwrap().success(), "the next push is right");
+    assert_eq!(target.tag(REPOSITORY, "v1").unwrap(), known[0]);
+    target.is_consistent();
+}
+
+#[test]
+fn credentials_are_in_no_output() {
+    const PASSWORD: &str = "hunter2-Sup3rSecret";
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("robot:{PASSWORD}"));
+    let target = Target::with_authorization(&format!("Basic {encoded}"));
+    let config = json!({ "auths": { target.host(): { "auth": encoded } } });
+    let repository = repository(&target).write("docker/config.json", config.to_string());
+    let flags = ["--docker-config-json-path", "docker", "--sources-path", "sources.yaml"];
+    let reference = reference(&target, "v1");
+    let check = |arguments: &[&str], code: i32| {
+        let run =
+            repository.verify(&[arguments, &flags].concat()).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").run();
+        let run = run.exits_with(code).never_says(PASSWORD).never_says(&encoded);
+        run.never_says("Basic ")
+    };
+    check(&["push", "policy.wasm", &reference], 0);
+    check(&["push", "policy.wasm", &reference, "-o", "json", "--dry-run"], 0);
+    check(&["digest", &reference], 0);
+    check(&["pull", &reference, "-o", "pulled.wasm"], 0);
+    // A registry that repeats what it was sent.
+    for code in [400, 401, 403, 500] {
+        target.fails(move |asked| {
+            // The first time it asks for credentials, and then it says back what it got, in every form.
+            let sent = asked.headers.get("authorization")?;
+            let headers = vec![("WWW-Authenticate", format!("Basic realm=\"{sent}\""))];
+            let encoded = sent.trim_start_matches("Basic ");
+            let message = format!("{sent} robot:{PASSWORD} {PASSWORD} {encoded}");
+            let body = json!({ "errors": [{ "code": "DENIED", "message": message }] }).to_string();
+            Some(Trouble::Status(code, headers, body))
+        });
+        check(&["push", "policy.wasm", &reference], 5);
+        check(&["digest", &reference], 3);
+        check(&["pull", &reference, "-o", "pulled.wasm"], 3);
+    }
+}
