@@ -18,7 +18,9 @@ use crate::model::hosting::GuestLog;
 use crate::model::outcome::{PartReport, Unavailable};
 use crate::model::policy::PolicyType;
 use crate::model::request::Request;
-use crate::model::suite::{Case, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, RequestCase, SettingsCase, Suite};
+use crate::model::suite::{
+    Case, CaseBody, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, RequestCase, SettingsCase, Step, Suite,
+};
 use crate::prepare::PreparedPolicy;
 pub(crate) use applicability::{Applicability, applicability};
 use session::{Round, guarded};
@@ -50,6 +52,19 @@ impl<'a> Policies<'a> {
     pub(crate) fn unavailable_for(&self, case: &Case) -> Option<&'a Arc<Unavailable>> {
         let mut wanted = self.suite.policies_for(case).into_iter();
         wanted.find_map(|policy| self.prepared[policy.0]?.as_ref().err())
+    }
+
+    /// Whether rules of metadata or of a manifest say what a case is about.
+    pub(crate) fn has_rules_for(&self, case: &Case) -> bool {
+        let has_scope = |step: &Step| match step {
+            Step::Policy(used) => self.spec(used.policy).deployment.scope.is_some(),
+            Step::Group(group) => self.group(*group).deployment.scope.is_some(),
+        };
+        let has_metadata = |step: &Step| {
+            self.suite.policies_of(step).into_iter().all(|policy| self.prepared(policy).metadata.is_some())
+        };
+        let CaseBody::Request(asked) = &case.body else { return false };
+        asked.subject.steps.iter().all(|step| has_scope(step) || has_metadata(step))
     }
 
     fn is_raw(&self, policy: PolicyIndex) -> bool {

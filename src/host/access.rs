@@ -93,7 +93,8 @@ impl Access {
                  grant it here:\ncontextAware: [{{ apiVersion: {api_version}, kind: {kind} }}]"
             ),
             ContextAware::Listed(_) => format!(
-                "add it to the list under `contextAware` of the policy if the cluster grants it:\n\
+                "add it to the list under `contextAware` of the policy, or under `contextAwareResources` of its manifest, if the cluster \
+                 grants it:\n\
                  - {{ apiVersion: {api_version}, kind: {kind} }}"
             ),
         };

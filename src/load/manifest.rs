@@ -12,6 +12,7 @@ use super::mistake::{Mistake, Mistakes, nearest};
 use super::read::read;
 use super::schema::{Data, DeploymentMode, Named, ResourceEntry};
 use super::yaml::{self, Node};
+use crate::model::code::Code;
 use crate::model::hosting::ContextAware;
 use crate::model::policy::{ContextAwareResource, Rule, RuleOperation, Settings};
 use crate::model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope, ScopedRule};
@@ -130,7 +131,7 @@ fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, Kind), Mistake>
                 Some(near) => format!("did you mean `{path}#{near}`?"),
                 None => format!("policies of this file: {}", listed.join(", ")),
             };
-            Err(at(format!("`{path}` holds no policy `{wanted}`")).with_help(help))
+            Err(at(format!("`{path}` holds no policy `{wanted}`")).coded(Code::UnknownName).with_help(help))
         }
     }
 }
@@ -259,8 +260,8 @@ fn refuse_keys(spec: &Node, kind: Kind, mistakes: &mut Mistakes) {
     };
     let mut refuse = |node: &Node, has: &dyn Fn(&str) -> bool| {
         for (key, _) in node.entries().iter().filter(|(key, _)| !has(&key.name)) {
-            let help = format!("{} has no such key here", with_article(kind.word));
-            mistakes.add_with_help(&key.span, format!("unknown key `{}`", key.name), help);
+            let mistake = Mistake::new(&key.span, format!("unknown key `{}`", key.name)).coded(Code::UnknownKey);
+            mistakes.push(mistake.with_help(format!("{} has no such key here", with_article(kind.word))));
         }
     };
     refuse(spec, &has);
@@ -374,7 +375,7 @@ fn group(written: SpecEntry, spec: &Node, deployment: Deployment, mistakes: &mut
 }
 
 fn missing(key: &str, span: &Span, mistakes: &mut Mistakes) {
-    mistakes.add(span, format!("the key `{key}` is missing"));
+    mistakes.add_coded(Code::MissingKey, span, format!("the key `{key}` is missing"));
 }
 
 /// A module without a scheme is in a registry.

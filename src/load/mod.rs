@@ -21,6 +21,7 @@ mod request;
 mod rows;
 mod schema;
 mod signed_by;
+mod source;
 mod subject;
 mod vars;
 mod workload;

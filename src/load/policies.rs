@@ -1,18 +1,18 @@
 //! `policies:` become policy specifications; their settings and static checks.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::files::Files;
-use super::manifest::{self, Deployed, DeployedGroup, DeployedModule, DeployedPolicy};
+use super::manifest::{self, Deployed, DeployedGroup, DeployedPolicy};
 use super::mistake::{Mistake, Mistakes, nearest, suggestion};
-use super::schema::{self, CheckEntry, ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
+use super::schema::{self, CheckEntry, FileOr, PolicyEntry};
+use super::source::{Source, as_written, refuse_beside_manifest, refuse_for_group};
 use super::{groups, request, signed_by};
 use crate::host;
 use crate::model::code::Code;
-use crate::model::hosting::{ContextAware, Grants};
-use crate::model::policy::{ContextAwareResource, PolicyRef, Settings};
+use crate::model::hosting::Grants;
+use crate::model::policy::{PolicyRef, Settings};
 use crate::model::source::{Span, Spanned};
 use crate::model::suite::{
     Check, Compat, Deployment, GroupIndex, GroupSpec, Member, PolicyIndex, PolicySpec, PolicyUse, SizeLimit, Step,
@@ -109,7 +109,8 @@ impl Policies {
         for (wanted, _) in entry.modules.0.iter().filter(|(wanted, _)| !ids.iter().any(|id| id.value == wanted.value)) {
             let known: Vec<&str> = ids.iter().map(|id| id.value.as_str()).collect();
             let message = format!("the group has no member `{}`", wanted.value);
-            mistakes.add_with_help(&wanted.span, message, suggestion(&wanted.value, &known));
+            let mistake = Mistake::new(&wanted.span, message).coded(Code::UnknownName);
+            mistakes.push(mistake.with_help(suggestion(&wanted.value, &known)));
         }
         let mut members = Vec::new();
         for (id, module) in group.members {
@@ -293,14 +294,14 @@ impl Policies {
     }
 }
 
-fn read(source: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Settings {
+pub(super) fn read(source: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Settings {
     request::settings(source, files).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         Settings::new()
     })
 }
 
-fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake> {
+pub(super) fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake> {
     if let Some((scheme, _)) = uri.value.split_once("://")
         && scheme != "file"
     {
@@ -308,128 +309,6 @@ fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake
             .with_help("this version of verify runs modules from files: give a path".to_owned()));
     }
     files.resolve(uri).map(PolicyRef::File)
-}
-
-/// What is known of a policy before its entry has its say.
-struct Source {
-    uri: Spanned<PolicyRef>,
-    settings: Settings,
-    deployment: Deployment,
-    context_aware: ContextAware,
-}
-
-impl Source {
-    /// A policy without settings and grants; also one whose entry is a mistake, so that cases can still name it.
-    fn unknown(span: &Span) -> Self {
-        Self {
-            uri: Spanned::new(PolicyRef::File(PathBuf::new()), span.clone()),
-            settings: Settings::new(),
-            deployment: Deployment::default(),
-            context_aware: ContextAware::Nothing,
-        }
-    }
-
-    /// A policy of a manifest; `own` takes the place of its module.
-    fn deployed(
-        module: DeployedModule,
-        deployment: Deployment,
-        own: Option<&Spanned<String>>,
-        files: &Files,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        let (uri, found) = match own {
-            Some(uri) => (uri, policy_ref(uri, files)),
-            None => (&module.uri, module_ref(&module.uri, files)),
-        };
-        let uri = Spanned::new(known(found, mistakes), uri.span.clone());
-        Self { uri, settings: module.settings, deployment, context_aware: module.context_aware }
-    }
-}
-
-/// The place of a module; where it is a mistake, some place.
-fn known(found: Result<PolicyRef, Mistake>, mistakes: &mut Mistakes) -> PolicyRef {
-    found.unwrap_or_else(|mistake| {
-        mistakes.push(mistake);
-        PolicyRef::File(PathBuf::new())
-    })
-}
-
-/// A policy whose deployment is in the suite.
-fn as_written(name: &Spanned<String>, entry: &PolicyEntry, files: &Files, mistakes: &mut Mistakes) -> Source {
-    for (member, _) in &entry.modules.0 {
-        mistakes.add(&member.span, "`modules` needs the manifest of a group");
-    }
-    let settings = entry.settings.as_ref().map_or_else(Settings::new, |source| read(source, files, mistakes));
-    let deployment = Deployment {
-        is_monitor: entry.mode.as_ref().is_some_and(|mode| mode.value == DeploymentMode::Monitor),
-        allowed_to_mutate: entry.allowed_to_mutate.as_ref().is_none_or(|allowed| allowed.value),
-        message: entry.message.as_ref().map(|message| message.value.clone()),
-        ..Deployment::default()
-    };
-    let context_aware = context_aware(entry.context_aware.as_ref().map(|granted| &granted.value));
-    let uri = match &entry.uri {
-        Some(uri) => Spanned::new(known(policy_ref(uri, files), mistakes), uri.span.clone()),
-        None => {
-            let help = "name its module with `uri:`, or the resource that deploys it with `manifest:`";
-            mistakes.add_with_help(&name.span, format!("`{}` has neither `uri` nor `manifest`", name.value), help);
-            Source::unknown(&name.span).uri
-        }
-    };
-    Source { uri, settings, deployment, context_aware }
-}
-
-/// What a manifest says cannot be said again.
-fn refuse_beside_manifest(entry: &PolicyEntry, mistakes: &mut Mistakes) {
-    for (key, span) in [
-        ("settings", entry.settings.as_ref().map(FileOr::span)),
-        ("mode", entry.mode.as_ref().map(|key| &key.span)),
-        ("allowedToMutate", entry.allowed_to_mutate.as_ref().map(|key| &key.span)),
-        ("message", entry.message.as_ref().map(|key| &key.span)),
-        ("contextAware", entry.context_aware.as_ref().map(|key| &key.span)),
-    ] {
-        if let Some(span) = span {
-            let help = "change it there, or leave `manifest` out";
-            mistakes.add_with_help(span, format!("`{key}` comes from the manifest"), help);
-        }
-    }
-}
-
-/// What is about one module means nothing for several.
-fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mistakes: &mut Mistakes) {
-    if let Some(uri) = &entry.uri {
-        let help = "name the modules of its members: `modules: { member: policy.wasm }`";
-        mistakes.add_with_help(&uri.span, format!("`{}` is a group and has several modules", name.value), help);
-    }
-    let first_capability = entry.host_capabilities.as_ref().and_then(|patterns| Some(&patterns.first()?.span));
-    for (key, span) in [
-        ("metadata", entry.metadata.as_ref().map(|key| &key.span)),
-        ("usage", entry.usage.as_ref().map(|key| &key.span)),
-        ("signedBy", entry.signed_by.0.first().map(|signer| &signer.span)),
-        ("variants", entry.variants.0.first().map(|(name, _)| &name.span)),
-        ("hostCapabilities", first_capability),
-        ("executionMode", entry.execution_mode.as_ref().map(|key| &key.span)),
-        ("check", entry.check.as_ref().map(|_| &name.span)),
-    ] {
-        if let Some(span) = span {
-            mistakes.add(span, format!("`{key}` means nothing for a group"));
-        }
-    }
-}
-
-/// The module of a manifest. A file is one of the machine that is deployed to, unless it is in the repository.
-fn module_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Mistake> {
-    let own = "to run a module of the repository, name it beside the manifest: `uri:`, for a group `modules:`";
-    let Some(path) = uri.value.strip_prefix("file://") else {
-        return policy_ref(uri, files)
-            .map_err(|mistake| if mistake.help.is_some() { mistake } else { mistake.with_help(own.to_owned()) });
-    };
-    match files.within(Path::new(path)) {
-        Some(path) => Ok(PolicyRef::File(path)),
-        None => {
-            Err(Mistake::new(&uri.span, format!("`{}` is no file of the repository", uri.value))
-                .with_help(own.to_owned()))
-        }
-    }
 }
 
 /// The patterns of capabilities a policy may use. The texts about patterns are policy-server's.
@@ -440,21 +319,6 @@ fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> O
         }
     }
     Some(patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect())
-}
-
-fn context_aware(written: Option<&ContextAwareEntry>) -> ContextAware {
-    match written {
-        None => ContextAware::Nothing,
-        Some(ContextAwareEntry::Declared(false)) => ContextAware::Listed(BTreeSet::new()),
-        Some(ContextAwareEntry::Declared(true)) => ContextAware::Declared,
-        Some(ContextAwareEntry::Listed(resources)) => {
-            let resources = resources.iter().map(|resource| ContextAwareResource {
-                api_version: resource.api_version.clone(),
-                kind: resource.kind.clone(),
-            });
-            ContextAware::Listed(resources.collect())
-        }
-    }
 }
 
 /// The URI in reports: from the root of the repository, so that it is the same on every machine.
@@ -507,7 +371,12 @@ fn size_limit(text: &str) -> Result<SizeLimit, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::source::context_aware;
     use super::*;
+    use crate::model::hosting::ContextAware;
+    use crate::model::policy::ContextAwareResource;
 
     /// The grants a policy entry is read into, and the mistakes as `line:column message`.
     fn granted(text: &str) -> (Option<Grants>, Vec<String>) {

@@ -152,7 +152,7 @@ fn steps_of(
         mistakes.push(mistake.with_help("a step can have its own: `{ policy: …, settings: … }`".to_owned()));
     }
     match chain.value.len() {
-        0 => mistakes.add(&chain.span, "a chain needs a step"),
+        0 => mistakes.add_coded(Code::NeverRuns, &chain.span, "a chain needs a step"),
         1..=MOST_PARTS => {}
         more => mistakes.add(&chain.span, format!("a chain has at most {MOST_PARTS} steps, not {more}")),
     }
@@ -204,7 +204,8 @@ pub(super) fn check_members(expect: &Expectation, subjects: &[Subject], policies
                 let message = format!("`members` needs a group; `{}` is none", policies.name_of(subject));
                 mistakes.add(span, message);
             } else {
-                mistakes.add_with_help(span, format!("the group has no member `{id}`"), suggestion(id, &ids));
+                let mistake = Mistake::new(span, format!("the group has no member `{id}`")).coded(Code::UnknownName);
+                mistakes.push(mistake.with_help(suggestion(id, &ids)));
             }
         }
     }

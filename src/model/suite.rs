@@ -221,7 +221,9 @@ impl Case {
         match &self.body {
             CaseBody::Request(request) => match &*request.expect {
                 Expectation::Verdict(expected) => {
-                    matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty()) && expected.code.is_none()
+                    matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty())
+                        && expected.code.is_none()
+                        && expected.members.is_empty()
                 }
                 _ => false,
             },

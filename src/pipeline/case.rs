@@ -101,20 +101,16 @@ fn run_unasked(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
     let request = Some(evaluate::as_it_is_taken(asked, policies));
     let judgement = match evaluate::applicability(asked, policies) {
         Applicability::NotAsked(_) => Judgement::Holds,
-        Applicability::Asked(_) => {
-            let needed = policies.suite.policies_for(case);
-            let has_rules = needed.iter().all(|policy| policies.prepared(*policy).metadata.is_some());
-            Judgement::Mismatches(vec![Mismatch {
-                kind: MismatchKind::Verdict,
-                at: String::new(),
-                expected: "not applicable: no rule of the metadata selects the request".into(),
-                actual: match has_rules {
-                    true => "a rule selects it, so the policy is asked".into(),
-                    false => "the policy has no metadata, so nothing says what it is asked".into(),
-                },
-                span: case.expect_span.clone(),
-            }])
-        }
+        Applicability::Asked(_) => Judgement::Mismatches(vec![Mismatch {
+            kind: MismatchKind::Verdict,
+            at: String::new(),
+            expected: "not applicable: no rule of the metadata selects the request".into(),
+            actual: match policies.has_rules_for(case) {
+                true => "a rule selects it, so the policy is asked".into(),
+                false => "the policy has no metadata, so nothing says what it is asked".into(),
+            },
+            span: case.expect_span.clone(),
+        }]),
     };
     (Verdict::Judged(judgement), Findings { request, ..Findings::default() })
 }

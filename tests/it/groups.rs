@@ -288,6 +288,40 @@ fn mistakes_in_chains() {
 }
 
 #[test]
+fn settings_are_those_of_a_policy() {
+    let text =
+        group(&["yes"], "yes()", "allow") + "settingsCases:\n  - { name: b, policy: all, value: {}, expect: valid }\n";
+    repository(&text).verify(&[]).run().exits_with(2).says(&["`all` is a group", "suite.yml:"]);
+}
+
+#[test]
+fn a_denial_that_names_members_is_not_weak() {
+    let weak = |expect: &str| passes(&group(&["no"], "no()", expect))["weak"].clone();
+    assert_eq!((weak("deny"), weak("{ deny, members: { no: deny } }")), (json!(true), json!(false)));
+}
+
+#[test]
+fn a_denial_without_any_member_has_no_causes() {
+    let case = passes(&group(&["yes"], "'!yes() && yes()'", "deny"));
+    assert_eq!(case["response"]["status"], json!({ "message": "the group says no", "details": {} }));
+}
+
+#[test]
+fn too_many_parts_are_a_mistake() {
+    let names: Vec<String> = (0..101).map(|number| format!("m{number}")).collect();
+    let members: Vec<String> = names.iter().map(|name| format!("{name}: {{ policy: yes }}")).collect();
+    let expression: Vec<String> = names.iter().map(|name| format!("{name}()")).collect();
+    let text = format!(
+        "groups:\n  all: {{ expression: {}, message: m, members: {{ {} }} }}\n{}",
+        expression.join(" || "),
+        members.join(", "),
+        chain(&format!("[{}]", vec!["yes"; 101].join(", ")), "expect: allow")
+    );
+    let messages = ["a group has at most 100 members, not 101", "a chain has at most 100 steps, not 101"];
+    repository(&text).verify(&[]).run().exits_with(2).says(&messages);
+}
+
+#[test]
 fn defaults_name_a_group_or_a_chain() {
     let text = group(&["no"], "no()", "deny").replace("group: all, ", "").replace("cases:", "defaults: { group: all, settings: { a: 1 } }\ncases:\n  - { name: b, policy: yes, object: { apiVersion: v1, kind: Pod, metadata: { name: x } }, expect: allow }");
     let report = repository(&text).report(&[]);

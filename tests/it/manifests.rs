@@ -102,6 +102,18 @@ fn what_the_webhook_does_not_select_is_not_asked() {
     );
 }
 
+/// Selectors see the object as the step before left it.
+#[test]
+fn a_step_of_a_chain_is_selected_by_what_the_steps_before_made() {
+    let text = manifest("ClusterAdmissionPolicy", "  module: m\n  objectSelector: { matchLabels: { tier: web } }\n");
+    let labels = "}, labels: { uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml, settings: { labels: { tier: web } } ";
+    let policies = format!("manifest: deploy/p.yaml, uri: no.wasm {labels}").replacen("}, labels", "}\n  labels", 1);
+    for (chain, expect) in [("[labels, p]", "{ deny: not today }"), ("[p, labels]", "mutate")] {
+        let cases = case(&format!("chain: {chain}, rules: skip, expect: {expect}"));
+        repository(&text, &policies, &cases).policy("default-labels").report(&[]).all_passed();
+    }
+}
+
 #[test]
 fn what_cannot_be_decided_is_remarked_upon() {
     let spec = "  module: m\n  namespaceSelector: { matchLabels: { env: production } }\n  matchConditions: [{ name: not-system, expression: 'true' }]\n";
