@@ -53,3 +53,8 @@ pub use self::select::{Selection, TagExpression};
 pub fn suite_schema() -> serde_json::Value {
     load::json_schema()
 }
+
+/// Every key of suite files as a page of Markdown, from the same types.
+pub fn suite_reference() -> String {
+    load::reference(&load::json_schema())
+}

@@ -47,7 +47,11 @@ pub(crate) enum Command {
     #[command(after_help = policy::PUSH_HELP)]
     Push(policy::PushArgs),
     /// Print the JSON Schema of suite files, for editors
-    Schema,
+    Schema {
+        /// Print a page of Markdown with every key instead
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Explain an error code, or list all of them
     Explain {
         /// Code or its name: PV011, message-mismatch

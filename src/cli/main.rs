@@ -48,7 +48,8 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Digest(arguments) => digest::digest(&arguments),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Push(arguments) => push::push(&arguments),
-        Command::Schema => {
+        Command::Schema { markdown: true } => console::print(&policy_verify::suite_reference()),
+        Command::Schema { markdown: false } => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))
         }

@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
 use serde_json::Value;
 
-use crate::support::project;
+use crate::support::{Repository, project, testdata, without_times};
 
 /// Every page: those of the book, and those beside it.
 fn pages() -> Vec<PathBuf> {
@@ -88,6 +89,137 @@ fn as_it_should_be(page: &Path) -> String {
         made += &part;
     }
     made
+}
+
+/// The pages that are printed by a command as a whole.
+const PRINTED: &[(&str, &[&str])] = &[("docs/suite-reference.md", &["schema", "--markdown"])];
+
+#[test]
+fn printed_pages_are_what_is_printed() {
+    for (page, arguments) in PRINTED {
+        let printed = Repository::new().verify(arguments).run().exits_with(0).stdout;
+        let page = project().join(page);
+        if std::env::var_os("VERIFY_TEST_WRITE_DOCS").is_some() {
+            fs::write(&page, &printed).unwrap();
+        }
+        assert!(fs::read_to_string(&page).unwrap() == printed, "{} is behind: verify {arguments:?}", page.display());
+    }
+}
+
+#[test]
+fn the_book_has_every_page() {
+    let summary = fs::read_to_string(project().join("docs/SUMMARY.md")).unwrap();
+    let listed = links(&summary);
+    for page in pages().iter().filter(|page| page.starts_with(project().join("docs"))) {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        assert!(name == "SUMMARY.md" || listed.contains(&name.to_owned()), "{name} is not in docs/SUMMARY.md");
+    }
+}
+
+#[test]
+fn every_command_and_flag_is_in_the_documentation() {
+    let page = fs::read_to_string(project().join("docs/command-line.md")).unwrap();
+    let has = |word: &str| {
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '-';
+        page.split(|letter: char| !is_word(letter)).any(|known| known == word)
+    };
+    let flags = Regex::new(r"(?m)^ +(?:(-\w), |    )?(--[a-z-]+)").unwrap();
+    let help = |arguments: &[&str]| Repository::new().verify(arguments).run().exits_with(0).stdout;
+    let general = help(&["--help"]);
+    let listed = general.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> =
+        listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"run"), "{general}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        assert!(command == "run" || page.contains(&format!("verify {command}")), "`verify {command}` is missing");
+        for flag in flags.captures_iter(&help(&[command, "--help"])) {
+            let is_there =
+                &flag[2] == "--help" || has(&flag[2]) || flag.get(1).is_some_and(|short| has(short.as_str()));
+            assert!(is_there, "{} of `verify {command}` is missing", &flag[2]);
+        }
+    }
+}
+
+/// The suites of a page stand in the folder of `testdata/suites/docs` that is called like the page, if there is one.
+#[test]
+fn whole_suites_on_a_page_are_run() {
+    let repository = Repository::new();
+    let copy = format!("mkdir testdata && cp -r '{0}/suites' '{0}/policies' testdata/", testdata().display());
+    repository.shell(&copy).run().exits_with(0);
+    let mut count = 0;
+    for page in pages().iter().filter(|page| !page.ends_with("docs/getting-started.md")) {
+        let name = page.file_stem().unwrap().to_str().unwrap();
+        let own = format!("testdata/suites/docs/{name}");
+        let folder = if repository.path(&own).is_dir() { own } else { "testdata/suites/docs/readme".into() };
+        for (language, block) in blocks(&fs::read_to_string(page).unwrap()) {
+            if language == "yaml" && block.starts_with("version: 1\n") && block.contains("\ncases:") {
+                count += 1;
+                let path = format!("{folder}/page.suite.yml");
+                fs::write(repository.path(&path), block).unwrap();
+                repository.verify(&[&path]).run().exits_with(0);
+            }
+        }
+    }
+    assert!(count > 3, "{count}");
+    Repository::new().verify(&[testdata().join("suites/docs").to_str().unwrap()]).run().exits_with(0);
+}
+
+/// The code blocks of a page: language and text.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let block: String =
+                lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+            blocks.push((language.to_owned(), block));
+        }
+    }
+    blocks
+}
+
+/// Walks the page as its reader does. Files are named right before their content; "at the end of" adds to one; what is
+/// shown behind a command is what the command prints, and it fails when the text says "exits with 1".
+#[test]
+fn the_first_five_minutes_go_as_described() {
+    let page = fs::read_to_string(project().join("docs/getting-started.md")).unwrap();
+    let folder = project().join("testdata/policies/safe-labels");
+    let copy = |name: &str| fs::read(folder.join(name)).unwrap();
+    let mut repository =
+        Repository::new().write("policy.wasm", copy("policy.wasm")).write("metadata.yml", copy("metadata.yml"));
+    let (mut prose, mut said, mut commands) = (String::new(), String::new(), 0);
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix("```") else {
+            prose += &format!("{line} ");
+            continue;
+        };
+        let block: String = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+        match language {
+            "yaml" => {
+                let name = prose.rsplit('`').nth(1).unwrap().to_owned();
+                let before = if prose.contains("at the end of") || prose.contains("At the end of") {
+                    repository.read(&name)
+                } else {
+                    String::new()
+                };
+                repository = repository.write(&name, before + &block);
+            }
+            "sh" => {
+                let rest: String = lines.clone().take_while(|line| !line.starts_with("```")).collect();
+                let code = i32::from(rest.starts_with("exits with 1") || rest.starts_with("\nexits with 1"));
+                said = without_times(&repository.shell(&format!("set -e\n{block}")).run().exits_with(code).stdout);
+                commands += 1;
+            }
+            _ => {
+                for line in without_times(&block).lines() {
+                    assert!(said.contains(line.trim_end()), "{line:?} is not in\n{said}");
+                }
+            }
+        }
+        prose.clear();
+    }
+    assert_eq!(commands, 4);
 }
 
 #[test]

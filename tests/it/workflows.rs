@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use regex::Regex;
+use serde_json::Value;
 
-use crate::support::act::{ACTION, program, used};
-use crate::support::project;
+use crate::support::act::{ACTION, Act, program, used};
+use crate::support::{POD, Repository, guests, project};
 
 /// The workflows: those of the project, then those the documentation shows.
 fn workflows() -> Vec<PathBuf> {
@@ -34,6 +35,50 @@ fn finds_nothing(tool: &str, arguments: &[&str], files: &[PathBuf]) {
     let output = Command::new(tool).args(arguments).args(files).current_dir(project()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// A repository whose policy rejects everything, with a suite that says so.
+fn green() -> Repository {
+    let suite = format!(
+        "version: 1\nname: s\npolicies: {{ no: {{ uri: no.wasm }} }}\ncases: [{{ name: a, object: {POD}, expect: {{ deny: no }} }}]\n"
+    );
+    Repository::with_suite(&suite).write("no.wasm", guests::denying("no"))
+}
+
+#[test]
+fn the_recipe_for_gitlab_works() {
+    let Some(act) = Act::new() else { return };
+    act.tool("apt-get", "true");
+    let text = fs::read_to_string(project().join("docs/examples/gitlab-ci.yml")).unwrap();
+    // The version in the example is that of the last release, the archive here that of today.
+    act.offer_release("0.1.0");
+    let job = &serde_saphyr::from_str::<Value>(&text).unwrap()["verify"];
+    let steps = ["before_script", "script"].map(|key| job[key].as_array().unwrap().clone()).concat();
+    let script: String = steps.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect();
+    let repository = green();
+    let path = std::env::var("PATH").unwrap();
+    let mut run = repository.shell(&format!("set -e\n{script}"));
+    for (name, value) in job["variables"].as_object().unwrap() {
+        run = run.env(name, value.as_str().unwrap());
+    }
+    run.env("PATH", format!("{}:{path}", act.path("tools").display()))
+        .run()
+        .exits_with(0)
+        .says(&["1 test: 1 passed", ": OK"]);
+    let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+    assert!(repository.read(report).contains("tests=\"1\""));
+}
+
+#[test]
+fn the_recipe_for_jenkins_works() {
+    let text = fs::read_to_string(project().join("docs/examples/Jenkinsfile")).unwrap();
+    let quoted = |word: &str| {
+        let line = text.lines().map(str::trim).find_map(|line| line.strip_prefix(&format!("{word} '")));
+        line.unwrap().trim_end_matches('\'').to_owned()
+    };
+    let repository = green();
+    repository.shell(&quoted("sh")).run().exits_with(0);
+    assert!(repository.read(&quoted("junit")).contains("tests=\"1\""));
 }
 
 #[test]
