@@ -296,3 +296,37 @@ fn every_link_leads_somewhere() {
     }
     assert!(seen > 20, "{seen} links");
 }
+
+/// Lines of what a terminal shows, without times and without the list of what was slowest.
+fn shown(text: &str) -> Vec<String> {
+    let lines = without_times(text).replace('\u{a0}', " ");
+    let lines = lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut is_slowest = false;
+    let kept = lines.filter(|line| {
+        is_slowest = line == "slowest" || is_slowest && !line.is_empty();
+        !is_slowest && !line.is_empty()
+    });
+    kept.collect()
+}
+
+/// `docs/demo/render.sh` draws the picture anew.
+#[test]
+fn the_picture_in_the_readme_is_what_a_run_shows_today() {
+    let picture = fs::read_to_string(project().join("docs/demo/demo.svg")).unwrap();
+    let picture = roxmltree::Document::parse(&picture).unwrap();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for node in picture.descendants().filter(|node| node.has_tag_name("text")) {
+        let (Some(line), Some(text)) = (node.attribute("clip-path"), node.text()) else { continue };
+        match lines.last_mut() {
+            Some((last, before)) if last == line => *before += text,
+            _ => lines.push((line.to_owned(), text.to_owned())),
+        }
+    }
+    let drawn: String = lines.into_iter().map(|(_, text)| text + "\n").collect();
+    let drawn = shown(&drawn);
+    let (command, drawn) = drawn.split_first().unwrap();
+    let arguments: Vec<&str> = command.strip_prefix("$ verify ").unwrap().split(' ').collect();
+    let folder = project().join("docs/demo");
+    let run = Repository::new().verify(&arguments).directory(folder.to_str().unwrap()).run().exits_with(1);
+    assert_eq!(drawn, shown(&run.stdout));
+}
