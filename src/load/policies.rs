@@ -37,7 +37,8 @@ pub(crate) struct Policies {
     pub(crate) checks: Vec<(PolicyIndex, Check)>,
     settings: Vec<Arc<Settings>>,
     variants: Vec<HashMap<String, Arc<Settings>>>,
-    declared: usize,
+    /// The policies that entries of the suite declare; members of deployed groups and paths are others.
+    declared: Vec<PolicyIndex>,
     /// `compat` of the defaults.
     pub(crate) compat: Compat,
 }
@@ -83,7 +84,7 @@ impl Policies {
             }
         };
         let index = self.push(name.clone(), deployed, Some(entry), files, mistakes);
-        self.declared += 1;
+        self.declared.push(index);
         let variants = entry.variants.0.iter();
         let variants = variants.map(|(name, source)| (name.value.clone(), Arc::new(read(source, files, mistakes))));
         self.variants[index.0] = variants.collect();
@@ -179,8 +180,8 @@ impl Policies {
 
     /// What a case means that names nothing: the only policy or group there is.
     pub(crate) fn only_one(&self, case: &Span) -> Result<Named, Mistake> {
-        match (self.declared, self.groups.len()) {
-            (1, 0) => Ok(Named::Policy(PolicyIndex(0))),
+        match (self.declared.len(), self.groups.len()) {
+            (1, 0) => Ok(Named::Policy(self.declared[0])),
             (0, 1) => Ok(Named::Group(GroupIndex(0))),
             (0, 0) => {
                 Err(Mistake::new(case, "the case names no policy")
@@ -250,17 +251,19 @@ impl Policies {
 
     /// The declared policy that is meant: the one of this name, or the only one there is.
     pub(crate) fn find_declared(&self, named: Option<&Spanned<String>>, place: &Span) -> Result<PolicyIndex, Mistake> {
-        let declared = &self.specs[..self.declared];
-        let names = || declared.iter().map(|spec| spec.name.as_str());
+        let names = || self.declared.iter().map(|index| self.specs[index.0].name.as_str());
         let Some(named) = named else {
-            return match declared.len() {
-                1 => Ok(PolicyIndex(0)),
-                number => Err(Mistake::new(place, format!("the entry does not say which of {number} policies"))
-                    .with_help("add `policy:`".to_owned())),
+            return match self.declared[..] {
+                [only] => Ok(only),
+                _ => Err(Mistake::new(
+                    place,
+                    format!("the entry does not say which of {} policies", self.declared.len()),
+                )
+                .with_help("add `policy:`".to_owned())),
             };
         };
         if let Some(index) = names().position(|name| name == named.value) {
-            return Ok(PolicyIndex(index));
+            return Ok(self.declared[index]);
         }
         let help = match nearest(&named.value, names()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -186,6 +186,19 @@ fn a_group_of_a_manifest_is_a_group() {
         .says(&["Function not found: bb ()", "deploy/p.yaml:7:22"]);
 }
 
+/// Members take their places among the policies, which must not hide those that are declared.
+#[test]
+fn policies_beside_a_deployed_group_are_found() {
+    let spec = "  message: m\n  expression: a() && b()\n  policies: { a: { module: m }, b: { module: m } }\n";
+    let text = format!(
+        "version: 1\npolicies:\n  g: {{ manifest: deploy/p.yaml, modules: {{ a: yes.wasm, b: yes.wasm }} }}\n  no: {{ uri: no.wasm }}\n\
+         publish: [{{ policy: no, to: registry.test/no, tags: [v1] }}]\n{}",
+        case("policy: no, expect: { deny: not today }")
+    );
+    let repository = repository(&manifest("AdmissionPolicyGroup", spec), "uri: x.wasm", "").write("suite.yml", text);
+    repository.report(&[]).all_passed();
+}
+
 #[test]
 fn refused_settings_of_a_member_are_told_in_the_words_of_the_server() {
     let spec = "  message: m\n  expression: a()\n  policies: { a: { module: m } }\n";

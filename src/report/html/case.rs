@@ -69,7 +69,7 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         }
     }
     if let Some(command) = wording::reproduce(run, case) {
-        let _ = write!(text, "<pre class=\"wrap\">{}</pre>\n", escape::html(&command));
+        let _ = writeln!(text, "<pre class=\"wrap\">{}</pre>", escape::html(&command));
     }
     text.push_str(&context(case));
     text.push_str("</details>\n</article>\n");
@@ -97,7 +97,7 @@ fn differences(mismatches: &[Mismatch], place: &Span) -> String {
     }
     if mismatches.len() > MOST_DIFFERENCES {
         let left = wording::count(mismatches.len() - MOST_DIFFERENCES, "more difference");
-        let _ = write!(text, "<p class=\"dim\">… {left}</p>\n");
+        let _ = writeln!(text, "<p class=\"dim\">… {left}</p>");
     }
     text
 }
@@ -107,7 +107,7 @@ fn trouble(kind: &str, message: &str, help: Option<&str>) -> String {
     let mut text = format!("<pre class=\"wrap\"><b class=\"bad\">{}</b> {message}</pre>\n", escape::html_line(kind));
     if let Some(help) = help {
         let help = escape::html(escape::cut(help, LONGEST_TEXT).trim_end());
-        let _ = write!(text, "<pre class=\"wrap\"><b class=\"odd\">help</b> {help}</pre>\n");
+        let _ = writeln!(text, "<pre class=\"wrap\"><b class=\"odd\">help</b> {help}</pre>");
     }
     text
 }
@@ -184,7 +184,7 @@ fn context(case: &CaseReport) -> String {
     let mut fold = |title: &str, content: &str| {
         if !content.trim().is_empty() {
             let content = escape::html(escape::cut(content, LONGEST_TEXT).trim_end());
-            let _ = write!(text, "<details><summary>{title}</summary><pre class=\"wrap\">{content}</pre></details>\n");
+            let _ = writeln!(text, "<details><summary>{title}</summary><pre class=\"wrap\">{content}</pre></details>");
         }
     };
     fold("host calls", &case.calls.iter().map(call).collect::<Vec<_>>().join("\n"));

@@ -86,7 +86,7 @@ fn tools(summary: &Summary) -> String {
     {
         if number > 0 {
             // Writing to a String cannot fail.
-            let _ = write!(buttons, "<button value=\"{outcome}\" aria-pressed=\"false\">{number} {outcome}</button>\n");
+            let _ = writeln!(buttons, "<button value=\"{outcome}\" aria-pressed=\"false\">{number} {outcome}</button>");
         }
     }
     format!(
@@ -112,9 +112,9 @@ fn failures(run: &RunReport) -> String {
     }
     if without_details > 0 {
         let left = wording::count(without_details, "more case");
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "<p class=\"dim\">{left} went wrong; the list below has their names, the JSON report their details.</p>\n"
+            "<p class=\"dim\">{left} went wrong; the list below has their names, the JSON report their details.</p>"
         );
     }
     format!("<section id=\"failures\" data-block>\n<h2>What went wrong</h2>\n{text}</section>\n")
@@ -129,9 +129,9 @@ fn everything(run: &RunReport, groups: &[Group<'_>]) -> String {
     for group in groups {
         let summary = group.summary();
         let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>\n<ol>\n",
+            "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>\n<ol>",
             escape::html_line(group.name),
             escape::html_line(suite),
             wording::counts(&summary)

@@ -96,10 +96,13 @@ fn shared_name(case: &CaseReport) -> String {
     if labels.is_empty() { name.to_owned() } else { format!("{name} [{}]", labels.join(", ")) }
 }
 
+/// A case of one policy and its number on the page; none where that policy has no such case.
+type Cell<'a> = Option<(&'a CaseReport, usize)>;
+
 /// The cases of a suite that several policies share, by policy; nothing where there are none.
 fn matrix(groups: &[Group<'_>]) -> String {
     // Cases written once stand at one place.
-    let mut rows: IndexMap<(String, usize), Vec<Option<(&CaseReport, usize)>>> = IndexMap::new();
+    let mut rows: IndexMap<(String, usize), Vec<Cell<'_>>> = IndexMap::new();
     for (column, group) in groups.iter().enumerate() {
         for (case, number) in group.cases.iter().zip(&group.numbers) {
             let row = rows.entry((shared_name(case), case.span.offset)).or_insert_with(|| vec![None; groups.len()]);
@@ -129,7 +132,7 @@ fn matrix(groups: &[Group<'_>]) -> String {
     }
     text.push_str("</tbody></table></div>\n");
     if rows.len() > MOST_ROWS {
-        let _ = write!(text, "<p class=\"dim\">… {} more rows</p>\n", rows.len() - MOST_ROWS);
+        let _ = writeln!(text, "<p class=\"dim\">… {} more rows</p>", rows.len() - MOST_ROWS);
     }
     text
 }
