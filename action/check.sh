@@ -6,6 +6,7 @@ set -euo pipefail
 
 boolean annotations "$IN_ANNOTATIONS" >/dev/null
 boolean summary "$IN_SUMMARY" >/dev/null
+boolean push "$IN_PUSH" >/dev/null
 cache=$(boolean cache "$IN_CACHE")
 
 case "$IN_FAIL_ON" in

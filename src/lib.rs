@@ -42,7 +42,7 @@ mod yaml;
 pub use self::error::Error;
 pub use self::load::Mistake;
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
-pub use self::pipeline::inspect::inspect;
+pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};

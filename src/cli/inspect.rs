@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use policy_verify::InspectOptions;
 use policy_verify::model::inspection::Inspection;
 use policy_verify::report::inspection::{self, Look};
 use policy_verify::report::{Style, escape};
@@ -13,10 +14,18 @@ use super::exit_code::ExitCode;
 
 /// `verify inspect`.
 pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
-    let inspection = match policy_verify::inspect(&arguments.module) {
+    let options = InspectOptions {
+        module: arguments.module.clone(),
+        lists_signatures: arguments.show_signatures,
+        network: arguments.network.network(),
+    };
+    let inspection = match policy_verify::inspect(&options) {
         Ok(inspection) => inspection,
         Err(error) => return console::refuse(&error),
     };
+    if arguments.show_signatures && inspection.signatures.is_none() {
+        console::complain("signatures are beside policies in registries: name one, registry://…, to see them");
+    }
     let mut bytes = Vec::new();
     let written = match (arguments.output, &inspection.metadata) {
         (InspectFormat::Text, _) => inspection::text(&inspection, &look(), &mut bytes),

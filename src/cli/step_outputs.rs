@@ -1,6 +1,7 @@
 //! The outputs of a step on GitHub: what later steps of a workflow want to know of a run without reading a report.
 //!
-//! Nothing that a policy or a suite says gets here: only counts, our own words, and the paths the user gave.
+//! Nothing that a policy says gets here: only counts, our own words, the paths the user gave, and where policies of a
+//! complete run were published.
 
 use std::env;
 use std::fs::File;
@@ -8,6 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use policy_verify::model::outcome::RunReport;
+use policy_verify::model::publication::{Publication, PublishOutcome};
+use policy_verify::report::publication;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::args::ReportTarget;
@@ -34,6 +38,7 @@ impl StepOutputs {
         let Some((path, file)) = &mut self.0 else { return Ok(()) };
         let mut text = counts(run, code);
         text.extend(paths(reports));
+        text.extend(published(&run.publications));
         let text: String = text.into_iter().map(|(name, value)| output(&name, &value)).collect();
         file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(path, &error))
     }
@@ -78,6 +83,23 @@ fn paths(reports: &[ReportTarget]) -> Vec<(String, String)> {
         }
     }
     paths
+}
+
+/// `digest`, `immutable-ref` and `metadata` of the first policy that was published, `digests` of all by name.
+fn published(publications: &[Publication]) -> Vec<(String, String)> {
+    let pushed = || publications.iter().filter(|publication| publication.outcome == PublishOutcome::Pushed);
+    let Some(first) = pushed().next() else { return Vec::new() };
+    let digests: Map<String, Value> =
+        pushed().map(|publication| (publication.policy.clone(), publication.digest.clone().into())).collect();
+    let metadata = publication::metadata(first);
+    [
+        ("digest", first.digest.clone().unwrap_or_default()),
+        ("immutable-ref", first.immutable_ref().unwrap_or_default()),
+        ("digests", Value::Object(digests).to_string()),
+        ("metadata", metadata.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 /// One output as the runner reads it. A value of several lines stands between two marks that are no part of it.

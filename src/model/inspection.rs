@@ -1,5 +1,7 @@
 //! What can be known of a module without running it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::policy::{Digest, Metadata};
@@ -20,6 +22,29 @@ pub struct Inspection {
     pub metadata: Option<Metadata>,
     /// Host capabilities it seems to use, and those it declares.
     pub capabilities: CapabilityUse,
+    /// What calls itself a signature in its registry; none where nobody asked, or where it is in no registry.
+    pub signatures: Option<Vec<ListedSignature>>,
+}
+
+/// Something in a registry that calls itself a signature of a policy. Nothing about it has been verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedSignature {
+    /// How it is kept.
+    pub form: SignatureForm,
+    /// Digest of the signed document, or of the bundle.
+    pub digest: String,
+    /// Annotations of its layer, such as the signature itself and a certificate.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How a signature is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureForm {
+    /// As a layer under the tag `sha256-….sig`, which is what Kubewarden looks at.
+    Tag,
+    /// As a Sigstore bundle that refers to the manifest.
+    Bundle,
 }
 
 /// What the exports of a module say about it. Rego does not show which of its two modes a module was made for.

@@ -1,20 +1,41 @@
 //! `verify inspect`: what can be known of a module without running it.
 
-use std::path::Path;
-
+use super::policy::{self, Network};
 use crate::error::Error;
 use crate::model::inspection::Inspection;
+use crate::network;
 use crate::prepare::single::{self, Named};
-use crate::resolve;
+use crate::publish;
+use crate::signature::{TrustRoot, Verifier};
 
-/// Reads a module and says what it is.
+/// What to look at.
+#[derive(Debug, Clone)]
+pub struct InspectOptions {
+    /// The module: a path, the beginning of a digest in the store, or a URI.
+    pub module: String,
+    /// Whether its registry is asked for signatures.
+    pub lists_signatures: bool,
+    /// How registries are reached.
+    pub network: Network,
+}
+
+/// Gets a module and says what it is.
 ///
 /// # Errors
 ///
-/// The module cannot be had, it is none, or its metadata cannot be read.
-pub fn inspect(module: &str) -> Result<Inspection, Error> {
+/// The module cannot be had, it is none, its metadata cannot be read, or its registry does not say what signatures it has.
+pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
-    let bytes = resolve::file(Path::new(module), module, &place).map_err(refused)?;
-    single::inspect(&Named { name: module, place: &place, bytes: &bytes }).map_err(refused)
+    let name = &options.module;
+    let registry = policy::registry(&options.network)?;
+    let bytes = policy::fetch(name, &registry, &place).map_err(refused)?;
+    let mut inspection = single::inspect(&Named { name, place: &place, bytes: &bytes }).map_err(refused)?;
+    // Files have no signatures beside them; whoever shows the inspection says so.
+    if options.lists_signatures && name.starts_with("registry://") {
+        let image = publish::reference(name).map_err(Error::Usage)?;
+        let listed = network::wait(Verifier::new(registry, TrustRoot::default()).listed(&image));
+        inspection.signatures = Some(listed.map_err(|error| refused(policy::of_registry(error, &place)))?);
+    }
+    Ok(inspection)
 }

@@ -105,11 +105,11 @@ struct Move<'a> {
 pub(super) fn document(publication: &Publication) -> Document<'_> {
     let is_pushed = publication.outcome == PublishOutcome::Pushed;
     let is_dry = publication.outcome == PublishOutcome::WouldPush;
-    let leads_there = |tag: &&PublishedTag| matches!(tag.state, TagState::Moved | TagState::Kept);
-    let tags: Vec<&str> = publication.tags.iter().filter(leads_there).map(|tag| tag.name.as_str()).collect();
-    let named = |tag: &&str| format!("{}:{tag}", publication.repository);
-    let names: Vec<String> = tags.iter().map(named).collect();
-    let size = publication.manifest.as_ref().map_or(0, String::len);
+    let tags = leading_there(publication);
+    let pushed = || match tags.first() {
+        Some(tag) => format!("[registry] {}:{tag}", publication.repository),
+        None => format!("[registry] {}", publication.immutable_ref().unwrap_or_default()),
+    };
     let error = match &publication.outcome {
         PublishOutcome::Pushed | PublishOutcome::WouldPush => None,
         PublishOutcome::Refused { message, help } | PublishOutcome::Failed { message, help } => {
@@ -125,24 +125,32 @@ pub(super) fn document(publication: &Publication) -> Document<'_> {
         moves: publication.tags.iter().map(|tag| as_move(tag)).collect(),
         error,
         warnings: &publication.warnings,
-        pushed: is_pushed.then(|| {
-            format!("[registry] {}", names.first().cloned().or(publication.immutable_ref()).unwrap_or_default())
-        }),
+        pushed: is_pushed.then(pushed),
         oras_digest: publication.digest.as_deref().filter(|_| is_pushed),
-        metadata: is_pushed.then(|| {
-            json!({
-                "containerimage.descriptor": {
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "digest": publication.digest,
-                    "size": size,
-                },
-                "containerimage.digest": publication.digest,
-                "image.name": names.join(","),
-            })
-        }),
+        metadata: is_pushed.then(|| metadata(publication)),
         manifest: publication.manifest.as_ref().filter(|_| is_dry).and_then(|text| serde_json::from_str(text).ok()),
         tags,
     }
+}
+
+/// The tags that lead to the artifact now.
+fn leading_there(publication: &Publication) -> Vec<&str> {
+    let leads_there = |tag: &&PublishedTag| matches!(tag.state, TagState::Moved | TagState::Kept);
+    publication.tags.iter().filter(leads_there).map(|tag| tag.name.as_str()).collect()
+}
+
+/// The object that `docker buildx` writes about what it pushed.
+pub fn metadata(publication: &Publication) -> Value {
+    let names = leading_there(publication).into_iter().map(|tag| format!("{}:{tag}", publication.repository));
+    json!({
+        "containerimage.descriptor": {
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": publication.digest,
+            "size": publication.manifest.as_ref().map_or(0, String::len),
+        },
+        "containerimage.digest": publication.digest,
+        "image.name": names.collect::<Vec<_>>().join(","),
+    })
 }
 
 fn as_move(tag: &PublishedTag) -> Move<'_> {

@@ -1,11 +1,12 @@
 //! Asks the registry for what there is about an image, and the trust root where it is needed, then judges.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciManifest};
 
 use super::{Descriptor, Found, Layer, Refusal, TagForm, TrustRoot, Verified, bundle, judge, payload};
+use crate::model::inspection::{ListedSignature, SignatureForm};
 use crate::model::signature::Requirement;
 use crate::registry::Registry;
 use crate::registry::digest::OciDigest;
@@ -115,6 +116,27 @@ impl Verifier {
             "The digest of the local file doesn't match the one reported by the registry. Got {digest} instead of {}",
             layer.digest
         )))
+    }
+
+    /// What there is about an image that calls itself a signature. Nothing is judged, and no trust root is needed.
+    pub(crate) async fn listed(&self, image: &Reference) -> Result<Vec<ListedSignature>, RegistryError> {
+        let digest = self.registry.digest(image).await?;
+        let mut listed = Vec::new();
+        if let TagForm::Layers(layers) = self.in_tag_form(image, &digest).await? {
+            let descriptors = layers.into_iter().map(|layer| layer.descriptor);
+            listed.extend(descriptors.map(|Descriptor { digest, annotations }| ListedSignature {
+                form: SignatureForm::Tag,
+                digest,
+                annotations,
+            }));
+        }
+        let bundles = self.bundles(image, &digest).await?;
+        listed.extend(bundles.iter().map(|bundle| ListedSignature {
+            form: SignatureForm::Bundle,
+            digest: OciDigest::of(bundle).to_string(),
+            annotations: BTreeMap::new(),
+        }));
+        Ok(listed)
     }
 
     /// What is under the tag `sha256-….sig`.

@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "publish",
             "registry",
             "network",
+            "signature",
             "host::Journal",
             "runtime::engine",
         ],

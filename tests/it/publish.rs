@@ -239,6 +239,28 @@ fn unannotated_modules_are_not_published() {
 }
 
 #[test]
+fn later_steps_of_a_workflow_learn_what_was_published() {
+    let target = Target::new();
+    let publish =
+        "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n";
+    let repository = suite(&target, CASES, publish);
+    let command = repository.verify(&["--push", "--sources-path", "sources.yaml"]).on_github();
+    command.env("GITHUB_EVENT_NAME", "push").env("GITHUB_OUTPUT", repository.path("outputs")).run().exits_with(0);
+    let outputs = repository.read("outputs");
+    let output = |name: &str| {
+        let line = outputs.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("no {name} in {outputs}")).to_owned()
+    };
+    let (good, bad) = (target.tag("acme/good", "v1").unwrap(), target.tag("acme/bad", "v1").unwrap());
+    assert_eq!(output("digest"), good);
+    assert_eq!(output("immutable-ref"), format!("{}/acme/good@{good}", target.host()));
+    let digests: Value = serde_json::from_str(&output("digests")).unwrap();
+    assert_eq!(digests, json!({ "good": good, "bad": bad }));
+    let metadata: Value = serde_json::from_str(&output("metadata")).unwrap();
+    assert_eq!(metadata["containerimage.digest"], good);
+}
+
+#[test]
 fn a_dry_run_publishes_nothing_and_shows_the_manifest() {
     let target = Target::new();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";

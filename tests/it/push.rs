@@ -224,6 +224,44 @@ fn what_was_pushed_can_be_pulled_and_looked_up() {
     }
 }
 
+#[test]
+fn what_was_pushed_can_be_inspected_with_its_signatures() {
+    let target = Target::new();
+    let repository = repository(&target);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let uri = format!("registry://{}", reference(&target, "v1"));
+    let inspect = |flags: &[&str]| {
+        let arguments = [&["inspect", &uri, "--sources-path", "sources.yaml"], flags].concat();
+        repository.verify(&arguments).env("COLUMNS", "80").run().exits_with(0)
+    };
+    inspect(&[]).says(&["safe-labels 0.1.0", &digest(&module(&repository))]).never_says("Signatures");
+    inspect(&["--show-signatures"]).says(&["Signatures, not verified", "none"]);
+    // What cosign leaves behind: a layer under a tag of its own.
+    let payload = b"{}".to_vec();
+    let layer = json!({
+        "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": digest(&payload), "size": payload.len(),
+        "annotations": { "dev.cosignproject.cosign/signature": "c2ln\u{1b}[2J" },
+    });
+    let manifest = json!({
+        "schemaVersion": 2, "layers": [layer],
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(b"{}"), "size": 2 },
+    });
+    let manifest = manifest.to_string().into_bytes();
+    let signed = target.tag(REPOSITORY, "v1").unwrap().replace(':', "-");
+    let mut content = target.content();
+    content.blobs.insert(digest(&payload), payload.clone());
+    content.tags.insert((REPOSITORY.to_owned(), format!("{signed}.sig")), digest(&manifest));
+    content.manifests.insert((REPOSITORY.to_owned(), digest(&manifest)), manifest);
+    drop(content);
+    let run = inspect(&["--show-signatures"]);
+    run.says(&[&format!("tag {}", digest(&payload)), "dev.cosignproject.cosign/signature"]);
+    let document: Value = serde_json::from_str(&inspect(&["--show-signatures", "-o", "json"]).stdout).unwrap();
+    assert_eq!(document["signatures"][0]["form"], "tag");
+    assert_eq!(document["signatures"][0]["annotations"]["dev.cosignproject.cosign/signature"], "c2ln\u{1b}[2J");
+    let run = repository.verify(&["inspect", "policy.wasm", "--show-signatures"]).run().exits_with(0);
+    run.says(&["signatures are beside policies in registries"]);
+}
+
 /// Pushes `v1`, breaks the registry, and pushes another module to `v1`: that fails with 5, in bounded time, and the tag
 /// is where it was.
 #[track_caller]

@@ -37,17 +37,25 @@ pub(crate) const INSPECT_HELP: &str = "Exit codes: 0 shown, 2 bad flags, 3 no mo
 
 Examples:
   verify inspect annotated-policy.wasm
+  verify inspect registry://ghcr.io/acme/policies/safe-labels:v1.0.0 --show-signatures
   verify inspect -o yaml annotated-policy.wasm";
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Module to look at
+    /// Module to look at: a file or a URI
     #[arg(value_name = "POLICY")]
     pub(crate) module: String,
 
     /// How to print what was found
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: InspectFormat,
+
+    /// Ask the registry which signatures there are; they are not verified
+    #[arg(long)]
+    pub(crate) show_signatures: bool,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ use std::io;
 use serde::Serialize;
 
 use super::{Style, escape};
-use crate::model::inspection::{CapabilityUse, Inspection, Looks};
+use crate::model::inspection::{CapabilityUse, Inspection, ListedSignature, Looks};
 use crate::model::policy::{ExecutionMode, Metadata};
 
 /// How people see it.
@@ -30,7 +30,7 @@ pub fn text(inspection: &Inspection, look: &Look, out: &mut dyn io::Write) -> io
 
 /// Writes one JSON document.
 pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
-    let Inspection { uri, digest, size, looks, metadata, capabilities } = inspection;
+    let Inspection { uri, digest, size, looks, metadata, capabilities, signatures } = inspection;
     let document = Document {
         uri,
         digest: digest.to_string(),
@@ -39,6 +39,7 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
         looks_like: *looks,
         metadata: metadata.as_ref(),
         host_capabilities: capabilities,
+        signatures: signatures.as_deref(),
     };
     let text = serde_json::to_string_pretty(&document)?;
     writeln!(out, "{}", escape::json(&text))
@@ -69,6 +70,7 @@ struct Document<'a> {
     looks_like: Looks,
     metadata: Option<&'a Metadata>,
     host_capabilities: &'a CapabilityUse,
+    signatures: Option<&'a [ListedSignature]>,
 }
 
 /// How the module is called: what its metadata says, else what its exports leave no doubt about.

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Look, execution_mode, usage};
-use crate::model::inspection::{Inspection, Looks};
+use crate::model::inspection::{Inspection, ListedSignature, Looks, SignatureForm};
 use crate::model::policy::{ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation};
 use crate::report::page::{BOLD, DIM, ODD, PLAIN, Page, piece};
 use crate::report::{escape, layout, wording};
@@ -41,6 +41,11 @@ pub(super) fn write(inspection: &Inspection, look: &Look, out: &mut dyn io::Writ
     capabilities(&mut page, inspection)?;
     if let Some(metadata) = &inspection.metadata {
         annotations(&mut page, metadata)?;
+    }
+    if let Some(listed) = &inspection.signatures {
+        signatures(&mut page, listed)?;
+    }
+    if let Some(metadata) = &inspection.metadata {
         usage_text(&mut page, metadata, look)?;
     }
     Ok(())
@@ -252,6 +257,25 @@ fn annotations(page: &mut Page<'_>, metadata: &Metadata) -> io::Result<()> {
     let widest = widths.max().unwrap_or(0) + 2;
     for (key, value) in shown {
         field(page, INDENT, widest, &escape::visible(key), value)?;
+    }
+    Ok(())
+}
+
+/// What a registry has. Values are long and for machines: `-o json` has them.
+fn signatures(page: &mut Page<'_>, listed: &[ListedSignature]) -> io::Result<()> {
+    section(page, "Signatures, not verified")?;
+    if listed.is_empty() {
+        return page.line(INDENT, &[piece("none", DIM)]);
+    }
+    for ListedSignature { form, digest, annotations } in listed {
+        let form = match form {
+            SignatureForm::Tag => "tag",
+            SignatureForm::Bundle => "bundle",
+        };
+        field(page, INDENT, MODULE, form, digest)?;
+        for key in annotations.keys() {
+            field(page, INDENT + MODULE, 0, "", key)?;
+        }
     }
     Ok(())
 }
