@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Run suites and report what policies answered
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Run suites against the real world and record what policies are told, for replay: and for kwctl
+    #[command(after_help = RECORD_HELP)]
+    Record(RunArgs),
     /// List the cases of suites without running them
     List(ListArgs),
     /// Attach metadata to a module
@@ -75,6 +78,12 @@ const EXIT_CODES: &str = "Exit codes:
 
 Example:
   verify suite.yml --filter owner --report junit=junit.xml";
+
+const RECORD_HELP: &str = "`verify record SUITE` is `verify run SUITE --live --record DIR`, where DIR is `sessions`
+beside the suite unless --record names another folder. Each case has a file of its own.
+
+Example:
+  verify record suite.yml --filter 'signed image'";
 
 /// Which suites and which of their cases.
 #[derive(Debug, Args)]
@@ -160,6 +169,14 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) network: policy::NetworkArgs,
+
+    /// Ask registries, resolvers and the cluster of the kubeconfig what the suite does not answer
+    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) live: bool,
+
+    /// Record what policies are told, a session of kwctl for each case
+    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD")]
+    pub(crate) record: Option<PathBuf>,
 
     /// Exit with 0 although cases failed
     #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]

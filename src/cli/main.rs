@@ -10,6 +10,7 @@ mod files;
 mod inspect;
 mod pull;
 mod push;
+mod record;
 mod run;
 mod step_outputs;
 mod suites;
@@ -22,6 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command};
 use self::exit_code::ExitCode;
+use self::record::Target;
 
 fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
@@ -41,7 +43,13 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => {
+            run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder))
+        }
+        Command::Record(arguments) => {
+            let target = arguments.record.as_deref().map_or(Target::BesideSuites, Target::Folder);
+            run::run(&arguments, true, Some(target))
+        }
         Command::List(arguments) => run::list(&arguments),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),

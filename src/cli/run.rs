@@ -9,17 +9,18 @@ use policy_verify::model::outcome::RunReport;
 use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
 use policy_verify::report::{self, Format, Style, markdown};
-use policy_verify::{Error, Options, Selection};
+use policy_verify::{Error, Options, Progress, Selection};
 use regex::Regex;
 
 use super::args::{ColorChoice, ListArgs, ListFormat, ReportTarget, RunArgs, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
+use super::record::{Recorder, Target};
 use super::step_outputs::StepOutputs;
 use super::{push, suites};
 
-/// `verify run`.
-pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
+/// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
+pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>) -> ExitCode {
     let color = if arguments.no_color { ColorChoice::Never } else { arguments.color };
     let options = match options(&arguments.selection) {
         Ok(options) => options,
@@ -39,6 +40,8 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     options.network = arguments.network.network();
     options.jobs = arguments.jobs.map(usize::from);
     options.memory = arguments.max_memory;
+    options.is_live = is_live;
+    options.is_recorded = recordings.is_some();
     let mut outputs = match Outputs::open(arguments, color) {
         Ok(outputs) => outputs,
         Err(message) => {
@@ -47,11 +50,23 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         }
     };
     let bar = Bar::new(arguments.quiet == 0);
-    let result = policy_verify::verify(&options, &bar);
+    let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
+        Ok(recorder) => recorder,
+        Err(message) => {
+            console::complain(&message);
+            return ExitCode::Usage;
+        }
+    };
+    let progress: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
+    let result = policy_verify::verify(&options, progress);
+    let recorded = recorder.map(Recorder::finish).transpose();
     bar.clear();
     match result {
-        Ok(run) => match outputs.write(&run) {
-            Ok(()) => {
+        Ok(run) => match outputs.write(&run).and(recorded) {
+            Ok(recorded) => {
+                if let Some(recorded) = recorded.filter(|_| arguments.quiet == 0) {
+                    console::tell(&recorded);
+                }
                 run.publications.iter().for_each(push::tell_of_run);
                 let code = ExitCode::of(&run, arguments.no_fail, options.allows_empty);
                 if let Err(message) = outputs.step.write(&run, code, &arguments.reports) {

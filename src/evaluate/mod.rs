@@ -12,7 +12,7 @@ mod session;
 
 use std::sync::Arc;
 
-use crate::host::Journal;
+use crate::host::{Journal, Outside};
 use crate::model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{PartReport, Unavailable};
@@ -31,6 +31,8 @@ pub(crate) struct Policies<'a> {
     pub(crate) suite: &'a Suite,
     /// Its policies by index; nothing for those that the run does not need.
     pub(crate) prepared: Vec<Option<&'a Result<PreparedPolicy, Arc<Unavailable>>>>,
+    /// Who answers host calls beside the suite.
+    pub(crate) outside: Outside,
 }
 
 impl<'a> Policies<'a> {
@@ -111,11 +113,18 @@ pub(crate) fn request(
         Ok(Ok(response)) => follow_up(sent, response),
         _ => None,
     };
+    let mut again = None;
     let second = next.and_then(|next| {
         let mut round = Round::new(case, &asked.answers, policies);
-        chain::ask(&mut round, asked, &next).0.ok()
+        let answer = chain::ask(&mut round, asked, &next).0;
+        again = Some(round.finish(()).journal);
+        answer.ok()
     });
-    round.finish(Verdict { answer, second, steps })
+    let mut evaluated = round.finish(Verdict { answer, second, steps });
+    if let Some(again) = again {
+        evaluated.journal.record_more(again);
+    }
+    evaluated
 }
 
 /// Asks the policy about the settings of a case.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Evaluated, Policies, compat};
 use crate::host::Host;
 use crate::host::access::Access;
+use crate::host::live::Terms;
 use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
 use crate::model::hosting::{GuestLog, HostAnswers};
 use crate::model::policy::Settings;
@@ -32,20 +33,16 @@ pub(super) struct Round<'a> {
 
 impl<'a> Round<'a> {
     pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
-        Self {
-            policies,
-            case,
-            host: Host::new(Arc::clone(answers)),
-            output: GuestOutput::default(),
-            remarks: Vec::new(),
-        }
+        let host = Host::new(Arc::clone(answers)).with_outside(policies.outside.clone());
+        Self { policies, case, host, output: GuestOutput::default(), remarks: Vec::new() }
     }
 
     /// A new instance of a policy, not yet started.
     pub(super) fn session(&self, policy: PolicyIndex, compat: Compat) -> Session<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
-        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat));
         let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let terms = Terms { patience: timeout, clock: self.case.clock };
+        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat)).with_terms(terms);
         let mut context = Context::new(Arc::new(host), timeout);
         if let Some(clock) = self.case.clock {
             context.clock = clock;
@@ -72,7 +69,7 @@ impl<'a> Round<'a> {
         }
         match self.host.fault() {
             Some(fault) => Err(fault),
-            None => answer,
+            None => answer.map_err(|fault| after_waiting(fault, self.host.waited())),
         }
     }
 
@@ -103,6 +100,16 @@ impl<'a> Round<'a> {
         };
         Evaluated { answer, journal, log }
     }
+}
+
+/// A deadline that passed while the host asked the world, explained.
+fn after_waiting(fault: Fault, waited: Duration) -> Fault {
+    if fault.kind != FaultKind::Timeout || waited.is_zero() {
+        return fault;
+    }
+    let waited = humantime::format_duration(Duration::from_millis(waited.as_millis().try_into().unwrap_or(u64::MAX)));
+    let message = format!("{}; its host was waiting for live answers for {waited}", fault.message);
+    Fault { message, ..fault }.with_help("the deadline goes on meanwhile, as in the cluster; raise `timeout`")
 }
 
 /// Appends as much as there is room for; whether that is all.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::capability::to_bytes;
-use super::kubernetes::{KubernetesGetResource, ObjectList};
+use super::kubernetes::{
+    KubernetesGetResource, KubernetesListResourceAll, KubernetesListResourceNamespace, ObjectList,
+};
 use super::request::Request;
 use super::selector::{Fields, Labels};
 use crate::model::cluster::Cluster;
@@ -29,27 +31,12 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Answers a request about objects; nothing if it is about something else.
 pub(super) fn answer(cluster: &Cluster, request: &Request) -> Option<Served> {
-    let list = match request {
-        Request::KubernetesGetResource(asked) => return Some(Served::Reply(get(cluster, asked))),
-        Request::KubernetesListResourceAll(asked) => List {
-            api_version: &asked.api_version,
-            kind: &asked.kind,
-            namespace: None,
-            labels: asked.label_selector.as_deref(),
-            fields: asked.field_selector.as_deref(),
-            masks: asked.field_masks.as_ref(),
-        },
-        Request::KubernetesListResourceNamespace(asked) => List {
-            api_version: &asked.api_version,
-            kind: &asked.kind,
-            namespace: Some(&asked.namespace),
-            labels: asked.label_selector.as_deref(),
-            fields: asked.field_selector.as_deref(),
-            masks: asked.field_masks.as_ref(),
-        },
-        _ => return None,
-    };
-    Some(list.answer(cluster))
+    match request {
+        Request::KubernetesGetResource(asked) => Some(Served::Reply(get(cluster, asked))),
+        Request::KubernetesListResourceAll(asked) => Some(List::from(asked).answer(cluster)),
+        Request::KubernetesListResourceNamespace(asked) => Some(List::from(asked).answer(cluster)),
+        _ => None,
+    }
 }
 
 /// Whether the objects of a kind live in namespaces; an error if there is no such kind.
@@ -78,39 +65,58 @@ fn get(cluster: &Cluster, asked: &KubernetesGetResource) -> Result<Vec<u8>, Stri
     let KubernetesGetResource { api_version, kind, name, namespace, disable_cache: _, field_masks } = asked;
     let wanted = match (is_namespaced(cluster, api_version, kind)?, namespace) {
         (true, Some(namespace)) => namespace.as_str(),
-        (true, None) => {
-            return Err(format!("Resource {api_version}/{kind} is namespaced, but no namespace was provided"));
-        }
+        (true, None) => return Err(asked.without_namespace()),
         (false, _) => "",
     };
     let found = objects(cluster, api_version, kind).find(|((namespace, it), _)| namespace == wanted && it == name);
-    let Some((_, object)) = found else {
-        return Err(format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'"));
-    };
+    let Some((_, object)) = found else { return Err(asked.not_found()) };
     let mut object = Value::clone(object);
     prune(&mut object, field_masks.as_ref());
     to_bytes(&object)
 }
 
-/// A request for a list.
-struct List<'a> {
-    api_version: &'a str,
-    kind: &'a str,
-    namespace: Option<&'a str>,
-    labels: Option<&'a str>,
-    fields: Option<&'a str>,
+/// A request for a list, of a namespace or of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List<'a> {
+    pub(super) api_version: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) labels: Option<&'a str>,
+    pub(super) fields: Option<&'a str>,
     masks: Option<&'a BTreeSet<String>>,
+}
+
+impl<'a> From<&'a KubernetesListResourceAll> for List<'a> {
+    fn from(asked: &'a KubernetesListResourceAll) -> Self {
+        Self {
+            api_version: &asked.api_version,
+            kind: &asked.kind,
+            namespace: None,
+            labels: asked.label_selector.as_deref(),
+            fields: asked.field_selector.as_deref(),
+            masks: asked.field_masks.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a KubernetesListResourceNamespace> for List<'a> {
+    fn from(asked: &'a KubernetesListResourceNamespace) -> Self {
+        Self {
+            api_version: &asked.api_version,
+            kind: &asked.kind,
+            namespace: Some(&asked.namespace),
+            labels: asked.label_selector.as_deref(),
+            fields: asked.field_selector.as_deref(),
+            masks: asked.field_masks.as_ref(),
+        }
+    }
 }
 
 impl List<'_> {
     fn answer(&self, cluster: &Cluster) -> Served {
         let Self { api_version, kind, .. } = self;
         match is_namespaced(cluster, api_version, kind) {
-            Ok(false) if self.namespace.is_some() => {
-                return Served::Reply(Err(format!(
-                    "resource {api_version}/{kind} is cluster wide. Cannot search for it inside of a namespace"
-                )));
-            }
+            Ok(false) if self.namespace.is_some() => return Served::Reply(Err(self.cluster_wide())),
             Ok(_) => {}
             Err(text) => return Served::Reply(Err(text)),
         }
@@ -134,8 +140,14 @@ impl List<'_> {
         Served::Reply(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items }))
     }
 
+    /// The server's text for a kind outside of namespaces that is looked for in one.
+    pub(super) fn cluster_wide(&self) -> String {
+        let Self { api_version, kind, .. } = self;
+        format!("resource {api_version}/{kind} is cluster wide. Cannot search for it inside of a namespace")
+    }
+
     /// An object as it stands in a list.
-    fn item(&self, object: &Value) -> Value {
+    pub(super) fn item(&self, object: &Value) -> Value {
         let mut item = object.clone();
         if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("managedFields".into(), json!([]));
@@ -151,7 +163,7 @@ impl List<'_> {
 }
 
 /// Keeps what the masks name. Identity and metadata are kept whatever they say.
-fn prune(object: &mut Value, masks: Option<&BTreeSet<String>>) {
+pub(super) fn prune(object: &mut Value, masks: Option<&BTreeSet<String>>) {
     let Some(masks) = masks.filter(|masks| !masks.is_empty()) else { return };
     let paths: Vec<Vec<&str>> = masks.iter().map(|mask| mask.split('.').collect()).collect();
     let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();

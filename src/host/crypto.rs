@@ -16,29 +16,29 @@ use super::request::Request;
 /// Whether a certificate is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CryptoIsCertificateTrusted {
-    request: CertificateVerificationRequest,
+    pub(super) request: CertificateVerificationRequest,
 }
 
 /// The payload, which recordings keep whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct CertificateVerificationRequest {
-    cert: Certificate,
-    cert_chain: Option<Vec<Certificate>>,
+pub(super) struct CertificateVerificationRequest {
+    pub(super) cert: Certificate,
+    pub(super) cert_chain: Option<Vec<Certificate>>,
     // Has to be present, as on the server; the empty text counts as null.
     #[serde(deserialize_with = "text_or_nothing")]
-    not_after: Option<String>,
+    pub(super) not_after: Option<String>,
 }
 
 /// A certificate as guests send it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Certificate {
-    encoding: CertificateEncoding,
-    data: Vec<u8>,
+pub(super) struct Certificate {
+    pub(super) encoding: CertificateEncoding,
+    pub(super) data: Vec<u8>,
 }
 
 /// How the bytes of a certificate are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum CertificateEncoding {
+pub(super) enum CertificateEncoding {
     Der,
     Pem,
 }
@@ -95,10 +95,10 @@ impl Capability for Crypto {
 /// The reply.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CertificateVerificationResponse {
-    trusted: bool,
+pub(super) struct CertificateVerificationResponse {
+    pub(super) trusted: bool,
     #[serde(default)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// `true`, or the reply itself. Mistrust needs a reason: the server always gives one.

@@ -101,6 +101,17 @@ impl KubernetesGetResource {
         }
     }
 
+    /// The server's text for an object that is not there.
+    pub(super) fn not_found(&self) -> String {
+        let Self { api_version, kind, name, namespace, .. } = self;
+        format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'")
+    }
+
+    /// The server's text where a namespace is needed and none given.
+    pub(super) fn without_namespace(&self) -> String {
+        format!("Resource {}/{} is namespaced, but no namespace was provided", self.api_version, self.kind)
+    }
+
     /// The smallest object that has the right identity.
     fn example(&self) -> String {
         let namespace = given(self.namespace.as_ref()).map(|name| format!(", namespace: {name}")).unwrap_or_default();
@@ -122,6 +133,12 @@ impl KubernetesCanI {
             (None, None) => String::new(),
         };
         format!("{} {verb} {group}{resource}{subresource}{object}", self.request.user)
+    }
+
+    /// The question as Kubernetes writes it: the `spec` of a SubjectAccessReview.
+    pub(super) fn spec(&self) -> Value {
+        let SubjectAccessReview { groups, resource_attributes, user } = &self.request;
+        json!({ "user": user, "groups": groups, "resourceAttributes": resource_attributes })
     }
 }
 

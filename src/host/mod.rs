@@ -1,17 +1,19 @@
 //! What a policy may ask its host, answered for one case.
 //!
 //! A call is checked in the order in which policy-server checks it, access rules included, then answered by the first of the case's answerers
-//! that knows the request: its own `host:` table, recording and cluster, then those of the defaults.
-//! Nothing here reaches a registry, a resolver or a cluster. A call nobody answers is a fault of the case even when the
-//! policy gets over it, because its verdict then rests on an error the suite never meant.
+//! that knows the request: its own `host:` table, recording and cluster, then those of the defaults, then, if the run asks
+//! for it, the real world. Nothing but [`live`] reaches a registry, a resolver or a cluster. A call nobody answers is a
+//! fault of the case even when the policy gets over it, because its verdict then rests on an error the suite never meant.
 
 pub(crate) mod access;
 mod capability;
 mod cluster;
 mod crypto;
 mod kubernetes;
+pub(crate) mod live;
 mod net;
 mod oci;
+pub(crate) mod record;
 mod rego;
 pub(crate) mod replay;
 mod request;
@@ -20,6 +22,7 @@ mod table;
 mod tracing;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -30,6 +33,8 @@ use crate::model::source::Span;
 use access::{Access, Refusal};
 use capability::{Capability, Operation};
 use cluster::Served;
+use live::{Failure, Terms, World};
+use record::Recorded;
 use replay::{Replay, Replayed};
 use request::Request;
 use tracing::Log;
@@ -79,10 +84,24 @@ pub(crate) struct Host {
     state: Arc<Mutex<State>>,
 }
 
+/// What a run does with host calls beside asking the suite.
+#[derive(Clone, Default)]
+pub(crate) struct Outside {
+    /// Who answers what the suite does not.
+    pub(crate) world: Option<Arc<World>>,
+    /// Whether answers are kept to be recorded.
+    pub(crate) is_recorded: bool,
+}
+
 /// What changes while a case runs.
 #[derive(Default)]
 struct State {
+    outside: Outside,
+    terms: Terms,
     calls: Vec<HostCall>,
+    recorded: Vec<Recorded>,
+    /// Time spent asking the world.
+    waited: Duration,
     log: Log,
     fault: Option<Fault>,
     /// Which entries of the case's own table were used.
@@ -104,6 +123,20 @@ pub(crate) struct Journal {
     pub(crate) unused: Vec<Unused>,
     /// Leftovers of the case's own recording when its order is not strict.
     pub(crate) warnings: Vec<String>,
+    /// The calls that were answered, if they are to be recorded. Nothing if one of them was not: who replays the rest would
+    /// not see what is missing.
+    pub(crate) recorded: Option<Vec<Recorded>>,
+}
+
+impl Journal {
+    /// Adds to the recording what only a further round was told, so that a replay can answer both.
+    pub(crate) fn record_more(&mut self, further: Self) {
+        self.recorded = self.recorded.take().zip(further.recorded).map(|(mut recorded, further)| {
+            let new: Vec<Recorded> = further.into_iter().filter(|call| !recorded.contains(call)).collect();
+            recorded.extend(new);
+            recorded
+        });
+    }
 }
 
 /// An answer nobody asked for.
@@ -127,6 +160,20 @@ impl Host {
             ..State::default()
         };
         Self { access: Access::default(), answers, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The same host, which may ask the world outside and keep what was answered.
+    #[must_use]
+    pub(crate) fn with_outside(self, outside: Outside) -> Self {
+        self.state().outside = outside;
+        self
+    }
+
+    /// The same host, which asks the world on these terms from now on.
+    #[must_use]
+    pub(crate) fn with_terms(self, terms: Terms) -> Self {
+        self.state().terms = terms;
+        self
     }
 
     /// The same answers and the same journal under other access rules: the host of another policy of the case.
@@ -174,6 +221,11 @@ impl Host {
         self.state().log.keep_console(text);
     }
 
+    /// Time spent asking the world outside so far. The deadline of the policy goes on meanwhile.
+    pub(crate) fn waited(&self) -> Duration {
+        self.state().waited
+    }
+
     /// The first call nobody could answer.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.state().fault.clone()
@@ -191,6 +243,7 @@ impl Host {
             calls: state.calls.clone(),
             log_lines: state.log.lines.clone(),
             is_log_truncated: state.log.is_truncated,
+            recorded: state.recorded(),
             ..Journal::default()
         };
         let own_table = self.answers.own_table.iter().zip(&state.is_used);
@@ -275,7 +328,12 @@ impl State {
         worded: fn(String) -> String,
     ) -> Result<Vec<u8>, String> {
         let (by, reply) = match self.find(answers, operation, request) {
-            Found::Reply(by, reply) => (by, reply),
+            Found::Reply(by, reply) => {
+                if self.outside.is_recorded {
+                    self.recorded.push(Recorded::new(request, &reply));
+                }
+                (by, reply)
+            }
             Found::Trouble(text, fault) => {
                 self.fault.get_or_insert(fault);
                 (AnsweredBy::Nobody, Err(text))
@@ -312,9 +370,39 @@ impl State {
         if let Some(reply) = rego::plural(&answers.kinds, request) {
             return Found::Reply(AnsweredBy::Kinds, reply);
         }
+        if let Some(found) = self.ask_world(operation, request) {
+            return found;
+        }
         let message = format!("nobody answers {} for {short:?}", operation.capability);
         let fault = Fault::new(FaultKind::Host, message).with_help(self.advice(operation, request));
         Found::Trouble(format!("the suite has no answer to {} {short:?}", operation.capability), fault)
+    }
+
+    fn recorded(&self) -> Option<Vec<Recorded>> {
+        (self.outside.is_recorded && self.fault.is_none()).then(|| self.recorded.clone())
+    }
+
+    /// Nothing if the run does not ask the world, or the world has no answer to such requests.
+    fn ask_world(&mut self, operation: &Operation, request: &Request) -> Option<Found> {
+        let world = self.outside.world.as_ref()?;
+        let start = Instant::now();
+        let said = world.answer(request, &self.terms);
+        self.waited += start.elapsed();
+        Some(match said? {
+            Ok(reply) => Found::Reply(AnsweredBy::Live, Ok(reply)),
+            Err(Failure::Refused(text)) => Found::Reply(AnsweredBy::Live, Err(text)),
+            Err(Failure::Outage { text, help }) => {
+                let message = format!("nobody could be asked {} {:?}: {text}", operation.capability, request.short());
+                let fault = Fault::new(FaultKind::Host, message);
+                Found::Trouble(
+                    text,
+                    match help {
+                        Some(help) => fault.with_help(help),
+                        None => fault,
+                    },
+                )
+            }
+        })
     }
 
     /// The entry to add, and what the recordings have that comes close.

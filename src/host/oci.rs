@@ -33,57 +33,57 @@ pub(super) struct OciManifestAndConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SigstorePubKeyVerify {
     pub(super) image: String,
-    pub_keys: Vec<String>,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) pub_keys: Vec<String>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Keyless signatures by exact subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SigstoreKeylessVerify {
     pub(super) image: String,
-    keyless: Vec<KeylessInfo>,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) keyless: Vec<KeylessInfo>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Keyless signatures by prefix of the subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SigstoreKeylessPrefixVerify {
     pub(super) image: String,
-    keyless_prefix: Vec<KeylessPrefixInfo>,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) keyless_prefix: Vec<KeylessPrefixInfo>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Keyless signatures made by GitHub Actions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SigstoreGithubActionsVerify {
     pub(super) image: String,
-    owner: String,
-    repo: Option<String>,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) owner: String,
+    pub(super) repo: Option<String>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Signatures by a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SigstoreCertificateVerify {
     pub(super) image: String,
-    certificate: Vec<u8>,
-    certificate_chain: Option<Vec<Vec<u8>>>,
-    require_rekor_bundle: bool,
-    annotations: Option<BTreeMap<String, String>>,
+    pub(super) certificate: Vec<u8>,
+    pub(super) certificate_chain: Option<Vec<Vec<u8>>>,
+    pub(super) require_rekor_bundle: bool,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Who signed, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeylessInfo {
-    issuer: String,
-    subject: String,
+    pub(super) issuer: String,
+    pub(super) subject: String,
 }
 
 /// Who signed, by prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeylessPrefixInfo {
-    issuer: String,
-    url_prefix: String,
+    pub(super) issuer: String,
+    pub(super) url_prefix: String,
 }
 
 /// The payload of `v1/verify`.
@@ -209,9 +209,9 @@ fn manifest_and_config(value: &Value) -> Result<Vec<u8>, String> {
 /// What the server answers when signatures hold.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Verification {
-    is_trusted: bool,
-    digest: String,
+pub(super) struct Verification {
+    pub(super) is_trusted: bool,
+    pub(super) digest: String,
 }
 
 /// The digest that stands for "some digest" where the suite only says that the image is trusted.

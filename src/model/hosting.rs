@@ -127,6 +127,8 @@ pub enum AnsweredBy {
     Replay,
     /// The cluster of the case or of the defaults.
     Cluster,
+    /// The world outside, in a run with `--live`.
+    Live,
     /// The kinds that verify and the suite's `crds` know: plural names only.
     Kinds,
     /// The access rules: the call was refused before anybody was asked, a fault.
@@ -142,6 +144,7 @@ impl AnsweredBy {
             Self::Host => "host",
             Self::Replay => "replay",
             Self::Cluster => "cluster",
+            Self::Live => "live",
             Self::Kinds => "kinds",
             Self::AccessRules => "access-rules",
             Self::Nobody => "nobody",

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::compare::{self, Judgement};
 use crate::evaluate::{self, Applicability, Evaluated, NotAsked, Policies};
+use crate::host::record::Recorded;
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
 use crate::model::hosting::{GuestLog, HostCall};
 use crate::model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
@@ -30,12 +31,14 @@ struct Findings {
     log: GuestLog,
     warnings: Vec<String>,
     steps: Vec<PartReport>,
+    recorded: Option<Vec<Recorded>>,
     /// Answers nobody asked for, and calls that do not fit the expectation.
     about_calls: Vec<Mismatch>,
 }
 
-/// Runs one case and settles how it ended. `suite` is the index of its suite in the run.
-pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> CaseReport {
+/// Runs one case and settles how it ended. `suite` is the index of its suite in the run. Beside the report stand the host
+/// calls that were answered, if they are recorded.
+pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (CaseReport, Option<Vec<Recorded>>) {
     let start = Instant::now();
     let (findings, outcome) = match (&case.skip, policies.unavailable_for(case)) {
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
@@ -60,7 +63,7 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> Case
         0 | 1 => (Vec::new(), findings.steps.into_iter().flat_map(|step| step.members).collect()),
         _ => (findings.steps, Vec::new()),
     };
-    CaseReport {
+    let report = CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
         suite,
@@ -78,7 +81,8 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> Case
         is_weak: case.is_weak() && !is_skipped,
         steps,
         members,
-    }
+    };
+    (report, findings.recorded)
 }
 
 fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {
@@ -122,10 +126,17 @@ fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let Evaluated { answer: found, journal, log } = evaluate::request(case, asked, &sent, policies, &follow_up);
+    let Evaluated { answer: found, mut journal, log } = evaluate::request(case, asked, &sent, policies, &follow_up);
+    let recorded = journal.recorded.take();
     let (calls, warnings, mut about_calls) = from_journal(journal);
-    let findings =
-        Findings { request: Some(Arc::clone(&sent)), steps: found.steps, log, warnings, ..Findings::default() };
+    let findings = Findings {
+        request: Some(Arc::clone(&sent)),
+        steps: found.steps,
+        recorded,
+        log,
+        warnings,
+        ..Findings::default()
+    };
     let answer = match found.answer {
         Ok(answer) => answer,
         Err(NotAsked(reason)) if asked.rules == RulesMode::Skip => {
@@ -152,11 +163,12 @@ fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
 }
 
 fn run_settings(case: &Case, asked: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let Evaluated { answer, journal, log } = evaluate::settings(case, asked, policies);
+    let Evaluated { answer, mut journal, log } = evaluate::settings(case, asked, policies);
+    let recorded = journal.recorded.take();
     let judgement = compare::settings(&asked.expect, &case.expect_span, &answer);
     let (calls, warnings, about_calls) = from_journal(journal);
     let fault = answer.err();
-    (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, about_calls, ..Findings::default() })
+    (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, recorded, about_calls, ..Findings::default() })
 }
 
 /// Calls, remarks, and a mismatch for every answer that nobody asked for.

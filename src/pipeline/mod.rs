@@ -7,6 +7,7 @@ pub(crate) mod policy;
 mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod recording;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use rayon::prelude::*;
 use self::policy::Network;
 use crate::error::Error;
 use crate::evaluate::Policies;
+use crate::host::live::World;
+use crate::host::{Outside, record};
 use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
@@ -28,6 +31,8 @@ use crate::prepare::{self, PreparedPolicy};
 use crate::resolve;
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selection};
+use crate::signature::TrustRoot;
+pub use recording::Recording;
 
 /// What to run, and how.
 #[derive(Debug, Default)]
@@ -51,6 +56,10 @@ pub struct Options {
     pub publish: Option<PublishMode>,
     /// How registries are reached.
     pub network: Network,
+    /// Whether what no suite answers is asked of the real world.
+    pub is_live: bool,
+    /// Whether what policies are told is recorded; see [`Progress::recorded`].
+    pub is_recorded: bool,
 }
 
 /// Is told how a run goes on, from several threads at once.
@@ -59,6 +68,8 @@ pub trait Progress: Sync {
     fn started(&self, cases: usize);
     /// All policies are compiled.
     fn prepared(&self) {}
+    /// All host calls of a case were answered, and the run records them. Comes before `case_finished`.
+    fn recorded(&self, _recording: &Recording) {}
     /// One case is over.
     fn case_finished(&self, report: &CaseReport);
 }
@@ -91,18 +102,28 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
+    let outside = outside(options)?;
     pool.install(|| {
         let wanted = wanted_policies(&suites, &selected, &options.selection);
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
         let prepared = prepare::policies(&specs, resolve::policies(&specs), &engine);
         progress.prepared();
-        let mut policies: Vec<Policies<'_>> =
-            suites.iter().map(|suite| Policies { suite, prepared: vec![None; suite.policies.len()] }).collect();
+        let names = options.is_recorded.then(|| recording::names(&suites));
+        let of_suite = |suite| Policies { suite, prepared: vec![None; suite.policies.len()], outside: outside.clone() };
+        let mut policies: Vec<Policies<'_>> = suites.iter().map(of_suite).collect();
         for (&(suite, policy), prepared) in wanted.iter().zip(&prepared) {
             policies[suite].prepared[policy] = Some(prepared);
         }
         let cases = selected.par_iter().map(|&(suite, case)| {
-            let report = case::report(suite, case, &policies[suite]);
+            let (report, recorded) = case::report(suite, case, &policies[suite]);
+            if let Some((names, recorded)) = names.as_ref().zip(recorded) {
+                progress.recorded(&Recording {
+                    suite,
+                    case: case.id.clone(),
+                    name: names[&case.id].clone(),
+                    text: record::session(&recorded),
+                });
+            }
             progress.case_finished(&report);
             report
         });
@@ -120,6 +141,13 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
         Ok(RunReport { suites, policies, cases, publications, started_at, duration: start.elapsed() })
     })
+}
+
+/// Who answers host calls beside the suites, and whether that is recorded.
+fn outside(options: &Options) -> Result<Outside, Error> {
+    let registry = options.is_live.then(|| policy::registry(&options.network)).transpose()?;
+    let world = registry.map(|registry| Arc::new(World::new(registry, TrustRoot::default())));
+    Ok(Outside { world, is_recorded: options.is_recorded })
 }
 
 /// A case, as `verify list` shows it.

@@ -33,7 +33,6 @@ pub(crate) use constraint::check_key;
 pub(crate) use refusal::Refusal;
 use refusal::Unmet;
 pub(crate) use trust::{Trust, TrustRoot};
-#[expect(unused_imports, reason = "used with policies from registries")]
 pub(crate) use verify::{Trouble, Verifier};
 
 /// What a registry holds about the signatures of an image.

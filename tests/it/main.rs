@@ -14,6 +14,7 @@ mod github;
 mod groups;
 mod hostile;
 mod inspect;
+mod live;
 mod manifests;
 mod modes;
 mod publish;

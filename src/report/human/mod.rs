@@ -297,6 +297,7 @@ fn call(call: &HostCall) -> String {
         (None, AnsweredBy::Host) => "answered by host:".to_owned(),
         (None, AnsweredBy::Replay) => "answered by replay:".to_owned(),
         (None, AnsweredBy::Cluster) => "answered by cluster:".to_owned(),
+        (None, AnsweredBy::Live) => "answered live".to_owned(),
         (None, AnsweredBy::Kinds) => "known".to_owned(),
         (None, AnsweredBy::AccessRules | AnsweredBy::Nobody) => "not answered".to_owned(),
     };

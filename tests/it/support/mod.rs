@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 pub(crate) mod act;
+pub(crate) mod api_server;
 pub(crate) mod guests;
 pub(crate) mod runner;
 pub(crate) mod target;

@@ -1,0 +1,166 @@
+//! Digests, manifests, configurations and signatures of images, from their registries.
+//!
+//! Manifests are written anew from the types of `oci-client`, as policy-server does: members it does not know are lost.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use oci_client::Reference;
+use serde_json::{Value, json};
+
+use super::{Failure, Said, signatures};
+use crate::host::capability::to_bytes;
+use crate::host::oci::Verification;
+use crate::host::request::Request;
+use crate::model::signature::Requirement;
+use crate::registry::Registry;
+use crate::registry::error::{Class, RegistryError};
+use crate::signature::{Trouble, TrustRoot, Verifier};
+
+/// Most replies that are kept. A run that asks for more asks the registry again.
+const MOST_KEPT: usize = 1000;
+
+/// Registries, and what they said. policy-server keeps good replies for a minute; here they last for the run.
+pub(super) struct Images {
+    registry: Registry,
+    verifier: Verifier,
+    /// By request.
+    kept: Mutex<HashMap<String, Vec<u8>>>,
+}
+
+impl Images {
+    pub(super) fn new(registry: Registry, trust_root: TrustRoot) -> Self {
+        Self { verifier: Verifier::new(registry.clone(), trust_root), registry, kept: Mutex::default() }
+    }
+
+    /// Asks a registry, unless it has already answered. The request is about an image.
+    pub(super) async fn ask(&self, request: &Request) -> Said {
+        let key = serde_json::to_string(request).map_err(|error| Failure::Refused(error.to_string()))?;
+        if let Some(reply) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(reply.clone());
+        }
+        let reply = self.fetch(request).await?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MOST_KEPT {
+            kept.insert(key, reply.clone());
+        }
+        Ok(reply)
+    }
+
+    async fn fetch(&self, request: &Request) -> Said {
+        let wanted = signatures::requirement(request).transpose()?;
+        let image: Reference = request.short().parse().map_err(|error| Failure::Refused(format!("{error}")))?;
+        let reply = match (wanted, request) {
+            (Some(wanted), _) => to_bytes(&self.verify(&image, wanted).await?),
+            (None, Request::OciManifestDigest(_)) => {
+                let digest = self.registry.digest(&image).await.map_err(failure)?;
+                to_bytes(&json!({ "digest": digest.as_str() }))
+            }
+            (None, Request::OciManifest(_)) => {
+                to_bytes(&self.registry.manifest(&image).await.map_err(failure)?.manifest)
+            }
+            (None, _) => {
+                let found = self.registry.manifest_with_config(&image).await.map_err(failure)?;
+                let config: Value = serde_json::from_slice(&found.config)
+                    .map_err(|error| Failure::Refused(format!("the configuration of the image is no JSON: {error}")))?;
+                to_bytes(&ManifestAndConfig { manifest: found.manifest, digest: found.digest.as_str(), config })
+            }
+        };
+        reply.map_err(Failure::Refused)
+    }
+
+    /// Signatures that Kubewarden does not see do not count.
+    async fn verify(&self, image: &Reference, wanted: Requirement) -> Result<Verification, Failure> {
+        match self.verifier.verify(image, &[wanted]).await {
+            Ok(verified) => Ok(Verification { is_trusted: true, digest: verified.digest }),
+            Err(Trouble::Refused(refusal)) => Err(Failure::Refused(refusal.text)),
+            Err(Trouble::Registry(error)) => Err(failure(error)),
+            Err(trouble) => Err(Failure::Outage { text: trouble.message(), help: trouble.help() }),
+        }
+    }
+}
+
+/// The members in the server's order.
+#[derive(serde::Serialize)]
+struct ManifestAndConfig<'a> {
+    manifest: oci_client::manifest::OciImageManifest,
+    digest: &'a str,
+    config: Value,
+}
+
+/// A registry that says no has answered. One that cannot be reached, or to whom we cannot say who we are, has not.
+fn failure(error: RegistryError) -> Failure {
+    match error.class {
+        Class::NotFound | Class::Denied | Class::WrongContent | Class::TooLarge => Failure::Refused(error.to_string()),
+        Class::Credentials
+        | Class::Unreachable
+        | Class::TimedOut
+        | Class::Unavailable
+        | Class::Refused
+        | Class::Offline => Failure::Outage { text: error.to_string(), help: error.help },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::live::testing::door_to;
+    use crate::registry::testing::FakeRegistry;
+
+    const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+    fn ask(images: &Images, tag: &str, image: &str) -> Result<Value, String> {
+        let request = Request::from_recorded(tag, &json!({ "image": image })).unwrap();
+        match crate::network::wait(images.ask(&request)) {
+            Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
+            Err(Failure::Refused(text)) => Err(text),
+            Err(Failure::Outage { text, .. }) => Err(format!("outage: {text}")),
+        }
+    }
+
+    #[test]
+    fn images_and_indexes_are_told_as_the_server_tells_them() {
+        let server = FakeRegistry::start();
+        let config = br#"{"os":"linux","zeta":1,"architecture":"amd64"}"#;
+        let config_digest = server.add_blob("acme/web", config);
+        let image = json!({"schemaVersion": 2, "mediaType": IMAGE, "unknown": 1, "layers": [],
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
+            "annotations": {"a": "b"}});
+        let digest = server.add_manifest("acme/web", "1", IMAGE, image.to_string().as_bytes());
+        let platform = json!({"os": std::env::consts::OS, "architecture": match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        }});
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+            {"mediaType": IMAGE, "digest": digest, "size": image.to_string().len(), "platform": platform}]});
+        server.add_manifest("acme/web", "all", INDEX, index.to_string().as_bytes());
+        let images = Images::new(door_to(&server), TrustRoot::default());
+        let [one, all] = ["1", "all"].map(|tag| format!("{}/acme/web:{tag}", server.host()));
+        assert_eq!(ask(&images, "OciManifestDigest", &one), Ok(json!({ "digest": digest })));
+        let mut known = image.clone();
+        known.as_object_mut().unwrap().remove("unknown");
+        assert_eq!(ask(&images, "OciManifest", &one), Ok(known.clone()));
+        assert_eq!(ask(&images, "OciManifest", &all).unwrap()["manifests"][0]["digest"], digest.as_str());
+        let config: Value = serde_json::from_slice(config).unwrap();
+        let whole = json!({"manifest": known, "digest": digest, "config": config});
+        assert_eq!(ask(&images, "OciManifestAndConfig", &one), Ok(whole.clone()));
+        assert_eq!(ask(&images, "OciManifestAndConfig", &all), Ok(whole));
+        let before = server.seen().len();
+        assert!(ask(&images, "OciManifest", &one).is_ok());
+        assert_eq!(server.seen().len(), before, "a registry is asked once");
+    }
+
+    #[test]
+    fn what_a_registry_refuses_is_an_answer_and_silence_is_none() {
+        let server = FakeRegistry::start();
+        let images = Images::new(door_to(&server), TrustRoot::default());
+        let missing = ask(&images, "OciManifest", &format!("{}/acme/none:1", server.host())).unwrap_err();
+        assert!(missing.starts_with("cannot fetch the manifest of `registry://"), "{missing}");
+        let prefixed = ask(&images, "OciManifestDigest", "registry://ghcr.io/acme/web:1").unwrap_err();
+        assert_eq!(prefixed, "invalid reference format");
+        let nobody = ask(&images, "OciManifestDigest", "127.0.0.1:1/acme/web:1").unwrap_err();
+        assert!(nobody.starts_with("outage: cannot look up `registry://127.0.0.1:1/acme/web:1`"), "{nobody}");
+    }
+}

@@ -1,0 +1,91 @@
+//! A cluster in the test process: an API server that knows ingresses and namespaces, and the kubeconfig that leads to it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+/// A running server, for as long as the process.
+pub(crate) struct ApiServer {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl ApiServer {
+    /// A cluster with these ingresses.
+    pub(crate) fn with_ingresses(ingresses: Value) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let journal = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (journal, ingresses) = (Arc::clone(&journal), ingresses.clone());
+                thread::spawn(move || serve(stream, &journal, &ingresses));
+            }
+        });
+        Self { address, asked }
+    }
+
+    pub(crate) fn kubeconfig(&self) -> String {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {"server": format!("http://{}", self.address)}}],
+            "users": [{"name": "tester", "user": {"token": "secret"}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "tester"}}],
+        })
+        .to_string()
+    }
+
+    /// The paths asked so far, without queries.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// Answers one request and hangs up.
+fn serve(mut stream: TcpStream, journal: &Mutex<Vec<String>>, ingresses: &Value) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    reader.take(length).read_to_end(&mut Vec::new()).unwrap();
+    let path = first.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
+    let (status, body) = answer(&path, ingresses);
+    journal.lock().unwrap().push(path);
+    let body = body.to_string();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+fn answer(path: &str, ingresses: &Value) -> (&'static str, Value) {
+    let kinds = |version: &str, name: &str, kind: &str, namespaced: bool| {
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
+            "resources": [{"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["list"]}]})
+    };
+    match path {
+        "/apis/networking.k8s.io/v1" => ("200 OK", kinds("networking.k8s.io/v1", "ingresses", "Ingress", true)),
+        "/apis/networking.k8s.io/v1/ingresses" => (
+            "200 OK",
+            json!({"kind": "IngressList", "apiVersion": "networking.k8s.io/v1", "metadata": {}, "items": ingresses}),
+        ),
+        _ => (
+            "404 Not Found",
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "NotFound",
+                "message": format!("{path} not found"), "code": 404}),
+        ),
+    }
+}
