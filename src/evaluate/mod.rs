@@ -9,6 +9,8 @@ mod group;
 mod rules;
 mod scope;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -52,6 +52,15 @@ fn builtins_give_what_opa_gives() {
 }
 
 #[test]
+fn the_documentation_names_every_builtin() {
+    let page = std::fs::read_to_string(testdata("../docs/modes.md")).unwrap();
+    let (_, section) = page.split_once("\n### Built-ins\n").unwrap();
+    let list = section.split("\n\n").nth(1).unwrap();
+    let documented: Vec<&str> = list.split(',').map(|name| name.trim().trim_matches('`')).collect();
+    assert_eq!(documented, builtins::names());
+}
+
+#[test]
 fn wide_results_are_possible_and_bounded() {
     let surroundings = Surroundings { now: default_clock() };
     let result = |format: &str| {

@@ -80,6 +80,12 @@ pub(super) fn find(name: &str) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
 }
 
+/// The names of all built-ins, sorted.
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    BUILTINS.iter().map(|builtin| builtin.name).collect()
+}
+
 /// Evaluates a built-in.
 pub(super) fn call(builtin: &Builtin, surroundings: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
     if arguments.len() != builtin.arity {

@@ -1,0 +1,198 @@
+//! Equality with policy-server: every policy and every hostile guest of `testdata` against the bytes in
+//! `testdata/server/answers.yml`, under `compat: server`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{compat, deploy};
+use crate::host::Host;
+use crate::host::access::Access;
+use crate::model::hosting::{ContextAware, Grants, HostAnswers, TableAnswer, TableEntry};
+use crate::model::policy::{ContextAwareResource, ExecutionMode, Metadata, Settings};
+use crate::model::request::Request;
+use crate::model::source::{SourceFile, Span, Spanned};
+use crate::model::suite::{Compat, Deployment};
+use crate::runtime::engine::{Engine, Limits, Module};
+use crate::runtime::{self, Context};
+
+/// Long enough for every guest that ends by itself; no test waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The name under which every policy is deployed.
+const ID: &str = "id";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    requests: BTreeMap<String, Value>,
+    answers: Vec<Row>,
+}
+
+/// One answer of the server.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Row {
+    /// `wat/NAME` or `policies/NAME`.
+    module: String,
+    mode: Option<ExecutionMode>,
+    #[serde(default)]
+    settings: Settings,
+    /// Name of an AdmissionRequest of the table.
+    request: Option<String>,
+    raw: Option<Value>,
+    #[serde(default)]
+    host: BTreeMap<String, BTreeMap<String, Value>>,
+    /// `apiVersion/Kind` of what it may read.
+    #[serde(default)]
+    context_aware: Vec<String>,
+    #[serde(default)]
+    deployment: Deployed,
+    timeout: Option<String>,
+    answer: Option<String>,
+    begins: Option<String>,
+    fault: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Deployed {
+    mode: Option<String>,
+    allowed_to_mutate: Option<bool>,
+    message: Option<String>,
+}
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+fn table() -> Table {
+    let text = std::fs::read_to_string(testdata().join("server/answers.yml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// Names of the modules that ought to be in the table.
+fn modules() -> BTreeSet<String> {
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(testdata().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let guests = names("wat").into_iter().map(|path| format!("wat/{}", stem(&path)));
+    let policies = names("policies").into_iter().filter(|path| path.join("policy.wasm").exists());
+    guests.chain(policies.map(|path| format!("policies/{}", stem(&path)))).collect()
+}
+
+fn compile(engine: &Engine, name: &str) -> Module {
+    let path = testdata().join(name);
+    let bytes = match name.starts_with("wat/") {
+        true => wat::parse_file(path.with_extension("wat")).unwrap(),
+        false => std::fs::read(path.join("policy.wasm")).unwrap(),
+    };
+    engine.compile(&bytes).unwrap()
+}
+
+impl Row {
+    fn mode(&self) -> ExecutionMode {
+        match (&self.mode, self.module.strip_prefix("wat/")) {
+            (Some(mode), _) => *mode,
+            (None, Some(guest)) if guest.starts_with("wasi-") => ExecutionMode::Wasi,
+            (None, Some(_)) => ExecutionMode::KubewardenWapc,
+            (None, None) => {
+                let text = std::fs::read_to_string(testdata().join(&self.module).join("metadata.yml")).unwrap();
+                serde_saphyr::from_str::<Metadata>(&text).unwrap().execution_mode
+            }
+        }
+    }
+
+    fn request(&self, requests: &BTreeMap<String, Value>) -> Request {
+        match &self.request {
+            Some(name) => Request::Admission(Box::new(serde_json::from_value(requests[name].clone()).unwrap())),
+            None => Request::Raw(self.raw.clone().unwrap_or_else(|| json!({"uid": "u1"}))),
+        }
+    }
+
+    fn host(&self) -> Host {
+        let span = Span::start_of(&Arc::new(SourceFile { path: "answers.yml".into(), text: String::new() }));
+        let entry = |capability: &String, (request, answer): (&String, &Value)| TableEntry {
+            capability: capability.clone(),
+            request: Spanned::new(request.clone(), span.clone()),
+            answer: match answer.get("error").and_then(Value::as_str) {
+                Some(text) => TableAnswer::Error(text.to_owned()),
+                None => TableAnswer::Value(answer.clone()),
+            },
+        };
+        let table = self.host.iter().flat_map(|(capability, answers)| answers.iter().map(|it| entry(capability, it)));
+        let granted = self.context_aware.iter().map(|resource| {
+            let (api_version, kind) = resource.rsplit_once('/').unwrap();
+            ContextAwareResource { api_version: api_version.to_owned(), kind: kind.to_owned() }
+        });
+        let granted: BTreeSet<ContextAwareResource> = granted.collect();
+        let plural = |it: &ContextAwareResource| crate::model::cluster::ClusterKind {
+            plural: if it.kind == "Ingress" { "ingresses".into() } else { unreachable!("no plural of {}", it.kind) },
+            is_namespaced: true,
+        };
+        let kinds = granted.iter().map(|resource| (resource.clone(), plural(resource))).collect();
+        let answers = HostAnswers { own_table: table.collect(), kinds: Arc::new(kinds), ..HostAnswers::default() };
+        let grants = Grants { context_aware: ContextAware::Listed(granted), ..Grants::default() };
+        Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Server))
+    }
+
+    /// The bytes of the answer, or the kind of the fault.
+    fn answered(&self, engine: &Engine, module: &Module, requests: &BTreeMap<String, Value>) -> Result<String, String> {
+        let guest = runtime::guest(engine, module, self.mode()).map_err(|_| "link".to_owned())?;
+        let request = self.request(requests);
+        let host = Arc::new(self.host());
+        let timeout = self.timeout.as_ref().map_or(PATIENCE, |text| humantime::parse_duration(text).unwrap());
+        let started = guest.start(&Context::new(Arc::clone(&host), timeout));
+        let answer = started.and_then(|mut instance| {
+            let answer = instance.validate(&request, &self.settings);
+            compat::answer(answer, Compat::Server, request.uid())
+        });
+        assert_eq!(host.fault(), None);
+        let deployment = Deployment {
+            is_monitor: self.deployment.mode.as_deref() == Some("monitor"),
+            allowed_to_mutate: self.deployment.allowed_to_mutate.unwrap_or(true),
+            message: self.deployment.message.clone(),
+            ..Deployment::default()
+        };
+        let response = answer.map_err(|fault| fault.kind.to_string())?;
+        Ok(serde_json::to_string(&deploy::post_process(response, &deployment, ID)).unwrap())
+    }
+
+    /// What is wrong with an answer.
+    fn difference(&self, answered: &Result<String, String>) -> Option<String> {
+        let is_right = match (answered, &self.answer, &self.begins, &self.fault) {
+            (Ok(bytes), Some(expected), None, None) => bytes == expected,
+            (Ok(bytes), None, Some(beginning), None) => bytes.starts_with(beginning),
+            (Err(kind), None, None, Some(expected)) => kind == expected,
+            (_, Some(_), None, None) | (_, None, Some(_), None) | (_, None, None, Some(_)) => false,
+            _ => panic!("{}: exactly one of answer, begins and fault is expected", self.module),
+        };
+        let expected = self.answer.as_ref().or(self.begins.as_ref()).or(self.fault.as_ref())?;
+        (!is_right).then(|| format!("{}\n  expected {expected}\n  answered {answered:?}", self.module))
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_server_byte_for_byte() {
+    let table = table();
+    let engine = Engine::new(Limits::default()).unwrap();
+    let names: BTreeSet<&str> = table.answers.iter().map(|row| row.module.as_str()).collect();
+    let compiled: BTreeMap<&str, Module> = names.into_par_iter().map(|name| (name, compile(&engine, name))).collect();
+    let answered = |row: &Row| row.answered(&engine, &compiled[row.module.as_str()], &table.requests);
+    let wrong: Vec<String> = table.answers.par_iter().filter_map(|row| row.difference(&answered(row))).collect();
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), table.answers.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_policy_and_every_hostile_guest_has_an_answer() {
+    let answered: BTreeSet<String> = table().answers.into_iter().map(|row| row.module).collect();
+    let missing: Vec<String> = modules().difference(&answered).cloned().collect();
+    assert!(missing.is_empty(), "not in testdata/server/answers.yml: {missing:?}");
+}
