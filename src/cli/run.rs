@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     options.network = arguments.network.network();
     options.jobs = arguments.jobs.map(usize::from);
     options.memory = arguments.max_memory;
+    options.fetching = arguments.fetching.fetching(console::is_ci());
     let mut outputs = match Outputs::open(arguments, color) {
         Ok(outputs) => outputs,
         Err(message) => {

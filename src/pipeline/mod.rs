@@ -25,7 +25,7 @@ use crate::model::publication::PublishMode;
 use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{Case, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
-use crate::resolve;
+use crate::resolve::{self, Fetching, OfSuite, Resolved};
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selection};
 
@@ -51,12 +51,18 @@ pub struct Options {
     pub publish: Option<PublishMode>,
     /// How registries are reached.
     pub network: Network,
+    /// How policies are fetched that are not files.
+    pub fetching: Fetching,
 }
 
 /// Is told how a run goes on, from several threads at once.
 pub trait Progress: Sync {
     /// Suites are read; this many cases will run.
     fn started(&self, cases: usize);
+    /// Policies that are not files are being fetched.
+    fn fetching(&self) {}
+    /// One of them is there, or cannot be had.
+    fn fetched(&self) {}
     /// All policies are compiled.
     fn prepared(&self) {}
     /// One case is over.
@@ -94,7 +100,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     pool.install(|| {
         let wanted = wanted_policies(&suites, &selected, &options.selection);
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-        let prepared = prepare::policies(&specs, resolve::policies(&specs), &engine);
+        let resolved = resolve(&wanted, &specs, options, progress)?;
+        let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
+        let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
+        let prepared = prepare::policies(&specs, modules, &engine);
         progress.prepared();
         let mut policies: Vec<Policies<'_>> =
             suites.iter().map(|suite| Policies { suite, prepared: vec![None; suite.policies.len()] }).collect();
@@ -108,10 +117,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         });
         let mut cases: Vec<CaseReport> = cases.collect();
         let publications = publishing.map(|it| it.publish(&policies, &selected, &cases)).unwrap_or_default();
-        let policies = wanted
-            .iter()
-            .zip(&prepared)
-            .map(|((suite, policy), prepared)| policy_report(*suite, &suites[*suite].policies[*policy], prepared));
+        let policies = wanted.iter().zip(&prepared).zip(sources).map(|(((suite, policy), prepared), source)| {
+            policy_report(*suite, &suites[*suite].policies[*policy], prepared, source)
+        });
         let policies: Vec<PolicyReport> = policies.collect();
         let used = used_policies(&suites, &selected);
         let idle = wanted.iter().zip(&policies).filter(|(policy, _)| !used.contains(policy));
@@ -120,6 +128,40 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
         Ok(RunReport { suites, policies, cases, publications, started_at, duration: start.elapsed() })
     })
+}
+
+/// What is told of where a policy is from.
+struct Source {
+    digest: Option<String>,
+    remarks: Vec<String>,
+}
+
+impl Source {
+    fn of(resolved: &Result<Resolved, Unavailable>) -> Self {
+        match resolved {
+            Ok(it) => Self { digest: it.digest.as_ref().map(ToString::to_string), remarks: it.remarks.clone() },
+            Err(_) => Self { digest: None, remarks: Vec::new() },
+        }
+    }
+}
+
+/// Step 2. The door to registries is opened only where a policy is behind it.
+fn resolve(
+    wanted: &[(usize, usize)],
+    specs: &[&PolicySpec],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<Result<Resolved, Unavailable>>, Error> {
+    let of_suites: Vec<OfSuite<'_>> = wanted.iter().zip(specs).map(|((suite, _), spec)| (*suite, *spec)).collect();
+    let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
+    let registry = is_remote.then(|| policy::registry(&options.network)).transpose()?;
+    if is_remote {
+        progress.fetching();
+    }
+    let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
+    let fetched = || progress.fetched();
+    resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry.as_ref(), &fetched)
+        .map_err(Error::Fetching)
 }
 
 /// A case, as `verify list` shows it.
@@ -214,12 +256,19 @@ fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
     }
 }
 
-fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPolicy, Arc<Unavailable>>) -> PolicyReport {
+fn policy_report(
+    suite: usize,
+    spec: &PolicySpec,
+    prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
+    source: Source,
+) -> PolicyReport {
     let ready = prepared.as_ref().ok();
     PolicyReport {
         name: spec.name.clone(),
         suite,
         uri: spec.uri_text.clone(),
+        source_digest: source.digest,
+        remarks: source.remarks,
         digest: ready.map(|policy| policy.digest),
         size: ready.map(|policy| policy.module.len() as u64),
         execution_mode: ready.map(|policy| policy.execution_mode),
