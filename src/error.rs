@@ -25,6 +25,8 @@ pub enum Error {
         /// How many cases the suites have.
         total: usize,
     },
+    /// Sources, or the lock of a suite, cannot be used.
+    Fetching(String),
     /// The engine could not be set up.
     Engine(String),
 }
@@ -64,6 +66,7 @@ impl fmt::Display for Error {
             Self::Usage(text) => f.write_str(text),
             Self::NothingSelected { total: 0 } => write!(f, "the suites hold no case"),
             Self::NothingSelected { total } => write!(f, "none of the {total} cases is selected"),
+            Self::Fetching(text) => write!(f, "{text}"),
             Self::Engine(text) => write!(f, "the Wasm engine could not be set up: {text}"),
         }
     }
@@ -76,6 +79,7 @@ impl Diagnostic for Error {
         match self {
             Self::Suites(_) | Self::Policy(_) | Self::Usage(_) => None,
             Self::NothingSelected { .. } => Some(Box::new(Code::NothingSelected)),
+            Self::Fetching(_) => Some(Box::new(Code::Sources)),
             Self::Engine(_) => Some(Box::new(Code::Engine)),
         }
     }

@@ -47,6 +47,7 @@ pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{ListedCase, Options, Progress, Recording, list, verify};
+pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Selection, TagExpression};
 
 /// The JSON Schema of suite files, generated from the types that parse them.

@@ -1,6 +1,7 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
-//! [`policy`] those of the commands that take a single policy.
+//! [`policy`] those of the commands that take a single policy, in [`fetch`] those about fetching.
 
+pub(crate) mod fetch;
 pub(crate) mod policy;
 
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use policy_verify::TagExpression;
 use policy_verify::model::code::Code;
 use policy_verify::report::{self, StatusLevel};
 use regex::Regex;
+
+use self::fetch::FetchArgs;
 
 /// Batch verifier for Kubewarden policies
 #[derive(Debug, Parser)]
@@ -181,6 +184,9 @@ pub(crate) struct RunArgs {
     /// Exit with 0 although cases failed
     #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]
     pub(crate) no_fail: bool,
+
+    #[command(flatten)]
+    pub(crate) fetching: FetchArgs,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_verify::model::outcome::CaseReport;
@@ -144,6 +145,15 @@ impl Progress for Bar {
         }
         self.0.set_length(cases as u64);
         self.0.set_message("compiling");
+        self.0.tick();
+    }
+
+    fn fetching(&self) {
+        self.0.set_message("fetching");
+        self.0.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    fn fetched(&self) {
         self.0.tick();
     }
 

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     options.memory = arguments.max_memory;
     options.is_live = is_live;
     options.is_recorded = recordings.is_some();
+    options.fetching = arguments.fetching.fetching(console::is_ci());
     let mut outputs = match Outputs::open(arguments, color) {
         Ok(outputs) => outputs,
         Err(message) => {

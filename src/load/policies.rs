@@ -18,6 +18,7 @@ use crate::model::suite::{
     Check, Compat, Deployment, GroupIndex, GroupSpec, Member, PolicyIndex, PolicySpec, PolicyUse, SizeLimit, Step,
     Subject,
 };
+use crate::registry::location;
 
 /// What a name of the suite stands for.
 #[derive(Debug, Clone, Copy)]
@@ -308,8 +309,8 @@ pub(super) fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyR
     if let Some((scheme, _)) = uri.value.split_once("://")
         && scheme != "file"
     {
-        return Err(Mistake::new(&uri.span, format!("`{scheme}://` policies cannot be fetched yet"))
-            .with_help("this version of verify runs modules from files: give a path".to_owned()));
+        return location::parse(scheme, &uri.value)
+            .map_err(|(message, help)| Mistake::new(&uri.span, message).with_help(help));
     }
     files.resolve(uri).map(PolicyRef::File)
 }
@@ -328,6 +329,8 @@ fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> O
 fn uri_text(uri: &PolicyRef, files: &Files) -> String {
     match uri {
         PolicyRef::File(path) => format!("file://{}", files.shown(path)),
+        PolicyRef::Registry(name) => format!("registry://{name}"),
+        PolicyRef::Web(url) => url.clone(),
     }
 }
 

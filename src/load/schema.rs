@@ -82,7 +82,7 @@ pub(crate) struct PublishEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{ "required": ["uri"] }, { "required": ["manifest"] }]))]
 pub(crate) struct PolicyEntry {
-    /// Where the module is: a path or a file:// URI. Beside `manifest` it takes the place of the module there.
+    /// Where the module is: a path, or a registry://, https:// or file:// URI. Beside `manifest` it takes the place of the module there.
     pub(crate) uri: Option<Spanned<String>>,
     /// Manifest of an AdmissionPolicy, ClusterAdmissionPolicy, AdmissionPolicyGroup or ClusterAdmissionPolicyGroup: a path,
     /// and behind `#` its name if the file has several.

@@ -88,6 +88,7 @@ codes! {
 
     NothingSelected = 80, "nothing-selected", "no case was selected";
     Engine = 81, "engine", "the Wasm engine could not be set up";
+    Sources = 82, "sources", "the sources file, or the lock of a suite, cannot be used";
 }
 
 impl Code {

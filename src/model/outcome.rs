@@ -274,6 +274,10 @@ pub struct PolicyReport {
     pub suite: usize,
     /// Where the module is, as a URI.
     pub uri: String,
+    /// What the URI stood for: the digest of the manifest in a registry, of the module on a web server.
+    pub source_digest: Option<String>,
+    /// What is worth knowing about where it is from, such as a tag that has moved.
+    pub remarks: Vec<String>,
     /// Digest of the bytes that were run, annotated ones included.
     pub digest: Option<Digest>,
     /// Size of these bytes.

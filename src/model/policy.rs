@@ -35,11 +35,15 @@ impl fmt::Debug for Digest {
 }
 
 /// Where a policy's module is to be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PolicyRef {
     /// A file, already resolved against the suite's folder and checked to lie inside the repository.
     File(PathBuf),
+    /// A name in a registry, complete: `ghcr.io/acme/labels:v1`.
+    Registry(String),
+    /// A URL of a web server.
+    Web(String),
 }
 
 /// How a module is called. The names are those of `executionMode` in Kubewarden's metadata.

@@ -28,7 +28,7 @@ use crate::model::publication::PublishMode;
 use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{Case, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
-use crate::resolve;
+use crate::resolve::{self, Fetching, OfSuite, Resolved};
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selection};
 use crate::signature::TrustRoot;
@@ -60,12 +60,18 @@ pub struct Options {
     pub is_live: bool,
     /// Whether what policies are told is recorded; see [`Progress::recorded`].
     pub is_recorded: bool,
+    /// How policies are fetched that are not files.
+    pub fetching: Fetching,
 }
 
 /// Is told how a run goes on, from several threads at once.
 pub trait Progress: Sync {
     /// Suites are read; this many cases will run.
     fn started(&self, cases: usize);
+    /// Policies that are not files are being fetched.
+    fn fetching(&self) {}
+    /// One of them is there, or cannot be had.
+    fn fetched(&self) {}
     /// All policies are compiled.
     fn prepared(&self) {}
     /// All host calls of a case were answered, and the run records them. Comes before `case_finished`.
@@ -106,7 +112,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     pool.install(|| {
         let wanted = wanted_policies(&suites, &selected, &options.selection);
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-        let prepared = prepare::policies(&specs, resolve::policies(&specs), &engine);
+        let resolved = resolve(&wanted, &specs, options, progress)?;
+        let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
+        let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
+        let prepared = prepare::policies(&specs, modules, &engine);
         progress.prepared();
         let names = options.is_recorded.then(|| recording::names(&suites));
         let of_suite = |suite| Policies { suite, prepared: vec![None; suite.policies.len()], outside: outside.clone() };
@@ -129,10 +138,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         });
         let mut cases: Vec<CaseReport> = cases.collect();
         let publications = publishing.map(|it| it.publish(&policies, &selected, &cases)).unwrap_or_default();
-        let policies = wanted
-            .iter()
-            .zip(&prepared)
-            .map(|((suite, policy), prepared)| policy_report(*suite, &suites[*suite].policies[*policy], prepared));
+        let policies = wanted.iter().zip(&prepared).zip(sources).map(|(((suite, policy), prepared), source)| {
+            policy_report(*suite, &suites[*suite].policies[*policy], prepared, source)
+        });
         let policies: Vec<PolicyReport> = policies.collect();
         let used = used_policies(&suites, &selected);
         let idle = wanted.iter().zip(&policies).filter(|(policy, _)| !used.contains(policy));
@@ -148,6 +156,40 @@ fn outside(options: &Options) -> Result<Outside, Error> {
     let registry = options.is_live.then(|| policy::registry(&options.network)).transpose()?;
     let world = registry.map(|registry| Arc::new(World::new(registry, TrustRoot::default())));
     Ok(Outside { world, is_recorded: options.is_recorded })
+}
+
+/// What is told of where a policy is from.
+struct Source {
+    digest: Option<String>,
+    remarks: Vec<String>,
+}
+
+impl Source {
+    fn of(resolved: &Result<Resolved, Unavailable>) -> Self {
+        match resolved {
+            Ok(it) => Self { digest: it.digest.as_ref().map(ToString::to_string), remarks: it.remarks.clone() },
+            Err(_) => Self { digest: None, remarks: Vec::new() },
+        }
+    }
+}
+
+/// Step 2. The door to registries is opened only where a policy is behind it.
+fn resolve(
+    wanted: &[(usize, usize)],
+    specs: &[&PolicySpec],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<Result<Resolved, Unavailable>>, Error> {
+    let of_suites: Vec<OfSuite<'_>> = wanted.iter().zip(specs).map(|((suite, _), spec)| (*suite, *spec)).collect();
+    let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
+    let registry = is_remote.then(|| policy::registry(&options.network)).transpose()?;
+    if is_remote {
+        progress.fetching();
+    }
+    let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
+    let fetched = || progress.fetched();
+    resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry.as_ref(), &fetched)
+        .map_err(Error::Fetching)
 }
 
 /// A case, as `verify list` shows it.
@@ -242,12 +284,19 @@ fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
     }
 }
 
-fn policy_report(suite: usize, spec: &PolicySpec, prepared: &Result<PreparedPolicy, Arc<Unavailable>>) -> PolicyReport {
+fn policy_report(
+    suite: usize,
+    spec: &PolicySpec,
+    prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
+    source: Source,
+) -> PolicyReport {
     let ready = prepared.as_ref().ok();
     PolicyReport {
         name: spec.name.clone(),
         suite,
         uri: spec.uri_text.clone(),
+        source_digest: source.digest,
+        remarks: source.remarks,
         digest: ready.map(|policy| policy.digest),
         size: ready.map(|policy| policy.module.len() as u64),
         execution_mode: ready.map(|policy| policy.execution_mode),

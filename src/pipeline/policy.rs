@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::model::outcome::{Unavailable, UnavailableStage};
@@ -20,6 +21,8 @@ pub struct Network {
     pub sources: Option<PathBuf>,
     /// Folder of docker's `config.json`.
     pub docker_config: Option<PathBuf>,
+    /// Longest time for a manifest, a module or a blob, retries included; five minutes by default.
+    pub timeout: Option<Duration>,
 }
 
 /// Opens the door.
@@ -27,9 +30,9 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
     let options = RegistryOptions {
         sources: network.sources.clone(),
         docker_config: network.docker_config.clone(),
-        ..RegistryOptions::default()
+        time: network.timeout,
     };
-    Registry::new(&options).map_err(Error::Usage)
+    Registry::new(&options).map_err(Error::Fetching)
 }
 
 /// The bytes of a module that `run` and its like name: an existing file, else a URI.

@@ -162,7 +162,7 @@ pub(super) fn bounded(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(100).collect()
 }
 
-fn no_platform(index: &OciImageIndex) -> Failure {
+pub(super) fn no_platform(index: &OciImageIndex) -> Failure {
     let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
     let mut names: Vec<String> =
         platforms.map(|platform| bounded(&format!("{}/{}", platform.os, platform.architecture))).collect();

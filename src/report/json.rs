@@ -65,11 +65,15 @@ struct Policy<'a> {
     name: &'a str,
     suite: &'a str,
     uri: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_digest: Option<&'a str>,
     digest: Option<String>,
     execution_mode: Option<String>,
     size: Option<u64>,
     compile_us: u128,
     error: Option<Trouble<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -176,11 +180,13 @@ fn policy<'a>(run: &'a RunReport, report: &'a PolicyReport) -> Policy<'a> {
         name: &report.name,
         suite: path_of(run, report.suite),
         uri: &report.uri,
+        source_digest: report.source_digest.as_deref(),
         digest: report.digest.map(|digest| digest.to_string()),
         execution_mode: report.execution_mode.map(|mode| mode.to_string()),
         size: report.size,
         compile_us: report.compile_time.as_micros(),
         error: report.unavailable.as_deref().map(Trouble::from),
+        remarks: &report.remarks,
     }
 }
 

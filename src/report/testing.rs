@@ -104,6 +104,8 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
         name: name.into(),
         suite,
         uri: format!("file:///work/acme/policies/{name}.wasm"),
+        source_digest: None,
+        remarks: Vec::new(),
         digest: Some(Digest::of(name.as_bytes())),
         size: Some(131_072),
         execution_mode: Some(ExecutionMode::KubewardenWapc),

@@ -1,18 +1,14 @@
 //! Modules in files: reading them, and saying what a file is that is no module.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::module::{self, Problem};
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::source::Span;
-
-/// Far above any real policy; a larger file is a mistake, and would be read into memory whole.
-const MAX_BYTES: u64 = 100 * 1024 * 1024;
-
-/// How a binary module begins: the magic, the version, and the layer that tells modules from components.
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+use crate::registry::MOST_OF_A_MODULE;
+use crate::registry::store::read_bounded;
 
 /// Reads a module. `shown` is its path as the user wrote it, `span` where that stands.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {
@@ -22,66 +18,17 @@ pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, U
         help,
         span: Some(span.clone()),
     };
-    let bytes = read_limited(path, MAX_BYTES).map_err(|error| unavailable(unreadable(shown, &error)))?;
-    match strangeness(&bytes) {
-        Some((what, help)) => Err(unavailable((format!("invalid wasm file: `{shown}` {what}"), help))),
-        None => Ok(bytes.into()),
-    }
+    let bytes = read_bounded(path, MOST_OF_A_MODULE).map_err(|error| unavailable(unreadable(shown, &error)))?;
+    module::checked(bytes, shown).map_err(unavailable)
 }
-
-/// A message and what to do about it.
-type Problem = (String, Option<String>);
 
 fn unreadable(shown: &str, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => {
             (format!("there is no file `{shown}`"), Some("build the policy first, or correct its path".into()))
         }
-        io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MAX_BYTES >> 20), None),
+        io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MOST_OF_A_MODULE >> 20), None),
         _ => (format!("cannot read `{shown}`: {error}"), None),
-    }
-}
-
-/// Reads a regular file; anything else could keep us waiting for ever.
-fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
-}
-
-/// What the bytes are if they are no module, and what that suggests.
-fn strangeness(bytes: &[u8]) -> Option<Problem> {
-    let problem = |what: &str, help: &str| Some((what.to_owned(), (!help.is_empty()).then(|| help.to_owned())));
-    if bytes.starts_with(MODULE) {
-        return None;
-    }
-    if let Some(version) = bytes.strip_prefix(b"\0asm") {
-        return match version {
-            [_, _, 1, _, ..] => problem(
-                "is a WebAssembly component",
-                "Kubewarden runs core modules only: build for a target such as wasm32-wasip1",
-            ),
-            [_, _, _, _, ..] => problem("is of an unknown version of WebAssembly", ""),
-            _ => problem("is cut off after a few bytes", "build the policy again"),
-        };
-    }
-    let text = bytes.trim_ascii_start();
-    match bytes {
-        [] => problem("is empty", "build the policy again"),
-        [b'P', b'K', 3, 4, ..] => problem("is a zip archive", "unpack it, and name the module inside"),
-        [0x1f, 0x8b, ..] => problem("is compressed with gzip", "unpack it, and name the module inside"),
-        _ if text.starts_with(b"version https://git-lfs") => {
-            problem("is a pointer of Git LFS", "run `git lfs pull`, or check out with LFS")
-        }
-        _ if text.starts_with(b"(module") || text.starts_with(b"(component") => {
-            problem("is WebAssembly in text form", "translate it to binary form, for instance with wat2wasm")
-        }
-        _ if text.starts_with(b"<") => problem("is a web page", "download the module itself, not the page about it"),
-        _ if std::str::from_utf8(bytes).is_ok() => problem("is a text file", "name the compiled module"),
-        _ => problem("does not begin like a WebAssembly module", ""),
     }
 }
 
@@ -153,8 +100,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.wasm");
         std::fs::write(&path, [0; 11]).unwrap();
-        assert_eq!(read_limited(&path, 11).unwrap().len(), 11);
-        let error = read_limited(&path, 10).unwrap_err();
+        assert_eq!(read_bounded(&path, 11).unwrap().len(), 11);
+        let error = read_bounded(&path, 10).unwrap_err();
         assert_eq!(unreadable("policy.wasm", &error).0, "`policy.wasm` is larger than 100 MiB");
     }
 }

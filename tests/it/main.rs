@@ -10,6 +10,7 @@ mod docs;
 mod errors;
 mod exit_codes;
 mod failures;
+mod fetching;
 mod github;
 mod groups;
 mod hostile;

@@ -1,6 +1,7 @@
 //! The flags of commands about a single policy. Names and short forms are kwctl's.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use policy_verify::Network;
@@ -78,6 +79,10 @@ pub(crate) struct NetworkArgs {
     /// Folder that holds docker's config.json
     #[arg(long, value_name = "FOLDER", env = "VERIFY_DOCKER_CONFIG_JSON_PATH")]
     pub(crate) docker_config_json_path: Option<PathBuf>,
+
+    /// Longest time a manifest or a module may take, such as 90s; 5min by default
+    #[arg(long, value_name = "TIME", value_parser = time, env = "VERIFY_FETCH_TIMEOUT")]
+    pub(crate) fetch_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +157,16 @@ impl NetworkArgs {
         let mut network = Network::default();
         network.sources.clone_from(&self.sources_path);
         network.docker_config.clone_from(&self.docker_config_json_path);
+        network.timeout = self.fetch_timeout;
         network
+    }
+}
+
+/// Reads `90s`.
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) => Err("no time at all is too little".into()),
+        Err(error) => Err(format!("{error}; a time is written 90s or 5min")),
     }
 }

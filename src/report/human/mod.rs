@@ -118,6 +118,9 @@ impl Human {
         if page.style.verbosity > 0 {
             origin(page, group)?;
         }
+        for remark in group.policy.iter().flat_map(|policy| &policy.remarks) {
+            labelled(page, "note", remark, ODD, Keep::First)?;
+        }
         self.unavailable(page, group)?;
 
         let listed: Vec<_> = group.cases.iter().filter(|case| self.wants_line_for(case)).collect();

@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{BINARY, Finished, Repository, Verify, isolate, project};
+use super::{BINARY, Finished, Repository, Verify, project};
 
 /// The name under which workflows use the action.
 pub(crate) const ACTION: &str = "OWNER/policy-verify";
@@ -95,7 +95,7 @@ impl Act {
         commit(repository);
         fs::write(self.path("event.json"), document.to_string()).unwrap();
         let mut command = Command::new("act");
-        isolate(&mut command).current_dir(repository.path("")).arg(event);
+        repository.isolate(&mut command).current_dir(repository.path("")).arg(event);
         command
             .args(["-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=secret-token", "--eventpath"])
             .arg(self.path("event.json"));

@@ -5,6 +5,9 @@
 pub(crate) mod act;
 pub(crate) mod api_server;
 pub(crate) mod guests;
+#[expect(dead_code, reason = "unit tests use the rest")]
+#[path = "../../../src/registry/testing.rs"]
+pub(crate) mod registry;
 pub(crate) mod runner;
 pub(crate) mod target;
 
@@ -90,17 +93,23 @@ impl Repository {
     /// `verify ARGUMENTS` in the root of the repository.
     pub(crate) fn verify(&self, arguments: &[&str]) -> Verify {
         let mut command = Command::new(BINARY);
-        isolate(&mut command).current_dir(self.folder.path()).args(arguments);
+        self.isolate(&mut command).current_dir(self.folder.path()).args(arguments);
         Verify { command, folder: self.folder.path().canonicalize().unwrap() }
     }
 
     /// A line of a shell, with `verify` on its path.
     pub(crate) fn shell(&self, line: &str) -> Verify {
         let mut command = Command::new("sh");
-        isolate(&mut command).current_dir(self.folder.path()).args(["-c", line]);
+        self.isolate(&mut command).current_dir(self.folder.path()).args(["-c", line]);
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", Path::new(BINARY).parent().unwrap().display()));
         Verify { command, folder: self.folder.path().canonicalize().unwrap() }
+    }
+
+    /// Nothing of the surroundings, and a home of its own: no store, no credentials.
+    pub(crate) fn isolate<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"));
+        command.env("HOME", self.path(".git/home"))
     }
 
     /// The JSON report of a run, whatever its exit code.
@@ -111,10 +120,6 @@ impl Repository {
             Err(error) => panic!("{error}\n{run}"),
         }
     }
-}
-
-fn isolate(command: &mut Command) -> &mut Command {
-    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
 }
 
 /// A command to be run.

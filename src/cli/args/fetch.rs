@@ -1,0 +1,37 @@
+//! The flags about what is fetched for a suite, and what its lock is for.
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use policy_verify::{Fetching, LockUse};
+
+/// How policies of registries and web servers are had.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fetching policies")]
+pub(crate) struct FetchArgs {
+    /// Fetch nothing: take policies from the store
+    #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub(crate) offline: bool,
+
+    /// Refuse policies that are not what suite.lock says
+    #[arg(long, env = "VERIFY_LOCKED", value_parser = FalseyValueParser::new())]
+    pub(crate) locked: bool,
+
+    /// Write into suite.lock what the policies are now
+    #[arg(long, env = "VERIFY_UPDATE", value_parser = FalseyValueParser::new(), conflicts_with_all = ["locked", "offline"])]
+    pub(crate) update: bool,
+}
+
+impl FetchArgs {
+    /// `is_ci` keeps locks from being added to where the addition would be lost.
+    pub(crate) fn fetching(&self, is_ci: bool) -> Fetching {
+        let mut fetching = Fetching::default();
+        fetching.is_offline = self.offline;
+        fetching.lock = match (self.locked, self.update) {
+            (true, _) => LockUse::Required,
+            (_, true) => LockUse::Updated,
+            _ => LockUse::Usual,
+        };
+        fetching.adds_to_lock = !is_ci;
+        fetching
+    }
+}

@@ -1,0 +1,246 @@
+//! Policies of registries and web servers: what is asked of a server, what is kept, what a lock is good for.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::registry::{FakeRegistry, Reaction, Reply, digest};
+use crate::support::{Finished, POD, Repository, guests};
+
+const ACCEPTS: &str = r#"{"valid":true,"accepted":true}"#;
+
+/// A module that accepts everything; `name` makes it one of its own.
+pub(crate) fn accepting(name: &str) -> Vec<u8> {
+    guests::printing_and_replying(name, ACCEPTS)
+}
+
+/// A suite with these policies, by name and URI; one case for each.
+pub(crate) fn suite(policies: &[(&str, &str)]) -> String {
+    let mut text = "version: 1\npolicies:\n".to_owned();
+    for (name, uri) in policies {
+        text += &format!("  {name}: {{ uri: \"{uri}\" }}\n");
+    }
+    text += "cases:\n";
+    for (name, _) in policies {
+        text += &format!("  - {{ name: {name} accepts, policy: {name}, object: {POD}, expect: allow }}\n");
+    }
+    text
+}
+
+/// A repository whose sources file, in the folder of kwctl, lists the registry.
+pub(crate) fn repository(fake: &FakeRegistry, policies: &[(&str, &str)]) -> Repository {
+    Repository::with_suite(&suite(policies)).write(".git/home/.config/kubewarden/sources.yaml", fake.sources())
+}
+
+fn uri(fake: &FakeRegistry, name: &str) -> String {
+    format!("registry://{}/{name}", fake.host())
+}
+
+/// The file of the store for a URI.
+fn stored(repository: &Repository, uri: &str) -> PathBuf {
+    repository.path(&format!(".git/home/.cache/kubewarden/store/{}", uri.replacen("://", "/", 1)))
+}
+
+fn run(repository: &Repository, arguments: &[&str]) -> Finished {
+    repository.verify(arguments).run()
+}
+
+#[test]
+fn a_policy_is_fetched_once_and_looked_up_each_time() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", &accepting("one"));
+    let uri = uri(&fake, "acme/p:v1");
+    let repository = repository(&fake, &[("p", &uri)]);
+    let report = repository.report(&[]);
+    report.all_passed();
+    assert_eq!(report.0["policies"][0]["source_digest"], digest(&fake.manifest("acme/p", "v1").unwrap()));
+    assert_eq!(fs::read(stored(&repository, &uri)).unwrap(), accepting("one"));
+    let asked = fake.seen().len();
+    run(&repository, &[]).exits_with(0);
+    let again: Vec<String> =
+        fake.seen().split_off(asked).into_iter().map(|it| format!("{} {}", it.method, it.path)).collect();
+    assert_eq!(again, ["GET /v2/", "HEAD /v2/acme/p/manifests/v1"]);
+}
+
+#[test]
+fn a_policy_with_a_digest_needs_nobody_once_it_is_here() {
+    let fake = FakeRegistry::start();
+    let manifest = fake.add_policy("acme/p", "v1", &accepting("one"));
+    let uri = uri(&fake, &format!("acme/p@{manifest}"));
+    let repository = repository(&fake, &[("p", &uri)]);
+    run(&repository, &[]).exits_with(0);
+    let asked = fake.seen().len();
+    run(&repository, &[]).exits_with(0);
+    run(&repository, &["--offline"]).exits_with(0);
+    assert_eq!(fake.seen().len(), asked);
+}
+
+#[test]
+fn a_store_that_was_tampered_with_is_not_believed() {
+    let fake = FakeRegistry::start();
+    let manifest = fake.add_policy("acme/p", "v1", &accepting("one"));
+    for name in ["acme/p:v1".to_owned(), format!("acme/p@{manifest}")] {
+        let uri = uri(&fake, &name);
+        let repository = repository(&fake, &[("p", &uri)]);
+        run(&repository, &[]).exits_with(0);
+        fs::write(stored(&repository, &uri), guests::denying("tampered")).unwrap();
+        run(&repository, &[]).exits_with(0);
+        assert_eq!(fs::read(stored(&repository, &uri)).unwrap(), accepting("one"));
+    }
+}
+
+#[test]
+fn a_tag_that_moves_is_followed() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", &accepting("one"));
+    let uri = uri(&fake, "acme/p:v1");
+    let repository = repository(&fake, &[("p", &uri)]);
+    run(&repository, &[]).exits_with(0);
+    fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
+    run(&repository, &[]).exits_with(1).says(&["no longer"]);
+    assert_eq!(fs::read(stored(&repository, &uri)).unwrap(), guests::denying("no longer"));
+}
+
+#[test]
+fn offline_takes_what_the_store_has_and_says_what_it_lacks() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", &accepting("one"));
+    let (uri, other) = (uri(&fake, "acme/p:v1"), uri(&fake, "acme/q:v1"));
+    let repository = repository(&fake, &[("p", &uri), ("q", &other)]);
+    run(&repository, &[]).exits_with(3);
+    let asked = fake.seen().len();
+    let run = run(&repository, &["--offline"]).exits_with(3);
+    run.says(&["1 passed, 1 error", &format!("`{other}`: it is not in the store"), "without --offline"]);
+    assert_eq!(fake.seen().len(), asked);
+}
+
+#[test]
+fn what_kwctl_has_pulled_is_found() {
+    let fake = FakeRegistry::start();
+    let uri = uri(&fake, "acme/p:v1");
+    let repository = repository(&fake, &[("p", &uri)]);
+    let path = stored(&repository, &uri);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, accepting("kwctl")).unwrap();
+    run(&repository, &["--offline"]).exits_with(0).says(&["taken from the store as it is"]);
+}
+
+#[test]
+fn the_same_policy_in_two_suites_is_fetched_once() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", &accepting("one"));
+    let uri = uri(&fake, "acme/p:v1");
+    let text = suite(&[("p", &uri), ("again", &uri)]);
+    let repository = repository(&fake, &[("p", &uri)]).write("two.suite.yml", format!("name: two\n{text}"));
+    run(&repository, &["suite.yml", "two.suite.yml"]).exits_with(0).says(&["3 tests: 3 passed"]);
+    assert_eq!((fake.count("GET", "/manifests/"), fake.count("GET", "/blobs/")), (1, 1));
+}
+
+#[test]
+fn a_lock_is_written_on_request_and_kept_to() {
+    let fake = FakeRegistry::start();
+    let first = fake.add_policy("acme/p", "v1", &accepting("one"));
+    let uri = uri(&fake, "acme/p:v1");
+    let repository = repository(&fake, &[("p", &uri)]);
+    run(&repository, &[]).exits_with(0);
+    assert!(!repository.path("suite.lock").exists());
+    run(&repository, &["--locked"]).exits_with(3).says(&["has no entry in `suite.lock`", "verify --update"]);
+    run(&repository, &["--update"]).exits_with(0);
+    let lock = repository.read("suite.lock");
+    assert!(lock.contains(&format!("\"{uri}\": {first}")), "{lock}");
+    run(&repository, &["--locked"]).exits_with(0);
+
+    let second = fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
+    let moved = format!("`{uri}` has moved: `suite.lock` says {first}, and it is {second} now");
+    run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "take it into the lock by `--update`"]);
+    run(&repository, &[]).exits_with(0).says(&[&moved, "what the lock says was run"]);
+    assert_eq!(repository.read("suite.lock"), lock);
+    run(&repository, &["--update"]).exits_with(1).says(&["no longer", &moved, "the lock was updated"]);
+    assert!(repository.read("suite.lock").contains(&second));
+}
+
+#[test]
+fn a_lock_gets_new_policies_but_not_in_ci() {
+    let fake = FakeRegistry::start();
+    for name in ["p", "q"] {
+        fake.add_policy(name, "v1", &accepting(name));
+    }
+    let (p, q) = (uri(&fake, "p:v1"), uri(&fake, "q:v1"));
+    let repository = repository(&fake, &[("p", &p)]);
+    run(&repository, &["--update"]).exits_with(0);
+    let repository = repository.write("suite.yml", suite(&[("p", &p), ("q", &q)]));
+    let before = repository.read("suite.lock");
+    let ci = repository.verify(&[]).env("CI", "true").run().exits_with(0);
+    ci.says(&[&format!("`{q}` has no entry in `suite.lock`")]);
+    assert_eq!(repository.read("suite.lock"), before);
+    run(&repository, &[]).exits_with(0);
+    let after = repository.read("suite.lock");
+    assert!(after.contains(&p) && after.contains(&q), "{after}");
+    // What is no longer in the suite leaves the lock by --update, and only when nothing was left out.
+    let repository = repository.write("suite.yml", suite(&[("q", &q)]));
+    run(&repository, &["--update", "--filter", "nothing", "--allow-empty"]);
+    assert_eq!(repository.read("suite.lock"), after);
+    run(&repository, &["--update"]).exits_with(0);
+    assert!(!repository.read("suite.lock").contains(&p));
+}
+
+#[test]
+fn a_broken_lock_is_a_mistake_and_update_repairs_it() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("p", "v1", &accepting("p"));
+    let repository = repository(&fake, &[("p", &uri(&fake, "p:v1"))]).write("suite.lock", "version: 7\n");
+    run(&repository, &[]).exits_with(2).reports_nothing().says(&["suite.lock", "version 7"]);
+    run(&repository, &["--update"]).exits_with(0);
+    run(&repository, &["--locked"]).exits_with(0);
+}
+
+#[test]
+fn a_web_server_gives_modules_too() {
+    let fake = FakeRegistry::start();
+    let module = accepting("web");
+    fake.rule(move |seen| match seen.path.as_str() {
+        "/p.wasm" => Reply::new(302, "").header("location", "/elsewhere").into(),
+        "/elsewhere" => Reply::new(200, module.clone()).into(),
+        "/page" => Reply::new(200, "<!DOCTYPE html>").into(),
+        "/short" => Reply::new(200, "\0asm").into(),
+        "/gone" => Reply::new(404, "<html>").into(),
+        _ => Reaction::Usual,
+    });
+    let url = |path: &str| format!("http://{}/{path}", fake.host());
+    let names = ["p.wasm", "page", "short", "gone"];
+    let urls = names.map(url);
+    let repository =
+        repository(&fake, &[("good", &urls[0]), ("page", &urls[1]), ("short", &urls[2]), ("gone", &urls[3])]);
+    let run = run(&repository, &[]).exits_with(3);
+    run.says(&[
+        "1 passed, 3 errors",
+        &format!("invalid wasm file: `{}` is a web page", urls[1]),
+        &format!("invalid wasm file: `{}` is cut off", urls[2]),
+        &format!("cannot download `{}`: `{}` answers 404 Not Found", urls[3], fake.host()),
+    ]);
+    assert_eq!(fs::read(stored(&repository, &urls[0])).unwrap(), accepting("web"));
+    assert!(!stored(&repository, &urls[1]).exists());
+    repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
+}
+
+#[test]
+fn plain_http_and_passwords_in_uris_are_refused() {
+    let fake = FakeRegistry::start();
+    let repository = Repository::with_suite(&suite(&[("p", &format!("http://{}/p.wasm", fake.host()))]));
+    run(&repository, &[]).exits_with(3).says(&["plain HTTP to", "is refused", "insecure_sources"]);
+    assert!(fake.seen().is_empty());
+    let repository = Repository::with_suite(&suite(&[("p", "https://me:hunter2@acme.test/p.wasm")]));
+    run(&repository, &[]).exits_with(2).says(&["a URI with a user or a password", "docker login"]);
+}
+
+#[test]
+fn what_the_flags_name_has_to_be_there() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("p", "v1", &accepting("p"));
+    let repository = repository(&fake, &[("p", &uri(&fake, "p:v1"))]).write("bad.yaml", "insecure: [a]\n");
+    run(&repository, &["--sources-path", "gone.yaml"]).exits_with(2).reports_nothing().says(&["gone.yaml"]);
+    run(&repository, &["--sources-path", "bad.yaml"]).exits_with(2).reports_nothing().says(&["bad.yaml", "insecure"]);
+    run(&repository, &["--fetch-timeout", "soon"]).exits_with(2);
+    run(&repository, &["--locked", "--update"]).exits_with(2);
+    // Nobody asked who we are, so nobody looked.
+    run(&repository, &["--docker-config-json-path", "gone"]).exits_with(0);
+}
