@@ -16,6 +16,9 @@ use crate::select::Selection;
 /// What is wrong, and what the user can do about it.
 type Problem = (String, String);
 
+const LEFT_OUT: &str =
+    "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables";
+
 /// Why a run cannot publish whatever its cases say: it would not have looked at everything, or there is nothing to
 /// publish. Asked before anything runs.
 fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
@@ -28,10 +31,7 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
         );
     }
     if !selection.is_everything() {
-        return problem(
-            "`--push` publishes what a complete run has passed, and this run leaves cases out",
-            "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables",
-        );
+        return problem("`--push` publishes what a complete run has passed, and this run leaves cases out", LEFT_OUT);
     }
     if suites.iter().flat_map(|suite| &suite.cases).any(|case| case.is_only) {
         return problem(
@@ -68,6 +68,7 @@ impl Publishing {
         cases: &[CaseReport],
     ) -> Vec<Publication> {
         let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
+        let total: usize = policies.iter().map(|policies| policies.suite.cases.len()).sum();
         for (index, policies) in policies.iter().enumerate() {
             for entry in &policies.suite.publish {
                 // A policy answers for the groups and chains it is a part of.
@@ -76,7 +77,11 @@ impl Publishing {
                 };
                 let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(selected));
                 let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
-                let artifact = artifact(index, policies, entry, &own);
+                // Whatever it was that left cases out, nobody knows what they would have said.
+                let artifact = match total - selected.len() {
+                    0 => artifact(index, policies, entry, &own),
+                    left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
+                };
                 judged.push(artifact.map_err(|problem| refusal(index, policies, entry, problem)));
             }
         }
