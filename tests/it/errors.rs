@@ -12,7 +12,7 @@ policies:
 ";
 
 /// Codes that no suite alone can show.
-const WITHOUT_SUITE: [&str; 6] = ["PV037", "PV041", "PV053", "PV073", "PV080", "PV081"];
+const WITHOUT_SUITE: [&str; 7] = ["PV037", "PV041", "PV053", "PV073", "PV080", "PV081", "PV082"];
 
 struct Section<'a> {
     code: &'a str,
