@@ -400,3 +400,79 @@ fn granted(resources: Vec<ResourceEntry>) -> ContextAware {
     let resource = |entry: ResourceEntry| ContextAwareResource { api_version: entry.api_version, kind: entry.kind };
     ContextAware::Listed(resources.into_iter().map(resource).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::source::SourceFile;
+
+    /// The manifest in `text`, which must have no mistakes.
+    fn deployed(text: &str) -> Deployed {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("suite.yml", ""), ("p.yaml", text)] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let files = Files::of_suite(&folder.path().join("suite.yml")).unwrap();
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+        let mut mistakes = Mistakes::default();
+        let named = Spanned::new("p.yaml".to_owned(), Span::start_of(&file));
+        let deployed = read_manifest(&named, &files, &mut mistakes);
+        let found: Vec<String> = mistakes.into_sorted().into_iter().map(|it| it.message).collect();
+        assert_eq!(found, Vec::<String>::new());
+        deployed.unwrap()
+    }
+
+    fn policy(kind: &str, spec: &str) -> DeployedPolicy {
+        let head = format!("apiVersion: {API_VERSION}\nkind: {kind}\n");
+        match deployed(&format!("{head}metadata: {{ namespace: shop }}\nspec: {{ {spec} }}\n")) {
+            Deployed::Policy(policy) => *policy,
+            Deployed::Group(_) => panic!("it is a policy"),
+        }
+    }
+
+    #[test]
+    fn a_module_without_a_scheme_is_in_a_registry() {
+        for (written, meant) in [
+            ("ghcr.io/acme/p:v1", "registry://ghcr.io/acme/p:v1"),
+            ("./p.wasm", "registry://./p.wasm"),
+            ("registry://ghcr.io/acme/p:v1", "registry://ghcr.io/acme/p:v1"),
+            ("https://acme.test/p.wasm", "https://acme.test/p.wasm"),
+            ("file:///p.wasm", "file:///p.wasm"),
+        ] {
+            let policy = policy("AdmissionPolicy", &format!("module: '{written}'"));
+            assert_eq!(policy.module.uri.value, meant);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_has_the_defaults_of_the_resource() {
+        let DeployedPolicy { module, deployment } = policy("ClusterAdmissionPolicy", "module: m");
+        assert_eq!((module.settings, module.context_aware), (Settings::new(), granted(Vec::new())));
+        let scope = Some(Scope::default());
+        let id = Some(NAMELESS.to_owned());
+        let wanted = Deployment { allowed_to_mutate: false, id, scope, ..Deployment::default() };
+        assert_eq!(deployment, wanted);
+    }
+
+    #[test]
+    fn a_policy_of_a_namespace_selects_it() {
+        let selector = |kind: &str| policy(kind, "module: m").deployment.scope.unwrap().namespace_selector.0;
+        assert_eq!(selector("ClusterAdmissionPolicy"), []);
+        let [requirement] = &selector("AdmissionPolicy")[..] else { panic!("there is one requirement") };
+        assert_eq!(
+            (requirement.key.as_str(), requirement.values.as_slice()),
+            (NAMESPACE_LABEL, &["shop".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn selectors_join_labels_and_expressions() {
+        let spec = "module: m, objectSelector: { matchLabels: { a: '1' }, matchExpressions: [{ key: b, operator: NotIn, values: [x, y] }] }";
+        let found = policy("AdmissionPolicy", spec).deployment.scope.unwrap().object_selector.0;
+        let found: Vec<(&str, LabelOperator, usize)> =
+            found.iter().map(|it| (it.key.as_str(), it.operator, it.values.len())).collect();
+        assert_eq!(found, [("a", LabelOperator::In, 1), ("b", LabelOperator::NotIn, 2)]);
+    }
+}

@@ -40,6 +40,8 @@ pub(crate) struct Policies {
     variants: Vec<HashMap<String, Arc<Settings>>>,
     /// The policies that entries of the suite declare; members of deployed groups and paths are others.
     declared: Vec<PolicyIndex>,
+    /// Those whose manifest could not be read: what they are is not known.
+    unread: Vec<PolicyIndex>,
     /// `compat` of the defaults.
     pub(crate) compat: Compat,
 }
@@ -71,7 +73,10 @@ impl Policies {
             Some(manifest) => {
                 refuse_beside_manifest(entry, mistakes);
                 match manifest::read_manifest(manifest, files, mistakes) {
-                    None => Source::unknown(&name.span),
+                    None => {
+                        self.unread.push(PolicyIndex(self.specs.len()));
+                        Source::unknown(&name.span)
+                    }
                     Some(Deployed::Group(group)) => return self.declare_group(name, entry, *group, files, mistakes),
                     Some(Deployed::Policy(policy)) => {
                         for (member, _) in &entry.modules.0 {
@@ -221,6 +226,11 @@ impl Policies {
         let uri = policy_ref(named, files)?;
         let source = Source { uri: Spanned::new(uri, named.span.clone()), ..Source::unknown(&named.span) };
         Ok(Named::Policy(self.push(named.clone(), source, None, files, &mut Mistakes::default())))
+    }
+
+    /// Whether nothing is known of a policy but its name, because its manifest could not be read.
+    pub(crate) fn is_unread(&self, policy: PolicyIndex) -> bool {
+        self.unread.contains(&policy)
     }
 
     /// A policy that must be one: no group.

@@ -61,6 +61,8 @@ pub(super) fn subjects(
         }
         (None, Some(name), _) => add(policies.find(name, files).and_then(|named| match named {
             Named::Group(_) => single(named, written, None, policies),
+            // It may well be one, and its manifest is a mistake already.
+            Named::Policy(policy) if policies.is_unread(policy) => single(named, written, None, policies),
             Named::Policy(_) => Err(Mistake::new(&name.span, format!("`{}` is a policy, not a group", name.value))
                 .with_help("write `policy:`".to_owned())),
         })),
@@ -189,6 +191,10 @@ pub(super) fn policy_use(
     Ok(PolicyUse { policy, settings })
 }
 
+fn is_unread(step: &Step, policies: &Policies) -> bool {
+    matches!(step, Step::Policy(used) if policies.is_unread(used.policy))
+}
+
 /// Holds the `members` of an expectation against the groups of its subjects.
 pub(super) fn check_members(expect: &Expectation, subjects: &[Subject], policies: &Policies, mistakes: &mut Mistakes) {
     let Expectation::Verdict(expected) = expect else { return };
@@ -200,6 +206,9 @@ pub(super) fn check_members(expect: &Expectation, subjects: &[Subject], policies
         let ids: Vec<&str> = groups.flat_map(|group| &group.members).map(|member| member.id.as_str()).collect();
         for member in expected.members.iter().filter(|member| !ids.contains(&member.id.value.as_str())) {
             let (id, span) = (&member.id.value, &member.id.span);
+            if ids.is_empty() && subject.steps.iter().any(|step| is_unread(step, policies)) {
+                continue;
+            }
             if ids.is_empty() {
                 let message = format!("`members` needs a group; `{}` is none", policies.name_of(subject));
                 mistakes.add(span, message);
