@@ -1,4 +1,4 @@
-//! `verify pull`: a policy from a registry or a web server, into a file.
+//! `verify pull`: a policy from a registry or a web server, into a file or the store.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +11,22 @@ use super::{console, files};
 
 /// `verify pull`.
 pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
-    let pulled = match policy_verify::pull(&arguments.uri, &arguments.network.network()) {
+    let pulled = match policy_verify::pull(&arguments.uri, arguments.output.is_none(), &arguments.network.network()) {
         Ok(pulled) => pulled,
         Err(error) => return console::refuse(&error),
     };
-    let Some(output) = &arguments.output else { return ExitCode::Success };
+    let what = format!("{}, {}", report::size(pulled.bytes.len() as u64), pulled.digest);
+    let Some(output) = &arguments.output else {
+        console::say(&format!("{}: {what}, kept in the store", escape::terminal_line(&pulled.uri)));
+        return ExitCode::Success;
+    };
     let path = if output.is_dir() { output.join(file_name(&pulled)) } else { output.clone() };
     let shown = escape::terminal_line(&path.to_string_lossy());
     if let Err(error) = files::write(&path, &pulled.bytes) {
         console::complain(&format!("cannot write `{shown}`: {error}"));
         return ExitCode::Usage;
     }
-    console::say(&format!("{shown}: {}, {}", report::size(pulled.bytes.len() as u64), pulled.digest));
+    console::say(&format!("{shown}: {what}"));
     ExitCode::Success
 }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::model::outcome::{Unavailable, UnavailableStage};
+use crate::model::policy::PolicyRef;
 use crate::model::source::Span;
 use crate::network;
 use crate::publish;
 use crate::registry::error::RegistryError;
+use crate::registry::location;
+use crate::registry::store::Store;
 use crate::registry::{MOST_OF_A_MODULE, Registry, RegistryOptions};
 use crate::resolve;
 
@@ -35,23 +38,69 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
     Registry::new(&options).map_err(Error::Fetching)
 }
 
-/// The bytes of a module that `run` and its like name: an existing file, else a URI.
+/// The bytes of a module that `inspect` and `push` name: an existing file, else a URI, else the beginning of the digest of
+/// a module in the store, as in kwctl.
 pub(super) fn fetch(text: &str, registry: &Registry, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
     let path = Path::new(text.strip_prefix("file://").unwrap_or(text));
-    if path.exists() || text.starts_with("file://") || !text.contains("://") {
+    if path.exists() || text.starts_with("file://") {
         return resolve::file(path, text, place);
     }
-    let fetched = match text.strip_prefix("registry://") {
-        Some(_) => {
-            let image = publish::reference(text).map_err(|message| unavailable(message, None, place))?;
+    if text.contains("://") {
+        return download(text, registry, place);
+    }
+    let digits = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
+    if digits.is_empty() || !digits.chars().all(|letter| letter.is_ascii_hexdigit()) {
+        return resolve::file(path, text, place);
+    }
+    in_store(&digits, text, place)
+}
+
+fn in_store(digits: &str, text: &str, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
+    let mut found = Store::usual().map(|store| store.with_digest(digits)).unwrap_or_default();
+    // One module may be there under several names.
+    let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+    found.dedup_by(|(_, one), (_, other)| one == other);
+    match (found.pop(), found.is_empty()) {
+        (Some((name, bytes)), true) => {
+            resolve::checked(bytes, &name).map_err(|(message, help)| unavailable(message, help, place))
+        }
+        (Some(_), false) => {
+            let help = format!("give more digits; there are {}", names.join(", "));
+            Err(unavailable(format!("several policies in the store begin with `{text}`"), Some(help), place))
+        }
+        (None, _) => {
+            let help =
+                "name a file, a URI such as registry://ghcr.io/acme/p:v1, or the digest of a policy in the store";
+            Err(unavailable(format!("Cannot find policy with uri: {text}"), Some(help.into()), place))
+        }
+    }
+}
+
+/// The module a URI leads to. Nothing is taken from the store, and nothing is kept in it.
+pub(super) fn download(uri: &str, registry: &Registry, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
+    let problem = |(message, help): (String, Option<String>)| unavailable(message, help, place);
+    let fetched = match located(uri).map_err(problem)? {
+        PolicyRef::Registry(name) => {
+            let image = publish::reference(&name).map_err(|message| problem((message, None)))?;
             network::wait(registry.policy(&image)).map(|policy| policy.module)
         }
-        None => {
-            let url = text.parse().map_err(|error| unavailable(format!("`{text}`: {error}"), None, place))?;
+        PolicyRef::Web(url) => {
+            let url = url.parse().map_err(|error| problem((format!("`{uri}`: {error}"), None)))?;
             network::wait(registry.download(&url, MOST_OF_A_MODULE))
         }
+        PolicyRef::File(path) => return resolve::file(&path, uri, place),
     };
-    fetched.map(Arc::from).map_err(|error| of_registry(error, place))
+    let bytes = fetched.map_err(|error| of_registry(error, place))?;
+    resolve::checked(bytes, uri).map_err(problem)
+}
+
+/// What a URI with a scheme names.
+pub(super) fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
+    match uri.split_once("://") {
+        Some(("file", path)) => Ok(PolicyRef::File(path.into())),
+        Some((scheme, _)) => location::parse(scheme, uri),
+        None => location::parse("registry", uri),
+    }
 }
 
 /// What a registry refused, as a policy that cannot be had.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::model::policy::Digest;
 use crate::network;
 use crate::publish;
+use crate::registry::store::Store;
 
 /// A module that was fetched.
 #[derive(Debug)]
@@ -18,22 +19,29 @@ pub struct Pulled {
     pub bytes: Arc<[u8]>,
     /// Digest of the module.
     pub digest: Digest,
-    /// `host/repository@sha256:…`, for what comes from a registry.
-    pub immutable_ref: Option<String>,
 }
 
-/// Fetches a policy. Without a scheme, `registry://` is meant.
+/// Fetches a policy. Without a scheme, `registry://` is meant. `keeps` puts it into the store, where kwctl finds it too.
 ///
 /// # Errors
 ///
-/// It cannot be had, or it is no module.
-pub fn pull(uri: &str, network: &Network) -> Result<Pulled, Error> {
+/// It cannot be had, it is no module, or the store cannot be written.
+pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> {
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let registry = policy::registry(network)?;
     let uri = if uri.contains("://") { uri.to_owned() } else { format!("registry://{uri}") };
-    let bytes = policy::fetch(&uri, &registry, &place).map_err(refused)?;
-    Ok(Pulled { digest: Digest::of(&bytes), immutable_ref: None, uri, bytes })
+    let bytes = policy::download(&uri, &registry, &place).map_err(refused)?;
+    if keeps {
+        keep(&uri, &bytes).map_err(Error::Usage)?;
+    }
+    Ok(Pulled { digest: Digest::of(&bytes), uri, bytes })
+}
+
+fn keep(uri: &str, bytes: &[u8]) -> Result<(), String> {
+    let store = Store::usual().ok_or("there is no home folder for the store\n  help: say by -o where to write it")?;
+    let located = policy::located(uri).map_err(|(message, _)| message)?;
+    store.keep_module(&located, bytes).map_err(|error| format!("cannot write into the store: {error}"))
 }
 
 /// The digest of the manifest that a reference leads to now, behind the reference as it was typed.

@@ -19,6 +19,9 @@ use crate::model::policy::PolicyRef;
 /// Manifests are no larger when they come in.
 const MOST_OF_A_MANIFEST: u64 = 4 * 1024 * 1024;
 
+/// Names of policies have fewer parts.
+const DEEPEST: usize = 32;
+
 /// Unfinished files of processes that were killed are removed when they are this old.
 const LEFTOVER: Duration = Duration::from_secs(60 * 60);
 
@@ -42,6 +45,31 @@ impl Store {
     /// The module kept for a policy, whatever it is.
     pub(crate) fn module(&self, policy: &PolicyRef) -> Option<Vec<u8>> {
         read_bounded(&self.module_path(policy)?, MOST_OF_A_MODULE).ok()
+    }
+
+    /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are not
+    /// followed.
+    pub(crate) fn with_digest(&self, digits: &str) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![(self.policies.clone(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && depth < DEEPEST => folders.push((path, depth + 1)),
+                    Ok(kind) if kind.is_file() => {
+                        let Ok(bytes) = read_bounded(&path, MOST_OF_A_MODULE) else { continue };
+                        if OciDigest::of(&bytes).hex().starts_with(digits) {
+                            let name = path.strip_prefix(&self.policies).unwrap_or(&path);
+                            found.push((name.to_string_lossy().into_owned(), bytes));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// Keeps a module. A policy whose URI cannot be the name of a file is not kept.

@@ -117,6 +117,11 @@ pub(crate) fn policies(
     Ok(resolved)
 }
 
+/// Takes bytes from elsewhere for a module if they begin like one. `shown` is where they are from.
+pub(crate) fn checked(bytes: Vec<u8>, shown: &str) -> Result<Arc<[u8]>, (String, Option<String>)> {
+    module::checked(bytes, shown)
+}
+
 /// The module in a file that the command line names. `shown` is its path as it was typed, `place` stands for the place.
 pub(crate) fn file(path: &Path, shown: &str, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
     local::read(path, shown, place)

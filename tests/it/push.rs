@@ -225,6 +225,50 @@ fn what_was_pushed_can_be_pulled_and_looked_up() {
 }
 
 #[test]
+fn the_store_is_kwctls_and_digests_are_found_in_it() {
+    let target = Target::new();
+    let repository = repository(&target);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let reference = reference(&target, "v1");
+    let cache = repository.path("cache");
+    let verify = |arguments: &[&str]| {
+        let arguments = [arguments, &["--sources-path", "sources.yaml"]].concat();
+        repository.verify(&arguments).env("XDG_CACHE_HOME", &cache).env("HOME", repository.path("home")).run()
+    };
+    verify(&["pull", &reference]).exits_with(0).says(&["kept in the store"]);
+    let kept = fs::read(cache.join("kubewarden/store/registry").join(&reference)).unwrap();
+    assert_eq!(kept, module(&repository));
+    let named = digest(&kept);
+    let digits = named.trim_start_matches("sha256:");
+    for name in [&digits[..12], digits, &named] {
+        verify(&["inspect", name]).exits_with(0).says(&[&named]);
+    }
+    verify(&["push", &digits[..20], &format!("{reference}-again")]).exits_with(0);
+    assert_eq!(target.tag(REPOSITORY, "v1-again"), target.tag(REPOSITORY, "v1"));
+    verify(&["inspect", "0123456789abcdef"]).exits_with(3).says(&["Cannot find policy with uri: 0123456789abcdef"]);
+    let repository_path = cache.join("kubewarden/store/registry/other");
+    fs::create_dir_all(&repository_path).unwrap();
+    fs::write(repository_path.join("p:v1"), annotated_otherwise(&repository)).unwrap();
+    let other = digest(&annotated_otherwise(&repository));
+    let common = digits.chars().zip(other.trim_start_matches("sha256:").chars()).take_while(|(a, b)| a == b).count();
+    if common > 0 {
+        verify(&["inspect", &digits[..common]]).exits_with(3).says(&["several policies in the store"]);
+    }
+}
+
+#[test]
+fn a_web_page_is_no_policy() {
+    let target = Target::new();
+    let repository = repository(&target);
+    let page = "<html>not found</html>".to_owned();
+    target.fails(move |_| Some(Trouble::Status(200, Vec::new(), page.clone())));
+    let url = format!("http://{}/policy.wasm", target.host());
+    let run = repository.verify(&["pull", &url, "-o", "out.wasm", "--sources-path", "sources.yaml"]).run();
+    run.exits_with(3).says(&["is a web page"]);
+    assert!(!repository.path("out.wasm").exists());
+}
+
+#[test]
 fn what_was_pushed_can_be_inspected_with_its_signatures() {
     let target = Target::new();
     let repository = repository(&target);

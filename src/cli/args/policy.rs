@@ -43,7 +43,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Module to look at: a file or a URI
+    /// Module to look at: a file, a URI, or the beginning of a digest in the store
     #[arg(value_name = "POLICY")]
     pub(crate) module: String,
 
@@ -101,7 +101,7 @@ pub(crate) struct PullArgs {
     #[arg(value_name = "URI")]
     pub(crate) uri: String,
 
-    /// File to write, or a folder to write it into
+    /// File to write, or a folder to write it into; by default kwctl's store
     #[arg(short, long = "output-path", value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
 
@@ -120,7 +120,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    /// Module to push: a file or a URI
+    /// Module to push: a file, a URI, or the beginning of a digest in the store
     #[arg(value_name = "MODULE")]
     pub(crate) module: String,
 
