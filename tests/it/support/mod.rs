@@ -149,6 +149,11 @@ impl Verify {
         self
     }
 
+    /// Starts it and does not wait.
+    pub(crate) fn start(mut self) -> std::process::Child {
+        self.command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    }
+
     pub(crate) fn run(mut self) -> Finished {
         let Output { status, stdout, stderr } = self.command.output().unwrap();
         let folder = self.folder.to_string_lossy().into_owned();
