@@ -35,7 +35,6 @@ mod registry;
 mod resolve;
 mod runtime;
 mod select;
-#[cfg_attr(not(test), expect(dead_code, reason = "used with policies from registries"))]
 mod signature;
 mod yaml;
 
@@ -49,6 +48,7 @@ pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{ListedCase, Options, Progress, Recording, list, verify};
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Selection, TagExpression};
+pub use self::signature::SignatureOptions;
 
 /// The JSON Schema of suite files, generated from the types that parse them.
 pub fn suite_schema() -> serde_json::Value {

@@ -1,8 +1,10 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
-//! [`policy`] those of the commands that take a single policy, in [`fetch`] those about fetching.
+//! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
+//! those about policies that are fetched.
 
 pub(crate) mod fetch;
 pub(crate) mod policy;
+pub(crate) mod signature;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,6 +17,7 @@ use policy_verify::report::{self, StatusLevel};
 use regex::Regex;
 
 use self::fetch::FetchArgs;
+use self::signature::SignatureArgs;
 
 /// Batch verifier for Kubewarden policies
 #[derive(Debug, Parser)]
@@ -187,6 +190,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) fetching: FetchArgs,
+
+    #[command(flatten)]
+    pub(crate) signatures: SignatureArgs,
 }
 
 #[derive(Debug, Args)]

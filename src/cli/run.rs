@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     options.is_live = is_live;
     options.is_recorded = recordings.is_some();
     options.fetching = arguments.fetching.fetching(console::is_ci());
+    options.signatures = arguments.signatures.signatures();
     let mut outputs = match Outputs::open(arguments, color) {
         Ok(outputs) => outputs,
         Err(message) => {

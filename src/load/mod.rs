@@ -40,6 +40,7 @@ use self::policies::Policies;
 pub(crate) use self::reference::markdown as reference;
 use self::schema::SuiteFile;
 pub(crate) use self::schema::json_schema;
+pub(crate) use self::signed_by::verification_config;
 use self::vars::{Scope, substitute};
 use self::yaml::{Content, Node};
 use crate::model::code::Code;

@@ -160,7 +160,8 @@ impl Policies {
             mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", "it becomes an annotation of the metadata");
         }
         let signed_by = entry.map(|entry| &entry.signed_by.0[..]).unwrap_or_default();
-        if let (Some(signer), PolicyRef::File(_)) = (signed_by.first(), &source.uri.value) {
+        let is_image = matches!(source.uri.value, PolicyRef::Registry(_));
+        if let Some(signer) = signed_by.first().filter(|_| !is_image) {
             let help = "a file of the repository is what is under test; take `signedBy` out, or name the policy by registry://";
             mistakes.add_with_help(&signer.span, "only policies in a registry are signed", help);
         }

@@ -28,7 +28,6 @@ pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistak
 /// # Errors
 ///
 /// All its mistakes.
-#[cfg_attr(not(test), expect(dead_code, reason = "the flag comes with policies from registries"))]
 pub(crate) fn verification_config(path: &Path) -> Result<Requirement, Vec<Mistake>> {
     let unreadable = |message: String| {
         let file = Arc::new(SourceFile { path: path.to_string_lossy().into_owned(), text: String::new() });

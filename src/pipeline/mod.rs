@@ -8,6 +8,7 @@ mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recording;
+mod trusted;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,8 +32,9 @@ use crate::prepare::{self, PreparedPolicy};
 use crate::resolve::{self, Fetching, OfSuite, Resolved};
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selection};
-use crate::signature::TrustRoot;
+use crate::signature::{SignatureOptions, TrustRoot, Verifier};
 pub use recording::Recording;
+use trusted::Trusted;
 
 /// What to run, and how.
 #[derive(Debug, Default)]
@@ -62,6 +64,8 @@ pub struct Options {
     pub is_recorded: bool,
     /// How policies are fetched that are not files.
     pub fetching: Fetching,
+    /// How their signatures are checked.
+    pub signatures: SignatureOptions,
 }
 
 /// Is told how a run goes on, from several threads at once.
@@ -102,17 +106,18 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     if selected.is_empty() && !options.allows_empty {
         return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
     }
+    let trusted = Trusted::read(&options.signatures)?;
     progress.started(selected.len());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
     let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
-    let outside = outside(options)?;
+    let outside = outside(options, &trusted.root)?;
     pool.install(|| {
         let wanted = wanted_policies(&suites, &selected, &options.selection);
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-        let resolved = resolve(&wanted, &specs, options, progress)?;
+        let resolved = resolve(&wanted, &specs, options, &trusted, progress)?;
         let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
         let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
         let prepared = prepare::policies(&specs, modules, &engine);
@@ -152,9 +157,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
 }
 
 /// Who answers host calls beside the suites, and whether that is recorded.
-fn outside(options: &Options) -> Result<Outside, Error> {
+fn outside(options: &Options, trust_root: &TrustRoot) -> Result<Outside, Error> {
     let registry = options.is_live.then(|| policy::registry(&options.network)).transpose()?;
-    let world = registry.map(|registry| Arc::new(World::new(registry, TrustRoot::default())));
+    let world = registry.map(|registry| Arc::new(World::new(registry, trust_root.clone())));
     Ok(Outside { world, is_recorded: options.is_recorded })
 }
 
@@ -178,6 +183,7 @@ fn resolve(
     wanted: &[(usize, usize)],
     specs: &[&PolicySpec],
     options: &Options,
+    trusted: &Trusted,
     progress: &dyn Progress,
 ) -> Result<Vec<Result<Resolved, Unavailable>>, Error> {
     let of_suites: Vec<OfSuite<'_>> = wanted.iter().zip(specs).map(|((suite, _), spec)| (*suite, *spec)).collect();
@@ -188,8 +194,15 @@ fn resolve(
     }
     let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
     let fetched = || progress.fetched();
-    resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry.as_ref(), &fetched)
-        .map_err(Error::Fetching)
+    let resolved = resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry.as_ref(), &fetched);
+    let resolved = resolved.map_err(Error::Fetching)?;
+    Ok(match registry {
+        Some(registry) => {
+            let verifier = Verifier::new(registry, trusted.root.clone());
+            resolve::signed(&of_suites, resolved, trusted.for_all.as_ref(), fetching.is_offline, &verifier)
+        }
+        None => resolved,
+    })
 }
 
 /// A case, as `verify list` shows it.

@@ -8,6 +8,7 @@ mod local;
 mod lock;
 mod module;
 mod remote;
+mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use self::lock::Lock;
 use self::remote::{Fetched, Fetcher, Missed, Wanted};
+pub(crate) use self::signed::signed;
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::policy::PolicyRef;
 use crate::model::source::Span;

@@ -23,6 +23,7 @@ mod trust;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sigstore::cosign::SignatureLayer;
@@ -34,6 +35,16 @@ pub(crate) use refusal::Refusal;
 use refusal::Unmet;
 pub(crate) use trust::{Trust, TrustRoot};
 pub(crate) use verify::{Trouble, Verifier};
+
+/// How signatures are checked. By default only those are that a suite asks for, with the trust root of the public Sigstore.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SignatureOptions {
+    /// A verification-config.yml of kwctl: what every policy of a registry has to show.
+    pub verification_config: Option<PathBuf>,
+    /// A `ClientTrustConfig` in JSON: whom to believe.
+    pub trust_config: Option<PathBuf>,
+}
 
 /// What a registry holds about the signatures of an image.
 #[derive(Debug, Default)]

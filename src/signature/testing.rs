@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sigstore::crypto::CosignVerificationKey;
 
-use super::{Descriptor, Found, Layer, TagForm, Trust};
+use super::{Descriptor, Found, Layer, TagForm, Trust, TrustRoot};
 use crate::registry::testing::FakeRegistry;
 
 fn folder() -> PathBuf {
@@ -65,6 +65,11 @@ fn blob(digest: &str) -> Vec<u8> {
 /// The trust root of the keyless fixtures.
 pub(crate) fn trust() -> Trust {
     Trust::from_config(&fixture("keyless/trust-config.json")).unwrap()
+}
+
+/// The same, as a run has it.
+pub(crate) fn trust_root() -> TrustRoot {
+    TrustRoot::from_file(&folder().join("keyless/trust-config.json")).unwrap()
 }
 
 /// A certificate authority and a transparency log.

@@ -34,8 +34,6 @@ pub(crate) enum Trouble {
     Registry(RegistryError),
     /// The trust root is needed and cannot be had.
     TrustRoot(String),
-    /// The module at hand is not the one whose manifest is signed; the text is kwctl's.
-    OtherModule(String),
 }
 
 impl Trouble {
@@ -44,7 +42,7 @@ impl Trouble {
         match self {
             Self::Refused(refusal) => refusal.text.trim_end().to_owned(),
             Self::Registry(error) => error.to_string(),
-            Self::TrustRoot(text) | Self::OtherModule(text) => text.clone(),
+            Self::TrustRoot(text) => text.clone(),
         }
     }
 
@@ -60,7 +58,6 @@ impl Trouble {
             }
             Self::Registry(error) => error.help.clone(),
             Self::TrustRoot(_) => Some("name a trust root of your own by --sigstore-trust-config".to_owned()),
-            Self::OtherModule(_) => None,
         }
     }
 }
@@ -79,43 +76,34 @@ impl Verifier {
 
     /// Whether the signatures of an image meet all requirements; the digest is that of the manifest they are about.
     pub(crate) async fn verify(&self, image: &Reference, wanted: &[Requirement]) -> Result<Verified, Trouble> {
+        let digest = self.registry.digest(image).await?;
+        self.verify_manifest(image, &digest, wanted).await
+    }
+
+    /// The same for the manifest of this digest, whatever the tag of `image` stands for now.
+    pub(crate) async fn verify_manifest(
+        &self,
+        image: &Reference,
+        digest: &OciDigest,
+        wanted: &[Requirement],
+    ) -> Result<Verified, Trouble> {
         let trust = if wanted.iter().any(Requirement::needs_trust_root) {
             Some(self.trust_root.get().await.map_err(Trouble::TrustRoot)?)
         } else {
             // Where it costs nothing, entries of the log are looked at as well, as in policy-server.
             self.trust_root.if_at_hand()
         };
-        let digest = self.registry.digest(image).await?;
-        let tag = self.in_tag_form(image, &digest).await?;
+        let tag = self.in_tag_form(image, digest).await?;
         let mut found = Found { image: image.whole(), digest: digest.to_string(), tag, bundles: Vec::new() };
         let judged = judge_all(&found, wanted, trust.as_deref());
         let Err(refusal) = judged else { return judged.map_err(Trouble::Refused) };
         // Only now it is of interest whether there are signatures Kubewarden does not see.
-        match self.bundles(image, &digest).await {
+        match self.bundles(image, digest).await {
             Ok(bundles) => found.bundles = bundles,
             Err(error) if wanted.iter().any(|wanted| wanted.accepts_bundles) => return Err(error.into()),
             Err(_) => return Err(Trouble::Refused(refusal)),
         }
         judge_all(&found, wanted, trust.as_deref()).map_err(Trouble::Refused)
-    }
-
-    /// Whether a module, wherever it came from, is the one of the verified manifest of `image`.
-    pub(crate) async fn check_module(
-        &self,
-        image: &Reference,
-        verified: &Verified,
-        module: &[u8],
-    ) -> Result<(), Trouble> {
-        let signed = image.clone_with_digest(verified.digest.clone());
-        let (_, _, layer) = self.registry.policy_manifest(&signed).await?;
-        let digest = OciDigest::of(module);
-        if digest.as_str() == layer.digest {
-            return Ok(());
-        }
-        Err(Trouble::OtherModule(format!(
-            "The digest of the local file doesn't match the one reported by the registry. Got {digest} instead of {}",
-            layer.digest
-        )))
     }
 
     /// What there is about an image that calls itself a signature. Nothing is judged, and no trust root is needed.
@@ -391,19 +379,15 @@ mod tests {
     }
 
     #[test]
-    fn the_module_is_the_one_that_is_signed() {
+    fn a_manifest_is_judged_wherever_its_tag_has_moved() {
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         let image: Reference = format!("{}/signed/by-key:v1", fake.host()).parse().unwrap();
-        let manifest: Value = serde_json::from_slice(&fake.manifest("signed/by-key", "v1").unwrap()).unwrap();
-        let module = fake.blob("signed/by-key", manifest["layers"][0]["digest"].as_str().unwrap()).unwrap();
-        let verified = ask(&fake, "by-key", &[key("owner")]).unwrap();
-        // The tag may have moved since.
         fake.add_policy("signed/by-key", "v1", b"\0asm\x01\0\0\0");
-        wait(verifier(&fake).check_module(&image, &verified, &module)).unwrap();
-        let trouble = wait(verifier(&fake).check_module(&image, &verified, b"\0asm\x01\0\0\0")).unwrap_err();
-        let text = "The digest of the local file doesn't match the one reported by the registry. Got sha256:";
-        assert!(trouble.message().starts_with(text), "{}", trouble.message());
+        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
+        let signed = found("by-key").digest.parse().unwrap();
+        let verified = wait(verifier(&fake).verify_manifest(&image, &signed, &[key("owner")])).unwrap();
+        assert_eq!(verified.digest, signed.as_str());
     }
 
     #[test]

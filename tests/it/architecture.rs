@@ -53,7 +53,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "host::record",
             "registry",
             "runtime::engine",
-            "signature::TrustRoot",
         ],
     ),
     // The mistakes of a suite are what most errors consist of.

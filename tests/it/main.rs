@@ -25,6 +25,7 @@ mod push;
 mod reports;
 mod schema;
 mod selection;
+mod signatures;
 mod suite_format;
 mod support;
 mod walkthrough;

@@ -177,6 +177,52 @@ fn signatures_are_judged_in_the_words_of_the_server() {
 }
 
 #[test]
+fn all_five_forms_of_signatures_are_judged() {
+    let registry = FakeRegistry::start();
+    for image in ["by-key", "by-certificate", "keyless"] {
+        signature::serve(&registry, image);
+    }
+    let world = World::new(door_to(&registry), signature::trust_root());
+    let (issuer, acme) = ("https://token.actions.githubusercontent.com", "https://github.com/acme");
+    let keyless = |subject: &str| json!({ "keyless": [{ "issuer": issuer, "subject": subject }] });
+    let prefix = |prefix: &str| json!({ "keyless_prefix": [{ "issuer": issuer, "url_prefix": prefix }] });
+    let certificate = |name: &str| {
+        json!({
+            "certificate": signature::fixture(&format!("certificates/{name}.pem")),
+            "certificate_chain": [signature::fixture("certificates/intermediate.pem")],
+            "require_rekor_bundle": false,
+        })
+    };
+    let key = |name: &str| json!({ "pub_keys": [signature::text(&format!("keys/{name}.pub"))] });
+    let workflow = format!("{acme}/policies/.github/workflows/release.yml@refs/tags/v1");
+    for (form, image, good, bad) in [
+        ("SigstorePubKeyVerify", "by-key", key("owner"), key("somebody-else")),
+        ("SigstoreKeylessVerify", "keyless", keyless(&workflow), keyless(acme)),
+        ("SigstoreKeylessPrefixVerify", "keyless", prefix(acme), prefix("https://github.com/acm")),
+        (
+            "SigstoreGithubActionsVerify",
+            "keyless",
+            json!({ "owner": "acme", "repo": "policies" }),
+            json!({ "owner": "acme", "repo": "policy" }),
+        ),
+        ("SigstoreCertificateVerify", "by-certificate", certificate("signer"), certificate("somebody-else-certified")),
+    ] {
+        let ask = |members: &Value| {
+            let mut members = members.clone();
+            members["image"] = json!(format!("{}/signed/{image}:v1", registry.host()));
+            members["annotations"] = Value::Null;
+            world.answer(&Request::from_recorded(form, &members).unwrap(), &TERMS).unwrap()
+        };
+        let reply: Value = serde_json::from_slice(&ask(&good).unwrap()).unwrap();
+        assert_eq!(reply["is_trusted"], true, "{form}");
+        let refused = ask(&bad).unwrap_err();
+        let Failure::Refused(text) = refused else { panic!("{form}: {refused:?}") };
+        let (missing, several) = ("Image verification failed: missing signatures\n", "verification failed: Several");
+        assert!(text.starts_with(missing) || text.starts_with(several), "{form}: {text}");
+    }
+}
+
+#[test]
 fn access_rules_come_before_the_world() {
     let surroundings = Surroundings::new();
     let nothing = Grants { host_capabilities: Some(Vec::new()), ..granted() };

@@ -1,0 +1,23 @@
+//! What the command line says about signatures, read before anything runs.
+
+use crate::error::Error;
+use crate::load;
+use crate::model::signature::Requirement;
+use crate::signature::{SignatureOptions, TrustRoot};
+
+/// Whom to believe, and what everybody has to show.
+pub(super) struct Trusted {
+    /// Authorities and logs.
+    pub(super) root: TrustRoot,
+    /// What every policy of a registry has to show.
+    pub(super) for_all: Option<Requirement>,
+}
+
+impl Trusted {
+    /// Reads the files that are named; the trust root of the public Sigstore is left until somebody needs it.
+    pub(super) fn read(options: &SignatureOptions) -> Result<Self, Error> {
+        let root = options.trust_config.as_deref().map(TrustRoot::from_file).transpose();
+        let for_all = options.verification_config.as_deref().map(load::verification_config).transpose();
+        Ok(Self { root: root.map_err(Error::Usage)?.unwrap_or_default(), for_all: for_all.map_err(Error::Suites)? })
+    }
+}
