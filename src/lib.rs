@@ -25,6 +25,7 @@ mod evaluate;
 mod expression;
 mod host;
 mod load;
+mod merge;
 mod network;
 mod patch;
 mod pipeline;
@@ -41,6 +42,7 @@ mod yaml;
 
 pub use self::error::Error;
 pub use self::load::Mistake;
+pub use self::merge::{MergeProblem, NamedReport, merge};
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
 pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
@@ -48,7 +50,7 @@ pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{ListedCase, Options, Progress, Recording, list, verify};
 pub use self::resolve::{Fetching, LockUse};
-pub use self::select::{Selection, TagExpression};
+pub use self::select::{Partition, Selection, TagExpression, Timings};
 
 /// The JSON Schema of suite files, generated from the types that parse them.
 pub fn suite_schema() -> serde_json::Value {
