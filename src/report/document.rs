@@ -52,8 +52,9 @@ pub(super) struct Document<'a> {
 /// Lines of files, by path and number.
 pub(super) type Sources<'a> = BTreeMap<Cow<'a, str>, BTreeMap<usize, Cow<'a, str>>>;
 
-/// What is known when a run starts: the first line of the stream.
+/// What is known when a run starts: the first line of the stream. A whole document on one line has more keys.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Opening<'a> {
     pub(super) version: u8,
     pub(super) tool: Tool<'a>,

@@ -227,3 +227,31 @@ fn runs_of_different_suites_are_merged_too() {
     assert!(merged.stdout.starts_with("26 tests"), "{merged}");
     repository.verify(&["merge", "one.json", "one.json"]).run().exits_with(2).says(&["as another report does"]);
 }
+
+fn example(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples").join(path)
+}
+
+#[test]
+fn the_script_of_the_documentation_runs_shards_as_processes() {
+    let script = example("shards.sh");
+    for number in [1, 2, 3, 7] {
+        let line = format!("sh '{}' {number} suite.yml two.suite.yml", script.display());
+        let run = FAILING.shell(&line).run().exits_with(1);
+        run.says(&["28 tests: 24 passed, 1 failed, 1 error, 1 skipped, 1 xfailed", "deny: never"]);
+    }
+    let line = format!("sh '{}' 3 gone.yml", script.display());
+    FAILING.shell(&line).run().exits_with(2).says(&["PV082"]);
+}
+
+#[test]
+fn the_job_for_kubernetes_runs_its_shards() {
+    let text = std::fs::read_to_string(example("kubernetes/shards.yaml")).unwrap();
+    let job: Value = serde_saphyr::from_str(&text).unwrap();
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    let script = container["args"][0].as_str().unwrap().replace("/work/reports/", "pod-");
+    for index in 0..job["spec"]["completions"].as_u64().unwrap() {
+        FAILING.shell(&script).env("JOB_COMPLETION_INDEX", index.to_string()).run().exits_with(0);
+    }
+    FAILING.shell("verify merge pod-*.ndjson").run().exits_with(1).says(&["28 tests"]);
+}
