@@ -110,8 +110,8 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let started_at = jiff::Timestamp::now();
     let start = Instant::now();
     let suites = load_all(options)?;
-    let selected = select(&suites, options)?;
     let publishing = options.publish.map(|mode| publish::Publishing::new(mode, &suites, options)).transpose()?;
+    let selected = select(&suites, options)?;
     let summaries: Vec<SuiteSummary> =
         suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
     progress.loaded(&summaries);
