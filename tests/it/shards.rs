@@ -241,7 +241,7 @@ fn the_script_of_the_documentation_runs_shards_as_processes() {
         run.says(&["28 tests: 24 passed, 1 failed, 1 error, 1 skipped, 1 xfailed", "deny: never"]);
     }
     let line = format!("sh '{}' 3 gone.yml", script.display());
-    FAILING.shell(&line).run().exits_with(2).says(&["PV082"]);
+    FAILING.shell(&line).run().exits_with(2).says(&["PV090"]);
 }
 
 #[test]
