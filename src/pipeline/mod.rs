@@ -153,6 +153,8 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             report
         });
         let mut cases: Vec<CaseReport> = cases.collect();
+        // Whatever the order in which they ran, from here on cases stand as they were selected.
+        cases.sort_by_key(|case| (case.suite, case.position));
         let publications = publishing.map(|it| it.publish(&policies, &selected.cases, &cases)).unwrap_or_default();
         let policies = wanted.iter().zip(&prepared).zip(sources).map(|((&(suite, policy), prepared), source)| {
             policy_report(suite, policy, &suites[suite], prepared, source)
