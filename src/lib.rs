@@ -25,6 +25,7 @@ mod evaluate;
 mod expression;
 mod host;
 mod load;
+mod merge;
 mod network;
 mod patch;
 mod pipeline;
@@ -40,6 +41,7 @@ mod yaml;
 
 pub use self::error::Error;
 pub use self::load::Mistake;
+pub use self::merge::{MergeProblem, NamedReport, merge};
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
 pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
@@ -47,7 +49,7 @@ pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{ListedCase, Options, Progress, Recording, list, verify};
 pub use self::resolve::{Fetching, LockUse};
-pub use self::select::{Selection, TagExpression};
+pub use self::select::{Partition, Selection, TagExpression, Timings};
 pub use self::signature::SignatureOptions;
 
 /// The JSON Schema of suite files, generated from the types that parse them.

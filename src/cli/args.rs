@@ -11,9 +11,9 @@ use std::str::FromStr;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use policy_verify::TagExpression;
 use policy_verify::model::code::Code;
 use policy_verify::report::{self, StatusLevel};
+use policy_verify::{Partition, TagExpression};
 use regex::Regex;
 
 use self::fetch::FetchArgs;
@@ -61,10 +61,18 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Make one report of the reports of several runs
+    #[command(after_help = MERGE)]
+    Merge(MergeArgs),
     /// Explain an error code, or list all of them
     Explain {
         /// Code or its name: PV011, message-mismatch
         code: Option<Code>,
+    },
+    /// Print the manual page, of verify or of one of its commands
+    Man {
+        /// Command the page is about
+        command: Option<String>,
     },
     /// Print a completion script
     Completions {
@@ -73,9 +81,15 @@ pub(crate) enum Command {
     },
 }
 
+const MERGE: &str =
+    "The exit code is that of a run of everything on one machine. Shards that are missing or differ are 2.
+
+Example:
+  verify merge shard-*.json --report junit=junit.xml --report html=report.html";
+
 const EXIT_CODES: &str = "Exit codes:
   0   every selected case met its expectation
-  1   a case failed or met a fault, or an xfail passed
+  1   a case failed or met a fault, an xfail passed, or the run was stopped early
   2   bad flags, mistakes in a suite, a report that cannot be written
   3   a policy could not be had
   4   nothing selected, or everything selected was skipped
@@ -118,6 +132,18 @@ pub(crate) struct SelectionArgs {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
     pub(crate) variables: Vec<(String, String)>,
 
+    /// Run only cases that went wrong in this report (json or ndjson), or were not run
+    #[arg(long, value_name = "REPORT", env = "VERIFY_FAILED")]
+    pub(crate) failed: Option<PathBuf>,
+
+    /// Run one of N parts: hash:M/N by names, policy:M/N with all cases of a policy together
+    #[arg(long, value_name = "PART", env = "VERIFY_PARTITION")]
+    pub(crate) partition: Option<Partition>,
+
+    /// Balance the parts of policy:M/N by the times of this report (json or ndjson)
+    #[arg(long, value_name = "REPORT", env = "VERIFY_TIMINGS", requires = "partition")]
+    pub(crate) timings: Option<PathBuf>,
+
     /// Succeed when nothing is selected, or everything skipped
     #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
     pub(crate) allow_empty: bool,
@@ -132,6 +158,59 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
     pub(crate) jobs: Option<u16>,
 
+    /// Most memory an instance of a policy may have, such as 256MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
+    pub(crate) max_memory: Option<u64>,
+
+    /// Stop after the first case that goes wrong
+    #[arg(long, env = "VERIFY_FAIL_FAST", value_parser = FalseyValueParser::new(), conflicts_with = "max_fail")]
+    pub(crate) fail_fast: bool,
+
+    /// Stop after this many cases that go wrong
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "VERIFY_MAX_FAIL")]
+    pub(crate) max_fail: Option<u32>,
+
+    /// Run each case N times; a case whose answer changes fails
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "VERIFY_REPEAT")]
+    pub(crate) repeat: Option<u32>,
+
+    /// Run cases in a random order; the seed is printed and gives the same order again
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "random",
+          value_parser = seed, env = "VERIFY_SHUFFLE")]
+    pub(crate) shuffle: Option<Seed>,
+
+    /// Publish the policies that pass, as the suites say under publish:
+    #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new(), conflicts_with = "partition")]
+    pub(crate) push: bool,
+
+    /// With --push: print manifests and what would move, and push nothing
+    #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new(), requires = "push")]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) network: policy::NetworkArgs,
+
+    /// Ask registries, resolvers and the cluster of the kubeconfig what the suite does not answer
+    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) live: bool,
+
+    /// Record what policies are told, a session of kwctl for each case
+    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD")]
+    pub(crate) record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) fetching: FetchArgs,
+
+    #[command(flatten)]
+    pub(crate) signatures: SignatureArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What is said about a run, and where.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
     /// Write a report; may be repeated. Without FILE it goes to stdout
     #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
     pub(crate) reports: Vec<ReportTarget>,
@@ -157,42 +236,27 @@ pub(crate) struct RunArgs {
     #[arg(long, hide = true)]
     pub(crate) no_color: bool,
 
-    /// Most memory an instance of a policy may have, such as 256MiB
-    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
-    pub(crate) max_memory: Option<u64>,
-
     /// On GitHub: annotate no lines, unless --report github asks for it
     #[arg(long, env = "VERIFY_NO_ANNOTATIONS", value_parser = FalseyValueParser::new())]
     pub(crate) no_annotations: bool,
 
-    /// Publish the policies that pass, as the suites say under publish:
-    #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new())]
-    pub(crate) push: bool,
-
-    /// With --push: print manifests and what would move, and push nothing
-    #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new(), requires = "push")]
-    pub(crate) dry_run: bool,
-
-    #[command(flatten)]
-    pub(crate) network: policy::NetworkArgs,
-
-    /// Ask registries, resolvers and the cluster of the kubeconfig what the suite does not answer
-    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
-    pub(crate) live: bool,
-
-    /// Record what policies are told, a session of kwctl for each case
-    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD")]
-    pub(crate) record: Option<PathBuf>,
-
     /// Exit with 0 although cases failed
     #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]
     pub(crate) no_fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Reports of all parts of a run: json or ndjson
+    #[arg(value_name = "REPORT", required = true)]
+    pub(crate) parts: Vec<PathBuf>,
+
+    /// Succeed when every case was skipped
+    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
+    pub(crate) allow_empty: bool,
 
     #[command(flatten)]
-    pub(crate) fetching: FetchArgs,
-
-    #[command(flatten)]
-    pub(crate) signatures: SignatureArgs,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +267,10 @@ pub(crate) struct ListArgs {
     /// How to print the list
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: ListFormat,
+
+    /// Show what would be sent: the request of each case, its settings, what is expected
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -244,7 +312,28 @@ impl FromStr for ReportTarget {
     }
 }
 
-impl RunArgs {
+/// What a random order is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// Chosen when it is needed.
+    Random,
+    /// This one.
+    Given(u64),
+}
+
+fn seed(text: &str) -> Result<Seed, String> {
+    if text == "random" {
+        return Ok(Seed::Random);
+    }
+    text.parse().map(Seed::Given).map_err(|_| "a seed is a whole number".to_owned())
+}
+
+impl OutputArgs {
+    /// `--no-color` is another word for `--color never`.
+    pub(crate) fn color(&self) -> ColorChoice {
+        if self.no_color { ColorChoice::Never } else { self.color }
+    }
+
     pub(crate) fn status_level(&self) -> StatusLevel {
         self.status.parse().unwrap_or_default()
     }

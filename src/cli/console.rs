@@ -45,6 +45,11 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Prints a remark to stderr.
+pub(crate) fn note(text: &str) {
+    complain(text);
+}
+
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.
 pub(crate) fn explain(error: &Error, uses_colour: bool) {
     let theme = match (uses_colour, io::stderr().is_terminal()) {

@@ -24,7 +24,8 @@ pub(crate) enum ExitCode {
 }
 
 impl ExitCode {
-    /// The code of a finished run. A run in which every case was skipped has checked nothing.
+    /// The code of a finished run. A run in which every case was skipped has checked nothing; of a shard that is for
+    /// the merged run to say.
     pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool, allows_empty: bool) -> Self {
         use policy_verify::model::answer::FaultKind;
         use policy_verify::model::outcome::Outcome;
@@ -36,7 +37,13 @@ impl ExitCode {
             Self::Unavailable
         } else if run.cases.iter().any(|case| case.outcome.is_bad()) && !is_forgiving {
             Self::Failure
-        } else if !allows_empty && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_))) {
+        } else if run.cases.iter().any(|case| case.outcome.is_not_run()) {
+            // `--no-fail` forgives failures; what did not run cannot be known to be one.
+            Self::Failure
+        } else if run.shard.is_none()
+            && !allows_empty
+            && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_)))
+        {
             Self::NothingSelected
         } else if run.publications.iter().any(|publication| !publication.is_done()) {
             Self::Unpublished

@@ -8,11 +8,15 @@ mod exit_code;
 mod explain;
 mod files;
 mod inspect;
+mod merge;
+mod outputs;
 mod pull;
 mod push;
 mod record;
+mod reports;
 mod run;
 mod step_outputs;
+mod stream;
 mod suites;
 
 use std::ffi::OsString;
@@ -61,12 +65,33 @@ fn dispatch(cli: Cli) -> ExitCode {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");
             console::print(&format!("{text}\n"))
         }
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Man { command } => manual(command.as_deref()),
         Command::Explain { code } => explain::explain(code),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
             console::print(&String::from_utf8_lossy(&script))
         }
+    }
+}
+
+/// The manual page of `verify`, or of one of its commands.
+fn manual(name: Option<&str>) -> ExitCode {
+    let mut command = Cli::command();
+    command.build();
+    let page = match name {
+        None => Some(&command),
+        Some(name) => command.find_subcommand(name),
+    };
+    let Some(page) = page else {
+        console::complain(&format!("there is no command `{}`", name.unwrap_or_default()));
+        return ExitCode::Usage;
+    };
+    let mut text = Vec::new();
+    match clap_mangen::Man::new(page.clone()).render(&mut text) {
+        Ok(()) => console::print(&String::from_utf8_lossy(&text)),
+        Err(_) => ExitCode::Bug,
     }
 }
 

@@ -1,57 +1,37 @@
 //! `verify run` and `verify list`: options in, reports and exit code out.
 
-use std::env;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal};
 
-use policy_verify::model::outcome::RunReport;
-use policy_verify::report::github::Github;
-use policy_verify::report::human::Human;
-use policy_verify::report::{self, Format, Style, markdown};
-use policy_verify::{Error, Options, Progress, Selection};
+use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
+use policy_verify::report;
+use policy_verify::{Error, ListedCase, Options, Progress, Recording, Selection, Timings};
 use regex::Regex;
 
-use super::args::{ColorChoice, ListArgs, ListFormat, ReportTarget, RunArgs, SelectionArgs};
+use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
+use super::outputs::Outputs;
 use super::record::{Recorder, Target};
-use super::step_outputs::StepOutputs;
-use super::{push, suites};
+use super::stream::Stream;
+use super::{push, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>) -> ExitCode {
-    let color = if arguments.no_color { ColorChoice::Never } else { arguments.color };
-    let options = match options(&arguments.selection) {
-        Ok(options) => options,
+    let prepared = run_options(arguments).and_then(|options| Ok((options, Outputs::open(&arguments.output)?)));
+    let (mut options, mut outputs) = match prepared {
+        Ok(prepared) => prepared,
         Err(message) => {
             console::complain(&message);
             return ExitCode::Usage;
         }
     };
-    let mut options = options;
-    if arguments.push {
-        if let Some(reason) = push::obstacle(arguments.dry_run) {
-            console::complain(&reason);
-            return ExitCode::Usage;
-        }
-        options.publish = Some(push::mode(arguments.dry_run));
+    if let Some(seed) = options.seed {
+        console::note(&format!("--shuffle={seed}"));
     }
-    options.network = arguments.network.network();
-    options.jobs = arguments.jobs.map(usize::from);
-    options.memory = arguments.max_memory;
     options.is_live = is_live;
     options.is_recorded = recordings.is_some();
-    options.fetching = arguments.fetching.fetching(console::is_ci());
-    options.signatures = arguments.signatures.signatures();
-    let mut outputs = match Outputs::open(arguments, color) {
-        Ok(outputs) => outputs,
-        Err(message) => {
-            console::complain(&message);
-            return ExitCode::Usage;
-        }
-    };
-    let bar = Bar::new(arguments.quiet == 0);
+    let bar = Bar::new(arguments.output.quiet == 0);
     let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
         Ok(recorder) => recorder,
         Err(message) => {
@@ -59,35 +39,104 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
             return ExitCode::Usage;
         }
     };
-    let progress: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
-    let result = policy_verify::verify(&options, progress);
+    let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
+    let result = policy_verify::verify(&options, &Watchers { inner, streams: outputs.streams() });
     let recorded = recorder.map(Recorder::finish).transpose();
     bar.clear();
-    match result {
-        Ok(run) => match outputs.write(&run).and(recorded) {
-            Ok(recorded) => {
-                if let Some(recorded) = recorded.filter(|_| arguments.quiet == 0) {
-                    console::tell(&recorded);
-                }
-                run.publications.iter().for_each(push::tell_of_run);
-                let code = ExitCode::of(&run, arguments.no_fail, options.allows_empty);
-                if let Err(message) = outputs.step.write(&run, code, &arguments.reports) {
-                    console::complain(&message);
-                    return ExitCode::Usage;
-                }
-                if code == ExitCode::NothingSelected {
-                    console::complain(
-                        "every selected case was skipped; nothing was checked\n  help: `--allow-empty` makes that a success",
-                    );
-                }
-                code
-            }
-            Err(message) => {
-                console::complain(&message);
-                ExitCode::Usage
-            }
-        },
-        Err(error) => refused(&error, color),
+    let run = match result {
+        Ok(run) => run,
+        Err(error) => return refused(&error, arguments.output.color()),
+    };
+    let code = report(&run, &mut outputs, &arguments.output, options.allows_empty);
+    match recorded {
+        Ok(told) => {
+            told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::tell(told));
+            code
+        }
+        Err(message) => {
+            console::complain(&message);
+            ExitCode::Usage
+        }
+    }
+}
+
+/// Writes down a finished run; the exit code is that of the run unless that fails.
+pub(super) fn report(run: &RunReport, outputs: &mut Outputs, arguments: &OutputArgs, allows_empty: bool) -> ExitCode {
+    let code = ExitCode::of(run, arguments.no_fail, allows_empty);
+    let written = outputs.write(run).and_then(|()| {
+        run.publications.iter().for_each(push::tell_of_run);
+        outputs.write_step(run, code, arguments)
+    });
+    if let Err(message) = written {
+        console::complain(&message);
+        return ExitCode::Usage;
+    }
+    if code == ExitCode::NothingSelected {
+        console::complain(
+            "every selected case was skipped; nothing was checked\n  help: `--allow-empty` makes that a success",
+        );
+    }
+    code
+}
+
+fn run_options(arguments: &RunArgs) -> Result<Options, String> {
+    let mut options = options(&arguments.selection)?;
+    if arguments.push {
+        if let Some(reason) = push::obstacle(arguments.dry_run) {
+            return Err(reason);
+        }
+        options.publish = Some(push::mode(arguments.dry_run));
+    }
+    options.network = arguments.network.network();
+    options.jobs = arguments.jobs.map(usize::from);
+    options.memory = arguments.max_memory;
+    options.fetching = arguments.fetching.fetching(console::is_ci());
+    options.signatures = arguments.signatures.signatures();
+    let most = arguments.max_fail.map(|most| most as usize);
+    options.most_failures = if arguments.fail_fast { Some(1) } else { most };
+    options.repetitions = arguments.repeat.map(|number| number as usize);
+    options.seed = arguments.shuffle.map(|seed| match seed {
+        Seed::Given(seed) => seed,
+        Seed::Random => RandomState::new().hash_one("seed") >> 32,
+    });
+    Ok(options)
+}
+
+/// Everybody who follows a run.
+struct Watchers<'a> {
+    /// The bar, or what records beside it.
+    inner: &'a dyn Progress,
+    streams: &'a [Stream],
+}
+
+impl Progress for Watchers<'_> {
+    fn loaded(&self, suites: &[SuiteSummary]) {
+        self.streams.iter().for_each(|stream| stream.open(suites));
+    }
+
+    fn started(&self, cases: usize) {
+        self.inner.started(cases);
+    }
+
+    fn fetching(&self) {
+        self.inner.fetching();
+    }
+
+    fn fetched(&self) {
+        self.inner.fetched();
+    }
+
+    fn prepared(&self) {
+        self.inner.prepared();
+    }
+
+    fn recorded(&self, recording: &Recording) {
+        self.inner.recorded(recording);
+    }
+
+    fn case_finished(&self, report: &CaseReport) {
+        self.inner.case_finished(report);
+        self.streams.iter().for_each(|stream| stream.case(report));
     }
 }
 
@@ -103,6 +152,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
         }
     };
     console::print(&match arguments.format {
+        ListFormat::Human if arguments.explain => cases.iter().map(explained).collect::<String>(),
         ListFormat::Human => {
             cases.iter().map(|case| report::escape::terminal_line(&case.id) + "\n").collect::<String>()
         }
@@ -111,6 +161,19 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
             report::escape::json(&text) + "\n"
         }
     })
+}
+
+/// A case with everything that would be sent and is expected, as lines below its name.
+fn explained(case: &ListedCase) -> String {
+    let document = serde_json::json!({
+        "place": format!("{}:{}", case.file, case.line),
+        "policy": case.policy,
+        "request": case.request.as_deref(),
+        "settings": case.settings.iter().map(|settings| &**settings).collect::<Vec<_>>(),
+    });
+    let text = serde_json::to_string_pretty(&document).expect("plain values are JSON");
+    let lines = text.lines().map(|line| format!("  {}\n", report::escape::terminal_line(line)));
+    format!("{}\n{}\n", report::escape::terminal_line(&case.id), lines.collect::<String>())
 }
 
 fn refused(error: &Error, color: ColorChoice) -> ExitCode {
@@ -132,6 +195,15 @@ fn options(arguments: &SelectionArgs) -> Result<Options, String> {
     }
     selection.skip.clone_from(&arguments.skip);
     selection.tags.clone_from(&arguments.tags);
+    if let Some(path) = &arguments.failed {
+        let earlier = reports::read(path)?;
+        let wrong = earlier.cases.into_iter().filter(|case| case.outcome.is_bad() || case.outcome.is_not_run());
+        selection.among = Some(wrong.map(|case| case.id).collect());
+    }
+    selection.partition = arguments.partition;
+    if let Some(path) = &arguments.timings {
+        selection.timings = Timings::of(&reports::read(path)?);
+    }
     let mut options = Options::default();
     options.suites = suites::find(&arguments.suites)?;
     options.variables.clone_from(&arguments.variables);
@@ -139,112 +211,4 @@ fn options(arguments: &SelectionArgs) -> Result<Options, String> {
     options.allows_empty = arguments.allow_empty;
     options.refuses_only = console::is_ci();
     Ok(options)
-}
-
-/// Where the reports go. Files are opened before anything runs, so that a run is never lost to a typing error.
-struct Outputs {
-    style: Style,
-    /// What stdout carries: the human report or one machine document.
-    stdout: Option<String>,
-    files: Vec<(String, String, File)>,
-    annotates: bool,
-    summary: Option<(String, File)>,
-    step: StepOutputs,
-}
-
-impl Outputs {
-    fn open(arguments: &RunArgs, color: ColorChoice) -> Result<Self, String> {
-        let verbosity = i8::try_from(arguments.verbose).unwrap_or(2) - i8::try_from(arguments.quiet).unwrap_or(2);
-        let is_debugging = env::var_os("RUNNER_DEBUG").is_some_and(|value| value == "1");
-        let style = Style {
-            colour: console::uses_colour(color, io::stdout().is_terminal()),
-            width: console::width(),
-            status: arguments.status_level(),
-            verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
-        };
-        let mut stdout = None;
-        let mut files = Vec::new();
-        let mut annotates = console::is_github() && !arguments.no_annotations;
-        for ReportTarget { format, file } in &arguments.reports {
-            match file {
-                Some(path) => files.push((format.clone(), path.display().to_string(), open(path)?)),
-                None if format == "github" => annotates = true,
-                None => {
-                    if let Some(other) = stdout.replace(format.clone()) {
-                        return Err(format!("stdout carries one report: give `{other}` or `{format}` a file"));
-                    }
-                }
-            }
-        }
-        let summary = match env::var_os("GITHUB_STEP_SUMMARY").filter(|path| console::is_github() && !path.is_empty()) {
-            Some(path) => {
-                let shown = path.to_string_lossy().into_owned();
-                let file = File::options().append(true).create(true).open(&path);
-                Some((shown.clone(), file.map_err(|error| format!("cannot write the job summary `{shown}`: {error}"))?))
-            }
-            None => None,
-        };
-        let stdout = Some(stdout.unwrap_or_else(|| "human".into()));
-        Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()? })
-    }
-
-    fn write(&mut self, run: &RunReport) -> Result<(), String> {
-        for (format, name, file) in &mut self.files {
-            // A file has no colours and no terminal to be narrow.
-            let style = Style { colour: false, width: 100, ..self.style };
-            let format = report::by_name(format, &style).ok_or_else(|| format!("unknown format `{format}`"))?;
-            let mut bytes = Vec::new();
-            format
-                .write(run, &mut bytes)
-                .and_then(|()| empty(file))
-                .and_then(|()| file.write_all(&bytes))
-                .and_then(|()| file.flush())
-                .map_err(|error| format!("cannot write the report `{name}`: {error}"))?;
-        }
-        if let Some((name, file)) = &mut self.summary {
-            let text = markdown::write_within(run, markdown::BUDGET);
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.flush())
-                .map_err(|error| format!("cannot write the job summary `{name}`: {error}"))?;
-        }
-        let mut bytes = Vec::new();
-        match self.stdout.as_deref() {
-            Some("human") | None => Human::new(self.style).write(run, &mut bytes),
-            Some(name) => match report::by_name(name, &self.style) {
-                Some(format) => format.write(run, &mut bytes),
-                None => Ok(()),
-            },
-        }
-        .map_err(|error| format!("cannot write the report: {error}"))?;
-        if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
-            return Err("the report is incomplete".into());
-        }
-        if self.annotates {
-            let mut bytes = Vec::new();
-            let annotations = Github { changed_files: changed_files() };
-            let written = annotations.write(run, &mut bytes).and_then(|()| io::stderr().lock().write_all(&bytes));
-            written.map_err(|error| format!("cannot write the annotations: {error}"))?;
-        }
-        Ok(())
-    }
-}
-
-/// Drops what a file held before. Devices and pipes hold nothing.
-fn empty(file: &File) -> io::Result<()> {
-    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
-}
-
-/// Opens a file for writing without touching what it holds: a run that never happens leaves the last report alone.
-fn open(path: &Path) -> Result<File, String> {
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| format!("cannot write the report `{}`: {error}", path.display()))
-}
-
-/// Files the pull request changed are not known without the network; the action passes them here, one a line.
-fn changed_files() -> Vec<String> {
-    env::var("VERIFY_CHANGED_FILES").map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
 }

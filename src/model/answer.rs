@@ -13,7 +13,7 @@ pub type Answer = Result<AdmissionResponse, Fault>;
 ///
 /// Source: AdmissionResponse of policy-evaluator 0.32, which differs from Kubernetes' own in that
 /// `auditAnnotations` and `warnings` are always present.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionResponse {
     /// The uid of the request; empty for raw requests that carry none.
@@ -54,7 +54,7 @@ impl AdmissionResponse {
 }
 
 /// The status of an [`AdmissionResponse`].
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// `Success` or `Failure`; only Rego policies set it.
@@ -75,7 +75,7 @@ pub struct Status {
 }
 
 /// Details of a [`Status`]. The keys are *not* camelCase: the server's type has no such renaming.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StatusDetails {
     /// Name of the object; only OPA policies set this and the members below.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ pub struct StatusDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// Why the request was refused, one entry for each reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<StatusCause>,
     /// Seconds after which it is worth trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ pub struct StatusDetails {
 }
 
 /// One cause; absent members are written as `null`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StatusCause {
     /// A reason word.
     pub reason: Option<String>,
@@ -169,6 +169,25 @@ pub enum FaultKind {
     /// A bug in verify itself. Not a word of `expect`.
     #[serde(skip_deserializing)]
     Internal,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::Guest,
+        Self::Trap,
+        Self::Timeout,
+        Self::Memory,
+        Self::Init,
+        Self::InvalidResponse,
+        Self::Host,
+        Self::MissingBuiltins,
+        Self::Limit,
+        Self::Expression,
+        Self::Settings,
+        Self::NotApplicable,
+        Self::Internal,
+    ];
 }
 
 impl fmt::Display for FaultKind {

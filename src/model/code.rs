@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::answer::FaultKind;
 use super::outcome::{CaseReport, MismatchKind, Outcome, UnavailableStage};
 
@@ -52,6 +54,9 @@ codes! {
     Check = 18, "check-failed", "a static check of the module does not hold";
     UnexpectedPass = 19, "unexpected-pass", "a case that is announced to fail passed";
 
+    Unstable = 20, "unstable", "the policy answered otherwise when it was asked again";
+    NotRun = 21, "not-run", "the run was stopped before the case was reached";
+
     Guest = 30, "guest-error", "the policy reported an error instead of a verdict";
     Trap = 31, "trap", "the policy trapped";
     Timeout = 32, "timeout", "the policy ran into its deadline";
@@ -89,6 +94,9 @@ codes! {
     NothingSelected = 80, "nothing-selected", "no case was selected";
     Engine = 81, "engine", "the Wasm engine could not be set up";
     Sources = 82, "sources", "the sources file, or the lock of a suite, cannot be used";
+    ReportUnreadable = 90, "report-unreadable", "a file is no complete report of this version of verify";
+    ShardMissing = 91, "shard-missing", "the report of a shard is missing";
+    ReportsDiffer = 92, "reports-differ", "reports do not belong to the same run";
 }
 
 impl Code {
@@ -113,6 +121,7 @@ impl Code {
             Outcome::Error(fault) => Some(fault.kind.into()),
             Outcome::Unavailable(why) => Some(why.stage.into()),
             Outcome::Xpassed(_) => Some(Self::UnexpectedPass),
+            Outcome::NotRun(_) => Some(Self::NotRun),
             Outcome::Passed | Outcome::Skipped(_) | Outcome::Xfailed(_) => None,
         }
     }
@@ -136,6 +145,18 @@ impl FromStr for Code {
     }
 }
 
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl From<MismatchKind> for Code {
     fn from(kind: MismatchKind) -> Self {
         match kind {
@@ -148,6 +169,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Fault => Self::OtherFault,
             MismatchKind::Settings => Self::SettingsVerdict,
             MismatchKind::Check => Self::Check,
+            MismatchKind::Stability => Self::Unstable,
         }
     }
 }

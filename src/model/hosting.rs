@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cluster::{Cluster, ClusterKinds};
@@ -103,7 +103,7 @@ pub struct Exchange {
 pub const PLURAL_NAME: &str = "kubernetes/get_resource_plural_name";
 
 /// A call a policy made while its case ran.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostCall {
     /// Full name of the capability.
     pub capability: String,
@@ -117,7 +117,7 @@ pub struct HostCall {
 }
 
 /// Who answered a host call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AnsweredBy {
@@ -153,7 +153,7 @@ impl AnsweredBy {
 }
 
 /// A line the policy logged through the host, or text it wrote to its standard streams.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GuestLog {
     /// Lines of `tracing/log` and `__console_log`: level, message and further members in one line.
     pub lines: Vec<String>,

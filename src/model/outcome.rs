@@ -1,9 +1,10 @@
 //! What a run found: complete before any report is written.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer::{AdmissionResponse, Fault};
 use super::hosting::{GuestLog, HostCall};
@@ -28,7 +29,7 @@ pub struct Mismatch {
 }
 
 /// What a [`Mismatch`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MismatchKind {
@@ -50,6 +51,8 @@ pub enum MismatchKind {
     Settings,
     /// A static check.
     Check,
+    /// Another answer when the case was repeated.
+    Stability,
 }
 
 impl MismatchKind {
@@ -65,6 +68,7 @@ impl MismatchKind {
             Self::Fault => "fault",
             Self::Settings => "settings",
             Self::Check => "check",
+            Self::Stability => "stability",
         }
     }
 }
@@ -83,7 +87,7 @@ pub struct Unavailable {
 }
 
 /// The step at which a policy could not be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum UnavailableStage {
@@ -120,8 +124,10 @@ pub enum Outcome {
     Error(Fault),
     /// The policy could not be had.
     Unavailable(Arc<Unavailable>),
-    /// Not run, for this reason.
+    /// Not to be run, for this reason.
     Skipped(String),
+    /// To be run, but the run was stopped before, for this reason: not green.
+    NotRun(String),
     /// Failed as announced, for this reason.
     Xfailed(String),
     /// Announced to fail for this reason, but passed.
@@ -136,9 +142,15 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Error(_) | Self::Unavailable(_) => "error",
             Self::Skipped(_) => "skipped",
+            Self::NotRun(_) => "not-run",
             Self::Xfailed(_) => "xfailed",
             Self::Xpassed(_) => "xpassed",
         }
+    }
+
+    /// Whether the case was to be run and was not.
+    pub fn is_not_run(&self) -> bool {
+        matches!(self, Self::NotRun(_))
     }
 
     /// Whether the case makes the run fail.
@@ -148,7 +160,7 @@ impl Outcome {
 }
 
 /// What kind of test a [`CaseReport`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CaseKind {
@@ -197,6 +209,15 @@ pub struct CaseReport {
     pub steps: Vec<PartReport>,
     /// The members of a group; empty for other cases.
     pub members: Vec<PartReport>,
+    /// Its place among everything its suite could have run, the same whatever was selected.
+    pub position: usize,
+}
+
+impl CaseReport {
+    /// Whether this stands for a policy that no case uses and that could not be had.
+    pub fn is_idle_policy(&self) -> bool {
+        self.kind == CaseKind::Check && self.name.strip_prefix("policy ") == Some(&self.policy)
+    }
 }
 
 /// What a step of a chain or a member of a group said.
@@ -290,6 +311,50 @@ pub struct PolicyReport {
     pub span: Span,
     /// Why it could not be had.
     pub unavailable: Option<Arc<Unavailable>>,
+    /// Its place among the policies of its suite.
+    pub position: usize,
+}
+
+/// One of several parts of a selection, each run on a machine of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// How cases were divided.
+    pub by: PartitionBy,
+    /// Which part, counted from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+    /// How many cases were divided.
+    pub total: usize,
+    /// A digest of their names.
+    pub fingerprint: String,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}/{}", self.by.word(), self.number, self.of)
+    }
+}
+
+/// How cases are divided into shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum PartitionBy {
+    /// By the hash of the full name.
+    Hash,
+    /// All cases of a policy together.
+    Policy,
+}
+
+impl PartitionBy {
+    /// The word used on the command line and in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::Policy => "policy",
+        }
+    }
 }
 
 /// A finished run.
@@ -307,6 +372,10 @@ pub struct RunReport {
     pub started_at: jiff::Timestamp,
     /// Wall time of the whole run.
     pub duration: Duration,
+    /// Which part of a larger run this is, if it is one.
+    pub shard: Option<Shard>,
+    /// What the order of the cases was made of, if they were shuffled.
+    pub seed: Option<u64>,
 }
 
 /// The counts of a run.
@@ -326,6 +395,8 @@ pub struct Summary {
     pub xfailed: usize,
     /// Cases whose expectation says too little.
     pub weak: usize,
+    /// Cases that were to be run when the run was stopped.
+    pub not_run: usize,
 }
 
 impl Summary {
@@ -340,6 +411,7 @@ impl Summary {
                 Outcome::Failed(_) | Outcome::Xpassed(_) => &mut summary.failed,
                 Outcome::Error(_) | Outcome::Unavailable(_) => &mut summary.errors,
                 Outcome::Skipped(_) => &mut summary.skipped,
+                Outcome::NotRun(_) => &mut summary.not_run,
                 Outcome::Xfailed(_) => &mut summary.xfailed,
             };
             *counter += 1;

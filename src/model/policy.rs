@@ -28,6 +28,16 @@ impl fmt::Display for Digest {
     }
 }
 
+impl std::str::FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes = text.strip_prefix("sha256:").and_then(|digits| hex::decode(digits).ok());
+        let digest = bytes.and_then(|bytes| bytes.try_into().ok());
+        digest.map(Self).ok_or_else(|| format!("`{text}` is no SHA-256 digest"))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -16,6 +16,13 @@ pub enum Request {
     Raw(Value),
 }
 
+/// A report holds the document the policy saw; what it was made from is not told by it.
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::Raw)
+    }
+}
+
 impl Request {
     /// The document the guest sees.
     pub fn to_json(&self) -> Value {

@@ -174,6 +174,22 @@ impl Suite {
         }
     }
 
+    /// The settings a case puts to its policies, in the order in which they are asked.
+    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
+        let used = |used: &PolicyUse| Arc::clone(&used.settings);
+        match &case.body {
+            CaseBody::Request(request) => {
+                let of_step = |step: &Step| match step {
+                    Step::Policy(policy) => vec![used(policy)],
+                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| used(&it.policy)).collect(),
+                };
+                request.subject.steps.iter().flat_map(of_step).collect()
+            }
+            CaseBody::Settings(settings) => vec![used(&settings.policy)],
+            CaseBody::Check { .. } => Vec::new(),
+        }
+    }
+
     /// The policies a case needs, members of groups and steps of chains included.
     pub fn policies_for(&self, case: &Case) -> Vec<PolicyIndex> {
         match &case.body {

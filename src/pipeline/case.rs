@@ -1,7 +1,7 @@
 //! One case through evaluation and comparison, to its report.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::compare::{self, Judgement};
 use crate::evaluate::{self, Applicability, Evaluated, NotAsked, Policies};
@@ -36,6 +36,15 @@ struct Findings {
     about_calls: Vec<Mismatch>,
 }
 
+/// The report of a case that was not begun because the run was stopped, for this reason.
+pub(super) fn not_run(suite: usize, case: &Case, reason: &str) -> CaseReport {
+    let outcome = match &case.skip {
+        Some(reason) => Outcome::Skipped(reason.clone()),
+        None => Outcome::NotRun(reason.to_owned()),
+    };
+    finished(suite, case, Findings::default(), outcome, Duration::ZERO)
+}
+
 /// Runs one case and settles how it ended. `suite` is the index of its suite in the run. Beside the report stand the host
 /// calls that were answered, if they are recorded.
 pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (CaseReport, Option<Vec<Recorded>>) {
@@ -52,7 +61,13 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (Cas
             (findings, outcome)
         }
     };
-    let is_skipped = matches!(outcome, Outcome::Skipped(_));
+    let mut findings = findings;
+    let recorded = findings.recorded.take();
+    (finished(suite, case, findings, outcome, start.elapsed()), recorded)
+}
+
+fn finished(suite: usize, case: &Case, findings: Findings, outcome: Outcome, duration: Duration) -> CaseReport {
+    let is_skipped = matches!(outcome, Outcome::Skipped(_) | Outcome::NotRun(_));
     let kind = match case.body {
         CaseBody::Request(_) => CaseKind::Case,
         CaseBody::Settings(_) => CaseKind::Settings,
@@ -63,7 +78,7 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (Cas
         0 | 1 => (Vec::new(), findings.steps.into_iter().flat_map(|step| step.members).collect()),
         _ => (findings.steps, Vec::new()),
     };
-    let report = CaseReport {
+    CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
         suite,
@@ -71,7 +86,7 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (Cas
         kind,
         outcome,
         span: case.span.clone(),
-        duration: start.elapsed(),
+        duration,
         request: findings.request,
         response: findings.response,
         fault: findings.fault,
@@ -81,8 +96,8 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (Cas
         is_weak: case.is_weak() && !is_skipped,
         steps,
         members,
-    };
-    (report, findings.recorded)
+        position: 0,
+    }
 }
 
 fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {

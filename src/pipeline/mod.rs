@@ -2,7 +2,9 @@
 
 pub(crate) mod annotate;
 mod case;
+mod course;
 pub(crate) mod inspect;
+mod order;
 pub(crate) mod policy;
 mod publish;
 pub(crate) mod pull;
@@ -10,7 +12,6 @@ pub(crate) mod push;
 mod recording;
 mod trusted;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,16 +26,20 @@ use crate::host::{Outside, record};
 use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
+use crate::model::policy::Settings;
 use crate::model::publication::PublishMode;
+use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
-use crate::model::suite::{Case, PolicySpec, Suite};
+use crate::model::suite::{CaseBody, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve::{self, Fetching, OfSuite, Resolved};
 use crate::runtime::engine::{Engine, Limits};
-use crate::select::{self, Selection};
+use crate::select::{self, Selected, Selection};
 use crate::signature::{SignatureOptions, TrustRoot, Verifier};
 pub use recording::Recording;
 use trusted::Trusted;
+
+use self::course::Course;
 
 /// What to run, and how.
 #[derive(Debug, Default)]
@@ -66,10 +71,18 @@ pub struct Options {
     pub fetching: Fetching,
     /// How their signatures are checked.
     pub signatures: SignatureOptions,
+    /// After how many bad cases no further one is begun.
+    pub most_failures: Option<usize>,
+    /// How often each case runs; once by default. Whatever changes from one time to the next fails the case.
+    pub repetitions: Option<usize>,
+    /// What to make a random order of; cases run in suite order by default. Reports keep the suite order.
+    pub seed: Option<u64>,
 }
 
 /// Is told how a run goes on, from several threads at once.
 pub trait Progress: Sync {
+    /// Suites are read: these.
+    fn loaded(&self, _suites: &[SuiteSummary]) {}
     /// Suites are read; this many cases will run.
     fn started(&self, cases: usize);
     /// Policies that are not files are being fetched.
@@ -101,13 +114,13 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let started_at = jiff::Timestamp::now();
     let start = Instant::now();
     let suites = load_all(options)?;
-    let selected = select::cases(&suites, &options.selection, options.refuses_only)?;
     let publishing = options.publish.map(|mode| publish::Publishing::new(mode, &suites, options)).transpose()?;
-    if selected.is_empty() && !options.allows_empty {
-        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
-    }
+    let selected = select(&suites, options)?;
     let trusted = Trusted::read(&options.signatures)?;
-    progress.started(selected.len());
+    let summaries: Vec<SuiteSummary> =
+        suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
+    progress.loaded(&summaries);
+    progress.started(selected.cases.len());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
     let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
     let limits = Limits::default();
@@ -115,9 +128,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
     let outside = outside(options, &trusted.root)?;
     pool.install(|| {
-        let wanted = wanted_policies(&suites, &selected, &options.selection);
+        let wanted = &selected.policies;
         let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-        let resolved = resolve(&wanted, &specs, options, &trusted, progress)?;
+        let resolved = resolve(wanted, &specs, options, &trusted, progress)?;
         let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
         let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
         let prepared = prepare::policies(&specs, modules, &engine);
@@ -128,8 +141,11 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         for (&(suite, policy), prepared) in wanted.iter().zip(&prepared) {
             policies[suite].prepared[policy] = Some(prepared);
         }
-        let cases = selected.par_iter().map(|&(suite, case)| {
-            let (report, recorded) = case::report(suite, case, &policies[suite]);
+        let positions = order::positions(&suites);
+        let course = Course::new(options);
+        let cases = order::shuffled(&selected.cases, options.seed).into_par_iter().map(|(suite, case)| {
+            let (mut report, recorded) = course.run(suite, case, &policies[suite]);
+            report.position = positions.of(case);
             if let Some((names, recorded)) = names.as_ref().zip(recorded) {
                 progress.recorded(&Recording {
                     suite,
@@ -142,17 +158,32 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             report
         });
         let mut cases: Vec<CaseReport> = cases.collect();
-        let publications = publishing.map(|it| it.publish(&policies, &selected, &cases)).unwrap_or_default();
-        let policies = wanted.iter().zip(&prepared).zip(sources).map(|(((suite, policy), prepared), source)| {
-            policy_report(*suite, &suites[*suite].policies[*policy], prepared, source)
+        // Whatever the order in which they ran, from here on cases stand as they were selected.
+        cases.sort_by_key(|case| (case.suite, case.position));
+        let publications = publishing.map(|it| it.publish(&policies, &selected.cases, &cases)).unwrap_or_default();
+        let policies = wanted.iter().zip(&prepared).zip(sources).map(|((&(suite, policy), prepared), source)| {
+            policy_report(suite, policy, &suites[suite], prepared, source)
         });
         let policies: Vec<PolicyReport> = policies.collect();
-        let used = used_policies(&suites, &selected);
+        let used = select::used_policies(&suites, &selected.cases);
         let idle = wanted.iter().zip(&policies).filter(|(policy, _)| !used.contains(policy));
-        cases.extend(idle.filter_map(|(_, policy)| idle_policy(&suites, policy)));
-        cases.sort_by_key(|case| (case.suite, case.span.offset));
-        let suites = suites.iter().zip(&options.suites).map(|(suite, path)| summary(suite, path)).collect();
-        Ok(RunReport { suites, policies, cases, publications, started_at, duration: start.elapsed() })
+        for mut report in idle.filter_map(|(_, policy)| idle_policy(&suites, policy)) {
+            report.position = positions.before(report.suite, &report.span);
+            progress.case_finished(&report);
+            cases.push(report);
+        }
+        cases.sort_by_key(|case| (case.suite, case.position));
+        let (shard, seed) = (selected.shard, options.seed);
+        Ok(RunReport {
+            suites: summaries,
+            policies,
+            cases,
+            publications,
+            started_at,
+            duration: start.elapsed(),
+            shard,
+            seed,
+        })
     })
 }
 
@@ -219,6 +250,12 @@ pub struct ListedCase {
     pub line: usize,
     /// Its tags.
     pub tags: Vec<String>,
+    /// What would be sent, for requests; a raw policy sees the same document.
+    #[serde(skip)]
+    pub request: Option<Arc<Request>>,
+    /// The settings of each policy that would be asked.
+    #[serde(skip)]
+    pub settings: Vec<Arc<Settings>>,
 }
 
 /// The cases a run would have, in order. Nothing is fetched or compiled.
@@ -228,18 +265,29 @@ pub struct ListedCase {
 /// Mistakes in a suite, or nothing selected.
 pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
     let suites = load_all(options)?;
-    let selected = select::cases(&suites, &options.selection, options.refuses_only)?;
-    if selected.is_empty() && !options.allows_empty {
-        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
-    }
-    let listed = selected.into_iter().map(|(_, case)| ListedCase {
+    let selected = select(&suites, options)?;
+    let listed = selected.cases.into_iter().map(|(suite, case)| ListedCase {
         id: case.id.clone(),
         policy: case.subject.clone(),
         file: case.span.file.path.clone(),
         line: case.span.line,
         tags: case.tags.clone(),
+        request: match &case.body {
+            CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
+            CaseBody::Settings(_) | CaseBody::Check { .. } => None,
+        },
+        settings: suites[suite].settings_for(case),
     });
     Ok(listed.collect())
+}
+
+/// The selected cases; a shard may be left without any.
+fn select<'a>(suites: &'a [Suite], options: &Options) -> Result<Selected<'a>, Error> {
+    let selected = select::select(suites, &options.selection, options.refuses_only)?;
+    if selected.total == 0 && !options.allows_empty {
+        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
+    }
+    Ok(selected)
 }
 
 /// The place of what was typed: nothing can be quoted there.
@@ -267,27 +315,6 @@ fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
 }
 
-/// The policies the run needs, sorted: those of the selected cases, and every declared one when nothing is left out.
-fn wanted_policies(suites: &[Suite], selected: &[(usize, &Case)], selection: &Selection) -> Vec<(usize, usize)> {
-    let mut wanted: Vec<(usize, usize)> = used_policies(suites, selected).into_iter().collect();
-    if selection.is_everything() {
-        let all = suites.iter().enumerate();
-        wanted.extend(all.flat_map(|(suite, read)| (0..read.policies.len()).map(move |policy| (suite, policy))));
-    }
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
-}
-
-/// The policies of the selected cases.
-fn used_policies(suites: &[Suite], selected: &[(usize, &Case)]) -> BTreeSet<(usize, usize)> {
-    let of_case = |&(suite, case): &(usize, &Case)| {
-        let policies = suites[suite].policies_for(case).into_iter();
-        policies.map(move |policy| (suite, policy.0)).collect::<Vec<_>>()
-    };
-    selected.iter().flat_map(of_case).collect()
-}
-
 fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
     SuiteSummary {
         name: suite.name.clone(),
@@ -299,11 +326,12 @@ fn summary(suite: &Suite, path: &std::path::Path) -> SuiteSummary {
 
 fn policy_report(
     suite: usize,
-    spec: &PolicySpec,
+    policy: usize,
+    read: &Suite,
     prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
     source: Source,
 ) -> PolicyReport {
-    let ready = prepared.as_ref().ok();
+    let (spec, ready) = (&read.policies[policy], prepared.as_ref().ok());
     PolicyReport {
         name: spec.name.clone(),
         suite,
@@ -316,6 +344,7 @@ fn policy_report(
         compile_time: ready.map_or(Duration::ZERO, |policy| policy.compile_time),
         span: spec.span.clone(),
         unavailable: prepared.as_ref().err().cloned(),
+        position: policy,
     }
 }
 
@@ -342,6 +371,7 @@ fn idle_policy(suites: &[Suite], policy: &PolicyReport) -> Option<CaseReport> {
         is_weak: false,
         steps: Vec::new(),
         members: Vec::new(),
+        position: 0,
     })
 }
 

@@ -50,7 +50,7 @@ fn test_suite(run: &RunReport, group: &Group<'_>, id: usize, taken: &mut Taken) 
     attribute("file", one_line(path));
     attribute("id", id.to_string());
 
-    for (name, value) in properties(group) {
+    for (name, value) in properties(run, group) {
         test_suite.add_property((name.to_owned(), one_line(&value)));
     }
     for case in &group.cases {
@@ -59,11 +59,12 @@ fn test_suite(run: &RunReport, group: &Group<'_>, id: usize, taken: &mut Taken) 
     test_suite
 }
 
-fn properties(group: &Group<'_>) -> Vec<(&'static str, String)> {
+fn properties(run: &RunReport, group: &Group<'_>) -> Vec<(&'static str, String)> {
     let mut properties = vec![("evaluator", concat!("policy-verify ", env!("CARGO_PKG_VERSION")).to_owned())];
     if let Some(policy) = group.policy {
         properties.push(("policy.uri", policy.uri.clone()));
         properties.extend(policy.digest.map(|digest| ("policy.digest", digest.to_string())));
+        properties.extend(run.seed.map(|seed| ("seed", seed.to_string())));
         properties.extend(policy.execution_mode.map(|mode| ("policy.executionMode", mode.to_string())));
     }
     properties
@@ -99,7 +100,7 @@ fn unique(class: &str, name: &str, taken: &mut Taken) -> String {
 fn status(case: &CaseReport) -> TestCaseStatus {
     let mut status = match &case.outcome {
         Outcome::Passed => return TestCaseStatus::success(),
-        Outcome::Skipped(_) | Outcome::Xfailed(_) => TestCaseStatus::skipped(),
+        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => TestCaseStatus::skipped(),
         Outcome::Failed(_) | Outcome::Xpassed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Outcome::Error(_) | Outcome::Unavailable(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
     };

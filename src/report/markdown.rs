@@ -98,7 +98,7 @@ fn verdict(run: &RunReport) -> String {
 
 fn sign_of(summary: &Summary) -> &'static str {
     match summary {
-        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } => "❌",
+        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => "❌",
         Summary { passed: 0, xfailed: 0, .. } => "➖",
         _ => "✅",
     }
@@ -109,7 +109,7 @@ fn sign(case: &CaseReport) -> &'static str {
         Outcome::Passed => "✅",
         Outcome::Failed(_) | Outcome::Xpassed(_) => "❌",
         Outcome::Error(_) | Outcome::Unavailable(_) => "❗",
-        Outcome::Skipped(_) | Outcome::Xfailed(_) => "➖",
+        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => "➖",
     }
 }
 
@@ -190,7 +190,8 @@ fn shortened(text: &str) -> String {
 /// Cases that did not fail, folded away: by name where there is room, and the reasons of those not run always.
 fn others(run: &RunReport, detail: Detail) -> String {
     let is_passed = |case: &&CaseReport| case.outcome == Outcome::Passed;
-    let is_odd = |case: &&CaseReport| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Xfailed(_));
+    let is_odd =
+        |case: &&CaseReport| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_));
     let (passed, odd): (Vec<_>, Vec<_>) =
         (run.cases.iter().filter(is_passed).collect(), run.cases.iter().filter(is_odd).collect());
     let weak: Vec<_> = run.cases.iter().filter(|case| case.is_weak).collect();

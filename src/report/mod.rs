@@ -4,6 +4,7 @@
 //! decision, and so is everything about the terminal: a format is told its [`Style`] and asks nobody.
 
 mod diff;
+mod document;
 pub mod escape;
 pub mod github;
 mod groups;
@@ -14,8 +15,10 @@ mod json;
 mod junit;
 mod layout;
 pub mod markdown;
+pub mod ndjson;
 mod page;
 pub mod publication;
+mod read;
 mod sarif;
 mod tap;
 #[cfg(test)]
@@ -28,6 +31,8 @@ use std::io;
 use std::str::FromStr;
 
 use crate::model::outcome::RunReport;
+
+pub use self::read::read;
 
 /// One way to write down a finished run.
 pub trait Format: Sync {
@@ -43,6 +48,7 @@ const FORMATS: &[(&str, Maker)] = &[
     ("junit", |_| Box::new(junit::Junit)),
     ("json", |_| Box::new(json::Json)),
     ("markdown", |_| Box::new(markdown::Markdown)),
+    ("ndjson", |_| Box::new(ndjson::Ndjson)),
     ("github", |_| Box::new(github::Github::default())),
     ("html", |_| Box::new(html::Html)),
     ("sarif", |_| Box::new(sarif::Sarif)),
@@ -70,11 +76,13 @@ pub struct Style {
     pub status: StatusLevel,
     /// `-v` counts up, `-q` counts down.
     pub verbosity: i8,
+    /// Whether suites in which all is well are folded away, by GitHub's commands.
+    pub folds: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, width: 100, status: StatusLevel::Fail, verbosity: 0 }
+        Self { colour: false, width: 100, status: StatusLevel::Fail, verbosity: 0, folds: false }
     }
 }
 

@@ -91,6 +91,12 @@ impl<'a> Page<'a> {
         writeln!(self.out, "{line}")
     }
 
+    /// Writes a command for GitHub's runner: the only one that is not ours to break up.
+    pub(super) fn command(&mut self, name: &str, data: &str) -> io::Result<()> {
+        self.is_fresh = true;
+        writeln!(self.out, "::{name}::{}", escape::github_data(&escape::terminal_line(data)))
+    }
+
     /// Writes a blank line, unless there is one already.
     pub(super) fn blank(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.is_fresh, true) { Ok(()) } else { writeln!(self.out) }

@@ -65,7 +65,7 @@ fn sarif_run(run: &RunReport, id: &str, is_wanted: impl Fn(&CaseReport) -> bool)
     rules.dedup();
     let results: Vec<Value> = findings.iter().take(MOST_RESULTS).map(|finding| result(finding, &rules)).collect();
     let mut invocation = json!({
-        "executionSuccessful": !cases.iter().any(|case| matches!(case.outcome, Outcome::Unavailable(_))),
+        "executionSuccessful": !cases.iter().any(|case| matches!(case.outcome, Outcome::Unavailable(_) | Outcome::NotRun(_))),
         "startTimeUtc": run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     });
     if findings.len() > MOST_RESULTS {
@@ -110,7 +110,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
 }
 
 fn failure(run: &RunReport, case: &CaseReport) -> Option<Finding> {
-    let code = Code::of(case)?;
+    let code = Code::of(case).filter(|_| case.outcome.is_bad())?;
     let (span, subject) = match &case.outcome {
         Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(&case.span), &case.policy),
         _ => (wording::place(run, case), &case.name),

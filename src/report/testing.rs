@@ -112,6 +112,7 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
         compile_time: Duration::from_millis(820),
         span: span(file, name),
         unavailable: None,
+        position: 0,
     }
 }
 
@@ -135,6 +136,7 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         is_weak: false,
         steps: Vec::new(),
         members: Vec::new(),
+        position: 0,
     }
 }
 
@@ -264,7 +266,7 @@ pub(super) fn sample() -> RunReport {
         cases.push(case(&first, name_of_first(), "safe-labels", &name, Outcome::Passed));
     }
     cases.push(ingress);
-    RunReport {
+    let mut run = RunReport {
         suites: vec![suite(name, &first), suite("ingress/suite.yml", &second)],
         policies: vec![
             policy("safe-labels", 0, &first),
@@ -276,6 +278,20 @@ pub(super) fn sample() -> RunReport {
         publications: Vec::new(),
         started_at: "2026-10-01T12:00:00.123Z".parse().unwrap(),
         duration: Duration::from_micros(41_300),
+        shard: None,
+        seed: None,
+    };
+    numbered(&mut run.cases);
+    for (position, policy) in run.policies.iter_mut().enumerate() {
+        policy.position = position;
+    }
+    run
+}
+
+/// Gives cases the places that a run gives them.
+fn numbered(cases: &mut [CaseReport]) {
+    for (position, case) in cases.iter_mut().enumerate() {
+        case.position = position;
     }
 }
 
@@ -322,6 +338,7 @@ pub(super) fn hostile() -> RunReport {
             run.cases.push(case);
         }
     }
+    numbered(&mut run.cases);
     run
 }
 
@@ -337,6 +354,7 @@ fn outcomes(text: &str, file: &Arc<SourceFile>) -> Vec<Outcome> {
         Outcome::Error(fault),
         Outcome::Unavailable(Arc::new(unavailable)),
         Outcome::Skipped(text.into()),
+        Outcome::NotRun(text.into()),
         Outcome::Xfailed(text.into()),
         Outcome::Xpassed(text.into()),
     ]
@@ -353,5 +371,6 @@ pub(super) fn failures(number: usize, size: usize) -> RunReport {
             case(&file, name_of_first(), "safe-labels", &format!("failure {n}"), Outcome::Failed(vec![difference]))
         })
         .collect();
+    numbered(&mut run.cases);
     run
 }

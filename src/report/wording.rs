@@ -36,6 +36,7 @@ pub(super) fn count_parts(summary: &Summary) -> Vec<String> {
     add(summary.failed, format!("{} failed", summary.failed));
     add(summary.errors, count(summary.errors, "error"));
     add(summary.skipped, format!("{} skipped", summary.skipped));
+    add(summary.not_run, format!("{} not run", summary.not_run));
     add(summary.xfailed, format!("{} xfailed", summary.xfailed));
     parts
 }
@@ -44,7 +45,8 @@ pub(super) fn count_parts(summary: &Summary) -> Vec<String> {
 pub(super) fn bottom_line(run: &RunReport) -> String {
     let summary = run.summary();
     let weak = if summary.weak > 0 { format!(" · {} weak", summary.weak) } else { String::new() };
-    format!("{}{weak} · {}", counts(&summary), duration(run.duration))
+    let shard = run.shard.as_ref().map(|shard| format!(" · shard {shard} of {}", count(shard.total, "test")));
+    format!("{}{weak}{} · {}", counts(&summary), shard.unwrap_or_default(), duration(run.duration))
 }
 
 /// `143 µs`, `2.4 ms`, `41 ms`, `1.24 s`, `2 min 5 s`: two or three digits are all that people compare.
@@ -93,6 +95,7 @@ pub(super) fn headline(case: &CaseReport) -> String {
         Outcome::Error(fault) => format!("{}: {}", fault.kind, one_line(&fault.message, 2 * limit)),
         Outcome::Unavailable(why) => format!("{}: {}", why.stage.word(), one_line(&why.message, 2 * limit)),
         Outcome::Skipped(reason) => one_line(reason, limit),
+        Outcome::NotRun(reason) => format!("not run: {}", one_line(reason, limit)),
         Outcome::Xfailed(reason) => format!("expected failure: {}", one_line(reason, limit)),
         Outcome::Xpassed(reason) => format!("passed, although it is expected to fail: {}", one_line(reason, limit)),
     }
@@ -123,7 +126,9 @@ pub(super) fn type_word(case: &CaseReport) -> String {
         Outcome::Error(fault) => fault.kind.to_string(),
         Outcome::Unavailable(why) => why.stage.word().to_owned(),
         Outcome::Xpassed(_) => "xpass".to_owned(),
-        Outcome::Passed | Outcome::Skipped(_) | Outcome::Xfailed(_) => case.outcome.word().to_owned(),
+        Outcome::Passed | Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Xfailed(_) => {
+            case.outcome.word().to_owned()
+        }
     }
 }
 
@@ -178,7 +183,9 @@ pub(super) fn reproduce(run: &RunReport, case: &CaseReport) -> Option<String> {
 
 /// The cases that took longest, slowest first; those that were not run do not count.
 pub(super) fn slowest(run: &RunReport, number: usize) -> Vec<&CaseReport> {
-    let was_run = |case: &&CaseReport| !matches!(case.outcome, Outcome::Skipped(_) | Outcome::Unavailable(_));
+    let was_run = |case: &&CaseReport| {
+        !matches!(case.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_))
+    };
     let mut cases: Vec<&CaseReport> = run.cases.iter().filter(was_run).collect();
     cases.sort_by_key(|case| std::cmp::Reverse(case.duration));
     cases.truncate(number);

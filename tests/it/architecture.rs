@@ -66,6 +66,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("publish", &["model", "registry"]),
     ("compare", &["model", "patch"]),
     ("report", &["model"]),
+    // Reports of several machines are joined after all steps, as plain data.
+    ("merge", &["model"]),
     ("runtime", &["model", "host", "patch"]),
     // Live answers come through the door to registries.
     ("host", &["model", "yaml", "registry", "network", "signature"]),

@@ -12,7 +12,8 @@ policies:
 ";
 
 /// Codes that no suite alone can show.
-const WITHOUT_SUITE: [&str; 7] = ["PV037", "PV041", "PV053", "PV073", "PV080", "PV081", "PV082"];
+const WITHOUT_SUITE: &[&str] =
+    &["PV020", "PV021", "PV037", "PV041", "PV053", "PV073", "PV080", "PV081", "PV082", "PV090", "PV091", "PV092"];
 
 struct Section<'a> {
     code: &'a str,

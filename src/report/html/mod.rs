@@ -48,7 +48,7 @@ impl Format for Html {
 fn head(run: &RunReport) -> String {
     let summary = run.summary();
     let (class, sign) = match &summary {
-        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } => ("is-bad", "✗"),
+        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => ("is-bad", "✗"),
         Summary { passed: 0, xfailed: 0, .. } => ("is-odd", "–"),
         _ => ("is-good", "✓"),
     };
@@ -82,7 +82,7 @@ fn tools(summary: &Summary) -> String {
     let mut buttons = String::new();
     let bad = summary.failed + summary.errors;
     for (outcome, number) in
-        [("failed", bad), ("passed", summary.passed), ("skipped", summary.skipped + summary.xfailed)]
+        [("failed", bad), ("passed", summary.passed), ("skipped", summary.skipped + summary.xfailed + summary.not_run)]
     {
         if number > 0 {
             // Writing to a String cannot fail.
@@ -163,7 +163,7 @@ fn class(case: &CaseReport) -> (&'static str, &'static str) {
         Outcome::Failed(_) => ("f", "failed"),
         Outcome::Error(_) | Outcome::Unavailable(_) => ("e", "failed"),
         Outcome::Xpassed(_) => ("x", "failed"),
-        Outcome::Skipped(_) => ("s", "skipped"),
+        Outcome::Skipped(_) | Outcome::NotRun(_) => ("s", "skipped"),
         Outcome::Xfailed(_) => ("k", "skipped"),
     }
 }
@@ -174,7 +174,7 @@ fn sign(case: &CaseReport) -> String {
         Outcome::Passed => ("✓", "good"),
         Outcome::Failed(_) | Outcome::Xpassed(_) => ("✗", "bad"),
         Outcome::Error(_) | Outcome::Unavailable(_) => ("!", "bad"),
-        Outcome::Skipped(_) | Outcome::Xfailed(_) => ("–", "odd"),
+        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => ("–", "odd"),
     };
     format!("<b class=\"{colour}\">{sign}</b>")
 }

@@ -54,7 +54,7 @@ impl Human {
             // The block about the policy names them.
             Outcome::Unavailable(_) => return false,
             outcome if outcome.is_bad() => StatusLevel::Fail,
-            Outcome::Skipped(_) | Outcome::Xfailed(_) => StatusLevel::Skip,
+            Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Xfailed(_) => StatusLevel::Skip,
             _ if case.duration >= SLOW => StatusLevel::Slow,
             _ => StatusLevel::Pass,
         };
@@ -88,6 +88,11 @@ impl Human {
         let Some(suite) = groups.first().and_then(|group| run.suites.get(group.suite)) else { return Ok(()) };
 
         page.blank()?;
+        let is_folded = self.is_foldable(&groups);
+        if is_folded {
+            let cases = groups.iter().flat_map(|group| group.cases.iter().copied());
+            page.command("group", &format!("{} · {}", suite.path, wording::counts(&Summary::of(cases))))?;
+        }
         let mut heading = vec![piece(&suite.path, BOLD)];
         if suite.name != suite.path {
             heading.push(piece(format!(" · {}", suite.name), DIM));
@@ -98,7 +103,15 @@ impl Human {
         for group in groups {
             self.policy(page, run, group, name_width)?;
         }
-        Ok(())
+        if is_folded { page.command("endgroup", "") } else { Ok(()) }
+    }
+
+    /// Whether a suite has so much to say that it is worth folding, and nothing that anybody must see.
+    fn is_foldable(&self, groups: &[&Group<'_>]) -> bool {
+        let any = |holds: &dyn Fn(&CaseReport) -> bool| groups.iter().any(|it| it.cases.iter().any(|case| holds(case)));
+        self.style.folds
+            && any(&|case| self.wants_line_for(case))
+            && !any(&|case| case.outcome.is_bad() || case.outcome.is_not_run())
     }
 
     fn policy(&self, page: &mut Page<'_>, run: &RunReport, group: &Group<'_>, name_width: usize) -> io::Result<()> {
@@ -179,7 +192,7 @@ fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
 /// The colour of the worst that happened.
 fn colour_of(summary: &Summary) -> anstyle::Style {
     match summary {
-        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } => BAD,
+        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => BAD,
         Summary { passed: 0, xfailed: 0, .. } => ODD,
         _ => GOOD,
     }
@@ -203,7 +216,7 @@ fn headline(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
         Outcome::Passed => vec![piece("✓ ", GOOD), piece(name, PLAIN)],
         Outcome::Failed(_) | Outcome::Xpassed(_) => vec![piece("✗ ", BAD), piece(name, BAD.bold())],
         Outcome::Error(_) | Outcome::Unavailable(_) => vec![piece("! ", BAD), piece(name, BAD.bold())],
-        Outcome::Skipped(_) => {
+        Outcome::Skipped(_) | Outcome::NotRun(_) => {
             let line = [piece("- ", ODD), piece(name, PLAIN), reason(&wording::headline(case))];
             return page.line(CASE, &line);
         }
@@ -485,6 +498,21 @@ mod tests {
     fn long_messages_are_bounded() {
         let text = shown(&testing::failures(3, 1_000_000), |_| {});
         assert!(text.len() < 20_000, "{}", text.len());
+    }
+
+    #[test]
+    fn only_suites_in_which_all_is_well_are_folded() {
+        let mut run = testing::sample();
+        let folded = |run: &RunReport, status: StatusLevel| {
+            let text = shown(run, |style| (style.folds, style.status) = (true, status));
+            let heading = |line: &str| line.strip_prefix("::group::").map(str::to_owned);
+            assert_eq!(text.matches("::group::").count(), text.matches("::endgroup::").count());
+            text.lines().filter_map(heading).collect::<Vec<_>>()
+        };
+        assert!(folded(&run, StatusLevel::All).is_empty());
+        run.cases.retain(|case| case.outcome == Outcome::Passed);
+        assert!(folded(&run, StatusLevel::Fail).is_empty());
+        assert_eq!(folded(&run, StatusLevel::All), ["suite.yml · 8 tests: 8 passed"]);
     }
 
     #[test]

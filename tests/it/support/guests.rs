@@ -24,7 +24,7 @@ pub(crate) fn printing_and_replying(output: &str, reply: &str) -> Vec<u8> {
           (import "wapc" "__guest_response" (func $respond (param i32 i32)))
           (import "wapc" "__console_log" (func $log (param i32 i32)))
           (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-          (memory (export "memory") 2)
+          (memory (export "memory") {pages})
           (data (i32.const 0) "{iovec}")
           (data (i32.const 1024) "{output}")
           (data (i32.const 65536) "{reply}")
@@ -35,6 +35,7 @@ pub(crate) fn printing_and_replying(output: &str, reply: &str) -> Vec<u8> {
               (call $log (i32.const 1024) (i32.const {output_len}))))
             (call $respond (i32.const 65536) (i32.const {reply_len}))
             (i32.const 1)))"#,
+        pages = 2 + reply.len() / 65_536,
         iovec = escaped(&[1024u32.to_le_bytes(), u32::try_from(output.len()).unwrap().to_le_bytes()].concat()),
         output = escaped(output.as_bytes()),
         output_len = output.len(),

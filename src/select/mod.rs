@@ -1,9 +1,16 @@
-//! Which cases of the suites run.
+//! Which cases of the suites run, and which policies they need.
+
+mod partition;
+
+use std::collections::{BTreeSet, HashSet};
 
 use regex::Regex;
 
 use crate::error::Error;
+use crate::model::outcome::Shard;
 use crate::model::suite::{Case, Suite};
+
+pub use self::partition::{Partition, Timings};
 
 /// What the user selected on the command line.
 #[derive(Debug, Default)]
@@ -17,12 +24,22 @@ pub struct Selection {
     pub skip: Vec<Regex>,
     /// Tag expressions: any of them must hold; all when empty.
     pub tags: Vec<TagExpression>,
+    /// Cases with one of these ids; all when there is no such list.
+    pub among: Option<HashSet<String>>,
+    /// Which part of all these; the whole by default.
+    pub partition: Option<Partition>,
+    /// What parts are balanced by.
+    pub timings: Timings,
 }
 
 impl Selection {
-    /// Whether nothing is left out.
+    /// Whether nothing is left out, apart from what other shards do.
     pub fn is_everything(&self) -> bool {
-        self.filters.is_empty() && self.exact.is_empty() && self.skip.is_empty() && self.tags.is_empty()
+        self.filters.is_empty()
+            && self.exact.is_empty()
+            && self.skip.is_empty()
+            && self.tags.is_empty()
+            && self.among.is_none()
     }
 
     fn selects(&self, case: &Case) -> bool {
@@ -30,6 +47,7 @@ impl Selection {
             && (self.exact.is_empty() || self.exact.iter().any(|name| *name == case.id || *name == case.name))
             && !self.skip.iter().any(|skip| skip.is_match(&case.id))
             && (self.tags.is_empty() || self.tags.iter().any(|tags| tags.holds(&case.tags)))
+            && self.among.as_ref().is_none_or(|ids| ids.contains(&case.id))
     }
 }
 
@@ -59,23 +77,57 @@ impl TagExpression {
     }
 }
 
-/// The selected cases with the index of their suite, in suite order.
+/// What was selected.
+#[derive(Debug)]
+pub(crate) struct Selected<'a> {
+    /// The cases with the index of their suite, in suite order.
+    pub(crate) cases: Vec<(usize, &'a Case)>,
+    /// The policies the run needs, by suite, sorted: those of the cases, and every declared one when nothing is left
+    /// out.
+    pub(crate) policies: Vec<(usize, usize)>,
+    /// How many cases were selected before they were divided.
+    pub(crate) total: usize,
+    /// Which part of them this is.
+    pub(crate) shard: Option<Shard>,
+}
+
+/// The selected cases and what they need.
 ///
 /// # Errors
 ///
 /// When `only:` is used where it is refused.
-pub(crate) fn cases<'a>(
+pub(crate) fn select<'a>(
     suites: &'a [Suite],
     selection: &Selection,
     refuses_only: bool,
-) -> Result<Vec<(usize, &'a Case)>, Error> {
+) -> Result<Selected<'a>, Error> {
     let all = || suites.iter().enumerate().flat_map(|(index, suite)| suite.cases.iter().map(move |case| (index, case)));
     let marked: Vec<&Case> = all().map(|(_, case)| case).filter(|case| case.is_only).collect();
     if refuses_only && !marked.is_empty() {
         return Err(Error::only_in_ci(&marked));
     }
     let is_focused = |case: &Case| marked.is_empty() || case.is_only;
-    Ok(all().filter(|(_, case)| is_focused(case) && selection.selects(case)).collect())
+    let cases: Vec<_> = all().filter(|(_, case)| is_focused(case) && selection.selects(case)).collect();
+    let mut policies = used_policies(suites, &cases);
+    if selection.is_everything() {
+        let all = suites.iter().enumerate();
+        policies.extend(all.flat_map(|(suite, read)| (0..read.policies.len()).map(move |policy| (suite, policy))));
+    }
+    let (total, policies) = (cases.len(), policies.into_iter().collect());
+    let whole = Selected { cases, policies, total, shard: None };
+    Ok(match selection.partition {
+        Some(partition) => partition::take(partition, &selection.timings, suites, whole),
+        None => whole,
+    })
+}
+
+/// The policies of the given cases.
+pub(crate) fn used_policies(suites: &[Suite], cases: &[(usize, &Case)]) -> BTreeSet<(usize, usize)> {
+    let of_case = |&(suite, case): &(usize, &Case)| {
+        let policies = suites[suite].policies_for(case).into_iter();
+        policies.map(move |policy| (suite, policy.0)).collect::<Vec<_>>()
+    };
+    cases.iter().flat_map(of_case).collect()
 }
 
 #[cfg(test)]

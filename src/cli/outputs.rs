@@ -1,0 +1,150 @@
+//! Where the reports about a run go: files, stdout, stderr, and what GitHub's runner reads.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use policy_verify::model::outcome::RunReport;
+use policy_verify::report::github::Github;
+use policy_verify::report::human::Human;
+use policy_verify::report::{self, Format, Style, markdown};
+
+use super::args::{OutputArgs, ReportTarget};
+use super::console;
+use super::exit_code::ExitCode;
+use super::step_outputs::StepOutputs;
+use super::stream::Stream;
+
+/// Where the reports go. Files are opened before anything runs, so that a run is never lost to a typing error.
+pub(crate) struct Outputs {
+    style: Style,
+    /// What stdout carries: the human report or one machine document.
+    stdout: Option<String>,
+    files: Vec<(String, String, File)>,
+    annotates: bool,
+    summary: Option<(String, File)>,
+    step: StepOutputs,
+    /// What is written while the run goes on.
+    streams: Vec<Stream>,
+}
+
+impl Outputs {
+    /// What is to be told while a run goes on.
+    pub(crate) fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Writes the outputs of a step on GitHub.
+    pub(crate) fn write_step(&mut self, run: &RunReport, code: ExitCode, arguments: &OutputArgs) -> Result<(), String> {
+        self.step.write(run, code, &arguments.reports)
+    }
+
+    pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, String> {
+        let verbosity = i8::try_from(arguments.verbose).unwrap_or(2) - i8::try_from(arguments.quiet).unwrap_or(2);
+        let is_debugging = env::var_os("RUNNER_DEBUG").is_some_and(|value| value == "1");
+        let style = Style {
+            colour: console::uses_colour(arguments.color(), io::stdout().is_terminal()),
+            width: console::width(),
+            status: arguments.status_level(),
+            verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
+            folds: console::is_github(),
+        };
+        let mut stdout = None;
+        let mut files = Vec::new();
+        let mut streams = Vec::new();
+        let mut annotates = console::is_github() && !arguments.no_annotations;
+        for ReportTarget { format, file } in &arguments.reports {
+            match file {
+                Some(path) if format == "ndjson" => {
+                    streams.push(Stream::to_file(path.display().to_string(), open(path)?));
+                }
+                Some(path) => files.push((format.clone(), path.display().to_string(), open(path)?)),
+                None if format == "github" => annotates = true,
+                None => {
+                    if let Some(other) = stdout.replace(format.clone()) {
+                        return Err(format!("stdout carries one report: give `{other}` or `{format}` a file"));
+                    }
+                }
+            }
+        }
+        let summary = match env::var_os("GITHUB_STEP_SUMMARY").filter(|path| console::is_github() && !path.is_empty()) {
+            Some(path) => {
+                let shown = path.to_string_lossy().into_owned();
+                let file = File::options().append(true).create(true).open(&path);
+                Some((shown.clone(), file.map_err(|error| format!("cannot write the job summary `{shown}`: {error}"))?))
+            }
+            None => None,
+        };
+        if stdout.as_deref() == Some("ndjson") {
+            streams.push(Stream::to_stdout());
+        }
+        let stdout = Some(stdout.unwrap_or_else(|| "human".into()));
+        Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()?, streams })
+    }
+
+    /// Writes every report about `run`, and what a runner wants to know.
+    pub(crate) fn write(&mut self, run: &RunReport) -> Result<(), String> {
+        for (format, name, file) in &mut self.files {
+            // A file has no colours and no terminal to be narrow.
+            let style = Style { colour: false, width: 100, folds: false, ..self.style };
+            let format = report::by_name(format, &style).ok_or_else(|| format!("unknown format `{format}`"))?;
+            let mut bytes = Vec::new();
+            format
+                .write(run, &mut bytes)
+                .and_then(|()| empty(file))
+                .and_then(|()| file.write_all(&bytes))
+                .and_then(|()| file.flush())
+                .map_err(|error| format!("cannot write the report `{name}`: {error}"))?;
+        }
+        if let Some((name, file)) = &mut self.summary {
+            let text = markdown::write_within(run, markdown::BUDGET);
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.flush())
+                .map_err(|error| format!("cannot write the job summary `{name}`: {error}"))?;
+        }
+        for stream in &self.streams {
+            stream.finish(run)?;
+        }
+        let mut bytes = Vec::new();
+        match self.stdout.as_deref() {
+            Some("ndjson") => Ok(()),
+            Some("human") | None => Human::new(self.style).write(run, &mut bytes),
+            Some(name) => match report::by_name(name, &self.style) {
+                Some(format) => format.write(run, &mut bytes),
+                None => Ok(()),
+            },
+        }
+        .map_err(|error| format!("cannot write the report: {error}"))?;
+        if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
+            return Err("the report is incomplete".into());
+        }
+        if self.annotates {
+            let mut bytes = Vec::new();
+            let annotations = Github { changed_files: changed_files() };
+            let written = annotations.write(run, &mut bytes).and_then(|()| io::stderr().lock().write_all(&bytes));
+            written.map_err(|error| format!("cannot write the annotations: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Drops what a file held before. Devices and pipes hold nothing.
+pub(super) fn empty(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
+}
+
+/// Opens a file for writing without touching what it holds: a run that never happens leaves the last report alone.
+fn open(path: &Path) -> Result<File, String> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| format!("cannot write the report `{}`: {error}", path.display()))
+}
+
+/// Files the pull request changed are not known without the network; the action passes them here, one a line.
+fn changed_files() -> Vec<String> {
+    env::var("VERIFY_CHANGED_FILES").map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+}

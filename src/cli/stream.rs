@@ -1,0 +1,100 @@
+//! The `ndjson` report, written while a run goes on.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
+use policy_verify::report::ndjson;
+
+use super::outputs;
+
+/// One place the lines go to.
+pub(crate) struct Stream {
+    name: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    target: Target,
+    /// Empty until the run has begun.
+    suites: Vec<SuiteSummary>,
+    is_open: bool,
+    /// The first thing that went wrong; nothing is written after it.
+    error: Option<io::Error>,
+}
+
+enum Target {
+    Stdout,
+    File(File),
+}
+
+impl Target {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+            }
+            Self::File(file) => file.write_all(text.as_bytes()),
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn to_file(name: String, file: File) -> Self {
+        Self::new(name, Target::File(file))
+    }
+
+    pub(crate) fn to_stdout() -> Self {
+        Self::new("stdout".to_owned(), Target::Stdout)
+    }
+
+    fn new(name: String, target: Target) -> Self {
+        Self { name, state: Mutex::new(State { target, suites: Vec::new(), is_open: false, error: None }) }
+    }
+
+    /// The run has begun: what the file held before is dropped only now.
+    pub(crate) fn open(&self, suites: &[SuiteSummary]) {
+        self.with(|state| {
+            if let Target::File(file) = &state.target {
+                outputs::empty(file)?;
+            }
+            state.suites = suites.to_vec();
+            state.is_open = true;
+            state.target.write(&ndjson::opening(suites))
+        });
+    }
+
+    /// A case is over.
+    pub(crate) fn case(&self, report: &CaseReport) {
+        self.with(|state| {
+            let line = ndjson::case(&state.suites, report);
+            state.target.write(&line)
+        });
+    }
+
+    /// The run is over. Of a run that was never followed, all cases are written now.
+    pub(crate) fn finish(&self, run: &RunReport) -> Result<(), String> {
+        if !self.state.lock().unwrap_or_else(PoisonError::into_inner).is_open {
+            self.open(&run.suites);
+            run.cases.iter().for_each(|case| self.case(case));
+        }
+        self.with(|state| state.target.write(&ndjson::closing(run)));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.error.take() {
+            // A reader that has gone away is no reason to complain.
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(format!("cannot write the report `{}`: {error}", self.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn with(&self, write: impl FnOnce(&mut State) -> io::Result<()>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.error.is_none() {
+            state.error = write(&mut state).err();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! How a run goes on: when it stops, and how often each case runs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::evaluate::Policies;
+use crate::host::record::Recorded;
+use crate::model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
+use crate::model::suite::Case;
+
+use super::{Options, case};
+
+/// What all cases of a run have in common while it goes on.
+pub(super) struct Course {
+    most_failures: Option<usize>,
+    repetitions: usize,
+    failures: AtomicUsize,
+}
+
+impl Course {
+    pub(super) fn new(options: &Options) -> Self {
+        let repetitions = options.repetitions.unwrap_or(1);
+        Self { most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0) }
+    }
+
+    /// Runs a case as often as it is wanted, or not at all once too many went wrong.
+    pub(super) fn run(
+        &self,
+        suite: usize,
+        case: &Case,
+        policies: &Policies<'_>,
+    ) -> (CaseReport, Option<Vec<Recorded>>) {
+        let failures = self.failures.load(Ordering::Relaxed);
+        if let Some(most) = self.most_failures.filter(|most| failures >= *most) {
+            let reason = if most == 1 {
+                "the run was stopped after the first failure".to_owned()
+            } else {
+                format!("the run was stopped after {most} failures")
+            };
+            return (case::not_run(suite, case, &reason), None);
+        }
+        let (mut report, recorded) = case::report(suite, case, policies);
+        for number in 2..=self.repetitions {
+            let (again, _) = case::report(suite, case, policies);
+            if let Some(mismatch) = difference(&report, &again, number) {
+                report.outcome = Outcome::Failed(vec![mismatch]);
+                break;
+            }
+        }
+        if report.outcome.is_bad() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        (report, recorded)
+    }
+}
+
+/// In what a repetition differs from the first time: times and logs do not count.
+fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
+    let told = |report: &CaseReport| {
+        let told = json!({
+            "outcome": report.outcome.word(),
+            "response": report.response,
+            "fault": report.fault,
+            "calls": report.calls,
+        });
+        serde_json::to_string_pretty(&told).unwrap_or_default()
+    };
+    if first.outcome == again.outcome
+        && (&first.response, &first.fault, &first.calls) == (&again.response, &again.fault, &again.calls)
+        && (&first.steps, &first.members) == (&again.steps, &again.members)
+    {
+        return None;
+    }
+    Some(Mismatch {
+        kind: MismatchKind::Stability,
+        at: String::new(),
+        expected: format!("the same as the first time\n{}", told(first)),
+        actual: format!("another answer the {number}. time\n{}", told(again)),
+        span: first.span.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::answer::{Fault, FaultKind};
+
+    #[test]
+    fn another_answer_is_noticed_and_another_time_is_not() {
+        let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/suites/quickstart/suite.yml");
+        let options = Options { suites: vec![suite.into()], ..Options::default() };
+        let run = super::super::verify(&options, &()).unwrap();
+        let first = run.cases.iter().find(|case| case.response.is_some()).unwrap();
+        let mut again = first.clone();
+        again.duration *= 2;
+        again.log.lines.push("hello".into());
+        assert_eq!(difference(first, &again, 2), None);
+
+        again.response.as_mut().unwrap().allowed ^= true;
+        let mismatch = difference(first, &again, 2).unwrap();
+        assert_eq!(mismatch.kind, MismatchKind::Stability);
+        assert!(mismatch.actual.starts_with("another answer the 2. time"), "{}", mismatch.actual);
+
+        again = first.clone();
+        again.fault = Some(Fault::new(FaultKind::Trap, "sometimes"));
+        assert!(difference(first, &again, 3).is_some());
+    }
+}

@@ -1,0 +1,74 @@
+//! The order in which cases run, and the order in which they are reported.
+
+use std::collections::HashMap;
+
+use crate::model::source::Span;
+use crate::model::suite::{Case, Suite};
+
+/// The place of every case among all that its suite could report, whatever was selected: the same on every machine.
+pub(super) struct Positions<'a> {
+    suites: &'a [Suite],
+    of_cases: HashMap<&'a str, usize>,
+}
+
+/// The places of the cases of `suites`. Policies have places among them, because one that cannot be had and that no case
+/// uses is reported where it is defined.
+pub(super) fn positions(suites: &[Suite]) -> Positions<'_> {
+    let mut of_cases = HashMap::new();
+    for suite in suites {
+        let mut cases: Vec<&Case> = suite.cases.iter().collect();
+        cases.sort_by_key(|case| case.span.offset);
+        for (index, case) in cases.into_iter().enumerate() {
+            let policies = suite.policies.iter().filter(|policy| policy.span.offset <= case.span.offset).count();
+            of_cases.insert(case.id.as_str(), index + policies);
+        }
+    }
+    Positions { suites, of_cases }
+}
+
+impl Positions<'_> {
+    /// The place of a case.
+    pub(super) fn of(&self, case: &Case) -> usize {
+        self.of_cases.get(case.id.as_str()).copied().unwrap_or_default()
+    }
+
+    /// The place of what is defined at `span`, among the cases.
+    pub(super) fn before(&self, suite: usize, span: &Span) -> usize {
+        let suite = &self.suites[suite];
+        let cases = suite.cases.iter().filter(|case| case.span.offset < span.offset).count();
+        cases + suite.policies.iter().filter(|policy| policy.span.offset < span.offset).count()
+    }
+}
+
+/// `cases` in an order made of `seed`; as they are without one.
+pub(super) fn shuffled<'a>(cases: &[(usize, &'a Case)], seed: Option<u64>) -> Vec<(usize, &'a Case)> {
+    let mut cases = cases.to_vec();
+    let Some(mut state) = seed else { return cases };
+    for last in (1..cases.len()).rev() {
+        // The remainder is smaller than a usize.
+        cases.swap(last, (random(&mut state) % (last as u64 + 1)) as usize);
+    }
+    cases
+}
+
+/// SplitMix64: the same everywhere, which the generators of libraries do not promise. Source: Steele, Lea, Flood: Fast
+/// splittable pseudorandom number generators, 2014.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first numbers of the reference implementation for the seed 1234567.
+    #[test]
+    fn the_generator_is_the_published_one() {
+        let mut state = 1_234_567;
+        let numbers = [0; 3].map(|_: u64| random(&mut state));
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+}
