@@ -15,6 +15,7 @@ mod github;
 mod groups;
 mod hostile;
 mod inspect;
+mod licences;
 mod live;
 mod manifests;
 mod modes;
