@@ -19,7 +19,7 @@ triple=wasm32-wasip1
 rust_policies=(default-labels image-licence raw-menu safe-labels unique-host)
 # Programs, where the others are libraries.
 rust_programs=(words-wasi)
-go_policies=(image-licence-go)
+go_policies=(image-licence-go unique-host-go)
 # With the rule that is the entry point.
 rego_policies=(
     gatekeeper-labels:violation raw-menu-opa:main rego-labels:main unique-host-gatekeeper:violation unique-host-opa:main

@@ -390,7 +390,7 @@ mod tests {
         let report = run([TESTDATA, "suites/context-aware/suite.yml"].iter().collect());
         let bad: Vec<_> = report.cases.iter().filter(|case| case.outcome.is_bad()).collect();
         assert!(bad.is_empty(), "{bad:#?}");
-        assert_eq!(report.cases.len(), 33);
+        assert_eq!(report.cases.len(), 42);
         let calls: Vec<(&str, &str)> = report.cases[0]
             .calls
             .iter()

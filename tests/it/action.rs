@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::act::{Act, Log, program};
 use crate::support::{POD, Repository, line_of, project};
-use crate::walkthrough::Distribution;
+use crate::support::distribution::Distribution;
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
 

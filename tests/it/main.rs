@@ -17,6 +17,7 @@ mod groups;
 mod hostile;
 mod inspect;
 mod killed;
+mod licences;
 mod live;
 mod manifests;
 mod modes;

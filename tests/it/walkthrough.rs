@@ -1,11 +1,10 @@
 //! `docs/publishing.md` from its first command to its last, against a registry in the test and against Distribution, and
 //! what other clients make of what is there then.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use crate::support::act::program;
+use crate::support::distribution::Distribution;
 use crate::support::target::Target;
 use crate::support::{Repository, digest, testdata};
 
@@ -68,49 +67,6 @@ fn the_walk_through_works_as_it_is_written() {
     // The suite publishes what the commands above it made: the same bytes, so that the immutable tag can stay.
     assert_eq!(target.tag(REPOSITORY, "latest").unwrap(), found);
     target.is_consistent();
-}
-
-/// A Distribution registry on loopback, stopped when it is dropped.
-pub(crate) struct Distribution {
-    pub(crate) host: String,
-    child: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Distribution {
-    pub(crate) fn start() -> Option<Self> {
-        let program = program("docker-registry")?;
-        let folder = tempfile::tempdir().unwrap();
-        // The port is free for as long as nobody else asks for one.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\nhttp: {{ addr: '{address}' }}\n",
-            folder.path().join("data").display()
-        );
-        let path = folder.path().join("config.yml");
-        std::fs::write(&path, config).unwrap();
-        let child = Command::new(program)
-            .args(["serve".as_ref(), path.as_os_str()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let distribution = Self { host: address.to_string(), child, _folder: folder };
-        for _ in 0..600 {
-            if std::net::TcpStream::connect(address).is_ok() {
-                return Some(distribution);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the registry does not answer");
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What another client prints.

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 pub(crate) mod act;
 pub(crate) mod api_server;
+pub(crate) mod distribution;
 pub(crate) mod guests;
 #[expect(dead_code, reason = "unit tests use the rest")]
 #[path = "../../../src/registry/testing.rs"]
