@@ -6,8 +6,25 @@ set -euo pipefail
 
 boolean annotations "$IN_ANNOTATIONS" >/dev/null
 boolean summary "$IN_SUMMARY" >/dev/null
-boolean push "$IN_PUSH" >/dev/null
 cache=$(boolean cache "$IN_CACHE")
+
+push=$(boolean push "$IN_PUSH")
+sign=$(boolean sign "$IN_SIGN")
+provenance=$(boolean provenance "$IN_PROVENANCE")
+results=$(boolean attest-results "$IN_ATTEST_RESULTS")
+if [ "$push" = true ]; then
+    case "$GITHUB_EVENT_NAME" in
+        pull_request | pull_request_target)
+            fail "nothing is pushed on the event \`$GITHUB_EVENT_NAME\`: the policy of a pull request has not been looked at yet. Push when it is merged or tagged: if: github.event_name == 'push'"
+            ;;
+    esac
+    [ "$IN_FAIL_ON" = failure ] || fail "\`push\` needs \`fail-on: failure\`: only what passed is pushed"
+fi
+output push "$push"
+# What is done with a pushed policy.
+for pair in "sign $sign" "provenance $provenance" "results $results"; do
+    if [ "$push ${pair#* }" = 'true true' ]; then output "${pair% *}" true; else output "${pair% *}" false; fi
+done
 
 case "$IN_FAIL_ON" in
     failure | none) ;;

@@ -43,8 +43,9 @@ arguments+=("--report=json=$folder/report.json" "--report=markdown=$folder/summa
 
 [ "$(boolean annotations "$IN_ANNOTATIONS")" = true ] || arguments+=(--no-annotations)
 [ "$(boolean summary "$IN_SUMMARY")" = true ] || export GITHUB_STEP_SUMMARY=
-[ "$(boolean push "$IN_PUSH")" = false ] || arguments+=(--push)
 [ "$IN_FAIL_ON" = failure ] || arguments+=(--no-fail)
+
+[ "$(boolean push "$IN_PUSH")" = false ] || arguments+=(--push)
 
 suites=()
 while IFS= read -r suite; do

@@ -85,21 +85,25 @@ fn paths(reports: &[ReportTarget]) -> Vec<(String, String)> {
     paths
 }
 
-/// `digest`, `immutable-ref` and `metadata` of the first policy that was published, `digests` of all by name.
+/// `digest`, `immutable-ref` and `metadata` of the first policy that was published, `digests` of all by name, and all
+/// references. The repository only of a single one: what is said about it cannot be meant for another.
 fn published(publications: &[Publication]) -> Vec<(String, String)> {
     let pushed = || publications.iter().filter(|publication| publication.outcome == PublishOutcome::Pushed);
     let Some(first) = pushed().next() else { return Vec::new() };
     let digests: Map<String, Value> =
         pushed().map(|publication| (publication.policy.clone(), publication.digest.clone().into())).collect();
-    let metadata = publication::metadata(first);
-    [
+    let references: Vec<String> = pushed().filter_map(Publication::immutable_ref).collect();
+    let mut outputs = vec![
         ("digest", first.digest.clone().unwrap_or_default()),
         ("immutable-ref", first.immutable_ref().unwrap_or_default()),
+        ("immutable-refs", references.join(" ")),
         ("digests", Value::Object(digests).to_string()),
-        ("metadata", metadata.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+        ("metadata", publication::metadata(first).to_string()),
+    ];
+    if references.len() == 1 {
+        outputs.push(("repository", first.repository.clone()));
+    }
+    outputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// One output as the runner reads it. A value of several lines stands between two marks that are no part of it.

@@ -3,8 +3,9 @@
 
 use serde_json::json;
 
-use crate::support::act::{Act, Log};
+use crate::support::act::{Act, Log, program};
 use crate::support::{POD, Repository, line_of, project};
+use crate::walkthrough::Distribution;
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
 
@@ -154,14 +155,117 @@ fn the_gate_of_the_documentation_works() {
     );
 }
 
+#[test]
+fn the_release_of_the_documentation_pushes_signs_and_attests() {
+    let Some(act) = Act::new() else { return };
+    let (Some(registry), Some(_)) = (Distribution::start(), program("jq")) else { return };
+    let suite = format!(
+        "version: 1\nname: release\nvars: {{ tag: none }}\npolicies: {{ p: {{ uri: policy.wasm, metadata: metadata.yml }} }}\n\
+         cases:\n  - {{ name: a, object: {POD}, expect: allow }}\n\
+         publish:\n  - {{ to: {}/acme/p, tags: [\"${{tag}}\", latest], immutable: [\"${{tag}}\"] }}\n",
+        registry.host
+    );
+    let folder = project().join("testdata/policies/safe-labels");
+    let copy = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let workflow =
+        example("release.yml").replace("    steps:\n", "    env: { VERIFY_SOURCES_PATH: sources.yaml }\n    steps:\n");
+    let repository = Repository::with_suite(&suite)
+        .write("source.wasm", copy("policy.wasm"))
+        .write("metadata.yml", copy("metadata.yml"))
+        .write("sources.yaml", format!("insecure_sources: [\"{}\"]\n", registry.host))
+        .write("Makefile", "policy.wasm:\n\tcp source.wasm policy.wasm\n")
+        .write(".github/workflows/release.yml", workflow);
+    act.tool("cosign", &format!("echo \"$*\" >> '{}'", act.path("noted/cosign").display()));
+    repository
+        .shell("git init -q; git add -A; git -c user.name=t -c user.email=t@example.com commit -qm all; git tag v0.1.0")
+        .env("HOME", repository.path(""))
+        .run()
+        .exits_with(0);
+    let log = act.run(&repository, "push", &json!({ "ref": "refs/tags/v0.1.0" }));
+    let reference = log.outputs().iter().find_map(|output| output.strip_prefix("immutable-ref=")).map(str::to_owned);
+    let reference = reference.unwrap_or_else(|| panic!("{}", log.0));
+    let digest = reference.split_once('@').unwrap().1.to_owned();
+    assert_eq!(reference, format!("{}/acme/p@{digest}", registry.host));
+    log.has_outputs(&[
+        &format!("digest={digest}"),
+        &format!("digests={{\"p\":\"{digest}\"}}"),
+        "attestation-url=https://example.com/attested",
+    ]);
+    log.0.never_says("secret-token").exits_with(0).says(&[&format!("registry://{reference}"), "ghcr.io: logged in as"]);
+    // The tag leads to what was tested.
+    let tagged = format!("{}/acme/p:v0.1.0", registry.host);
+    let found = repository.verify(&["digest", &tagged, "--sources-path", "sources.yaml"]).run().exits_with(0).stdout;
+    assert_eq!(found.trim_end(), format!("{tagged}@{digest}"));
+    let signed: Vec<String> = ["false", "true"]
+        .map(|is_new| format!("sign --yes --new-bundle-format={is_new} --use-signing-config={is_new} {reference}"))
+        .into();
+    assert_eq!(act.noted("cosign").lines().collect::<Vec<_>>(), signed);
+    let attested = act.noted("actions-attest");
+    let lines: Vec<&str> = attested.lines().collect();
+    assert_eq!(lines.len(), 2, "{attested}");
+    for line in &lines {
+        assert!(
+            line.contains(&format!("IN_SUBJECT_DIGEST={digest} IN_SUBJECT_NAME={}/acme/p ", registry.host)),
+            "{line}"
+        );
+    }
+    let predicate = lines[1].split("IN_PREDICATE_PATH=").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(lines[1].contains("IN_PREDICATE_TYPE=https://in-toto.io/attestation/test-result/v0.1 "), "{}", lines[1]);
+    let results: serde_json::Value = serde_json::from_str(&act.noted(predicate.rsplit('/').next().unwrap())).unwrap();
+    assert_eq!((&results["result"], &results["passedTests"]), (&json!("PASSED"), &json!(["release › a"])));
+    // The login was for the run alone.
+    let left = std::fs::read_to_string(act.path("home/.docker/config.json")).unwrap();
+    assert_eq!(left.trim(), "{}");
+}
+
+#[test]
+fn nothing_is_pushed_from_a_pull_request() {
+    for event in ["pull_request", "pull_request_target"] {
+        script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("GITHUB_EVENT_NAME", event)])
+            .exits_with(2)
+            .says(&[&format!("nothing is pushed on the event `{event}`")]);
+    }
+    script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("IN_FAIL_ON", "none")])
+        .exits_with(2)
+        .says(&["only what passed is pushed"]);
+}
+
+#[test]
+fn whoever_is_logged_in_stays_logged_in() {
+    let Some(_) = program("jq") else { return };
+    for (config, is_left) in [
+        (r#"{"auths":{"ghcr.io":{"auth":"eA=="}}}"#, true),
+        (r#"{"credsStore":"desktop"}"#, true),
+        (r#"{"auths":{"other.io":{"auth":"eA=="}}}"#, false),
+    ] {
+        let repository = Repository::new().write("docker/config.json", config);
+        let folder = repository.path("docker");
+        let inputs =
+            [("DOCKER_CONFIG", folder.to_str().unwrap()), ("GH_TOKEN", "t0ken"), ("IN_REGISTRY_USERNAME", "me")];
+        script(&repository, "login.sh", &inputs).exits_with(0).never_says("t0ken");
+        let after = repository.read_json("docker/config.json");
+        assert_eq!(after == serde_json::from_str::<serde_json::Value>(config).unwrap(), is_left, "{after}");
+        if !is_left {
+            assert_eq!(
+                after["auths"],
+                json!({ "ghcr.io": { "auth": "bWU6dDBrZW4=" }, "other.io": { "auth": "eA==" } })
+            );
+        }
+    }
+}
+
 /// One of the scripts, as a step of the action would run it, with these inputs beside the usual ones.
 fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
     let usual = [
         ("IN_ANNOTATIONS", "true"),
         ("IN_SUMMARY", "true"),
         ("IN_CACHE", "true"),
-        ("IN_PUSH", "false"),
         ("IN_FAIL_ON", "failure"),
+        ("IN_PUSH", "false"),
+        ("IN_SIGN", "true"),
+        ("IN_PROVENANCE", "true"),
+        ("IN_ATTEST_RESULTS", "true"),
+        ("GITHUB_EVENT_NAME", "push"),
         ("IN_VERSION", ""),
         ("IN_WORKING_DIRECTORY", "."),
         ("IN_REPORTS", "junit=junit.xml"),
@@ -216,7 +320,7 @@ fn the_version_is_that_of_the_action_unless_another_is_asked_for() {
         let repository = Repository::new();
         script(&repository, "check.sh", &[("IN_VERSION", asked)]).exits_with(0);
         let outputs = repository.read("outputs");
-        assert!(outputs.starts_with(&format!("version={meant}\n")), "{outputs}");
+        assert!(outputs.contains(&format!("\nversion={meant}\n")), "{outputs}");
         assert_eq!(outputs.contains("cache-key=policy-verify-Linux-X64-"), asked == "source", "{outputs}");
     }
 }

@@ -225,13 +225,13 @@ fn the_first_five_minutes_go_as_described() {
 
 #[test]
 fn generated_parts_are_what_they_are_generated_from() {
-    for page in pages() {
-        let wanted = as_it_should_be(&page);
+    for page in pages().iter().filter(|page| !PRINTED.iter().any(|(printed, _)| page.ends_with(printed))) {
+        let wanted = as_it_should_be(page);
         if std::env::var_os("VERIFY_TEST_WRITE_DOCS").is_some() {
-            fs::write(&page, &wanted).unwrap();
+            fs::write(page, &wanted).unwrap();
         }
         assert!(
-            fs::read_to_string(&page).unwrap() == wanted,
+            fs::read_to_string(page).unwrap() == wanted,
             "{} is behind; VERIFY_TEST_WRITE_DOCS=1 cargo test --test it docs:: writes it anew",
             page.display()
         );

@@ -71,14 +71,14 @@ fn the_walk_through_works_as_it_is_written() {
 }
 
 /// A Distribution registry on loopback, stopped when it is dropped.
-struct Distribution {
-    host: String,
+pub(crate) struct Distribution {
+    pub(crate) host: String,
     child: Child,
     _folder: tempfile::TempDir,
 }
 
 impl Distribution {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let program = program("docker-registry")?;
         let folder = tempfile::tempdir().unwrap();
         // The port is free for as long as nobody else asks for one.

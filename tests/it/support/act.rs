@@ -126,7 +126,8 @@ impl Act {
             "actions/upload-artifact" => "mkdir -p \"$SHARED/$IN_NAME\"; cp -r $IN_PATH \"$SHARED/$IN_NAME/\"",
             "actions/download-artifact" => "mkdir -p \"$IN_PATH\"; cp -r \"$SHARED\"/* \"$IN_PATH/\"",
             "actions/attest" => {
-                "echo attestation-url=https://example.com/attested >> \"$GITHUB_OUTPUT\"; \
+                "[ -z \"$IN_PREDICATE_PATH\" ] || cp \"$IN_PREDICATE_PATH\" \"$NOTED/\"; \
+ echo attestation-url=https://example.com/attested >> \"$GITHUB_OUTPUT\"; \
                                  echo bundle-path=/tmp/bundle.json >> \"$GITHUB_OUTPUT\""
             }
             _ => "true",
@@ -165,7 +166,7 @@ impl Act {
             self.path("noted").display()
         );
         text += &format!(
-            "      run: |\n        env | grep '^IN_[A-Z_]*=.' | sort | tr '\\n' ' ' >> \"$NOTED/{file}\"; echo >> \"$NOTED/{file}\"\n        {script}\n",
+            "      run: |\n        (env | grep '^IN_[A-Z_]*=.' || true) | sort | tr '\\n' ' ' >> \"$NOTED/{file}\"; echo >> \"$NOTED/{file}\"\n        {script}\n",
             file = name.replace('/', "-"),
         );
         fs::write(folder.join("action.yml"), text).unwrap();

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The result of the run as a predicate for an attestation: https://in-toto.io/attestation/test-result/v0.1
+set -euo pipefail
+# shellcheck source=action/common.sh
+. "$(dirname "$0")/common.sh"
+
+command -v jq >/dev/null || fail "\`attest-results\` needs jq on the runner"
+predicate=$(mktemp "$RUNNER_TEMP/policy-verify-results.XXXXXX")
+jq --arg repository "git+$GITHUB_SERVER_URL/$GITHUB_REPOSITORY@$GITHUB_REF" --arg commit "$GITHUB_SHA" \
+    --arg url "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID" '
+    def named(outcomes): [.cases[] | select(.outcome as $o | outcomes | index($o)) | .id];
+    {
+        result: "PASSED",
+        configuration: [.suites[] | {name: .path, uri: $repository, digest: {gitCommit: $commit}}],
+        url: $url,
+        passedTests: named(["passed"]),
+        warnedTests: named(["skipped", "xfailed"]),
+        failedTests: named(["failed", "error", "xpassed"])
+    }' "$REPORT" >"$predicate"
+output predicate "$predicate"
