@@ -156,6 +156,43 @@ fn the_gate_of_the_documentation_works() {
 }
 
 #[test]
+fn the_shards_of_the_documentation_are_merged_into_one_verdict() {
+    let Some(act) = Act::new() else { return };
+    let policies = ["a", "b", "c", "d"];
+    let cases = |name: &str| {
+        format!(
+            "  - {{ name: {name} good, policy: {name}, object: {POD}, expect: {{ deny: no }} }}\n  \
+             - {{ name: {name} bad, policy: {name}, object: {POD}, expect: {{ deny: yes }} }}\n"
+        )
+    };
+    let declared: Vec<String> = policies.iter().map(|name| format!("{name}: {{ uri: {name}.wasm }}")).collect();
+    let suite = format!(
+        "version: 1\nname: s\npolicies: {{ {} }}\ncases:\n{}",
+        declared.join(", "),
+        policies.map(cases).concat()
+    );
+    let repository = policies.iter().fold(Repository::with_suite(&suite), |repository, name| {
+        repository.replying(name, &format!(r#"{{"valid":true,"accepted":false,"message":"no","x":"{name}"}}"#))
+    });
+    let repository = repository.write(".github/workflows/shards.yml", example("shards.yml"));
+    let log = act.run(&repository, "push", &json!({}));
+    let whole = repository.report(&[]);
+    let summary = &whole.0["summary"];
+    log.has_outputs(&[
+        "conclusion=failure",
+        &format!("total={}", summary["total"]),
+        &format!("failed={}", summary["failed"]),
+    ]);
+    let lines: Vec<usize> = policies.map(|name| line_of(&suite, &format!("{name} bad"))).into();
+    let expected: Vec<String> =
+        policies.iter().zip(lines).map(|(name, line)| format!("suite.yml:{line} s › {name} bad")).collect();
+    assert_eq!(log.annotations("error"), expected, "{}", log.0);
+    let shards = std::fs::read_dir(act.path("artifacts")).unwrap().count();
+    assert_eq!(shards, 3);
+    log.0.exits_with(1);
+}
+
+#[test]
 fn the_release_of_the_documentation_pushes_signs_and_attests() {
     let Some(act) = Act::new() else { return };
     let (Some(registry), Some(_)) = (Distribution::start(), program("jq")) else { return };
