@@ -32,9 +32,6 @@ flags() {
         arguments+=("$1=$line")
     done < <(lines "$2")
 }
-flags --filter "$IN_FILTER"
-flags --tag "$IN_TAGS"
-flags --var "$IN_VARS"
 flags --report "$IN_REPORTS"
 
 # Later steps can rely on these two, asked for or not.
@@ -45,6 +42,25 @@ arguments+=("--report=json=$folder/report.json" "--report=markdown=$folder/summa
 [ "$(boolean summary "$IN_SUMMARY")" = true ] || export GITHUB_STEP_SUMMARY=
 [ "$IN_FAIL_ON" = failure ] || arguments+=(--no-fail)
 
+# A variable of the environment has its limits: of very large pull requests the first files will do.
+VERIFY_CHANGED_FILES=$(changed_files | head -c 65536 || true)
+export VERIFY_CHANGED_FILES
+
+# The parts of a run that other jobs made.
+if [ -n "$(lines "$IN_MERGE")" ]; then
+    parts=()
+    while IFS= read -r pattern; do
+        while IFS= read -r part; do
+            parts+=("$part")
+        done < <(compgen -G "$pattern" || printf '%s\n' "$pattern")
+    done < <(lines "$IN_MERGE")
+    exec verify merge "${arguments[@]}" -- "${parts[@]}"
+fi
+
+flags --filter "$IN_FILTER"
+flags --tag "$IN_TAGS"
+flags --var "$IN_VARS"
+flags --partition "$IN_PARTITION"
 [ "$(boolean push "$IN_PUSH")" = false ] || arguments+=(--push)
 
 suites=()
@@ -52,9 +68,5 @@ while IFS= read -r suite; do
     suites+=("$suite")
 done < <(lines "$IN_SUITE")
 [ "${#suites[@]}" -gt 0 ] || fail "the input \`suite\` is empty"
-
-# A variable of the environment has its limits: of very large pull requests the first files will do.
-VERIFY_CHANGED_FILES=$(changed_files | head -c 65536 || true)
-export VERIFY_CHANGED_FILES
 
 verify run "${arguments[@]}" -- "${suites[@]}"

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use crate::support::act::{Act, Log, program};
-use crate::support::{POD, Repository, line_of, project};
 use crate::support::distribution::Distribution;
+use crate::support::{POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
 
@@ -153,6 +153,43 @@ fn the_gate_of_the_documentation_works() {
         junit.contains(r#"<testsuites name="policy-verify" tests="2" skipped="0" failures="0" errors="0""#),
         "{junit}"
     );
+}
+
+#[test]
+fn the_shards_of_the_documentation_are_merged_into_one_verdict() {
+    let Some(act) = Act::new() else { return };
+    let policies = ["a", "b", "c", "d"];
+    let cases = |name: &str| {
+        format!(
+            "  - {{ name: {name} good, policy: {name}, object: {POD}, expect: {{ deny: no }} }}\n  \
+             - {{ name: {name} bad, policy: {name}, object: {POD}, expect: {{ deny: yes }} }}\n"
+        )
+    };
+    let declared: Vec<String> = policies.iter().map(|name| format!("{name}: {{ uri: {name}.wasm }}")).collect();
+    let suite = format!(
+        "version: 1\nname: s\npolicies: {{ {} }}\ncases:\n{}",
+        declared.join(", "),
+        policies.map(cases).concat()
+    );
+    let repository = policies.iter().fold(Repository::with_suite(&suite), |repository, name| {
+        repository.replying(name, &format!(r#"{{"valid":true,"accepted":false,"message":"no","x":"{name}"}}"#))
+    });
+    let repository = repository.write(".github/workflows/shards.yml", example("shards.yml"));
+    let log = act.run(&repository, "push", &json!({}));
+    let whole = repository.report(&[]);
+    let summary = &whole.0["summary"];
+    log.has_outputs(&[
+        "conclusion=failure",
+        &format!("total={}", summary["total"]),
+        &format!("failed={}", summary["failed"]),
+    ]);
+    let lines: Vec<usize> = policies.map(|name| line_of(&suite, &format!("{name} bad"))).into();
+    let expected: Vec<String> =
+        policies.iter().zip(lines).map(|(name, line)| format!("suite.yml:{line} s › {name} bad")).collect();
+    assert_eq!(log.annotations("error"), expected, "{}", log.0);
+    let shards = std::fs::read_dir(act.path("artifacts")).unwrap().count();
+    assert_eq!(shards, 3);
+    log.0.exits_with(1);
 }
 
 #[test]
