@@ -52,7 +52,13 @@ impl Times {
     /// The usual times, none of them longer than `total`.
     pub(crate) fn within(total: Duration) -> Self {
         let at_most = |seconds| Duration::from_secs(seconds).min(total);
-        Self { connect: at_most(10), silence: at_most(30), total, first_pause: Duration::from_millis(300).min(total) }
+        // Half of it, so that the message can tell who kept us waiting.
+        Self {
+            connect: at_most(10),
+            silence: at_most(30).min(total / 2),
+            total,
+            first_pause: Duration::from_millis(300).min(total),
+        }
     }
 }
 

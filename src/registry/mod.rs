@@ -171,7 +171,7 @@ impl Registry {
             return Err(Failure::new(Class::TooLarge, message));
         }
         let url = self.url(image, &["blobs", digest.as_str()]).await?;
-        let mut ask = Ask::new(Method::GET, url).at_most(most);
+        let mut ask = Ask::new(Method::GET, url).at_most(size);
         ask.expected = Some(size);
         let answer = self.ask(image, false, &ask).await?;
         if digest.matches(&answer.body) {

@@ -225,7 +225,7 @@ async fn bearer_header(
     let garbled = || Failure::new(Class::WrongContent, format!("the token service {} gives no token", shown(realm)));
     let reply: TokenReply = serde_json::from_slice(&answer.body).map_err(|_| garbled())?;
     let token = reply.token.filter(|it| !it.is_empty()).or(reply.access_token).filter(|it| !it.is_empty());
-    let token = token.ok_or_else(garbled)?;
+    let token = token.filter(|it| it.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(garbled)?;
     http.secrets.remember(&token);
     let life = reply.expires_in.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
     // A little earlier, so that it does not expire on its way.

@@ -75,6 +75,7 @@ impl Drop for Distribution {
 }
 
 /// The registries there are.
+#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 fn registries() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let find = |name: &str| {

@@ -83,7 +83,7 @@ fn a_fetch_that_is_killed_leaves_nothing_wrong() {
             assert_eq!(check_store(&repository, &whole), 6);
         }
     }
-    println!("files in the store after a kill, and how often: {counts:?}");
+    assert!(counts.iter().filter(|count| **count > 0).count() > 1, "every kill came too early or too late: {counts:?}");
 }
 
 #[test]

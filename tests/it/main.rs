@@ -11,6 +11,7 @@ mod docs;
 mod errors;
 mod exit_codes;
 mod failures;
+mod faults;
 mod fetching;
 mod github;
 mod groups;
