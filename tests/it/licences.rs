@@ -1,7 +1,7 @@
 //! Policies in Rust and in Go that read the manifest of an image and of an index: from the suite, from a registry, and from
 //! what was recorded there.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -75,10 +75,11 @@ fn http(host: &str, method: &str, path: &str, media_type: &str, body: &str) -> (
     let head =
         format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: {media_type}\r\n");
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let location = answer.lines().take_while(|line| !line.is_empty()).find_map(|line| {
+    // Only the head is of interest, and not every registry hangs up.
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let status = head[0].split(' ').nth(1).unwrap().parse().unwrap();
+    let location = head.iter().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
     });
