@@ -149,6 +149,7 @@ fn mikepenz_annotates_the_lines_of_the_cases() {
     let document = Document::parse(&JUNIT).unwrap();
     let report = REPOSITORY.read_json("report.json");
     let bad = cases(&document).into_iter().filter_map(|case| Some((case, child(&case, &["failure", "error"])?)));
+    let place = regex::Regex::new(r"at (tests/suite\.yml):(\d+)").unwrap();
     let mut number = 0;
     for (case, failure) in bad {
         number += 1;
@@ -158,7 +159,6 @@ fn mikepenz_annotates_the_lines_of_the_cases() {
         assert_eq!(same.len(), 1);
         assert_eq!(same[0]["line"], line);
         // The way for those that have neither.
-        let place = regex::Regex::new(r"at (tests/suite\.yml):(\d+)").unwrap();
         assert!(place.is_match(failure.text().unwrap()), "{failure:?}");
     }
     assert_eq!(number, 7);
