@@ -279,7 +279,9 @@ impl Shared {
             if self.is_over.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            thread::sleep(*self.latency.lock().unwrap());
+            // Not within one expression: the lock would be held while everybody waits.
+            let latency = *self.latency.lock().unwrap();
+            thread::sleep(latency);
             self.seen.lock().unwrap().push(seen.clone());
             let reaction = (self.rule.lock().unwrap())(&seen);
             let reply = match reaction {

@@ -72,9 +72,14 @@ fn a_fetch_that_is_killed_leaves_nothing_wrong() {
     let mut counts = [0_usize; 7];
     for round in 0..50_u64 {
         let _ = fs::remove_dir_all(&cache);
+        let before = fake.seen().len();
         let mut child = repository.verify(&[]).start();
-        // Spread over the time a fetch takes, from before its beginning to after its end.
-        std::thread::sleep(Duration::from_millis(round * 8));
+        // From the first request to some time after the last of the 13, on a machine of any speed.
+        let asked = before + usize::try_from(round).unwrap() % 14;
+        while fake.seen().len() < asked && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(round * 7 % 60));
         child.kill().unwrap();
         child.wait().unwrap();
         counts[check_store(&repository, &whole)] += 1;
