@@ -5,10 +5,7 @@
 //! skipped, and said.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -16,6 +13,8 @@ use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use serde_json::json;
 
 use crate::fetching::suite;
+use crate::support::act::program;
+use crate::support::distribution::{Distribution, Setup};
 use crate::support::registry::{FakeRegistry, Reply};
 use crate::support::{Repository, testdata};
 
@@ -24,68 +23,9 @@ const PASSWORD: &str = "secret-of-the-test";
 /// `PASSWORD` of `me`, by bcrypt.
 const HTPASSWD: &str = "me:$2b$04$mqp/3SRaeGA5kqswj0ZvLuMD3VnoeyIm7vmgOD20hUN2bV0/OUgWS\n";
 
-/// A registry that runs until it is dropped.
-struct Distribution {
-    host: String,
-    child: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Distribution {
-    /// `more` are further lines of its configuration, `tls` a certificate and its key.
-    fn start(program: &PathBuf, more: &str, tls: Option<(&str, &str)>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        fs::write(path("htpasswd"), HTPASSWD).unwrap();
-        let tls = tls.map_or(String::new(), |(certificate, key)| {
-            fs::write(path("tls.pem"), certificate).unwrap();
-            fs::write(path("tls.key"), key).unwrap();
-            format!(", tls: {{ certificate: '{}', key: '{}' }}", path("tls.pem").display(), path("tls.key").display())
-        });
-        let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
-             http: {{ addr: '{address}'{tls} }}\n{}",
-            path("data").display(),
-            more.replace("HTPASSWD", &path("htpasswd").display().to_string())
-        );
-        fs::write(path("config.yml"), config).unwrap();
-        let child = Command::new(program)
-            .args(["serve".as_ref(), path("config.yml").as_os_str()])
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let distribution = Self { host: address.to_string(), child, _folder: folder };
-        let is_up = (0..1200).any(|_| {
-            std::thread::sleep(Duration::from_millis(50));
-            TcpStream::connect(address).is_ok()
-        });
-        assert!(is_up, "the registry does not answer");
-        distribution
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The registries there are.
-#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 fn registries() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let find = |name: &str| {
-        let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
-        if found.is_none() {
-            println!("skipped: there is no `{name}` on the path");
-        }
-        found
-    };
-    ["docker-registry", "registry"].into_iter().filter_map(find).collect()
+    ["docker-registry", "registry"].into_iter().filter_map(program).collect()
 }
 
 /// Pushes a policy, runs a suite that names it by tag, and one that names it by digest.
@@ -114,7 +54,7 @@ fn push_and_run(host: &str, sources: &str, docker: &str) {
 #[test]
 fn anonymous_and_by_plain_http() {
     for program in registries() {
-        let registry = Distribution::start(&program, "", None);
+        let registry = Distribution::configured(&program, &Setup::default());
         push_and_run(&registry.host, &format!("insecure_sources: ['{}']\n", registry.host), "{}");
     }
 }
@@ -122,8 +62,9 @@ fn anonymous_and_by_plain_http() {
 #[test]
 fn by_name_and_password() {
     for program in registries() {
-        let more = "auth: { htpasswd: { realm: test, path: 'HTPASSWD' } }\n";
-        let registry = Distribution::start(&program, more, None);
+        let more = "auth: { htpasswd: { realm: test, path: 'FOLDER/htpasswd' } }\n";
+        let setup = Setup { more, files: &[("htpasswd", HTPASSWD)], ..Setup::default() };
+        let registry = Distribution::configured(&program, &setup);
         let sources = format!("insecure_sources: ['{}']\n", registry.host);
         let auth = STANDARD.encode(format!("me:{PASSWORD}"));
         push_and_run(&registry.host, &sources, &json!({ "auths": { &registry.host: { "auth": auth } } }).to_string());
@@ -156,7 +97,12 @@ fn certificates() -> (String, String, String) {
 fn by_tls_with_an_authority_of_its_own() {
     for program in registries() {
         let (authority, certificate, key) = certificates();
-        let registry = Distribution::start(&program, "", Some((&certificate, &key)));
+        let setup = Setup {
+            http: ", tls: { certificate: 'FOLDER/tls.pem', key: 'FOLDER/tls.key' }",
+            files: &[("tls.pem", &certificate), ("tls.key", &key)],
+            ..Setup::default()
+        };
+        let registry = Distribution::configured(&program, &setup);
         let indented = authority.replace('\n', "\n        ");
         let sources = format!(
             "source_authorities:\n  \"{}\":\n    - type: Data\n      data: |\n        {indented}\n",
@@ -234,7 +180,7 @@ fn by_a_token_service() {
             service.host(),
             bundle.path().display()
         );
-        let registry = Distribution::start(&program, &more, None);
+        let registry = Distribution::configured(&program, &Setup { more: &more, ..Setup::default() });
         let sources = format!("insecure_sources: ['{}', '{}']\n", registry.host, service.host());
         let docker = json!({ "auths": { &registry.host: { "username": "me", "password": PASSWORD } } }).to_string();
         push_and_run(&registry.host, &sources, &docker);

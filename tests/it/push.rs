@@ -331,16 +331,18 @@ fn is(asked: &Asked, method: &str, part: &str) -> bool {
     asked.method == method && asked.target.contains(part)
 }
 
+/// The requests of a push, by method and a part of the target.
+const STAGES: [(&str, &str); 5] = [
+    ("POST", "uploads"),
+    ("PATCH", "uploads"),
+    ("PUT", "uploads"),
+    ("PUT", "manifests/sha256"),
+    ("PUT", "manifests/v1"),
+];
+
 #[test]
 fn a_registry_that_refuses_at_any_stage_leaves_the_tag_alone() {
-    let stages = [
-        ("POST", "uploads"),
-        ("PATCH", "uploads"),
-        ("PUT", "uploads"),
-        ("PUT", "manifests/sha256"),
-        ("PUT", "manifests/v1"),
-    ];
-    for (method, part) in stages {
+    for (method, part) in STAGES {
         for code in [401, 403, 404] {
             fails(&format!("{code} to {method} {part}"), &[], move |asked| {
                 is(asked, method, part).then(|| Trouble::status(code))
@@ -382,14 +384,7 @@ fn once(method: &'static str, part: &'static str, trouble: Trouble) -> impl FnMu
 
 #[test]
 fn trouble_that_passes_is_survived() {
-    let stages = [
-        ("POST", "uploads"),
-        ("PATCH", "uploads"),
-        ("PUT", "uploads"),
-        ("PUT", "manifests/sha256"),
-        ("PUT", "manifests/v1"),
-    ];
-    for (method, part) in stages {
+    for (method, part) in STAGES {
         for code in [429, 502] {
             survives(&format!("{code} once to {method} {part}"), once(method, part, Trouble::status(code)));
         }
