@@ -100,6 +100,20 @@ fn a_policy_with_a_red_test_stays_at_home_and_the_others_go() {
     run.says(&["bad was not pushed"]);
 }
 
+/// Cases are published for what they are, not for the place in which they ran.
+#[test]
+fn in_whatever_order_cases_run_the_red_one_keeps_its_policy_at_home() {
+    let publish =
+        "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    for seed in 1..=6 {
+        let target = Target::new();
+        let repository = suite(&target, &format!("{RED}{CASES}"), publish);
+        let run = run(&repository, &[&format!("--shuffle={seed}")]).exits_with(1);
+        run.says(&["bad was not pushed"]);
+        assert_eq!(tags(&target), ["acme/good:v1"], "seed {seed}");
+    }
+}
+
 #[test]
 fn what_did_not_run_did_not_pass() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
