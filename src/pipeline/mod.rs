@@ -10,6 +10,7 @@ mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recording;
+mod sources;
 mod trusted;
 
 use std::path::PathBuf;
@@ -32,11 +33,13 @@ use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{CaseBody, PolicySpec, Suite};
 use crate::prepare::{self, PreparedPolicy};
-use crate::resolve::{self, Fetching, OfSuite, Resolved};
+use crate::registry::Registry;
+use crate::resolve::{self, Fetching};
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selected, Selection};
-use crate::signature::{SignatureOptions, TrustRoot, Verifier};
+use crate::signature::{SignatureOptions, TrustRoot};
 pub use recording::Recording;
+use sources::Source;
 use trusted::Trusted;
 
 use self::course::Course;
@@ -114,7 +117,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let started_at = jiff::Timestamp::now();
     let start = Instant::now();
     let suites = load_all(options)?;
-    let publishing = options.publish.map(|mode| publish::Publishing::new(mode, &suites, options)).transpose()?;
+    if options.publish.is_some() {
+        publish::check(&suites, &options.selection)?;
+    }
     let selected = select(&suites, options)?;
     let trusted = Trusted::read(&options.signatures)?;
     let summaries: Vec<SuiteSummary> =
@@ -126,11 +131,15 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
-    let outside = outside(options, &trusted.root)?;
+    let wanted = &selected.policies;
+    let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
+    // One door for everybody, opened only where something is behind it.
+    let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
+    let has_door = is_remote || options.is_live || options.publish.is_some();
+    let registry = has_door.then(|| policy::registry(&options.network)).transpose()?;
+    let outside = outside(options, registry.as_ref(), &trusted.root);
     pool.install(|| {
-        let wanted = &selected.policies;
-        let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-        let resolved = resolve(wanted, &specs, options, &trusted, progress)?;
+        let resolved = sources::resolve(wanted, &specs, options, registry.as_ref(), &trusted, progress)?;
         let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
         let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
         let prepared = prepare::policies(&specs, modules, &engine);
@@ -160,7 +169,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let mut cases: Vec<CaseReport> = cases.collect();
         // Whatever the order in which they ran, from here on cases stand as they were selected.
         cases.sort_by_key(|case| (case.suite, case.position));
-        let publications = publishing.map(|it| it.publish(&policies, &selected.cases, &cases)).unwrap_or_default();
+        let publications = match options.publish.zip(registry.as_ref()) {
+            Some((mode, registry)) => publish::publish(registry, mode, &policies, &selected.cases, &cases),
+            None => Vec::new(),
+        };
         let policies = wanted.iter().zip(&prepared).zip(sources).map(|((&(suite, policy), prepared), source)| {
             policy_report(suite, policy, &suites[suite], prepared, source)
         });
@@ -188,52 +200,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
 }
 
 /// Who answers host calls beside the suites, and whether that is recorded.
-fn outside(options: &Options, trust_root: &TrustRoot) -> Result<Outside, Error> {
-    let registry = options.is_live.then(|| policy::registry(&options.network)).transpose()?;
-    let world = registry.map(|registry| Arc::new(World::new(registry, trust_root.clone())));
-    Ok(Outside { world, is_recorded: options.is_recorded })
-}
-
-/// What is told of where a policy is from.
-struct Source {
-    digest: Option<String>,
-    remarks: Vec<String>,
-}
-
-impl Source {
-    fn of(resolved: &Result<Resolved, Unavailable>) -> Self {
-        match resolved {
-            Ok(it) => Self { digest: it.digest.as_ref().map(ToString::to_string), remarks: it.remarks.clone() },
-            Err(_) => Self { digest: None, remarks: Vec::new() },
-        }
-    }
-}
-
-/// Step 2. The door to registries is opened only where a policy is behind it.
-fn resolve(
-    wanted: &[(usize, usize)],
-    specs: &[&PolicySpec],
-    options: &Options,
-    trusted: &Trusted,
-    progress: &dyn Progress,
-) -> Result<Vec<Result<Resolved, Unavailable>>, Error> {
-    let of_suites: Vec<OfSuite<'_>> = wanted.iter().zip(specs).map(|((suite, _), spec)| (*suite, *spec)).collect();
-    let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
-    let registry = is_remote.then(|| policy::registry(&options.network)).transpose()?;
-    if is_remote {
-        progress.fetching();
-    }
-    let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
-    let fetched = || progress.fetched();
-    let resolved = resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry.as_ref(), &fetched);
-    let resolved = resolved.map_err(Error::Fetching)?;
-    Ok(match registry {
-        Some(registry) => {
-            let verifier = Verifier::new(registry, trusted.root.clone());
-            resolve::signed(&of_suites, resolved, trusted.for_all.as_ref(), fetching.is_offline, &verifier)
-        }
-        None => resolved,
-    })
+fn outside(options: &Options, registry: Option<&Registry>, trust_root: &TrustRoot) -> Outside {
+    let registry = registry.filter(|_| options.is_live);
+    let world = registry.map(|registry| Arc::new(World::new(registry.clone(), trust_root.clone())));
+    Outside { world, is_recorded: options.is_recorded }
 }
 
 /// A case, as `verify list` shows it.

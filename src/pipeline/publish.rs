@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::{Options, policy};
 use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::model::outcome::{CaseReport, Outcome};
@@ -20,7 +19,7 @@ const LEFT_OUT: &str =
     "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables";
 
 /// Why a run cannot publish whatever its cases say: it would not have looked at everything, or there is nothing to
-/// publish. Asked before anything runs.
+/// publish.
 fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
     let problem = |message: &str, help: &str| Some((message.to_owned(), help.to_owned()));
     if suites.iter().all(|suite| suite.publish.is_empty()) {
@@ -42,54 +41,49 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
     None
 }
 
-/// What a run needs to publish; made before anything runs.
-pub(super) struct Publishing {
-    registry: Registry,
-    mode: PublishMode,
+/// Refuses a run that could publish nothing whatever its cases say. Asked before anything runs.
+///
+/// # Errors
+///
+/// Why, and what to do about it.
+pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error> {
+    match obstacle(suites, selection) {
+        Some((message, help)) => Err(Error::Usage(format!("{message}\n  help: {help}"))),
+        None => Ok(()),
+    }
 }
 
-impl Publishing {
-    /// # Errors
-    ///
-    /// Nothing of this run could be published, or registries cannot be reached as the options say.
-    pub(super) fn new(mode: PublishMode, suites: &[Suite], options: &Options) -> Result<Self, Error> {
-        if let Some((message, help)) = obstacle(suites, &options.selection) {
-            return Err(Error::Usage(format!("{message}\n  help: {help}")));
+/// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `policies` are
+/// those of each suite, `cases` what became of those `selected`.
+pub(super) fn publish(
+    registry: &Registry,
+    mode: PublishMode,
+    policies: &[Policies<'_>],
+    selected: &[(usize, &Case)],
+    cases: &[CaseReport],
+) -> Vec<Publication> {
+    let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
+    let total: usize = policies.iter().map(|policies| policies.suite.cases.len()).sum();
+    for (index, policies) in policies.iter().enumerate() {
+        for entry in &policies.suite.publish {
+            // A policy answers for the groups and chains it is a part of.
+            let is_about = |(suite, case): &(usize, &Case)| {
+                *suite == index && policies.suite.policies_for(case).contains(&entry.policy)
+            };
+            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(selected));
+            let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
+            // Whatever it was that left cases out, nobody knows what they would have said.
+            let artifact = match total - selected.len() {
+                0 => artifact(index, policies, entry, &own),
+                left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
+            };
+            judged.push(artifact.map_err(|problem| refusal(index, policies, entry, problem)));
         }
-        Ok(Self { registry: policy::registry(&options.network)?, mode })
     }
-
-    /// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `policies` are
-    /// those of each suite, `cases` what became of those `selected`.
-    pub(super) fn publish(
-        self,
-        policies: &[Policies<'_>],
-        selected: &[(usize, &Case)],
-        cases: &[CaseReport],
-    ) -> Vec<Publication> {
-        let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
-        let total: usize = policies.iter().map(|policies| policies.suite.cases.len()).sum();
-        for (index, policies) in policies.iter().enumerate() {
-            for entry in &policies.suite.publish {
-                // A policy answers for the groups and chains it is a part of.
-                let is_about = |(suite, case): &(usize, &Case)| {
-                    *suite == index && policies.suite.policies_for(case).contains(&entry.policy)
-                };
-                let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(selected));
-                let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
-                // Whatever it was that left cases out, nobody knows what they would have said.
-                let artifact = match total - selected.len() {
-                    0 => artifact(index, policies, entry, &own),
-                    left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
-                };
-                judged.push(artifact.map_err(|problem| refusal(index, policies, entry, problem)));
-            }
-        }
-        let places: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
-        let artifacts = judged.into_iter().filter_map(Result::ok).collect();
-        let mut published = network::wait(publish::publish(&self.registry, artifacts, self.mode)).into_iter();
-        places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
-    }
+    let places: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
+    let artifacts = judged.into_iter().filter_map(Result::ok).collect();
+    let mut published = network::wait(publish::publish(registry, artifacts, mode)).into_iter();
+    places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
 }
 
 fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {
