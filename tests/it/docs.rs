@@ -1,35 +1,16 @@
-//! The documentation says what is: tables come from what they describe, quoted files are those files, links lead
-//! somewhere.
+//! The documentation says what is: tables come from what they describe, quoted files are those files, suites do what is
+//! said of them.
 //!
 //! `VERIFY_TEST_WRITE_DOCS=1 cargo test --test it docs::` writes the generated parts anew.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use regex::Regex;
 use serde_json::Value;
 
+use crate::support::markdown::{Block, Page, pages};
 use crate::support::{Repository, project, testdata, without_times};
-
-/// Every page: those of the book, and those beside it.
-fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> =
-        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| project().join(name)).into();
-    let mut folders = vec![project().join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                pages.push(path);
-            }
-        }
-    }
-    pages.sort();
-    assert!(pages.len() > 5);
-    pages
-}
 
 /// What is generated stands behind a comment: `<!-- file: PATH -->` the file in a code block, `<!-- inputs -->` and
 /// `<!-- outputs -->` tables of the action.
@@ -107,16 +88,6 @@ fn printed_pages_are_what_is_printed() {
 }
 
 #[test]
-fn the_book_has_every_page() {
-    let summary = fs::read_to_string(project().join("docs/SUMMARY.md")).unwrap();
-    let listed = links(&summary);
-    for page in pages().iter().filter(|page| page.starts_with(project().join("docs"))) {
-        let name = page.file_name().unwrap().to_str().unwrap();
-        assert!(name == "SUMMARY.md" || listed.contains(&name.to_owned()), "{name} is not in docs/SUMMARY.md");
-    }
-}
-
-#[test]
 fn every_command_and_flag_is_in_the_documentation() {
     let page = fs::read_to_string(project().join("docs/command-line.md")).unwrap();
     let has = |word: &str| {
@@ -153,30 +124,16 @@ fn whole_suites_on_a_page_are_run() {
         let name = page.file_stem().unwrap().to_str().unwrap();
         let own = format!("testdata/suites/docs/{name}");
         let folder = if repository.path(&own).is_dir() { own } else { "testdata/suites/docs/readme".into() };
-        for (language, block) in blocks(&fs::read_to_string(page).unwrap()) {
-            if language == "yaml" && block.starts_with("version: 1\n") && block.contains("\ncases:") {
+        for Block { language, text, .. } in Page::read(page).blocks {
+            if language == "yaml" && text.starts_with("version: 1\n") && text.contains("\ncases:") {
                 count += 1;
                 let path = format!("{folder}/page.suite.yml");
-                fs::write(repository.path(&path), block).unwrap();
+                fs::write(repository.path(&path), text).unwrap();
                 repository.verify(&[&path]).run().exits_with(0);
             }
         }
     }
     assert!(count > 3, "{count}");
-}
-
-/// The code blocks of a page: language and text.
-fn blocks(text: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some(language) = line.strip_prefix("```") {
-            let block: String =
-                lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
-            blocks.push((language.to_owned(), block));
-        }
-    }
-    blocks
 }
 
 /// Walks the page as its reader does. Files are named right before their content; "at the end of" adds to one; what is
@@ -236,65 +193,6 @@ fn generated_parts_are_what_they_are_generated_from() {
             page.display()
         );
     }
-}
-
-/// Links of a page outside its code, as written.
-fn links(text: &str) -> Vec<String> {
-    let mut is_code = false;
-    let mut links = Vec::new();
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            is_code = !is_code;
-        }
-        if is_code {
-            continue;
-        }
-        // What stands between backticks is no link.
-        let prose: String =
-            line.split('`').enumerate().map(|(index, part)| if index % 2 == 0 { part } else { "x" }).collect();
-        for (start, _) in prose.match_indices("](") {
-            let rest = &prose[start + 2..];
-            links.push(rest[..rest.find(')').unwrap()].to_owned());
-        }
-    }
-    links
-}
-
-/// The names that headings of a page can be reached by, as GitHub and mdBook make them.
-fn anchors(text: &str) -> Vec<String> {
-    let headings = text.lines().filter(|line| line.starts_with('#'));
-    let made = headings.map(|line| {
-        let heading = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
-        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
-    });
-    made.collect()
-}
-
-#[test]
-fn every_link_leads_somewhere() {
-    let mut seen = 0;
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
-        for link in links(&text) {
-            if link.starts_with("https://") {
-                continue;
-            }
-            seen += 1;
-            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
-            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
-            if !anchor.is_empty() {
-                let known = anchors(&fs::read_to_string(&target).unwrap());
-                assert!(
-                    known.contains(&anchor.to_owned()),
-                    "{}: {link}: no such heading among {known:?}",
-                    page.display()
-                );
-            }
-        }
-    }
-    assert!(seen > 20, "{seen} links");
 }
 
 /// Lines of what a terminal shows, without times and without the list of what was slowest.

@@ -5,6 +5,7 @@
 mod action;
 mod annotate;
 mod architecture;
+mod book;
 mod compat;
 mod distribution;
 mod docs;

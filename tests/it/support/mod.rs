@@ -6,6 +6,7 @@ pub(crate) mod act;
 pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
+pub(crate) mod markdown;
 #[expect(dead_code, reason = "unit tests use the rest")]
 #[path = "../../../src/registry/testing.rs"]
 pub(crate) mod registry;
