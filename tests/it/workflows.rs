@@ -2,23 +2,47 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
 
 use crate::support::act::{ACTION, Act, program, used};
+use crate::support::markdown::{Block, Page, pages};
 use crate::support::{POD, Repository, guests, project};
 
-/// The workflows: those of the project, then those the documentation shows.
-fn workflows() -> Vec<PathBuf> {
+/// Every workflow there is, by where it stands: those of the project, those beside the documentation, and those on its
+/// pages.
+fn workflows() -> Vec<(String, String)> {
     let folders = [".github/workflows", "docs/examples/github"];
-    let files = folders.iter().flat_map(|folder| fs::read_dir(project().join(folder)).into_iter().flatten());
-    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 2, "{files:?}");
-    files
+    let files = folders.iter().flat_map(|folder| fs::read_dir(project().join(folder)).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    let place = |path: &Path| path.strip_prefix(project()).unwrap().display().to_string();
+    let mut found: Vec<(String, String)> =
+        files.map(|path| (place(&path), fs::read_to_string(path).unwrap())).collect();
+    for page in pages() {
+        for Block { text, line, .. } in Page::read(&page).blocks {
+            if [" uses:", " runs-on:"].iter().any(|word| text.contains(word)) {
+                // A part of a workflow could not be checked.
+                assert!(text.contains("\njobs:\n"), "{}:{line}: no whole workflow", page.display());
+                found.push((format!("{}:{line}", place(&page)), text));
+            }
+        }
+    }
+    assert!(found.iter().any(|(place, _)| place.starts_with("README.md:")), "{found:?}");
+    found.sort();
+    found
+}
+
+/// A repository whose root is the action, with all workflows. They use the action by its path, so that its inputs and
+/// outputs are known to who reads them; the name of the file is the place of the workflow.
+fn repository_of_workflows() -> Repository {
+    let repository = Repository::new().write("action.yml", fs::read(project().join("action.yml")).unwrap());
+    workflows().into_iter().fold(repository, |repository, (place, text)| {
+        let path = format!(".github/workflows/{}.yml", place.replace(['/', ':'], "-"));
+        repository.write(&path, text.replace(&format!("{ACTION}@v1"), "./"))
+    })
 }
 
 fn scripts() -> Vec<PathBuf> {
@@ -30,9 +54,9 @@ fn scripts() -> Vec<PathBuf> {
 
 /// The tool finds nothing.
 #[track_caller]
-fn finds_nothing(tool: &str, arguments: &[&str], files: &[PathBuf]) {
+fn finds_nothing(tool: &str, arguments: &[&str], files: &[PathBuf], folder: &Path) {
     let Some(tool) = program(tool) else { return };
-    let output = Command::new(tool).args(arguments).args(files).current_dir(project()).output().unwrap();
+    let output = Command::new(tool).args(arguments).args(files).current_dir(folder).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
@@ -83,31 +107,39 @@ fn the_recipe_for_jenkins_works() {
 
 #[test]
 fn actionlint_finds_nothing() {
-    finds_nothing("actionlint", &["-no-color"], &workflows());
+    let repository = repository_of_workflows();
+    finds_nothing("actionlint", &["-no-color"], &[], &repository.path(""));
 }
 
 #[test]
 fn zizmor_finds_nothing() {
-    let mut files = workflows();
-    files.push(project().join("action.yml"));
-    finds_nothing("zizmor", &["--offline", "--no-progress", "--config=.github/zizmor.yml"], &files);
+    let folder = tempfile::tempdir().unwrap();
+    let mut files: Vec<PathBuf> = vec![project().join("action.yml")];
+    for (place, text) in workflows() {
+        let file = folder.path().join(format!("{}.yml", place.replace(['/', ':'], "-")));
+        fs::write(&file, text).unwrap();
+        files.push(file);
+    }
+    finds_nothing("zizmor", &["--offline", "--no-progress", "--config=.github/zizmor.yml"], &files, project());
 }
 
 #[test]
 fn shellcheck_finds_nothing() {
-    finds_nothing("shellcheck", &["--external-sources"], &scripts());
+    let mut files = scripts();
+    files.push(project().join("docs/repository.sh"));
+    files.push(project().join("docs/examples/shards.sh"));
+    finds_nothing("shellcheck", &["--external-sources"], &files, project());
 }
 
 #[test]
 fn actions_of_others_are_pinned_by_hash_and_say_their_version() {
     let pinned = Regex::new(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$").unwrap();
-    let mut files = workflows();
-    files.push(project().join("action.yml"));
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
+    let mut texts = workflows();
+    texts.push(("action.yml".into(), fs::read_to_string(project().join("action.yml")).unwrap()));
+    for (place, text) in texts {
         for line in text.lines().filter(|line| !used(line).is_empty()) {
             let is_own = line.contains("uses: ./ ") || line.contains(&format!("uses: {ACTION}@v1"));
-            assert!(is_own || pinned.is_match(line), "{}: {line}", file.display());
+            assert!(is_own || pinned.is_match(line), "{place}: {line}");
         }
     }
 }
