@@ -1,9 +1,10 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
-//! those about policies that are fetched.
+//! those about policies that are fetched, in [`publish`] those about where policies go.
 
 pub(crate) mod fetch;
 pub(crate) mod policy;
+pub(crate) mod publish;
 pub(crate) mod signature;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use policy_verify::{Partition, TagExpression};
 use regex::Regex;
 
 use self::fetch::FetchArgs;
+use self::publish::RedirectionArgs;
 use self::signature::SignatureArgs;
 
 /// Batch verifier for Kubewarden policies
@@ -186,6 +188,9 @@ pub(crate) struct RunArgs {
     /// With --push: print manifests and what would move, and push nothing
     #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new(), requires = "push")]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) redirection: RedirectionArgs,
 
     #[command(flatten)]
     pub(crate) network: policy::NetworkArgs,

@@ -86,6 +86,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, String> {
             return Err(reason);
         }
         options.publish = Some(push::mode(arguments.dry_run));
+        options.redirection = arguments.redirection.redirection();
     }
     options.network = arguments.network.network();
     options.jobs = arguments.jobs.map(usize::from);

@@ -1,6 +1,6 @@
 //! What a suite wants to be published, and what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Span, Spanned};
 use super::suite::PolicyIndex;
@@ -16,6 +16,27 @@ pub struct PublishSpec {
     pub tags: Vec<Spanned<String>>,
     /// Those among them that are never moved.
     pub immutable: BTreeSet<String>,
+    /// Annotations of the manifest beside those of the metadata.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What the command line says about publishing in place of the suite: of a run that has one policy to publish.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Redirection {
+    /// Where to, with or without `registry://`, with or without a tag.
+    pub to: Option<String>,
+    /// The tags that are to lead to it, beside that of `to`; those of the suite where there are none.
+    pub tags: Vec<String>,
+    /// Annotations of the manifest beside those of the metadata: key and value.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Redirection {
+    /// Whether everything stays as the suite says.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How far publishing goes.

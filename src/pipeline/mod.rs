@@ -10,6 +10,7 @@ mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recording;
+mod redirect;
 mod sources;
 mod trusted;
 
@@ -28,7 +29,7 @@ use crate::load::{self, Mistake};
 use crate::model::hosting::GuestLog;
 use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable};
 use crate::model::policy::Settings;
-use crate::model::publication::PublishMode;
+use crate::model::publication::{PublishMode, Redirection};
 use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
 use crate::model::suite::{CaseBody, PolicySpec, Suite};
@@ -64,6 +65,8 @@ pub struct Options {
     pub allows_empty: bool,
     /// Whether policies are published that pass, and how far that goes.
     pub publish: Option<PublishMode>,
+    /// Where they go, in place of what the suites say.
+    pub redirection: Redirection,
     /// How registries are reached.
     pub network: Network,
     /// Whether what no suite answers is asked of the real world.
@@ -116,8 +119,9 @@ impl Progress for () {
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
     let started_at = jiff::Timestamp::now();
     let start = Instant::now();
-    let suites = load_all(options)?;
+    let mut suites = load_all(options)?;
     if options.publish.is_some() {
+        redirect::apply(&mut suites, &options.redirection)?;
         publish::check(&suites, &options.selection)?;
     }
     let selected = select(&suites, options)?;

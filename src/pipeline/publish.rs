@@ -25,8 +25,9 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
     if suites.iter().all(|suite| suite.publish.is_empty()) {
         return problem(
             "there is nothing to publish: no suite of this run has `publish:`",
-            "say where a policy goes: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }]; a \
-             single module is pushed by `verify push MODULE URI`",
+            "say where a policy goes: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }], or with \
+             one policy `--publish-to ghcr.io/acme/policies/NAME:latest`; a module alone is pushed by `verify push MODULE \
+             URI`",
         );
     }
     if !selection.is_everything() {
@@ -132,6 +133,7 @@ fn artifact(
         repository,
         tags: entry.tags.iter().map(|tag| tag.value.clone()).collect(),
         immutable: entry.immutable.clone(),
+        annotations: entry.annotations.clone(),
         span: Some(entry.repository.span.clone()),
     })
 }

@@ -1,6 +1,6 @@
 //! `verify push MODULE URI`: one module, as it is, into a registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::policy::{self, Network};
 use crate::error::Error;
@@ -61,6 +61,7 @@ pub fn push(options: &PushOptions) -> Result<Publication, Error> {
         repository: to.clone(),
         tags,
         immutable: BTreeSet::new(),
+        annotations: BTreeMap::new(),
         span: None,
     };
     let mut published = network::wait(publish::publish(&registry, vec![artifact], options.mode));

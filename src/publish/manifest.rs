@@ -25,15 +25,18 @@ pub(super) struct Made {
     pub(super) left_out: Vec<String>,
 }
 
-/// The manifest of a module.
-pub(super) fn of(module: &[u8], metadata: Option<&Metadata>) -> Made {
-    let (annotations, left_out) = match metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+/// The manifest of a module. `more` are annotations beside those of the metadata, and win over them.
+pub(super) fn of(module: &[u8], metadata: Option<&Metadata>, more: &BTreeMap<String, String>) -> Made {
+    let (mut annotations, left_out) = match metadata.and_then(|metadata| metadata.annotations.as_ref()) {
         Some(annotations) => {
             let (kept, left_out) = one_line(annotations);
             (Some(kept), left_out)
         }
         None => (None, Vec::new()),
     };
+    if !more.is_empty() {
+        annotations.get_or_insert_default().extend(more.clone());
+    }
     let manifest = OciImageManifest {
         config: descriptor(WASM_CONFIG_MEDIA_TYPE, CONFIG),
         layers: vec![descriptor(WASM_LAYER_MEDIA_TYPE, module)],
@@ -41,6 +44,30 @@ pub(super) fn of(module: &[u8], metadata: Option<&Metadata>) -> Made {
         ..OciImageManifest::default()
     };
     Made { bytes: canonical(&manifest), left_out }
+}
+
+/// Annotations that somebody typed for a manifest; what is wrong with them, and what to do about it.
+pub(crate) fn annotations(typed: &[(String, String)]) -> Result<BTreeMap<String, String>, (String, String)> {
+    let mut annotations = BTreeMap::new();
+    for (key, value) in typed {
+        let problem =
+            |what: &str, help: &str| Err((format!("the annotation `{}` {what}", key.escape_debug()), help.into()));
+        if key.is_empty() || key.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return problem("has no name of one word", "write org.opencontainers.image.revision=VALUE");
+        }
+        if key.starts_with("io.kubewarden.") {
+            let help = "write it into `annotations` of metadata.yml: what the manifest says is what the module says";
+            return problem("belongs to the metadata of the policy", help);
+        }
+        let value = value.trim();
+        if value.contains(char::is_control) {
+            return problem("has several lines, or control characters", "manifests of policies carry single lines");
+        }
+        if annotations.insert(key.clone(), value.to_owned()).is_some_and(|earlier| earlier != value) {
+            return problem("has two values", "leave one of them out");
+        }
+    }
+    Ok(annotations)
 }
 
 /// The annotations of one line, trimmed; and the keys of the others.
@@ -82,8 +109,12 @@ mod tests {
         serde_json::from_value(serde_json::json!({"rules": [], "mutating": false, "annotations": annotations})).unwrap()
     }
 
-    fn annotations(metadata: &Metadata) -> BTreeMap<String, String> {
-        let made = of(b"", Some(metadata)).bytes;
+    fn made(module: &[u8], metadata: Option<&Metadata>) -> Made {
+        of(module, metadata, &BTreeMap::new())
+    }
+
+    fn annotations_of(metadata: &Metadata) -> BTreeMap<String, String> {
+        let made = made(b"", Some(metadata)).bytes;
         serde_json::from_value(serde_json::from_str::<serde_json::Value>(&made).unwrap()["annotations"].clone())
             .unwrap()
     }
@@ -100,12 +131,12 @@ mod tests {
         let expected = format!(
             r#"{{"annotations":{{"io.kubewarden.policy.title":"t","org.opencontainers.image.source":"https://example.com/src"}},"config":{{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.wasm.config.v1+json","size":2}},"layers":[{{"digest":"sha256:{digest}","mediaType":"application/vnd.wasm.content.layer.v1+wasm","size":808}}],"schemaVersion":2}}"#
         );
-        assert_eq!(of(&module, Some(&metadata)).bytes, expected);
+        assert_eq!(made(&module, Some(&metadata)).bytes, expected);
     }
 
     #[test]
     fn a_module_without_metadata_has_no_annotations() {
-        let made = of(b"x", None);
+        let made = made(b"x", None);
         assert!(made.bytes.starts_with(r#"{"config":{"#) && made.left_out.is_empty(), "{}", made.bytes);
     }
 
@@ -113,27 +144,50 @@ mod tests {
     fn annotations_of_one_line_travel_trimmed() {
         let metadata =
             metadata(&[("a", "  one line\n"), ("b", "two\nlines"), ("c", ""), ("d", "\n\n"), ("e", "x\r\n")]);
-        let kept = annotations(&metadata);
+        let kept = annotations_of(&metadata);
         let kept: Vec<(&str, &str)> = kept.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(kept, [("a", "one line"), ("c", ""), ("e", "x")]);
-        assert_eq!(of(b"", Some(&metadata)).left_out, ["b", "d"]);
+        assert_eq!(made(b"", Some(&metadata)).left_out, ["b", "d"]);
     }
 
     #[test]
     fn the_source_is_named_where_everybody_looks_for_it() {
-        let kept = annotations(&metadata(&[(POLICY_SOURCE, "https://a ")]));
+        let kept = annotations_of(&metadata(&[(POLICY_SOURCE, "https://a ")]));
         assert_eq!(kept[IMAGE_SOURCE], "https://a");
-        let kept = annotations(&metadata(&[(POLICY_SOURCE, "https://a"), (IMAGE_SOURCE, "https://b")]));
+        let kept = annotations_of(&metadata(&[(POLICY_SOURCE, "https://a"), (IMAGE_SOURCE, "https://b")]));
         assert_eq!(kept[IMAGE_SOURCE], "https://b");
-        assert!(!annotations(&metadata(&[(POLICY_SOURCE, "https://a\nhttps://b")])).contains_key(IMAGE_SOURCE));
+        assert!(!annotations_of(&metadata(&[(POLICY_SOURCE, "https://a\nhttps://b")])).contains_key(IMAGE_SOURCE));
     }
 
     #[test]
     fn every_text_makes_a_document() {
         let evil = "a\tb \"quoted\" \\ \u{1} ü e\u{301}";
-        let kept = annotations(&metadata(&[("a", evil)]));
+        let kept = annotations_of(&metadata(&[("a", evil)]));
         assert_eq!(kept["a"], evil);
         // Without control characters it is canonical, which composes accents.
-        assert_eq!(annotations(&metadata(&[("a", "e\u{301}")]))["a"], "\u{e9}");
+        assert_eq!(annotations_of(&metadata(&[("a", "e\u{301}")]))["a"], "\u{e9}");
+    }
+
+    #[test]
+    fn typed_annotations_stand_beside_those_of_the_metadata() {
+        let typed = |pairs: &[(&str, &str)]| {
+            annotations(&pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect::<Vec<_>>())
+        };
+        let more = typed(&[(IMAGE_SOURCE, "https://b"), ("b", " two "), ("b", "two")]).unwrap();
+        let made = of(b"", Some(&metadata(&[("a", "one"), (POLICY_SOURCE, "https://a")])), &more).bytes;
+        let start = r#"{"annotations":{"a":"one","b":"two","io.kubewarden.policy.source":"https://a","org.opencontainers.image.source":"https://b"}"#;
+        assert!(made.starts_with(start), "{made}");
+        assert!(of(b"", None, &more).bytes.starts_with(r#"{"annotations":{"b":"two""#));
+        for (pairs, problem) in [
+            (&[("io.kubewarden.policy.title", "x")][..], "belongs to the metadata"),
+            (&[("", "x")], "has no name"),
+            (&[("a b", "x")], "has no name"),
+            (&[("a", "x\ny")], "has several lines"),
+            (&[("a", "\u{1b}[2J")], "control characters"),
+            (&[("a", "x"), ("a", "y")], "has two values"),
+        ] {
+            let (message, _) = typed(pairs).unwrap_err();
+            assert!(message.contains(problem), "{message}");
+        }
     }
 }

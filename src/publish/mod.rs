@@ -6,7 +6,9 @@
 
 mod manifest;
 
-use std::collections::BTreeSet;
+pub(crate) use manifest::annotations;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use oci_client::Reference;
@@ -34,6 +36,8 @@ pub(crate) struct Artifact {
     pub(crate) tags: Vec<String>,
     /// Those among them that are never moved.
     pub(crate) immutable: BTreeSet<String>,
+    /// Annotations of the manifest beside those of the metadata.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// Where the suite asks for it.
     pub(crate) span: Option<Span>,
 }
@@ -86,7 +90,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(registry: &'a Registry, artifact: Artifact) -> Self {
-        let made = manifest::of(&artifact.module, artifact.metadata.as_ref());
+        let made = manifest::of(&artifact.module, artifact.metadata.as_ref(), &artifact.annotations);
         let tags = artifact.tags.iter().map(|name| PublishedTag {
             name: name.clone(),
             is_immutable: artifact.immutable.contains(name),

@@ -59,7 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &["model", "load::Mistake"]),
     ("select", &["model", "error"]),
     // Which capabilities and recordings there are, and what their answers look like, only the host knows.
-    ("load", &["model", "expression", "host", "registry::location", "signature::check_key", "yaml"]),
+    ("load", &["model", "expression", "host", "registry::location", "registry::name", "signature::check_key", "yaml"]),
     ("resolve", &["model", "registry", "network", "signature"]),
     ("prepare", &["model", "runtime", "host", "yaml"]),
     ("evaluate", &["model", "runtime", "host", "expression", "patch", "prepare::PreparedPolicy"]),

@@ -46,7 +46,7 @@ fn walk(host: &str) -> (Repository, Vec<String>) {
         .filter_map(|line| line.strip_prefix("$ "))
         .map(|line| line.replace(DOCUMENTED, host))
         .collect();
-    assert_eq!(commands.len(), 8, "{commands:?}");
+    assert_eq!(commands.len(), 9, "{commands:?}");
     let printed = commands.iter().map(|command| {
         let run = repository.shell(command).env("VERIFY_SOURCES_PATH", "sources.yaml").run().exits_with(0);
         run.stdout

@@ -1,0 +1,124 @@
+//! `--publish-to` and its like: where the one policy of a run goes is said on the command line instead of in the suite.
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::model::publication::{PublishSpec, Redirection};
+use crate::model::source::Spanned;
+use crate::model::suite::{PolicyIndex, Suite};
+use crate::publish;
+use crate::registry::name;
+
+/// What is wrong, and what the user can do about it.
+type Problem = (String, String);
+
+/// Replaces what the suites say about publishing.
+///
+/// # Errors
+///
+/// The run has several policies to publish, or none, or what was typed is no repository, tag or annotation.
+pub(super) fn apply(suites: &mut [Suite], redirection: &Redirection) -> Result<(), Error> {
+    if redirection.is_empty() {
+        return Ok(());
+    }
+    let found = the_one(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
+    let (suite, spec) = found.map_err(|(message, help)| Error::Usage(format!("{message}\n  help: {help}")))?;
+    suites.iter_mut().for_each(|suite| suite.publish.clear());
+    suites[suite].publish.push(spec);
+    Ok(())
+}
+
+/// What is to be published.
+struct Found {
+    suite: usize,
+    policy: PolicyIndex,
+    /// What the suite says about it.
+    entry: Option<PublishSpec>,
+}
+
+/// The only entry of all suites, or the only policy.
+fn the_one(suites: &[Suite]) -> Result<Found, Problem> {
+    let entries = || {
+        let entries =
+            suites.iter().enumerate().flat_map(|(index, suite)| suite.publish.iter().map(move |it| (index, it)));
+        entries.map(|(suite, entry)| Found { suite, policy: entry.policy, entry: Some(entry.clone()) })
+    };
+    let policies = || {
+        let policies =
+            suites.iter().enumerate().flat_map(|(suite, it)| (0..it.policies.len()).map(move |at| (suite, at)));
+        policies.map(|(suite, at)| Found { suite, policy: PolicyIndex(at), entry: None })
+    };
+    let mut found: Vec<Found> = entries().collect();
+    if found.is_empty() {
+        found = policies().collect();
+    }
+    let names = || {
+        let name = |found: &Found| format!("`{}`", suites[found.suite].policies[found.policy.0].name);
+        found.iter().map(name).collect::<Vec<_>>().join(", ")
+    };
+    let (count, are_entries) = (found.len(), found.first().is_some_and(|found| found.entry.is_some()));
+    if count > 1 {
+        let message = match are_entries {
+            true => format!("{FLAGS} are about one policy, and `publish:` has {count} entries: {}", names()),
+            false => format!("{FLAGS} are about one policy, and this run has {count}: {}", names()),
+        };
+        let help = match are_entries {
+            true => "say in the suite where each of them goes, with variables for what differs: `--var tag=v1.0.0`",
+            false => {
+                "say in the suite which it is: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }]"
+            }
+        };
+        return Err((message, help.into()));
+    }
+    found
+        .pop()
+        .ok_or_else(|| ("there is nothing to publish: this run has no policy".into(), "add one to the suite".into()))
+}
+
+const FLAGS: &str = "`--publish-to`, `--publish-tag` and `--annotation`";
+
+fn spec(suites: &[Suite], found: &Found, redirection: &Redirection) -> Result<PublishSpec, Problem> {
+    let policy = &suites[found.suite].policies[found.policy.0];
+    let entry = found.entry.as_ref();
+    let (to, typed_tag) = match redirection.to.as_deref().map(name::without_tag) {
+        Some((to, tag)) => (Some(to), tag),
+        None => (None, None),
+    };
+    let repository = match (to, entry) {
+        (Some(to), _) => {
+            let to =
+                name::repository(to).map_err(|(message, help)| (format!("--publish-to: {message}"), help.into()))?;
+            Spanned::new(to, entry.map_or(&policy.span, |entry| &entry.repository.span).clone())
+        }
+        (None, Some(entry)) => entry.repository.clone(),
+        (None, None) => {
+            let message = format!("nothing says where `{}` is to be published", policy.name);
+            return Err((message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite".into()));
+        }
+    };
+    let mut tags: Vec<Spanned<String>> = Vec::new();
+    for tag in typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)) {
+        if !name::is_tag(tag) {
+            return Err((format!("`{tag}` is no tag"), name::TAG_HELP.into()));
+        }
+        // Scripts put tags together; that two of them are the same does no harm.
+        if tags.iter().all(|known| known.value != tag) {
+            tags.push(Spanned::new(tag.to_owned(), repository.span.clone()));
+        }
+    }
+    if tags.is_empty() {
+        tags.extend(entry.into_iter().flat_map(|entry| entry.tags.clone()));
+    }
+    if tags.is_empty() {
+        let message = format!("nothing says which tags are to lead to `{}`", policy.name);
+        return Err((message, "add `--publish-tag latest`; the flag may be repeated".into()));
+    }
+    let immutable: BTreeSet<String> = entry.into_iter().flat_map(|entry| entry.immutable.clone()).collect();
+    Ok(PublishSpec {
+        policy: found.policy,
+        immutable: immutable.into_iter().filter(|name| tags.iter().any(|tag| tag.value == *name)).collect(),
+        repository,
+        tags,
+        annotations: publish::annotations(&redirection.annotations)?,
+    })
+}
