@@ -8,6 +8,12 @@ boolean annotations "$IN_ANNOTATIONS" >/dev/null
 boolean summary "$IN_SUMMARY" >/dev/null
 cache=$(boolean cache "$IN_CACHE")
 
+case "$IN_FAIL_ON" in
+    failure | none) ;;
+    gate) fail "the input \`fail-on\` is \`gate\`, and this version has no gates; it takes failure or none" ;;
+    *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure or none" ;;
+esac
+
 push=$(boolean push "$IN_PUSH")
 sign=$(boolean sign "$IN_SIGN")
 provenance=$(boolean provenance "$IN_PROVENANCE")
@@ -18,6 +24,7 @@ if [ "$push" = true ]; then
             fail "nothing is pushed on the event \`$GITHUB_EVENT_NAME\`: the policy of a pull request has not been looked at yet. Push when it is merged or tagged: if: github.event_name == 'push'"
             ;;
     esac
+    [ -z "$(lines "$IN_MERGE")" ] || fail "\`merge\` and \`push\` exclude each other: a merge runs nothing, and only what a run has tested is pushed"
     [ "$IN_FAIL_ON" = failure ] || fail "\`push\` needs \`fail-on: failure\`: only what passed is pushed"
 fi
 output push "$push"
@@ -25,11 +32,6 @@ output push "$push"
 for pair in "sign $sign" "provenance $provenance" "results $results"; do
     if [ "$push ${pair#* }" = 'true true' ]; then output "${pair% *}" true; else output "${pair% *}" false; fi
 done
-
-case "$IN_FAIL_ON" in
-    failure | none) ;;
-    *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure or none" ;;
-esac
 
 [ -d "$IN_WORKING_DIRECTORY" ] || fail "the input \`working-directory\` is \`$IN_WORKING_DIRECTORY\`, and there is no such folder; has the repository been checked out?"
 

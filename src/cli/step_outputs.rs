@@ -85,18 +85,26 @@ fn paths(reports: &[ReportTarget]) -> Vec<(String, String)> {
     paths
 }
 
-/// `digest`, `immutable-ref` and `metadata` of the first policy that was published, `digests` of all by name, and all
-/// references. The repository only of a single one: what is said about it cannot be meant for another.
+/// `digest`, `immutable-ref` and `metadata` of the first policy that was published, `digests` of all by name, and for
+/// signatures and attestations all references, and all `subjects` in the form of `sha256sum`. The repository only of a
+/// single one.
 fn published(publications: &[Publication]) -> Vec<(String, String)> {
     let pushed = || publications.iter().filter(|publication| publication.outcome == PublishOutcome::Pushed);
     let Some(first) = pushed().next() else { return Vec::new() };
     let digests: Map<String, Value> =
         pushed().map(|publication| (publication.policy.clone(), publication.digest.clone().into())).collect();
     let references: Vec<String> = pushed().filter_map(Publication::immutable_ref).collect();
+    let subjects: Vec<String> = pushed()
+        .filter_map(|publication| {
+            let digest = publication.digest.as_deref()?.strip_prefix("sha256:")?;
+            Some(format!("{digest}  {}", publication.repository))
+        })
+        .collect();
     let mut outputs = vec![
         ("digest", first.digest.clone().unwrap_or_default()),
         ("immutable-ref", first.immutable_ref().unwrap_or_default()),
         ("immutable-refs", references.join(" ")),
+        ("subjects", subjects.join("\n")),
         ("digests", Value::Object(digests).to_string()),
         ("metadata", publication::metadata(first).to_string()),
     ];

@@ -4,7 +4,6 @@
 use serde_json::json;
 
 use crate::support::act::{Act, Log, program};
-use crate::support::distribution::Distribution;
 use crate::support::{POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
@@ -129,7 +128,7 @@ fn files_of_the_pull_request_are_annotated_first() {
 }
 
 /// A workflow of the documentation.
-fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     std::fs::read_to_string(project().join("docs/examples/github").join(name)).unwrap()
 }
 
@@ -193,78 +192,18 @@ fn the_shards_of_the_documentation_are_merged_into_one_verdict() {
 }
 
 #[test]
-fn the_release_of_the_documentation_pushes_signs_and_attests() {
-    let Some(act) = Act::new() else { return };
-    let (Some(registry), Some(_)) = (Distribution::start(), program("jq")) else { return };
-    let suite = format!(
-        "version: 1\nname: release\nvars: {{ tag: none }}\npolicies: {{ p: {{ uri: policy.wasm, metadata: metadata.yml }} }}\n\
-         cases:\n  - {{ name: a, object: {POD}, expect: allow }}\n\
-         publish:\n  - {{ to: {}/acme/p, tags: [\"${{tag}}\", latest], immutable: [\"${{tag}}\"] }}\n",
-        registry.host
-    );
-    let folder = project().join("testdata/policies/safe-labels");
-    let copy = |name: &str| std::fs::read(folder.join(name)).unwrap();
-    let workflow =
-        example("release.yml").replace("    steps:\n", "    env: { VERIFY_SOURCES_PATH: sources.yaml }\n    steps:\n");
-    let repository = Repository::with_suite(&suite)
-        .write("source.wasm", copy("policy.wasm"))
-        .write("metadata.yml", copy("metadata.yml"))
-        .write("sources.yaml", format!("insecure_sources: [\"{}\"]\n", registry.host))
-        .write("Makefile", "policy.wasm:\n\tcp source.wasm policy.wasm\n")
-        .write(".github/workflows/release.yml", workflow);
-    act.tool("cosign", &format!("echo \"$*\" >> '{}'", act.path("noted/cosign").display()));
-    repository
-        .shell("git init -q; git add -A; git -c user.name=t -c user.email=t@example.com commit -qm all; git tag v0.1.0")
-        .env("HOME", repository.path(""))
-        .run()
-        .exits_with(0);
-    let log = act.run(&repository, "push", &json!({ "ref": "refs/tags/v0.1.0" }));
-    let reference = log.outputs().iter().find_map(|output| output.strip_prefix("immutable-ref=")).map(str::to_owned);
-    let reference = reference.unwrap_or_else(|| panic!("{}", log.0));
-    let digest = reference.split_once('@').unwrap().1.to_owned();
-    assert_eq!(reference, format!("{}/acme/p@{digest}", registry.host));
-    log.has_outputs(&[
-        &format!("digest={digest}"),
-        &format!("digests={{\"p\":\"{digest}\"}}"),
-        "attestation-url=https://example.com/attested",
-    ]);
-    log.0.never_says("secret-token").exits_with(0).says(&[&format!("registry://{reference}"), "ghcr.io: logged in as"]);
-    // The tag leads to what was tested.
-    let tagged = format!("{}/acme/p:v0.1.0", registry.host);
-    let found = repository.verify(&["digest", &tagged, "--sources-path", "sources.yaml"]).run().exits_with(0).stdout;
-    assert_eq!(found.trim_end(), format!("{tagged}@{digest}"));
-    let signed: Vec<String> = ["false", "true"]
-        .map(|is_new| format!("sign --yes --new-bundle-format={is_new} --use-signing-config={is_new} {reference}"))
-        .into();
-    assert_eq!(act.noted("cosign").lines().collect::<Vec<_>>(), signed);
-    let attested = act.noted("actions-attest");
-    let lines: Vec<&str> = attested.lines().collect();
-    assert_eq!(lines.len(), 2, "{attested}");
-    for line in &lines {
-        assert!(
-            line.contains(&format!("IN_SUBJECT_DIGEST={digest} IN_SUBJECT_NAME={}/acme/p ", registry.host)),
-            "{line}"
-        );
-    }
-    let predicate = lines[1].split("IN_PREDICATE_PATH=").nth(1).unwrap().split(' ').next().unwrap();
-    assert!(lines[1].contains("IN_PREDICATE_TYPE=https://in-toto.io/attestation/test-result/v0.1 "), "{}", lines[1]);
-    let results: serde_json::Value = serde_json::from_str(&act.noted(predicate.rsplit('/').next().unwrap())).unwrap();
-    assert_eq!((&results["result"], &results["passedTests"]), (&json!("PASSED"), &json!(["release › a"])));
-    // The login was for the run alone.
-    let left = std::fs::read_to_string(act.path("home/.docker/config.json")).unwrap();
-    assert_eq!(left.trim(), "{}");
-}
-
-#[test]
 fn nothing_is_pushed_from_a_pull_request() {
     for event in ["pull_request", "pull_request_target"] {
         script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("GITHUB_EVENT_NAME", event)])
             .exits_with(2)
             .says(&[&format!("nothing is pushed on the event `{event}`")]);
     }
-    script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("IN_FAIL_ON", "none")])
-        .exits_with(2)
-        .says(&["only what passed is pushed"]);
+    for (input, value, message) in [
+        ("IN_FAIL_ON", "none", "only what passed is pushed"),
+        ("IN_MERGE", "shards/*.json", "`merge` and `push` exclude each other"),
+    ] {
+        script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), (input, value)]).exits_with(2).says(&[message]);
+    }
 }
 
 #[test]
@@ -299,6 +238,7 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
         ("IN_CACHE", "true"),
         ("IN_FAIL_ON", "failure"),
         ("IN_PUSH", "false"),
+        ("IN_MERGE", ""),
         ("IN_SIGN", "true"),
         ("IN_PROVENANCE", "true"),
         ("IN_ATTEST_RESULTS", "true"),
@@ -330,7 +270,8 @@ fn inputs_that_mean_nothing_are_refused_by_name() {
         ("IN_SUMMARY", "", "the input `summary` is ``"),
         ("IN_CACHE", "1", "the input `cache` is `1`"),
         ("IN_PUSH", "yes", "the input `push` is `yes`"),
-        ("IN_FAIL_ON", "never", "the input `fail-on` is `never`"),
+        ("IN_FAIL_ON", "never", "the input `fail-on` is `never`; it takes failure or none"),
+        ("IN_FAIL_ON", "gate", "the input `fail-on` is `gate`, and this version has no gates"),
         ("IN_VERSION", "main; rm -rf /", "the input `version` is `main; rm -rf /`"),
         ("IN_VERSION", "../../other/v1", "the input `version` is"),
         ("IN_WORKING_DIRECTORY", "elsewhere", "has the repository been checked out?"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod action;
+mod action_release;
 mod annotate;
 mod architecture;
 mod book;

@@ -166,7 +166,7 @@ impl Act {
             self.path("noted").display()
         );
         text += &format!(
-            "      run: |\n        (env | grep '^IN_[A-Z_]*=.' || true) | sort | tr '\\n' ' ' >> \"$NOTED/{file}\"; echo >> \"$NOTED/{file}\"\n        {script}\n",
+            "      run: |\n        (env -0 | tr '\\n\\0' ',\\n' | grep '^IN_[A-Z_]*=.' || true) | sort | tr '\\n' ' ' >> \"$NOTED/{file}\"; echo >> \"$NOTED/{file}\"\n        {script}\n",
             file = name.replace('/', "-"),
         );
         fs::write(folder.join("action.yml"), text).unwrap();
