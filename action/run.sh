@@ -61,7 +61,12 @@ flags --filter "$IN_FILTER"
 flags --tag "$IN_TAGS"
 flags --var "$IN_VARS"
 flags --partition "$IN_PARTITION"
-[ "$(boolean push "$IN_PUSH")" = false ] || arguments+=(--push)
+if [ "$(boolean push "$IN_PUSH")" = true ]; then
+    arguments+=(--push)
+    flags --publish-to "$IN_OCI_TARGET"
+    flags --publish-tag "$IN_TAGS_TO_PUSH"
+    flags --annotation "$IN_ANNOTATIONS_EXTRA"
+fi
 
 suites=()
 while IFS= read -r suite; do

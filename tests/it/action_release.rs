@@ -142,3 +142,36 @@ fn what_was_pushed_is_signed_though_another_policy_failed() {
     assert_eq!(attested.len(), 1, "{attested:?}");
     assert!(!attested[0].contains("IN_PREDICATE_PATH"), "{attested:?}");
 }
+
+#[test]
+fn a_workflow_says_where_the_one_policy_goes() {
+    let Some(release) = Release::new() else { return };
+    let host = &release.registry.host;
+    let suite = ONE[..ONE.find("publish:").unwrap()].replace("vars: { tag: none }\n", "");
+    let said = format!(
+        "          oci-target: registry://{host}/acme/elsewhere:main\n          tags-to-push: |\n            ${{{{ github.ref_name }}}}\n\n            \
+         latest\n          annotations-extra: |\n            org.opencontainers.image.revision=0123abc\n            a=b=c d\n"
+    );
+    let workflow = example("release.yml").replace("          vars: tag=${{ github.ref_name }}\n", &said);
+    let (repository, log) = release.run(&suite, &workflow);
+    let reference = output(&log, "immutable-ref");
+    log.0.exits_with(0);
+    let repository_name = format!("{host}/acme/elsewhere");
+    assert!(reference.starts_with(&format!("{repository_name}@sha256:")), "{reference}");
+    for tag in ["main", "v0.1.0", "latest"] {
+        let tagged = format!("{repository_name}:{tag}");
+        let found = repository.verify(&["digest", &tagged, "--sources-path", "sources.yaml"]).run().exits_with(0);
+        assert_eq!(found.stdout.trim_end(), format!("{tagged}@{}", output_digest(&reference)));
+    }
+    let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        format!("curl -fsS -H '{accept}' http://{host}/v2/acme/elsewhere/manifests/{}", output_digest(&reference));
+    let manifest: Value = serde_json::from_str(&repository.shell(&manifest).run().exits_with(0).stdout).unwrap();
+    let annotations = &manifest["annotations"];
+    assert_eq!(annotations["org.opencontainers.image.revision"], "0123abc");
+    assert_eq!(annotations["a"], "b=c d");
+}
+
+fn output_digest(reference: &str) -> &str {
+    reference.split_once('@').unwrap().1
+}
