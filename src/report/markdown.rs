@@ -171,6 +171,10 @@ fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
         }
         _ => say(format!("{}\n", escape::markdown(&wording::headline(case)))),
     }
+    if let Some((label, lines)) = wording::parts(case) {
+        say(format!("{label}\n"));
+        say(escape::markdown_block("", &bounded(&lines)));
+    }
     if let Some(command) = wording::reproduce(run, case) {
         say(escape::markdown_block("sh", &command));
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::model::answer::{AdmissionResponse, Fault, FaultKind, Status};
 use crate::model::hosting::{AnsweredBy, GuestLog, HostCall};
 use crate::model::outcome::{
-    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport, SuiteSummary, Unavailable,
-    UnavailableStage,
+    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
+    SuiteSummary, Unavailable, UnavailableStage,
 };
 use crate::model::policy::{Digest, ExecutionMode};
 use crate::model::request::Request;
@@ -329,6 +329,7 @@ pub(super) fn hostile() -> RunReport {
             case.log.stdout = text.clone();
             case.warnings = vec![text.clone()];
             case.is_weak = true;
+            case.steps = vec![part(name)];
             case.calls = vec![HostCall {
                 capability: "net/v1/dns_lookup_host".into(),
                 request: (*name).into(),
@@ -340,6 +341,25 @@ pub(super) fn hostile() -> RunReport {
     }
     numbered(&mut run.cases);
     run
+}
+
+/// A step that is a group with one member, both called `name` and saying so.
+fn part(name: &str) -> PartReport {
+    let response = AdmissionResponse {
+        status: Some(Status { message: Some(name.into()), ..Status::default() }),
+        ..AdmissionResponse::default()
+    };
+    let member = PartReport {
+        name: name.into(),
+        policy: name.into(),
+        verdict: PartVerdict::Deny,
+        evaluations: 2,
+        response: Some(response),
+        fault: None,
+        calls: Vec::new(),
+        members: Vec::new(),
+    };
+    PartReport { members: vec![member.clone()], ..member }
 }
 
 /// Every outcome, saying `text` wherever it can.

@@ -333,20 +333,24 @@ fn defaults_name_a_group_or_a_chain() {
 
 #[test]
 fn people_see_the_members_and_the_steps_of_what_failed() {
-    let run = |text: &str| {
+    let escaped = |text: &str| text.replace('"', "&quot;");
+    let run = |text: &str, label: &str, lines: &[&str]| {
         let repository = repository(text);
-        let finished = repository.verify(&["--report=human", "--report=junit=junit.xml"]).run().exits_with(1);
-        (finished, repository.read("junit.xml"))
+        let files = ["junit=a.xml", "html=a.html", "markdown=a.md"].map(|file| format!("--report={file}"));
+        let verify = files.iter().fold(repository.verify(&["--report=human"]), |verify, file| verify.arg(file));
+        verify.run().exits_with(1).says(&[label]).says(lines);
+        for file in ["a.xml", "a.html", "a.md"] {
+            let report = repository.read(file);
+            assert!(report.contains(label), "{file}: {report}");
+            let has = |line: &&str| report.contains(*line) || report.contains(&escaped(line));
+            assert!(lines.iter().all(has), "{file}: {report}");
+        }
     };
     let expression = "yes() && (no() || no()) && also_no()";
-    let (finished, junit) = run(&group(&["yes", "no", "also_no"], expression, "allow"));
     let lines = ["yes: allow", "no: deny, \"no owner\" (evaluated 2 times)", "also_no: not-asked"];
-    finished.says(&["members"]).says(&lines);
-    assert!(lines.iter().all(|line| junit.contains(&line.replace('"', "&quot;")) || junit.contains(line)), "{junit}");
-    let (finished, junit) = run(&chain("[mutating, failing, yes]", "expect: allow"));
+    run(&group(&["yes", "no", "also_no"], expression, "allow"), "members", &lines);
     let lines = ["mutating: mutate", "failing: guest: out of order", "yes: not-asked"];
-    finished.says(&["steps"]).says(&lines);
-    assert!(lines.iter().all(|line| junit.contains(line)), "{junit}");
+    run(&chain("[mutating, failing, yes]", "expect: allow"), "steps", &lines);
 }
 
 /// Every example of the page about groups is a part of the suite it names, and that suite passes.

@@ -68,6 +68,10 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
             text.push_str(&trouble("xpass", &wording::headline(case), Some(help)));
         }
     }
+    if let Some((label, lines)) = wording::parts(case) {
+        let lines = escape::html(escape::cut(&lines, LONGEST_TEXT).trim_end());
+        let _ = writeln!(text, "<p class=\"about\">{label}</p>\n<pre class=\"wrap\">{lines}</pre>");
+    }
     if let Some(command) = wording::reproduce(run, case) {
         let _ = writeln!(text, "<pre class=\"wrap\">{}</pre>", escape::html(&command));
     }
