@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use crate::model::code::Code;
 use crate::model::outcome::{CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
+use crate::model::publication::Publication;
 
 /// Why reports do not make one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,9 +129,12 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, MergeProblem> {
         run.suites.get(suite).and_then(|suite| suites.get_index_of(suite.path.as_str())).unwrap_or_default()
     };
     let mut cases = Vec::new();
+    let mut publications = Vec::new();
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
     for (_, run) in reports {
         cases.extend(run.cases.iter().map(|case| CaseReport { suite: index(run, case.suite), ..case.clone() }));
+        let moved = |it: &Publication| Publication { suite: it.suite.map(|suite| index(run, suite)), ..it.clone() };
+        publications.extend(run.publications.iter().map(moved));
         for policy in &run.policies {
             let policy_suite = index(run, policy.suite);
             let moved = PolicyReport { suite: policy_suite, ..policy.clone() };
@@ -143,6 +147,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, MergeProblem> {
         }
     }
     cases.sort_by_key(|case| (case.suite, case.position));
+    publications.sort_by_key(|it| it.suite);
     let mut policies: Vec<PolicyReport> = policies.into_values().collect();
     policies.sort_by_key(|policy| (policy.suite, policy.position));
     let runs = || reports.iter().map(|(_, run)| run);
@@ -150,7 +155,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, MergeProblem> {
         suites: suites.into_values().collect(),
         policies,
         cases,
-        publications: Vec::new(),
+        publications,
         started_at: runs().map(|run| run.started_at).min().unwrap_or_default(),
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,

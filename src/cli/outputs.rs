@@ -40,6 +40,11 @@ impl Outputs {
         self.step.write(run, code, &arguments.reports)
     }
 
+    /// Tells later steps on GitHub what this process published.
+    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), String> {
+        self.step.write_published(run)
+    }
+
     pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, String> {
         let verbosity = i8::try_from(arguments.verbose).unwrap_or(2) - i8::try_from(arguments.quiet).unwrap_or(2);
         let is_debugging = env::var_os("RUNNER_DEBUG").is_some_and(|value| value == "1");

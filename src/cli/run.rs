@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         Err(error) => return refused(&error, arguments.output.color()),
     };
     let code = report(&run, &mut outputs, &arguments.output, options.allows_empty);
-    match recorded {
+    run.publications.iter().for_each(push::tell_of_run);
+    match outputs.write_published(&run).and(recorded) {
         Ok(told) => {
             told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::tell(told));
             code
@@ -63,10 +64,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
 /// Writes down a finished run; the exit code is that of the run unless that fails.
 pub(super) fn report(run: &RunReport, outputs: &mut Outputs, arguments: &OutputArgs, allows_empty: bool) -> ExitCode {
     let code = ExitCode::of(run, arguments.no_fail, allows_empty);
-    let written = outputs.write(run).and_then(|()| {
-        run.publications.iter().for_each(push::tell_of_run);
-        outputs.write_step(run, code, arguments)
-    });
+    let written = outputs.write(run).and_then(|()| outputs.write_step(run, code, arguments));
     if let Err(message) = written {
         console::complain(&message);
         return ExitCode::Usage;

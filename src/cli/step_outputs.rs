@@ -35,11 +35,19 @@ impl StepOutputs {
 
     /// Writes what became of `run`.
     pub(crate) fn write(&mut self, run: &RunReport, code: ExitCode, reports: &[ReportTarget]) -> Result<(), String> {
+        let mut outputs = counts(run, code);
+        outputs.extend(paths(reports));
+        self.append(outputs)
+    }
+
+    /// Writes what this process published: later steps sign it.
+    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), String> {
+        self.append(published(&run.publications))
+    }
+
+    fn append(&mut self, outputs: Vec<(String, String)>) -> Result<(), String> {
         let Some((path, file)) = &mut self.0 else { return Ok(()) };
-        let mut text = counts(run, code);
-        text.extend(paths(reports));
-        text.extend(published(&run.publications));
-        let text: String = text.into_iter().map(|(name, value)| output(&name, &value)).collect();
+        let text: String = outputs.into_iter().map(|(name, value)| output(&name, &value)).collect();
         file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(path, &error))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::source::{Span, Spanned};
 use super::suite::PolicyIndex;
 
@@ -60,6 +62,8 @@ pub struct Publication {
     pub repository: String,
     /// The manifest, byte for byte, where one was made.
     pub manifest: Option<String>,
+    /// Its bytes; of a report that was read back they are known without it.
+    pub size: Option<u64>,
     /// Digest of the manifest.
     pub digest: Option<String>,
     /// The tags, in the order in which they were to be moved.
@@ -121,7 +125,8 @@ pub struct PublishedTag {
 }
 
 /// Where a tag leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TagState {
     /// Where it did before.
     Untouched,

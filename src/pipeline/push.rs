@@ -76,6 +76,7 @@ fn refusal(options: &PushOptions, repository: String, message: &str) -> Publicat
         suite: None,
         repository,
         manifest: None,
+        size: None,
         digest: None,
         tags: Vec::new(),
         outcome: PublishOutcome::Refused { message: message.into(), help: None },

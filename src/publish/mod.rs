@@ -261,6 +261,7 @@ impl<'a> Job<'a> {
             policy: self.artifact.policy,
             suite: self.artifact.suite,
             digest: Some(self.digest.to_string()),
+            size: Some(self.manifest.len() as u64),
             manifest: Some(self.manifest),
             tags: self.tags,
             outcome: self.end.unwrap_or(done),

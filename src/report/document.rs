@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::model::answer::{AdmissionResponse, Fault};
 use crate::model::code::Code;
@@ -18,6 +17,7 @@ use crate::model::outcome::{
     SuiteSummary, Unavailable,
 };
 use crate::model::policy::ExecutionMode;
+use crate::model::publication::Publication;
 use crate::model::request::Request;
 use crate::model::source::Span;
 
@@ -39,9 +39,8 @@ pub(super) struct Document<'a> {
     pub(super) cases: Vec<Case<'a>>,
     pub(super) suites: Vec<Suite<'a>>,
     pub(super) started_at: jiff::Timestamp,
-    /// What was published. It is told, and not read back: publishing is over when reports are merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) published: Vec<Value>,
+    pub(super) published: Vec<publication::Document<'a>>,
     pub(super) duration_us: u64,
     pub(super) shard: Option<Cow<'a, Shard>>,
     pub(super) seed: Option<u64>,
@@ -67,9 +66,8 @@ pub(super) struct Closing<'a> {
     pub(super) summary: Counts,
     pub(super) policies: Vec<Policy<'a>>,
     pub(super) started_at: jiff::Timestamp,
-    /// What was published. It is told, and not read back: publishing is over when reports are merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) published: Vec<Value>,
+    pub(super) published: Vec<publication::Document<'a>>,
     pub(super) duration_us: u64,
     pub(super) shard: Option<Cow<'a, Shard>>,
     pub(super) seed: Option<u64>,
@@ -235,6 +233,7 @@ pub(super) fn opening(suites: &[SuiteSummary]) -> Opening<'_> {
 /// What a finished run adds to its cases.
 pub(super) fn closing(run: &RunReport) -> Closing<'_> {
     let summary = run.summary();
+    let suite_of = |it: &Publication| it.suite.map(|suite| path_of(&run.suites, suite));
     Closing {
         summary: Counts {
             total: summary.total,
@@ -249,7 +248,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         },
         policies: run.policies.iter().map(|report| policy(&run.suites, report)).collect(),
         started_at: run.started_at,
-        published: run.publications.iter().map(|it| json!(publication::document(it))).collect(),
+        published: run.publications.iter().map(|it| publication::document(it, suite_of(it))).collect(),
         duration_us: micros(run.duration),
         shard: run.shard.as_ref().map(Cow::Borrowed),
         seed: run.seed,

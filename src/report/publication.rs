@@ -1,6 +1,8 @@
 //! What was published, for people and for scripts: the output of `verify push`, and a part of a run's report.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{escape, wording};
@@ -68,69 +70,145 @@ fn owner_of(repository: &str) -> Option<String> {
 
 /// One JSON document, in the shapes that scripts know from kwctl, oras and docker.
 pub fn json(publication: &Publication) -> String {
-    let text = serde_json::to_string(&document(publication)).expect("texts and numbers are plain JSON");
+    let text = serde_json::to_string(&document(publication, None)).expect("texts and numbers are plain JSON");
     escape::json(&text) + "\n"
 }
 
 /// The keys of a publication, in the order of the contract.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Document<'a> {
-    immutable_ref: Option<String>,
-    digest: Option<&'a str>,
-    tags: Vec<&'a str>,
-    policy: &'a str,
-    repository: &'a str,
-    outcome: &'static str,
+    immutable_ref: Option<Cow<'a, str>>,
+    digest: Option<Cow<'a, str>>,
+    tags: Vec<Cow<'a, str>>,
+    policy: Cow<'a, str>,
+    repository: Cow<'a, str>,
+    outcome: Outcome,
     moves: Vec<Move<'a>>,
-    error: Option<Value>,
-    warnings: &'a [String],
-    #[serde(rename = "Pushed", skip_serializing_if = "Option::is_none")]
+    error: Option<Problem<'a>>,
+    warnings: Cow<'a, [String]>,
+    #[serde(rename = "Pushed", default, skip_serializing_if = "Option::is_none")]
     pushed: Option<String>,
-    #[serde(rename = "Digest", skip_serializing_if = "Option::is_none")]
-    oras_digest: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Digest", default, skip_serializing_if = "Option::is_none")]
+    oras_digest: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     manifest: Option<Value>,
+    /// Path of the suite; a module from the command line has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) suite: Option<Cow<'a, str>>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    Pushed,
+    DryRun,
+    Refused,
+    Failed,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Problem<'a> {
+    help: Option<Cow<'a, str>>,
+    message: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct Move<'a> {
-    tag: &'a str,
-    before: Option<&'a str>,
+    tag: Cow<'a, str>,
+    before: Option<Cow<'a, str>>,
     immutable: bool,
-    state: &'static str,
+    state: TagState,
 }
 
-pub(super) fn document(publication: &Publication) -> Document<'_> {
+/// The document of a publication; `suite` is the path of its suite.
+pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>) -> Document<'a> {
     let is_pushed = publication.outcome == PublishOutcome::Pushed;
     let is_dry = publication.outcome == PublishOutcome::WouldPush;
+    let digest = || publication.digest.as_deref().map(Cow::from);
     let tags = leading_there(publication);
     let pushed = || match tags.first() {
         Some(tag) => format!("[registry] {}:{tag}", publication.repository),
         None => format!("[registry] {}", publication.immutable_ref().unwrap_or_default()),
     };
-    let error = match &publication.outcome {
-        PublishOutcome::Pushed | PublishOutcome::WouldPush => None,
-        PublishOutcome::Refused { message, help } | PublishOutcome::Failed { message, help } => {
-            Some(json!({ "message": message, "help": help }))
-        }
+    let (outcome, error) = match &publication.outcome {
+        PublishOutcome::Pushed => (Outcome::Pushed, None),
+        PublishOutcome::WouldPush => (Outcome::DryRun, None),
+        PublishOutcome::Refused { message, help } => (Outcome::Refused, Some((message, help))),
+        PublishOutcome::Failed { message, help } => (Outcome::Failed, Some((message, help))),
+    };
+    let problem = |(message, help): (&'a String, &'a Option<String>)| Problem {
+        help: help.as_deref().map(Cow::from),
+        message: message.into(),
     };
     Document {
-        immutable_ref: publication.immutable_ref(),
-        digest: publication.digest.as_deref(),
-        policy: &publication.policy,
-        repository: &publication.repository,
-        outcome: word(&publication.outcome),
-        moves: publication.tags.iter().map(|tag| as_move(tag)).collect(),
-        error,
-        warnings: &publication.warnings,
+        immutable_ref: publication.immutable_ref().map(Cow::from),
+        digest: digest(),
+        policy: (&publication.policy).into(),
+        repository: (&publication.repository).into(),
+        outcome,
+        moves: publication.tags.iter().map(Move::from).collect(),
+        error: error.map(problem),
+        warnings: (&publication.warnings).into(),
         pushed: is_pushed.then(pushed),
-        oras_digest: publication.digest.as_deref().filter(|_| is_pushed),
+        oras_digest: digest().filter(|_| is_pushed),
         metadata: is_pushed.then(|| metadata(publication)),
         manifest: publication.manifest.as_ref().filter(|_| is_dry).and_then(|text| serde_json::from_str(text).ok()),
-        tags,
+        tags: tags.into_iter().map(Cow::from).collect(),
+        suite: suite.map(Cow::from),
     }
+}
+
+impl<'a> From<&'a PublishedTag> for Move<'a> {
+    fn from(tag: &'a PublishedTag) -> Self {
+        Self {
+            tag: (&tag.name).into(),
+            before: tag.before.as_deref().map(Cow::from),
+            immutable: tag.is_immutable,
+            state: tag.state,
+        }
+    }
+}
+
+/// What a document tells of; `suite` is the index of its suite. References stand in commands that people copy, so
+/// nothing is taken for one that a shell could take for anything else.
+pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Publication, String> {
+    let is_plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_/:@".contains(letter));
+    let named = [&written.repository].into_iter().chain(&written.digest).chain(written.moves.iter().map(|it| &it.tag));
+    if let Some(odd) = named.into_iter().find(|text| !is_plain(text)) {
+        return Err(format!("`{odd}` is no part of a reference to a registry"));
+    }
+    let problem = || match &written.error {
+        Some(Problem { message, help }) => Ok((message.clone().into_owned(), help.clone().map(Cow::into_owned))),
+        None => Err(format!("the reason why `{}` was not published is missing", written.policy)),
+    };
+    let outcome = match written.outcome {
+        Outcome::Pushed => PublishOutcome::Pushed,
+        Outcome::DryRun => PublishOutcome::WouldPush,
+        Outcome::Refused => problem().map(|(message, help)| PublishOutcome::Refused { message, help })?,
+        Outcome::Failed => problem().map(|(message, help)| PublishOutcome::Failed { message, help })?,
+    };
+    let tag = |it: Move<'_>| PublishedTag {
+        name: it.tag.into_owned(),
+        is_immutable: it.immutable,
+        before: it.before.map(Cow::into_owned),
+        state: it.state,
+    };
+    let described = written.metadata.as_ref().and_then(|metadata| metadata[DESCRIPTOR]["size"].as_u64());
+    let manifest = written.manifest.map(|manifest| manifest.to_string());
+    Ok(Publication {
+        policy: written.policy.into_owned(),
+        suite,
+        repository: written.repository.into_owned(),
+        size: described.or(manifest.as_ref().map(|manifest| manifest.len() as u64)),
+        manifest,
+        digest: written.digest.map(Cow::into_owned),
+        tags: written.moves.into_iter().map(tag).collect(),
+        outcome,
+        warnings: written.warnings.into_owned(),
+        span: None,
+    })
 }
 
 /// The tags that lead to the artifact now.
@@ -139,37 +217,21 @@ fn leading_there(publication: &Publication) -> Vec<&str> {
     publication.tags.iter().filter(leads_there).map(|tag| tag.name.as_str()).collect()
 }
 
+/// Where docker has the digest and the size of a manifest.
+const DESCRIPTOR: &str = "containerimage.descriptor";
+
 /// The object that `docker buildx` writes about what it pushed.
 pub fn metadata(publication: &Publication) -> Value {
     let names = leading_there(publication).into_iter().map(|tag| format!("{}:{tag}", publication.repository));
     json!({
-        "containerimage.descriptor": {
+        DESCRIPTOR: {
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "digest": publication.digest,
-            "size": publication.manifest.as_ref().map_or(0, String::len),
+            "size": publication.size.unwrap_or_default(),
         },
         "containerimage.digest": publication.digest,
         "image.name": names.collect::<Vec<_>>().join(","),
     })
-}
-
-fn as_move(tag: &PublishedTag) -> Move<'_> {
-    let state = match tag.state {
-        TagState::Untouched => "untouched",
-        TagState::Kept => "kept",
-        TagState::Moved => "moved",
-        TagState::Uncertain => "uncertain",
-    };
-    Move { tag: &tag.name, before: tag.before.as_deref(), immutable: tag.is_immutable, state }
-}
-
-fn word(outcome: &PublishOutcome) -> &'static str {
-    match outcome {
-        PublishOutcome::Pushed => "pushed",
-        PublishOutcome::WouldPush => "dry-run",
-        PublishOutcome::Refused { .. } => "refused",
-        PublishOutcome::Failed { .. } => "failed",
-    }
 }
 
 /// `2 policies published`, for the end of a run.
@@ -194,6 +256,7 @@ mod tests {
             suite: Some(0),
             repository: "ghcr.io/acme/safe-labels".into(),
             manifest: Some("{\"schemaVersion\":2}".into()),
+            size: Some(19),
             digest: Some("sha256:aa".into()),
             tags: vec![tag("v1", TagState::Moved, None), tag("latest", TagState::Kept, Some("sha256:aa"))],
             outcome,
@@ -224,6 +287,26 @@ mod tests {
         let document: Value = serde_json::from_str(&json(&publication(PublishOutcome::WouldPush))).unwrap();
         assert_eq!(document["manifest"], json!({"schemaVersion": 2}));
         assert!(document.get("Digest").is_none());
+    }
+
+    #[test]
+    fn what_could_be_more_than_a_reference_is_not_read() {
+        let publication = publication(PublishOutcome::Pushed);
+        let read_back = |from: &str, to: &str| {
+            let text = json(&publication).replace(from, to);
+            read(serde_json::from_str(&text).unwrap(), Some(0))
+        };
+        let whole = read_back("", "").unwrap();
+        assert_eq!(whole, Publication { manifest: None, ..publication.clone() });
+        for (from, to) in [("ghcr.io/acme", "ghcr.io/$(id)"), ("sha256:aa", "sha256:a a"), ("\"v1\"", "\"v1;id\"")] {
+            assert!(read_back(from, to).unwrap_err().contains("no part of a reference"), "{to}");
+        }
+        let failed = Publication {
+            outcome: PublishOutcome::Failed { message: String::new(), help: None },
+            ..publication.clone()
+        };
+        let text = json(&failed).replace("{\"help\":null,\"message\":\"\"}", "null");
+        assert!(read(serde_json::from_str(&text).unwrap(), None).unwrap_err().contains("is missing"), "{text}");
     }
 
     #[test]

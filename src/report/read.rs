@@ -19,6 +19,8 @@ use crate::model::outcome::{
 };
 use crate::model::source::{SourceFile, Span};
 
+use super::publication;
+
 use super::document::{
     Case, Closing, Counts, Difference, Document, Opening, Part, Place, Policy, Sources, Suite, Trouble,
 };
@@ -92,11 +94,16 @@ fn run(document: Document<'_>) -> Result<RunReport, String> {
         cases.push(case(written, suite, &files)?);
     }
     cases.sort_by_key(|case| (case.suite, case.position));
+    let mut publications = Vec::new();
+    for written in document.published {
+        let suite = written.suite.as_deref().map(index).transpose()?;
+        publications.push(publication::read(written, suite)?);
+    }
     let run = RunReport {
         suites,
         policies,
         cases,
-        publications: Vec::new(),
+        publications,
         started_at: document.started_at,
         duration: Duration::from_micros(document.duration_us),
         shard: document.shard.map(Cow::into_owned),
@@ -298,7 +305,9 @@ mod tests {
 
     #[test]
     fn every_format_says_the_same_of_a_run_that_was_read_back() {
-        for run in [testing::sample(), testing::hostile(), testing::failures(3, 50_000)] {
+        let mut sample = testing::sample();
+        sample.policies[0].remarks = vec!["the tag has moved".into()];
+        for run in [sample, testing::hostile(), testing::failures(3, 50_000)] {
             for through_format in ["json", "ndjson"] {
                 let again = through(through_format, &run);
                 for name in names() {

@@ -28,6 +28,7 @@ mod publish;
 mod push;
 mod readers;
 mod reports;
+mod round_trip;
 mod run_control;
 mod schema;
 mod selection;

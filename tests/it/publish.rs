@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::target::{Asked, Target, Trouble};
 use crate::support::{Finished, POD, Repository, digest};
 
-const METADATA: &str = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'] }\n\
+pub(crate) const METADATA: &str = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'] }\n\
                         mutating: false\nannotations:\n  io.kubewarden.policy.version: 1.0.0\n";
 
 /// A suite with the policies `good` and `bad`, which both accept everything, and these cases and entries.
@@ -25,7 +25,7 @@ fn suite(target: &Target, cases: &str, publish: &str) -> Repository {
 }
 
 /// A waPC policy that accepts everything and speaks protocol v1. `name` makes its bytes its own.
-fn accepting(name: &str) -> Vec<u8> {
+pub(crate) fn accepting(name: &str) -> Vec<u8> {
     let replies = |operation: &str, reply: &str, at: usize| {
         let text = reply.replace('"', "\\\"");
         (format!("(data (i32.const {at}) \"{text}\")"), operation.len(), at, reply.len())

@@ -203,7 +203,7 @@ fn schema(part: &str) -> jsonschema::Validator {
 }
 
 #[track_caller]
-fn fits(part: &str, document: &Value) {
+pub(crate) fn fits(part: &str, document: &Value) {
     let errors: Vec<String> =
         schema(part).iter_errors(document).map(|error| format!("{error} at {}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
