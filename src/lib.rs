@@ -47,7 +47,7 @@ pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
-pub use self::pipeline::{ListedCase, Options, Progress, Recording, list, verify};
+pub use self::pipeline::{Interrupt, ListedCase, Options, Progress, Recording, list, verify};
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
 pub use self::signature::SignatureOptions;

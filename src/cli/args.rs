@@ -97,6 +97,7 @@ const EXIT_CODES: &str = "Exit codes:
   4   nothing selected, or everything selected was skipped
   5   all is well, but a policy was not published
   70  a bug in verify itself
+  130 interrupted, by Ctrl-C or SIGTERM
 
 Example:
   verify suite.yml --filter owner --report junit=junit.xml";

@@ -166,6 +166,10 @@ impl Progress for Bar {
         self.0.set_message("running");
     }
 
+    fn publishing(&self) {
+        self.0.set_message("publishing");
+    }
+
     fn case_finished(&self, _report: &CaseReport) {
         self.0.inc(1);
     }

@@ -21,6 +21,8 @@ pub(crate) enum ExitCode {
     Unpublished = 5,
     /// A bug in verify itself.
     Bug = 70,
+    /// Ctrl-C or SIGTERM.
+    Interrupted = 130,
 }
 
 impl ExitCode {

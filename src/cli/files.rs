@@ -1,30 +1,83 @@
 //! Writing files whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes a file in one step: whoever reads it finds the old content or the new one, also when we are killed. Links are
-/// followed; what is no regular file, such as `/dev/stdout`, is written to as it is.
+use tempfile::NamedTempFile;
+
+/// Writes a file in one step: whoever reads it finds the old content or the new one, also when we are killed or the power
+/// fails. Links are followed; what is no regular file, such as `/dev/stdout`, is written to as it is.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let existing = fs::metadata(path).ok();
-    if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-        return File::options().write(true).open(path)?.write_all(bytes);
+    match fs::metadata(path) {
+        Ok(existing) if !existing.is_file() => File::options().write(true).open(path)?.write_all(bytes),
+        existing => replace(path, existing.ok(), bytes, File::sync_all),
     }
+}
+
+/// Puts a file in the place of `existing`. `settle` is called before.
+fn replace(
+    path: &Path,
+    existing: Option<Metadata>,
+    bytes: &[u8],
+    settle: fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let target = if existing.is_some() { path.canonicalize()? } else { path.to_owned() };
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".verify-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = beside(&target)?;
     file.write_all(bytes)?;
     if let Some(existing) = existing {
         file.as_file().set_permissions(existing.permissions())?;
     }
-    file.as_file().sync_all()?;
+    settle(file.as_file())?;
     file.persist(target)?;
     Ok(())
+}
+
+/// A file in the same folder, gone when it is dropped.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".verify-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Where a file is to be written later, or never. That it can be is known before, and nothing is there until then.
+pub(crate) struct Destination {
+    path: PathBuf,
+    /// What is written to as it is: devices, pipes, and files that only exist where no other can be made.
+    file: Option<File>,
+}
+
+impl Destination {
+    /// Makes sure that the file can be written, and leaves what it holds alone.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        let file = match fs::metadata(path) {
+            Ok(existing) => {
+                let file = File::options().write(true).open(path)?;
+                let is_replaced = existing.is_file() && beside(&path.canonicalize()?).is_ok();
+                Some(file).filter(|_| !is_replaced)
+            }
+            Err(_) => beside(path).map(|_| None)?,
+        };
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes the file, in one step where that is possible. That it outlasts a failure of power is not waited for.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else {
+            return replace(&self.path, fs::metadata(&self.path).ok(), bytes, |_| Ok(()));
+        };
+        empty(file)?;
+        file.write_all(bytes)?;
+        file.flush()
+    }
+}
+
+/// Drops what a file held before. Devices and pipes hold nothing.
+pub(crate) fn empty(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -41,6 +94,22 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(write(&folder.path().join("gone/out.wasm"), b"x").is_err());
         assert!(write(folder.path(), b"x").is_err());
+    }
+
+    #[test]
+    fn a_destination_is_nothing_until_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.xml");
+        let mut destination = Destination::new(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        destination.write(b"one").unwrap();
+        let mut again = Destination::new(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        again.write(b"2").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"2");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(Destination::new(&folder.path().join("gone/a.xml")).is_err());
+        assert!(Destination::new(folder.path()).is_err());
     }
 
     #[cfg(unix)]

@@ -8,6 +8,7 @@ mod exit_code;
 mod explain;
 mod files;
 mod inspect;
+mod interrupt;
 mod merge;
 mod outputs;
 mod pull;
@@ -27,6 +28,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command};
 use self::exit_code::ExitCode;
+use self::interrupt::Signals;
 use self::record::Target;
 
 fn main() -> ExitCode {
@@ -39,27 +41,28 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
         }
     };
-    catch_unwind(|| dispatch(cli)).unwrap_or_else(|_| {
+    let signals = Signals::listen();
+    catch_unwind(|| dispatch(cli, &signals)).unwrap_or_else(|_| {
         console::complain("this is a bug in verify; please report it with the suite and the lines above");
         ExitCode::Bug
     })
 }
 
-fn dispatch(cli: Cli) -> ExitCode {
+fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
     match cli.command {
         Command::Run(arguments) => {
-            run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder))
+            run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder), signals)
         }
         Command::Record(arguments) => {
             let target = arguments.record.as_deref().map_or(Target::BesideSuites, Target::Folder);
-            run::run(&arguments, true, Some(target))
+            run::run(&arguments, true, Some(target), signals)
         }
         Command::List(arguments) => run::list(&arguments),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Digest(arguments) => digest::digest(&arguments),
         Command::Pull(arguments) => pull::pull(&arguments),
-        Command::Push(arguments) => push::push(&arguments),
+        Command::Push(arguments) => push::push(&arguments, signals),
         Command::Schema { markdown: true } => console::print(&policy_verify::suite_reference()),
         Command::Schema { markdown: false } => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");

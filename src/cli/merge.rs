@@ -19,7 +19,10 @@ pub(crate) fn merge(arguments: &MergeArgs) -> ExitCode {
     if complaints.is_empty() {
         match policy_verify::merge(read) {
             Ok(merged) => match Outputs::open(&arguments.output) {
-                Ok(mut outputs) => return run::report(&merged, &mut outputs, &arguments.output, arguments.allow_empty),
+                Ok(mut outputs) => {
+                    let code = ExitCode::of(&merged, arguments.output.no_fail, arguments.allow_empty);
+                    return run::report(&merged, code, &mut outputs, &arguments.output);
+                }
                 Err(message) => complaints.push(message),
             },
             Err(problems) => complaints.extend(problems.iter().map(ToString::to_string)),

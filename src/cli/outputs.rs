@@ -13,6 +13,7 @@ use policy_verify::report::{self, Format, Style, markdown};
 use super::args::{OutputArgs, ReportTarget};
 use super::console;
 use super::exit_code::ExitCode;
+use super::files::Destination;
 use super::step_outputs::StepOutputs;
 use super::stream::Stream;
 
@@ -21,7 +22,7 @@ pub(crate) struct Outputs {
     style: Style,
     /// What stdout carries: the human report or one machine document.
     stdout: Option<String>,
-    files: Vec<(String, String, File)>,
+    files: Vec<(String, String, Destination)>,
     annotates: bool,
     summary: Option<(String, File)>,
     step: StepOutputs,
@@ -64,7 +65,10 @@ impl Outputs {
                 Some(path) if format == "ndjson" => {
                     streams.push(Stream::to_file(path.display().to_string(), open(path)?));
                 }
-                Some(path) => files.push((format.clone(), path.display().to_string(), open(path)?)),
+                Some(path) => {
+                    let destination = Destination::new(path).map_err(|error| cannot_write(path, &error))?;
+                    files.push((format.clone(), path.display().to_string(), destination));
+                }
                 None if format == "github" => annotates = true,
                 None => {
                     if let Some(other) = stdout.replace(format.clone()) {
@@ -90,16 +94,14 @@ impl Outputs {
 
     /// Writes every report about `run`, and what a runner wants to know.
     pub(crate) fn write(&mut self, run: &RunReport) -> Result<(), String> {
-        for (format, name, file) in &mut self.files {
+        for (format, name, destination) in &mut self.files {
             // A file has no colours and no terminal to be narrow.
             let style = Style { colour: false, width: 100, folds: false, ..self.style };
             let format = report::by_name(format, &style).ok_or_else(|| format!("unknown format `{format}`"))?;
             let mut bytes = Vec::new();
             format
                 .write(run, &mut bytes)
-                .and_then(|()| empty(file))
-                .and_then(|()| file.write_all(&bytes))
-                .and_then(|()| file.flush())
+                .and_then(|()| destination.write(&bytes))
                 .map_err(|error| format!("cannot write the report `{name}`: {error}"))?;
         }
         if let Some((name, file)) = &mut self.summary {
@@ -134,19 +136,14 @@ impl Outputs {
     }
 }
 
-/// Drops what a file held before. Devices and pipes hold nothing.
-pub(super) fn empty(file: &File) -> io::Result<()> {
-    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
+/// Opens a file for lines without touching what it holds: a run that never happens leaves the last report alone.
+fn open(path: &Path) -> Result<File, String> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| cannot_write(path, &error))
 }
 
-/// Opens a file for writing without touching what it holds: a run that never happens leaves the last report alone.
-fn open(path: &Path) -> Result<File, String> {
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| format!("cannot write the report `{}`: {error}", path.display()))
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write the report `{}`: {error}", path.display())
 }
 
 /// Files the pull request changed are not known without the network; the action passes them here, one a line.

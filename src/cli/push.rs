@@ -9,9 +9,10 @@ use policy_verify::report::{escape, publication};
 use super::args::policy::{PushArgs, PushFormat};
 use super::console;
 use super::exit_code::ExitCode;
+use super::interrupt::{Doing, Signals};
 
 /// `verify push`.
-pub(crate) fn push(arguments: &PushArgs) -> ExitCode {
+pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
     if let Some(reason) = obstacle(arguments.dry_run) {
         console::complain(&reason);
         return ExitCode::Usage;
@@ -23,6 +24,9 @@ pub(crate) fn push(arguments: &PushArgs) -> ExitCode {
         mode: mode(arguments.dry_run),
         network: arguments.network.network(),
     };
+    if options.mode == PublishMode::Push {
+        signals.now(Doing::Publishing);
+    }
     let published = match policy_verify::push(&options) {
         Ok(published) => published,
         Err(error) => return console::refuse(&error),

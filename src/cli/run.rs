@@ -11,13 +11,14 @@ use regex::Regex;
 use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
+use super::interrupt::{Doing, Signals};
 use super::outputs::Outputs;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
 use super::{push, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
-pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>) -> ExitCode {
+pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
     let prepared = run_options(arguments).and_then(|options| Ok((options, Outputs::open(&arguments.output)?)));
     let (mut options, mut outputs) = match prepared {
         Ok(prepared) => prepared,
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     if let Some(seed) = options.seed {
         console::note(&format!("--shuffle={seed}"));
     }
+    options.interrupt = signals.interrupt();
     options.is_live = is_live;
     options.is_recorded = recordings.is_some();
     let bar = Bar::new(arguments.output.quiet == 0);
@@ -40,17 +42,26 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         }
     };
     let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
-    let result = policy_verify::verify(&options, &Watchers { inner, streams: outputs.streams() });
+    let result = policy_verify::verify(&options, &Watchers { inner, streams: outputs.streams(), signals });
+    signals.now(Doing::Running);
     let recorded = recorder.map(Recorder::finish).transpose();
     bar.clear();
     let run = match result {
         Ok(run) => run,
         Err(error) => return refused(&error, arguments.output.color()),
     };
-    let code = report(&run, &mut outputs, &arguments.output, options.allows_empty);
+    let is_interrupted = options.interrupt.is_stopped();
+    let code = match is_interrupted {
+        true => ExitCode::Interrupted,
+        false => ExitCode::of(&run, arguments.output.no_fail, options.allows_empty),
+    };
+    let code = report(&run, code, &mut outputs, &arguments.output);
     run.publications.iter().for_each(push::tell_of_run);
     match outputs.write_published(&run).and(recorded) {
         Ok(told) => {
+            if is_interrupted {
+                console::complain(&format!("interrupted; {} tests were not run", run.summary().not_run));
+            }
             told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::tell(told));
             code
         }
@@ -61,9 +72,8 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     }
 }
 
-/// Writes down a finished run; the exit code is that of the run unless that fails.
-pub(super) fn report(run: &RunReport, outputs: &mut Outputs, arguments: &OutputArgs, allows_empty: bool) -> ExitCode {
-    let code = ExitCode::of(run, arguments.no_fail, allows_empty);
+/// Writes down a run; the exit code is `code` unless that fails.
+pub(super) fn report(run: &RunReport, code: ExitCode, outputs: &mut Outputs, arguments: &OutputArgs) -> ExitCode {
     let written = outputs.write(run).and_then(|()| outputs.write_step(run, code, arguments));
     if let Err(message) = written {
         console::complain(&message);
@@ -106,6 +116,7 @@ struct Watchers<'a> {
     /// The bar, or what records beside it.
     inner: &'a dyn Progress,
     streams: &'a [Stream],
+    signals: &'a Signals,
 }
 
 impl Progress for Watchers<'_> {
@@ -114,6 +125,7 @@ impl Progress for Watchers<'_> {
     }
 
     fn started(&self, cases: usize) {
+        self.signals.now(Doing::Preparing);
         self.inner.started(cases);
     }
 
@@ -126,7 +138,13 @@ impl Progress for Watchers<'_> {
     }
 
     fn prepared(&self) {
+        self.signals.now(Doing::Running);
         self.inner.prepared();
+    }
+
+    fn publishing(&self) {
+        self.signals.now(Doing::Publishing);
+        self.inner.publishing();
     }
 
     fn recorded(&self, recording: &Recording) {

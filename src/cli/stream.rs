@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::report::ndjson;
 
-use super::outputs;
+use super::files;
 
 /// One place the lines go to.
 pub(crate) struct Stream {
@@ -58,7 +58,7 @@ impl Stream {
     pub(crate) fn open(&self, suites: &[SuiteSummary]) {
         self.with(|state| {
             if let Target::File(file) = &state.target {
-                outputs::empty(file)?;
+                files::empty(file)?;
             }
             state.suites = suites.to_vec();
             state.is_open = true;

@@ -9,51 +9,69 @@ use crate::host::record::Recorded;
 use crate::model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
 use crate::model::suite::Case;
 
-use super::{Options, case};
+use super::{Interrupt, Options, case};
 
 /// What all cases of a run have in common while it goes on.
 pub(super) struct Course {
     most_failures: Option<usize>,
     repetitions: usize,
     failures: AtomicUsize,
+    interrupt: Interrupt,
 }
 
 impl Course {
     pub(super) fn new(options: &Options) -> Self {
         let repetitions = options.repetitions.unwrap_or(1);
-        Self { most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0) }
+        let interrupt = options.interrupt.clone();
+        Self { most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0), interrupt }
     }
 
-    /// Runs a case as often as it is wanted, or not at all once too many went wrong.
+    /// Runs a case as often as it is wanted, or not at all once the run was stopped.
     pub(super) fn run(
         &self,
         suite: usize,
         case: &Case,
         policies: &Policies<'_>,
     ) -> (CaseReport, Option<Vec<Recorded>>) {
-        let failures = self.failures.load(Ordering::Relaxed);
-        if let Some(most) = self.most_failures.filter(|most| failures >= *most) {
-            let reason = if most == 1 {
-                "the run was stopped after the first failure".to_owned()
-            } else {
-                format!("the run was stopped after {most} failures")
-            };
+        if let Some(reason) = self.end() {
             return (case::not_run(suite, case, &reason), None);
         }
         let (mut report, recorded) = case::report(suite, case, policies);
         for number in 2..=self.repetitions {
+            if self.interrupt.is_stopped() {
+                break;
+            }
             let (again, _) = case::report(suite, case, policies);
             if let Some(mismatch) = difference(&report, &again, number) {
                 report.outcome = Outcome::Failed(vec![mismatch]);
                 break;
             }
         }
+        // Who was interrupted did not say what the policy says.
+        if self.interrupt.is_stopped() {
+            return (case::not_run(suite, case, INTERRUPTED), None);
+        }
         if report.outcome.is_bad() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
         (report, recorded)
     }
+
+    /// Why no further case is begun; none while the run goes on.
+    fn end(&self) -> Option<String> {
+        if self.interrupt.is_stopped() {
+            return Some(INTERRUPTED.to_owned());
+        }
+        let failures = self.failures.load(Ordering::Relaxed);
+        let most = self.most_failures.filter(|most| failures >= *most)?;
+        Some(match most {
+            1 => "the run was stopped after the first failure".to_owned(),
+            _ => format!("the run was stopped after {most} failures"),
+        })
+    }
 }
+
+const INTERRUPTED: &str = "the run was interrupted";
 
 /// In what a repetition differs from the first time: times and logs do not count.
 fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {

@@ -4,6 +4,7 @@ pub(crate) mod annotate;
 mod case;
 mod course;
 pub(crate) mod inspect;
+mod interrupt;
 mod order;
 pub(crate) mod policy;
 mod publish;
@@ -39,6 +40,7 @@ use crate::resolve::{self, Fetching};
 use crate::runtime::engine::{Engine, Limits};
 use crate::select::{self, Selected, Selection};
 use crate::signature::{SignatureOptions, TrustRoot};
+pub use interrupt::Interrupt;
 pub use recording::Recording;
 use sources::Source;
 use trusted::Trusted;
@@ -83,6 +85,8 @@ pub struct Options {
     pub repetitions: Option<usize>,
     /// What to make a random order of; cases run in suite order by default. Reports keep the suite order.
     pub seed: Option<u64>,
+    /// Stops the run from another thread.
+    pub interrupt: Interrupt,
 }
 
 /// Is told how a run goes on, from several threads at once.
@@ -97,6 +101,8 @@ pub trait Progress: Sync {
     fn fetched(&self) {}
     /// All policies are compiled.
     fn prepared(&self) {}
+    /// All cases are over, and what passed is being published.
+    fn publishing(&self) {}
     /// All host calls of a case were answered, and the run records them. Comes before `case_finished`.
     fn recorded(&self, _recording: &Recording) {}
     /// One case is over.
@@ -134,7 +140,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
-    let engine = Engine::new(limits).map_err(|error| Error::Engine(error.to_string()))?;
+    let engine = Engine::until(limits, options.interrupt.flag()).map_err(|error| Error::Engine(error.to_string()))?;
     let wanted = &selected.policies;
     let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
     // One door for everybody, opened only where something is behind it.
@@ -174,8 +180,11 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         // Whatever the order in which they ran, from here on cases stand as they were selected.
         cases.sort_by_key(|case| (case.suite, case.position));
         let publications = match options.publish.zip(registry.as_ref()) {
-            Some((mode, registry)) => publish::publish(registry, mode, &policies, &selected.cases, &cases),
-            None => Vec::new(),
+            Some((mode, registry)) if !options.interrupt.is_stopped() => {
+                progress.publishing();
+                publish::publish(registry, mode, &policies, &selected.cases, &cases)
+            }
+            _ => Vec::new(),
         };
         let policies = wanted.iter().zip(&prepared).zip(sources).map(|((&(suite, policy), prepared), source)| {
             policy_report(suite, policy, &suites[suite], prepared, source)

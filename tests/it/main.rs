@@ -19,6 +19,7 @@ mod github;
 mod groups;
 mod hostile;
 mod inspect;
+mod interrupted;
 mod killed;
 mod licences;
 mod live;
