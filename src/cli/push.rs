@@ -20,6 +20,9 @@ pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
     let options = PushOptions {
         module: arguments.module.clone(),
         to: arguments.uri.clone(),
+        tags: arguments.tags.clone(),
+        immutable: arguments.immutable.clone(),
+        annotations: arguments.annotations.clone(),
         is_forced: arguments.force,
         mode: mode(arguments.dry_run),
         network: arguments.network.network(),

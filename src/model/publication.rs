@@ -134,6 +134,8 @@ pub enum TagState {
     Kept,
     /// To the new digest.
     Moved,
+    /// Where it did before: it was moved, and put back when something else failed.
+    Restored,
     /// Nobody knows: the registry was asked to move it, and gave no good answer.
     Uncertain,
 }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::model::outcome::{CaseReport, Outcome};
 use crate::model::publication::{Publication, PublishMode, PublishOutcome, PublishSpec};
-use crate::model::suite::{Case, Suite};
+use crate::model::suite::{Case, PolicyIndex, Suite};
 use crate::network;
 use crate::publish::{self, Artifact};
 use crate::registry::Registry;
@@ -54,24 +54,20 @@ pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error
     }
 }
 
-/// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `policies` are
-/// those of each suite, `cases` what became of those `selected`.
+/// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `all` are the
+/// policies of each suite, `cases` what became of those `selected`.
 pub(super) fn publish(
     registry: &Registry,
     mode: PublishMode,
-    policies: &[Policies<'_>],
+    all: &[Policies<'_>],
     selected: &[(usize, &Case)],
     cases: &[CaseReport],
 ) -> Vec<Publication> {
     let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
-    let total: usize = policies.iter().map(|policies| policies.suite.cases.len()).sum();
-    for (index, policies) in policies.iter().enumerate() {
+    let total: usize = all.iter().map(|policies| policies.suite.cases.len()).sum();
+    for (index, policies) in all.iter().enumerate() {
         for entry in &policies.suite.publish {
-            // A policy answers for the groups and chains it is a part of.
-            let is_about = |(suite, case): &(usize, &Case)| {
-                *suite == index && policies.suite.policies_for(case).contains(&entry.policy)
-            };
-            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(selected));
+            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(all, (index, entry.policy), selected));
             let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
             // Whatever it was that left cases out, nobody knows what they would have said.
             let artifact = match total - selected.len() {
@@ -85,6 +81,21 @@ pub(super) fn publish(
     let artifacts = judged.into_iter().filter_map(Result::ok).collect();
     let mut published = network::wait(publish::publish(registry, artifacts, mode)).into_iter();
     places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
+}
+
+/// Whether a test is about a policy: the policy itself, one of the groups and chains it is a part of, or a policy of
+/// another name that is the same module, in whatever suite. What is published are bytes, and they answer for all of this.
+fn is_about(all: &[Policies<'_>], (suite, policy): (usize, PolicyIndex), (in_suite, case): &(usize, &Case)) -> bool {
+    let digest = |suite: usize, policy: PolicyIndex| {
+        let prepared = all[suite].prepared[policy.0].and_then(|prepared| prepared.as_ref().ok());
+        prepared.map(|prepared| prepared.digest)
+    };
+    let wanted = digest(suite, policy);
+    all[*in_suite]
+        .suite
+        .policies_for(case)
+        .into_iter()
+        .any(|other| (*in_suite, other) == (suite, policy) || (wanted.is_some() && digest(*in_suite, other) == wanted))
 }
 
 fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {

@@ -1,6 +1,8 @@
 //! `verify push MODULE URI`: one module, as it is, into a registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use oci_client::Reference;
 
 use super::policy::{self, Network};
 use crate::error::Error;
@@ -9,6 +11,7 @@ use crate::model::publication::{Publication, PublishMode, PublishOutcome};
 use crate::network;
 use crate::prepare::single::{self, Named};
 use crate::publish::{self, Artifact};
+use crate::registry::name;
 
 /// What to push, and where to.
 #[derive(Debug, Clone)]
@@ -17,6 +20,12 @@ pub struct PushOptions {
     pub module: String,
     /// Where to, with or without `registry://`.
     pub to: String,
+    /// Tags beside that of `to`. If there are any, a `to` without tag does not mean `latest`.
+    pub tags: Vec<String>,
+    /// Those among all tags that are never moved.
+    pub immutable: Vec<String>,
+    /// Annotations of the manifest beside those of the metadata: key and value.
+    pub annotations: Vec<(String, String)>,
     /// Whether a module without metadata is fine.
     pub is_forced: bool,
     /// How far to go.
@@ -34,14 +43,13 @@ pub fn push(options: &PushOptions) -> Result<Publication, Error> {
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let to = publish::reference(&options.to).map_err(Error::Usage)?;
+    let usage = |(message, help): (String, String)| Error::Usage(format!("{message}\n  help: {help}"));
+    let (tags, immutable) = tags(options, &to).map_err(usage)?;
+    let annotations = publish::annotations(&options.annotations).map_err(usage)?;
     let registry = policy::registry(&options.network)?;
     let fetched = policy::fetch(&options.module, &registry, &place).map_err(refused)?;
     let named = Named { name: &options.module, place: &place, bytes: &fetched };
     let inspection = single::inspect(&named).map_err(refused)?;
-    let tags: Vec<String> = match to.digest() {
-        Some(_) => Vec::new(),
-        None => vec![to.tag().unwrap_or("latest").to_owned()],
-    };
     let mut unannotated = Vec::new();
     if inspection.metadata.is_none() {
         let problem = |message: &str| refusal(options, publish::shown(&to), message);
@@ -60,13 +68,36 @@ pub fn push(options: &PushOptions) -> Result<Publication, Error> {
         metadata: inspection.metadata,
         repository: to.clone(),
         tags,
-        immutable: BTreeSet::new(),
-        annotations: BTreeMap::new(),
+        immutable,
+        annotations,
         span: None,
     };
     let mut published = network::wait(publish::publish(&registry, vec![artifact], options.mode));
     let publication = published.pop().expect("one artifact makes one publication");
     Ok(Publication { warnings: [unannotated, publication.warnings.clone()].concat(), ..publication })
+}
+
+/// The tags that are to lead to the module, and those among them that are never moved.
+fn tags(options: &PushOptions, to: &Reference) -> Result<(Vec<String>, BTreeSet<String>), (String, String)> {
+    let own = match (to.digest(), name::without_tag(&options.to)) {
+        (None, (_, None)) if options.tags.is_empty() => to.tag(),
+        (None, (_, typed)) => typed,
+        (Some(_), _) => None,
+    };
+    let mut tags: Vec<String> = Vec::new();
+    for tag in own.into_iter().chain(options.tags.iter().map(String::as_str)) {
+        if !name::is_tag(tag) {
+            return Err((format!("`{}` is no tag", tag.escape_debug()), name::TAG_HELP.into()));
+        }
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    if let Some(other) = options.immutable.iter().find(|name| !tags.contains(name)) {
+        let message = format!("--immutable: `{}` is none of the tags", other.escape_debug());
+        return Err((message, format!("add `--tag`, or name one of {}", tags.join(", "))));
+    }
+    Ok((tags, options.immutable.iter().cloned().collect()))
 }
 
 /// As kwctl words it.

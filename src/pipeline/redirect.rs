@@ -1,6 +1,7 @@
 //! `--publish-to` and its like: where the one policy of a run goes is said on the command line instead of in the suite.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::model::publication::{PublishSpec, Redirection};
@@ -51,6 +52,16 @@ fn the_one(suites: &[Suite]) -> Result<Found, Problem> {
     let mut found: Vec<Found> = entries().collect();
     if found.is_empty() {
         found = policies().collect();
+        // Other settings, other names: it is one module that is published.
+        let module = |it: &Found| {
+            let spec = &suites[it.suite].policies[it.policy.0];
+            let path = |file: &Option<Spanned<PathBuf>>| file.as_ref().map(|file| file.value.clone());
+            let mode = spec.execution_mode.as_ref().map(|mode| mode.value);
+            (spec.uri.value.clone(), path(&spec.metadata), path(&spec.usage), mode)
+        };
+        if found.iter().skip(1).all(|it| module(it) == module(&found[0])) {
+            found.truncate(1);
+        }
     }
     let names = || {
         let name = |found: &Found| format!("`{}`", suites[found.suite].policies[found.policy.0].name);

@@ -5,6 +5,7 @@
 //! are stopped.
 
 mod manifest;
+mod restore;
 
 pub(crate) use manifest::annotations;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use oci_client::Reference;
+use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 
 use crate::model::policy::Metadata;
 use crate::model::publication::{Publication, PublishMode, PublishOutcome, PublishedTag, TagState};
@@ -74,6 +76,9 @@ pub(crate) async fn publish(registry: &Registry, artifacts: Vec<Artifact>, mode:
     jobs.into_iter().map(|job| job.publication(mode)).collect()
 }
 
+/// What our manifests are.
+const MEDIA_TYPE: &str = OCI_IMAGE_MEDIA_TYPE;
+
 const NO_TAG: &str = "no tag was moved";
 
 /// One artifact on its way.
@@ -84,6 +89,8 @@ struct Job<'a> {
     digest: OciDigest,
     tags: Vec<PublishedTag>,
     warnings: Vec<String>,
+    /// Whether the repository had no such manifest before.
+    is_first: bool,
     /// Why it goes no further.
     end: Option<PublishOutcome>,
 }
@@ -107,6 +114,7 @@ impl<'a> Job<'a> {
             warnings: made.left_out.into_iter().map(multi_line).collect(),
             manifest: made.bytes,
             artifact,
+            is_first: false,
             end: None,
         }
     }
@@ -129,12 +137,12 @@ impl<'a> Job<'a> {
             match self.registry.digest_if_any(&self.tagged(&name)).await {
                 Ok(Some(before)) if is_immutable && before != self.digest => {
                     self.tags[index].before = Some(before.to_string());
-                    self.end = Some(self.would_move(&name, &before));
+                    self.end = Some(self.would_move(&name, &before).refusal());
                 }
                 Ok(before) => self.tags[index].before = before.map(|digest| digest.to_string()),
                 // Who may write need not be allowed to read; whether a tag is free has to be known only where it must be.
                 Err(error) if error.class == Class::Denied && !is_immutable => {}
-                Err(error) => self.end = Some(refused(error)),
+                Err(error) => self.end = Some(Problem::from(error).refusal()),
             }
             if self.end.is_some() {
                 return;
@@ -142,9 +150,9 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn would_move(&self, tag: &str, before: &OciDigest) -> PublishOutcome {
+    fn would_move(&self, tag: &str, before: &OciDigest) -> Problem {
         let tagged = self.tagged(tag);
-        PublishOutcome::Refused {
+        Problem {
             message: format!("`{tagged}` is immutable and leads to {before}, not to {}", self.digest),
             help: Some(format!("give the release a tag of its own, or take `{tag}` out of `immutable`")),
         }
@@ -155,72 +163,75 @@ impl<'a> Job<'a> {
         if self.end.is_some() {
             return;
         }
-        let Self { registry, artifact, manifest, .. } = &*self;
+        let Self { registry, artifact, manifest, digest, .. } = &*self;
+        let named = artifact.repository.clone_with_digest(digest.to_string());
+        let is_first = matches!(registry.digest_if_any(&named).await, Ok(None));
         let uploaded = async {
             registry.push_blob(&artifact.repository, &artifact.module).await?;
             registry.push_blob(&artifact.repository, manifest::CONFIG).await?;
             registry.push_manifest(&artifact.repository, manifest.as_bytes()).await
         };
-        if let Err(error) = uploaded.await {
+        let uploaded = uploaded.await;
+        self.is_first = is_first;
+        if let Err(error) = uploaded {
             self.end = Some(failed(error, NO_TAG));
         }
     }
 
     async fn move_tags(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
         for index in 0..self.tags.len() {
-            if self.end.is_some() {
+            if let Err(mut problem) = self.move_tag(index).await {
+                self.put_back_tags().await;
+                problem.message = format!("{}; {}", problem.message, self.moved());
+                self.end = Some(PublishOutcome::Failed { message: problem.message, help: problem.help });
                 return;
             }
-            self.move_tag(index).await;
         }
     }
 
-    async fn move_tag(&mut self, index: usize) {
+    async fn move_tag(&mut self, index: usize) -> Result<(), Problem> {
         let PublishedTag { name, is_immutable, before, .. } = self.tags[index].clone();
         if before.as_deref() == Some(self.digest.as_str()) {
             self.tags[index].state = TagState::Kept;
-            return;
+            return Ok(());
         }
         let tagged = self.tagged(&name);
         // Somebody may have taken the tag while we were uploading. No registry can be told to move it only if it is free.
         if is_immutable {
-            match self.registry.digest_if_any(&tagged).await {
-                Ok(None) => {}
-                Ok(Some(now)) if now == self.digest => {
+            match self.registry.digest_if_any(&tagged).await? {
+                None => {}
+                Some(now) if now == self.digest => {
                     self.tags[index].state = TagState::Kept;
-                    return;
+                    return Ok(());
                 }
-                Ok(Some(now)) => {
-                    let PublishOutcome::Refused { message, help } = self.would_move(&name, &now) else { return };
+                Some(now) => {
                     self.tags[index].before = Some(now.to_string());
-                    self.end = Some(PublishOutcome::Failed { message: format!("{message}; {}", self.moved()), help });
-                    return;
-                }
-                Err(error) => {
-                    self.end = Some(failed(error, &self.moved()));
-                    return;
+                    return Err(self.would_move(&name, &now));
                 }
             }
         }
-        if let Err(error) = self.registry.push_tag(&self.artifact.repository, &name, self.manifest.as_bytes()).await {
+        let put = self.registry.push_tag(&self.artifact.repository, &name, self.manifest.as_bytes(), MEDIA_TYPE).await;
+        if let Err(error) = put {
             self.tags[index].state = self.state_after(&tagged, before.as_deref()).await;
-            self.end = Some(failed(error, &self.moved()));
-            return;
+            return Err(error.into());
         }
+        self.tags[index].state = TagState::Moved;
         match self.registry.digest(&tagged).await {
-            Ok(now) if now == self.digest => self.tags[index].state = TagState::Moved,
+            Ok(now) if now == self.digest => Ok(()),
             Ok(now) => {
                 self.tags[index].state = TagState::Uncertain;
                 let message = format!("`{tagged}` was moved, but now leads to {now}, not to {}", self.digest);
                 let help = "somebody else moved it at the same time, or the registry is broken".to_owned();
-                self.end =
-                    Some(PublishOutcome::Failed { message: format!("{message}; {}", self.moved()), help: Some(help) });
+                Err(Problem { message, help: Some(help) })
             }
             // Who may write need not be allowed to read.
-            Err(error) if error.class == Class::Denied => self.tags[index].state = TagState::Moved,
+            Err(error) if error.class == Class::Denied => Ok(()),
             Err(error) => {
                 self.tags[index].state = TagState::Uncertain;
-                self.end = Some(failed(error, &self.moved()));
+                Err(error.into())
             }
         }
     }
@@ -240,13 +251,18 @@ impl<'a> Job<'a> {
             let found = self.tags.iter().filter(|tag| wanted.contains(&tag.state));
             found.map(|tag| format!("`{}`", tag.name)).collect::<Vec<_>>().join(", ")
         };
-        let moved = names(&[TagState::Moved, TagState::Kept]);
+        let moved = names(&[TagState::Moved]);
         let uncertain = names(&[TagState::Uncertain]);
-        let untouched = names(&[TagState::Untouched]);
+        let restored = names(&[TagState::Restored]);
         if moved.is_empty() && uncertain.is_empty() {
-            return NO_TAG.into();
+            return match restored.as_str() {
+                "" => NO_TAG.into(),
+                restored => format!("every tag leads where it did before: put back {restored}"),
+            };
         }
-        let parts = [("tags moved", moved), ("perhaps moved", uncertain), ("not moved", untouched)];
+        let untouched = names(&[TagState::Untouched, TagState::Kept]);
+        let parts =
+            [("tags moved", moved), ("perhaps moved", uncertain), ("put back", restored), ("not moved", untouched)];
         let parts = parts.iter().filter(|(_, names)| !names.is_empty());
         parts.map(|(what, names)| format!("{what}: {names}")).collect::<Vec<_>>().join("; ")
     }
@@ -271,8 +287,23 @@ impl<'a> Job<'a> {
     }
 }
 
-fn refused(error: RegistryError) -> PublishOutcome {
-    PublishOutcome::Refused { message: error.to_string(), help: error.help }
+/// Why an artifact goes no further, and what the user can do about it.
+struct Problem {
+    message: String,
+    help: Option<String>,
+}
+
+impl Problem {
+    /// As the end of an artifact of which nothing was sent.
+    fn refusal(self) -> PublishOutcome {
+        PublishOutcome::Refused { message: self.message, help: self.help }
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Self {
+        Self { message: error.to_string(), help: error.help }
+    }
 }
 
 fn failed(error: RegistryError, so_far: &str) -> PublishOutcome {

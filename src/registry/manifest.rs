@@ -41,6 +41,17 @@ pub(crate) struct FetchedManifest {
     pub(crate) digest: OciDigest,
 }
 
+impl FetchedManifest {
+    /// What it calls itself, else what it is.
+    pub(crate) fn media_type(&self) -> &str {
+        let (stated, usual) = match &self.manifest {
+            OciManifest::Image(image) => (&image.media_type, OCI_IMAGE_MEDIA_TYPE),
+            OciManifest::ImageIndex(index) => (&index.media_type, OCI_IMAGE_INDEX_MEDIA_TYPE),
+        };
+        stated.as_deref().unwrap_or(usual)
+    }
+}
+
 /// The manifest of an image with its configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct ManifestWithConfig {

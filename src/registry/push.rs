@@ -45,16 +45,31 @@ impl Registry {
     /// Puts a manifest under its digest, where nothing but its digest leads to it.
     pub(crate) async fn push_manifest(&self, image: &Reference, bytes: &[u8]) -> Result<OciDigest, RegistryError> {
         let digest = OciDigest::of(bytes);
-        let put = self.put_manifest(image, digest.as_str(), bytes, &digest);
+        let put = self.put_manifest(image, digest.as_str(), bytes, OCI_IMAGE_MEDIA_TYPE);
         self.within(Stage::Publish, uri(&image.clone_with_digest(digest.to_string())), put).await?;
         Ok(digest)
     }
 
-    /// Lets a tag point to a manifest.
-    pub(crate) async fn push_tag(&self, image: &Reference, tag: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+    /// Lets a tag point to a manifest of this media type.
+    pub(crate) async fn push_tag(
+        &self,
+        image: &Reference,
+        tag: &str,
+        bytes: &[u8],
+        media_type: &str,
+    ) -> Result<(), RegistryError> {
         let tagged = Reference::with_tag(image.registry().into(), image.repository().into(), tag.into());
-        let put = async { self.put_manifest(&tagged, tag, bytes, &OciDigest::of(bytes)).await };
+        let put = self.put_manifest(&tagged, tag, bytes, media_type);
         self.within(Stage::Publish, uri(&tagged), put).await
+    }
+
+    /// Takes a tag away, where the registry lets anybody do so.
+    pub(crate) async fn delete_tag(&self, tagged: &Reference) -> Result<(), RegistryError> {
+        let deleted = async {
+            let url = self.url(tagged, &["manifests", tagged.tag().unwrap_or_default()]).await?;
+            self.ask(tagged, true, &Ask::new(Method::DELETE, url)).await
+        };
+        self.within(Stage::Publish, uri(tagged), deleted).await.map(|_| ())
     }
 
     async fn put_manifest(
@@ -62,10 +77,14 @@ impl Registry {
         image: &Reference,
         target: &str,
         bytes: &[u8],
-        digest: &OciDigest,
+        media_type: &str,
     ) -> Result<(), Failure> {
+        let digest = OciDigest::of(bytes);
         let url = self.url(image, &["manifests", target]).await?;
-        let mut ask = Ask::new(Method::PUT, url).header(CONTENT_TYPE, OCI_IMAGE_MEDIA_TYPE);
+        let mut ask = Ask::new(Method::PUT, url);
+        let media_type = HeaderValue::from_str(media_type)
+            .map_err(|_| Failure::new(Class::WrongContent, "the media type of the manifest is none"))?;
+        ask.headers.insert(CONTENT_TYPE, media_type);
         ask.body = Some(bytes.to_vec());
         let answer = self.ask(image, true, &ask).await?;
         match answer.header(CONTENT_DIGEST) {

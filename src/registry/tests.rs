@@ -72,7 +72,7 @@ fn what_is_pushed_can_be_pulled() {
         let manifest = super::testing::policy_manifest(&module);
         let pushed = door.push_manifest(&image, &manifest).await.unwrap();
         assert_eq!(fake.manifest("acme/p", "v1"), None);
-        door.push_tag(&image, "v1", &manifest).await.unwrap();
+        door.push_tag(&image, "v1", &manifest, "application/vnd.oci.image.manifest.v1+json").await.unwrap();
         assert_eq!(door.digest_if_any(&image).await.unwrap(), Some(pushed));
         assert!(door.policy(&image).await.unwrap().module == module);
     });

@@ -194,3 +194,46 @@ fn by_a_token_service() {
         repository.verify(&push).run().exits_with(5).says(&["wants credentials, and there are none"]);
     }
 }
+
+/// Everything at once: several tags, one of which stays where it is, and a registry that breaks half way.
+#[test]
+fn several_tags_of_a_real_registry() {
+    const REPOSITORY: &str = "acme/policies/safe-labels";
+    for program in registries() {
+        let registry = Distribution::configured(&program, &Setup::default());
+        let to = format!("{}/{REPOSITORY}", registry.host);
+        let first = testdata().join("policies/safe-labels/policy.wasm");
+        let repository = Repository::new()
+            .write("sources.yaml", format!("insecure_sources: ['{}']\n", registry.host))
+            .write("first.wasm", fs::read(first).unwrap())
+            .write("second.wasm", wat::parse_str("(module (func (export \"__guest_call\")))").unwrap());
+        let push = |module: &str, tag: &str, flags: &[&str]| {
+            let to = format!("{to}:{tag}");
+            let arguments = [&["push", "--force", module, &to, "--sources-path", "sources.yaml"], flags].concat();
+            repository.verify(&arguments).run()
+        };
+        let leads_to = |tag: &str| {
+            let tagged = format!("{to}:{tag}");
+            let run = repository.verify(&["digest", &tagged, "--sources-path", "sources.yaml"]).run();
+            run.stdout.trim_end().rsplit_once('@').map(|(_, digest)| digest.to_owned())
+        };
+        let pushed = push("first.wasm", "v1", &["--tag", "v1.0", "--tag", "latest", "--immutable", "v1"]).exits_with(0);
+        let (_, old) = pushed.stdout.trim_end().split_once('@').unwrap();
+        assert_eq!(
+            ["v1", "v1.0", "latest"].map(leads_to),
+            [Some(old), Some(old), Some(old)].map(|it| it.map(str::to_owned))
+        );
+        let run = push("second.wasm", "v1", &["--tag", "latest", "--immutable", "v1"]).exits_with(5);
+        run.says(&["is immutable"]);
+        assert_eq!(leads_to("latest").as_deref(), Some(old));
+        // The registry cannot write this tag, and finds out when it is told to.
+        let broken = registry.tags(REPOSITORY).join("broken");
+        fs::create_dir_all(&broken).unwrap();
+        fs::write(broken.join("index"), "no folder").unwrap();
+        let run = push("second.wasm", "latest", &["--tag", "broken"]).exits_with(5).reports_nothing();
+        run.says(&["every tag leads where it did before: put back `latest`"]);
+        assert_eq!((leads_to("latest").as_deref(), leads_to("broken")), (Some(old), None));
+        let new = push("second.wasm", "latest", &[]).exits_with(0);
+        assert_eq!(leads_to("latest").as_deref(), new.stdout.trim_end().split_once('@').map(|(_, digest)| digest));
+    }
+}

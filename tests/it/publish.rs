@@ -217,23 +217,100 @@ fn immutable_tags_are_asked_first_and_never_moved() {
     assert_eq!(target.tag("acme/good", "latest"), None);
 }
 
+/// What became of each tag.
+fn states(published: &Value) -> Vec<(&str, &str)> {
+    let moves = published["moves"].as_array().unwrap();
+    moves.iter().map(|it| (it["tag"].as_str().unwrap(), it["state"].as_str().unwrap())).collect()
+}
+
+/// Refuses to move this tag.
+fn refusing(tag: &'static str) -> impl FnMut(&Asked) -> Option<Trouble> + Send {
+    move |asked| {
+        (asked.method == "PUT" && asked.target.ends_with(&format!("/manifests/{tag}"))).then(|| Trouble::status(403))
+    }
+}
+
 #[test]
-fn a_push_that_fails_half_way_says_which_tags_moved() {
+fn a_push_that_fails_half_way_puts_the_tags_back() {
+    let target = Target::new();
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, next, latest] }\n";
+    let repository = suite(&target, CASES, &publish.replace("next, ", ""));
+    run(&repository, &[]).exits_with(0);
+    let before = (tags(&target), target.tag("acme/good", "v1"), target.tag("acme/good", "latest"));
+    let text = repository.read("suite.yml").replace("[v1, latest]", "[v1, next, latest]");
+    let repository = repository.write("suite.yml", text).write("good.wasm", accepting("otherwise"));
+    target.fails(refusing("latest"));
+    let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(5);
+    run_.says(&[
+        "3 tests: 3 passed",
+        "good was not published",
+        "every tag leads where it did before: put back `v1`, `next`",
+    ]);
+    assert_eq!((tags(&target), target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
+    let published = repository.read_json("report.json")["published"][0].clone();
+    assert_eq!((&published["outcome"], &published["tags"]), (&json!("failed"), &json!([])));
+    assert_eq!(states(&published), [("v1", "restored"), ("next", "restored"), ("latest", "untouched")]);
+    target.is_consistent();
+    // The way is free again.
+    target.fails(|_| None);
+    run(&repository, &[]).exits_with(0);
+    assert_eq!(tags(&target), ["acme/good:latest", "acme/good:next", "acme/good:v1"]);
+}
+
+#[test]
+fn a_tag_that_cannot_be_put_back_is_said_to_have_moved() {
     let target = Target::new();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, v1.0, latest] }\n";
     let repository = suite(&target, CASES, publish);
-    target.fails(|asked| {
-        (asked.method == "PUT" && asked.target.ends_with("/manifests/v1.0")).then(|| Trouble::status(403))
-    });
+    let mut refuses = refusing("v1.0");
+    target.fails(move |asked| if asked.method == "DELETE" { Some(Trouble::status(405)) } else { refuses(asked) });
     let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(5);
     run_.says(&["3 tests: 3 passed", "good was not published", "tags moved: `v1`; not moved: `v1.0`, `latest`"]);
     assert_eq!(tags(&target), ["acme/good:v1"]);
     let published = repository.read_json("report.json")["published"][0].clone();
     assert_eq!((&published["outcome"], &published["tags"]), (&json!("failed"), &json!(["v1"])));
-    let states: Vec<&Value> = published["moves"].as_array().unwrap().iter().map(|it| &it["state"]).collect();
-    assert_eq!(states, ["moved", "untouched", "untouched"]);
+    assert_eq!(states(&published), [("v1", "moved"), ("v1.0", "untouched"), ("latest", "untouched")]);
     target.is_consistent();
-    // What could not be uploaded moves nothing, and keeps nobody else back.
+    // Nothing is deleted where the manifest was there before: other tags may lead to it.
+    target.content().tags.clear();
+    target.asked();
+    target.fails(refusing("latest"));
+    run(&repository, &[]).exits_with(5).says(&["tags moved: `v1`, `v1.0`; not moved: `latest`"]);
+    assert!(target.asked().iter().all(|asked| asked.method != "DELETE"));
+    // Nor is anything put back that somebody else has moved since.
+    let target = Target::new();
+    let thief = target.clone();
+    let mut refuses = refusing("latest");
+    target.fails(move |asked: &Asked| {
+        let trouble = refuses(asked);
+        if trouble.is_some() {
+            thief.content().manifests.insert(("acme/good".to_owned(), digest(b"{}")), b"{}".to_vec());
+            thief.content().tags.insert(("acme/good".to_owned(), "v1".to_owned()), digest(b"{}"));
+        }
+        trouble
+    });
+    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["was not published"]);
+    assert_eq!(target.tag("acme/good", "v1"), Some(digest(b"{}")));
+}
+
+#[test]
+fn a_tag_gets_its_old_manifest_back_as_what_it_is() {
+    const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    let target = Target::new();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string().into_bytes();
+    target.content().tags.insert(("acme/good".to_owned(), "v1".to_owned()), digest(&index));
+    target.content().manifests.insert(("acme/good".to_owned(), digest(&index)), index.clone());
+    target.fails(refusing("latest"));
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, latest] }\n";
+    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["put back `v1`"]);
+    let asked = target.asked();
+    let puts: Vec<&Asked> =
+        asked.iter().filter(|it| it.method == "PUT" && it.target.ends_with("/manifests/v1")).collect();
+    assert_eq!((puts.len(), &puts[1].body, puts[1].headers["content-type"].as_str()), (2, &index, INDEX));
+}
+
+#[test]
+fn an_upload_that_fails_moves_nothing_and_keeps_nobody_else_back() {
     let target = Target::new();
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
@@ -241,6 +318,25 @@ fn a_push_that_fails_half_way_says_which_tags_moved() {
     target.fails(|asked| (asked.method == "POST" && asked.target.contains("acme/bad")).then(|| Trouble::status(403)));
     run(&repository, &[]).exits_with(5).says(&["bad was not published", "no tag was moved"]);
     assert_eq!(tags(&target), ["acme/good:v1"]);
+}
+
+/// What is published are bytes: they answer for whatever was asked of them, under any name and in any suite of the run.
+#[test]
+fn a_module_answers_for_every_policy_made_of_it() {
+    let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
+    let target = Target::new();
+    let repository = suite(&target, &format!("{CASES}{RED}"), publish).write("bad.wasm", accepting("good"));
+    run(&repository, &[]).exits_with(1).says(&["good was not pushed: 1 of its 3 tests did not pass: `red`"]);
+    let target = Target::new();
+    let other = format!("version: 1\npolicies:\n  p: {{ uri: good.wasm, metadata: metadata.yml }}\ncases:\n{RED}");
+    let other = other.replace("bad", "p").replace("POD", POD);
+    let repository = suite(&target, CASES, publish).write("other.suite.yml", other);
+    run(&repository, &["suite.yml", "other.suite.yml"]).exits_with(1).says(&["good was not pushed: 1 of its 2 tests"]);
+    assert!(tags(&target).is_empty());
+    // Another module, though from the same file, is another policy.
+    let text = repository.read("other.suite.yml").replace(", metadata: metadata.yml", "");
+    let repository = repository.write("other.suite.yml", text);
+    run(&repository, &["suite.yml", "other.suite.yml"]).exits_with(1).says(&["Policy successfully pushed"]);
 }
 
 #[test]
@@ -393,5 +489,13 @@ fn the_command_line_is_about_one_policy() {
     let text = several.read("suite.yml");
     let several = several.write("suite.yml", text.split("publish:").next().unwrap());
     refuses(&several, &["--publish-to", &to], &["this run has 3: `good`, `bad`, `plain`", "publish: [{ policy: NAME"]);
+    // Several names for one module are one policy.
+    let text = one.read("suite.yml");
+    let entry = "  strict: { uri: good.wasm, metadata: metadata.yml, settings: { strict: true } }\n";
+    let text =
+        text.replace("cases:\n", &format!("{entry}cases:\n")).replace("- { name: a", "- { policy: good, name: a");
+    let same = one.write("suite.yml", text);
+    run(&same, &["--publish-to", &to, "--dry-run"]).exits_with(0).says(&["good would be pushed"]);
+    target.asked();
     assert!(target.asked().is_empty());
 }

@@ -116,6 +116,7 @@ Exit codes: 0 pushed, 2 bad flags, 3 the module cannot be had, 5 it was not push
 
 Examples:
   verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0
+  verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0 --tag latest --immutable v1.0.0
   cosign sign \"$(verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0)\"";
 
 #[derive(Debug, Args)]
@@ -127,6 +128,18 @@ pub(crate) struct PushArgs {
     /// Where to, with or without registry://
     #[arg(value_name = "URI")]
     pub(crate) uri: String,
+
+    /// One more tag that is to lead to it; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+
+    /// One of the tags that is never moved; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) immutable: Vec<String>,
+
+    /// Add an annotation to the manifest; may be repeated
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = super::publish::annotation)]
+    pub(crate) annotations: Vec<(String, String)>,
 
     /// Push a module without metadata
     #[arg(short, long)]

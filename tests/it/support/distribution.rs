@@ -12,7 +12,7 @@ use super::act::program;
 pub(crate) struct Distribution {
     pub(crate) host: String,
     child: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What a registry is configured with; `FOLDER` stands for where its files are.
@@ -54,13 +54,20 @@ impl Distribution {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let distribution = Self { host: address.to_string(), child, _folder: folder };
+        let distribution = Self { host: address.to_string(), child, folder };
         let is_up = (0..1200).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
             TcpStream::connect(address).is_ok()
         });
         assert!(is_up, "the registry does not answer");
         distribution
+    }
+}
+
+impl Distribution {
+    /// Where it keeps what belongs to the tags of a repository.
+    pub(crate) fn tags(&self, repository: &str) -> std::path::PathBuf {
+        self.folder.path().join(format!("data/docker/registry/v2/repositories/{repository}/_manifests/tags"))
     }
 }
 

@@ -241,6 +241,10 @@ impl Content {
                 .with("Location", &format!("/v2/{repository}/manifests/{named}"))
                 .with("Docker-Content-Digest", &named);
         }
+        if asked.method == "DELETE" {
+            let is_gone = self.tags.remove(&key(reference)).is_some();
+            return Answer::new(if is_gone { 202 } else { 404 });
+        }
         let named = if reference.starts_with("sha256:") {
             Some(reference.to_owned())
         } else {
