@@ -18,6 +18,7 @@ mod fetching;
 mod github;
 mod groups;
 mod hostile;
+mod image;
 mod inspect;
 mod interrupted;
 mod killed;
