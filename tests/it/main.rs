@@ -7,6 +7,7 @@ mod action_release;
 mod annotate;
 mod architecture;
 mod book;
+mod ci;
 mod compat;
 mod distribution;
 mod docs;

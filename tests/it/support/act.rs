@@ -90,15 +90,21 @@ impl Act {
         fs::read_to_string(self.path("noted").join(name)).unwrap_or_default()
     }
 
-    /// Runs the workflow for an event, `event` being its document.
+    /// Runs the workflow for an event, `document` being what it says.
     pub(crate) fn run(&self, repository: &Repository, event: &str, document: &Value) -> Log {
+        self.run_only(repository, event, document, &[])
+    }
+
+    /// The same with further arguments of `act`, such as the one job to run.
+    pub(crate) fn run_only(&self, repository: &Repository, event: &str, document: &Value, only: &[&str]) -> Log {
         commit(repository);
         fs::write(self.path("event.json"), document.to_string()).unwrap();
         let mut command = Command::new("act");
-        repository.isolate(&mut command).current_dir(repository.path("")).arg(event);
-        command
-            .args(["-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=secret-token", "--eventpath"])
-            .arg(self.path("event.json"));
+        repository.isolate(&mut command).current_dir(repository.path("")).arg(event).args(only);
+        for label in ["ubuntu-latest", "ubuntu-22.04", "ubuntu-22.04-arm", "macos-latest", "windows-latest"] {
+            command.args(["-P", &format!("{label}=-self-hosted")]);
+        }
+        command.args(["-s", "GITHUB_TOKEN=secret-token", "--eventpath"]).arg(self.path("event.json"));
         command.arg(format!("--local-repository={ACTION}@v1={}", self.path("action").display()));
         let workflows = fs::read_dir(repository.path(".github/workflows")).unwrap();
         let mut sources: Vec<String> =
@@ -124,15 +130,25 @@ impl Act {
         }
         let script = match name {
             "actions/upload-artifact" => "mkdir -p \"$SHARED/$IN_NAME\"; cp -r $IN_PATH \"$SHARED/$IN_NAME/\"",
-            "actions/download-artifact" => "mkdir -p \"$IN_PATH\"; cp -r \"$SHARED\"/* \"$IN_PATH/\"",
+            "actions/download-artifact" => {
+                "to=${IN_PATH:-.}; mkdir -p \"$to\"; \
+                 if [ \"$IN_MERGE_MULTIPLE\" = true ]; then cp \"$SHARED\"/$IN_PATTERN/* \"$to/\"; else cp -r \"$SHARED\"/* \"$to/\"; fi"
+            }
             "actions/attest" => {
                 "[ -z \"$IN_PREDICATE_PATH\" ] || cp \"$IN_PREDICATE_PATH\" \"$NOTED/\"; \
  echo attestation-url=https://example.com/attested >> \"$GITHUB_OUTPUT\"; \
                                  echo bundle-path=/tmp/bundle.json >> \"$GITHUB_OUTPUT\""
             }
+            "docker/build-push-action" => "echo digest=sha256:0123 >> \"$GITHUB_OUTPUT\"",
+            "rust-lang/crates-io-auth-action" => "echo token=crates-token >> \"$GITHUB_OUTPUT\"",
             _ => "true",
         };
         let inputs = [
+            "build-args",
+            "labels",
+            "merge-multiple",
+            "platforms",
+            "tags",
             "name",
             "path",
             "pattern",
@@ -146,13 +162,14 @@ impl Act {
             "username",
             "sarif_file",
             "subject-checksums",
+            "subject-path",
         ];
         let folder = self.path("stand-ins").join(name);
         fs::create_dir_all(&folder).unwrap();
         let mut text = String::from("name: stand-in\ndescription: stand-in\ninputs:\n");
         inputs.iter().for_each(|input| text += &format!("  {input}: {{ description: x, default: '' }}\n"));
         text += "outputs:\n";
-        for output in ["attestation-url", "bundle-path"] {
+        for output in ["attestation-url", "bundle-path", "digest", "token"] {
             text += &format!("  {output}: {{ description: x, value: '${{{{ steps.x.outputs.{output} }}}}' }}\n");
         }
         text += "runs:\n  using: composite\n  steps:\n    - id: x\n      shell: bash\n      env:\n";
