@@ -30,6 +30,7 @@ mod modes;
 mod publish;
 mod push;
 mod readers;
+mod release;
 mod reports;
 mod round_trip;
 mod run_control;
