@@ -25,7 +25,7 @@ sha256_of() {
 
 download() {
     curl --fail --silent --show-error --location --proto '=https' --tlsv1.2 --retry 3 --max-time 300 \
-        --output "$2" "$1" || fail "cannot download $1"
+        --output "$2" "$1" || fail "cannot download $1; is there such a release? \`version: source\` builds the action's own commit"
 }
 
 # The archive of a release: its checksum always, its attestation wherever gh can check it.
