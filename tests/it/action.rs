@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::act::{Act, Log, program};
+use crate::support::act::{Act, Log, program, verify};
 use crate::support::{POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
@@ -64,7 +64,7 @@ fn a_red_suite_fails_the_gate_on_the_lines_that_missed() {
     let Some(act) = Act::new() else { return };
     let cases = "  - { name: good, object: POD, expect: allow }\n  - name: bad\n    object: POD\n    expect:\n      deny: because\n";
     let repository = repository("          version: preinstalled", cases);
-    act.tool("verify", &format!("exec '{}' \"$@\"", crate::support::BINARY));
+    act.tool("verify", &verify());
     let log = act.run(&repository, "push", &json!({}));
     let line = line_of(&repository.read("suite.yml"), "deny: because");
     assert_eq!(log.annotations("error"), [format!("suite.yml:{line} labels › bad")], "{}", log.0);

@@ -70,9 +70,10 @@ impl Act {
         let target = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
         let name = format!("policy-verify-{version}-{target}-unknown-linux-gnu");
         let script = format!(
-            "set -e; cd '{releases}'; mkdir -p {name}; printf '#!/bin/sh\\nexec \"{BINARY}\" \"$@\"\\n' > {name}/verify; \
+            "set -e; cd '{releases}'; mkdir -p {name}; cat > {name}/verify <<'end'\n#!/bin/sh\n{verify}\nend\n\
              chmod +x {name}/verify; tar -czf {name}.tar.gz {name}; sha256sum {name}.tar.gz > SHA256SUMS; rm -r {name}",
             releases = self.path("releases").display(),
+            verify = verify(),
         );
         assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
         let curl = format!(
@@ -189,6 +190,12 @@ impl Act {
         fs::write(folder.join("action.yml"), text).unwrap();
         Some(folder)
     }
+}
+
+/// A line of a shell that is the binary under test. `act` does not wait for the last words of a step that fails, so it is
+/// given the time to read them.
+pub(crate) fn verify() -> String {
+    format!("'{BINARY}' \"$@\" || {{ code=$?; sleep 1; exit $code; }}")
 }
 
 /// What `uses:` names in a workflow or an action.
