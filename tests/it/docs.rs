@@ -204,6 +204,39 @@ fn shown(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty() && line != "slowest" && !line.starts_with("[time]")).collect()
 }
 
+/// The README and the page about reports show runs of its suite: as it is, and with a wrong word in its last line.
+#[test]
+fn runs_on_pages_show_what_a_run_shows_today() {
+    let suite = "testdata/suites/docs/readme/suite.yml";
+    let repository = Repository::new();
+    let copy = format!(
+        "mkdir -p testdata/suites/docs testdata/policies && cp -r '{0}/suites/docs/readme' testdata/suites/docs/ \
+                        && cp -r '{0}/policies/safe-labels' testdata/policies/",
+        testdata().display()
+    );
+    repository.shell(&copy).run().exits_with(0);
+    let green = shown(&repository.verify(&[suite]).run().exits_with(0).stdout);
+    let wrong = repository.read(suite).trim_end().replace("owner\" }", "owners\" }");
+    fs::write(repository.path(suite), wrong).unwrap();
+    let red = shown(&repository.verify(&[suite]).run().exits_with(1).stdout);
+    let mut seen = 0;
+    for page in ["README.md", "docs/reports.md"] {
+        for block in Page::read(&project().join(page)).blocks {
+            let text = block.text.replace(&format!("$ verify {suite}\n"), "");
+            let Some(known) =
+                [("✓", &green), ("✗", &red)].into_iter().find(|(mark, _)| text.contains(&format!("  {mark} ")))
+            else {
+                continue;
+            };
+            seen += 1;
+            for line in shown(&text) {
+                assert!(known.1.contains(&line), "{page}:{}: {line:?} is not in\n{}", block.line, known.1.join("\n"));
+            }
+        }
+    }
+    assert_eq!(seen, 3);
+}
+
 /// `docs/demo/render.sh` draws the picture anew.
 #[test]
 fn the_picture_in_the_readme_is_what_a_run_shows_today() {
