@@ -173,6 +173,18 @@ impl Progress for Bar {
     fn case_finished(&self, _report: &CaseReport) {
         self.0.inc(1);
     }
+
+    fn sending(&self, sent: u64, total: u64) {
+        if sent == 0 {
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
+                self.0.set_style(style);
+            }
+            self.0.set_length(total);
+            self.0.set_message("pushing");
+        }
+        self.0.set_position(sent);
+        self.0.tick();
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use policy_verify::model::publication::{Publication, PublishMode, PublishOutcome
 use policy_verify::report::{escape, publication};
 
 use super::args::policy::{PushArgs, PushFormat};
-use super::console;
+use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::interrupt::{Doing, Signals};
 
@@ -30,7 +30,10 @@ pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
     if options.mode == PublishMode::Push {
         signals.now(Doing::Publishing);
     }
-    let published = match policy_verify::push(&options) {
+    let bar = Bar::new(true);
+    let pushed = policy_verify::push(&options, &bar);
+    bar.clear();
+    let published = match pushed {
         Ok(published) => published,
         Err(error) => return console::refuse(&error),
     };

@@ -73,8 +73,20 @@ impl Progress for Recorder<'_> {
         self.bar.started(cases);
     }
 
+    fn fetching(&self) {
+        self.bar.fetching();
+    }
+
+    fn fetched(&self) {
+        self.bar.fetched();
+    }
+
     fn prepared(&self) {
         self.bar.prepared();
+    }
+
+    fn sending(&self, sent: u64, total: u64) {
+        self.bar.sending(sent, total);
     }
 
     fn recorded(&self, recording: &Recording) {

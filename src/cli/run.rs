@@ -151,6 +151,10 @@ impl Progress for Watchers<'_> {
         self.inner.recorded(recording);
     }
 
+    fn sending(&self, sent: u64, total: u64) {
+        self.inner.sending(sent, total);
+    }
+
     fn case_finished(&self, report: &CaseReport) {
         self.inner.case_finished(report);
         self.streams.iter().for_each(|stream| stream.case(report));

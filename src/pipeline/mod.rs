@@ -107,6 +107,8 @@ pub trait Progress: Sync {
     fn recorded(&self, _recording: &Recording) {}
     /// One case is over.
     fn case_finished(&self, report: &CaseReport);
+    /// Policies are being published: so many bytes of so many are sent.
+    fn sending(&self, _sent: u64, _total: u64) {}
 }
 
 /// For callers that do not want to know.
@@ -182,7 +184,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let publications = match options.publish.zip(registry.as_ref()) {
             Some((mode, registry)) if !options.interrupt.is_stopped() => {
                 progress.publishing();
-                publish::publish(registry, mode, &policies, &selected.cases, &cases)
+                publish::publish(registry, mode, &policies, &selected.cases, &cases, progress)
             }
             _ => Vec::new(),
         };

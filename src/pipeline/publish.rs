@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Progress;
 use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::model::outcome::{CaseReport, Outcome};
@@ -62,6 +63,7 @@ pub(super) fn publish(
     all: &[Policies<'_>],
     selected: &[(usize, &Case)],
     cases: &[CaseReport],
+    progress: &dyn Progress,
 ) -> Vec<Publication> {
     let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
     let total: usize = all.iter().map(|policies| policies.suite.cases.len()).sum();
@@ -79,7 +81,9 @@ pub(super) fn publish(
     }
     let places: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
     let artifacts = judged.into_iter().filter_map(Result::ok).collect();
-    let mut published = network::wait(publish::publish(registry, artifacts, mode)).into_iter();
+    let mut published =
+        network::wait(publish::publish(registry, artifacts, mode, &|sent, total| progress.sending(sent, total)))
+            .into_iter();
     places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use oci_client::Reference;
 
+use super::Progress;
 use super::policy::{self, Network};
 use crate::error::Error;
 use crate::model::inspection::Looks;
@@ -39,7 +40,7 @@ pub struct PushOptions {
 /// # Errors
 ///
 /// The module cannot be had or is none, or what was typed makes no sense.
-pub fn push(options: &PushOptions) -> Result<Publication, Error> {
+pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publication, Error> {
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let to = publish::reference(&options.to).map_err(Error::Usage)?;
@@ -72,7 +73,9 @@ pub fn push(options: &PushOptions) -> Result<Publication, Error> {
         annotations,
         span: None,
     };
-    let mut published = network::wait(publish::publish(&registry, vec![artifact], options.mode));
+    let mut published = network::wait(publish::publish(&registry, vec![artifact], options.mode, &|sent, total| {
+        progress.sending(sent, total)
+    }));
     let publication = published.pop().expect("one artifact makes one publication");
     Ok(Publication { warnings: [unannotated, publication.warnings.clone()].concat(), ..publication })
 }

@@ -10,8 +10,11 @@ mod restore;
 pub(crate) use manifest::annotations;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use oci_client::Reference;
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 
@@ -21,6 +24,7 @@ use crate::model::source::Span;
 use crate::registry::Registry;
 use crate::registry::digest::OciDigest;
 use crate::registry::error::{Class, RegistryError};
+use crate::registry::meter::Meter;
 
 /// What is to be published.
 pub(crate) struct Artifact {
@@ -60,20 +64,46 @@ pub(crate) fn shown(repository: &Reference) -> String {
 
 /// Publishes artifacts, or finds out what publishing them would do. Everything is looked up before anything is sent, and
 /// everything is sent before a tag is moved; one artifact that cannot be published does not keep the others back.
-pub(crate) async fn publish(registry: &Registry, artifacts: Vec<Artifact>, mode: PublishMode) -> Vec<Publication> {
+/// `progress` is told how many bytes of how many are sent.
+pub(crate) async fn publish(
+    registry: &Registry,
+    artifacts: Vec<Artifact>,
+    mode: PublishMode,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Vec<Publication> {
     let mut jobs: Vec<Job<'_>> = artifacts.into_iter().map(|artifact| Job::new(registry, artifact)).collect();
     for job in &mut jobs {
         job.look_up().await;
     }
     if mode == PublishMode::Push {
-        for job in &mut jobs {
-            job.upload().await;
-        }
+        let going = jobs.iter().filter(|job| job.end.is_none());
+        let total = going.map(|job| job.artifact.module.len() as u64).sum();
+        let meter = Meter::default();
+        let uploads = async {
+            for job in &mut jobs {
+                job.upload(&meter).await;
+            }
+        };
+        // Configurations have two bytes, and a request that a registry wants credentials for is sent twice.
+        watched(uploads, || progress(meter.sent().min(total), total)).await;
         for job in &mut jobs {
             job.move_tags().await;
         }
     }
     jobs.into_iter().map(|job| job.publication(mode)).collect()
+}
+
+/// Tells of something as it goes on, and of its end.
+async fn watched(work: impl Future<Output = ()>, tell: impl Fn()) {
+    let mut work = pin!(work);
+    let mut clock = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            biased;
+            _ = clock.tick() => tell(),
+            () = &mut work => return tell(),
+        }
+    }
 }
 
 /// What our manifests are.
@@ -159,16 +189,17 @@ impl<'a> Job<'a> {
     }
 
     /// Layer, configuration, and the manifest under its digest, to which nothing leads yet.
-    async fn upload(&mut self) {
+    async fn upload(&mut self, meter: &Meter) {
         if self.end.is_some() {
             return;
         }
         let Self { registry, artifact, manifest, digest, .. } = &*self;
         let named = artifact.repository.clone_with_digest(digest.to_string());
         let is_first = matches!(registry.digest_if_any(&named).await, Ok(None));
+        let module = Bytes::from_owner(Arc::clone(&artifact.module));
         let uploaded = async {
-            registry.push_blob(&artifact.repository, &artifact.module).await?;
-            registry.push_blob(&artifact.repository, manifest::CONFIG).await?;
+            registry.push_blob(&artifact.repository, &module, meter).await?;
+            registry.push_blob(&artifact.repository, &Bytes::from_static(manifest::CONFIG), meter).await?;
             registry.push_manifest(&artifact.repository, manifest.as_bytes()).await
         };
         let uploaded = uploaded.await;

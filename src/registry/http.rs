@@ -11,12 +11,14 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::error::{Again, Class, Failure};
+use super::meter::Meter;
 use super::secrets::{Secret, Secrets};
 use super::sources::Sources;
 
@@ -68,7 +70,9 @@ pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<Vec<u8>>,
+    pub(super) body: Option<Bytes>,
+    /// Counts the body while it is sent.
+    pub(super) meter: Meter,
     /// Most bytes of a good answer that are taken.
     pub(super) most: u64,
     /// Exact length of a good answer, where it is known.
@@ -77,7 +81,8 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: None, most: 1024 * 1024, expected: None }
+        let (headers, meter) = (HeaderMap::new(), Meter::default());
+        Self { method, url, headers, body: None, meter, most: 1024 * 1024, expected: None }
     }
 
     pub(super) fn header(mut self, name: reqwest::header::HeaderName, value: &'static str) -> Self {
@@ -196,7 +201,7 @@ impl Http {
         let mut silence = self.times.silence;
         if let Some(body) = &ask.body {
             silence += Duration::from_secs(body.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-            request = request.body(body.clone());
+            request = request.body(ask.meter.body(body.clone()));
         }
         match timeout(silence, request.send()).await {
             Ok(sent) => sent.map_err(|error| transport(&error, url)),

@@ -12,6 +12,7 @@ mod helper;
 mod http;
 pub(crate) mod location;
 pub(crate) mod manifest;
+pub(crate) mod meter;
 pub(crate) mod name;
 pub(crate) mod policy;
 mod push;

@@ -2,6 +2,7 @@
 //!
 //! The order is the caller's: layers and configuration, then the manifest by digest, then tags.
 
+use bytes::Bytes;
 use oci_client::Reference;
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -11,23 +12,32 @@ use super::digest::OciDigest;
 use super::error::{Again, Class, Failure, RegistryError, Stage};
 use super::http::{Answer, Ask, shown};
 use super::manifest::CONTENT_DIGEST;
+use super::meter::Meter;
 use super::{Registry, uri};
 
 /// The chunks of kwctl.
 const CHUNK: usize = 4 * 1024 * 1024;
 
 impl Registry {
-    /// Uploads a blob unless the repository has it. The digest is that of `bytes`.
-    pub(crate) async fn push_blob(&self, image: &Reference, bytes: &[u8]) -> Result<OciDigest, RegistryError> {
+    /// Uploads a blob unless the repository has it, and counts its bytes, which are not copied. The digest is theirs.
+    pub(crate) async fn push_blob(
+        &self,
+        image: &Reference,
+        bytes: &Bytes,
+        meter: &Meter,
+    ) -> Result<OciDigest, RegistryError> {
         let digest = OciDigest::of(bytes);
         let pushed = async {
             if self.has_blob(image, &digest).await? {
+                meter.add(bytes.len() as u64);
                 return Ok(());
             }
             let mut patience = self.patience();
             let mut takes_chunks = true;
+            let before = meter.sent();
             loop {
-                let failure = match self.upload(image, &digest, bytes, takes_chunks).await {
+                meter.rewind(before);
+                let failure = match self.upload(image, &digest, bytes, takes_chunks, meter).await {
                     Ok(()) => return Ok(()),
                     Err(Refusal::OfChunks) => {
                         takes_chunks = false;
@@ -85,7 +95,7 @@ impl Registry {
         let media_type = HeaderValue::from_str(media_type)
             .map_err(|_| Failure::new(Class::WrongContent, "the media type of the manifest is none"))?;
         ask.headers.insert(CONTENT_TYPE, media_type);
-        ask.body = Some(bytes.to_vec());
+        ask.body = Some(Bytes::copy_from_slice(bytes));
         let answer = self.ask(image, true, &ask).await?;
         match answer.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
@@ -111,25 +121,26 @@ impl Registry {
         &self,
         image: &Reference,
         digest: &OciDigest,
-        bytes: &[u8],
+        bytes: &Bytes,
         takes_chunks: bool,
+        meter: &Meter,
     ) -> Result<(), Refusal> {
         let url = self.url(image, &["blobs", "uploads", ""]).await?;
         let mut ask = Ask::new(Method::POST, url);
-        ask.body = Some(Vec::new());
+        ask.body = Some(Bytes::new());
         let begun = self.good(self.ask_once(image, true, &ask).await?)?;
         let mut location = location(&begun)?;
-        let mut rest = bytes.to_vec();
+        let mut rest = bytes.clone();
         if takes_chunks {
-            for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
-                let start = index * CHUNK;
-                location = self.send_chunk(image, location, chunk, start).await?;
+            while !rest.is_empty() {
+                let start = bytes.len() - rest.len();
+                let chunk = rest.split_to(CHUNK.min(rest.len()));
+                location = self.send_chunk(image, location, chunk, start, meter).await?;
             }
-            rest = Vec::new();
         }
         location.query_pairs_mut().append_pair("digest", digest.as_str());
         let mut ask = Ask::new(Method::PUT, location).header(CONTENT_TYPE, "application/octet-stream");
-        ask.body = Some(rest);
+        (ask.body, ask.meter) = (Some(rest), meter.clone());
         let finished = self.good(self.ask_once(image, true, &ask).await?).map_err(lost_session)?;
         match finished.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
@@ -140,12 +151,19 @@ impl Registry {
         }
     }
 
-    async fn send_chunk(&self, image: &Reference, to: Url, chunk: &[u8], start: usize) -> Result<Url, Refusal> {
+    async fn send_chunk(
+        &self,
+        image: &Reference,
+        to: Url,
+        chunk: Bytes,
+        start: usize,
+        meter: &Meter,
+    ) -> Result<Url, Refusal> {
         let mut ask = Ask::new(Method::PATCH, to).header(CONTENT_TYPE, "application/octet-stream");
         let range = format!("{start}-{}", start + chunk.len() - 1);
         let range = HeaderValue::from_str(&range).expect("digits and a dash are a header");
         ask.headers.insert(CONTENT_RANGE, range);
-        ask.body = Some(chunk.to_vec());
+        (ask.body, ask.meter) = (Some(chunk), meter.clone());
         let answer = self.ask_once(image, true, &ask).await?;
         // Registries that take no chunks say so in several ways, but at the first chunk.
         let refusals = [

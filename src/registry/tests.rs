@@ -7,6 +7,7 @@ use oci_client::Reference;
 
 use super::digest::OciDigest;
 use super::error::{Class, RegistryError};
+use super::meter::Meter;
 use super::testing::{FakeRegistry, Reaction, Reply, digest};
 use super::{Registry, RegistryOptions};
 use crate::network::wait;
@@ -67,8 +68,8 @@ fn what_is_pushed_can_be_pulled() {
     let module: Vec<u8> = MODULE.iter().copied().chain((0..9 << 20).map(|n| n as u8)).collect();
     wait(async {
         assert_eq!(door.digest_if_any(&image).await.unwrap(), None);
-        door.push_blob(&image, &module).await.unwrap();
-        door.push_blob(&image, b"{}").await.unwrap();
+        door.push_blob(&image, &module.clone().into(), &Meter::default()).await.unwrap();
+        door.push_blob(&image, &b"{}"[..].into(), &Meter::default()).await.unwrap();
         let manifest = super::testing::policy_manifest(&module);
         let pushed = door.push_manifest(&image, &manifest).await.unwrap();
         assert_eq!(fake.manifest("acme/p", "v1"), None);
@@ -78,7 +79,7 @@ fn what_is_pushed_can_be_pulled() {
     });
     assert_eq!(fake.count("PATCH", "/blobs/uploads/"), 4);
     let requests = fake.seen().len();
-    wait(door.push_blob(&image, &module)).unwrap();
+    wait(door.push_blob(&image, &module.clone().into(), &Meter::default())).unwrap();
     assert_eq!(fake.seen().len(), requests + 1, "a blob that is there is not sent again");
 }
 
@@ -86,7 +87,7 @@ fn what_is_pushed_can_be_pulled() {
 fn a_registry_without_chunks_gets_blobs_whole() {
     let fake = FakeRegistry::start();
     fake.rule(|seen| if seen.method == "PATCH" { Reply::new(405, "").into() } else { Reaction::Usual });
-    wait(door(&fake, None).push_blob(&image(&fake, "p:v1"), MODULE)).unwrap();
+    wait(door(&fake, None).push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
     assert_eq!(fake.blob("p", &digest(MODULE)).unwrap(), MODULE);
 }
 

@@ -257,7 +257,7 @@ fn token_request(
                 .at_most(MOST_BYTES);
             let mut form = Url::parse("form:").expect("a constant URL");
             form.query_pairs_mut().extend_pairs(&parameters);
-            ask.body = form.query().map(|query| query.as_bytes().to_vec());
+            ask.body = form.query().map(|query| query.to_owned().into());
             (ask, None)
         }
         credential => {

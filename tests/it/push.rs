@@ -206,6 +206,68 @@ fn a_push_that_fails_half_way_leaves_every_tag_where_it_was() {
     target.is_consistent();
 }
 
+/// A module that is as long as this and does nothing: all of it is a section that nobody reads.
+fn padded(bytes: usize) -> Vec<u8> {
+    let mut module = wat::parse_str("(module (func (export \"__guest_call\")))").unwrap();
+    let mut section = vec![3];
+    section.extend_from_slice(b"pad");
+    section.resize(bytes, 7);
+    module.push(0);
+    let mut length = section.len();
+    while length >= 0x80 {
+        module.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    module.push(length as u8);
+    module.extend(section);
+    module
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_sees_how_far_an_upload_is() {
+    let target = Target::slow(Duration::from_millis(150));
+    let repository = repository(&target).write("policy.wasm", padded(6 << 20));
+    let to = reference(&target, "v1");
+    let command = format!("verify push --force policy.wasm {to} --sources-path sources.yaml");
+    // Nobody watches a pipe.
+    repository.shell(&command).run().exits_with(0).never_says("MiB");
+    if crate::support::act::program("script").is_none() {
+        return;
+    }
+    let on_a_terminal = |is_ci: bool| {
+        target.content().blobs.clear();
+        let line = format!("script -qec 'stty cols 80 rows 24; {command}' /dev/null");
+        let shell = repository.shell(&line).env("TERM", "xterm");
+        if is_ci { shell.env("CI", "true") } else { shell }.run().exits_with(0)
+    };
+    let run = on_a_terminal(false).says(&["pushing", "6.00 MiB/6.00 MiB", "Policy successfully pushed", &to[..8]]);
+    let bars = run.stdout.matches("MiB/6.00 MiB").count();
+    assert!(bars > 1, "{bars} bars\n{run}");
+    on_a_terminal(true).never_says("MiB");
+}
+
+/// Reading a file takes its length twice for a moment; sending it takes nothing more, even where it goes in one piece.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_module_is_sent_from_where_it_is() {
+    const MODULE: usize = 64 << 20;
+    let Some(time) = crate::support::act::program("time") else { return };
+    let target = Target::new();
+    target.fails(|asked| (asked.method == "PATCH").then(|| Trouble::status(405)));
+    let repository = repository(&target).write("policy.wasm", padded(MODULE));
+    let line = format!(
+        "{} -f 'peak %M' verify push --force policy.wasm {} --sources-path sources.yaml",
+        time.display(),
+        reference(&target, "v1")
+    );
+    let run = repository.shell(&line).run().exits_with(0);
+    let peak = run.stderr.lines().find_map(|line| line.strip_prefix("peak ")).unwrap();
+    let peak: usize = peak.trim().parse::<usize>().unwrap() * 1024;
+    assert!(peak < MODULE * 5 / 2 + (32 << 20), "{} MiB", peak >> 20);
+    target.is_consistent();
+}
+
 #[test]
 fn annotations_of_the_command_line_reach_the_manifest() {
     let target = Target::new();
