@@ -1,6 +1,9 @@
 //! What the YAML reader says, in our own terms: places in a file, and messages without places.
 //!
-//! Suites, metadata and recordings are YAML; this is what reading them has in common. It knows no step.
+//! Suites, metadata and recordings are YAML; this is what reading them has in common, and in [`emit`] what writing them
+//! has. It knows no step.
+
+pub(crate) mod emit;
 
 use std::sync::Arc;
 

@@ -27,11 +27,10 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
         console::complain("signatures are beside policies in registries: name one, registry://…, to see them");
     }
     let mut bytes = Vec::new();
-    let written = match (arguments.output, &inspection.metadata) {
-        (InspectFormat::Text, _) => inspection::text(&inspection, &look(), &mut bytes),
-        (InspectFormat::Json, _) => inspection::json(&inspection, &mut bytes),
-        (InspectFormat::Yaml, Some(metadata)) => inspection::yaml(metadata, &mut bytes),
-        (InspectFormat::Yaml, None) => Ok(()),
+    let written = match arguments.output {
+        InspectFormat::Text => inspection::text(&inspection, &look(), &mut bytes),
+        InspectFormat::Json => inspection::json(&inspection, &mut bytes),
+        InspectFormat::Yaml => inspection::yaml(&inspection, &mut bytes),
     };
     if let Err(error) = written {
         console::complain(&format!("cannot write what was found: {error}"));

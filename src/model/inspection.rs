@@ -24,6 +24,8 @@ pub struct Inspection {
     pub capabilities: CapabilityUse,
     /// What calls itself a signature in its registry; none where nobody asked, or where it is in no registry.
     pub signatures: Option<Vec<ListedSignature>>,
+    /// The manifest under the tag `sha256-….sig` as JSON, where somebody asked and there is one.
+    pub signature_manifest: Option<String>,
 }
 
 /// Something in a registry that calls itself a signature of a policy. Nothing about it has been verified.

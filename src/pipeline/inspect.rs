@@ -34,8 +34,11 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     // Files have no signatures beside them; whoever shows the inspection says so.
     if options.lists_signatures && name.starts_with("registry://") {
         let image = publish::reference(name).map_err(Error::Usage)?;
-        let listed = network::wait(Verifier::new(registry, TrustRoot::default()).listed(&image));
-        inspection.signatures = Some(listed.map_err(|error| refused(policy::of_registry(error, &place)))?);
+        let verifier = Verifier::new(registry, TrustRoot::default());
+        let asked = network::wait(async { Ok((verifier.listed(&image).await?, verifier.manifest(&image).await?)) });
+        let (listed, manifest) = asked.map_err(|error| refused(policy::of_registry(error, &place)))?;
+        inspection.signatures = Some(listed);
+        inspection.signature_manifest = manifest.and_then(|manifest| serde_json::to_string(&manifest).ok());
     }
     Ok(inspection)
 }

@@ -74,6 +74,7 @@ pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
         capabilities: capabilities(module.bytes, looks, metadata.as_ref()).map_err(broken)?,
         metadata,
         signatures: None,
+        signature_manifest: None,
     })
 }
 

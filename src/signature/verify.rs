@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use oci_client::Reference;
-use oci_client::manifest::{OciDescriptor, OciManifest};
+use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
 
 use super::{Descriptor, Found, Layer, Refusal, TagForm, TrustRoot, Verified, bundle, judge, payload};
 use crate::model::inspection::{ListedSignature, SignatureForm};
@@ -127,10 +127,20 @@ impl Verifier {
         Ok(listed)
     }
 
+    /// The manifest that lists the signatures of an image, where there is one.
+    pub(crate) async fn manifest(&self, image: &Reference) -> Result<Option<OciImageManifest>, RegistryError> {
+        let digest = self.registry.digest(image).await?;
+        match self.registry.manifest(&signatures_of(image, &digest)).await.map(|fetched| fetched.manifest) {
+            Ok(OciManifest::Image(manifest)) => Ok(Some(manifest)),
+            Ok(OciManifest::ImageIndex(_)) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What is under the tag `sha256-….sig`.
     async fn in_tag_form(&self, image: &Reference, digest: &OciDigest) -> Result<TagForm, RegistryError> {
-        let tag = format!("{}-{}.sig", digest.algorithm(), digest.hex());
-        let signatures = Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag);
+        let signatures = signatures_of(image, digest);
         let manifest = match self.registry.manifest(&signatures).await {
             Ok(fetched) => fetched.manifest,
             Err(error) if error.is_not_found() => return Ok(TagForm::Absent),
@@ -193,6 +203,12 @@ impl Verifier {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Where cosign keeps the signatures of an image.
+fn signatures_of(image: &Reference, digest: &OciDigest) -> Reference {
+    let tag = format!("{}-{}.sig", digest.algorithm(), digest.hex());
+    Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag)
 }
 
 fn judge_all(found: &Found, wanted: &[Requirement], trust: Option<&super::Trust>) -> Result<Verified, Refusal> {

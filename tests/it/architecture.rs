@@ -65,7 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("evaluate", &["model", "runtime", "host", "expression", "patch", "prepare::PreparedPolicy"]),
     ("publish", &["model", "registry"]),
     ("compare", &["model", "patch"]),
-    ("report", &["model"]),
+    ("report", &["model", "yaml"]),
     // Reports of several machines are joined after all steps, as plain data.
     ("merge", &["model"]),
     ("runtime", &["model", "host", "patch"]),

@@ -131,3 +131,24 @@ fn hostile_metadata_gives_no_orders_in_any_format() {
     let yaml = repository.verify(&["inspect", "-o", "yaml", "evil.wasm"]).run().stdout;
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap()["annotations"][evil], evil);
 }
+
+/// The metadata as serde_yaml 0.9.34 wrote it, which kwctl writes with.
+#[test]
+fn yaml_is_kwctls_byte_for_byte() {
+    let folder = testdata().join("inspect");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let metadata: Value = serde_json::from_str(&read("metadata.json")).unwrap();
+    let repository = Repository::new().write("p.wasm", carrying(&metadata));
+    let run = repository.verify(&["inspect", "-o", "yaml", "p.wasm"]).run().exits_with(0);
+    is_the_same(&run.stdout, &read("metadata.yml"));
+    assert_eq!(run.stderr, "");
+}
+
+/// Shows the first line that differs: the documents are long.
+#[track_caller]
+fn is_the_same(found: &str, wanted: &str) {
+    for (number, (found, wanted)) in found.lines().zip(wanted.lines()).enumerate() {
+        assert_eq!(found, wanted, "line {}", number + 1);
+    }
+    assert_eq!(found, wanted);
+}

@@ -450,6 +450,18 @@ fn what_was_pushed_can_be_inspected_with_its_signatures() {
     let document: Value = serde_json::from_str(&inspect(&["--show-signatures", "-o", "json"]).stdout).unwrap();
     assert_eq!(document["signatures"][0]["form"], "tag");
     assert_eq!(document["signatures"][0]["annotations"]["dev.cosignproject.cosign/signature"], "c2ln\u{1b}[2J");
+    // As kwctl prints it: the metadata, and behind it the manifest of the signatures.
+    let (alone, run) = (inspect(&["-o", "yaml"]).stdout, inspect(&["--show-signatures", "-o", "yaml"]));
+    let manifest = format!(
+        concat!(
+            "signatures:\n  schemaVersion: 2\n  config:\n    mediaType: application/vnd.oci.image.config.v1+json\n    digest: {}\n",
+            "    size: 2\n  layers:\n  - mediaType: application/vnd.dev.cosign.simplesigning.v1+json\n    digest: {}\n    size: 2\n",
+            "    annotations:\n      dev.cosignproject.cosign/signature: \"c2ln\\e[2J\"\n"
+        ),
+        digest(b"{}"),
+        digest(&payload)
+    );
+    assert_eq!(run.stdout, alone + &manifest);
     let run = repository.verify(&["inspect", "policy.wasm", "--show-signatures"]).run().exits_with(0);
     run.says(&["signatures are beside policies in registries"]);
 }

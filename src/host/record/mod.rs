@@ -3,11 +3,8 @@
 //!
 //! Answers of the suite are recorded like those of the world: a recording stands for everything a case was told.
 
-mod emit;
-
-use emit::Node;
-
 use super::request::Request;
+use crate::yaml::emit::Node;
 
 /// A call and its answer in kwctl's words.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Style, escape};
 use crate::model::inspection::{CapabilityUse, Inspection, ListedSignature, Looks};
 use crate::model::policy::{ExecutionMode, Metadata};
+use crate::yaml::emit::Node;
 
 /// How people see it.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,7 @@ pub fn text(inspection: &Inspection, look: &Look, out: &mut dyn io::Write) -> io
 
 /// Writes one JSON document.
 pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
-    let Inspection { uri, digest, size, looks, metadata, capabilities, signatures } = inspection;
+    let Inspection { uri, digest, size, looks, metadata, capabilities, signatures, .. } = inspection;
     let document = Document {
         uri,
         digest: digest.to_string(),
@@ -45,18 +46,24 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
     writeln!(out, "{}", escape::json(&text))
 }
 
-/// Writes the metadata as YAML, which is all that `kwctl inspect -o yaml` writes.
+/// Writes the metadata as YAML, and behind it the manifest of signatures if somebody asked for that: what `kwctl inspect
+/// -o yaml` writes, byte for byte. Nothing where there is no metadata.
 ///
 /// Where a line of it would be a command to a CI runner, the document is written in the part of YAML that is JSON: it says
 /// the same, and nothing in it begins a line.
-pub fn yaml(metadata: &Metadata, out: &mut dyn io::Write) -> io::Result<()> {
-    let text = serde_saphyr::to_string(metadata).map_err(io::Error::other)?;
+pub fn yaml(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some(metadata) = &inspection.metadata else { return Ok(()) };
+    let mut document = Node::of(metadata)?;
+    if let Some(manifest) = &inspection.signature_manifest {
+        document.push("signatures", serde_json::from_str(manifest)?);
+    }
+    let text = document.to_yaml();
     let is_harmless = text.lines().all(|line| escape::without_commands(line) == line);
     // Carriage returns, control characters and the like are escaped by the writer, or make it choose quotes.
     if is_harmless && escape::visible(&text) == text {
         return out.write_all(text.as_bytes());
     }
-    let text = escape::json(&serde_json::to_string_pretty(metadata)?);
+    let text = escape::json(&serde_json::to_string_pretty(&document)?);
     writeln!(out, "{text}")
 }
 

@@ -8,15 +8,15 @@ use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest key that stands on the line of its value, in bytes.
 const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// A document that keeps the order of its members.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     Number(serde_json::Number),
@@ -26,16 +26,28 @@ pub(super) enum Node {
 }
 
 impl Node {
-    pub(super) fn text(text: impl Into<String>) -> Self {
+    /// The document that a value would be as JSON, its members in their order.
+    pub(crate) fn of(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::from_str(&serde_json::to_string(value)?)
+    }
+
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    pub(super) fn map<const N: usize>(members: [(&str, Self); N]) -> Self {
+    pub(crate) fn map<const N: usize>(members: [(&str, Self); N]) -> Self {
         Self::Map(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
+    /// Adds a member at the end of a map.
+    pub(crate) fn push(&mut self, key: &str, value: Self) {
+        if let Self::Map(members) = self {
+            members.insert(key.to_owned(), value);
+        }
+    }
+
     /// The document, ending in a line break.
-    pub(super) fn to_yaml(&self) -> String {
+    pub(crate) fn to_yaml(&self) -> String {
         let mut out = String::new();
         self.write(&mut out, 0, Place::Line);
         out
