@@ -3,7 +3,7 @@
 //! A [`Registry`] is made once per process and cloned cheaply; it holds what is known of sources, credentials and open
 //! connections. Its functions are async; code that is not waits by [`crate::network::wait`]. Whatever comes through the
 //! door has been bounded, and checked against its digest where there is one; whatever goes wrong is a
-//! [`RegistryError`](error::RegistryError), which holds no credential.
+//! [`RegistryError`], which holds no credential.
 
 mod auth;
 pub(crate) mod digest;

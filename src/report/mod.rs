@@ -1,6 +1,6 @@
 //! Step 6: a finished run becomes bytes. One file per format; formats only read the [`RunReport`].
 //!
-//! A new format is one file and one line in [`FORMATS`]. Where the bytes go (stdout, stderr, a file) is the caller's
+//! A new format is one file and one line in `FORMATS`. Where the bytes go (stdout, stderr, a file) is the caller's
 //! decision, and so is everything about the terminal: a format is told its [`Style`] and asks nobody.
 
 mod diff;
