@@ -43,7 +43,8 @@ pub(super) fn line(case: &CaseReport, number: usize) -> String {
 /// Everything about a case that makes the run fail.
 pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open: bool) -> String {
     let mut text = format!(
-        "<article id=\"c{number}\" data-o=\"failed\">\n<details{}>\n<summary><h3>{} {}</h3></summary>\n<p class=\"facts\"><code>{}</code> · {}{} · {}</p>\n",
+        "<article id=\"c{number}\"{} data-o=\"failed\">\n<details{}>\n<summary><h3>{} {}</h3></summary>\n<p class=\"facts\"><code>{}</code> · {}{} · {}</p>\n",
+        if is_open { "" } else { " class=\"shut\"" },
         if is_open { " open" } else { "" },
         sign(case),
         escape::html_line(&case.id),

@@ -34,7 +34,7 @@ pub(super) struct Html;
 impl Format for Html {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
         let groups = groups::of(run);
-        let mut page = head(run);
+        let mut page = head(run, &groups);
         page.push_str("<main>\n");
         page.push_str(&failures(run));
         page.push_str(&policies::section(run, &groups));
@@ -45,7 +45,7 @@ impl Format for Html {
     }
 }
 
-fn head(run: &RunReport) -> String {
+fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
     let summary = run.summary();
     let (class, sign) = match &summary {
         Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => ("is-bad", "✗"),
@@ -62,12 +62,13 @@ fn head(run: &RunReport) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body class=\"{class}\">\n<header>\n<h1>{title}</h1>\n\
-         <p class=\"facts\">{} · {}{weak} · verify {}</p>\n{}</header>\n",
+         <p class=\"facts\">{} · {}{weak} · verify {}</p>\n{}{}</header>\n",
         pin(STYLE),
         pin(SCRIPT),
         run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         wording::duration(run.duration),
         env!("CARGO_PKG_VERSION"),
+        sections(&summary, groups),
         tools(&summary),
     )
 }
@@ -75,6 +76,15 @@ fn head(run: &RunReport) -> String {
 /// The digest by which a content security policy knows a script or a style.
 fn pin(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
+
+/// The parts of a page that has several.
+fn sections(summary: &Summary, groups: &[Group<'_>]) -> String {
+    if groups.is_empty() || summary.failed + summary.errors == 0 {
+        return String::new();
+    }
+    "<nav><a href=\"#failures\">What went wrong</a><a href=\"#policies\">Policies</a><a href=\"#cases\">All cases</a></nav>\n"
+        .to_owned()
 }
 
 /// Hidden until the script shows it.

@@ -3,19 +3,26 @@
 (function () {
   var tools = document.getElementById("tools"), box = document.getElementById("filter"), shown = document.getElementById("shown");
   var buttons = Array.prototype.slice.call(tools.querySelectorAll("button"));
-  var cases = Array.prototype.map.call(document.querySelectorAll("[data-o]"), function (element) {
-    return { element: element, outcome: element.dataset.o, text: null, list: element.tagName === "LI" };
+  // A case has a line in the list and, if it went wrong, an article; the heading above the line names policy and suite.
+  var cases = Array.prototype.map.call(document.querySelectorAll("li[data-o]"), function (line) {
+    var article = line.id.charAt(0) === "l" ? document.getElementById("c" + line.id.slice(1)) : null;
+    return { elements: article ? [line, article] : [line], outcome: line.dataset.o, text: null };
   });
   var blocks = Array.prototype.slice.call(document.querySelectorAll("[data-block]"));
   var wanted = "", waiting = 0;
 
+  function textOf(line) {
+    var heading = line.parentElement.parentElement.querySelector("summary");
+    return (line.querySelector(".name").textContent + " " + heading.textContent).toLowerCase();
+  }
+
   function apply() {
     var words = box.value.toLowerCase().split(/\s+/).filter(Boolean), number = 0;
     cases.forEach(function (one) {
-      if (words.length && one.text === null) { one.text = one.element.textContent.toLowerCase(); }
+      if (words.length && one.text === null) { one.text = textOf(one.elements[0]); }
       var fits = (!wanted || one.outcome === wanted) && words.every(function (word) { return one.text.indexOf(word) >= 0; });
-      if (one.element.hidden === fits) { one.element.hidden = !fits; }
-      if (fits && one.list) { number += 1; }
+      one.elements.forEach(function (element) { if (element.hidden === fits) { element.hidden = !fits; } });
+      if (fits) { number += 1; }
     });
     blocks.forEach(function (block) { block.hidden = !block.querySelector("[data-o]:not([hidden])"); });
     shown.textContent = words.length || wanted ? number + " shown" : "";

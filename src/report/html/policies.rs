@@ -15,6 +15,9 @@ use super::{class, sign};
 /// Squares of one policy; a screen does not hold more.
 const MOST_SQUARES: usize = 5_000;
 
+/// Up to this many, squares are large where fingers point at them; of more, the list of cases has all.
+const FEW_SQUARES: usize = 60;
+
 /// Rows of the table of shared cases.
 const MOST_ROWS: usize = 1_000;
 
@@ -74,7 +77,8 @@ fn bar(compile: f64, cases: f64, longest: f64) -> String {
 }
 
 fn strip(group: &Group<'_>) -> String {
-    let mut text = String::from("<div class=\"strip\">");
+    let size = if group.cases.len() <= FEW_SQUARES { "strip few" } else { "strip" };
+    let mut text = format!("<div class=\"{size}\">");
     for (case, number) in group.cases.iter().zip(&group.numbers).take(MOST_SQUARES) {
         let (letter, _) = class(case);
         let name = escape::html_line(&escape::shorten(&case.name, 120));
