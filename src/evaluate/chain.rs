@@ -59,8 +59,8 @@ fn ask_each(
             }
         }
         let (answer, part) = ask_step(round, step, &chain.current);
+        end = chain.take(&part.name, answer);
         parts.push(part);
-        end = chain.take(answer);
     }
     if passed_over.len() == steps.len() {
         return (Err(NotAsked(passed_over.join("; "))), parts);
@@ -129,8 +129,9 @@ impl Chain {
     }
 
     /// Takes up the answer of a step; the chain's own answer if it ends here. Warnings and annotations are all kept: the
-    /// API server hands on those of every webhook.
-    fn take(&mut self, answer: Answer) -> Option<Answer> {
+    /// API server hands on those of every webhook, and puts its name before the key of an annotation. What a webhook says
+    /// of the same key when it is asked again is dropped there too.
+    fn take(&mut self, step: &str, answer: Answer) -> Option<Answer> {
         let response = match answer {
             Ok(response) => response,
             Err(fault) => return Some(Err(fault)),
@@ -139,7 +140,10 @@ impl Chain {
             self.warnings.get_or_insert_default().extend(warnings.iter().cloned());
         }
         if let Some(annotations) = &response.audit_annotations {
-            self.audit_annotations.get_or_insert_default().extend(annotations.clone());
+            let kept = self.audit_annotations.get_or_insert_default();
+            for (key, value) in annotations {
+                kept.entry(format!("{step}/{key}")).or_insert_with(|| value.clone());
+            }
         }
         if !response.allowed {
             return Some(Ok(self.with_extras(response)));

@@ -241,7 +241,7 @@ fn chain(steps: &str, rest: &str) -> String {
 fn a_chain_has_one_patch_from_the_first_object_to_the_last() {
     let case = passes(&chain(
         "[yes, mutating, talkative]",
-        "expect: { mutate: { exactly: { kind: Pod, changed: true } }, warnings: [changed, careful], auditAnnotations: { by: talkative } }",
+        "expect: { mutate: { exactly: { kind: Pod, changed: true } }, warnings: [changed, careful], auditAnnotations: { mutating/by: mutating, talkative/by: talkative } }",
     ));
     assert_eq!(case["policy"], "yes → mutating → talkative");
     assert_eq!(verdicts(&case, "steps"), ["yes allow 1", "mutating mutate 1", "talkative allow 1"]);
