@@ -108,6 +108,8 @@ struct State {
     is_used: Vec<bool>,
     own_replay: Option<Replay>,
     default_replay: Option<Replay>,
+    /// What the user should know of the world's answers.
+    remarks: Vec<String>,
 }
 
 /// What happened between a policy and its host.
@@ -255,6 +257,7 @@ impl Host {
         if let Some(replay) = state.own_replay.as_ref().filter(|replay| !replay.is_strict()) {
             journal.warnings = leftover_warnings(replay);
         }
+        journal.warnings.extend(state.remarks.iter().cloned());
         journal
     }
 
@@ -391,6 +394,10 @@ impl State {
         Some(match said? {
             Ok(reply) => Found::Reply(AnsweredBy::Live, Ok(reply)),
             Err(Failure::Refused(text)) => Found::Reply(AnsweredBy::Live, Err(text)),
+            Err(Failure::Unseen { text, remark }) => {
+                self.remarks.push(format!("{} {:?}: {remark}", operation.capability, request.short()));
+                Found::Reply(AnsweredBy::Live, Err(text))
+            }
             Err(Failure::Outage { text, help }) => {
                 let message = format!("nobody could be asked {} {:?}: {text}", operation.capability, request.short());
                 let fault = Fault::new(FaultKind::Host, message);
@@ -417,6 +424,9 @@ impl State {
             format!("add the answer to the case:\nhost:\n  {}: {{ {key}: {answer} }}", operation.capability);
         if kubernetes::resource_of(request).is_some() {
             advice.push_str("\nor a cluster to read from:\ncluster: [fixtures/object.yaml]");
+        }
+        if self.outside.world.is_none() {
+            advice.push_str("\nor ask the real world: `--live`; `verify record` keeps what it says for later runs");
         }
         for replay in [&self.own_replay, &self.default_replay].into_iter().flatten() {
             if let Some(nearest) = replay.nearest(request) {
@@ -809,6 +819,7 @@ mod tests {
         assert_eq!(
             fault.help.unwrap(),
             "add the answer to the case:\nhost:\n  oci/v1/manifest_digest: { \"ghcr.io/acme/app:1\": \"sha256:…\" }\n\
+             or ask the real world: `--live`; `verify record` keeps what it says for later runs\n\
              the nearest recorded request, session.yml:1, differs in `image`: recorded \"ghcr.io/acme/app:2\", asked \
              \"ghcr.io/acme/app:1\""
         );

@@ -225,7 +225,7 @@ mod tests {
         let terms = Terms { patience: std::time::Duration::from_secs(20), clock: None };
         match world.answer(&request, &terms).expect("it is about the cluster") {
             Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
-            Err(Failure::Refused(text)) => Err(text),
+            Err(Failure::Refused(text) | Failure::Unseen { text, .. }) => Err(text),
             Err(Failure::Outage { text, .. }) => Err(format!("outage: {text}")),
         }
     }

@@ -46,6 +46,13 @@ pub(super) type Said = Result<Vec<u8>, Failure>;
 pub(super) enum Failure {
     /// The call fails with this text, as it would in the cluster.
     Refused(String),
+    /// It fails with this text, and there is something the cluster does not look at.
+    Unseen {
+        /// What the policy is told.
+        text: String,
+        /// What the user should know.
+        remark: String,
+    },
     /// Nobody could be asked.
     Outage {
         /// What is wrong.

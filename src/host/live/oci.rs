@@ -15,10 +15,14 @@ use crate::host::request::Request;
 use crate::model::signature::Requirement;
 use crate::registry::Registry;
 use crate::registry::error::{Class, RegistryError};
-use crate::signature::{Trouble, TrustRoot, Verifier};
+use crate::signature::{Refusal, Trouble, TrustRoot, Verifier};
 
 /// Most replies that are kept. A run that asks for more asks the registry again.
 const MOST_KEPT: usize = 1000;
+
+/// An image whose signature is there, and of no use.
+const ONLY_A_BUNDLE: &str = "only a Sigstore bundle meets this, and Kubewarden does not look at bundles: sign in the form it \
+                             knows, `cosign sign --new-bundle-format=false --use-signing-config=false`";
 
 /// Registries, and what they said. policy-server keeps good replies for a minute; here they last for the run.
 pub(super) struct Images {
@@ -73,6 +77,9 @@ impl Images {
     async fn verify(&self, image: &Reference, wanted: Requirement) -> Result<Verification, Failure> {
         match self.verifier.verify(image, &[wanted]).await {
             Ok(verified) => Ok(Verification { is_trusted: true, digest: verified.digest }),
+            Err(Trouble::Refused(Refusal { text, bundles_would_do: true, .. })) => {
+                Err(Failure::Unseen { text, remark: ONLY_A_BUNDLE.to_owned() })
+            }
             Err(Trouble::Refused(refusal)) => Err(Failure::Refused(refusal.text)),
             Err(Trouble::Registry(error)) => Err(failure(error)),
             Err(trouble) => Err(Failure::Outage { text: trouble.message(), help: trouble.help() }),
@@ -114,7 +121,7 @@ mod tests {
         let request = Request::from_recorded(tag, &json!({ "image": image })).unwrap();
         match crate::network::wait(images.ask(&request)) {
             Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
-            Err(Failure::Refused(text)) => Err(text),
+            Err(Failure::Refused(text) | Failure::Unseen { text, .. }) => Err(text),
             Err(Failure::Outage { text, .. }) => Err(format!("outage: {text}")),
         }
     }

@@ -174,6 +174,12 @@ fn signatures_are_judged_in_the_words_of_the_server() {
         "as in Kubewarden"
     );
     assert_eq!(host.fault(), None);
+    // The policy is told what it would be told in the cluster, the user why.
+    let image = format!("{}/signed/bundle:v1", surroundings.registry.host());
+    let remark =
+        format!("oci/v2/verify {image:?}: only a Sigstore bundle meets this, and Kubewarden does not look at bundles");
+    let warnings = host.journal().warnings;
+    assert!(warnings.len() == 1 && warnings[0].starts_with(&remark), "{warnings:?}");
 }
 
 #[test]
