@@ -112,6 +112,68 @@ fn the_sum_of_shards_is_the_run_that_was_not_divided() {
     }
 }
 
+/// Runs the whole with these arguments and then its shards; the cases of both by name and outcome.
+fn whole_and_merged(repository: &Repository, by: &str, more: &[&str]) -> (Vec<String>, Vec<String>) {
+    let cases = |file: &str| -> Vec<String> {
+        let report = repository.read_json(file);
+        let case = |case: &Value| format!("{} {}", case["id"], case["outcome"]);
+        report["cases"].as_array().unwrap().iter().map(case).collect()
+    };
+    let whole = ["run", "suite.yml", "two.suite.yml", "-qq", "--report=json=whole.json"];
+    repository.verify(&[&whole[..], more].concat()).run();
+    run_shards(repository, by, 3, "json", more);
+    let mut merge = repository.verify(&["merge", "-qq", "--report=json=merged.json"]);
+    for file in reports(by, 3, "json") {
+        merge = merge.arg(&file);
+    }
+    merge.run();
+    (cases("whole.json"), cases("merged.json"))
+}
+
+#[test]
+fn what_is_selected_in_any_way_is_divided_and_adds_up_again() {
+    let only = repository(FAILURES);
+    let text = only.read("suite.yml");
+    let marked = ["name: denied,", "name: wrong,", "name: weak,", "name: trapped,"];
+    let marked = marked.iter().fold(text, |text, name| text.replace(name, &format!("only: true, {name}")));
+    let only = only.write("suite.yml", marked);
+    let failing = repository(FAILURES);
+    failing.verify(&["suite.yml", "two.suite.yml", "--report=json=last.json", "-qq"]).run().exits_with(1);
+    for by in ["hash", "policy"] {
+        for (repository, more, number) in [
+            (&only, &[] as &[&str], 4),
+            (&only, &["--filter", "wrong|weak"], 2),
+            (&failing, &["--failed=last.json"], 2),
+            (&failing, &["--repeat=2", "--shuffle=7"], 28),
+            (&failing, &["--filter", "row", "--skip", "[13579]"], 10),
+        ] {
+            let (whole, merged) = whole_and_merged(repository, by, more);
+            assert_eq!((whole.len(), &merged), (number, &whole), "{by} {more:?}");
+        }
+    }
+    // Where somebody may have forgotten it, no shard runs.
+    let verify = only.verify(&["suite.yml", "--partition=hash:1/3"]).env("CI", "true").run();
+    verify.exits_with(2).reports_nothing().says(&["`only` would hide the other cases"]);
+}
+
+#[test]
+fn shards_stop_each_for_itself_and_what_they_left_out_is_not_green() {
+    let after = "  - { name: after no, policy: no, object: POD, expect: { deny: not today } }\n  \
+                 - { name: after trap, policy: trap, object: POD, expect: { fault: trap } }\n";
+    let repository = repository(&format!("{FAILURES}{after}"));
+    for more in [["--fail-fast", "-j1"], ["--max-fail=1", "-j1"]] {
+        let (_, merged) = whole_and_merged(&repository, "policy", &more);
+        // What goes wrong is about two modules, so on two shards.
+        let ends = ["wrong\" \"failed", "trapped\" \"error", "after no\" \"not-run", "after trap\" \"not-run"];
+        for end in ends {
+            assert!(merged.iter().any(|case| case.contains(end)), "{end}: {merged:#?}");
+        }
+        assert_eq!(merged.len(), 30);
+        let merge = ["merge", "--no-fail", "policy-1-of-3.json", "policy-2-of-3.json", "policy-3-of-3.json"];
+        repository.verify(&merge).run().exits_with(1).says(&["not run"]);
+    }
+}
+
 #[test]
 fn every_format_of_a_merged_report_is_that_of_a_run() {
     run_shards(&FAILING, "hash", 2, "json", &[]);
