@@ -1,4 +1,4 @@
-"""Makes a picture of what a terminal shows: ANSI text on stdin, SVG on stdout. Needs rich, from PyPI."""
+"""Makes a picture of what a terminal shows: ANSI text on stdin, SVG on stdout. Needs rich 15, from PyPI: see render.sh."""
 
 import re
 import sys

@@ -431,7 +431,8 @@ mod tests {
                  declares",
                 "nobody answers kubernetes/list_resources_all for \"networking.k8s.io/v1/Ingress\": add the answer to \
                  the case:\nhost:\n  kubernetes/list_resources_all: { \"networking.k8s.io/v1/Ingress\": [] }\nor a \
-                 cluster to read from:\ncluster: [fixtures/object.yaml]",
+                 cluster to read from:\ncluster: [fixtures/object.yaml]\nor ask the real world: `--live`; `verify \
+                 record` keeps what it says for later runs",
                 "calls no host calls; ",
                 "calls the policy asks oci/v2/verify; calls no other host calls; ",
             ]

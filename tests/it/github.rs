@@ -44,7 +44,8 @@ fn each_failed_case_is_one_error_at_its_place() {
         assert_eq!(error.property("file"), "suite.yml");
         assert_eq!(error.property("line"), line_of(&text, marker).to_string());
         assert!(error.data.contains("expected") && error.data.contains("actual"), "{error:?}");
-        assert!(error.data.ends_with(&format!("verify suite.yml --filter '{title}' --exact")), "{error:?}");
+        let name = title.strip_prefix("labels › ").unwrap();
+        assert!(error.data.ends_with(&format!("verify suite.yml --filter '{name}' --exact")), "{error:?}");
     }
     assert!(errors[1].data.contains("never") && errors[1].data.contains("not today"));
     assert!(run.stderr.contains("title=labels › 50%25%3A a%2C b::"), "{run}");

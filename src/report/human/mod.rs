@@ -244,11 +244,22 @@ fn details(page: &mut Page<'_>, run: &RunReport, case: &CaseReport) -> io::Resul
     }
     page.blank()?;
     context(page, case)?;
-    if let Some(command) = wording::reproduce(run, case) {
-        // Never broken into lines: it is there to be copied.
-        page.line(DETAIL, &[piece(format!("{:LABEL$}", "repeat"), DIM), piece(command, PLAIN)])?;
+    match wording::reproduce_in_parts(run, case) {
+        Some(parts) => repeat(page, parts),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The command that runs just this case, in one line if there is room. It is there to be copied: where it is broken, a
+/// shell joins it again.
+fn repeat(page: &mut Page<'_>, [suite, filter]: [String; 2]) -> io::Result<()> {
+    let label = piece(format!("{:LABEL$}", "repeat"), DIM);
+    let whole = [label.clone(), piece(format!("{suite} {filter}"), PLAIN)];
+    if DETAIL + page::width(&whole) <= page.columns() {
+        return page.line(DETAIL, &whole);
+    }
+    page.line(DETAIL, &[label, piece(format!("{suite} \\"), PLAIN)])?;
+    page.line(DETAIL + LABEL + 2, &[piece(filter, PLAIN)])
 }
 
 fn differences(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
