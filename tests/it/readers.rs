@@ -1,5 +1,5 @@
-//! What those who read our reports make of them: GitLab, Jenkins, mikepenz/action-junit-report and
-//! dorny/test-reporter as their sources read JUnit, our own schema for the JSON reports, GitHub's limits for the rest.
+//! What those who read our reports make of them: GitLab, Jenkins, mikepenz/action-junit-report,
+//! dorny/test-reporter and EnricoMi/publish-unit-test-result-action as their sources read JUnit, our own schema for the JSON reports, GitHub's limits for the rest.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -174,6 +174,43 @@ fn dorny_has_a_heading_for_every_failure() {
             let heading = format!("{}: {}", failure.attribute("type").unwrap(), failure.attribute("message").unwrap());
             assert!(heading.len() > 5 && heading.len() < 2_500 && !heading.contains('\n'), "{heading}");
         }
+    }
+}
+
+/// python/publish/junit.py: of several results of a case the worst counts; suites give the numbers, cases the rest, and
+/// a name that is there twice in a class and file would be one test.
+#[test]
+fn enricomi_counts_what_the_suites_say_and_shows_what_the_cases_say() {
+    let document = Document::parse(&JUNIT).unwrap();
+    let worst = |case: &Node<'_, '_>| {
+        let all = [("error", "error"), ("failure", "failed"), ("skipped", "skipped")];
+        all.into_iter().find(|(name, _)| child(case, &[*name]).is_some()).map_or("success", |(_, word)| word)
+    };
+    let found: BTreeMap<String, &str> =
+        cases(&document).iter().map(|case| (case.attribute("name").unwrap().to_owned(), worst(case))).collect();
+    assert_eq!(found, told());
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for suite in document.descendants().filter(|node| node.has_tag_name("testsuite")) {
+        for name in ["tests", "failures", "errors", "skipped"] {
+            *counts.entry(name).or_default() += suite.attribute(name).unwrap().parse::<usize>().unwrap();
+        }
+    }
+    let number = |word: &str| found.values().filter(|found| **found == word).count();
+    let expected = [
+        ("tests", found.len()),
+        ("failures", number("failed")),
+        ("errors", number("error")),
+        ("skipped", number("skipped")),
+    ];
+    assert_eq!(counts, expected.into());
+    for case in cases(&document) {
+        assert!(case.attribute("file").is_some() && case.attribute("classname").is_some());
+        assert!(case.attribute("line").unwrap().parse::<u32>().unwrap() > 0);
+        assert!(case.attribute("time").unwrap().parse::<f64>().is_ok());
+        let is_bad = ["failed", "error"].contains(&worst(&case));
+        assert!(
+            !is_bad || child(&case, &["system-out"]).is_some_and(|node| node.text().unwrap().contains("verify tests"))
+        );
     }
 }
 
