@@ -20,6 +20,7 @@ pub mod model;
 pub mod report;
 
 mod compare;
+mod durable;
 mod error;
 mod evaluate;
 mod expression;
@@ -47,7 +48,7 @@ pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
-pub use self::pipeline::{Interrupt, ListedCase, Options, Progress, Recording, list, verify};
+pub use self::pipeline::{Interrupt, ListedCase, Options, Progress, Recording, list, usual_code_cache, verify};
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
 pub use self::signature::SignatureOptions;

@@ -165,6 +165,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
     pub(crate) max_memory: Option<u64>,
 
+    /// Where compiled code is kept between runs; `none` keeps nothing. By default in the cache of this user
+    #[arg(long, value_name = "DIR", env = "VERIFY_CODE_CACHE")]
+    pub(crate) code_cache: Option<PathBuf>,
+
     /// Stop after the first case that goes wrong
     #[arg(long, env = "VERIFY_FAIL_FAST", value_parser = FalseyValueParser::new(), conflicts_with = "max_fail")]
     pub(crate) fail_fast: bool,

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::report;
@@ -99,6 +100,10 @@ fn run_options(arguments: &RunArgs) -> Result<Options, String> {
     options.network = arguments.network.network();
     options.jobs = arguments.jobs.map(usize::from);
     options.memory = arguments.max_memory;
+    options.code_cache = match arguments.code_cache.as_deref() {
+        Some(folder) => Some(folder.to_owned()).filter(|folder| folder != Path::new("none")),
+        None => policy_verify::usual_code_cache(),
+    };
     options.fetching = arguments.fetching.fetching(console::is_ci());
     options.signatures = arguments.signatures.signatures();
     let most = arguments.max_fail.map(|most| most as usize);
@@ -135,6 +140,10 @@ impl Progress for Watchers<'_> {
 
     fn fetched(&self) {
         self.inner.fetched();
+    }
+
+    fn remarked(&self, text: &str) {
+        console::note(text);
     }
 
     fn prepared(&self) {

@@ -87,6 +87,13 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Stops the run from another thread.
     pub interrupt: Interrupt,
+    /// Folder in which compiled code is kept for later runs; none by default. See [`usual_code_cache`].
+    pub code_cache: Option<PathBuf>,
+}
+
+/// The folder for compiled code in the cache of this user; none for a user without a home.
+pub fn usual_code_cache() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().join("compiled"))
 }
 
 /// Is told how a run goes on, from several threads at once.
@@ -99,6 +106,8 @@ pub trait Progress: Sync {
     fn fetching(&self) {}
     /// One of them is there, or cannot be had.
     fn fetched(&self) {}
+    /// Something to know that is no part of the report.
+    fn remarked(&self, _text: &str) {}
     /// All policies are compiled.
     fn prepared(&self) {}
     /// All cases are over, and what passed is being published.
@@ -142,7 +151,13 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
-    let engine = Engine::until(limits, options.interrupt.flag()).map_err(|error| Error::Engine(error.to_string()))?;
+    let mut engine =
+        Engine::until(limits, options.interrupt.flag()).map_err(|error| Error::Engine(error.to_string()))?;
+    if let Some(folder) = &options.code_cache
+        && let Err(error) = engine.keep_code(folder)
+    {
+        progress.remarked(&format!("compiled code is not kept: `{}`: {error}", folder.display()));
+    }
     let wanted = &selected.policies;
     let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
     // One door for everybody, opened only where something is behind it.

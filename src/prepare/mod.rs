@@ -42,7 +42,7 @@ pub(crate) struct PreparedPolicy {
     pub(crate) execution_mode: ExecutionMode,
     /// The compiled module.
     pub(crate) guest: Arc<dyn Guest>,
-    /// Time spent compiling; zero when another policy had the same bytes.
+    /// Time spent compiling; zero when another policy had the same bytes, or an earlier run.
     pub(crate) compile_time: Duration,
 }
 
@@ -105,9 +105,14 @@ fn compile_each_once(
     distinct
         .into_par_iter()
         .map(|(digest, (first, bytes))| {
+            if let Some(module) = engine.kept(digest) {
+                return (digest, Compiled { first, result: Ok(module), time: Duration::ZERO });
+            }
             let start = Instant::now();
             let result = engine.compile(bytes);
-            (digest, Compiled { first, result, time: start.elapsed() })
+            let time = start.elapsed();
+            let _ = result.as_ref().map(|module| engine.keep(digest, module));
+            (digest, Compiled { first, result, time })
         })
         .collect()
 }

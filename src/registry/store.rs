@@ -5,15 +5,15 @@
 //! harm. Nothing unfinished is ever in the store, where kwctl would list it.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use oci_client::Reference;
 use reqwest::Url;
 
 use super::MOST_OF_A_MODULE;
 use super::digest::OciDigest;
+use crate::durable::{self, Flush};
 use crate::model::policy::PolicyRef;
 
 /// Manifests are no larger when they come in.
@@ -21,9 +21,6 @@ const MOST_OF_A_MANIFEST: u64 = 4 * 1024 * 1024;
 
 /// Names of policies have fewer parts.
 const DEEPEST: usize = 32;
-
-/// Unfinished files of processes that were killed are removed when they are this old.
-const LEFTOVER: Duration = Duration::from_secs(60 * 60);
 
 /// The two folders.
 #[derive(Debug, Clone)]
@@ -123,35 +120,9 @@ impl Store {
         Some(parts.iter().fold(self.policies.clone(), |path, part| path.join(file_name(part))))
     }
 
-    /// Writes a file so that nobody ever sees a part of it.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(&self.own);
-        fs::create_dir_all(folder)?;
-        let unfinished = self.own.join("unfinished");
-        fs::create_dir_all(&unfinished)?;
-        remove_leftovers(&unfinished);
-        let write_in = |place: &Path| {
-            let mut file = tempfile::Builder::new().prefix(".verify-").tempfile_in(place)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                // As kwctl leaves them; the content is public.
-                file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            }
-            file.persist(path).map_err(|error| error.error)
-        };
-        match write_in(&unfinished) {
-            // The two folders may lie on two disks.
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => write_in(folder)?,
-            written => written?,
-        };
-        if let Ok(folder) = File::open(folder) {
-            // Not every file system can.
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        // As readable as kwctl leaves them; the content is public.
+        durable::write(path, &self.own.join("unfinished"), bytes, Flush::Yes)
     }
 }
 
@@ -162,16 +133,6 @@ fn file_name(part: &str) -> String {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(part)
     } else {
         part.to_owned()
-    }
-}
-
-fn remove_leftovers(folder: &Path) {
-    let is_old = |entry: &fs::DirEntry| {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LEFTOVER))
-    };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_old) {
-        let _ = fs::remove_file(entry.path());
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::durable::{self, Flush};
 use crate::registry::digest::OciDigest;
 use crate::registry::store::read_bounded;
 
@@ -84,19 +85,9 @@ impl Lock {
 
     /// Writes the lock, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> Result<(), String> {
-        let write = || {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::Builder::new().prefix(".suite.lock-").tempfile_in(folder)?;
-            file.write_all(self.text().as_bytes())?;
-            file.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map(|_| ()).map_err(|error: io::Error| format!("cannot write the lock `{}`: {error}", path.display()))
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        durable::replace(path, folder, self.text().as_bytes(), Flush::Yes)
+            .map_err(|error| format!("cannot write the lock `{}`: {error}", path.display()))
     }
 
     fn text(&self) -> String {

@@ -1,13 +1,16 @@
 //! The one wasmtime engine of a run: how modules are compiled, and the clock tick behind every deadline.
-//!
-//! Compiled code is not kept between runs here.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use wasmtime::{Config, EngineWeak, WasmFeatures};
+
+use super::code_cache::CodeCache;
+use crate::model::policy::Digest;
 
 /// How often running guests look whether their deadline has passed.
 const TICK: Duration = Duration::from_millis(5);
@@ -43,6 +46,7 @@ impl Default for Limits {
 pub(crate) struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
     pub(super) limits: Limits,
+    code: Option<CodeCache>,
 }
 
 /// A compiled module, not yet linked.
@@ -77,7 +81,29 @@ impl Engine {
             .name("deadlines".into())
             .spawn(move || tick(&weak, &stop))
             .map_err(|error| EngineError(error.to_string()))?;
-        Ok(Self { wasmtime, limits })
+        Ok(Self { wasmtime, limits, code: None })
+    }
+
+    /// Takes compiled code from this folder, and keeps it there.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be made, or others may write to it. The engine then compiles whatever it is given.
+    pub(crate) fn keep_code(&mut self, folder: &Path) -> io::Result<()> {
+        self.code = Some(CodeCache::open(folder, &self.wasmtime)?);
+        Ok(())
+    }
+
+    /// The code of a module that an earlier run kept.
+    pub(crate) fn kept(&self, digest: Digest) -> Option<Module> {
+        self.code.as_ref()?.load(&self.wasmtime, digest).map(Module)
+    }
+
+    /// Keeps the code of a module for later runs, where there is a folder for it. A full disk is no trouble of this run.
+    pub(crate) fn keep(&self, digest: Digest, module: &Module) {
+        if let Some(code) = &self.code {
+            let _ = code.keep(digest, &module.0);
+        }
     }
 
     /// Compiles a binary module; text and components are refused.

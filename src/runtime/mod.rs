@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this folder names wasmtime.
 
+mod code_cache;
 pub(crate) mod engine;
 mod fault;
 mod gatekeeper;

@@ -8,6 +8,7 @@ mod annotate;
 mod architecture;
 mod book;
 mod ci;
+mod code_cache;
 mod compat;
 mod distribution;
 mod docs;
