@@ -1,0 +1,90 @@
+//! What to run, and how; and who is told about it.
+
+use std::path::PathBuf;
+
+use super::policy::Network;
+use super::{Interrupt, Recording};
+use crate::model::outcome::{CaseReport, SuiteSummary};
+use crate::model::publication::{PublishMode, Redirection};
+use crate::resolve::Fetching;
+use crate::select::Selection;
+use crate::signature::SignatureOptions;
+
+/// What to run, and how.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Suite files, as the user typed them.
+    pub suites: Vec<PathBuf>,
+    /// Values for variables of the suites: name and text.
+    pub variables: Vec<(String, String)>,
+    /// Which cases to run.
+    pub selection: Selection,
+    /// How many cases run at once; as many as there are processors by default.
+    pub jobs: Option<usize>,
+    /// Most memory one instance of a policy may have, in bytes; 256 MiB by default.
+    pub memory: Option<u64>,
+    /// Whether `only:` is refused, so that a forgotten one cannot hide the rest of a suite.
+    pub refuses_only: bool,
+    /// Whether it is fine that nothing is selected.
+    pub allows_empty: bool,
+    /// Whether policies are published that pass, and how far that goes.
+    pub publish: Option<PublishMode>,
+    /// Where they go, in place of what the suites say.
+    pub redirection: Redirection,
+    /// How registries are reached.
+    pub network: Network,
+    /// Whether what no suite answers is asked of the real world.
+    pub is_live: bool,
+    /// Whether what policies are told is recorded; see [`Progress::recorded`].
+    pub is_recorded: bool,
+    /// How policies are fetched that are not files.
+    pub fetching: Fetching,
+    /// How their signatures are checked.
+    pub signatures: SignatureOptions,
+    /// After how many bad cases no further one is begun.
+    pub most_failures: Option<usize>,
+    /// How often each case runs; once by default. Whatever changes from one time to the next fails the case.
+    pub repetitions: Option<usize>,
+    /// What to make a random order of; cases run in suite order by default. Reports keep the suite order.
+    pub seed: Option<u64>,
+    /// Stops the run from another thread.
+    pub interrupt: Interrupt,
+    /// Folder in which compiled code is kept for later runs; none by default. See [`usual_code_cache`].
+    pub code_cache: Option<PathBuf>,
+}
+
+/// The folder for compiled code in the cache of this user; none for a user without a home.
+pub fn usual_code_cache() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().join("compiled"))
+}
+
+/// Is told how a run goes on, from several threads at once.
+pub trait Progress: Sync {
+    /// Suites are read: these.
+    fn loaded(&self, _suites: &[SuiteSummary]) {}
+    /// Suites are read; this many cases will run.
+    fn started(&self, cases: usize);
+    /// Policies that are not files are being fetched.
+    fn fetching(&self) {}
+    /// One of them is there, or cannot be had.
+    fn fetched(&self) {}
+    /// Something to know that is no part of the report.
+    fn remarked(&self, _text: &str) {}
+    /// All policies are compiled.
+    fn prepared(&self) {}
+    /// All cases are over, and what passed is being published.
+    fn publishing(&self) {}
+    /// All host calls of a case were answered, and the run records them. Comes before `case_finished`.
+    fn recorded(&self, _recording: &Recording) {}
+    /// One case is over.
+    fn case_finished(&self, report: &CaseReport);
+    /// Policies are being published: so many bytes of so many are sent.
+    fn sending(&self, _sent: u64, _total: u64) {}
+}
+
+/// For callers that do not want to know.
+impl Progress for () {
+    fn started(&self, _cases: usize) {}
+    fn case_finished(&self, _report: &CaseReport) {}
+}

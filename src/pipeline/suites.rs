@@ -1,0 +1,86 @@
+//! The suites of a run: read, and what of them is selected.
+
+use std::sync::Arc;
+
+use super::options::Options;
+use crate::error::Error;
+use crate::load::{self, Mistake};
+use crate::model::policy::Settings;
+use crate::model::request::Request;
+use crate::model::source::Span;
+use crate::model::suite::{CaseBody, Suite};
+use crate::select::{self, Selected};
+
+/// Reads every suite, so that the mistakes of all of them are known at once.
+pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
+    let mut suites = Vec::new();
+    let mut mistakes = Vec::new();
+    for path in &options.suites {
+        match load::suite(path, &options.variables) {
+            Ok(suite) => suites.push(suite),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    for (index, suite) in suites.iter().enumerate() {
+        if let Some(twin) = suites[..index].iter().find(|twin| twin.name == suite.name) {
+            let message = format!("`{}` is also the name of {}", suite.name, twin.file.path);
+            let help = "names of suites tell their cases apart in every report: change one `name:`";
+            mistakes.push(Mistake::new(&Span::start_of(&suite.file), message).with_help(help.to_owned()));
+        }
+    }
+    if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
+}
+
+/// The selected cases; a shard may be left without any.
+pub(super) fn select<'a>(suites: &'a [Suite], options: &Options) -> Result<Selected<'a>, Error> {
+    let selected = select::select(suites, &options.selection, options.refuses_only)?;
+    if selected.total == 0 && !options.allows_empty {
+        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
+    }
+    Ok(selected)
+}
+
+/// A case, as `verify list` shows it.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct ListedCase {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// Name of its policy.
+    pub policy: String,
+    /// Path of the suite, relative to the repository root.
+    pub file: String,
+    /// Line of its name.
+    pub line: usize,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What would be sent, for requests; a raw policy sees the same document.
+    #[serde(skip)]
+    pub request: Option<Arc<Request>>,
+    /// The settings of each policy that would be asked.
+    #[serde(skip)]
+    pub settings: Vec<Arc<Settings>>,
+}
+
+/// The cases a run would have, in order. Nothing is fetched or compiled.
+///
+/// # Errors
+///
+/// Mistakes in a suite, or nothing selected.
+pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
+    let suites = load_all(options)?;
+    let selected = select(&suites, options)?;
+    let listed = selected.cases.into_iter().map(|(suite, case)| ListedCase {
+        id: case.id.clone(),
+        policy: case.subject.clone(),
+        file: case.span.file.path.clone(),
+        line: case.span.line,
+        tags: case.tags.clone(),
+        request: match &case.body {
+            CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
+            CaseBody::Settings(_) | CaseBody::Check { .. } => None,
+        },
+        settings: suites[suite].settings_for(case),
+    });
+    Ok(listed.collect())
+}
