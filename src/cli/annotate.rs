@@ -1,5 +1,7 @@
 //! `verify annotate`: a module with its metadata, written to a file.
 
+use std::io;
+
 use policy_verify::model::inspection::CapabilityUse;
 use policy_verify::report::{self, escape};
 use policy_verify::{AnnotateOptions, Annotated};
@@ -7,7 +9,7 @@ use policy_verify::{AnnotateOptions, Annotated};
 use super::args::policy::AnnotateArgs;
 use super::console;
 use super::exit_code::ExitCode;
-use super::files;
+use super::files::{self, Destination};
 
 /// `verify annotate`.
 pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
@@ -16,18 +18,24 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
         metadata: arguments.metadata.clone(),
         usage: arguments.usage.clone(),
     };
+    let output = escape::terminal_line(&arguments.output.to_string_lossy());
+    let cannot_write = |error: io::Error| {
+        console::complain(&format!("cannot write `{output}`: {error}"));
+        ExitCode::Usage
+    };
+    // Compiling takes a while: that its result can be written is made sure of before.
+    if let Err(error) = Destination::new(&arguments.output) {
+        return cannot_write(error);
+    }
     let annotated = match policy_verify::annotate(&options) {
         Ok(annotated) => annotated,
         Err(error) => return console::refuse(&error),
     };
     warn(&annotated.capabilities, &arguments.metadata.to_string_lossy());
     if let Err(error) = files::write(&arguments.output, &annotated.bytes) {
-        let output = escape::terminal_line(&arguments.output.to_string_lossy());
-        console::complain(&format!("cannot write `{output}`: {error}"));
-        return ExitCode::Usage;
+        return cannot_write(error);
     }
     let Annotated { bytes, digest, .. } = &annotated;
-    let output = escape::terminal_line(&arguments.output.to_string_lossy());
     console::say(&format!("{output}: {}, {digest}", report::size(bytes.len() as u64)));
     ExitCode::Success
 }

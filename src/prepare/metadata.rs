@@ -33,13 +33,15 @@ pub(super) fn of_module(bytes: &[u8]) -> Result<Option<Metadata>, String> {
     Ok(None)
 }
 
-/// Metadata as a file states it, with the places of its rules.
+/// Metadata as a file states it, with the places of what can be wrong.
 #[derive(Debug)]
 pub(super) struct Stated {
     /// The metadata, not yet validated.
     pub(super) metadata: Metadata,
-    /// Where each rule begins.
-    rules: Vec<Span>,
+    /// Where the lists of each rule are written.
+    rules: Vec<RulePlaces>,
+    /// Where each of the resources is written that the policy wants to read.
+    resources: BTreeMap<ContextAwareResource, Span>,
     /// Where `executionMode` is written; the beginning of the file where it is not.
     pub(super) mode: Span,
     /// Where the file begins.
@@ -57,10 +59,12 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
         None if source(file, written.rules.defined).is_empty() => Vec::new(),
         None => return Err(Spanned::new("invalid type: null, expected a list of `rules`".into(), rules_at)),
     };
-    let (spans, rules) = rules
+    let (places, rules) = rules.into_iter().map(|rule| rule.placed(file)).unzip::<_, _, Vec<_>, Vec<_>>();
+    let resources: BTreeMap<ContextAwareResource, Span> = written
+        .context_aware_resources
         .into_iter()
-        .map(|rule| (yaml::span_at(file, rule.referenced), rule.value))
-        .unzip::<_, _, Vec<_>, Vec<_>>();
+        .map(|resource| (resource.value, yaml::span_at(file, resource.referenced)))
+        .collect();
     let annotations = written.annotations.map(|annotations| {
         let text = |value: serde_saphyr::Spanned<Option<String>>| match value.value {
             Some(text) => text,
@@ -78,11 +82,11 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
         background_audit: written.background_audit,
         execution_mode: written.execution_mode.map(|mode| mode.value).unwrap_or_default(),
         policy_type: written.policy_type,
-        context_aware_resources: written.context_aware_resources,
+        context_aware_resources: resources.keys().cloned().collect(),
         host_capabilities: written.host_capabilities,
         minimum_kubewarden_version: written.minimum_kubewarden_version,
     };
-    Ok(Stated { metadata, rules: spans, mode, start })
+    Ok(Stated { metadata, rules: places, resources, mode, start })
 }
 
 /// [`Metadata`] as it may be written in YAML.
@@ -90,7 +94,7 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
 #[serde(rename_all = "camelCase")]
 struct Written {
     protocol_version: Option<ProtocolVersion>,
-    rules: serde_saphyr::Spanned<Option<Vec<serde_saphyr::Spanned<Rule>>>>,
+    rules: serde_saphyr::Spanned<Option<Vec<WrittenRule>>>,
     /// The value of an annotation is a text whatever it looks like, `null` included.
     annotations: Option<BTreeMap<String, serde_saphyr::Spanned<Option<String>>>>,
     mutating: bool,
@@ -100,9 +104,59 @@ struct Written {
     #[serde(default)]
     policy_type: PolicyType,
     #[serde(default)]
-    context_aware_resources: BTreeSet<ContextAwareResource>,
+    context_aware_resources: Vec<serde_saphyr::Spanned<ContextAwareResource>>,
     host_capabilities: Option<BTreeSet<String>>,
     minimum_kubewarden_version: Option<semver::Version>,
+}
+
+/// [`Rule`] as it may be written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenRule {
+    api_groups: serde_saphyr::Spanned<Vec<String>>,
+    api_versions: serde_saphyr::Spanned<Vec<String>>,
+    resources: serde_saphyr::Spanned<Vec<String>>,
+    operations: serde_saphyr::Spanned<Vec<RuleOperation>>,
+}
+
+impl WrittenRule {
+    /// The rule, and where its lists are.
+    fn placed(self, file: &Arc<SourceFile>) -> (RulePlaces, Rule) {
+        let at = |location| yaml::span_at(file, location);
+        let places = RulePlaces {
+            api_groups: at(self.api_groups.referenced),
+            api_versions: at(self.api_versions.referenced),
+            resources: at(self.resources.referenced),
+            operations: at(self.operations.referenced),
+        };
+        let rule = Rule {
+            api_groups: self.api_groups.value,
+            api_versions: self.api_versions.value,
+            resources: self.resources.value,
+            operations: self.operations.value,
+        };
+        (places, rule)
+    }
+}
+
+/// Where the lists of a rule are written.
+#[derive(Debug)]
+struct RulePlaces {
+    api_groups: Span,
+    api_versions: Span,
+    resources: Span,
+    operations: Span,
+}
+
+impl RulePlaces {
+    fn of(&self, list: &str) -> &Span {
+        match list {
+            "apiGroups" => &self.api_groups,
+            "apiVersions" => &self.api_versions,
+            "operations" => &self.operations,
+            _ => &self.resources,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -119,43 +173,49 @@ impl Stated {
     /// Everything that makes the metadata invalid, each with its place.
     pub(super) fn problems(&self) -> Vec<Spanned<String>> {
         let mut problems = Vec::new();
-        for (index, (rule, span)) in self.metadata.rules.iter().zip(&self.rules).enumerate() {
+        for (index, (rule, places)) in self.metadata.rules.iter().zip(&self.rules).enumerate() {
             let found = problems_of_rule(rule).into_iter();
-            problems.extend(found.map(|text| Spanned::new(format!("rules[{index}].{text}"), span.clone())));
+            let placed = |(list, text): (&str, String)| {
+                Spanned::new(format!("rules[{index}].{list}{text}"), places.of(list).clone())
+            };
+            problems.extend(found.map(placed));
         }
-        let general = problems_of_document(&self.metadata).into_iter();
-        problems.extend(general.map(|text| Spanned::new(text, self.start.clone())));
+        for resource in &self.metadata.context_aware_resources {
+            let place = self.resources.get(resource).unwrap_or(&self.start);
+            let found = problems_of_resource(resource).into_iter();
+            problems.extend(found.map(|text| Spanned::new(format!("contextAwareResources: {text}"), place.clone())));
+        }
+        let protocol = match (self.metadata.protocol_version, self.metadata.execution_mode) {
+            (None, _) => Some("protocolVersion is missing"),
+            (Some(ProtocolVersion::Unknown), ExecutionMode::KubewardenWapc) => {
+                Some("Must specify a valid protocol version")
+            }
+            _ => None,
+        };
+        problems.extend(protocol.map(|text| Spanned::new(text.to_owned(), self.start.clone())));
         problems
     }
 }
 
-fn problems_of_document(metadata: &Metadata) -> Vec<String> {
+fn problems_of_resource(resource: &ContextAwareResource) -> Vec<String> {
     let mut problems = Vec::new();
-    for resource in &metadata.context_aware_resources {
-        if resource.api_version.is_empty() {
-            problems.push(format!("contextAwareResources: `apiVersion` of kind `{}` is empty", resource.kind));
-        }
-        if resource.kind.is_empty() {
-            problems.push(format!("contextAwareResources: `kind` of `{}` is empty", resource.api_version));
-        }
+    if resource.api_version.is_empty() {
+        problems.push(format!("`apiVersion` of kind `{}` is empty", resource.kind));
     }
-    match (metadata.protocol_version, metadata.execution_mode) {
-        (None, _) => problems.push("protocolVersion is missing".into()),
-        (Some(ProtocolVersion::Unknown), ExecutionMode::KubewardenWapc) => {
-            problems.push("Must specify a valid protocol version".into());
-        }
-        _ => {}
+    if resource.kind.is_empty() {
+        problems.push(format!("`kind` of `{}` is empty", resource.api_version));
     }
     problems
 }
 
-fn problems_of_rule(rule: &Rule) -> Vec<String> {
+/// The name of a list, and what is wrong with it.
+fn problems_of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
-    let mut list = |name: &str, length: usize, has_wildcard: bool, advice: &str| {
+    let mut list = |name: &'static str, length: usize, has_wildcard: bool, advice: &str| {
         if length == 0 {
-            problems.push(format!("{name} is empty{advice}"));
+            problems.push((name, format!(" is empty{advice}")));
         } else if has_wildcard && length > 1 {
-            problems.push(format!("{name}: no other elements can be defined when `*` is used"));
+            problems.push((name, ": no other elements can be defined when `*` is used".to_owned()));
         }
     };
     let has_star = |texts: &[String]| texts.iter().any(|text| text == "*");
@@ -163,7 +223,7 @@ fn problems_of_rule(rule: &Rule) -> Vec<String> {
     list("apiVersions", rule.api_versions.len(), has_star(&rule.api_versions), "");
     list("operations", rule.operations.len(), rule.operations.contains(&RuleOperation::All), "");
     list("resources", rule.resources.len(), false, "");
-    problems.extend(problems_of_resources(&rule.resources).into_iter().map(|text| format!("resources: {text}")));
+    problems.extend(problems_of_resources(&rule.resources).into_iter().map(|text| ("resources", format!(": {text}"))));
     problems
 }
 
@@ -293,11 +353,11 @@ mod tests {
             problems(text),
             [
                 "3: rules[0].apiGroups is empty: the core group is written `\"\"`",
-                "3: rules[0].apiVersions: no other elements can be defined when `*` is used",
-                "3: rules[0].operations: no other elements can be defined when `*` is used",
-                "3: rules[0].resources: if `*/*` is present, must not specify other resources",
-                "7: rules[1].resources is empty",
-                "1: contextAwareResources: `apiVersion` of kind `Pod` is empty",
+                "4: rules[0].apiVersions: no other elements can be defined when `*` is used",
+                "6: rules[0].operations: no other elements can be defined when `*` is used",
+                "5: rules[0].resources: if `*/*` is present, must not specify other resources",
+                "9: rules[1].resources is empty",
+                "12: contextAwareResources: `apiVersion` of kind `Pod` is empty",
             ]
         );
     }

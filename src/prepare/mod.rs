@@ -237,6 +237,9 @@ fn read_text(path: &Spanned<impl AsRef<Path>>) -> Result<Arc<SourceFile>, Unavai
     let shown = shown(path.value.as_ref(), &path.span.file);
     match read_limited(path.value.as_ref(), MAX_BYTES) {
         Ok(text) => Ok(Arc::new(SourceFile { path: shown, text })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(unusable(path.span.clone(), format!("there is no file `{shown}`"), Some("correct its path".into())))
+        }
         Err(error) => Err(unusable(path.span.clone(), format!("cannot read `{shown}`: {error}"), None)),
     }
 }
@@ -422,7 +425,7 @@ mod tests {
         let fixture = Fixture::new().metadata(METADATA);
         std::fs::remove_file(&fixture.spec.metadata.as_ref().unwrap().value).unwrap();
         let error = fixture.error(&wasi());
-        assert!(error.message.starts_with("cannot read `metadata.yml`: "), "{}", error.message);
+        assert_eq!(error.message, "there is no file `metadata.yml`");
         assert_eq!(error.span.unwrap().line, 3);
     }
 

@@ -85,13 +85,17 @@ fn annotating_again_replaces_the_metadata_in_place() {
 fn all_missing_files_are_named_before_anything_else() {
     let arguments = ["annotate", "-m", "gone.yml", "-u", "gone.md", "-o", "out.wasm", "gone.wasm"];
     let run = Repository::new().verify(&arguments).run().exits_with(3).reports_nothing();
-    run.says(&["there is no file `gone.wasm`", "cannot read `gone.yml`", "cannot read `gone.md`"]);
+    run.says(&["there is no file `gone.wasm`", "there is no file `gone.yml`", "there is no file `gone.md`"]);
     let repository = repository("not a module", "not: metadata").write("readme.bin", b"\xff\xfe");
     let arguments =
         ["annotate", "-m", "policy/metadata.yml", "-u", "readme.bin", "-o", "out.wasm", "policy/policy.wasm"];
     let run = repository.verify(&arguments).run().exits_with(3);
     run.says(&["`policy/policy.wasm` is a text file", "cannot read `readme.bin`"]).never_says("missing field");
     assert!(!repository.path("out.wasm").exists());
+    // Where the result cannot be written, nothing is compiled.
+    let arguments = ["annotate", "-m", "policy/metadata.yml", "-o", "gone/out.wasm", "policy/policy.wasm"];
+    let run = repository.verify(&arguments).run().exits_with(2).never_says(".verify-").never_says("text file");
+    run.says(&["cannot write `gone/out.wasm`: No such file or directory"]);
 }
 
 #[test]
@@ -100,9 +104,9 @@ fn every_mistake_of_the_metadata_has_its_line() {
     let repository = repository(guests::from_testdata("wasi-accepts"), rules);
     let run = repository.verify(&ANNOTATE).run().exits_with(3).reports_nothing();
     run.says(&[
-        "policy/metadata.yml:4:3",
+        "policy/metadata.yml:4:16",
         "rules[0].apiGroups is empty",
-        "policy/metadata.yml:5:3",
+        "policy/metadata.yml:5:53",
         "rules[1].resources is empty",
     ]);
     let repository = repository.write("policy/metadata.yml", "rules: []\n");
