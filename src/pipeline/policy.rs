@@ -12,6 +12,7 @@ use crate::network;
 use crate::publish;
 use crate::registry::error::RegistryError;
 use crate::registry::location;
+use crate::registry::name;
 use crate::registry::store::Store;
 use crate::registry::{MOST_OF_A_MODULE, Registry, RegistryOptions};
 use crate::resolve;
@@ -50,9 +51,21 @@ pub(super) fn fetch(text: &str, registry: &Registry, place: &Span) -> Result<Arc
     }
     let digits = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
     if digits.is_empty() || !digits.chars().all(|letter| letter.is_ascii_hexdigit()) {
-        return resolve::file(path, text, place);
+        return resolve::file(path, text, place).map_err(|problem| with_scheme(problem, text));
     }
     in_store(&digits, text, place)
+}
+
+/// What has no scheme is a file, as in kwctl; what looks like a reference was perhaps meant to be one.
+fn with_scheme(problem: Unavailable, text: &str) -> Unavailable {
+    let is_host = text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !text.ends_with(".wasm");
+    match name::repository(name::without_tag(text).0) {
+        Ok(_) if is_host => {
+            let help = format!("write `registry://{text}` for a policy in a registry, or correct the path");
+            Unavailable { help: Some(help), ..problem }
+        }
+        _ => problem,
+    }
 }
 
 fn in_store(digits: &str, text: &str, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
