@@ -134,7 +134,9 @@ impl Bar {
         } else {
             ProgressDrawTarget::hidden()
         };
-        Self(ProgressBar::with_draw_target(Some(0), target))
+        // Nothing but the message is shown before it is known how much there is to do.
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
     }
 
     pub(crate) fn clear(&self) {
@@ -176,11 +178,11 @@ impl Progress for Bar {
 
     fn sending(&self, sent: u64, total: u64) {
         if sent == 0 {
+            self.0.set_length(total);
+            self.0.set_message("pushing");
             if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
                 self.0.set_style(style);
             }
-            self.0.set_length(total);
-            self.0.set_message("pushing");
         }
         self.0.set_position(sent);
         self.0.tick();

@@ -75,7 +75,7 @@ pub(crate) async fn publish(
     for job in &mut jobs {
         job.look_up().await;
     }
-    if mode == PublishMode::Push {
+    if mode == PublishMode::Push && jobs.iter().any(|job| job.end.is_none()) {
         let going = jobs.iter().filter(|job| job.end.is_none());
         let total = going.map(|job| job.artifact.module.len() as u64).sum();
         let meter = Meter::default();

@@ -68,7 +68,8 @@ fn what_passed_is_published_with_all_its_tags() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [\"${tag}\", latest], immutable: [\"${tag}\"] }\n";
     let repository = suite(&target, CASES, publish);
     let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(0);
-    run_.says(&["3 tests: 3 passed", "Policy successfully pushed: ", "v1 is new", "latest is new", "kwctl verify"]);
+    let run_ = run_.says(&["3 tests: 3 passed", "Policy successfully pushed: ", "v1 is new", "latest is new"]);
+    run_.says(&["kwctl verify --github-owner", "cosign verify --certificate", "gh attestation verify --owner"]);
     assert_eq!(tags(&target), ["acme/good:latest", "acme/good:v1"]);
     let report = repository.read_json("report.json");
     let published = &report["published"][0];
@@ -337,6 +338,37 @@ fn a_module_answers_for_every_policy_made_of_it() {
     let text = repository.read("other.suite.yml").replace(", metadata: metadata.yml", "");
     let repository = repository.write("other.suite.yml", text);
     run(&repository, &["suite.yml", "other.suite.yml"]).exits_with(1).says(&["Policy successfully pushed"]);
+}
+
+#[test]
+fn what_was_run_is_published_whatever_the_file_holds_since() {
+    let target = Target::new();
+    let repository = suite(&target, CASES, "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n");
+    // The cases are done when the registry is first asked.
+    let path = repository.path("good.wasm");
+    target.fails(move |_| {
+        std::fs::write(&path, accepting("swapped")).unwrap();
+        None
+    });
+    run(&repository, &["--report", "json=report.json"]).exits_with(0);
+    assert_eq!(std::fs::read(repository.path("good.wasm")).unwrap(), accepting("swapped"));
+    let report = repository.read_json("report.json");
+    let policy = report["policies"].as_array().unwrap().iter().find(|policy| policy["name"] == "good").unwrap();
+    let blobs = target.content().blobs.clone();
+    let module = &blobs[policy["digest"].as_str().unwrap()];
+    let holds = |text: &[u8]| module.windows(text.len()).any(|part| part == text);
+    assert!(holds(b"good") && !holds(b"swapped"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_sees_how_far_publishing_is() {
+    let target = Target::slow(std::time::Duration::from_millis(150));
+    let repository = suite(&target, CASES, "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n");
+    let Some(shell) = repository.terminal("verify --push --sources-path sources.yaml") else { return };
+    let run = shell.run().exits_with(0).says(&["pushing", "Policy successfully pushed"]);
+    let module = target.content().blobs.values().map(Vec::len).max().unwrap();
+    run.says(&[&format!("{module} B/{module} B")]);
 }
 
 #[test]

@@ -232,19 +232,13 @@ fn a_terminal_sees_how_far_an_upload_is() {
     let command = format!("verify push --force policy.wasm {to} --sources-path sources.yaml");
     // Nobody watches a pipe.
     repository.shell(&command).run().exits_with(0).never_says("MiB");
-    if crate::support::act::program("script").is_none() {
-        return;
-    }
-    let on_a_terminal = |is_ci: bool| {
-        target.content().blobs.clear();
-        let line = format!("script -qec 'stty cols 80 rows 24; {command}' /dev/null");
-        let shell = repository.shell(&line).env("TERM", "xterm");
-        if is_ci { shell.env("CI", "true") } else { shell }.run().exits_with(0)
-    };
-    let run = on_a_terminal(false).says(&["pushing", "6.00 MiB/6.00 MiB", "Policy successfully pushed", &to[..8]]);
+    let Some(shell) = repository.terminal(&command) else { return };
+    target.content().blobs.clear();
+    let run = shell.run().exits_with(0).says(&["pushing", "6.00 MiB/6.00 MiB", "Policy successfully pushed", &to[..8]]);
     let bars = run.stdout.matches("MiB/6.00 MiB").count();
     assert!(bars > 1, "{bars} bars\n{run}");
-    on_a_terminal(true).never_says("MiB");
+    target.content().blobs.clear();
+    repository.terminal(&command).unwrap().env("CI", "true").run().exits_with(0).never_says("MiB");
 }
 
 /// Reading a file takes its length twice for a moment; sending it takes nothing more, even where it goes in one piece.

@@ -111,6 +111,15 @@ impl Repository {
         Verify { command, folder: self.folder.path().canonicalize().unwrap() }
     }
 
+    /// A line of a shell at a terminal of 80 columns: what it would show comes on stdout. Nothing where no terminal can be
+    /// had.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn terminal(&self, line: &str) -> Option<Verify> {
+        act::program("script")?;
+        let line = format!("script -qec 'stty cols 80 rows 24; {line}' /dev/null");
+        Some(self.shell(&line).env("TERM", "xterm"))
+    }
+
     /// Nothing of the surroundings, and a home of its own: no store, no credentials. Only compiled code is shared by all
     /// tests, which takes minutes off them.
     pub(crate) fn isolate<'a>(&self, command: &'a mut Command) -> &'a mut Command {
