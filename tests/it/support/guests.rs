@@ -133,3 +133,20 @@ pub(crate) fn wasi_when_asked(body: &str) -> Vec<u8> {
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
+
+/// The module with a section of `size` bytes that nothing reads.
+pub(crate) fn padded(mut module: Vec<u8>, size: usize) -> Vec<u8> {
+    let content: Vec<u8> = [&[6][..], b"filler", &vec![7; size]].concat();
+    module.push(0);
+    let mut length = content.len();
+    loop {
+        let byte = u8::try_from(length & 0x7f).unwrap();
+        length >>= 7;
+        module.push(if length == 0 { byte } else { byte | 0x80 });
+        if length == 0 {
+            break;
+        }
+    }
+    module.extend(content);
+    module
+}
