@@ -164,7 +164,7 @@ impl<'a> Job<'a> {
         }
         for index in 0..self.tags.len() {
             let PublishedTag { name, is_immutable, .. } = self.tags[index].clone();
-            match self.registry.digest_if_any(&self.tagged(&name)).await {
+            match self.registry.published_digest_if_any(&self.tagged(&name)).await {
                 Ok(Some(before)) if is_immutable && before != self.digest => {
                     self.tags[index].before = Some(before.to_string());
                     self.end = Some(self.would_move(&name, &before).refusal());
@@ -195,7 +195,7 @@ impl<'a> Job<'a> {
         }
         let Self { registry, artifact, manifest, digest, .. } = &*self;
         let named = artifact.repository.clone_with_digest(digest.to_string());
-        let is_first = matches!(registry.digest_if_any(&named).await, Ok(None));
+        let is_first = matches!(registry.published_digest_if_any(&named).await, Ok(None));
         let module = Bytes::from_owner(Arc::clone(&artifact.module));
         let uploaded = async {
             registry.push_blob(&artifact.repository, &module, meter).await?;
@@ -232,7 +232,7 @@ impl<'a> Job<'a> {
         let tagged = self.tagged(&name);
         // Somebody may have taken the tag while we were uploading. No registry can be told to move it only if it is free.
         if is_immutable {
-            match self.registry.digest_if_any(&tagged).await? {
+            match self.registry.published_digest_if_any(&tagged).await? {
                 None => {}
                 Some(now) if now == self.digest => {
                     self.tags[index].state = TagState::Kept;
@@ -250,7 +250,7 @@ impl<'a> Job<'a> {
             return Err(error.into());
         }
         self.tags[index].state = TagState::Moved;
-        match self.registry.digest(&tagged).await {
+        match self.registry.published_digest(&tagged).await {
             Ok(now) if now == self.digest => Ok(()),
             Ok(now) => {
                 self.tags[index].state = TagState::Uncertain;
@@ -269,7 +269,7 @@ impl<'a> Job<'a> {
 
     /// Where a tag leads to after a registry gave no good answer to moving it.
     async fn state_after(&self, tagged: &Reference, before: Option<&str>) -> TagState {
-        match self.registry.digest_if_any(tagged).await {
+        match self.registry.published_digest_if_any(tagged).await {
             Ok(Some(now)) if now == self.digest => TagState::Moved,
             Ok(now) if now.as_ref().map(OciDigest::as_str) == before => TagState::Untouched,
             _ => TagState::Uncertain,

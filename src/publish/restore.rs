@@ -19,7 +19,7 @@ impl Job<'_> {
             }
             let tagged = self.tagged(&self.tags[index].name);
             // Somebody else may have moved it since: then it is no longer ours.
-            let is_ours = matches!(self.registry.digest(&tagged).await, Ok(now) if now == self.digest);
+            let is_ours = matches!(self.registry.published_digest(&tagged).await, Ok(now) if now == self.digest);
             let before = self.tags[index].before.clone();
             if is_ours && self.put_back(&tagged, before.as_deref()).await.is_ok_and(|is_back| is_back) {
                 self.tags[index].state = TagState::Restored;
@@ -31,13 +31,13 @@ impl Job<'_> {
     async fn put_back(&self, tagged: &Reference, before: Option<&str>) -> Result<bool, RegistryError> {
         match before {
             Some(before) => {
-                let old = self.registry.manifest(&tagged.clone_with_digest(before.to_owned())).await?;
+                let old = self.registry.published_manifest(&tagged.clone_with_digest(before.to_owned())).await?;
                 self.registry.push_tag(tagged, tagged.tag().unwrap_or_default(), &old.bytes, old.media_type()).await?;
-                Ok(self.registry.digest(tagged).await?.as_str() == before)
+                Ok(self.registry.published_digest(tagged).await?.as_str() == before)
             }
             None if self.is_first => {
                 self.registry.delete_tag(tagged).await?;
-                Ok(self.registry.digest_if_any(tagged).await?.is_none())
+                Ok(self.registry.published_digest_if_any(tagged).await?.is_none())
             }
             None => Ok(false),
         }

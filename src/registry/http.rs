@@ -177,7 +177,7 @@ impl Http {
                 return self.read(response, url, ask).await;
             };
             if !matches!(ask.method, Method::GET | Method::HEAD) {
-                let message = format!("{} redirects an upload to {}", shown(&url), shown(&next));
+                let message = format!("{} redirects a {} to {}", shown(&url), ask.method, shown(&next));
                 return Err(Failure::new(Class::WrongContent, message));
             }
             if next.origin() != url.origin() {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::digest::OciDigest;
 use super::error::{Class, Failure, RegistryError, Stage};
 use super::http::Ask;
+use super::token::Access;
 use super::{Registry, accept, target, uri};
 
 /// What registries have to accept, by the distribution specification.
@@ -76,7 +77,12 @@ struct Head {
 impl Registry {
     /// The manifest or index a reference stands for.
     pub(crate) async fn manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
-        self.within(Stage::Manifest, uri(image), self.fetch_manifest(image)).await
+        self.within(Stage::Manifest, uri(image), self.fetch_manifest(image, Access::Pull)).await
+    }
+
+    /// The same, for whoever is about to push it again.
+    pub(crate) async fn published_manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
+        self.within(Stage::Manifest, uri(image), self.fetch_manifest(image, Access::LookUp)).await
     }
 
     /// The manifest of an image; an index is resolved to the platform of this machine, as kwctl does.
@@ -95,9 +101,9 @@ impl Registry {
         Ok(ManifestWithConfig { manifest, digest, config })
     }
 
-    pub(super) async fn fetch_manifest(&self, image: &Reference) -> Result<FetchedManifest, Failure> {
+    pub(super) async fn fetch_manifest(&self, image: &Reference, access: Access) -> Result<FetchedManifest, Failure> {
         let url = self.url(image, &["manifests", target(image)]).await?;
-        let answer = self.ask(image, false, &accepting(Ask::new(Method::GET, url)).at_most(MOST_BYTES)).await?;
+        let answer = self.ask(image, access, &accepting(Ask::new(Method::GET, url)).at_most(MOST_BYTES)).await?;
         let wrong = |message: String| Failure::new(Class::WrongContent, message);
         let wanted = image.digest().map(str::parse::<OciDigest>).transpose();
         let wanted = wanted.map_err(|message| wrong(format!("the reference has {message}")))?;
@@ -118,13 +124,13 @@ impl Registry {
         &self,
         image: &Reference,
     ) -> Result<(OciImageManifest, OciDigest), Failure> {
-        let fetched = self.fetch_manifest(image).await?;
+        let fetched = self.fetch_manifest(image, Access::Pull).await?;
         let index = match fetched.manifest {
             OciManifest::Image(manifest) => return Ok((manifest, fetched.digest)),
             OciManifest::ImageIndex(index) => index,
         };
         let chosen = current_platform_resolver(&index.manifests).ok_or_else(|| no_platform(&index))?;
-        let fetched = self.fetch_manifest(&image.clone_with_digest(chosen)).await?;
+        let fetched = self.fetch_manifest(&image.clone_with_digest(chosen), Access::Pull).await?;
         match fetched.manifest {
             OciManifest::Image(manifest) => Ok((manifest, fetched.digest)),
             OciManifest::ImageIndex(_) => Err(Failure::new(

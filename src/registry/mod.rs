@@ -44,7 +44,7 @@ use self::error::{Class, Failure, RegistryError, Stage};
 use self::http::{Answer, Ask, Http, Times};
 use self::retry::Patience;
 use self::sources::Sources;
-use self::token::{Challenge, Scope, Tokens};
+use self::token::{Access, Challenge, Scope, Tokens};
 
 /// Far above any real policy; a larger one would be held in memory whole.
 pub(crate) const MOST_OF_A_MODULE: u64 = 100 * 1024 * 1024;
@@ -91,12 +91,17 @@ impl Registry {
 
     /// The digest a reference stands for now: by `HEAD`, and by `GET` where the answer to that names none.
     pub(crate) async fn digest(&self, image: &Reference) -> Result<OciDigest, RegistryError> {
-        self.within(Stage::Tag, uri(image), self.find_digest(image)).await
+        self.within(Stage::Tag, uri(image), self.find_digest(image, Access::Pull)).await
     }
 
-    /// The digest a tag stands for now, or none when there is no such tag or repository.
-    pub(crate) async fn digest_if_any(&self, image: &Reference) -> Result<Option<OciDigest>, RegistryError> {
-        match self.digest(image).await {
+    /// The digest a tag stands for now, for whoever is about to move it or has moved it.
+    pub(crate) async fn published_digest(&self, image: &Reference) -> Result<OciDigest, RegistryError> {
+        self.within(Stage::Tag, uri(image), self.find_digest(image, Access::LookUp)).await
+    }
+
+    /// The same, or none when there is no such tag or repository.
+    pub(crate) async fn published_digest_if_any(&self, image: &Reference) -> Result<Option<OciDigest>, RegistryError> {
+        match self.published_digest(image).await {
             Ok(digest) => Ok(Some(digest)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -148,10 +153,10 @@ impl Registry {
         Patience::new(&self.0.times)
     }
 
-    async fn find_digest(&self, image: &Reference) -> Result<OciDigest, Failure> {
+    async fn find_digest(&self, image: &Reference, access: Access) -> Result<OciDigest, Failure> {
         let url = self.url(image, &["manifests", target(image)]).await?;
         let ask = manifest::accepting(Ask::new(Method::HEAD, url));
-        let answer = self.ask(image, false, &ask).await?;
+        let answer = self.ask(image, access, &ask).await?;
         let named = answer.header(manifest::CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
         match (named, image.digest()) {
             (Some(digest), Some(wanted)) if digest.as_str() != wanted => {
@@ -159,7 +164,7 @@ impl Registry {
             }
             (Some(digest), _) => Ok(digest),
             // Not every registry names the digest, and some do not know HEAD.
-            (None, _) => Ok(self.fetch_manifest(image).await?.digest),
+            (None, _) => Ok(self.fetch_manifest(image, access).await?.digest),
         }
     }
 
@@ -175,7 +180,7 @@ impl Registry {
         let url = self.url(image, &["blobs", digest.as_str()]).await?;
         let mut ask = Ask::new(Method::GET, url).at_most(size);
         ask.expected = Some(size);
-        let answer = self.ask(image, false, &ask).await?;
+        let answer = self.ask(image, Access::Pull, &ask).await?;
         if digest.matches(&answer.body) {
             Ok(answer.body)
         } else {
@@ -194,10 +199,10 @@ impl Registry {
     }
 
     /// Asks a registry until there is a good answer: with what it wants to see, and again where that may help.
-    async fn ask(&self, image: &Reference, is_push: bool, ask: &Ask) -> Result<Answer, Failure> {
+    async fn ask(&self, image: &Reference, access: Access, ask: &Ask) -> Result<Answer, Failure> {
         let mut patience = self.patience();
         loop {
-            let tried = self.ask_once(image, is_push, ask).await;
+            let tried = self.ask_once(image, access, ask).await;
             match tried.and_then(|answer| self.good(answer)) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => patience.after(failure).await?,
@@ -211,14 +216,14 @@ impl Registry {
 
     /// Asks once, which is twice where the registry first has to say what it wants to see, and gives the answer whatever
     /// its status.
-    async fn ask_once(&self, image: &Reference, is_push: bool, ask: &Ask) -> Result<Answer, Failure> {
+    async fn ask_once(&self, image: &Reference, access: Access, ask: &Ask) -> Result<Answer, Failure> {
         let Inner { http, tokens, .. } = &*self.0;
         let host = image.resolve_registry();
         if http.root(host).await?.origin() != ask.url.origin() {
             // An upload may go on somewhere else, where nobody is to know who we are.
             return http.exchange(ask, None).await;
         }
-        let scope = Scope { repository: image.repository().to_owned(), is_push };
+        let scope = Scope { repository: image.repository().to_owned(), access };
         let first = tokens.known(http, host, &scope).await?;
         let answer = http.exchange(ask, first.as_ref()).await?;
         // Only the registry itself may ask who we are, not a server it redirects to.
@@ -232,7 +237,7 @@ impl Registry {
         let second = tokens.answer(http, host, &scope, challenge, first.as_ref()).await?;
         let answer = http.exchange(ask, Some(&second)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(tokens.refusal(host, &scope).await);
+            return Err(tokens.refusal(host, &scope, &answer).await);
         }
         Ok(answer)
     }

@@ -13,6 +13,7 @@ use super::error::{Again, Class, Failure, RegistryError, Stage};
 use super::http::{Answer, Ask, shown};
 use super::manifest::CONTENT_DIGEST;
 use super::meter::Meter;
+use super::token::Access;
 use super::{Registry, uri};
 
 /// The chunks of kwctl.
@@ -77,7 +78,7 @@ impl Registry {
     pub(crate) async fn delete_tag(&self, tagged: &Reference) -> Result<(), RegistryError> {
         let deleted = async {
             let url = self.url(tagged, &["manifests", tagged.tag().unwrap_or_default()]).await?;
-            self.ask(tagged, true, &Ask::new(Method::DELETE, url)).await
+            self.ask(tagged, Access::Delete, &Ask::new(Method::DELETE, url)).await
         };
         self.within(Stage::Publish, uri(tagged), deleted).await.map(|_| ())
     }
@@ -96,7 +97,7 @@ impl Registry {
             .map_err(|_| Failure::new(Class::WrongContent, "the media type of the manifest is none"))?;
         ask.headers.insert(CONTENT_TYPE, media_type);
         ask.body = Some(Bytes::copy_from_slice(bytes));
-        let answer = self.ask(image, true, &ask).await?;
+        let answer = self.ask(image, Access::Push, &ask).await?;
         match answer.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
                 let message = format!("{} stored something else than {digest}", shown(&answer.url));
@@ -108,7 +109,7 @@ impl Registry {
 
     async fn has_blob(&self, image: &Reference, digest: &OciDigest) -> Result<bool, Failure> {
         let url = self.url(image, &["blobs", digest.as_str()]).await?;
-        match self.ask(image, true, &Ask::new(Method::HEAD, url)).await {
+        match self.ask(image, Access::Push, &Ask::new(Method::HEAD, url)).await {
             Ok(_) => Ok(true),
             // What a registry thinks of HEAD decides nothing; the upload does.
             Err(failure) if matches!(failure.class, Class::NotFound | Class::WrongContent) => Ok(false),
@@ -128,7 +129,7 @@ impl Registry {
         let url = self.url(image, &["blobs", "uploads", ""]).await?;
         let mut ask = Ask::new(Method::POST, url);
         ask.body = Some(Bytes::new());
-        let begun = self.good(self.ask_once(image, true, &ask).await?)?;
+        let begun = self.good(self.ask_once(image, Access::Push, &ask).await?)?;
         let mut location = location(&begun)?;
         let mut rest = bytes.clone();
         if takes_chunks {
@@ -141,7 +142,7 @@ impl Registry {
         location.query_pairs_mut().append_pair("digest", digest.as_str());
         let mut ask = Ask::new(Method::PUT, location).header(CONTENT_TYPE, "application/octet-stream");
         (ask.body, ask.meter) = (Some(rest), meter.clone());
-        let finished = self.good(self.ask_once(image, true, &ask).await?).map_err(lost_session)?;
+        let finished = self.good(self.ask_once(image, Access::Push, &ask).await?).map_err(lost_session)?;
         match finished.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
                 let message = format!("{} stored something else than {digest}", shown(&finished.url));
@@ -164,7 +165,7 @@ impl Registry {
         let range = HeaderValue::from_str(&range).expect("digits and a dash are a header");
         ask.headers.insert(CONTENT_RANGE, range);
         (ask.body, ask.meter) = (Some(chunk), meter.clone());
-        let answer = self.ask_once(image, true, &ask).await?;
+        let answer = self.ask_once(image, Access::Push, &ask).await?;
         // Registries that take no chunks say so in several ways, but at the first chunk.
         let refusals = [
             StatusCode::METHOD_NOT_ALLOWED,

@@ -9,6 +9,7 @@ use super::digest::OciDigest;
 use super::error::{Class, Failure, RegistryError, Stage};
 use super::http::{Answer, Ask};
 use super::manifest;
+use super::token::Access;
 use super::{Registry, accept, uri};
 
 /// Most pages of a list that are read.
@@ -51,7 +52,7 @@ impl Registry {
         let mut entries = Vec::new();
         for _ in 0..MOST_PAGES {
             let ask = accept(Ask::new(Method::GET, url.clone()), OCI_IMAGE_INDEX_MEDIA_TYPE).at_most(MOST_BYTES);
-            let answer = self.ask(image, false, &ask).await?;
+            let answer = self.ask(image, Access::Pull, &ask).await?;
             entries.extend(index_entries(&answer.body)?);
             match next_page(&answer, &url) {
                 Some(next) => url = next,
@@ -65,7 +66,7 @@ impl Registry {
     async fn by_tag(&self, image: &Reference, digest: &OciDigest) -> Result<Vec<ImageIndexEntry>, Failure> {
         let tag = format!("{}-{}", digest.algorithm(), digest.hex());
         let tagged = Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag);
-        match self.fetch_manifest(&tagged).await {
+        match self.fetch_manifest(&tagged, Access::Pull).await {
             Ok(fetched) => index_entries(&fetched.bytes),
             Err(failure) if failure.class == Class::NotFound => Ok(Vec::new()),
             Err(failure) => Err(failure),

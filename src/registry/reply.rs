@@ -9,10 +9,13 @@ use super::http::{Answer, shown};
 use super::retry::retry_after;
 use super::secrets::Secrets;
 
-/// The errors of the distribution specification.
+/// The errors of the distribution specification, and the one of OAuth2.
 #[derive(Deserialize)]
 struct Envelope {
+    #[serde(default)]
     errors: Vec<Detail>,
+    error: Option<String>,
+    error_description: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -24,7 +27,7 @@ struct Detail {
 /// The failure an answer stands for whose status is none of success.
 pub(super) fn failure(answer: &Answer, secrets: &Secrets) -> Failure {
     let status = answer.status;
-    let says = says(&answer.body).map(|text| format!(" ({})", secrets.scrub(&text))).unwrap_or_default();
+    let says = says(answer, secrets).map(|text| format!(" ({text})")).unwrap_or_default();
     let message = format!("{} answers {}{says}", shown(&answer.url), phrase(status));
     let failure = |class| Failure::new(class, message.clone());
     match status.as_u16() {
@@ -52,12 +55,16 @@ fn phrase(status: StatusCode) -> String {
     }
 }
 
-/// The first error of the body, if it is a body of errors.
-fn says(body: &[u8]) -> Option<String> {
-    let envelope: Envelope = serde_json::from_slice(body).ok()?;
-    let first = envelope.errors.into_iter().next()?;
-    match (first.code, first.message.filter(|message| !message.is_empty())) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (code, message) => code.or(message),
-    }
+/// The first error of the body, if it is a body of errors; without the secrets that were sent.
+pub(super) fn says(answer: &Answer, secrets: &Secrets) -> Option<String> {
+    let envelope: Envelope = serde_json::from_slice(&answer.body).ok()?;
+    let (code, message) = match envelope.errors.into_iter().next() {
+        Some(first) => (first.code, first.message),
+        None => (envelope.error, envelope.error_description),
+    };
+    let text = match (code, message.filter(|message| !message.is_empty())) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (code, message) => code.or(message)?,
+    };
+    Some(secrets.scrub(&text))
 }

@@ -53,12 +53,16 @@ impl Secrets {
         }
     }
 
+    /// Adds a secret as it is, and as it stands in a form.
     fn add(&self, secret: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if secret.len() >= SHORTEST && !known.iter().any(|it| it == secret) {
-            known.push(secret.to_owned());
-            known.sort_by_key(|it| std::cmp::Reverse(it.len()));
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for text in [secret, &encoded] {
+            if text.len() >= SHORTEST && !known.iter().any(|it| it == text) {
+                known.push(text.to_owned());
+            }
         }
+        known.sort_by_key(|it| std::cmp::Reverse(it.len()));
     }
 
     /// What a server said, on one short line, without anything it should not have said.
@@ -103,6 +107,13 @@ mod tests {
             secrets.scrub("Basic cm9ib3Q6aHVudGVyMg== cm9ib3Q6aHVudGVyMg== robot:hunter2 abc.def"),
             "[secret] [secret] robot:[secret] [secret]"
         );
+    }
+
+    #[test]
+    fn a_secret_is_known_in_the_form_it_was_sent_in() {
+        let secrets = Secrets::default();
+        secrets.remember("a+b/c==");
+        assert_eq!(secrets.scrub("refresh_token=a%2Bb%2Fc%3D%3D or a+b/c=="), "refresh_token=[secret] or [secret]");
     }
 
     #[test]

@@ -335,10 +335,12 @@ fn read_request(wire: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Option
     let mut lines = head.split("\r\n");
     let mut words = lines.next().unwrap_or_default().split(' ');
     let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    let headers: BTreeMap<String, String> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
-        .collect();
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        let known = headers.entry(name.to_lowercase());
+        // A header may come in several lines, and means the same in one.
+        known.and_modify(|known| *known += &format!(", {}", value.trim())).or_insert_with(|| value.trim().to_owned());
+    }
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     while buffer.len() < length {
         if !more(wire, buffer)? {

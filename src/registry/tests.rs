@@ -8,8 +8,9 @@ use oci_client::Reference;
 use super::digest::OciDigest;
 use super::error::{Class, RegistryError};
 use super::meter::Meter;
+use super::policy::{Lead, lead};
 use super::testing::{FakeRegistry, Reaction, Reply, digest};
-use super::{Registry, RegistryOptions};
+use super::{MOST_OF_A_MODULE, Registry, RegistryOptions};
 use crate::network::wait;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -37,15 +38,21 @@ fn image(fake: &FakeRegistry, name: &str) -> Reference {
     format!("{}/{name}", fake.host()).parse().unwrap()
 }
 
+/// A policy: its manifest, then its module.
+async fn policy(door: &Registry, image: &Reference) -> Result<(Vec<u8>, OciDigest), RegistryError> {
+    let fetched = door.manifest(image).await?;
+    let Lead::Layer(layer) = lead(image, &fetched.manifest, false)? else { panic!("an index") };
+    Ok((door.blob(image, &layer, MOST_OF_A_MODULE).await?, fetched.digest))
+}
+
 #[test]
 fn a_policy_is_pulled_by_tag_and_by_digest() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("acme/p", "v1", MODULE);
     let door = door(&fake, None);
     for name in ["acme/p:v1".to_owned(), format!("acme/p@{manifest_digest}"), format!("acme/p:v1@{manifest_digest}")] {
-        let pulled = wait(door.policy(&image(&fake, &name))).unwrap();
-        assert_eq!((pulled.module.as_slice(), pulled.digest.as_str()), (MODULE, manifest_digest.as_str()));
-        assert_eq!(pulled.manifest.layers.len(), 1);
+        let (module, digest) = wait(policy(&door, &image(&fake, &name))).unwrap();
+        assert_eq!((module.as_slice(), digest.as_str()), (MODULE, manifest_digest.as_str()));
         assert_eq!(wait(door.digest(&image(&fake, &name))).unwrap().as_str(), manifest_digest);
     }
     let config = wait(door.manifest_with_config(&image(&fake, "acme/p:v1"))).unwrap();
@@ -67,15 +74,15 @@ fn what_is_pushed_can_be_pulled() {
     let image = image(&fake, "acme/p:v1");
     let module: Vec<u8> = MODULE.iter().copied().chain((0..9 << 20).map(|n| n as u8)).collect();
     wait(async {
-        assert_eq!(door.digest_if_any(&image).await.unwrap(), None);
+        assert_eq!(door.published_digest_if_any(&image).await.unwrap(), None);
         door.push_blob(&image, &module.clone().into(), &Meter::default()).await.unwrap();
         door.push_blob(&image, &b"{}"[..].into(), &Meter::default()).await.unwrap();
         let manifest = super::testing::policy_manifest(&module);
         let pushed = door.push_manifest(&image, &manifest).await.unwrap();
         assert_eq!(fake.manifest("acme/p", "v1"), None);
         door.push_tag(&image, "v1", &manifest, "application/vnd.oci.image.manifest.v1+json").await.unwrap();
-        assert_eq!(door.digest_if_any(&image).await.unwrap(), Some(pushed));
-        assert!(door.policy(&image).await.unwrap().module == module);
+        assert_eq!(door.published_digest_if_any(&image).await.unwrap(), Some(pushed));
+        assert!(policy(&door, &image).await.unwrap().0 == module);
     });
     assert_eq!(fake.count("PATCH", "/blobs/uploads/"), 4);
     let requests = fake.seen().len();
@@ -131,7 +138,7 @@ fn referrers_come_from_the_api_or_from_the_tag() {
 #[test]
 fn an_unknown_name_is_told_with_what_the_registry_says() {
     let fake = FakeRegistry::start();
-    let error: RegistryError = wait(door(&fake, None).policy(&image(&fake, "acme/gone:v1"))).unwrap_err();
+    let error: RegistryError = wait(policy(&door(&fake, None), &image(&fake, "acme/gone:v1"))).unwrap_err();
     assert_eq!(error.class, Class::NotFound);
     let host = fake.host();
     assert_eq!(
@@ -148,7 +155,7 @@ fn an_unknown_name_is_told_with_what_the_registry_says() {
 fn plain_http_is_for_listed_hosts_only() {
     let fake = FakeRegistry::start();
     let door = Registry::new(&RegistryOptions { time: Some(Duration::from_secs(20)), ..RegistryOptions::default() });
-    let error = wait(door.unwrap().policy(&image(&fake, "p:v1"))).unwrap_err();
+    let error = wait(policy(&door.unwrap(), &image(&fake, "p:v1"))).unwrap_err();
     assert_eq!(error.class, Class::Unreachable);
     assert!(error.help.unwrap().contains("insecure_sources"), "{}", error.message);
     assert!(fake.seen().is_empty());
@@ -176,14 +183,14 @@ fn tokens_are_asked_for_once_and_never_repeated_in_errors() {
         }
     });
     let door = door(&fake, Some(folder.path()));
-    wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap();
-    wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap();
+    wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap();
+    wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap();
     assert_eq!(fake.count("GET", "/token?scope=repository%3Aacme%2Fp%3Apull&service=fake"), 1);
     fake.rule(|seen| {
         let said = seen.header("authorization").unwrap_or_default().to_owned();
         Reply::new(403, format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {said}"}}]}}"#)).into()
     });
-    let error = wait(door.policy(&image(&fake, "acme/p:v1"))).unwrap_err();
+    let error = wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap_err();
     assert!(error.message.contains("you sent [secret]"), "{error}");
     assert!(!format!("{error:?} {door:?}").contains("issued-token"), "{error}");
 }

@@ -30,12 +30,34 @@ const USUAL_LIFE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) repository: String,
-    pub(super) is_push: bool,
+    pub(super) access: Access,
+}
+
+/// What somebody wants with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Access {
+    /// To read, as whoever the configuration of docker says we are.
+    Pull,
+    /// To read before and after pushing, as who pushes: the package may be private, or not be there yet.
+    LookUp,
+    /// To write.
+    Push,
+    /// To take away, which needs a word of its own in some registries.
+    Delete,
 }
 
 impl Scope {
     fn text(&self) -> String {
-        format!("repository:{}:{}", self.repository, if self.is_push { "pull,push" } else { "pull" })
+        let actions = match self.access {
+            Access::Pull | Access::LookUp => "pull",
+            Access::Push => "pull,push",
+            Access::Delete => "pull,push,delete",
+        };
+        format!("repository:{}:{actions}", self.repository)
+    }
+
+    fn is_push(&self) -> bool {
+        self.access != Access::Pull
     }
 }
 
@@ -53,6 +75,17 @@ impl Challenge {
         let texts = headers.iter().filter_map(|value| value.to_str().ok());
         let challenges: Vec<Self> = texts.flat_map(|text| Self::parse(text, &answer.url)).collect();
         challenges.iter().find(|it| matches!(it, Self::Bearer { .. })).or(challenges.first()).cloned()
+    }
+
+    /// Whether it is the token itself that is not liked, rather than what it allows.
+    fn calls_token_invalid(answer: &Answer) -> bool {
+        let headers = answer.headers.get_all(reqwest::header::WWW_AUTHENTICATE);
+        let texts = headers.iter().filter_map(|value| value.to_str().ok());
+        let mut challenges = texts.flat_map(|text| http_auth::parse_challenges(text).unwrap_or_default());
+        challenges.any(|challenge| {
+            let mut parameters = challenge.params.iter();
+            parameters.any(|(key, value)| key.eq_ignore_ascii_case("error") && value.to_unescaped() == "invalid_token")
+        })
     }
 
     fn parse(text: &str, base: &Url) -> Vec<Self> {
@@ -141,7 +174,7 @@ impl Tokens {
                 return Ok(ready.header.clone());
             }
         }
-        let found = self.credentials.of(host, scope.is_push).await?;
+        let found = self.credentials.of(host, scope.is_push()).await?;
         let ready = match challenge {
             Challenge::Basic => basic_header(host, found)?,
             Challenge::Bearer { realm, service } => {
@@ -154,25 +187,31 @@ impl Tokens {
         Ok(header)
     }
 
-    /// Why a host that got `header` still says 401.
-    pub(super) async fn refusal(&self, host: &str, scope: &Scope) -> Failure {
-        let found = self.credentials.of(host, scope.is_push).await.ok().flatten();
-        denied(host, found.as_ref().map(|found| found.origin.as_str()), "does not accept")
+    /// Why a host that has just been shown what it wanted to see still answers 401.
+    pub(super) async fn refusal(&self, host: &str, scope: &Scope, answer: &Answer) -> Failure {
+        if Challenge::calls_token_invalid(answer) {
+            let message = format!("`{host}` does not accept the token that its token service has just given");
+            return Failure::new(Class::Denied, message)
+                .with_help("the clocks of the registry and of its token service may differ: tell their owner");
+        }
+        let found = self.credentials.of(host, scope.is_push()).await.ok().flatten();
+        denied(host, found.as_ref().map(|found| found.origin.as_str()), "does not accept", None)
     }
 }
 
-/// Somebody wants to know who we are, or does not like who we are.
-pub(super) fn denied(host: &str, origin: Option<&str>, verb: &str) -> Failure {
+/// Somebody wants to know who we are, or does not like who we are, and perhaps says why.
+fn denied(host: &str, origin: Option<&str>, verb: &str, says: Option<String>) -> Failure {
+    let says = says.map(|text| format!(" ({text})")).unwrap_or_default();
     match origin {
-        Some(origin) => Failure::new(Class::Denied, format!("`{host}` {verb} the credentials from {origin}"))
+        Some(origin) => Failure::new(Class::Denied, format!("`{host}` {verb} the credentials from {origin}{says}"))
             .with_help(format!("log in again: `docker login {host}`; they may also lack the right to do this")),
-        None => Failure::new(Class::Denied, format!("`{host}` wants credentials, and there are none"))
+        None => Failure::new(Class::Denied, format!("`{host}` wants credentials, and there are none{says}"))
             .with_help(format!("log in by `docker login {host}`; a name that does not exist may look the same")),
     }
 }
 
 fn basic_header(host: &str, found: Option<Found>) -> Result<Ready, Failure> {
-    let found = found.ok_or_else(|| denied(host, None, ""))?;
+    let found = found.ok_or_else(|| denied(host, None, "", None))?;
     match &found.credential {
         Credential::Password { user, password } => Ok(Ready { header: basic(user, password), until: None }),
         Credential::IdentityToken(_) => {
@@ -191,7 +230,19 @@ fn basic(user: &str, password: &Secret) -> Secret {
 struct TokenReply {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<f64>,
+    /// Seconds. Some write them as a text, and what cannot be read is no reason to do without the token.
+    #[serde(default)]
+    expires_in: serde_json::Value,
+}
+
+impl TokenReply {
+    /// How long the token lives from when it was asked for: `issued_at` is by a clock that need not be ours. A service
+    /// that is wrong about it is found out by the next 401.
+    fn life(&self) -> Duration {
+        let seconds = self.expires_in.as_f64().or_else(|| self.expires_in.as_str()?.parse().ok());
+        let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9);
+        seconds.map_or(USUAL_LIFE, Duration::from_secs_f64)
+    }
 }
 
 async fn bearer_header(
@@ -210,8 +261,10 @@ async fn bearer_header(
         message: format!("the token service of `{host}`: {}", failure.message),
         ..failure
     })?;
-    if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(denied(host, origin.as_deref(), "refuses"));
+    // OAuth2 has 400 for a refresh token that does not hold.
+    let is_invalid_grant = answer.status == StatusCode::BAD_REQUEST && ask.method == Method::POST;
+    if is_invalid_grant || matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(denied(host, origin.as_deref(), "refuses", reply::says(&answer, &http.secrets)));
     }
     if !answer.status.is_success() {
         let failure = reply::failure(&answer, &http.secrets);
@@ -224,12 +277,12 @@ async fn bearer_header(
     }
     let garbled = || Failure::new(Class::WrongContent, format!("the token service {} gives no token", shown(realm)));
     let reply: TokenReply = serde_json::from_slice(&answer.body).map_err(|_| garbled())?;
+    let life = reply.life();
     let token = reply.token.filter(|it| !it.is_empty()).or(reply.access_token).filter(|it| !it.is_empty());
     let token = token.filter(|it| it.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(garbled)?;
     http.secrets.remember(&token);
-    let life = reply.expires_in.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
     // A little earlier, so that it does not expire on its way.
-    let until = asked_at + life.unwrap_or(USUAL_LIFE).mul_f64(0.9);
+    let until = asked_at + life.mul_f64(0.9);
     Ok(Ready { header: Secret::new(format!("Bearer {token}")), until: Some(until) })
 }
 
@@ -298,6 +351,19 @@ mod tests {
         assert_eq!(parse("bearer realm=\"/token\""), [bearer("https://a.test/token", None)]);
         let both = parse("Negotiate, Basic realm=x, Bearer realm=\"https://b.test/\"");
         assert_eq!(both, [Challenge::Basic, bearer("https://b.test/", None)]);
+    }
+
+    #[test]
+    fn a_token_lives_as_long_as_its_service_says_or_a_minute() {
+        let life = |text: &str| serde_json::from_str::<TokenReply>(text).unwrap().life().as_secs();
+        assert_eq!(life(r#"{"token":"t","expires_in":300,"issued_at":"2015-10-21T07:28:00Z"}"#), 300);
+        assert_eq!(life(r#"{"token":"t","expires_in":"3600"}"#), 3600);
+        for text in
+            ["", r#","expires_in":null"#, r#","expires_in":0"#, r#","expires_in":-5"#, r#","expires_in":"soon""#]
+        {
+            assert_eq!(life(&format!(r#"{{"token":"t"{text}}}"#)), 60, "{text}");
+        }
+        assert_eq!(life(r#"{"token":"t","expires_in":1e300}"#), 60);
     }
 
     #[test]

@@ -5,50 +5,78 @@
 //! skipped, and said.
 
 use std::fs;
-use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::fetching::suite;
-use crate::support::act::program;
-use crate::support::distribution::{Distribution, Setup};
-use crate::support::registry::{FakeRegistry, Reply};
-use crate::support::{Repository, testdata};
+use crate::publish::accepting;
+use crate::support::distribution::{Distribution, Setup, registries};
+use crate::support::tls::Authority;
+use crate::support::token_service::TokenService;
+use crate::support::{POD, Repository, guests, testdata};
 
 const PASSWORD: &str = "secret-of-the-test";
 
 /// `PASSWORD` of `me`, by bcrypt.
 const HTPASSWD: &str = "me:$2b$04$mqp/3SRaeGA5kqswj0ZvLuMD3VnoeyIm7vmgOD20hUN2bV0/OUgWS\n";
 
-/// The registries there are.
-fn registries() -> Vec<PathBuf> {
-    ["docker-registry", "registry"].into_iter().filter_map(program).collect()
+const FLAGS: [&str; 4] = ["--sources-path", "sources.yaml", "--docker-config-json-path", "docker"];
+
+const METADATA: &str = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'] }\n\
+                        mutating: false\nannotations:\n  io.kubewarden.policy.title: labels\n";
+
+/// A suite that tests a policy and publishes it under two tags.
+fn release(host: &str) -> Repository {
+    let text = format!(
+        "version: 1\npolicies:\n  labels: {{ uri: p.wasm, metadata: metadata.yml }}\ncases:\n  - {{ name: a pod, object: {POD}, \
+         expect: allow }}\npublish:\n  - {{ to: {host}/acme/policies/labels, tags: [v2.0.0, latest], immutable: [v2.0.0] }}\n"
+    );
+    Repository::with_suite(&text).write("p.wasm", accepting("labels")).write("metadata.yml", METADATA)
 }
 
-/// Pushes a policy, runs a suite that names it by tag, and one that names it by digest.
+/// Publishes a policy by `verify push` and by `--push`; runs a suite that names it by tag, and one that names it by digest;
+/// has it back by `verify digest`, `verify pull` and `verify inspect`.
 fn push_and_run(host: &str, sources: &str, docker: &str) {
-    let policy = testdata().join("policies/safe-labels/policy.wasm");
-    let uri = format!("registry://{host}/acme/policies/safe-labels:v1.0.0");
-    let files = |repository: Repository| {
-        repository.write("sources.yaml", sources).write("docker/config.json", docker).write("ca.pem", "")
+    let uri = format!("registry://{host}/acme/policies/labels:v1.0.0");
+    let files = |repository: Repository| repository.write("sources.yaml", sources).write("docker/config.json", docker);
+    let verify = |repository: &Repository, arguments: &[&str]| {
+        let run = repository.verify(&[arguments, &FLAGS].concat()).run().exits_with(0);
+        run.never_says(PASSWORD).never_says(&STANDARD.encode(format!("me:{PASSWORD}")))
     };
-    let flags = ["--sources-path", "sources.yaml", "--docker-config-json-path", "docker"];
-    let repository = files(Repository::new());
-    let push = repository.verify(&["push", "--force"]).arg(policy.to_str().unwrap()).arg(&uri);
-    let pushed = flags.iter().fold(push, |command, flag| command.arg(flag)).run().exits_with(0);
-    let pushed = pushed.never_says(PASSWORD);
-    let reference = pushed.stdout.trim().to_owned();
-    assert!(reference.starts_with(&format!("{host}/acme/policies/safe-labels@sha256:")), "{reference}");
+    let release = files(release(host));
+    let reference = verify(&release, &["push", "--force", "p.wasm", &uri]).stdout.trim().to_owned();
+    assert!(reference.starts_with(&format!("{host}/acme/policies/labels@sha256:")), "{reference}");
     for uri in [uri, format!("registry://{reference}")] {
-        let text = suite(&[("labels", &uri)]).replace("uri:", "settings: { mandatory_labels: [owner] }, uri:");
-        let repository = files(Repository::with_suite(&text));
-        let run = repository.verify(&flags).run().exits_with(0).says(&["1 passed"]);
-        run.never_says(PASSWORD);
-        repository.verify(&flags).arg("--offline").run().exits_with(0);
+        let repository = files(Repository::with_suite(&suite(&[("labels", &uri)])));
+        verify(&repository, &["-vv"]).says(&["1 passed"]);
+        verify(&repository, &["--offline"]).says(&["1 passed"]);
     }
+    verify(&release, &["--push", "-vv"]).says(&["1 passed", "Policy successfully pushed: "]);
+    verify(&release, &["--push"]).says(&["v2.0.0 leads there already", "latest leads there already"]);
+    let uri = format!("{host}/acme/policies/labels:v2.0.0");
+    verify(&release, &["digest", &uri]).says(&[&format!("{uri}@sha256:")]);
+    verify(&release, &["inspect", &format!("registry://{uri}")]).says(&["io.kubewarden.policy.title"]);
+    verify(&release, &["pull", &uri, "-o", "pulled.wasm"]);
+    verify(&release, &["inspect", "pulled.wasm"]).says(&["io.kubewarden.policy.title"]);
+}
+
+/// What a registry does not let in is 3 for whoever pulls, and 5 for whoever pushes, by either command.
+fn is_kept_out(host: &str, sources: &str, docker: &str, says: &[&str]) {
+    let uri = format!("registry://{host}/acme/policies/labels:v1.0.0");
+    let says = [says, &[host]].concat();
+    let files = |repository: Repository| repository.write("sources.yaml", sources).write("docker/config.json", docker);
+    let check = |repository: &Repository, arguments: &[&str], code: i32| {
+        let run = repository.verify(&[arguments, &FLAGS].concat()).run().exits_with(code).says(&says);
+        run.never_says("wrong-password").never_says(&STANDARD.encode("me:wrong-password"))
+    };
+    check(&files(Repository::with_suite(&suite(&[("labels", &uri)]))), &["-vv"], 3);
+    let release = files(release(host));
+    check(&release, &["--push", "-vv"], 5).says(&["1 passed"]);
+    check(&release, &["push", "--force", "p.wasm", &uri], 5);
+    check(&release, &["pull", &uri, "-o", "pulled.wasm"], 3);
+    assert!(!release.path("pulled.wasm").exists());
 }
 
 #[test]
@@ -56,6 +84,19 @@ fn anonymous_and_by_plain_http() {
     for program in registries() {
         let registry = Distribution::configured(&program, &Setup::default());
         push_and_run(&registry.host, &format!("insecure_sources: ['{}']\n", registry.host), "{}");
+        is_kept_out(&registry.host, "", "{}", &["insecure_sources"]);
+
+        // A module of three chunks.
+        let module = guests::padded(accepting("large"), 9 << 20);
+        let sources = format!("insecure_sources: ['{}']\n", registry.host);
+        let repository = Repository::new().write("p.wasm", &module).write("sources.yaml", sources);
+        let uri = format!("{}/acme/policies/large:v1", registry.host);
+        let run = |arguments: &[&str]| {
+            repository.verify(&[arguments, &["--sources-path", "sources.yaml"]].concat()).run().exits_with(0);
+        };
+        run(&["push", "--force", "p.wasm", &uri]);
+        run(&["pull", &uri, "-o", "pulled.wasm"]);
+        assert!(fs::read(repository.path("pulled.wasm")).unwrap() == module);
     }
 }
 
@@ -69,128 +110,51 @@ fn by_name_and_password() {
         let auth = STANDARD.encode(format!("me:{PASSWORD}"));
         push_and_run(&registry.host, &sources, &json!({ "auths": { &registry.host: { "auth": auth } } }).to_string());
 
-        let uri = format!("registry://{}/acme/policies/safe-labels:v1.0.0", registry.host);
-        let repository = Repository::with_suite(&suite(&[("labels", &uri)])).write("sources.yaml", sources);
-        let run = repository.verify(&["--sources-path", "sources.yaml"]).run().exits_with(3);
-        run.says(&[&uri, "wants credentials, and there are none", "docker login"]);
+        is_kept_out(&registry.host, &sources, "{}", &["wants credentials, and there are none", "docker login"]);
         let wrong = json!({ "auths": { &registry.host: { "auth": STANDARD.encode("me:wrong-password") } } });
-        let repository = repository.write("docker/config.json", wrong.to_string());
-        let flags = ["--sources-path", "sources.yaml", "--docker-config-json-path", "docker"];
-        let run = repository.verify(&flags).run().exits_with(3);
-        run.says(&["does not accept the credentials from `auths`"]).never_says("wrong-password");
+        is_kept_out(&registry.host, &sources, &wrong.to_string(), &["does not accept the credentials from `auths`"]);
     }
-}
-
-/// A certificate for 127.0.0.1 by an authority of its own: authority, certificate, key.
-fn certificates() -> (String, String, String) {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    (authority_pem, certificate.pem(), key.serialize_pem())
 }
 
 #[test]
 fn by_tls_with_an_authority_of_its_own() {
     for program in registries() {
-        let (authority, certificate, key) = certificates();
+        let authority = Authority::new();
+        let (certificate, key) = authority.certificate(&["127.0.0.1"]);
         let setup = Setup {
             http: ", tls: { certificate: 'FOLDER/tls.pem', key: 'FOLDER/tls.key' }",
-            files: &[("tls.pem", &certificate), ("tls.key", &key)],
+            files: &[("tls.pem", &certificate.pem()), ("tls.key", &key.serialize_pem())],
             ..Setup::default()
         };
         let registry = Distribution::configured(&program, &setup);
-        let indented = authority.replace('\n', "\n        ");
-        let sources = format!(
-            "source_authorities:\n  \"{}\":\n    - type: Data\n      data: |\n        {indented}\n",
-            registry.host
-        );
-        push_and_run(&registry.host, &sources, "{}");
+        push_and_run(&registry.host, &authority.trusted_for(&[&registry.host]), "{}");
         // Whoever is listed is not asked for a certificate that holds.
         push_and_run(&registry.host, &format!("insecure_sources: ['{}']\n", registry.host), "{}");
 
-        let uri = format!("registry://{}/acme/policies/safe-labels:v1.0.0", registry.host);
-        let repository = Repository::with_suite(&suite(&[("labels", &uri)]));
-        let run = repository.verify(&[]).run().exits_with(3);
-        run.says(&[&uri, "certificate", "source_authorities"]);
-        let text = suite(&[("labels", &uri)]).replace("uri:", "settings: { mandatory_labels: [owner] }, uri:");
-        let repository = Repository::with_suite(&text).write("authority.pem", authority);
+        is_kept_out(&registry.host, "", "{}", &["certificate", "source_authorities"]);
+        let uri = format!("registry://{}/acme/policies/labels:v1.0.0", registry.host);
+        let text = suite(&[("labels", &uri)]);
+        let repository = Repository::with_suite(&text).write("authority.pem", &authority.pem);
         repository.verify(&[]).env("SSL_CERT_FILE", repository.path("authority.pem")).run().exits_with(0);
     }
-}
-
-/// A token as Distribution's own token services make them, for whatever is asked.
-fn token(key: &KeyPair, certificate: &[u8], scope: &str) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let mut words = scope.split(':');
-    let (kind, name, actions) = (words.next(), words.next(), words.next().unwrap_or_default());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let head = json!({ "typ": "JWT", "alg": "ES256", "x5c": [STANDARD.encode(certificate)] });
-    let claims = json!({
-        "iss": "issuer", "aud": "fake", "sub": "me", "exp": now + 300, "nbf": now - 10, "iat": now - 10, "jti": "1",
-        "access": [{ "type": kind, "name": name, "actions": actions.split(',').collect::<Vec<_>>() }],
-    });
-    let signed = format!("{}.{}", part(head), part(claims));
-    let signature = plain_signature(&key.sign(signed.as_bytes()).unwrap());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-/// Two numbers in DER become two numbers of 32 bytes, as JWT wants them.
-fn plain_signature(der: &[u8]) -> Vec<u8> {
-    let mut rest = &der[2..];
-    let mut plain = Vec::new();
-    for _ in 0..2 {
-        let length = usize::from(rest[1]);
-        let number = &rest[2..2 + length];
-        let digits = &number[number.iter().position(|byte| *byte != 0).unwrap_or(length)..];
-        plain.extend(std::iter::repeat_n(0, 32 - digits.len()));
-        plain.extend_from_slice(digits);
-        rest = &rest[2 + length..];
-    }
-    plain
 }
 
 #[test]
 fn by_a_token_service() {
     for program in registries() {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["issuer".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let bundle = tempfile::NamedTempFile::new().unwrap();
-        fs::write(bundle.path(), certificate.pem()).unwrap();
-        let service = FakeRegistry::start();
-        let der = certificate.der().to_vec();
-        service.rule(move |seen| {
-            let query = seen.path.split_once('?').map_or("", |(_, query)| query);
-            let scope = query.split('&').find_map(|pair| pair.strip_prefix("scope=")).unwrap_or_default();
-            let scope = scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",");
-            // As at ghcr.io: everybody may pull, and whoever wants to push has to say who they are.
-            let is_known = seen.headers.contains_key("authorization");
-            match is_known || !scope.ends_with("push") {
-                true => {
-                    Reply::new(200, json!({ "token": token(&key, &der, &scope), "expires_in": 300 }).to_string()).into()
-                }
-                false => Reply::new(403, "").into(),
-            }
-        });
-        let more = format!(
-            "auth: {{ token: {{ realm: 'http://{}/token', service: fake, issuer: issuer, rootcertbundle: '{}' }} }}\n",
-            service.host(),
-            bundle.path().display()
-        );
+        let service = TokenService::start();
+        let more = service.setup();
         let registry = Distribution::configured(&program, &Setup { more: &more, ..Setup::default() });
-        let sources = format!("insecure_sources: ['{}', '{}']\n", registry.host, service.host());
+        let sources = format!("insecure_sources: ['{}', '{}']\n", registry.host, service.fake.host());
         let docker = json!({ "auths": { &registry.host: { "username": "me", "password": PASSWORD } } }).to_string();
         push_and_run(&registry.host, &sources, &docker);
 
-        let uri = format!("registry://{}/acme/policies/safe-labels:v1.0.0", registry.host);
-        let text = suite(&[("labels", &uri)]).replace("uri:", "settings: { mandatory_labels: [owner] }, uri:");
+        let uri = format!("registry://{}/acme/policies/labels:v1.0.0", registry.host);
+        let text = suite(&[("labels", &uri)]);
         let repository = Repository::with_suite(&text).write("sources.yaml", sources);
         repository.verify(&["--sources-path", "sources.yaml"]).run().exits_with(0);
-        let policy = testdata().join("policies/safe-labels/policy.wasm");
-        let push = ["push", "--force", policy.to_str().unwrap(), &uri, "--sources-path", "sources.yaml"];
+        let repository = repository.write("p.wasm", accepting("labels"));
+        let push = ["push", "--force", "p.wasm", &uri, "--sources-path", "sources.yaml"];
         repository.verify(&push).run().exits_with(5).says(&["wants credentials, and there are none"]);
     }
 }

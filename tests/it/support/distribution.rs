@@ -1,12 +1,39 @@
 //! A real registry on loopback: Distribution, Debian's or another one.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::act::program;
+use super::registry::{Reply, Seen};
+
+/// The programs there are: Debian's `docker-registry` is Distribution 2, a `registry` on the path is taken for
+/// Distribution 3. What is missing is skipped, and said.
+pub(crate) fn registries() -> Vec<PathBuf> {
+    ["docker-registry", "registry"].into_iter().filter_map(program).collect()
+}
+
+/// What the registry at `host` answers to a request that somebody else was asked.
+pub(crate) fn forwarded(host: &str, seen: &Seen) -> Reply {
+    let mut stream = TcpStream::connect(host).unwrap();
+    // By this version nobody sends chunks, and the end of the answer is the end of the connection.
+    let mut head = format!("{} {} HTTP/1.0\r\n", seen.method, seen.path);
+    for (name, value) in &seen.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(&[head.as_bytes(), b"\r\n", &seen.body].concat()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|line| line.split_once(": ")).filter(|(name, _)| *name != "Connection");
+    headers.fold(Reply::new(status, &answer[end + 4..]), |reply, (name, value)| reply.header(name, value))
+}
 
 /// Stopped when it is dropped.
 pub(crate) struct Distribution {
@@ -66,7 +93,7 @@ impl Distribution {
 
 impl Distribution {
     /// Where it keeps what belongs to the tags of a repository.
-    pub(crate) fn tags(&self, repository: &str) -> std::path::PathBuf {
+    pub(crate) fn tags(&self, repository: &str) -> PathBuf {
         self.folder.path().join(format!("data/docker/registry/v2/repositories/{repository}/_manifests/tags"))
     }
 }

@@ -7,11 +7,13 @@ pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
 pub(crate) mod markdown;
-#[expect(dead_code, reason = "unit tests use the rest")]
+pub(crate) mod proxy;
 #[path = "../../../src/registry/testing.rs"]
 pub(crate) mod registry;
 pub(crate) mod runner;
 pub(crate) mod target;
+pub(crate) mod tls;
+pub(crate) mod token_service;
 
 use std::fs;
 use std::path::{Path, PathBuf};
