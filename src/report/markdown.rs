@@ -37,6 +37,9 @@ enum Detail {
 /// Lines of a difference where room is short.
 const SHORT_DIFF: usize = 40;
 
+/// Characters of a remark about a policy, which names a URI and two digests.
+const LONG_LINE: usize = 1000;
+
 /// Characters of a line where room is short.
 const SHORT_LINE: usize = 400;
 
@@ -113,7 +116,7 @@ fn sign(case: &CaseReport) -> &'static str {
     }
 }
 
-/// One row per policy.
+/// One row per policy, and what is remarkable about where it is from.
 fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
     if groups.is_empty() {
         return String::new();
@@ -133,6 +136,12 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
             escape::markdown(suite),
             wording::duration(group.duration()),
         ));
+    }
+    for policy in groups.iter().filter_map(|group| group.policy) {
+        for remark in &policy.remarks {
+            let (name, remark) = (escape::shorten(&policy.name, SHORT_LINE), escape::shorten(remark, LONG_LINE));
+            text.push_str(&format!("\n**{}**: {}\n", escape::markdown(&name), escape::markdown(&remark)));
+        }
     }
     text
 }

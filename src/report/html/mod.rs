@@ -141,11 +141,15 @@ fn everything(run: &RunReport, groups: &[Group<'_>]) -> String {
         let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
         let _ = writeln!(
             text,
-            "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>\n<ol>",
+            "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>",
             escape::html_line(group.name),
             escape::html_line(suite),
             wording::counts(&summary)
         );
+        for remark in group.policy.iter().flat_map(|policy| &policy.remarks) {
+            let _ = writeln!(text, "<p class=\"dim\">{}</p>", escape::html_line(remark));
+        }
+        text.push_str("<ol>\n");
         for (case, number) in group.cases.iter().zip(&group.numbers) {
             text.push_str(&case::line(case, *number));
         }
