@@ -32,7 +32,6 @@ mod patch;
 mod pipeline;
 mod prepare;
 mod publish;
-#[expect(dead_code, reason = "the steps that use the rest of the door come next")]
 mod registry;
 mod resolve;
 mod runtime;

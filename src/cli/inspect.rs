@@ -17,12 +17,16 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
     let options = InspectOptions {
         module: arguments.module.clone(),
         lists_signatures: arguments.show_signatures,
+        is_offline: arguments.offline,
         network: arguments.network.network(),
     };
     let inspection = match policy_verify::inspect(&options) {
         Ok(inspection) => inspection,
         Err(error) => return console::refuse(&error),
     };
+    for remark in &inspection.remarks {
+        console::note(&escape::terminal_line(remark));
+    }
     if arguments.show_signatures && inspection.signatures.is_none() {
         console::complain("signatures are beside policies in registries: name one, registry://…, to see them");
     }

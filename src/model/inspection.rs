@@ -22,6 +22,8 @@ pub struct Inspection {
     pub metadata: Option<Metadata>,
     /// Host capabilities it seems to use, and those it declares.
     pub capabilities: CapabilityUse,
+    /// What is worth knowing about where it came from.
+    pub remarks: Vec<String>,
     /// What calls itself a signature in its registry; none where nobody asked, or where it is in no registry.
     pub signatures: Option<Vec<ListedSignature>>,
     /// The manifest under the tag `sha256-….sig` as JSON, where somebody asked and there is one.

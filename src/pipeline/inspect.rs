@@ -6,6 +6,7 @@ use crate::model::inspection::Inspection;
 use crate::network;
 use crate::prepare::single::{self, Named};
 use crate::publish;
+use crate::resolve::StoreUse;
 use crate::signature::{TrustRoot, Verifier};
 
 /// What to look at.
@@ -15,6 +16,8 @@ pub struct InspectOptions {
     pub module: String,
     /// Whether its registry is asked for signatures.
     pub lists_signatures: bool,
+    /// Whether nothing may be asked: a URI then leads to the store, or nowhere.
+    pub is_offline: bool,
     /// How registries are reached.
     pub network: Network,
 }
@@ -29,10 +32,13 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     let refused = |problem| Error::policy(vec![problem], &place);
     let name = &options.module;
     let registry = policy::registry(&options.network)?;
-    let bytes = policy::fetch(name, &registry, &place).map_err(refused)?;
-    let mut inspection = single::inspect(&Named { name, place: &place, bytes: &bytes }).map_err(refused)?;
+    let store_use = if options.is_offline { StoreUse::Only } else { StoreUse::Read };
+    let fetched = policy::fetch(name, &registry, store_use, &place).map_err(refused)?;
+    let named = Named { name, place: &place, bytes: &fetched.module };
+    let mut inspection = single::inspect(&named).map_err(refused)?;
+    inspection.remarks = fetched.remarks;
     // Files have no signatures beside them; whoever shows the inspection says so.
-    if options.lists_signatures && name.starts_with("registry://") {
+    if options.lists_signatures && !options.is_offline && name.starts_with("registry://") {
         let image = publish::reference(name).map_err(Error::Usage)?;
         let verifier = Verifier::new(registry, TrustRoot::default());
         let asked = network::wait(async { Ok((verifier.listed(&image).await?, verifier.manifest(&image).await?)) });

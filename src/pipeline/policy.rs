@@ -8,14 +8,12 @@ use crate::error::Error;
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::policy::PolicyRef;
 use crate::model::source::Span;
-use crate::network;
-use crate::publish;
 use crate::registry::error::RegistryError;
 use crate::registry::location;
 use crate::registry::name;
 use crate::registry::store::Store;
-use crate::registry::{MOST_OF_A_MODULE, Registry, RegistryOptions};
-use crate::resolve;
+use crate::registry::{Registry, RegistryOptions};
+use crate::resolve::{self, Resolved, StoreUse};
 
 /// How registries and web servers are reached. The default is what kwctl does without flags.
 #[derive(Debug, Clone, Default)]
@@ -41,19 +39,25 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
 
 /// The bytes of a module that `inspect` and `push` name: an existing file, else a URI, else the beginning of the digest of
 /// a module in the store, as in kwctl.
-pub(super) fn fetch(text: &str, registry: &Registry, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
+pub(super) fn fetch(
+    text: &str,
+    registry: &Registry,
+    store_use: StoreUse,
+    place: &Span,
+) -> Result<Resolved, Unavailable> {
+    let local = |module| Resolved { module, digest: None, remarks: Vec::new() };
     let path = Path::new(text.strip_prefix("file://").unwrap_or(text));
     if path.exists() || text.starts_with("file://") {
-        return resolve::file(path, text, place);
+        return resolve::file(path, text, place).map(local);
     }
     if text.contains("://") {
-        return download(text, registry, place);
+        return remote(text, registry, store_use, place);
     }
     let digits = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
     if digits.is_empty() || !digits.chars().all(|letter| letter.is_ascii_hexdigit()) {
-        return resolve::file(path, text, place).map_err(|problem| with_scheme(problem, text));
+        return resolve::file(path, text, place).map(local).map_err(|problem| with_scheme(problem, text));
     }
-    in_store(&digits, text, place)
+    in_store(&digits, text, place).map(local)
 }
 
 /// What has no scheme is a file, as in kwctl; what looks like a reference was perhaps meant to be one.
@@ -89,26 +93,25 @@ fn in_store(digits: &str, text: &str, place: &Span) -> Result<Arc<[u8]>, Unavail
     }
 }
 
-/// The module a URI leads to. Nothing is taken from the store, and nothing is kept in it.
-pub(super) fn download(uri: &str, registry: &Registry, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
+/// The module a URI leads to.
+pub(super) fn remote(
+    uri: &str,
+    registry: &Registry,
+    store_use: StoreUse,
+    place: &Span,
+) -> Result<Resolved, Unavailable> {
     let problem = |(message, help): (String, Option<String>)| unavailable(message, help, place);
-    let fetched = match located(uri).map_err(problem)? {
-        PolicyRef::Registry(name) => {
-            let image = publish::reference(&name).map_err(|message| problem((message, None)))?;
-            network::wait(registry.policy(&image)).map(|policy| policy.module)
+    match located(uri).map_err(problem)? {
+        PolicyRef::File(path) => {
+            let module = resolve::file(&path, uri, place)?;
+            Ok(Resolved { module, digest: None, remarks: Vec::new() })
         }
-        PolicyRef::Web(url) => {
-            let url = url.parse().map_err(|error| problem((format!("`{uri}`: {error}"), None)))?;
-            network::wait(registry.download(&url, MOST_OF_A_MODULE))
-        }
-        PolicyRef::File(path) => return resolve::file(&path, uri, place),
-    };
-    let bytes = fetched.map_err(|error| of_registry(error, place))?;
-    resolve::checked(bytes, uri).map_err(problem)
+        policy => resolve::single(&policy, registry, store_use).map_err(problem),
+    }
 }
 
-/// What a URI with a scheme names.
-pub(super) fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
+/// What a URI names; without a scheme, something in a registry.
+fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
     match uri.split_once("://") {
         Some(("file", path)) => Ok(PolicyRef::File(path.into())),
         Some((scheme, _)) => location::parse(scheme, uri),

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::policy::Digest;
 use crate::network;
 use crate::publish;
-use crate::registry::store::Store;
+use crate::resolve::StoreUse;
 
 /// A module that was fetched.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub struct Pulled {
     pub digest: Digest,
 }
 
-/// Fetches a policy. Without a scheme, `registry://` is meant. `keeps` puts it into the store, where kwctl finds it too.
+/// Fetches a policy, or takes it from the store where its registry says that it is the same. Without a scheme,
+/// `registry://` is meant. `keeps` puts it into the store, where kwctl finds it too.
 ///
 /// # Errors
 ///
@@ -31,17 +32,9 @@ pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> 
     let refused = |problem| Error::policy(vec![problem], &place);
     let registry = policy::registry(network)?;
     let uri = if uri.contains("://") { uri.to_owned() } else { format!("registry://{uri}") };
-    let bytes = policy::download(&uri, &registry, &place).map_err(refused)?;
-    if keeps {
-        keep(&uri, &bytes).map_err(Error::Usage)?;
-    }
+    let store_use = if keeps { StoreUse::Kept } else { StoreUse::Read };
+    let bytes = policy::remote(&uri, &registry, store_use, &place).map_err(refused)?.module;
     Ok(Pulled { digest: Digest::of(&bytes), uri, bytes })
-}
-
-fn keep(uri: &str, bytes: &[u8]) -> Result<(), String> {
-    let store = Store::usual().ok_or("there is no home folder for the store\n  help: say by -o where to write it")?;
-    let located = policy::located(uri).map_err(|(message, _)| message)?;
-    store.keep_module(&located, bytes).map_err(|error| format!("cannot write into the store: {error}"))
 }
 
 /// The digest of the manifest that a reference leads to now, behind the reference as it was typed.

@@ -13,6 +13,7 @@ use crate::network;
 use crate::prepare::single::{self, Named};
 use crate::publish::{self, Artifact};
 use crate::registry::name;
+use crate::resolve::StoreUse;
 
 /// What to push, and where to.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
     let (tags, immutable) = tags(options, &to).map_err(usage)?;
     let annotations = publish::annotations(&options.annotations).map_err(usage)?;
     let registry = policy::registry(&options.network)?;
-    let fetched = policy::fetch(&options.module, &registry, &place).map_err(refused)?;
+    let fetched = policy::fetch(&options.module, &registry, StoreUse::Read, &place).map_err(refused)?.module;
     let named = Named { name: &options.module, place: &place, bytes: &fetched };
     let inspection = single::inspect(&named).map_err(refused)?;
     let mut unannotated = Vec::new();

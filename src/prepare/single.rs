@@ -73,6 +73,7 @@ pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
         looks,
         capabilities: capabilities(module.bytes, looks, metadata.as_ref()).map_err(broken)?,
         metadata,
+        remarks: Vec::new(),
         signatures: None,
         signature_manifest: None,
     })

@@ -23,6 +23,7 @@ mod secrets;
 mod sources;
 pub(crate) mod store;
 #[cfg(test)]
+#[expect(dead_code, reason = "integration tests use the rest")]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

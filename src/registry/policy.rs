@@ -1,4 +1,4 @@
-//! Policies in registries: a manifest whose layers are WebAssembly modules, and the first of them.
+//! Policies in registries: from a manifest to its layers, which are WebAssembly modules, and the first of them.
 
 use oci_client::Reference;
 use oci_client::client::current_platform_resolver;
@@ -7,18 +7,7 @@ use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest, WASM_LA
 use super::digest::OciDigest;
 use super::error::{Class, Failure, RegistryError, Stage};
 use super::manifest::{bounded, no_platform};
-use super::{MOST_OF_A_MODULE, Registry, uri};
-
-/// A policy as a registry has it.
-#[derive(Debug, Clone)]
-pub(crate) struct PulledPolicy {
-    /// Its manifest.
-    pub(crate) manifest: OciImageManifest,
-    /// The digest of the manifest: what `@sha256:…` of an immutable reference is.
-    pub(crate) digest: OciDigest,
-    /// The module, of the digest its layer names.
-    pub(crate) module: Vec<u8>,
-}
+use super::uri;
 
 /// What a manifest says about the module of a policy.
 #[derive(Debug, Clone)]
@@ -27,28 +16,6 @@ pub(crate) enum Lead {
     Layer(OciDescriptor),
     /// Another manifest knows, the one for this machine's platform.
     Manifest(OciDigest),
-}
-
-impl Registry {
-    /// The manifest of a policy, checked to hold a module, and the descriptor of the module.
-    pub(crate) async fn policy_manifest(
-        &self,
-        image: &Reference,
-    ) -> Result<(OciImageManifest, OciDigest, OciDescriptor), RegistryError> {
-        let fetched = async {
-            let (manifest, digest) = self.fetch_image_manifest(image).await?;
-            let layer = module_layer(&manifest)?.clone();
-            Ok((manifest, digest, layer))
-        };
-        self.within(Stage::Manifest, uri(image), fetched).await
-    }
-
-    /// A policy: its manifest, then its module.
-    pub(crate) async fn policy(&self, image: &Reference) -> Result<PulledPolicy, RegistryError> {
-        let (manifest, digest, layer) = self.policy_manifest(image).await?;
-        let module = self.blob(image, &layer, MOST_OF_A_MODULE).await?;
-        Ok(PulledPolicy { manifest, digest, module })
-    }
 }
 
 /// Where a manifest leads to on the way to the module of a policy. An index may lead to a manifest, but not to another

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::lock::Lock;
+pub(crate) use self::remote::StoreUse;
 use self::remote::{Fetched, Fetcher, Missed, Wanted};
 pub(crate) use self::signed::signed;
 use crate::model::outcome::{Unavailable, UnavailableStage};
@@ -88,8 +89,8 @@ pub(crate) fn policies(
     let wanted: Vec<Wanted> = wanted.into_iter().collect();
     let results = match registry {
         Some(registry) if !wanted.is_empty() => {
-            let (registry, store) = (registry.clone(), Store::usual());
-            let fetcher = Fetcher { registry, store, is_offline: fetching.is_offline };
+            let store_use = if fetching.is_offline { StoreUse::Only } else { StoreUse::Kept };
+            let fetcher = Fetcher { registry: registry.clone(), store: Store::usual(), store_use };
             network::wait(fetcher.fetch_all(&wanted, fetched))
         }
         _ => Vec::new(),
@@ -117,6 +118,28 @@ pub(crate) fn policies(
         .collect();
     locks.write(specs, &resolved, is_whole, fetching)?;
     Ok(resolved)
+}
+
+/// A single policy that is no file, whatever a lock says of it.
+pub(crate) fn single(
+    policy: &PolicyRef,
+    registry: &Registry,
+    store_use: StoreUse,
+) -> Result<Resolved, (String, Option<String>)> {
+    let store = Store::usual();
+    if store.is_none() && store_use == StoreUse::Kept {
+        let help = "say by -o where to write it";
+        return Err(("there is no home folder for the store".into(), Some(help.into())));
+    }
+    let fetcher = Fetcher { registry: registry.clone(), store, store_use };
+    let fetched = network::wait(fetcher.fetch(&Wanted { policy: policy.clone(), locked: None }))?;
+    match fetched.unkept {
+        Some(message) => Err((message, None)),
+        None => {
+            let remarks = fetched.remark.into_iter().collect();
+            Ok(Resolved { module: fetched.module, digest: fetched.digest, remarks })
+        }
+    }
 }
 
 /// Takes bytes from elsewhere for a module if they begin like one. `shown` is where they are from.
@@ -190,7 +213,7 @@ impl Locks {
             return Err((format!("`{uri}` has no entry in `{lock}`, and --locked wants one"), Some(help.into())));
         };
         let fetched = result.as_ref().map_err(Clone::clone)?;
-        let mut remarks: Vec<String> = fetched.remark.iter().cloned().collect();
+        let mut remarks: Vec<String> = fetched.remark.iter().chain(&fetched.unkept).cloned().collect();
         let entry = self.entry(suite, spec).filter(|_| !is_pinned(&spec.uri.value));
         match (entry, &fetched.current) {
             (Some(entry), Some(current)) if entry != current => {

@@ -37,19 +37,32 @@ pub(super) struct Fetched {
     pub(super) digest: Option<OciDigest>,
     /// What its URI stands for now, where that was looked up.
     pub(super) current: Option<OciDigest>,
-    /// What went wrong without being in the way.
+    /// What is worth knowing about it.
     pub(super) remark: Option<String>,
+    /// Why the store does not have it now, where it should.
+    pub(super) unkept: Option<String>,
 }
 
 /// Why a policy was not had: a message, and what to do about it.
 pub(super) type Missed = (String, Option<String>);
+
+/// What the store is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreUse {
+    /// What is in it need not be fetched.
+    Read,
+    /// The same, and modules that were fetched are kept in it.
+    Kept,
+    /// What is not in it cannot be had: nobody is asked.
+    Only,
+}
 
 /// Where policies are fetched from.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     pub(super) registry: Registry,
     pub(super) store: Option<Store>,
-    pub(super) is_offline: bool,
+    pub(super) store_use: StoreUse,
 }
 
 impl Fetcher {
@@ -75,7 +88,12 @@ impl Fetcher {
         results
     }
 
-    async fn fetch(&self, wanted: &Wanted) -> Result<Fetched, Missed> {
+    fn is_offline(&self) -> bool {
+        self.store_use == StoreUse::Only
+    }
+
+    /// Fetches one policy.
+    pub(super) async fn fetch(&self, wanted: &Wanted) -> Result<Fetched, Missed> {
         let fetched = match &wanted.policy {
             PolicyRef::Registry(name) => match name.parse::<Reference>() {
                 Ok(image) => self.in_registry(wanted, &image).await,
@@ -88,15 +106,13 @@ impl Fetcher {
             PolicyRef::File(path) => return Err((format!("`{}` is a file", path.display()), None)),
         };
         let (bytes, fetched) = fetched.map_err(|error| (error.to_string(), error.help))?;
-        let is_new = fetched.is_new;
         let module = module::checked(bytes, &shown(&wanted.policy))?;
         // Nothing but modules comes into the store.
-        let kept = self.store.as_ref().filter(|_| is_new).map(|store| store.keep_module(&wanted.policy, &module));
-        let remark = match kept {
-            Some(Err(error)) => Some(format!("the policy could not be kept in the store: {error}")),
-            _ => fetched.remark,
-        };
-        Ok(Fetched { module, digest: fetched.digest, current: fetched.current, remark })
+        let store = self.store.as_ref().filter(|_| fetched.is_new && self.store_use == StoreUse::Kept);
+        let kept = store.map_or(Ok(()), |store| store.keep_module(&wanted.policy, &module));
+        let unkept = kept.err().map(|error| format!("the policy could not be kept in the store: {error}"));
+        let Found { digest, current, remark, .. } = fetched;
+        Ok(Fetched { module, digest, current, remark, unkept })
     }
 
     async fn in_registry(&self, wanted: &Wanted, image: &Reference) -> Result<(Vec<u8>, Found), RegistryError> {
@@ -106,11 +122,11 @@ impl Fetcher {
         let mut first = None;
         let digest = match pinned {
             Some(digest) => digest,
-            None if self.is_offline => match &wanted.locked {
+            None if self.is_offline() => match &wanted.locked {
                 Some(digest) => digest.clone(),
                 None => {
-                    found.remark = Some("--offline: taken from the store as it is, nobody knows its digest".into());
-                    return Ok((stored.ok_or_else(|| offline(&wanted.policy))?, found));
+                    found.remark = Some(UNCHECKED.into());
+                    return Ok((stored.ok_or_else(|| offline(&wanted.policy, ABSENT))?, found));
                 }
             },
             None => {
@@ -123,14 +139,19 @@ impl Fetcher {
                 wanted.locked.clone().unwrap_or(current)
             }
         };
-        let layer = self.layer(image, &digest, first.filter(|it| it.digest == digest), &wanted.policy).await?;
+        let layer = self.layer(image, &digest, first.filter(|it| it.digest == digest), &wanted.policy).await;
+        let layer = layer.map_err(|error| match error.class {
+            Class::Offline if stored.is_some() => offline(&wanted.policy, WITHOUT_MANIFEST),
+            _ => error,
+        })?;
         found.digest = Some(digest);
         let is_layer = |bytes: &Vec<u8>| layer.digest.parse::<OciDigest>().is_ok_and(|digest| digest.matches(bytes));
+        let why = if stored.is_some() { ANOTHER } else { ABSENT };
         if let Some(stored) = stored.filter(is_layer) {
             return Ok((stored, found));
         }
-        if self.is_offline {
-            return Err(offline(&wanted.policy));
+        if self.is_offline() {
+            return Err(offline(&wanted.policy, why));
         }
         found.is_new = true;
         Ok((self.registry.blob(image, &layer, MOST_OF_A_MODULE).await?, found))
@@ -156,7 +177,7 @@ impl Fetcher {
             Lead::Manifest(chosen) => {
                 match lead(image, &self.manifest(image, &chosen, policy).await?.manifest, true)? {
                     Lead::Layer(layer) => Ok(layer),
-                    Lead::Manifest(_) => Err(offline(policy)),
+                    Lead::Manifest(_) => Err(offline(policy, ABSENT)),
                 }
             }
         }
@@ -173,8 +194,8 @@ impl Fetcher {
         if let Some((manifest, bytes)) = read {
             return Ok(FetchedManifest { manifest, bytes, digest: digest.clone() });
         }
-        if self.is_offline {
-            return Err(offline(policy));
+        if self.is_offline() {
+            return Err(offline(policy, ABSENT));
         }
         let fetched = self.registry.manifest(&image.clone_with_digest(digest.to_string())).await?;
         self.keep(&fetched);
@@ -189,10 +210,12 @@ impl Fetcher {
     async fn on_web(&self, wanted: &Wanted, url: &Url) -> Result<(Vec<u8>, Found), RegistryError> {
         let stored = self.store.as_ref().and_then(|store| store.module(&wanted.policy));
         let is_locked = |bytes: &[u8]| wanted.locked.as_ref().is_none_or(|digest| digest.matches(bytes));
-        if self.is_offline {
-            let bytes = stored.filter(|bytes| is_locked(bytes)).ok_or_else(|| offline(&wanted.policy))?;
-            let digest = Some(OciDigest::of(&bytes));
-            return Ok((bytes, Found { digest, ..Found::default() }));
+        if self.is_offline() {
+            let why = if stored.is_some() { ANOTHER } else { ABSENT };
+            let bytes = stored.filter(|bytes| is_locked(bytes)).ok_or_else(|| offline(&wanted.policy, why))?;
+            // What a file happens to be is not what its server said.
+            let remark = wanted.locked.is_none().then(|| UNCHECKED.to_owned());
+            return Ok((bytes, Found { digest: wanted.locked.clone(), remark, ..Found::default() }));
         }
         let bytes = self.registry.download(url, MOST_OF_A_MODULE).await?;
         let current = OciDigest::of(&bytes);
@@ -235,12 +258,21 @@ fn text(digest: Option<&OciDigest>) -> String {
     digest.map(ToString::to_string).unwrap_or_default()
 }
 
-fn offline(policy: &PolicyRef) -> RegistryError {
+/// What is told of a policy that nothing says anything about.
+const UNCHECKED: &str = "--offline: taken from the store as it is; without a lock nobody can tell whether that is what the \
+                         URI means";
+
+// Why the store does not have a policy.
+const ABSENT: &str = "it is not in the store";
+const WITHOUT_MANIFEST: &str = "the store has a module of this name, but not the manifest to check it by";
+const ANOTHER: &str = "the store has another module of this name";
+
+fn offline(policy: &PolicyRef, why: &str) -> RegistryError {
     RegistryError {
         uri: shown(policy),
         stage: Stage::Download,
         class: Class::Offline,
-        message: "it is not in the store, and --offline forbids to fetch it".into(),
-        help: Some("run once without --offline".into()),
+        message: format!("{why}, and --offline forbids to fetch it"),
+        help: Some("run once without --offline, or fetch it by `verify pull`".into()),
     }
 }

@@ -219,7 +219,11 @@ fn a_web_server_gives_modules_too() {
     ]);
     assert_eq!(fs::read(stored(&repository, &urls[0])).unwrap(), accepting("web"));
     assert!(!stored(&repository, &urls[1]).exists());
-    repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
+    let run = repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
+    run.says(&["taken from the store as it is"]);
+    repository.verify(&["--update", "--filter", "good"]).run().exits_with(0);
+    let run = repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
+    run.never_says("taken from the store as it is");
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod schema;
 mod selection;
 mod shards;
 mod signatures;
+mod stored;
 mod suite_format;
 mod support;
 mod walkthrough;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use policy_verify::Network;
 
@@ -54,6 +55,10 @@ pub(crate) struct InspectArgs {
     /// Ask the registry which signatures there are; they are not verified
     #[arg(long)]
     pub(crate) show_signatures: bool,
+
+    /// Ask nobody: take what a URI names from the store
+    #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new(), conflicts_with = "show_signatures")]
+    pub(crate) offline: bool,
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,

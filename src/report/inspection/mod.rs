@@ -31,7 +31,7 @@ pub fn text(inspection: &Inspection, look: &Look, out: &mut dyn io::Write) -> io
 
 /// Writes one JSON document.
 pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
-    let Inspection { uri, digest, size, looks, metadata, capabilities, signatures, .. } = inspection;
+    let Inspection { uri, digest, size, looks, metadata, capabilities, remarks, signatures, .. } = inspection;
     let document = Document {
         uri,
         digest: digest.to_string(),
@@ -40,6 +40,7 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
         looks_like: *looks,
         metadata: metadata.as_ref(),
         host_capabilities: capabilities,
+        remarks,
         signatures: signatures.as_deref(),
     };
     let text = serde_json::to_string_pretty(&document)?;
@@ -78,6 +79,8 @@ struct Document<'a> {
     metadata: Option<&'a Metadata>,
     host_capabilities: &'a CapabilityUse,
     signatures: Option<&'a [ListedSignature]>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
 }
 
 /// How the module is called: what its metadata says, else what its exports leave no doubt about.

@@ -202,7 +202,10 @@ impl Finished {
     /// Every text is somewhere on stdout or stderr, however the lines are wrapped.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
-        let unwrapped = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // The bar stands before what is wrapped in a frame.
+        let words =
+            |text: &str| text.split_whitespace().filter(|word| *word != "│").map(str::to_owned).collect::<Vec<_>>();
+        let unwrapped = |text: &str| words(text).join(" ");
         let said = unwrapped(&format!("{} {}", self.stdout, self.stderr));
         for text in texts {
             assert!(said.contains(&unwrapped(text)), "{text:?} is missing\n{self}");
