@@ -26,7 +26,7 @@ pub(crate) fn print(text: &str) -> ExitCode {
 
 /// Prints a complaint to stderr.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "verify: {text}");
+    let _ = writeln!(io::stderr().lock(), "verify: {}", escape::terminal(text));
 }
 
 /// Says what was done, on stderr: stdout is for results.
@@ -72,7 +72,7 @@ pub(crate) fn explain(error: &Error, uses_colour: bool) {
     }
     let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
     let code = miette::Diagnostic::code(error).map(|code| format!(" ({code})")).unwrap_or_default();
-    let _ = writeln!(stderr, "verify: {error}{code}{help}");
+    let _ = writeln!(stderr, "verify: {}", escape::terminal(&format!("{error}{code}{help}")));
 }
 
 /// A mistake quotes what a stranger may have written: nothing of it but our own colours reaches the terminal, and no
@@ -137,6 +137,15 @@ impl Bar {
         // Nothing but the message is shown before it is known how much there is to do.
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
+    }
+
+    /// A message of what is waited for, such as a download.
+    pub(crate) fn waiting(&self, message: String) {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            self.0.set_style(style);
+        }
+        self.0.set_message(message);
+        self.0.enable_steady_tick(Duration::from_millis(100));
     }
 
     pub(crate) fn clear(&self) {

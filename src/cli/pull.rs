@@ -6,12 +6,17 @@ use policy_verify::Pulled;
 use policy_verify::report::{self, escape};
 
 use super::args::policy::PullArgs;
+use super::console::{self, Bar};
 use super::exit_code::ExitCode;
-use super::{console, files};
+use super::files;
 
 /// `verify pull`.
 pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
-    let pulled = match policy_verify::pull(&arguments.uri, arguments.output.is_none(), &arguments.network.network()) {
+    let bar = Bar::new(true);
+    bar.waiting(format!("fetching {}", escape::terminal_line(&arguments.uri)));
+    let pulled = policy_verify::pull(&arguments.uri, arguments.output.is_none(), &arguments.network.network());
+    bar.clear();
+    let pulled = match pulled {
         Ok(pulled) => pulled,
         Err(error) => return console::refuse(&error),
     };

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::support::target::{Asked, Target, Trouble};
 use crate::support::{Finished, Repository, digest, guests, testdata};
 
-const REPOSITORY: &str = "acme/policies/safe-labels";
+pub(crate) const REPOSITORY: &str = "acme/policies/safe-labels";
 
 /// An annotated module `policy.wasm`, and `sources.yaml` for the target. The module is a small one: what it does is of no
 /// interest here.
-fn repository(target: &Target) -> Repository {
+pub(crate) fn repository(target: &Target) -> Repository {
     let metadata = testdata().join("policies/safe-labels/metadata.yml");
     let repository = Repository::new()
         .write("bare.wasm", guests::replying("\"v1\""))
@@ -23,12 +23,12 @@ fn repository(target: &Target) -> Repository {
     repository
 }
 
-fn reference(target: &Target, tag: &str) -> String {
+pub(crate) fn reference(target: &Target, tag: &str) -> String {
     format!("{}/{REPOSITORY}:{tag}", target.host())
 }
 
 /// `verify push policy.wasm …:TAG` with more flags.
-fn push(repository: &Repository, target: &Target, tag: &str, flags: &[&str]) -> Finished {
+pub(crate) fn push(repository: &Repository, target: &Target, tag: &str, flags: &[&str]) -> Finished {
     let to = reference(target, tag);
     let arguments = [&["push", "policy.wasm", &to, "--sources-path", "sources.yaml"], flags].concat();
     repository.verify(&arguments).run()
@@ -39,7 +39,7 @@ fn module(repository: &Repository) -> Vec<u8> {
 }
 
 /// The manifest that the reference describes for the module of [`repository`], written out by hand.
-fn expected_manifest(repository: &Repository) -> String {
+pub(crate) fn expected_manifest(repository: &Repository) -> String {
     let module = module(repository);
     format!(
         concat!(
@@ -133,154 +133,12 @@ fn a_dry_run_says_everything_and_sends_nothing() {
     assert_eq!(document["moves"][0]["before"], target.tag(REPOSITORY, "v1").unwrap());
 }
 
-#[test]
-fn several_tags_lead_to_one_module() {
-    let target = Target::new();
-    let repository = repository(&target);
-    let flags = ["--tag", "v1.0", "--tag=latest", "--tag=v1"];
-    let run = push(&repository, &target, "v1", &[&flags[..], &["--dry-run", "-o", "json"]].concat()).exits_with(0);
-    let run = run.says(&["v1 would be new", "v1.0 would be new", "latest would be new"]);
-    let document: Value = serde_json::from_str(&run.stdout).unwrap();
-    let names: Vec<&str> = document["moves"].as_array().unwrap().iter().map(|it| it["tag"].as_str().unwrap()).collect();
-    assert_eq!((names, &document["tags"]), (vec!["v1", "v1.0", "latest"], &json!([])));
-    assert!(target.content().blobs.is_empty());
-    push(&repository, &target, "v1", &flags).exits_with(0).says(&["v1 is new", "v1.0 is new", "latest is new"]);
-    // One manifest, tags last and in their order.
-    let asked = target.asked();
-    let writes: Vec<String> = asked.iter().filter(|asked| asked.method == "PUT").map(Asked::line).collect();
-    let manifests: Vec<&str> =
-        writes.iter().filter_map(|line| line.split_once("/manifests/")).map(|(_, it)| it).collect();
-    assert_eq!(manifests, ["<digest>", "v1", "v1.0", "latest"]);
-    let digests = ["v1", "v1.0", "latest"].map(|tag| target.tag(REPOSITORY, tag).unwrap());
-    assert!(digests.iter().all(|digest| *digest == digests[0]));
-    let run = push(&repository, &target, "v2", &["--tag", "latest", "-o", "json"]).exits_with(0);
-    let document: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((&document["tags"], &document["outcome"]), (&json!(["v2", "latest"]), &json!("pushed")));
-    let names = format!("{},{}", reference(&target, "v2"), reference(&target, "latest"));
-    assert_eq!(document["metadata"]["image.name"], names);
-    // Who names tags need not have `latest`.
-    let to = format!("{}/acme/other", target.host());
-    let arguments = ["push", "policy.wasm", &to, "--tag", "v1", "--sources-path", "sources.yaml"];
-    repository.verify(&arguments).run().exits_with(0);
-    assert_eq!((target.tag("acme/other", "latest"), target.tag("acme/other", "v1").is_some()), (None, true));
-    target.is_consistent();
-}
-
-#[test]
-fn an_immutable_tag_keeps_the_others_where_they_are() {
-    let target = Target::new();
-    let repository = repository(&target);
-    let flags = ["--tag", "latest", "--immutable", "v1"];
-    push(&repository, &target, "v1", &flags).exits_with(0);
-    push(&repository, &target, "v1", &flags).exits_with(0).says(&["v1 leads there already"]);
-    let before = target.tag(REPOSITORY, "v1");
-    let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
-    for more in [&[][..], &["--dry-run"]] {
-        target.asked();
-        let run = push(&repository, &target, "v1", &[&flags[..], more].concat()).exits_with(5).reports_nothing();
-        run.says(&["v1` is immutable and leads to sha256:"]);
-        assert!(target.asked().iter().all(|asked| asked.method == "HEAD"), "nothing is sent");
-    }
-    assert_eq!((target.tag(REPOSITORY, "v1"), target.tag(REPOSITORY, "latest")), (before.clone(), before));
-    let refuses = |flags: &[&str], says: &str| {
-        push(&repository, &target, "v1", flags).exits_with(2).reports_nothing().says(&[says]);
-    };
-    refuses(&["--immutable", "v2"], "--immutable: `v2` is none of the tags");
-    refuses(&["--tag", "a/b"], "`a/b` is no tag");
-    refuses(&["--annotation", "io.kubewarden.policy.title=x"], "metadata.yml");
-}
-
-#[test]
-fn a_push_that_fails_half_way_leaves_every_tag_where_it_was() {
-    let target = Target::new();
-    let repository = repository(&target);
-    push(&repository, &target, "v1", &[]).exits_with(0);
-    let before = target.tag(REPOSITORY, "v1");
-    let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
-    target.fails(|asked| is(asked, "PUT", "manifests/latest").then(|| Trouble::status(403)));
-    let run = push(&repository, &target, "v1", &["--tag", "new", "--tag", "latest", "-o", "json"]).exits_with(5);
-    let run = run.says(&["every tag leads where it did before: put back `v1`, `new`"]);
-    let document: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((&document["tags"], &document["outcome"]), (&json!([]), &json!("failed")));
-    assert_eq!((target.tag(REPOSITORY, "v1"), target.tag(REPOSITORY, "new")), (before, None));
-    target.is_consistent();
-}
-
-/// A module that is as long as this and does nothing: all of it is a section that nobody reads.
-fn padded(bytes: usize) -> Vec<u8> {
-    let mut module = wat::parse_str("(module (func (export \"__guest_call\")))").unwrap();
-    let mut section = vec![3];
-    section.extend_from_slice(b"pad");
-    section.resize(bytes, 7);
-    module.push(0);
-    let mut length = section.len();
-    while length >= 0x80 {
-        module.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    module.push(length as u8);
-    module.extend(section);
-    module
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_terminal_sees_how_far_an_upload_is() {
-    let target = Target::slow(Duration::from_millis(150));
-    let repository = repository(&target).write("policy.wasm", padded(6 << 20));
-    let to = reference(&target, "v1");
-    let command = format!("verify push --force policy.wasm {to} --sources-path sources.yaml");
-    // Nobody watches a pipe.
-    repository.shell(&command).run().exits_with(0).never_says("MiB");
-    let Some(shell) = repository.terminal(&command) else { return };
-    target.content().blobs.clear();
-    let run = shell.run().exits_with(0).says(&["pushing", "6.00 MiB/6.00 MiB", "Policy successfully pushed", &to[..8]]);
-    let bars = run.stdout.matches("MiB/6.00 MiB").count();
-    assert!(bars > 1, "{bars} bars\n{run}");
-    target.content().blobs.clear();
-    repository.terminal(&command).unwrap().env("CI", "true").run().exits_with(0).never_says("MiB");
-}
-
-/// Reading a file takes its length twice for a moment; sending it takes nothing more, even where it goes in one piece.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_large_module_is_sent_from_where_it_is() {
-    const MODULE: usize = 64 << 20;
-    let Some(time) = crate::support::act::program("time") else { return };
-    let target = Target::new();
-    target.fails(|asked| (asked.method == "PATCH").then(|| Trouble::status(405)));
-    let repository = repository(&target).write("policy.wasm", padded(MODULE));
-    let line = format!(
-        "{} -f 'peak %M' verify push --force policy.wasm {} --sources-path sources.yaml",
-        time.display(),
-        reference(&target, "v1")
-    );
-    let run = repository.shell(&line).run().exits_with(0);
-    let peak = run.stderr.lines().find_map(|line| line.strip_prefix("peak ")).unwrap();
-    let peak: usize = peak.trim().parse::<usize>().unwrap() * 1024;
-    assert!(peak < MODULE * 5 / 2 + (32 << 20), "{} MiB", peak >> 20);
-    target.is_consistent();
-}
-
-#[test]
-fn annotations_of_the_command_line_reach_the_manifest() {
-    let target = Target::new();
-    let repository = repository(&target);
-    let flags = ["--annotation", "org.opencontainers.image.revision=0123abc", "--dry-run"];
-    let run = push(&repository, &target, "v1", &flags).exits_with(0);
-    let expected = expected_manifest(&repository).replace(
-        r#","org.opencontainers.image.source""#,
-        r#","org.opencontainers.image.revision":"0123abc","org.opencontainers.image.source""#,
-    );
-    assert_eq!(run.stdout.trim_end(), expected);
-}
-
-fn repository_of(target: &Target) -> Repository {
+pub(crate) fn repository_of(target: &Target) -> Repository {
     repository(target)
 }
 
 /// The module with other metadata.
-fn annotated_otherwise(repository: &Repository) -> Vec<u8> {
+pub(crate) fn annotated_otherwise(repository: &Repository) -> Vec<u8> {
     let metadata = repository.read("metadata.yml").replace("version: 0.1.0", "version: 0.2.0");
     fs::write(repository.path("other.yml"), metadata).unwrap();
     let arguments = ["annotate", "-m", "other.yml", "-o", "other.wasm", "bare.wasm"];
@@ -481,7 +339,7 @@ fn fails(what: &str, says: &[&str], fault: impl FnMut(&Asked) -> Option<Trouble>
     target.is_consistent();
 }
 
-fn is(asked: &Asked, method: &str, part: &str) -> bool {
+pub(crate) fn is(asked: &Asked, method: &str, part: &str) -> bool {
     asked.method == method && asked.target.contains(part)
 }
 
