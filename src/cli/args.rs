@@ -201,11 +201,11 @@ pub(crate) struct RunArgs {
     pub(crate) network: policy::NetworkArgs,
 
     /// Ask registries, resolvers and the cluster of the kubeconfig what the suite does not answer
-    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new(), help_heading = "The real world")]
     pub(crate) live: bool,
 
     /// Record what policies are told, a session of kwctl for each case
-    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD")]
+    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD", help_heading = "The real world")]
     pub(crate) record: Option<PathBuf>,
 
     #[command(flatten)]
@@ -220,6 +220,7 @@ pub(crate) struct RunArgs {
 
 /// What is said about a run, and where.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Write a report; may be repeated. Without FILE it goes to stdout
     #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
@@ -392,6 +393,22 @@ mod tests {
             let wanted = format!("VERIFY_{}", long.to_uppercase().replace('-', "_"));
             assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{long}");
         }
+    }
+
+    /// A heading reaches over all flags that follow it, also those of other groups.
+    #[test]
+    fn every_flag_of_a_run_stands_under_its_heading() {
+        let command = Cli::command();
+        let run = command.get_subcommands().find(|command| command.get_name() == "run").unwrap();
+        let under = |heading: Option<&str>| {
+            let found = run.get_arguments().filter(|argument| argument.get_help_heading() == heading);
+            found.filter_map(|argument| argument.get_long()).collect::<Vec<_>>()
+        };
+        assert_eq!(under(Some("Publishing one policy")), ["publish-to", "publish-tag", "annotation"]);
+        assert_eq!(under(Some("The real world")), ["live", "record"]);
+        assert_eq!(under(Some("Registries")), ["sources-path", "docker-config-json-path", "fetch-timeout"]);
+        assert_eq!(under(Some("Fetching policies")), ["offline", "locked", "update"]);
+        assert!(under(Some("Output")).contains(&"report") && under(None).contains(&"push"));
     }
 
     #[test]

@@ -135,8 +135,7 @@ impl Bar {
             ProgressDrawTarget::hidden()
         };
         // Nothing but the message is shown before it is known how much there is to do.
-        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
+        Self(ProgressBar::with_draw_target(Some(0), target).with_style(message_alone()))
     }
 
     /// A message of what is waited for, such as a download.
@@ -151,6 +150,10 @@ impl Bar {
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
+}
+
+fn message_alone() -> ProgressStyle {
+    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Progress for Bar {
@@ -187,8 +190,11 @@ impl Progress for Bar {
 
     fn sending(&self, sent: u64, total: u64) {
         if sent == 0 {
-            self.0.set_length(total);
+            // Every change is drawn: numbers of before and after never stand side by side.
+            self.0.set_style(message_alone());
             self.0.set_message("pushing");
+            self.0.set_length(total);
+            self.0.set_position(0);
             if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
                 self.0.set_style(style);
             }

@@ -76,6 +76,7 @@ pub(crate) enum InspectFormat {
 
 /// How registries are reached.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
 pub(crate) struct NetworkArgs {
     /// kwctl's sources.yaml: insecure hosts, certificates, proxies
     #[arg(long, value_name = "FILE", env = "VERIFY_SOURCES_PATH")]
