@@ -354,6 +354,13 @@ mod tests {
     }
 
     #[test]
+    fn scopes_name_what_is_wanted() {
+        let actions = |access| Scope { repository: "a/b".into(), access }.text().replace("repository:a/b:", "");
+        assert_eq!([Access::Pull, Access::LookUp].map(actions), ["pull", "pull"]);
+        assert_eq!([Access::Push, Access::Delete].map(actions), ["pull,push", "pull,push,delete"]);
+    }
+
+    #[test]
     fn a_token_lives_as_long_as_its_service_says_or_a_minute() {
         let life = |text: &str| serde_json::from_str::<TokenReply>(text).unwrap().life().as_secs();
         assert_eq!(life(r#"{"token":"t","expires_in":300,"issued_at":"2015-10-21T07:28:00Z"}"#), 300);
