@@ -61,7 +61,8 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     match outputs.write_published(&run).and(recorded) {
         Ok(told) => {
             if is_interrupted {
-                console::complain(&format!("interrupted; {} tests were not run", run.summary().not_run));
+                let summary = run.summary();
+                console::complain(&format!("interrupted: {} of {} tests did not run", summary.not_run, summary.total));
             }
             told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::tell(told));
             code

@@ -9,7 +9,7 @@ use crate::model::code::Code;
 use crate::model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
 use super::groups::{self, Group};
-use super::{Format, diff, escape, wording};
+use super::{Format, diff, escape, publication, wording};
 
 /// Bytes of a summary: a tenth below GitHub's limit, because other steps of the job may write to the same file.
 pub const BUDGET: usize = 900 * 1024;
@@ -56,6 +56,7 @@ fn detailed(run: &RunReport, detail: Detail, budget: usize) -> Option<String> {
     let mut text = verdict(run);
     let groups = groups::of(run);
     text.push_str(&table(run, &groups));
+    text.push_str(&published(run));
     let mut is_first = true;
     for case in bad(run) {
         if std::mem::take(&mut is_first) {
@@ -142,6 +143,21 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
             let (name, remark) = (escape::shorten(&policy.name, SHORT_LINE), escape::shorten(remark, LONG_LINE));
             text.push_str(&format!("\n**{}**: {}\n", escape::markdown(&name), escape::markdown(&remark)));
         }
+    }
+    text
+}
+
+/// What was published, or was to be.
+fn published(run: &RunReport) -> String {
+    if run.publications.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n### {}\n\n", publication::heading(&run.publications));
+    for it in &run.publications {
+        let sign = if it.is_done() { "✅" } else { "❌" };
+        let (what, became) = publication::in_short(it);
+        let (policy, what) = (escape::markdown(&it.policy), escape::markdown(&what));
+        text.push_str(&format!("- {sign} {policy}: <code>{what}</code> · {}\n", escape::markdown(&became)));
     }
     text
 }

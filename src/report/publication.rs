@@ -234,10 +234,31 @@ pub fn metadata(publication: &Publication) -> Value {
     })
 }
 
-/// `2 policies published`, for the end of a run.
-pub fn summary(publications: &[Publication]) -> String {
+/// `1 of 2 policies published`, for a heading.
+pub(super) fn heading(publications: &[Publication]) -> String {
     let done = publications.iter().filter(|publication| publication.is_done()).count();
-    format!("{done} of {} published", wording::count(publications.len(), "entry").replace("entrys", "entries"))
+    let is_dry = publications.iter().any(|publication| publication.outcome == PublishOutcome::WouldPush);
+    let published = if is_dry { "would be published" } else { "published" };
+    match publications.len() {
+        1 => format!("{done} of 1 policy {published}"),
+        several => format!("{done} of {several} policies {published}"),
+    }
+}
+
+/// What a publication is about, and what became of it, as one line each.
+pub(super) fn in_short(publication: &Publication) -> (String, String) {
+    let tags: Vec<&str> = publication.tags.iter().map(|tag| tag.name.as_str()).collect();
+    match &publication.outcome {
+        PublishOutcome::Pushed | PublishOutcome::WouldPush => {
+            (publication.immutable_ref().unwrap_or_else(|| publication.repository.clone()), tags.join(", "))
+        }
+        PublishOutcome::Refused { message, .. } => {
+            (publication.repository.clone(), format!("not pushed: {}", wording::one_line(message, 400)))
+        }
+        PublishOutcome::Failed { message, .. } => {
+            (publication.repository.clone(), format!("not published: {}", wording::one_line(message, 400)))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::model::outcome::{
     SuiteSummary, Unavailable, UnavailableStage,
 };
 use crate::model::policy::{Digest, ExecutionMode};
+use crate::model::publication::{Publication, PublishOutcome};
 use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
 
@@ -340,7 +341,24 @@ pub(super) fn hostile() -> RunReport {
         }
     }
     numbered(&mut run.cases);
+    run.publications = HOSTILE.iter().map(|text| refused(text)).collect();
     run
+}
+
+/// A policy called `text` that was not published because of it.
+fn refused(text: &str) -> Publication {
+    Publication {
+        policy: text.into(),
+        suite: Some(0),
+        repository: "ghcr.io/acme/policy".into(),
+        manifest: None,
+        size: None,
+        digest: None,
+        tags: Vec::new(),
+        outcome: PublishOutcome::Refused { message: text.into(), help: Some(text.into()) },
+        warnings: vec![text.into()],
+        span: None,
+    }
 }
 
 /// A step that is a group with one member, both called `name` and saying so.

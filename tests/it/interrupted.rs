@@ -96,7 +96,7 @@ fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
         let (code, time, told) = end(signal, start(&repository, verify));
         assert_eq!(code, Some(130), "{told}");
         assert!(time < AT_ONCE, "{time:?}");
-        assert!(told.contains("interrupted; 5 tests were not run"), "{told}");
+        assert!(told.contains("interrupted: 5 of 9 tests did not run"), "{told}");
         let report = repository.read_json("a.json");
         let summary = &report["summary"];
         assert_eq!((&summary["passed"], &summary["not_run"]), (&Value::from(4), &Value::from(5)));

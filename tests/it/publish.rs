@@ -91,11 +91,21 @@ fn a_policy_with_a_red_test_stays_at_home_and_the_others_go() {
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, &format!("{CASES}{RED}"), publish);
-    let run = run(&repository, &["--report", "json=report.json"]).exits_with(1);
+    let reports = ["--report=json=report.json", "--report=markdown=a.md", "--report=html=a.html"];
+    let run = run(&repository, &reports).exits_with(1);
     run.says(&["bad was not pushed: 1 of its 2 tests did not pass: `red` (failed, suite.yml:"]);
     assert_eq!(tags(&target), ["acme/good:v1"]);
     let published = repository.read_json("report.json")["published"].clone();
     assert_eq!((&published[0]["outcome"], &published[1]["outcome"]), (&json!("refused"), &json!("pushed")));
+    // People read it too, with the digest to deploy.
+    let digest = published[1]["immutable_ref"].as_str().unwrap();
+    for file in ["a.md", "a.html"] {
+        // In Markdown an `@` could begin somebody's name, and a `:` an emoji.
+        let report = repository.read(file).replace("&#64;", "@").replace("&#58;", ":");
+        for text in ["1 of 2 policies published", digest, "not pushed: 1 of its 2 tests did not pass"] {
+            assert!(report.contains(text), "{text} is not in {file}: {report}");
+        }
+    }
     // `--no-fail` makes nothing pass.
     let run = repository.verify(&["--push", "--no-fail", "--sources-path", "sources.yaml"]).run().exits_with(5);
     run.says(&["bad was not pushed"]);

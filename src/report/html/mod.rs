@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
 use super::groups::{self, Group};
-use super::{Format, escape, wording};
+use super::{Format, escape, publication, wording};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -37,6 +37,7 @@ impl Format for Html {
         let mut page = head(run, &groups);
         page.push_str("<main>\n");
         page.push_str(&failures(run));
+        page.push_str(&published(run));
         page.push_str(&policies::section(run, &groups));
         page.push_str(&everything(run, &groups));
         page.push_str("</main>\n");
@@ -128,6 +129,28 @@ fn failures(run: &RunReport) -> String {
         );
     }
     format!("<section id=\"failures\" data-block>\n<h2>What went wrong</h2>\n{text}</section>\n")
+}
+
+/// What was published, or was to be.
+fn published(run: &RunReport) -> String {
+    if run.publications.is_empty() {
+        return String::new();
+    }
+    let heading = publication::heading(&run.publications);
+    let mut text = format!("<section id=\"published\">\n<h2>{heading}</h2>\n<ol>\n");
+    for it in &run.publications {
+        let sign = if it.is_done() { "<b class=\"good\">✓</b>" } else { "<b class=\"bad\">✗</b>" };
+        let (what, became) = publication::in_short(it);
+        let _ = writeln!(
+            text,
+            "<li>{sign}<span class=\"name\">{} <code>{}</code> <span class=\"dim\">{}</span></span></li>",
+            escape::html_line(&it.policy),
+            escape::html_line(&what),
+            escape::html_line(&became),
+        );
+    }
+    text.push_str("</ol>\n</section>\n");
+    text
 }
 
 /// Every case, by suite and policy.
