@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 /// Unfinished files of processes that were killed are removed when they are this old.
 const LEFTOVER: Duration = Duration::from_secs(60 * 60);
 
+/// What names of unfinished files begin with.
+const PREFIX: &str = ".verify-";
+
 /// Whether a file has to be on the disk before it has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flush {
@@ -37,7 +40,7 @@ pub(crate) fn write(path: &Path, unfinished: &Path, bytes: &[u8], flush: Flush) 
 
 /// Writes `path` in one step; until then the file grows in the folder `place`, on the same disk.
 pub(crate) fn replace(path: &Path, place: &Path, bytes: &[u8], flush: Flush) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".verify-").tempfile_in(place)?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(place)?;
     file.write_all(bytes)?;
     if flush == Flush::Yes {
         file.as_file().sync_all()?;
@@ -52,6 +55,9 @@ pub(crate) fn replace(path: &Path, place: &Path, bytes: &[u8], flush: Flush) -> 
 
 fn remove_leftovers(folder: &Path) {
     let is_old = |entry: &fs::DirEntry| {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            return false;
+        }
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LEFTOVER))
     };
@@ -69,13 +75,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, unfinished) = (folder.path().join("deep/down/file"), folder.path().join("unfinished"));
         write(&path, &unfinished, b"one", Flush::Yes).unwrap();
-        let (old, young) = (unfinished.join(".verify-old"), unfinished.join(".verify-young"));
+        let [old, young, foreign] = [".verify-old", ".verify-young", "foreign"].map(|name| unfinished.join(name));
         fs::write(&young, b"").unwrap();
         let at = SystemTime::now() - 2 * LEFTOVER;
-        File::create(&old).unwrap().set_modified(at).unwrap();
+        for old in [&old, &foreign] {
+            File::create(old).unwrap().set_modified(at).unwrap();
+        }
         write(&path, &unfinished, b"two", Flush::No).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert!(!old.exists() && young.exists());
+        assert!(!old.exists() && young.exists() && foreign.exists());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

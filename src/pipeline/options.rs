@@ -50,13 +50,13 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Stops the run from another thread.
     pub interrupt: Interrupt,
-    /// Folder in which compiled code is kept for later runs; none by default. See [`usual_code_cache`].
+    /// Where the folder `compiled-code` is, which later runs use too; none by default. See [`usual_code_cache`].
     pub code_cache: Option<PathBuf>,
 }
 
-/// The folder for compiled code in the cache of this user; none for a user without a home.
+/// Where compiled code is in the cache of this user; none for a user without a home.
 pub fn usual_code_cache() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().join("compiled"))
+    Some(directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().to_owned())
 }
 
 /// Is told how a run goes on, from several threads at once.

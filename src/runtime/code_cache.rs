@@ -1,11 +1,11 @@
 //! Compiled code of earlier runs: a module is compiled once on a machine, and mapped into memory from then on.
 //!
-//! `<folder>/<engine>/<digest of the module>/<checksum of the code>`. `engine` stands for the version of wasmtime and its
-//! settings, so none takes the code of another. A file appears whole, is never changed, and is read only if its content
-//! has the checksum it is called by: what a full disk or a power failure leaves behind is compiled again.
+//! `<engine>-<digest of the module>-<checksum of the code>-<its size>`, all in one folder. `engine` stands for the version of
+//! wasmtime and its settings, so none takes the code of another. A file appears whole, is never changed, and is read only
+//! if its content has the checksum it is called by: what a full disk or a power failure leaves behind is compiled again.
 //!
 //! wasmtime runs such a file as it is, so whoever can write it can be this user. The folder is therefore used only if it
-//! belongs to this user and nobody else may write to it.
+//! belongs to this user and nobody else may write to it. Files of other names are left alone.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -22,6 +22,9 @@ use crate::model::policy::Digest;
 /// takes from 1 to 20 MB.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// Name of the folder, in whatever place is chosen for it: what else is there is nobody's business here.
+const FOLDER: &str = "compiled-code";
+
 /// Compiled code in a folder, for one engine.
 #[derive(Debug, Clone)]
 pub(super) struct CodeCache {
@@ -31,22 +34,24 @@ pub(super) struct CodeCache {
 }
 
 impl CodeCache {
-    /// The cache in `folder`, which is made if it is missing.
+    /// The cache in a folder of its own below `place`, which is made if it is missing.
     ///
     /// # Errors
     ///
     /// The folder cannot be made, or others may write to it.
-    pub(super) fn open(folder: &Path, engine: &wasmtime::Engine) -> io::Result<Self> {
-        make_private(folder)?;
+    pub(super) fn open(place: &Path, engine: &wasmtime::Engine) -> io::Result<Self> {
+        let folder = place.join(FOLDER);
+        make_private(&folder)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { folder: folder.to_owned(), engine: format!("{:016x}", hasher.finish()), most_bytes: MOST_BYTES })
+        Ok(Self { folder, engine: format!("{:016x}", hasher.finish()), most_bytes: MOST_BYTES })
     }
 
     /// The code of a module, if it was kept.
     pub(super) fn load(&self, engine: &wasmtime::Engine, digest: Digest) -> Option<wasmtime::Module> {
-        let entries = fs::read_dir(self.folder_of(digest)).ok()?;
-        entries.flatten().find_map(|entry| load_file(&entry.path(), engine))
+        let start = self.start_of(digest);
+        let mut names = self.names().filter(|name| name.starts_with(&start));
+        names.find_map(|name| self.load_file(&name, engine))
     }
 
     /// Keeps the code of a module.
@@ -56,31 +61,33 @@ impl CodeCache {
     /// The disk does not take it; the run needs nothing of it.
     pub(super) fn keep(&self, digest: Digest, module: &wasmtime::Module) -> io::Result<()> {
         let code = module.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let path = self.folder_of(digest).join(name_of(xxh3_64(&code), code.len() as u64));
+        let path = self.folder.join(self.start_of(digest) + end_of(xxh3_64(&code), code.len() as u64).as_str());
         // It was there and could not be used, as on a disk that may hold no programs: writing it again helps nobody.
         if path.exists() {
             return Ok(());
         }
-        durable::write(&path, &self.folder.join("unfinished"), &code, Flush::No)?;
+        durable::write(&path, &self.folder, &code, Flush::No)?;
         self.make_room();
         Ok(())
     }
 
-    fn folder_of(&self, digest: Digest) -> PathBuf {
-        self.folder.join(&self.engine).join(digest.to_string().replace(':', "-"))
+    /// What the names of the code of a module begin with.
+    fn start_of(&self, digest: Digest) -> String {
+        format!("{}-{}-", self.engine, digest.to_string().trim_start_matches("sha256:"))
+    }
+
+    /// The names of kept code, of all engines.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_ours(name))
     }
 
     /// Removes what was not used for the longest time. Code that is mapped stays in memory.
     fn make_room(&self) {
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-        for engine in folders(&self.folder) {
-            for module in folders(&engine) {
-                for entry in fs::read_dir(module).into_iter().flatten().flatten() {
-                    if let Ok(metadata) = entry.metadata() {
-                        let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                        files.push((used, metadata.len(), entry.path()));
-                    }
-                }
+        for path in self.names().map(|name| self.folder.join(name)) {
+            if let Ok(metadata) = fs::symlink_metadata(&path) {
+                files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
             }
         }
         files.sort();
@@ -90,34 +97,39 @@ impl CodeCache {
                 break;
             }
             surplus = surplus.saturating_sub(size);
-            let _ = fs::remove_file(&path);
-            // Goes only if it is empty.
-            let _ = path.parent().map(fs::remove_dir);
+            let _ = fs::remove_file(path);
         }
+    }
+
+    /// The code in a file whose content is what its name says.
+    fn load_file(&self, name: &str, engine: &wasmtime::Engine) -> Option<wasmtime::Module> {
+        let path = self.folder.join(name);
+        let mut file = File::open(&path).ok()?;
+        let (checksum, size) = checksum(&mut file).ok()?;
+        if !name.ends_with(&end_of(checksum, size)) {
+            let _ = fs::remove_file(path);
+            return None;
+        }
+        file.rewind().ok()?;
+        // So that it is not the first to go.
+        let _ = file.set_modified(SystemTime::now());
+        deserialize(engine, file)
     }
 }
 
-fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
-}
-
-fn name_of(checksum: u64, size: u64) -> String {
+fn end_of(checksum: u64, size: u64) -> String {
     format!("{checksum:016x}-{size}")
 }
 
-/// The code in a file whose content is what its name says.
-fn load_file(path: &Path, engine: &wasmtime::Engine) -> Option<wasmtime::Module> {
-    let mut file = File::open(path).ok()?;
-    let (checksum, size) = checksum(&mut file).ok()?;
-    if path.file_name()?.to_str()? != name_of(checksum, size) {
-        let _ = fs::remove_file(path);
-        return None;
+/// Whether a file is called as kept code is.
+fn is_ours(name: &str) -> bool {
+    let is_hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match *name.split('-').collect::<Vec<_>>() {
+        [engine, digest, checksum, size] => {
+            is_hex(engine, 16) && is_hex(digest, 64) && is_hex(checksum, 16) && size.parse::<u64>().is_ok()
+        }
+        _ => false,
     }
-    file.rewind().ok()?;
-    // So that it is not the first to go.
-    let _ = file.set_modified(SystemTime::now());
-    deserialize(engine, file)
 }
 
 #[expect(unsafe_code, reason = "wasmtime cannot tell whether code is its own; the safety comment says why this one is")]
@@ -185,7 +197,8 @@ mod tests {
     }
 
     fn files(cache: &CodeCache, digest: Digest) -> Vec<PathBuf> {
-        fs::read_dir(cache.folder_of(digest)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+        let names = cache.names().filter(|name| name.starts_with(&cache.start_of(digest)));
+        names.map(|name| cache.folder.join(name)).collect()
     }
 
     #[test]
@@ -218,7 +231,8 @@ mod tests {
             assert!(!path.exists());
         }
         // The right checksum over what is no code of ours.
-        fs::write(path.with_file_name(name_of(xxh3_64(b"code"), 4)), b"code").unwrap();
+        let name = cache.start_of(digest) + end_of(xxh3_64(b"code"), 4).as_str();
+        fs::write(path.with_file_name(name), b"code").unwrap();
         assert!(cache.load(&engine, digest).is_none());
         cache.keep(digest, &compiled).unwrap();
         assert_eq!(call(&engine, &cache.load(&engine, digest).unwrap()), 1);
@@ -246,11 +260,19 @@ mod tests {
         }
         // Used again, so no longer the oldest.
         assert!(cache.load(&engine, rest[0].0).is_some());
+        // What others keep here, larger and older than everything, does not count and does not go.
+        let foreign = [folder.path().join("old"), cache.folder.join("0-0-0-0"), cache.folder.join("old")];
+        for path in &foreign {
+            let file = File::create(path).unwrap();
+            file.set_len(1 << 30).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
         let size = |digest| fs::metadata(files(&cache, digest).remove(0)).unwrap().len();
         cache.most_bytes = size(rest[0].0) + size(rest[1].0);
         cache.keep(last.0, &last.1).unwrap();
-        let kept: Vec<bool> = modules.iter().map(|(digest, _)| cache.folder_of(*digest).exists()).collect();
-        assert_eq!(kept, [true, false, true]);
+        let kept: Vec<usize> = modules.iter().map(|(digest, _)| files(&cache, *digest).len()).collect();
+        assert_eq!(kept, [1, 0, 1]);
+        assert!(foreign.iter().all(|path| path.exists()));
     }
 
     #[cfg(unix)]
@@ -258,19 +280,20 @@ mod tests {
     fn a_folder_others_may_write_to_is_not_used() {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
-        let open = |path: &Path| CodeCache::open(path, &engine).map(drop);
-        let made = folder.path().join("made/code");
-        open(&made).unwrap();
-        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
+        let (place, engine) = (tempfile::tempdir().unwrap(), engine());
+        let open = || CodeCache::open(&place.path().join("made"), &engine).map(drop);
+        open().unwrap();
+        let folder = place.path().join("made").join(FOLDER);
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         for mode in [0o770, 0o707, 0o777] {
-            fs::set_permissions(&made, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(open(&made).unwrap_err().kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open().unwrap_err().kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
         }
-        fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).unwrap();
-        open(&made).unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&made, &link).unwrap();
-        assert!(open(&link).is_err());
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        open().unwrap();
+        let elsewhere = place.path().join("elsewhere");
+        fs::rename(&folder, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+        assert!(open().is_err());
     }
 }

@@ -70,9 +70,9 @@ fn the_usual_folder_is_in_the_cache_and_none_keeps_nothing() {
     let repository = repository();
     let cache = repository.path("cache");
     repository.verify(&["--code-cache", "none"]).env("XDG_CACHE_HOME", &cache).run().exits_with(1);
-    assert!(!cache.join("policy-verify/compiled").exists());
+    assert!(!cache.join("policy-verify/compiled-code").exists());
     repository.verify(&[]).without("VERIFY_CODE_CACHE").env("XDG_CACHE_HOME", &cache).run().exits_with(1);
-    assert!(cache.join("policy-verify/compiled").exists());
+    assert!(cache.join("policy-verify/compiled-code").exists());
     assert!(!repository.path("none").exists());
 }
 
@@ -97,12 +97,13 @@ fn a_folder_that_cannot_be_used_is_told_and_no_failure() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let repository = repository();
-    fs::create_dir(repository.path("code")).unwrap();
-    fs::set_permissions(repository.path("code"), fs::Permissions::from_mode(0o777)).unwrap();
+    let folder = repository.path("code/compiled-code");
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let run = || repository.verify(&["--code-cache", "code"]).run();
     run().exits_with(1).says(&["1 failed"]).says(&["compiled code is not kept: `code`"]);
     assert_eq!(kept(&repository).len(), 0);
-    fs::remove_dir(repository.path("code")).unwrap();
+    fs::remove_dir_all(repository.path("code")).unwrap();
     fs::write(repository.path("code"), "a file").unwrap();
     run().exits_with(1).says(&["compiled code is not kept: `code`"]);
 }
