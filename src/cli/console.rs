@@ -184,8 +184,11 @@ impl Progress for Bar {
         self.0.set_message("publishing");
     }
 
-    fn case_finished(&self, _report: &CaseReport) {
-        self.0.inc(1);
+    fn case_finished(&self, report: &CaseReport) {
+        // What a stopped run left out is not done.
+        if !report.outcome.is_not_run() {
+            self.0.inc(1);
+        }
     }
 
     fn sending(&self, sent: u64, total: u64) {
@@ -207,6 +210,23 @@ impl Progress for Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_counts_what_was_run() {
+        let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/suites/quickstart/suite.yml");
+        for is_stopped in [false, true] {
+            let mut options = policy_verify::Options::default();
+            options.suites = vec![suite.into()];
+            if is_stopped {
+                options.interrupt.stop();
+            }
+            let bar = Bar::new(false);
+            let run = policy_verify::verify(&options, &bar).unwrap();
+            let not_run = run.summary().not_run;
+            assert_eq!(not_run > 0, is_stopped);
+            assert_eq!(bar.0.position(), (run.cases.len() - not_run) as u64);
+        }
+    }
 
     #[test]
     fn quoted_text_keeps_colours_and_loses_its_teeth() {

@@ -100,12 +100,15 @@ fn unique(class: &str, name: &str, taken: &mut Taken) -> String {
 fn status(case: &CaseReport) -> TestCaseStatus {
     let mut status = match &case.outcome {
         Outcome::Passed => return TestCaseStatus::success(),
-        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => TestCaseStatus::skipped(),
+        Outcome::Skipped(_) | Outcome::Xfailed(_) => TestCaseStatus::skipped(),
         Outcome::Failed(_) | Outcome::Xpassed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Outcome::Error(_) | Outcome::Unavailable(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        // Readers take what is skipped for fine; what was to be run and was not is not.
+        Outcome::Error(_) | Outcome::Unavailable(_) | Outcome::NotRun(_) => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
     };
     status.set_message(one_line(&wording::headline(case)));
-    if case.outcome.is_bad() {
+    if case.outcome.is_bad() || case.outcome.is_not_run() {
         let advice = Code::of(case).map(|code| format!("\nverify explain {code}")).unwrap_or_default();
         status.set_type(wording::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
     }
@@ -216,6 +219,24 @@ mod tests {
         for (tag, number) in [("testcase", 14), ("failure", 2), ("error", 2), ("skipped", 2), ("testsuite", 3)] {
             assert_eq!(named(&document, tag).len(), number, "{tag}");
         }
+    }
+
+    #[test]
+    fn what_was_not_run_is_an_error() {
+        let mut run = testing::sample();
+        run.cases.retain(|case| case.outcome == Outcome::Passed);
+        run.cases[1].outcome = Outcome::NotRun("the run was interrupted".into());
+        let text = testing::written(&Junit, &run);
+        let document = Document::parse(&text).unwrap();
+        let root = document.root_element();
+        assert_eq!(
+            ["tests", "failures", "errors", "skipped"].map(|name| root.attribute(name)),
+            [Some("8"), Some("0"), Some("1"), Some("0")]
+        );
+        let errors = named(&document, "error");
+        assert_eq!(errors[0].attribute("type"), Some("not-run"));
+        assert_eq!(errors[0].attribute("message"), Some("not run: the run was interrupted"));
+        assert!(errors[0].text().unwrap().contains("verify explain PV021"), "{text}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The Test Anything Protocol, version 14: one test point per case, with a YAML block for those that went wrong.
 //!
 //! Cases that failed as announced are `not ok … # TODO`, which counts as fine; a case that passed although it is
-//! announced to fail is plainly `not ok`, because the run fails. Values in the YAML blocks are JSON texts, which YAML
-//! takes as they are.
+//! announced to fail is plainly `not ok`, because the run fails, and so is one that was to be run and was not. Values in
+//! the YAML blocks are JSON texts, which YAML takes as they are.
 
 use std::io;
 
@@ -22,7 +22,7 @@ impl Format for Tap {
         writeln!(out, "TAP version 14")?;
         writeln!(out, "1..{}", run.cases.len())?;
         for (index, case) in run.cases.iter().enumerate() {
-            let is_ok = matches!(case.outcome, Outcome::Passed | Outcome::Skipped(_) | Outcome::NotRun(_));
+            let is_ok = matches!(case.outcome, Outcome::Passed | Outcome::Skipped(_));
             let word = if is_ok { "ok" } else { "not ok" };
             writeln!(out, "{word} {} - {}{}", index + 1, description(&case.id), directive(case))?;
             if case.outcome.is_bad() {
@@ -30,7 +30,6 @@ impl Format for Tap {
             }
         }
         if run.summary().not_run > 0 {
-            // What did not run is not green, whatever a harness makes of skipped points.
             writeln!(out, "Bail out! {}", wording::bottom_line(run))?;
         }
         writeln!(out, "# {}", wording::bottom_line(run))
@@ -45,7 +44,9 @@ fn description(text: &str) -> String {
 
 fn directive(case: &CaseReport) -> String {
     match &case.outcome {
-        Outcome::Skipped(_) | Outcome::NotRun(_) => format!(" # SKIP {}", description(&wording::headline(case))),
+        Outcome::Skipped(_) => format!(" # SKIP {}", description(&wording::headline(case))),
+        // A comment, no directive: those make a point fine.
+        Outcome::NotRun(_) => format!(" # {}", description(&wording::headline(case))),
         Outcome::Xfailed(reason) => format!(" # TODO {}", description(&wording::one_line(reason, 160))),
         _ => String::new(),
     }
@@ -107,9 +108,11 @@ mod tests {
             let numbers: Vec<usize> = points.iter().map(|point| point.1).collect();
             assert_eq!(numbers, (1..=run.cases.len()).collect::<Vec<_>>());
             for (case, (is_fine, _, directive)) in run.cases.iter().zip(&points) {
-                assert_eq!(*is_fine, !case.outcome.is_bad(), "{:?}", case.outcome);
+                let is_red = case.outcome.is_bad() || case.outcome.is_not_run();
+                assert_eq!(*is_fine, !is_red, "{:?}", case.outcome);
                 let wanted = match case.outcome {
-                    Outcome::Skipped(_) | Outcome::NotRun(_) => Some("SKIP"),
+                    Outcome::Skipped(_) => Some("SKIP"),
+                    Outcome::NotRun(_) => Some("not"),
                     Outcome::Xfailed(_) => Some("TODO"),
                     _ => None,
                 };

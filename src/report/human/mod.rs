@@ -83,7 +83,8 @@ impl Format for Human {
 
 impl Human {
     fn suite(&self, page: &mut Page<'_>, run: &RunReport, groups: &[Group<'_>]) -> io::Result<()> {
-        let is_shown = |group: &&Group<'_>| self.style.verbosity >= 0 || group.cases.iter().any(|c| c.outcome.is_bad());
+        let is_red = |case: &&CaseReport| case.outcome.is_bad() || case.outcome.is_not_run();
+        let is_shown = |group: &&Group<'_>| self.style.verbosity >= 0 || group.cases.iter().any(is_red);
         let groups: Vec<&Group<'_>> = groups.iter().filter(is_shown).collect();
         let Some(suite) = groups.first().and_then(|group| run.suites.get(group.suite)) else { return Ok(()) };
 
@@ -201,7 +202,7 @@ fn colour_of(summary: &Summary) -> anstyle::Style {
 fn glyph(summary: &Summary) -> Piece {
     let sign = match summary {
         Summary { failed: 1.., .. } => "✗",
-        Summary { errors: 1.., .. } => "!",
+        Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => "!",
         Summary { passed: 0, xfailed: 0, .. } => "-",
         _ => "✓",
     };
@@ -524,6 +525,18 @@ mod tests {
         run.cases.retain(|case| case.outcome == Outcome::Passed);
         assert!(folded(&run, StatusLevel::Fail).is_empty());
         assert_eq!(folded(&run, StatusLevel::All), ["suite.yml · 8 tests: 8 passed"]);
+    }
+
+    #[test]
+    fn a_policy_with_cases_that_were_not_run_is_not_ticked_off() {
+        let mut run = testing::sample();
+        run.cases.retain(|case| case.outcome == Outcome::Passed);
+        run.cases[1].outcome = Outcome::NotRun("the run was interrupted".into());
+        for verbosity in [-1, 0, 1] {
+            let text = shown(&run, |style| style.verbosity = verbosity);
+            assert!(text.contains("! safe-labels   8 tests: 7 passed, 1 not run"), "{text}");
+            assert!(!text.contains('✓'), "{text}");
+        }
     }
 
     #[test]
