@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the process ends at once, and leaves nothing half done.
+//! Ctrl-C and SIGTERM: the process ends at once, and leaves nothing half done. It ends also when nobody reads its stdout or
+//! stderr, and the second signal is not answered with words.
 //!
 //! While cases run, the run is stopped and its reports are written: they say what finished and what did not run. At any
 //! other time there is nothing worth writing down, and nothing to wait for.
@@ -16,6 +17,9 @@ use super::exit_code::ExitCode;
 
 /// Longest time for ending cases and writing reports. GitHub gives 7.5 seconds between its two signals.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest time for the last words: whoever reads them may have stopped reading.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether there is still something to wait for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -90,16 +94,32 @@ impl Signals {
             while self.doing() == Doing::Running && begun.elapsed() < PATIENCE {
                 // Who asks twice does not want to wait.
                 if tokio::time::timeout(LOOK, heard.recv()).await.is_ok() {
-                    break;
+                    process::exit(ExitCode::Interrupted as i32);
                 }
             }
-            if io::stderr().is_terminal() {
-                // The line on which a bar may stand.
-                console::say("");
+            tokio::select! {
+                () = say(self.doing().left()) => {}
+                _ = heard.recv() => {}
+                () = tokio::time::sleep(LAST_WORDS) => {}
             }
-            console::complain(self.doing().left());
             process::exit(ExitCode::Interrupted as i32);
         });
+    }
+}
+
+/// Says something on stderr, on a thread of its own: where nobody reads, writing never ends.
+async fn say(text: &'static str) {
+    let (said, heard) = tokio::sync::oneshot::channel();
+    let speaker = thread::Builder::new().name("last words".into()).spawn(move || {
+        if io::stderr().is_terminal() {
+            // The line on which a bar may stand.
+            console::say("");
+        }
+        console::complain(text);
+        let _ = said.send(());
+    });
+    if speaker.is_ok() {
+        let _ = heard.await;
     }
 }
 

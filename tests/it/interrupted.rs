@@ -117,6 +117,36 @@ fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
 }
 
 #[test]
+fn nobody_has_to_read_what_a_process_says_for_it_to_end() {
+    for (signals, most) in [(&["TERM", "INT"] as &[&str], AT_ONCE), (&["INT"], AT_ONCE + Duration::from_secs(5))] {
+        let repository = endless();
+        let verify = repository.verify(&["--filter=case [0-3]", "--report=junit=a.xml"]);
+        let (mut child, unread) = verify.start_unread();
+        // Files are written first; then the human report meets the full pipe.
+        let begun = Instant::now();
+        while !repository.path("a.xml").exists() {
+            assert!(begun.elapsed() < LONG && child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let begun = Instant::now();
+        for signal in signals {
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(child.try_wait().unwrap().is_none(), "something read it");
+            send(signal, &child);
+        }
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > most {
+                child.kill().unwrap();
+                panic!("{signals:?} did not end it");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        drop(unread);
+    }
+}
+
+#[test]
 fn a_run_that_was_interrupted_publishes_nothing() {
     let target = Target::new();
     let publish = "publish:\n  - { policy: yes, to: HOST/acme/yes, tags: [v1] }\n".replace("HOST", &target.host());

@@ -16,6 +16,7 @@ pub(crate) mod tls;
 pub(crate) mod token_service;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -174,6 +175,15 @@ impl Verify {
     /// Starts it and does not wait.
     pub(crate) fn start(mut self) -> std::process::Child {
         self.command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts it with stdout and stderr into a pipe that is full, and does not wait. Writing ends when the reader is dropped.
+    pub(crate) fn start_unread(mut self) -> (std::process::Child, std::io::PipeReader) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let filler = writer.try_clone().unwrap();
+        std::thread::spawn(move || while (&filler).write(&[b' '; 4096]).is_ok() {});
+        let child = self.command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        (child, reader)
     }
 
     pub(crate) fn run(mut self) -> Finished {
