@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Writes a file in one step: whoever reads it finds the old content or the new one, also when we are killed or the power
-/// fails. Links are followed; what is no regular file, such as `/dev/stdout`, is written to as it is.
+/// fails. Links are followed; what is no regular file, such as `/dev/stdout`, is written to as it is, and so is a file that
+/// no other can take the place of.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(existing) if !existing.is_file() => File::options().write(true).open(path)?.write_all(bytes),
@@ -23,14 +24,33 @@ fn replace(
     settle: fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let target = if existing.is_some() { path.canonicalize()? } else { path.to_owned() };
-    let mut file = beside(&target)?;
+    let mut file = match beside(&target) {
+        Err(_) if existing.is_some() => return write_in_place(&target, bytes),
+        file => file?,
+    };
     file.write_all(bytes)?;
-    if let Some(existing) = existing {
+    if let Some(existing) = &existing {
         file.as_file().set_permissions(existing.permissions())?;
     }
     settle(file.as_file())?;
-    file.persist(target)?;
-    Ok(())
+    put(file, &target, existing.is_some(), bytes)
+}
+
+/// Gives a file that holds `bytes` its name. A file that is mounted by itself, or is somebody else's in a folder such as
+/// `/tmp`, cannot be replaced: it takes the bytes itself.
+fn put(file: NamedTempFile, target: &Path, is_there: bool, bytes: &[u8]) -> io::Result<()> {
+    match file.persist(target) {
+        Ok(_) => Ok(()),
+        Err(_) if is_there => write_in_place(target, bytes),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// Writes a file that must stay the same one. Whoever reads it meanwhile finds a part of it.
+fn write_in_place(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).truncate(true).open(target)?;
+    file.write_all(bytes)?;
+    file.flush()
 }
 
 /// A file in the same folder, gone when it is dropped.
@@ -113,6 +133,26 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Destination::new(&folder.path().join("gone/a.xml")).is_err());
         assert!(Destination::new(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_written_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.xml");
+        fs::write(&path, "a long old report").unwrap();
+        // A file that is gone cannot be renamed, as one cannot onto a mounted file.
+        let gone = || {
+            let file = beside(&path).unwrap();
+            fs::remove_file(file.path()).unwrap();
+            file
+        };
+        put(gone(), &path, true, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        // Where nothing is there, nothing is made that could be half a file.
+        let other = folder.path().join("other.xml");
+        assert!(put(gone(), &other, false, b"new").is_err());
+        assert!(!other.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

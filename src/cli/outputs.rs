@@ -92,27 +92,34 @@ impl Outputs {
         Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()?, streams })
     }
 
-    /// Writes every report about `run`, and what a runner wants to know.
-    pub(crate) fn write(&mut self, run: &RunReport) -> Result<(), String> {
+    /// Writes every report about `run`, and what a runner wants to know. What cannot be written keeps nothing else from
+    /// being written: these are the complaints.
+    pub(crate) fn write(&mut self, run: &RunReport) -> Vec<String> {
+        let mut problems = Vec::new();
         for (format, name, destination) in &mut self.files {
             // A file has no colours and no terminal to be narrow.
             let style = Style { colour: false, width: 100, folds: false, ..self.style };
-            let format = report::by_name(format, &style).ok_or_else(|| format!("unknown format `{format}`"))?;
+            let Some(format) = report::by_name(format, &style) else {
+                problems.push(format!("unknown format `{format}`"));
+                continue;
+            };
             let mut bytes = Vec::new();
-            format
-                .write(run, &mut bytes)
-                .and_then(|()| destination.write(&bytes))
-                .map_err(|error| format!("cannot write the report `{name}`: {error}"))?;
+            let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));
+            problems.extend(written.err().map(|error| format!("cannot write the report `{name}`: {error}")));
         }
         if let Some((name, file)) = &mut self.summary {
             let text = markdown::write_within(run, markdown::BUDGET);
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.flush())
-                .map_err(|error| format!("cannot write the job summary `{name}`: {error}"))?;
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+            problems.extend(written.err().map(|error| format!("cannot write the job summary `{name}`: {error}")));
         }
-        for stream in &self.streams {
-            stream.finish(run)?;
-        }
+        problems.extend(self.streams.iter().filter_map(|stream| stream.finish(run).err()));
+        problems.extend(self.print(run).err());
+        problems.extend(self.annotate(run).err());
+        problems
+    }
+
+    /// Prints the report that stdout carries.
+    fn print(&self, run: &RunReport) -> Result<(), String> {
         let mut bytes = Vec::new();
         match self.stdout.as_deref() {
             Some("ndjson") => Ok(()),
@@ -126,6 +133,11 @@ impl Outputs {
         if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
             return Err("the report is incomplete".into());
         }
+        Ok(())
+    }
+
+    /// Tells GitHub's runner where in the suites something went wrong.
+    fn annotate(&self, run: &RunReport) -> Result<(), String> {
         if self.annotates {
             let mut bytes = Vec::new();
             let annotations = Github { changed_files: changed_files() };

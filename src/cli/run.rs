@@ -76,9 +76,11 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
 
 /// Writes down a run; the exit code is `code` unless that fails.
 pub(super) fn report(run: &RunReport, code: ExitCode, outputs: &mut Outputs, arguments: &OutputArgs) -> ExitCode {
-    let written = outputs.write(run).and_then(|()| outputs.write_step(run, code, arguments));
-    if let Err(message) = written {
-        console::complain(&message);
+    let mut problems = outputs.write(run);
+    let code = if problems.is_empty() { code } else { ExitCode::Usage };
+    problems.extend(outputs.write_step(run, code, arguments).err());
+    problems.iter().for_each(|problem| console::complain(problem));
+    if !problems.is_empty() {
         return ExitCode::Usage;
     }
     if code == ExitCode::NothingSelected {

@@ -372,8 +372,20 @@ fn a_report_that_cannot_be_written_is_two_before_anything_runs() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_report_that_cannot_be_finished_is_two() {
-    let run = repository(&suite(GOOD)).verify(&["--report", "json=/dev/full"]).run();
-    run.exits_with(2).says(&["/dev/full"]);
+    let repository = repository(&suite(GOOD));
+    let full = ["json", "junit", "ndjson"].map(|format| format!("--report={format}=/dev/full"));
+    let run = repository
+        .verify(&full.each_ref().map(String::as_str))
+        .arg("--report=html=a.html")
+        .on_github()
+        .env("GITHUB_OUTPUT", repository.path("out"))
+        .run()
+        .exits_with(2)
+        .says(&["1 passed"]);
+    assert_eq!(run.stderr.matches("cannot write the report `/dev/full`").count(), 3, "{run}");
+    // What can be written is.
+    assert!(repository.read("a.html").contains("</html>"));
+    assert!(repository.read("out").contains("conclusion=error\n"));
 }
 
 #[test]
