@@ -23,7 +23,7 @@ fn replace(
     bytes: &[u8],
     settle: fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let target = if existing.is_some() { path.canonicalize()? } else { path.to_owned() };
+    let target = if existing.is_some() { path.canonicalize()? } else { followed(path)? };
     let mut file = match beside(&target) {
         Err(_) if existing.is_some() => return write_in_place(&target, bytes),
         file => file?,
@@ -51,6 +51,19 @@ fn write_in_place(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).truncate(true).open(target)?;
     file.write_all(bytes)?;
     file.flush()
+}
+
+/// Links one after another; more than any system follows.
+const MOST_LINKS: usize = 64;
+
+/// Where a path leads to, also when nothing is there yet.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(next);
+    }
+    Err(io::Error::other("its links lead in a circle"))
 }
 
 /// A file in the same folder, gone when it is dropped.
@@ -81,7 +94,7 @@ impl Destination {
                 let is_replaced = existing.is_file() && beside(&path.canonicalize()?).is_ok();
                 Some(file).filter(|_| !is_replaced)
             }
-            Err(_) => beside(path).map(|_| None)?,
+            Err(_) => beside(&followed(path)?).map(|_| None)?,
         };
         Ok(Self { path: path.to_owned(), file })
     }
@@ -153,6 +166,34 @@ mod tests {
         assert!(put(gone(), &other, false, b"new").is_err());
         assert!(!other.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_nowhere_yet_are_followed() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        fs::create_dir(inside("reports")).unwrap();
+        symlink("reports/second", inside("first")).unwrap();
+        symlink("../third", inside("reports/second")).unwrap();
+        write(&inside("first"), b"one").unwrap();
+        assert_eq!(fs::read(inside("third")).unwrap(), b"one");
+        fs::remove_file(inside("third")).unwrap();
+        let mut destination = Destination::new(&inside("first")).unwrap();
+        assert!(!inside("third").exists());
+        destination.write(b"two").unwrap();
+        assert_eq!(fs::read(inside("third")).unwrap(), b"two");
+        for link in ["first", "reports/second"] {
+            assert!(fs::symlink_metadata(inside(link)).unwrap().is_symlink(), "{link}");
+        }
+        symlink("gone/out", inside("lost")).unwrap();
+        symlink("circle", inside("circle")).unwrap();
+        for name in ["lost", "circle"] {
+            assert!(Destination::new(&inside(name)).is_err() && write(&inside(name), b"x").is_err(), "{name}");
+            assert!(fs::symlink_metadata(inside(name)).unwrap().is_symlink(), "{name}");
+        }
     }
 
     #[cfg(unix)]
