@@ -47,7 +47,8 @@ impl Doing {
             Self::Running => "interrupted; not every report was written",
             Self::Publishing => {
                 "interrupted while publishing; no report was written\n  help: every tag leads to the old policy or to \
-                 the whole new one; the same command again goes on from here"
+                 the whole new one; the same command again goes on from here. What was already uploaded is not signed by \
+                 the action"
             }
         }
     }

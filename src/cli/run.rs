@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
+use policy_verify::model::publication::PublishMode;
 use policy_verify::report;
 use policy_verify::{Error, ListedCase, Options, Progress, Recording, Selection, Timings};
 use regex::Regex;
@@ -43,7 +44,15 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         }
     };
     let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
-    let result = policy_verify::verify(&options, &Watchers { inner, streams: outputs.streams(), signals });
+    let result = policy_verify::verify(
+        &options,
+        &Watchers {
+            inner,
+            streams: outputs.streams(),
+            signals,
+            is_pushing: options.publish == Some(PublishMode::Push),
+        },
+    );
     signals.now(Doing::Running);
     let recorded = recorder.map(Recorder::finish).transpose();
     bar.clear();
@@ -125,6 +134,8 @@ struct Watchers<'a> {
     inner: &'a dyn Progress,
     streams: &'a [Stream],
     signals: &'a Signals,
+    /// Whether publishing changes anything anywhere.
+    is_pushing: bool,
 }
 
 impl Progress for Watchers<'_> {
@@ -155,7 +166,9 @@ impl Progress for Watchers<'_> {
     }
 
     fn publishing(&self) {
-        self.signals.now(Doing::Publishing);
+        if self.is_pushing {
+            self.signals.now(Doing::Publishing);
+        }
         self.inner.publishing();
     }
 

@@ -227,6 +227,7 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
         assert_eq!(code, Some(130), "{answered}: {told}");
         assert!(time < AT_ONCE, "{time:?}");
         assert!(told.contains("interrupted while publishing; no report was written"), "{told}");
+        assert!(told.contains("What was already uploaded is not signed by the action"), "{told}");
         assert!(!repository.path("a.xml").exists());
         target.is_consistent();
         // The same command goes on from there.
@@ -234,6 +235,20 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
         target.is_consistent();
     }
     assert!(interrupted > requests / 4, "{interrupted} of {requests}");
+}
+
+#[test]
+fn a_dry_run_publishes_nothing_that_could_be_half_done_and_writes_its_reports() {
+    let (target, repository) = publishing();
+    let flags = ["--push", "--dry-run", "--sources-path=sources.yaml", "--report=json=a.json"];
+    let mut child = repository.verify(&flags).start();
+    wait_until(&mut child, || !target.asked().is_empty());
+    let (code, time, told) = end("INT", child);
+    assert_eq!(code, Some(130), "{told}");
+    assert!(time < AT_ONCE && !told.contains("interrupted while publishing"), "{time:?} {told}");
+    assert!(told.contains("interrupted: 0 of 1 tests did not run"), "{told}");
+    let report = repository.read_json("a.json");
+    assert_eq!((&report["summary"]["passed"], &report["published"][0]["policy"]), (&Value::from(1), &Value::from("p")));
 }
 
 #[test]
