@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::model::publication::PublishMode;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         &Watchers {
             inner,
             streams: outputs.streams(),
+            suites: OnceLock::new(),
             signals,
             is_pushing: options.publish == Some(PublishMode::Push),
         },
@@ -133,6 +135,8 @@ struct Watchers<'a> {
     /// The bar, or what records beside it.
     inner: &'a dyn Progress,
     streams: &'a [Stream],
+    /// What the streams begin with.
+    suites: OnceLock<Vec<SuiteSummary>>,
     signals: &'a Signals,
     /// Whether publishing changes anything anywhere.
     is_pushing: bool,
@@ -140,7 +144,7 @@ struct Watchers<'a> {
 
 impl Progress for Watchers<'_> {
     fn loaded(&self, suites: &[SuiteSummary]) {
-        self.streams.iter().for_each(|stream| stream.open(suites));
+        let _ = self.suites.set(suites.to_vec());
     }
 
     fn started(&self, cases: usize) {
@@ -162,6 +166,9 @@ impl Progress for Watchers<'_> {
 
     fn prepared(&self) {
         self.signals.now(Doing::Running);
+        // Only now: before, an interruption leaves what earlier runs wrote.
+        let suites = self.suites.get().map_or(&[] as &[_], Vec::as_slice);
+        self.streams.iter().for_each(|stream| stream.open(suites));
         self.inner.prepared();
     }
 

@@ -172,8 +172,10 @@ fn a_fetch_ends_at_once_and_leaves_no_report() {
     fake.latency(SLOW);
     let uri = format!("registry://{}/acme/p:v1", fake.host());
     for signal in ["INT", "TERM"] {
-        let repository = fetching::repository(&fake, &[("p", &uri)]).write("old.json", "{}");
-        let reports = ["--report=junit=a.xml", "--report=json=old.json", "--report=html=a.html"];
+        let repository =
+            fetching::repository(&fake, &[("p", &uri)]).write("old.json", "{}").write("old.ndjson", "{}\n");
+        let reports =
+            ["--report=junit=a.xml", "--report=json=old.json", "--report=ndjson=old.ndjson", "--report=html=a.html"];
         let asked = fake.seen().len();
         let mut child = repository.verify(&reports).start();
         wait_until(&mut child, || fake.seen().len() > asked);
@@ -182,7 +184,7 @@ fn a_fetch_ends_at_once_and_leaves_no_report() {
         assert!(time < AT_ONCE, "{time:?}");
         assert!(told.contains("interrupted before any case was run; no report was written"), "{told}");
         assert!(!repository.path("a.xml").exists() && !repository.path("a.html").exists());
-        assert_eq!(repository.read("old.json"), "{}");
+        assert_eq!((repository.read("old.json"), repository.read("old.ndjson")), ("{}".into(), "{}\n".into()));
     }
 }
 
