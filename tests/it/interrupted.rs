@@ -189,8 +189,8 @@ fn a_fetch_ends_at_once_and_leaves_no_report() {
 }
 
 /// A registry that takes its time, and a suite whose policy passes and goes there.
-fn publishing() -> (Target, Repository) {
-    let target = Target::slow(Duration::from_millis(60));
+fn publishing(latency: Duration) -> (Target, Repository) {
+    let target = Target::slow(latency);
     let suite = format!(
         "version: 1\npolicies: {{ p: {{ uri: p.wasm, metadata: metadata.yml }} }}\n\
          cases: [{{ name: a, object: {POD}, expect: allow }}]\n\
@@ -207,13 +207,13 @@ fn publishing() -> (Target, Repository) {
 #[test]
 fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_something_whole() {
     let flags = ["--push", "--sources-path=sources.yaml", "--report=junit=a.xml"];
-    let (target, repository) = publishing();
+    let (target, repository) = publishing(Duration::from_millis(60));
     repository.verify(&flags).run().exits_with(0);
     let requests = target.asked().len();
     assert!(requests > 5, "{requests}");
     let mut interrupted = 0;
     for answered in (1..requests).step_by(2) {
-        let (target, repository) = publishing();
+        let (target, repository) = publishing(Duration::from_millis(60));
         let mut child = repository.verify(&flags).start();
         // On a busy machine the process may be over before we know how far it is.
         let mut seen = 0;
@@ -241,7 +241,7 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
 
 #[test]
 fn a_dry_run_publishes_nothing_that_could_be_half_done_and_writes_its_reports() {
-    let (target, repository) = publishing();
+    let (target, repository) = publishing(Duration::from_millis(400));
     let flags = ["--push", "--dry-run", "--sources-path=sources.yaml", "--report=json=a.json"];
     let mut child = repository.verify(&flags).start();
     wait_until(&mut child, || !target.asked().is_empty());
