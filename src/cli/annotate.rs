@@ -2,7 +2,7 @@
 
 use std::io;
 
-use policy_verify::model::inspection::CapabilityUse;
+use policy_verify::model::inspection::{CapabilityUse, IgnoredKey};
 use policy_verify::report::{self, escape};
 use policy_verify::{AnnotateOptions, Annotated};
 
@@ -31,6 +31,7 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
         Ok(annotated) => annotated,
         Err(error) => return console::refuse(&error),
     };
+    annotated.ignored.iter().for_each(name);
     warn(&annotated.capabilities, &arguments.metadata.to_string_lossy());
     if let Err(error) = files::write(&arguments.output, &annotated.bytes) {
         return cannot_write(error);
@@ -38,6 +39,15 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
     let Annotated { bytes, digest, .. } = &annotated;
     console::say(&format!("{output}: {}, {digest}", report::size(bytes.len() as u64)));
     ExitCode::Success
+}
+
+/// Names a key that means nothing. kwctl drops it in silence, with what it was to give the policy.
+fn name(key: &IgnoredKey) {
+    let mut text = format!("{}: warning: {key}, and is ignored", key.name.span.file_and_line());
+    if let Some(meant) = key.meant {
+        text += &format!("\n  help: did you mean `{meant}`?");
+    }
+    console::complain(&text);
 }
 
 /// Says which host capabilities should be declared, or no longer be. It is advice: names are found in dead code too.

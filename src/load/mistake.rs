@@ -5,6 +5,7 @@ use std::fmt;
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use crate::model::code::Code;
+pub(crate) use crate::model::nearest::nearest;
 use crate::model::source::{SourceFile, Span};
 
 /// One mistake in a suite or in a file it names.
@@ -133,17 +134,6 @@ impl Mistakes {
     }
 }
 
-/// The word among `known` that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::normalized_damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(similarity, _)| *similarity >= 0.65)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 /// What people write who come from other tools, and what it is called here.
 const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("accepted", "accept"),
@@ -181,14 +171,6 @@ pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_word_is_found_and_a_stranger_is_not() {
-        assert_eq!(nearest("setings", ["settings", "metadata"]), Some("settings"));
-        assert_eq!(nearest("oldobject", ["object", "oldObject"]), Some("oldObject"));
-        assert_eq!(nearest("banana", ["settings", "metadata"]), None);
-        assert_eq!(nearest("cluster", ["user", "settings"]), None);
-    }
 
     #[test]
     fn words_of_other_tools_are_understood() {

@@ -1,10 +1,12 @@
 //! What can be known of a module without running it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
 use super::policy::{Digest, Metadata};
+use super::source::Spanned;
 
 /// What a module is and what its metadata says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,23 @@ pub enum SignatureForm {
     Tag,
     /// As a Sigstore bundle that refers to the manifest.
     Bundle,
+}
+
+/// A key of `metadata.yml` that means nothing and is ignored.
+#[derive(Debug, Clone)]
+pub struct IgnoredKey {
+    /// The key.
+    pub name: Spanned<String>,
+    /// What it is no key of.
+    pub place: String,
+    /// What it was probably meant to be.
+    pub meant: Option<&'static str>,
+}
+
+impl fmt::Display for IgnoredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no key of {}", self.name.value, self.place)
+    }
 }
 
 /// What the exports of a module say about it. Rego does not show which of its two modes a module was made for.

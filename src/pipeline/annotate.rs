@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::model::inspection::CapabilityUse;
+use crate::model::inspection::{CapabilityUse, IgnoredKey};
 use crate::model::outcome::Unavailable;
 use crate::model::policy::{Digest, Metadata};
 use crate::prepare::single::{self, Named};
@@ -34,6 +34,8 @@ pub struct Annotated {
     pub metadata: Metadata,
     /// Host capabilities it seems to use, against those the metadata declares.
     pub capabilities: CapabilityUse,
+    /// Keys of the metadata that mean nothing, from top to bottom.
+    pub ignored: Vec<IgnoredKey>,
 }
 
 /// Annotates a module as suites do that have `metadata:`, and makes sure that the result can be hosted. Nothing is
@@ -59,7 +61,7 @@ pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
     let engine = Engine::new(Limits::default()).map_err(|error| Error::Engine(error.to_string()))?;
     let named = Named { name: &name, place: &place, bytes: &module };
     let usage = usage.map(|file| file.text.clone());
-    let (annotated, capabilities) = single::annotate(&named, &metadata, usage, &engine).map_err(refused)?;
+    let (annotated, capabilities, ignored) = single::annotate(&named, &metadata, usage, &engine).map_err(refused)?;
     let metadata = annotated.metadata.expect("metadata has just been attached");
-    Ok(Annotated { bytes: annotated.bytes, digest: annotated.digest, metadata, capabilities })
+    Ok(Annotated { bytes: annotated.bytes, digest: annotated.digest, metadata, capabilities, ignored })
 }

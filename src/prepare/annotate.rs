@@ -10,6 +10,7 @@ use std::sync::Arc;
 use wasmparser::{BinaryReaderError, Imports, Parser, Payload, TypeRef};
 
 use super::metadata::{self, SECTION};
+use super::unknown_keys;
 use super::{AnnotatedModule, unusable};
 use crate::model::inspection::Looks;
 use crate::model::outcome::{Unavailable, UnavailableStage};
@@ -78,10 +79,7 @@ pub(super) fn with_file(
     usage: Option<String>,
     choose_mode: impl FnOnce(&Metadata, &Span) -> Result<ExecutionMode, Unavailable>,
 ) -> Result<AnnotatedModule, Refused> {
-    let unreadable = |error: Spanned<String>| {
-        Refused::Unusable(unusable(error.span, format!("Error unmarshalling metadata {}", error.value), None))
-    };
-    let mut stated = metadata::of_file(file).map_err(unreadable)?;
+    let mut stated = metadata::of_file(file).map_err(|error| unreadable(file, error))?;
     let mode = choose_mode(&stated.metadata, &stated.mode).map_err(Refused::Unusable)?;
     // The only version there is; the module is asked whether it agrees when it is linked.
     let version = if mode == ExecutionMode::KubewardenWapc { ProtocolVersion::V1 } else { ProtocolVersion::Unknown };
@@ -94,6 +92,29 @@ pub(super) fn with_file(
     complete(&mut metadata, usage);
     let bytes = attach(bytes, &metadata).map_err(Refused::Module)?;
     Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes: bytes.into(), metadata: Some(metadata), mode, looks })
+}
+
+/// Metadata that cannot be read. A field that is missing may be there under a misspelt name, which is the place then.
+fn unreadable(file: &Arc<SourceFile>, error: Spanned<String>) -> Refused {
+    let missing = error.value.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let misspelt =
+        missing.and_then(|field| unknown_keys::of_file(file).into_iter().find(|key| key.meant == Some(field)));
+    let (span, help) = match misspelt {
+        Some(key) => (key.name.span, missing.map(|field| format!("did you mean `{field}`?"))),
+        None => (error.span, None),
+    };
+    Refused::Unusable(unusable(span, format!("Error unmarshalling metadata {}", error.value), help))
+}
+
+/// Suites are stricter than kwctl: what looks like a key and would be ignored is refused, for the policy that runs
+/// would not be the one that was described.
+pub(super) fn no_key_is_misspelt(file: &Arc<SourceFile>) -> Result<(), Refused> {
+    let misspelt = unknown_keys::of_file(file).into_iter().filter_map(|key| {
+        let meant = key.meant?;
+        Some(Spanned::new(format!("{key}: did you mean `{meant}`?"), key.name.span))
+    });
+    let misspelt: Vec<_> = misspelt.collect();
+    if misspelt.is_empty() { Ok(()) } else { Err(Refused::Invalid(misspelt)) }
 }
 
 /// The annotations every annotated module gets: who annotated it, and the usage text if there is one.

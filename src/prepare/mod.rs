@@ -9,6 +9,7 @@ mod detect;
 mod metadata;
 mod scan;
 pub(crate) mod single;
+mod unknown_keys;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -184,6 +185,7 @@ fn annotate_with(
     let usage = spec.usage.as_ref().map(|usage| Ok(read_text(usage)?.text.clone())).transpose()?;
     let choose_mode = |metadata: &Metadata, _: &Span| choose_mode(spec, Some(metadata), looks);
     annotate::with_file(bytes, looks, &file, usage, choose_mode)
+        .and_then(|annotated| annotate::no_key_is_misspelt(&file).map(|()| annotated))
         .map_err(|refused| refused.into_one(|error| not_a_module(spec, error)))
 }
 

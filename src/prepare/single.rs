@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{AnnotatedModule, annotate, detect, metadata, read_text, ready, scan, unusable};
+use super::{AnnotatedModule, annotate, detect, metadata, read_text, ready, scan, unknown_keys, unusable};
 use crate::host;
-use crate::model::inspection::{CapabilityUse, Inspection, Looks};
+use crate::model::inspection::{CapabilityUse, IgnoredKey, Inspection, Looks};
 use crate::model::outcome::{Unavailable, UnavailableStage};
 use crate::model::policy::{Digest, Metadata};
 use crate::model::source::{SourceFile, Span, Spanned};
@@ -25,7 +25,7 @@ pub(crate) struct Named<'a> {
 }
 
 /// Attaches the metadata of `file` and the usage text to a module, compiles the result, asks a waPC module for its
-/// protocol version, and looks for host capabilities.
+/// protocol version, and looks for host capabilities and for keys that mean nothing.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub(crate) fn annotate(
     file: &Arc<SourceFile>,
     usage: Option<String>,
     engine: &Engine,
-) -> Result<(AnnotatedModule, CapabilityUse), Vec<Unavailable>> {
+) -> Result<(AnnotatedModule, CapabilityUse, Vec<IgnoredKey>), Vec<Unavailable>> {
     let Named { name, place, bytes } = *module;
     let broken = |error: &wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
     let looks = detect::looks(bytes).map_err(|error| vec![broken(&error)])?;
@@ -48,7 +48,7 @@ pub(crate) fn annotate(
     let compiled = engine.compile(&annotated.bytes);
     ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
     let capabilities = capabilities(bytes, looks, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;
-    Ok((annotated, capabilities))
+    Ok((annotated, capabilities, unknown_keys::of_file(file)))
 }
 
 /// Reads a text file named on the command line.

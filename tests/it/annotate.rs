@@ -182,3 +182,56 @@ fn hostile_metadata_gives_no_orders() {
     let run = run.never_says("\u{1b}[").never_says("##[group]");
     assert_eq!(crate::support::runner::commands(&run.stderr), [], "{run}");
 }
+
+#[test]
+fn keys_that_mean_nothing_are_named_and_the_bytes_stay() {
+    let rule = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'], scope: '*' }\n";
+    let known = format!("{rule}mutating: false\nexecutionMode: wasi\n");
+    let unknown = "contextAwareResouces:\n- { apiVersion: v1, kind: Pod }\n";
+    let repository = repository(guests::from_testdata("wasi-accepts"), &known.replace(", scope: '*'", ""));
+    repository.verify(&ANNOTATE).run().exits_with(0).never_says("ignored");
+    let without = std::fs::read(repository.path("out.wasm")).unwrap();
+    let repository = repository.write("policy/metadata.yml", format!("{known}{unknown}"));
+    repository.verify(&ANNOTATE).run().exits_with(0).says(&[
+        "policy/metadata.yml:2: warning: `scope` is no key of `rules[0]`, and is ignored",
+        "policy/metadata.yml:5: warning: `contextAwareResouces` is no key of the metadata, and is ignored",
+        "did you mean `contextAwareResources`?",
+    ]);
+    assert_eq!(std::fs::read(repository.path("out.wasm")).unwrap(), without, "kwctl ignores them too");
+    let resource = "contextAwareResources:\n- { apiVersion: v1, kind: Pod, kinds: x }\n";
+    let repository = repository.write("policy/metadata.yml", format!("{known}{resource}"));
+    repository.verify(&ANNOTATE).run().exits_with(0).says(&["`kinds` is no key of `contextAwareResources[0]`"]);
+}
+
+#[test]
+fn a_suite_refuses_misspelt_keys_of_metadata() {
+    let suite = "version: 1\npolicies:\n  p: { uri: policy/policy.wasm, metadata: policy/metadata.yml, check: { size: < 1MiB } }\n";
+    let repository = repository(guests::from_testdata("wasi-accepts"), WASI).write("suite.yml", suite);
+    repository.verify(&[]).run().exits_with(0);
+    let repository = repository.write("policy/metadata.yml", format!("{WASI}author: somebody\n"));
+    repository.verify(&[]).run().exits_with(0);
+    let repository = repository.write("policy/metadata.yml", format!("{WASI}\ncontextAwareResouces: []\n"));
+    repository.verify(&[]).run().exits_with(3).says(&[
+        "policy/metadata.yml:5",
+        "`contextAwareResouces` is no key of the metadata: did you mean `contextAwareResources`?",
+    ]);
+}
+
+#[test]
+fn a_missing_field_is_looked_for_among_misspelt_ones() {
+    let repository =
+        repository(guests::from_testdata("wasi-accepts"), "rules: []\nexecutionMode: wasi\nmutatin: false\n");
+    repository.verify(&ANNOTATE).run().exits_with(3).says(&[
+        "policy/metadata.yml:3:1",
+        "missing field `mutating`",
+        "help: did you mean `mutating`?",
+    ]);
+    let rules =
+        "mutating: false\nrules:\n- apiGroups: ['']\n  apiVersions: [v1]\n  resource: [pods]\n  operations: ['*']\n";
+    let repository = repository.write("policy/metadata.yml", rules);
+    repository.verify(&ANNOTATE).run().exits_with(3).says(&[
+        "policy/metadata.yml:5:3",
+        "missing field `resources`",
+        "help: did you mean `resources`?",
+    ]);
+}
