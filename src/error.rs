@@ -24,6 +24,8 @@ pub enum Error {
     NothingSelected {
         /// How many cases the suites have.
         total: usize,
+        /// What to do about it, the likeliest cure first.
+        advice: Vec<String>,
     },
     /// Sources, or the lock of a suite, cannot be used.
     Fetching(String),
@@ -64,8 +66,8 @@ impl fmt::Display for Error {
                 [] => write!(f, "the policy cannot be used"),
             },
             Self::Usage(text) => f.write_str(text),
-            Self::NothingSelected { total: 0 } => write!(f, "the suites hold no case"),
-            Self::NothingSelected { total } => write!(f, "none of the {total} cases is selected"),
+            Self::NothingSelected { total: 0, .. } => write!(f, "the suites hold no case"),
+            Self::NothingSelected { total, .. } => write!(f, "none of the {total} cases is selected"),
             Self::Fetching(text) => write!(f, "{text}"),
             Self::Engine(text) => write!(f, "the Wasm engine could not be set up: {text}"),
         }
@@ -86,9 +88,7 @@ impl Diagnostic for Error {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
-            Self::NothingSelected { .. } => {
-                Some(Box::new("a run that checks nothing is no success; `--allow-empty` makes it one"))
-            }
+            Self::NothingSelected { advice, .. } => Some(Box::new(advice.join("\n        "))),
             _ => None,
         }
     }

@@ -35,7 +35,8 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
 pub(super) fn select<'a>(suites: &'a [Suite], options: &Options) -> Result<Selected<'a>, Error> {
     let selected = select::select(suites, &options.selection, options.refuses_only)?;
     if selected.total == 0 && !options.allows_empty {
-        return Err(Error::NothingSelected { total: suites.iter().map(|suite| suite.cases.len()).sum() });
+        let total = suites.iter().map(|suite| suite.cases.len()).sum();
+        return Err(Error::NothingSelected { total, advice: select::advice(suites, &options.selection) });
     }
     Ok(selected)
 }

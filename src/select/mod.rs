@@ -1,5 +1,6 @@
 //! Which cases of the suites run, and which policies they need.
 
+mod advice;
 mod partition;
 
 use std::collections::{BTreeSet, HashSet};
@@ -10,6 +11,7 @@ use crate::error::Error;
 use crate::model::outcome::Shard;
 use crate::model::suite::{Case, Suite};
 
+pub(crate) use self::advice::advice;
 pub use self::partition::{Partition, Timings};
 
 /// What the user selected on the command line.

@@ -439,3 +439,22 @@ fn the_code_does_not_depend_on_the_report() {
         repository.verify(&["--report", format]).run().exits_with(1);
     }
 }
+
+#[test]
+fn what_selects_nothing_says_what_would() {
+    let cases = "  - { name: pod alone, tags: [wording], object: POD, expect: allow }\n";
+    let repository = repository(&suite(cases));
+    let run = repository.verify(&["--exact", "--filter", "pod alome"]).run().exits_with(4);
+    let run = run.says(&["no case is called `pod alome`: did you mean `pod alone`?", "`verify list` prints the names"]);
+    let list = run.stderr.find("verify list").unwrap();
+    assert!(list < run.stderr.find("--allow-empty").unwrap(), "the cure before the way out\n{run}");
+    let run = repository.verify(&["--tag", "wordnig"]).run().exits_with(4);
+    run.says(&["no case has the tag `wordnig`: did you mean `wording`?"]);
+    repository.verify(&["--tag", "unheard"]).run().exits_with(4).says(&["the tags are `wording`"]);
+}
+
+#[test]
+fn a_suite_without_cases_is_named() {
+    let repository = repository("version: 1\nname: table\npolicies: { yes: { uri: yes.wasm } }\n");
+    repository.verify(&[]).run().exits_with(4).says(&["`suite.yml` has no cases: write `cases:`"]);
+}
