@@ -27,6 +27,7 @@ use self::signature::SignatureArgs;
     name = "verify",
     version,
     max_term_width = 100,
+    override_usage = "verify [SUITE]... [OPTIONS]\n       verify <COMMAND>",
     after_help = "`verify SUITE` is short for `verify run SUITE`."
 )]
 pub(crate) struct Cli {

@@ -3,6 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
+use policy_verify::model::nearest::nearest;
+
+use super::args::Cli;
+
 /// The suite files that `arguments` name: files as they are, folders searched for `suite.yml` and `*.suite.yml`, globs.
 /// Without arguments: `suite.yml` and `*.suite.yml` of the working directory.
 pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
@@ -28,6 +33,8 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
                 return Err(format!("the folder `{text}` holds no suite.yml and no *.suite.yml"));
             }
             found.extend(inside);
+        } else if let Some(command) = misspelt_command(argument) {
+            return Err(format!("there is no suite `{text}`\nhelp: did you mean `verify {command}`?"));
         } else if argument.exists() || !text.contains(['*', '?', '[']) {
             found.push(argument.clone());
         } else {
@@ -39,6 +46,13 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         }
     }
     Ok(without_repetitions(found))
+}
+
+/// The command that was probably meant by a word that is no file.
+fn misspelt_command(argument: &Path) -> Option<String> {
+    let word = argument.to_str().filter(|_| !argument.exists())?;
+    let command = Cli::command();
+    nearest(word, command.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
 fn matches(pattern: &str) -> Result<Vec<PathBuf>, String> {

@@ -28,6 +28,8 @@ mod vars;
 mod workload;
 mod yaml;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,6 +57,9 @@ use crate::model::suite::Suite;
 pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite, Vec<Mistake>> {
     let files = Files::of_suite(path).map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    if is_module(&real_path) {
+        return Err(vec![module_as_suite(path)]);
+    }
     let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
     // Without a line there is nothing to quote, so the message has to name the file.
     if file.text.trim().is_empty() {
@@ -66,6 +71,21 @@ pub(crate) fn suite(path: &Path, overrides: &[(String, String)]) -> Result<Suite
         Some(suite) if mistakes.is_empty() => Ok(suite),
         _ => Err(mistakes.into_sorted()),
     }
+}
+
+/// Whether a file begins as modules do.
+fn is_module(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let mut read = || File::open(path)?.read_exact(&mut magic);
+    path.is_file() && read().is_ok() && magic == *b"\0asm"
+}
+
+fn module_as_suite(path: &Path) -> Mistake {
+    let shown = path.to_string_lossy().into_owned();
+    let help = format!("name it under `policies:` of a suite, or look into it: `verify inspect {shown}`");
+    let message = format!("`{shown}` is a module, not a suite");
+    let file = Arc::new(SourceFile { path: shown, text: String::new() });
+    Mistake::new(&Span::start_of(&file), message).with_help(help)
 }
 
 /// A mistake about a file that cannot be quoted.
@@ -126,6 +146,16 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
         );
         return false;
     }
+    let is_manifest = !text("kind").is_empty() && !text("apiVersion").is_empty() && root.get("version").is_none();
+    if is_manifest {
+        let place = root.entries().iter().find(|(key, _)| key.name == "kind").map_or(&root.span, |(_, it)| &it.span);
+        mistakes.add_with_help(
+            place,
+            format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
+            "a suite starts with `version: 1`; its cases name manifests: `object: pod.yaml`",
+        );
+        return false;
+    }
     if !matches!(root.content, Content::Map(_)) {
         let help = "a suite starts with `version: 1`, followed by `policies:` and `cases:`";
         mistakes.add_with_help(&root.span, format!("a suite is a mapping, not {}", root.description()), help);
@@ -149,12 +179,23 @@ fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistake
     for (name, _) in overrides {
         let known: Vec<&str> = scope.names().collect();
         if !known.contains(&name.as_str()) {
-            let help = mistake::suggestion(name, &known);
-            let mistake = Mistake::new(&root.span, format!("`--var {name}=…`: the suite has no such variable"));
-            mistakes.push(mistake.coded(Code::Variable).with_help(help));
+            let vars = root.entries().iter().find(|(key, _)| key.name == "vars").map(|(key, _)| &key.span);
+            let mistake = match vars.filter(|_| !known.is_empty()) {
+                Some(vars) => Mistake::new(vars, format!("`--var {name}=…`: the suite has no such variable"))
+                    .with_help(mistake::suggestion(name, &known)),
+                None => no_vars(name, &root.span.file.path),
+            };
+            mistakes.push(mistake.coded(Code::Variable));
         }
     }
     scope
+}
+
+/// A variable for a suite that has none: no line of it is to blame, so none is quoted.
+fn no_vars(name: &str, path: &str) -> Mistake {
+    let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
+    let message = format!("`--var {name}=…`: the suite `{path}` declares no `vars:`");
+    Mistake::new(&Span::start_of(&file), message).with_help(format!("leave it out, or add `vars: {{ {name}: … }}`"))
 }
 
 /// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.

@@ -458,3 +458,30 @@ fn a_suite_without_cases_is_named() {
     let repository = repository("version: 1\nname: table\npolicies: { yes: { uri: yes.wasm } }\n");
     repository.verify(&[]).run().exits_with(4).says(&["`suite.yml` has no cases: write `cases:`"]);
 }
+
+#[test]
+fn what_is_no_suite_is_called_what_it_is() {
+    let repository =
+        repository(&suite(GOOD)).write("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: {}\n");
+    repository.verify(&["yes.wasm"]).run().exits_with(2).says(&[
+        "`yes.wasm` is a module, not a suite",
+        "`policies:` of a suite",
+        "`verify inspect yes.wasm`",
+    ]);
+    let run = repository.verify(&["pod.yaml"]).run().exits_with(2);
+    run.says(&["this is a Kubernetes manifest (`Pod`), not a suite", "the suite has a mistake; nothing was run"]);
+    repository
+        .verify(&["inspct"])
+        .run()
+        .exits_with(2)
+        .says(&["there is no suite `inspct`", "did you mean `verify inspect`?"]);
+    repository.verify(&["gone.suite.yml"]).run().exits_with(2).never_says("did you mean");
+}
+
+#[test]
+fn a_variable_for_a_suite_without_any_needs_no_frame() {
+    let repository = repository(&suite(GOOD));
+    let run = repository.verify(&["--var", "a=b"]).run().exits_with(2);
+    let run = run.says(&["`--var a=…`: the suite `suite.yml` declares no `vars:`"]);
+    run.never_says("nothing may stand here").never_says("version: 1");
+}
