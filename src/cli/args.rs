@@ -1,11 +1,13 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
-//! those about policies that are fetched, in [`publish`] those about where policies go.
+//! those about policies that are fetched, in [`publish`] those about where policies go; [`together`] says which go
+//! together.
 
 pub(crate) mod fetch;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod signature;
+pub(crate) mod together;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -145,7 +147,7 @@ pub(crate) struct SelectionArgs {
     pub(crate) partition: Option<Partition>,
 
     /// Balance the parts of policy:M/N by the times of this report (json or ndjson)
-    #[arg(long, value_name = "REPORT", env = "VERIFY_TIMINGS", requires = "partition")]
+    #[arg(long, value_name = "REPORT", env = "VERIFY_TIMINGS")]
     pub(crate) timings: Option<PathBuf>,
 
     /// Succeed when nothing is selected, or everything skipped
@@ -171,7 +173,7 @@ pub(crate) struct RunArgs {
     pub(crate) code_cache: Option<PathBuf>,
 
     /// Stop after the first case that goes wrong
-    #[arg(long, env = "VERIFY_FAIL_FAST", value_parser = FalseyValueParser::new(), conflicts_with = "max_fail")]
+    #[arg(long, env = "VERIFY_FAIL_FAST", value_parser = FalseyValueParser::new())]
     pub(crate) fail_fast: bool,
 
     /// Stop after this many cases that go wrong
@@ -188,11 +190,11 @@ pub(crate) struct RunArgs {
     pub(crate) shuffle: Option<Seed>,
 
     /// Publish the policies that pass, as the suites say under publish:
-    #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new(), conflicts_with = "partition")]
+    #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new())]
     pub(crate) push: bool,
 
     /// With --push: print manifests and what would move, and push nothing
-    #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new(), requires = "push")]
+    #[arg(long, env = "VERIFY_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
 
     #[command(flatten)]

@@ -26,14 +26,18 @@ use std::panic::catch_unwind;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, together};
 use self::exit_code::ExitCode;
 use self::interrupt::Signals;
 use self::record::Target;
 
 fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
-    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let mut command = command();
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+        together::check(&mut command, &matches)?;
+        Cli::from_arg_matches(&matches)
+    });
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {

@@ -254,7 +254,7 @@ fn options(arguments: &SelectionArgs) -> Result<Options, String> {
         selection.among = Some(wrong.map(|case| case.id).collect());
     }
     selection.partition = arguments.partition;
-    if let Some(path) = &arguments.timings {
+    if let Some(path) = arguments.timings.as_ref().filter(|_| selection.partition.is_some()) {
         selection.timings = Timings::of(&reports::read(path)?);
     }
     let mut options = Options::default();

@@ -12,6 +12,7 @@ mod code_cache;
 mod compat;
 mod distribution;
 mod docs;
+mod environment;
 mod errors;
 mod exit_codes;
 mod expiry;

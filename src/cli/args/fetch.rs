@@ -17,7 +17,7 @@ pub(crate) struct FetchArgs {
     pub(crate) locked: bool,
 
     /// Write into suite.lock what the policies are now
-    #[arg(long, env = "VERIFY_UPDATE", value_parser = FalseyValueParser::new(), conflicts_with_all = ["locked", "offline"])]
+    #[arg(long, env = "VERIFY_UPDATE", value_parser = FalseyValueParser::new())]
     pub(crate) update: bool,
 }
 

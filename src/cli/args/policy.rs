@@ -57,7 +57,7 @@ pub(crate) struct InspectArgs {
     pub(crate) show_signatures: bool,
 
     /// Ask nobody: take what a URI names from the store
-    #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new(), conflicts_with = "show_signatures")]
+    #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
 
     #[command(flatten)]

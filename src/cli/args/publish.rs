@@ -8,21 +8,15 @@ use policy_verify::model::publication::Redirection;
 #[command(next_help_heading = "Publishing one policy")]
 pub(crate) struct RedirectionArgs {
     /// With --push: publish here instead of where the suite says, HOST/REPOSITORY or HOST/REPOSITORY:TAG
-    #[arg(long, value_name = "REFERENCE", env = "VERIFY_PUBLISH_TO", requires = "push")]
+    #[arg(long, value_name = "REFERENCE", env = "VERIFY_PUBLISH_TO")]
     pub(crate) publish_to: Option<String>,
 
     /// With --push: let this tag lead to the policy, instead of the tags of the suite; may be repeated
-    #[arg(
-        long = "publish-tag",
-        value_name = "TAG",
-        env = "VERIFY_PUBLISH_TAG",
-        value_delimiter = ' ',
-        requires = "push"
-    )]
+    #[arg(long = "publish-tag", value_name = "TAG", env = "VERIFY_PUBLISH_TAG", value_delimiter = ' ')]
     pub(crate) publish_tags: Vec<String>,
 
     /// With --push: add an annotation to the manifest; may be repeated
-    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation, env = "VERIFY_ANNOTATION", requires = "push")]
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation, env = "VERIFY_ANNOTATION")]
     pub(crate) annotations: Vec<(String, String)>,
 }
 
