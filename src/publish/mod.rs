@@ -119,6 +119,8 @@ struct Job<'a> {
     digest: OciDigest,
     tags: Vec<PublishedTag>,
     warnings: Vec<String>,
+    /// The tags that a look-up has found to lead nowhere. Of the others without a digest nobody could say.
+    free: BTreeSet<String>,
     /// Whether the repository had no such manifest before.
     is_first: bool,
     /// Why it goes no further.
@@ -144,6 +146,7 @@ impl<'a> Job<'a> {
             warnings: made.left_out.into_iter().map(multi_line).collect(),
             manifest: made.bytes,
             artifact,
+            free: BTreeSet::new(),
             is_first: false,
             end: None,
         }
@@ -169,7 +172,8 @@ impl<'a> Job<'a> {
                     self.tags[index].before = Some(before.to_string());
                     self.end = Some(self.would_move(&name, &before).refusal());
                 }
-                Ok(before) => self.tags[index].before = before.map(|digest| digest.to_string()),
+                Ok(Some(before)) => self.tags[index].before = Some(before.to_string()),
+                Ok(None) => _ = self.free.insert(name),
                 // Who may write need not be allowed to read; whether a tag is free has to be known only where it must be.
                 Err(error) if error.class == Class::Denied && !is_immutable => {}
                 Err(error) => self.end = Some(Problem::from(error).refusal()),

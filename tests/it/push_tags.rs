@@ -78,6 +78,27 @@ fn a_push_that_fails_half_way_leaves_every_tag_where_it_was() {
     target.is_consistent();
 }
 
+/// Where a look-up was refused, the tag may well have led somewhere.
+#[test]
+fn a_tag_of_which_nothing_was_known_is_not_deleted() {
+    let target = Target::new();
+    let repository = repository(&target);
+    push(&repository, &target, "v1", &[]).exits_with(0);
+    let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
+    let mut is_known = false;
+    target.fails(move |asked| {
+        let is_refused = is(asked, "PUT", "manifests/latest") || (is(asked, "HEAD", "manifests/v1") && !is_known);
+        is_known |= is(asked, "HEAD", "manifests/v1");
+        is_refused.then(|| Trouble::status(403))
+    });
+    target.asked();
+    let run = push(&repository, &target, "v1", &["--tag", "new", "--tag", "latest"]).exits_with(5);
+    run.says(&["tags moved: `v1`; put back: `new`; not moved: `latest`"]);
+    assert!(target.asked().iter().all(|asked| asked.method != "DELETE" || asked.target.ends_with("/new")));
+    assert_eq!((target.tag(REPOSITORY, "v1").is_some(), target.tag(REPOSITORY, "new")), (true, None));
+    target.is_consistent();
+}
+
 #[test]
 fn annotations_of_the_command_line_reach_the_manifest() {
     let target = Target::new();
