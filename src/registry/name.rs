@@ -9,7 +9,7 @@ pub(crate) fn repository(text: &str) -> Result<String, (String, &'static str)> {
         return Err((format!("`{text}` is in no registry"), example));
     }
     let (host, path) = name.split_once('/').ok_or_else(|| (format!("`{text}` names no registry"), example))?;
-    if !host.contains(['.', ':']) && host != "localhost" {
+    if !is_host(host) || (!host.contains(['.', ':']) && host != "localhost") {
         return Err((format!("`{host}` is no host of a registry"), example));
     }
     if path.contains('@') {
@@ -30,6 +30,18 @@ pub(crate) fn repository(text: &str) -> Result<String, (String, &'static str)> {
         return Err((format!("`{path}` is no name of a repository"), help));
     }
     Ok(name.to_owned())
+}
+
+/// Whether a text is the name of a host or an IPv4 address, perhaps with a port. References have no IPv6 addresses.
+fn is_host(text: &str) -> bool {
+    let (name, port) = text.split_once(':').unwrap_or((text, "0"));
+    let is_inner = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let is_label = |label: &str| {
+        label.chars().all(is_inner) && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.split('.').all(is_label)
+        && port.starts_with(|letter: char| letter.is_ascii_digit())
+        && port.parse::<u16>().is_ok()
 }
 
 /// What a tag looks like, for whoever typed something else.
@@ -60,11 +72,25 @@ mod tests {
     #[test]
     fn repositories_have_a_host_and_no_tag() {
         assert_eq!(repository("ghcr.io/acme/policies/safe-labels").unwrap(), "ghcr.io/acme/policies/safe-labels");
-        assert_eq!(repository("registry://localhost:5000/a").unwrap(), "localhost:5000/a");
+        for text in ["localhost:5000/a", "127.0.0.1:5000/a", "Registry-1.corp:443/a", "localhost/a"] {
+            assert_eq!(repository(&format!("registry://{text}")).unwrap(), text);
+        }
         for (text, problem) in [
             ("safe-labels", "names no registry"),
             ("acme/safe-labels", "no host"),
             ("https://ghcr.io/a", "in no registry"),
+            ("a.b$c/x", "`a.b$c` is no host"),
+            ("a b.c/x", "no host"),
+            ("é.fr/x", "no host"),
+            (".a/x", "no host"),
+            ("a..b/x", "no host"),
+            ("-a.b/x", "no host"),
+            ("a.b:/x", "no host"),
+            ("a.b:x/x", "no host"),
+            ("a.b:99999/x", "no host"),
+            ("a.b:1:2/x", "no host"),
+            ("a.b:+1/x", "no host"),
+            ("[::1]:5000/x", "no host"),
             ("ghcr.io/a:v1", "has a tag"),
             ("ghcr.io/a@sha256:00", "has a digest"),
             ("ghcr.io/Acme", "no name of a repository"),

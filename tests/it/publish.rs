@@ -443,6 +443,7 @@ fn mistakes_in_publish_have_their_place() {
     refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n", &["`v2` is none of the `tags`"]);
     refuses("  - { policy: good, to: 'ghcr.io/a/b:v1', tags: [v1] }\n", &["has a tag", "write it under `tags`"]);
     refuses("  - { policy: good, to: a/b, tags: [v1] }\n", &["`a` is no host of a registry"]);
+    refuses("  - { policy: good, to: 'a.b$c/x', tags: [v1] }\n", &["`a.b$c` is no host of a registry"]);
     refuses("  - { policy: good, to: ghcr.io/a/b, tag: [v1] }\n", &["unknown key `tag`", "`tags`"]);
     refuses(
         "  - { policy: good, to: ghcr.io/a/b, tags: [v1] }\n  - { policy: bad, tags: [v1], to: ghcr.io/a/b }\n",
