@@ -8,10 +8,14 @@ use policy_verify::report::{self, escape};
 use super::args::policy::PullArgs;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
-use super::files;
+use super::{digest, files};
 
 /// `verify pull`.
 pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
+    if let Some(reason) = digest::instead_of_reference(&arguments.uri) {
+        console::complain(&reason);
+        return ExitCode::Usage;
+    }
     let bar = Bar::new(true);
     bar.waiting(format!("fetching {}", escape::terminal_line(&arguments.uri)));
     let pulled = policy_verify::pull(&arguments.uri, arguments.output.is_none(), &arguments.network.network());

@@ -225,6 +225,21 @@ fn what_was_pushed_can_be_pulled_and_looked_up() {
 }
 
 #[test]
+fn a_file_is_not_looked_for_in_a_registry() {
+    let target = Target::new();
+    // The file has the name of the registry: whoever goes on asks there.
+    let repository = repository(&target).write(&target.host(), "").write("a 'b", "");
+    let host = target.host();
+    let found = [("policy.wasm", "policy.wasm"), (&host, &format!("'{host}'")), ("a 'b", r"'a '\''b'")];
+    for ((name, quoted), command) in found.iter().flat_map(|it| [(it, "digest"), (it, "pull")]) {
+        let run = repository.verify(&[command, name, "--sources-path", "sources.yaml"]).run().exits_with(2);
+        let says = format!("`{name}` is a file; `verify inspect {quoted}` shows its digest");
+        run.reports_nothing().says(&[&says, "registry://"]);
+    }
+    assert!(target.asked().is_empty());
+}
+
+#[test]
 fn the_store_is_kwctls_and_digests_are_found_in_it() {
     let target = Target::new();
     let repository = repository(&target);
