@@ -188,7 +188,10 @@ impl<'a> Job<'a> {
         let tagged = self.tagged(tag);
         Problem {
             message: format!("`{tagged}` is immutable and leads to {before}, not to {}", self.digest),
-            help: Some(format!("give the release a tag of its own, or take `{tag}` out of `immutable`")),
+            help: Some(match self.artifact.suite {
+                Some(_) => format!("give the release a tag of its own, or take `{tag}` out of `immutable`"),
+                None => format!("give the release a tag of its own, or leave out `--immutable {tag}`"),
+            }),
         }
     }
 

@@ -153,13 +153,14 @@ pub(crate) fn file(path: &Path, shown: &str, place: &Span) -> Result<Arc<[u8]>, 
 }
 
 /// The locks of the suites that have remote policies.
-struct Locks {
+struct Locks<'a> {
+    suites: &'a [PathBuf],
     /// By suite: the path, and the lock if there is a file.
     by_suite: BTreeMap<usize, (PathBuf, Option<Lock>)>,
 }
 
-impl Locks {
-    fn read(specs: &[OfSuite<'_>], suites: &[PathBuf], usage: LockUse) -> Result<Self, String> {
+impl<'a> Locks<'a> {
+    fn read(specs: &[OfSuite<'_>], suites: &'a [PathBuf], usage: LockUse) -> Result<Self, String> {
         let mut by_suite = BTreeMap::new();
         for (suite, _) in specs.iter().filter(|(_, spec)| is_remote(spec)) {
             if !by_suite.contains_key(suite) {
@@ -172,7 +173,7 @@ impl Locks {
                 by_suite.insert(*suite, (path, lock));
             }
         }
-        Ok(Self { by_suite })
+        Ok(Self { suites, by_suite })
     }
 
     /// What a lock says about a policy.
@@ -184,6 +185,14 @@ impl Locks {
     fn shown(&self, suite: usize) -> String {
         let name = self.by_suite.get(&suite).and_then(|(path, _)| path.file_name());
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The command that writes the lock of a suite.
+    fn update(&self, suite: usize) -> String {
+        match self.suites.get(suite) {
+            Some(path) => format!("`verify {} --update`", path.display()),
+            None => "`verify --update`".into(),
+        }
     }
 
     /// What to fetch for a policy; nothing for files and for what has to be locked and is not.
@@ -209,8 +218,8 @@ impl Locks {
     ) -> Result<Resolved, Missed> {
         let (uri, lock) = (remote::shown(&spec.uri.value), self.shown(suite));
         let Some(result) = result else {
-            let help = "run `verify --update`, and commit the lock";
-            return Err((format!("`{uri}` has no entry in `{lock}`, and --locked wants one"), Some(help.into())));
+            let help = format!("run {}, and commit the lock", self.update(suite));
+            return Err((format!("`{uri}` has no entry in `{lock}`, and --locked wants one"), Some(help)));
         };
         let fetched = result.as_ref().map_err(Clone::clone)?;
         let mut remarks: Vec<String> = fetched.remark.iter().chain(&fetched.unkept).cloned().collect();
@@ -220,15 +229,15 @@ impl Locks {
                 let moved = format!("`{uri}` has moved: `{lock}` says {entry}, and it is {current} now");
                 match fetching.lock {
                     LockUse::Required => {
-                        let help = "if the move is right, take it into the lock by `--update`, and commit it";
-                        return Err((moved, Some(help.into())));
+                        let help = format!("if the move is right, run {}, and commit the lock", self.update(suite));
+                        return Err((moved, Some(help)));
                     }
                     LockUse::Usual => remarks.push(format!("{moved}; what the lock says was run")),
                     LockUse::Updated => remarks.push(format!("{moved}; the lock was updated")),
                 }
             }
             (None, Some(_)) if self.has_lock(suite) && !is_pinned(&spec.uri.value) && !fetching.adds_to_lock => {
-                remarks.push(format!("`{uri}` has no entry in `{lock}`: run `verify --update`, and commit it"));
+                remarks.push(format!("`{uri}` has no entry in `{lock}`: run {}, and commit it", self.update(suite)));
             }
             _ => {}
         }

@@ -143,7 +143,9 @@ fn a_lock_is_written_on_request_and_kept_to() {
     let repository = repository(&fake, &[("p", &uri)]);
     run(&repository, &[]).exits_with(0);
     assert!(!repository.path("suite.lock").exists());
-    run(&repository, &["--locked"]).exits_with(3).says(&["has no entry in `suite.lock`", "verify --update"]);
+    run(&repository, &["--locked"])
+        .exits_with(3)
+        .says(&["has no entry in `suite.lock`", "`verify suite.yml --update`"]);
     run(&repository, &["--update"]).exits_with(0);
     let lock = repository.read("suite.lock");
     assert!(lock.contains(&format!("\"{uri}\": {first}")), "{lock}");
@@ -151,13 +153,19 @@ fn a_lock_is_written_on_request_and_kept_to() {
 
     let second = fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
     let moved = format!("`{uri}` has moved: `suite.lock` says {first}, and it is {second} now");
-    run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "take it into the lock by `--update`"]);
+    run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "`verify suite.yml --update`"]);
     run(&repository, &[]).exits_with(0).says(&[&moved, "what the lock says was run"]);
     assert_eq!(repository.read("suite.lock"), lock);
     run(&repository, &["--update"]).exits_with(1).says(&["no longer", &moved, "the lock was updated"]);
     assert!(repository.read("suite.lock").contains(&second));
 }
 
+
+    // The command is about the suite that was meant, whatever its name is.
+    let text = repository.read("suite.yml");
+    let repository = repository.write("more/reg.suite.yml", &text);
+    let run_ = run(&repository, &["more/reg.suite.yml", "--locked"]).exits_with(3);
+    run_.says(&["has no entry in `reg.suite.lock`", "`verify more/reg.suite.yml --update`"]);
 #[test]
 fn a_lock_gets_new_policies_but_not_in_ci() {
     let fake = FakeRegistry::start();
