@@ -436,13 +436,22 @@ fn transport(error: &reqwest::Error, url: &Url) -> Failure {
         return Failure::new(Class::TimedOut, format!("{server} does not accept a connection in time"))
             .with_help("check the name of the host, proxies and firewalls");
     }
+    // What becomes of the greeting of TLS at a server that answers in plain text, or not at all.
+    if error.is_connect() && (lower.contains("corrupt message") || lower.contains("handshake eof")) {
+        let help = format!(
+            "if it speaks plain HTTP and you trust the network, write `insecure_sources: [\"{}\"]` into \
+             ~/.config/kubewarden/sources.yaml, or into a file that `--sources-path` names",
+            authority(url)
+        );
+        return Failure::new(Class::Unreachable, format!("{server} does not speak TLS")).with_help(help);
+    }
     let broke = is_broken_connection(error);
     if error.is_connect() && !broke {
         let failure = Failure::new(Class::Unreachable, format!("{server} cannot be reached: {reason}"));
         return failure.with_help(if lower.contains("certificate") {
             "trust its certificate under `source_authorities` of sources.yaml or by SSL_CERT_FILE, or list the host \
              under `insecure_sources`"
-        } else if lower.contains("corrupt message") || lower.contains("handshake") {
+        } else if lower.contains("handshake") {
             "a host that speaks plain HTTP has to be listed under `insecure_sources` of sources.yaml"
         } else {
             "check the name of the host, proxies and firewalls"

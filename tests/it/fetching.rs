@@ -1,6 +1,8 @@
 //! Policies of registries and web servers: what is asked of a server, what is kept, what a lock is good for.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use crate::support::registry::{FakeRegistry, Reaction, Reply, digest};
@@ -158,14 +160,14 @@ fn a_lock_is_written_on_request_and_kept_to() {
     assert_eq!(repository.read("suite.lock"), lock);
     run(&repository, &["--update"]).exits_with(1).says(&["no longer", &moved, "the lock was updated"]);
     assert!(repository.read("suite.lock").contains(&second));
-}
-
 
     // The command is about the suite that was meant, whatever its name is.
     let text = repository.read("suite.yml");
     let repository = repository.write("more/reg.suite.yml", &text);
     let run_ = run(&repository, &["more/reg.suite.yml", "--locked"]).exits_with(3);
     run_.says(&["has no entry in `reg.suite.lock`", "`verify more/reg.suite.yml --update`"]);
+}
+
 #[test]
 fn a_lock_gets_new_policies_but_not_in_ci() {
     let fake = FakeRegistry::start();
@@ -242,6 +244,29 @@ fn plain_http_and_passwords_in_uris_are_refused() {
     assert!(fake.seen().is_empty());
     let repository = Repository::with_suite(&suite(&[("p", "https://me:hunter2@acme.test/p.wasm")]));
     run(&repository, &[]).exits_with(2).says(&["a URI with a user or a password", "docker login"]);
+}
+
+#[test]
+fn a_registry_without_tls_is_called_so() {
+    // One answers in plain text to whatever it is told, the other one goes without a word.
+    let talking = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = FakeRegistry::start();
+    let hosts = [talking.local_addr().unwrap().to_string(), silent.host()];
+    std::thread::spawn(move || {
+        for mut stream in talking.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    for host in &hosts {
+        let repository = Repository::with_suite(&suite(&[("p", &format!("registry://{host}/p:v1"))]));
+        run(&repository, &[]).exits_with(3).never_says("corrupt").says(&[
+            &format!("`{host}` does not speak TLS"),
+            &format!("`insecure_sources: [\"{host}\"]`"),
+            "~/.config/kubewarden/sources.yaml",
+            "--sources-path",
+        ]);
+    }
 }
 
 #[test]

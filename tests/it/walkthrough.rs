@@ -26,7 +26,7 @@ fn repository(host: &str) -> Repository {
     let folder = testdata().join("policies/safe-labels");
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     let suites = blocks("yaml");
-    let [released, suite] = suites.as_slice() else { panic!("the document has two suites") };
+    let [sources, released, suite] = suites.as_slice() else { panic!("the document has two suites and the sources") };
     let here = |text: &str| text.replace(DOCUMENTED, host);
     Repository::new()
         .write("policy.wasm", read("policy.wasm"))
@@ -34,7 +34,7 @@ fn repository(host: &str) -> Repository {
         .write("README.md", read("README.md"))
         .write("released.suite.yml", here(released))
         .write("suite.yml", here(suite))
-        .write("sources.yaml", format!("insecure_sources: ['{host}']\n"))
+        .write("sources.yaml", here(sources))
 }
 
 /// Runs every command of the document, and gives the last thing each of them printed to stdout.
