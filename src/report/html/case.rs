@@ -73,12 +73,22 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         let lines = escape::html(escape::cut(&lines, LONGEST_TEXT).trim_end());
         let _ = writeln!(text, "<p class=\"about\">{label}</p>\n<pre class=\"wrap\">{lines}</pre>");
     }
-    if let Some(command) = wording::reproduce(run, case) {
-        let _ = writeln!(text, "<pre class=\"wrap\">{}</pre>", escape::html(&command));
+    if let Some([command, filter]) = wording::reproduce_in_parts(run, case) {
+        let _ = writeln!(text, "<pre class=\"wrap\">{} {}</pre>", escape::html(&command), whole_flags(&filter));
     }
     text.push_str(&context(case));
     text.push_str("</details>\n</article>\n");
     text
+}
+
+/// `--filter NAME --exact`, whose flags no narrow window breaks at their hyphens.
+fn whole_flags(filter: &str) -> String {
+    let name = filter.strip_prefix("--filter").and_then(|rest| rest.strip_suffix("--exact"));
+    let flag = |text: &str| format!("<span class=\"flag\">{text}</span>");
+    name.map_or_else(
+        || escape::html(filter),
+        |name| format!("{}{}{}", flag("--filter"), escape::html(name), flag("--exact")),
+    )
 }
 
 /// Each difference; `place` is where the heading points already.

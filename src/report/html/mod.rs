@@ -92,12 +92,15 @@ fn sections(summary: &Summary, groups: &[Group<'_>]) -> String {
 fn tools(summary: &Summary) -> String {
     let mut buttons = String::new();
     let bad = summary.failed + summary.errors;
-    for (outcome, number) in
-        [("failed", bad), ("passed", summary.passed), ("skipped", summary.skipped + summary.xfailed + summary.not_run)]
+    // One button for both, so it must not count errors as failures.
+    let wrong = if summary.errors == 0 { "failed" } else { "went wrong" };
+    let skipped = summary.skipped + summary.xfailed + summary.not_run;
+    for (outcome, number, label) in
+        [("failed", bad, wrong), ("passed", summary.passed, "passed"), ("skipped", skipped, "skipped")]
     {
         if number > 0 {
             // Writing to a String cannot fail.
-            let _ = writeln!(buttons, "<button value=\"{outcome}\" aria-pressed=\"false\">{number} {outcome}</button>");
+            let _ = writeln!(buttons, "<button value=\"{outcome}\" aria-pressed=\"false\">{number} {label}</button>");
         }
     }
     format!(
@@ -185,7 +188,9 @@ fn everything(run: &RunReport, groups: &[Group<'_>]) -> String {
 fn foot(run: &RunReport) -> String {
     let digests = run.policies.iter().filter_map(|policy| Some((policy, policy.digest?)));
     let lines = digests.map(|(policy, digest)| {
-        format!("{} <code>{digest}</code> {}", escape::html_line(&policy.name), escape::html_line(&policy.uri))
+        // A relative path behind `file://` would look like a host.
+        let uri = policy.uri.strip_prefix("file://").unwrap_or(&policy.uri);
+        format!("{} <code>{digest}</code> {}", escape::html_line(&policy.name), escape::html_line(uri))
     });
     format!(
         "<footer>\n{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
@@ -259,6 +264,28 @@ mod tests {
         let difference = "The following mandatory labels are missing: <mark>cost-center, </mark>owner</ins>";
         assert!(page.contains(difference), "{page}");
         assert!(page.contains("PV011 message-mismatch") && page.contains("<rect class=\"compile\""));
+    }
+
+    #[test]
+    fn the_page_says_what_the_counts_and_the_suite_say() {
+        let mut run = testing::sample();
+        run.policies[0].uri = "file://policies/safe-labels.wasm".into();
+        let summary = run.summary();
+        assert!(summary.failed > 0 && summary.errors > 0);
+        let page = body(&page(&run));
+        assert!(page.contains(&format!(">{} went wrong</button>", summary.failed + summary.errors)));
+        assert!(page.contains("</code> policies/safe-labels.wasm"), "no host called `policies`");
+        run.cases.retain(|case| !matches!(case.outcome, Outcome::Error(_) | Outcome::Unavailable(_)));
+        assert!(tools(&run.summary()).contains(" failed</button>"));
+    }
+
+    #[test]
+    fn flags_to_copy_are_never_broken() {
+        let page = page(&testing::sample());
+        let name = escape::html("'rejects a pod without an owner'");
+        let [filter, exact] = ["--filter", "--exact"].map(|flag| format!("<span class=\"flag\">{flag}</span>"));
+        assert!(page.contains(&format!("{filter} {name} {exact}")));
+        assert!(STYLE.contains(".flag { white-space: nowrap; }"));
     }
 
     #[test]
