@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::error::{Again, Class, Failure};
 use super::meter::Meter;
 use super::secrets::{Secret, Secrets};
-use super::sources::Sources;
+use super::sources::{self, Sources};
 
 /// As many as browsers and curl follow at least, and more than any registry needs.
 const MOST_REDIRECTS: usize = 10;
@@ -439,9 +439,10 @@ fn transport(error: &reqwest::Error, url: &Url) -> Failure {
     // What becomes of the greeting of TLS at a server that answers in plain text, or not at all.
     if error.is_connect() && (lower.contains("corrupt message") || lower.contains("handshake eof")) {
         let help = format!(
-            "if it speaks plain HTTP and you trust the network, write `insecure_sources: [\"{}\"]` into \
-             ~/.config/kubewarden/sources.yaml, or into a file that `--sources-path` names",
-            authority(url)
+            "if it speaks plain HTTP and you trust the network, write `insecure_sources: [\"{}\"]` into {}, or into a \
+             file that `--sources-path` names",
+            authority(url),
+            sources::usual_file()
         );
         return Failure::new(Class::Unreachable, format!("{server} does not speak TLS")).with_help(help);
     }

@@ -178,6 +178,16 @@ fn default_path() -> Option<PathBuf> {
     Some(folders.config_dir().join("sources.yaml"))
 }
 
+/// The same for messages, by `~` where it is in the home of this user.
+pub(super) fn usual_file() -> String {
+    let Some(path) = default_path() else { return "sources.yaml".into() };
+    let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_owned());
+    match home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(path) => Path::new("~").join(path).display().to_string(),
+        None => path.display().to_string(),
+    }
+}
+
 fn read_text(path: &Path) -> Result<String, String> {
     String::from_utf8(read_bytes(path).map_err(|error| error.to_string())?).map_err(|_| "not UTF-8".into())
 }
