@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
-use policy_verify::model::nearest::nearest;
+use policy_verify::nearest;
 
 use super::args::Cli;
 

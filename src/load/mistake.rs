@@ -5,8 +5,8 @@ use std::fmt;
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use crate::model::code::Code;
-pub(crate) use crate::model::nearest::nearest;
 use crate::model::source::{SourceFile, Span};
+pub(crate) use crate::nearest::nearest;
 
 /// One mistake in a suite or in a file it names.
 #[derive(Debug, Clone)]

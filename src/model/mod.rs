@@ -7,7 +7,6 @@ pub mod cluster;
 pub mod code;
 pub mod hosting;
 pub mod inspection;
-pub mod nearest;
 pub mod outcome;
 pub mod policy;
 pub mod publication;

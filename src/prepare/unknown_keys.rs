@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::model::inspection::IgnoredKey;
-use crate::model::nearest::nearest;
 use crate::model::source::{SourceFile, Spanned};
+use crate::nearest::nearest;
 use crate::yaml;
 
 const METADATA: &[&str] = &[
@@ -118,6 +118,22 @@ mod tests {
             ]
         );
         assert!(found("rules: []\nmutating: false\nprotocolVersion: v1\n").is_empty());
+    }
+
+    /// What is written as JSON has every key that is read.
+    #[test]
+    fn the_lists_are_the_keys_of_metadata() {
+        let text = include_str!("../../testdata/inspect/metadata.json");
+        let metadata: crate::model::policy::Metadata = serde_json::from_str(text).unwrap();
+        let written = serde_json::to_value(metadata).unwrap();
+        let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let sorted =
+            |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<std::collections::BTreeSet<_>>();
+        for (list, value) in
+            [(METADATA, &written), (RULE, &written["rules"][0]), (RESOURCE, &written["contextAwareResources"][0])]
+        {
+            assert_eq!(sorted(list), keys(value).into_iter().collect());
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Selection;
-use crate::model::nearest::nearest;
 use crate::model::suite::{Case, Suite};
+use crate::nearest::nearest;
 
 /// Most tags that are listed.
 const MOST_TAGS: usize = 20;

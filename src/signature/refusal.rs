@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Discarded, constraint};
 use crate::model::signature::{SignedBy, Signer, Subject};
+use crate::yaml::emit::Node;
 
 /// The image is not trusted.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,16 +150,13 @@ fn as_yaml(signer: &Signer) -> String {
         // policy-server has no name for this one: it never lists it.
         SignedBy::Certificate(_) => line("kind", "certificate".into()),
     }
-    match &signer.annotations {
-        None => yaml.push_str("annotations: null\n"),
-        Some(annotations) if annotations.is_empty() => yaml.push_str("annotations: {}\n"),
+    let annotations = match &signer.annotations {
+        None => Node::Null,
         Some(annotations) => {
-            yaml.push_str("annotations:\n");
-            for (name, value) in annotations {
-                writeln!(yaml, "  {}: {}", scalar(name), scalar(value)).unwrap_or_default();
-            }
+            Node::Map(annotations.iter().map(|(name, value)| (name.clone(), Node::text(value))).collect())
         }
-    }
+    };
+    yaml.push_str(&Node::map([("annotations", annotations)]).to_yaml());
     yaml
 }
 
@@ -166,24 +164,12 @@ fn null() -> String {
     "null".into()
 }
 
-/// A text as `serde_yaml` writes it: plain where that is possible, as a block where it has several lines.
+/// A text as `serde_yaml` writes it behind a key.
 fn scalar(text: &str) -> String {
-    if text.contains('\n') {
-        let (body, chomp) = match text.strip_suffix('\n') {
-            Some(body) => (body, ""),
-            None => (text, "-"),
-        };
-        let lines = body.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("\n  {line}") });
-        return format!("|{chomp}{}", lines.collect::<String>());
-    }
-    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
-        && text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ')
-        && !text.ends_with(' ')
-        && !text.ends_with(':')
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !matches!(text, "true" | "false" | "null" | "True" | "False" | "Null" | "TRUE" | "FALSE" | "NULL");
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+    let mut yaml = Node::text(text).to_yaml();
+    // The break of its line is up to the caller.
+    yaml.pop();
+    yaml
 }
 
 #[cfg(test)]
