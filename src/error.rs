@@ -34,6 +34,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What was typed makes no sense: what is wrong, and what to do about it.
+    pub(crate) fn usage((message, help): (String, String)) -> Self {
+        Self::Usage(format!("{message}\n  help: {help}"))
+    }
+
     /// What makes a policy unusable that the command line names. `place` stands for the command line.
     pub(crate) fn policy(problems: Vec<Unavailable>, place: &Span) -> Self {
         let mistake = |it: Unavailable| {

@@ -24,7 +24,7 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Prints a complaint to stderr.
+/// Prints a complaint or a remark to stderr.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "verify: {}", escape::terminal(text));
 }
@@ -38,16 +38,6 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn refuse(error: &Error) -> ExitCode {
     explain(error, uses_colour(ColorChoice::Auto, io::stderr().is_terminal()));
     ExitCode::from(error)
-}
-
-/// Prints a remark to stderr.
-pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Prints a remark to stderr.
-pub(crate) fn note(text: &str) {
-    complain(text);
 }
 
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.

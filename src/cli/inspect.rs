@@ -25,7 +25,7 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
         Err(error) => return console::refuse(&error),
     };
     for remark in &inspection.remarks {
-        console::note(&escape::terminal_line(remark));
+        console::complain(&escape::terminal_line(remark));
     }
     if arguments.show_signatures && inspection.signatures.is_none() {
         console::complain("signatures are beside policies in registries: name one, registry://…, to see them");

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         }
     };
     if let Some(seed) = options.seed {
-        console::note(&format!("--shuffle={seed}"));
+        console::complain(&format!("--shuffle={seed}"));
     }
     options.interrupt = signals.interrupt();
     options.is_live = is_live;
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
                 let summary = run.summary();
                 console::complain(&format!("interrupted: {} of {} tests did not run", summary.not_run, summary.total));
             }
-            told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::tell(told));
+            told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::say(told));
             code
         }
         Err(message) => {
@@ -161,7 +161,7 @@ impl Progress for Watchers<'_> {
     }
 
     fn remarked(&self, text: &str) {
-        console::note(text);
+        console::complain(text);
     }
 
     fn prepared(&self) {
@@ -250,7 +250,7 @@ fn options(arguments: &SelectionArgs) -> Result<Options, String> {
     selection.tags.clone_from(&arguments.tags);
     if let Some(path) = &arguments.failed {
         let earlier = reports::read(path)?;
-        let wrong = earlier.cases.into_iter().filter(|case| case.outcome.is_bad() || case.outcome.is_not_run());
+        let wrong = earlier.cases.into_iter().filter(|case| case.outcome.is_red());
         selection.among = Some(wrong.map(|case| case.id).collect());
     }
     selection.partition = arguments.partition;

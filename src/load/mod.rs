@@ -84,19 +84,17 @@ fn module_as_suite(path: &Path) -> Mistake {
     let shown = path.to_string_lossy().into_owned();
     let help = format!("name it under `policies:` of a suite, or look into it: `verify inspect {shown}`");
     let message = format!("`{shown}` is a module, not a suite");
-    let file = Arc::new(SourceFile { path: shown, text: String::new() });
-    Mistake::new(&Span::start_of(&file), message).with_help(help)
+    Mistake::new(&Span::unquoted(shown), message).with_help(help)
 }
 
 /// A mistake about a file that cannot be quoted.
 fn unreadable(path: &Path, message: &str) -> Mistake {
     let shown = path.to_string_lossy().into_owned();
-    let file = Arc::new(SourceFile { path: shown.clone(), text: String::new() });
     let message = match path.exists() {
         true => format!("cannot read the suite `{shown}`: {message}"),
         false => format!("there is no suite `{shown}`"),
     };
-    Mistake::new(&Span::start_of(&file), message)
+    Mistake::new(&Span::unquoted(shown), message)
 }
 
 fn read_suite(
@@ -193,9 +191,8 @@ fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistake
 
 /// A variable for a suite that has none: no line of it is to blame, so none is quoted.
 fn no_vars(name: &str, path: &str) -> Mistake {
-    let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
     let message = format!("`--var {name}=…`: the suite `{path}` declares no `vars:`");
-    Mistake::new(&Span::start_of(&file), message).with_help(format!("leave it out, or add `vars: {{ {name}: … }}`"))
+    Mistake::new(&Span::unquoted(path), message).with_help(format!("leave it out, or add `vars: {{ {name}: … }}`"))
 }
 
 /// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.

@@ -30,8 +30,10 @@ pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistak
 /// All its mistakes.
 pub(crate) fn verification_config(path: &Path) -> Result<Requirement, Vec<Mistake>> {
     let unreadable = |message: String| {
-        let file = Arc::new(SourceFile { path: path.to_string_lossy().into_owned(), text: String::new() });
-        vec![Mistake::new(&Span::start_of(&file), format!("cannot read `{}`: {message}", path.display()))]
+        vec![Mistake::new(
+            &Span::unquoted(path.to_string_lossy()),
+            format!("cannot read `{}`: {message}", path.display()),
+        )]
     };
     let files = Files::of_suite(path).map_err(|error| unreadable(error.to_string()))?;
     let real_path = path.canonicalize().map_err(|error| unreadable(error.to_string()))?;

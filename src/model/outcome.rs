@@ -153,7 +153,12 @@ impl Outcome {
         matches!(self, Self::NotRun(_))
     }
 
-    /// Whether the case makes the run fail.
+    /// Whether the run is not green because of the case: it went wrong, or it was to be run and was not.
+    pub fn is_red(&self) -> bool {
+        self.is_bad() || self.is_not_run()
+    }
+
+    /// Whether the case went wrong.
     pub fn is_bad(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Error(_) | Self::Unavailable(_) | Self::Xpassed(_))
     }

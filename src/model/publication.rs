@@ -77,6 +77,22 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Nothing was made and nothing was sent: a module or policy that is not to be published.
+    pub(crate) fn refused(policy: &str, repository: &str, message: String, help: Option<String>) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            suite: None,
+            repository: repository.to_owned(),
+            manifest: None,
+            size: None,
+            digest: None,
+            tags: Vec::new(),
+            outcome: PublishOutcome::Refused { message, help },
+            warnings: Vec::new(),
+            span: None,
+        }
+    }
+
     /// `ghcr.io/acme/policies/safe-labels@sha256:…`, where there is a manifest.
     pub fn immutable_ref(&self) -> Option<String> {
         self.digest.as_ref().map(|digest| format!("{}@{digest}", self.repository))

@@ -34,6 +34,11 @@ impl Span {
         Self { file: Arc::clone(file), offset: 0, len: 0, line: 1, column: 1 }
     }
 
+    /// A file of which nothing can be quoted: no line of it is to blame, or it could not be read.
+    pub fn unquoted(path: impl Into<String>) -> Self {
+        Self::start_of(&Arc::new(SourceFile { path: path.into(), text: String::new() }))
+    }
+
     /// `suite.yml:42`, the form editors and terminals make clickable.
     pub fn file_and_line(&self) -> String {
         format!("{}:{}", self.file.path, self.line)

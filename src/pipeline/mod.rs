@@ -35,7 +35,7 @@ use crate::evaluate::Policies;
 use crate::host::live::World;
 use crate::host::{Outside, record};
 use crate::model::outcome::{CaseReport, PolicyReport, RunReport, SuiteSummary};
-use crate::model::source::{SourceFile, Span};
+use crate::model::source::Span;
 use crate::model::suite::PolicySpec;
 use crate::registry::Registry;
 use crate::runtime::engine::{Engine, Limits};
@@ -160,7 +160,7 @@ fn outside(options: &Options, registry: Option<&Registry>, trust_root: &TrustRoo
 
 /// The place of what was typed: nothing can be quoted there.
 fn command_line() -> Span {
-    Span::start_of(&Arc::new(SourceFile { path: String::new(), text: String::new() }))
+    Span::unquoted("")
 }
 
 #[cfg(test)]

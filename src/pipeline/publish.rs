@@ -6,7 +6,7 @@ use super::Progress;
 use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::model::outcome::{CaseReport, Outcome};
-use crate::model::publication::{Publication, PublishMode, PublishOutcome, PublishSpec};
+use crate::model::publication::{Publication, PublishMode, PublishSpec};
 use crate::model::suite::{Case, PolicyIndex, Suite};
 use crate::network;
 use crate::publish::{self, Artifact};
@@ -49,10 +49,7 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
 ///
 /// Why, and what to do about it.
 pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error> {
-    match obstacle(suites, selection) {
-        Some((message, help)) => Err(Error::Usage(format!("{message}\n  help: {help}"))),
-        None => Ok(()),
-    }
+    obstacle(suites, selection).map_or(Ok(()), |problem| Err(Error::usage(problem)))
 }
 
 /// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `all` are the
@@ -107,17 +104,11 @@ fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {
 }
 
 fn refusal(suite: usize, policies: &Policies<'_>, entry: &PublishSpec, (message, help): Problem) -> Publication {
+    let help = Some(help).filter(|help| !help.is_empty());
     Publication {
-        policy: name(policies, entry).to_owned(),
         suite: Some(suite),
-        repository: entry.repository.value.clone(),
-        manifest: None,
-        size: None,
-        digest: None,
-        tags: Vec::new(),
-        outcome: PublishOutcome::Refused { message, help: Some(help).filter(|help| !help.is_empty()) },
-        warnings: Vec::new(),
         span: Some(entry.repository.span.clone()),
+        ..Publication::refused(name(policies, entry), &entry.repository.value, message, help)
     }
 }
 

@@ -8,7 +8,7 @@ use super::Progress;
 use super::policy::{self, Network};
 use crate::error::Error;
 use crate::model::inspection::Looks;
-use crate::model::publication::{Publication, PublishMode, PublishOutcome};
+use crate::model::publication::{Publication, PublishMode};
 use crate::network;
 use crate::prepare::single::{self, Named};
 use crate::publish::{self, Artifact};
@@ -45,16 +45,17 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let to = publish::reference(&options.to).map_err(Error::Usage)?;
-    let usage = |(message, help): (String, String)| Error::Usage(format!("{message}\n  help: {help}"));
-    let (tags, immutable) = tags(options, &to).map_err(usage)?;
-    let annotations = publish::annotations(&options.annotations).map_err(usage)?;
+    let (tags, immutable) = tags(options, &to).map_err(Error::usage)?;
+    let annotations = publish::annotations(&options.annotations).map_err(Error::usage)?;
     let registry = policy::registry(&options.network)?;
     let fetched = policy::fetch(&options.module, &registry, StoreUse::Read, &place).map_err(refused)?.module;
     let named = Named { name: &options.module, place: &place, bytes: &fetched };
     let inspection = single::inspect(&named).map_err(refused)?;
     let mut unannotated = Vec::new();
     if inspection.metadata.is_none() {
-        let problem = |message: &str| refusal(options, publish::shown(&to), message);
+        // As kwctl words it.
+        let problem =
+            |message: &str| Publication::refused(&options.module, &publish::shown(&to), message.to_owned(), None);
         if inspection.looks == Looks::Rego {
             return Ok(problem("Rego policies cannot be pushed without metadata"));
         }
@@ -88,34 +89,10 @@ fn tags(options: &PushOptions, to: &Reference) -> Result<(Vec<String>, BTreeSet<
         (None, (_, typed)) => typed,
         (Some(_), _) => None,
     };
-    let mut tags: Vec<String> = Vec::new();
-    for tag in own.into_iter().chain(options.tags.iter().map(String::as_str)) {
-        if !name::is_tag(tag) {
-            return Err((format!("`{}` is no tag", tag.escape_debug()), name::TAG_HELP.into()));
-        }
-        if !tags.iter().any(|known| known == tag) {
-            tags.push(tag.to_owned());
-        }
-    }
+    let tags = name::tags(own.into_iter().chain(options.tags.iter().map(String::as_str)))?;
     if let Some(other) = options.immutable.iter().find(|name| !tags.contains(name)) {
         let message = format!("--immutable: `{}` is none of the tags", other.escape_debug());
         return Err((message, format!("add `--tag`, or name one of {}", tags.join(", "))));
     }
     Ok((tags, options.immutable.iter().cloned().collect()))
-}
-
-/// As kwctl words it.
-fn refusal(options: &PushOptions, repository: String, message: &str) -> Publication {
-    Publication {
-        policy: options.module.clone(),
-        suite: None,
-        repository,
-        manifest: None,
-        size: None,
-        digest: None,
-        tags: Vec::new(),
-        outcome: PublishOutcome::Refused { message: message.into(), help: None },
-        warnings: Vec::new(),
-        span: None,
-    }
 }

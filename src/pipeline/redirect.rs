@@ -23,7 +23,7 @@ pub(super) fn apply(suites: &mut [Suite], redirection: &Redirection) -> Result<(
         return Ok(());
     }
     let found = the_one(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
-    let (suite, spec) = found.map_err(|(message, help)| Error::Usage(format!("{message}\n  help: {help}")))?;
+    let (suite, spec) = found.map_err(Error::usage)?;
     suites.iter_mut().for_each(|suite| suite.publish.clear());
     suites[suite].publish.push(spec);
     Ok(())
@@ -107,16 +107,9 @@ fn spec(suites: &[Suite], found: &Found, redirection: &Redirection) -> Result<Pu
             return Err((message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite".into()));
         }
     };
-    let mut tags: Vec<Spanned<String>> = Vec::new();
-    for tag in typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)) {
-        if !name::is_tag(tag) {
-            return Err((format!("`{tag}` is no tag"), name::TAG_HELP.into()));
-        }
-        // Scripts put tags together; that two of them are the same does no harm.
-        if tags.iter().all(|known| known.value != tag) {
-            tags.push(Spanned::new(tag.to_owned(), repository.span.clone()));
-        }
-    }
+    let typed = name::tags(typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)))?;
+    let mut tags: Vec<Spanned<String>> =
+        typed.into_iter().map(|tag| Spanned::new(tag, repository.span.clone())).collect();
     if tags.is_empty() {
         tags.extend(entry.into_iter().flat_map(|entry| entry.tags.clone()));
     }

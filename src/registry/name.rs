@@ -56,6 +56,21 @@ pub(crate) fn is_tag(text: &str) -> bool {
         && text.chars().all(|letter| is_word(letter) || matches!(letter, '.' | '-'))
 }
 
+/// Tags that somebody typed, each once: scripts put them together, and that two of them are the same does no harm. What is
+/// wrong with one of them, and what to do about it.
+pub(crate) fn tags<'a>(typed: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, (String, String)> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in typed {
+        if !is_tag(tag) {
+            return Err((format!("`{}` is no tag", tag.escape_debug()), TAG_HELP.into()));
+        }
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    Ok(tags)
+}
+
 /// Takes the tag off a reference: `host:5000/a:v1` is `host:5000/a` and `v1`.
 pub(crate) fn without_tag(text: &str) -> (&str, Option<&str>) {
     let start = text.rfind('/').map_or(0, |slash| slash + 1);

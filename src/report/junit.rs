@@ -108,7 +108,7 @@ fn status(case: &CaseReport) -> TestCaseStatus {
         }
     };
     status.set_message(one_line(&wording::headline(case)));
-    if case.outcome.is_bad() || case.outcome.is_not_run() {
+    if case.outcome.is_red() {
         let advice = Code::of(case).map(|code| format!("\nverify explain {code}")).unwrap_or_default();
         status.set_type(wording::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
     }

@@ -12,7 +12,7 @@ use crate::model::outcome::{
     SuiteSummary, Unavailable, UnavailableStage,
 };
 use crate::model::policy::{Digest, ExecutionMode};
-use crate::model::publication::{Publication, PublishOutcome};
+use crate::model::publication::Publication;
 use crate::model::request::Request;
 use crate::model::source::{SourceFile, Span};
 
@@ -348,16 +348,9 @@ pub(super) fn hostile() -> RunReport {
 /// A policy called `text` that was not published because of it.
 fn refused(text: &str) -> Publication {
     Publication {
-        policy: text.into(),
         suite: Some(0),
-        repository: "ghcr.io/acme/policy".into(),
-        manifest: None,
-        size: None,
-        digest: None,
-        tags: Vec::new(),
-        outcome: PublishOutcome::Refused { message: text.into(), help: Some(text.into()) },
         warnings: vec![text.into()],
-        span: None,
+        ..Publication::refused(text, "ghcr.io/acme/policy", text.into(), Some(text.into()))
     }
 }
 

@@ -83,8 +83,8 @@ impl Format for Human {
 
 impl Human {
     fn suite(&self, page: &mut Page<'_>, run: &RunReport, groups: &[Group<'_>]) -> io::Result<()> {
-        let is_red = |case: &&CaseReport| case.outcome.is_bad() || case.outcome.is_not_run();
-        let is_shown = |group: &&Group<'_>| self.style.verbosity >= 0 || group.cases.iter().any(is_red);
+        let is_shown =
+            |group: &&Group<'_>| self.style.verbosity >= 0 || group.cases.iter().any(|case| case.outcome.is_red());
         let groups: Vec<&Group<'_>> = groups.iter().filter(is_shown).collect();
         let Some(suite) = groups.first().and_then(|group| run.suites.get(group.suite)) else { return Ok(()) };
 
@@ -110,9 +110,7 @@ impl Human {
     /// Whether a suite has so much to say that it is worth folding, and nothing that anybody must see.
     fn is_foldable(&self, groups: &[&Group<'_>]) -> bool {
         let any = |holds: &dyn Fn(&CaseReport) -> bool| groups.iter().any(|it| it.cases.iter().any(|case| holds(case)));
-        self.style.folds
-            && any(&|case| self.wants_line_for(case))
-            && !any(&|case| case.outcome.is_bad() || case.outcome.is_not_run())
+        self.style.folds && any(&|case| self.wants_line_for(case)) && !any(&|case| case.outcome.is_red())
     }
 
     fn policy(&self, page: &mut Page<'_>, run: &RunReport, group: &Group<'_>, name_width: usize) -> io::Result<()> {
