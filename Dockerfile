@@ -11,7 +11,7 @@ FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /source
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 COPY benches benches
-COPY docs/errors.md docs/
+COPY crates crates
 COPY src src
 RUN cargo build --locked --profile dist --bin verify && cp target/dist/verify /verify
 

@@ -60,7 +60,7 @@ output version "$version"
 
 # What is built from source is kept from run to run, by all that goes into it.
 if [ "$version" = source ] && [ "$cache" = true ]; then
-    sum=$(cd "$ACTION_PATH" && find Cargo.toml Cargo.lock rust-toolchain.toml docs/errors.md src -type f | LC_ALL=C sort |
+    sum=$(cd "$ACTION_PATH" && find Cargo.toml Cargo.lock rust-toolchain.toml crates src -type f | LC_ALL=C sort |
         while IFS= read -r file; do git hash-object "$file"; done | git hash-object --stdin)
     output cache-key "policy-verify-$RUNNER_OS-$RUNNER_ARCH-$sum"
 fi

@@ -16,34 +16,22 @@
 //!
 //! The library is what the command `verify` is made of; before version 1.0 its interface may change at any time.
 
-pub mod model;
-pub mod report;
-
 mod compare;
-mod durable;
 mod error;
 mod evaluate;
-mod expression;
-mod host;
-mod load;
-mod merge;
-mod nearest;
-mod network;
-mod patch;
+mod live;
 mod pipeline;
 mod prepare;
-mod publish;
-mod registry;
 mod resolve;
-mod runtime;
 mod select;
-mod signature;
-mod yaml;
+
+pub use policy_verify_model as model;
+pub use policy_verify_model::nearest::nearest;
+pub use policy_verify_registry::signature::SignatureOptions;
+pub use policy_verify_report as report;
+pub use policy_verify_report::merge::{MergeProblem, NamedReport, merge};
 
 pub use self::error::Error;
-pub use self::load::Mistake;
-pub use self::merge::{MergeProblem, NamedReport, merge};
-pub use self::nearest::nearest;
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
 pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
@@ -52,14 +40,13 @@ pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::{Interrupt, ListedCase, Options, Progress, Recording, list, usual_code_cache, verify};
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
-pub use self::signature::SignatureOptions;
 
 /// The JSON Schema of suite files, generated from the types that parse them.
 pub fn suite_schema() -> serde_json::Value {
-    load::json_schema()
+    policy_verify_suite::json_schema()
 }
 
 /// Every key of suite files as a page of Markdown, from the same types.
 pub fn suite_reference() -> String {
-    load::reference(&load::json_schema())
+    policy_verify_suite::reference(&policy_verify_suite::json_schema())
 }

@@ -4,16 +4,12 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where it cannot go on")]
 
-#[expect(dead_code, reason = "tests use the rest")]
-#[path = "../../src/registry/testing.rs"]
-mod registry;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use registry::FakeRegistry;
+use policy_verify_registry::testing::FakeRegistry;
 
 const POLICIES: usize = 20;
 const LATENCY: Duration = Duration::from_millis(50);

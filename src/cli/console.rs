@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_verify::model::outcome::CaseReport;
-use policy_verify::report::escape;
+use policy_verify::report::{Style, diagnostic, escape};
 use policy_verify::{Error, Progress};
 
 use super::args::ColorChoice;
@@ -42,44 +42,16 @@ pub(crate) fn refuse(error: &Error) -> ExitCode {
 
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.
 pub(crate) fn explain(error: &Error, uses_colour: bool) {
-    let theme = match (uses_colour, io::stderr().is_terminal()) {
-        (true, _) => miette::GraphicalTheme::unicode(),
-        (false, _) => miette::GraphicalTheme::unicode_nocolor(),
-    };
-    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width()).with_context_lines(1);
-    let mut stderr = io::stderr().lock();
-    if let Error::Suites(mistakes) | Error::Policy(mistakes) = error {
-        for mistake in mistakes {
-            let mut text = String::new();
-            if handler.render_report(&mut text, mistake).is_ok() {
-                let _ = writeln!(stderr, "{}\n", harmless(text.trim_end(), uses_colour));
-            }
-        }
+    let style = Style { colour: uses_colour, width: width(), ..Style::default() };
+    let mut text = Vec::new();
+    for diagnostic in error.diagnostics() {
+        // Writing to memory does not fail.
+        let _ = diagnostic::write(diagnostic, style, &mut text);
     }
-    // Each of these problems says all there is to say.
-    if matches!(error, Error::Policy(_)) {
-        return;
+    let _ = io::stderr().lock().write_all(&text);
+    if matches!(error, Error::Suites(_)) {
+        complain(&error.to_string());
     }
-    let help = miette::Diagnostic::help(error).map(|help| format!("\n  help: {help}")).unwrap_or_default();
-    let code = miette::Diagnostic::code(error).map(|code| format!(" ({code})")).unwrap_or_default();
-    let _ = writeln!(stderr, "verify: {}", escape::terminal(&format!("{error}{code}{help}")));
-}
-
-/// A mistake quotes what a stranger may have written: nothing of it but our own colours reaches the terminal, and no
-/// line of it is a command to a runner.
-fn harmless(rendered: &str, has_colours: bool) -> String {
-    let mut safe = String::with_capacity(rendered.len());
-    let mut rest = rendered;
-    while let Some(start) = rest.find("\x1b[").filter(|_| has_colours) {
-        let parameters = rest[start + 2..].trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
-        let end = rest.len() - parameters.len() + usize::from(parameters.starts_with('m'));
-        let is_colour = parameters.starts_with('m');
-        safe.push_str(&escape::visible(&rest[..start]));
-        safe.push_str(&if is_colour { rest[start..end].to_owned() } else { escape::visible(&rest[start..end]) });
-        rest = &rest[end..];
-    }
-    safe.push_str(&escape::visible(rest));
-    safe.lines().map(escape::without_commands).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a variable is set to anything.
@@ -216,13 +188,5 @@ mod tests {
             assert_eq!(not_run > 0, is_stopped);
             assert_eq!(bar.0.position(), (run.cases.len() - not_run) as u64);
         }
-    }
-
-    #[test]
-    fn quoted_text_keeps_colours_and_loses_its_teeth() {
-        let rendered = "\x1b[31m×\x1b[0m a\n  ::error::b\n##[group]c\x1b[2Jd\x1b]0;e\x07";
-        let text = " a\n  \\::error::b\n##\\[group]c␛[2Jd␛]0;e␇";
-        assert_eq!(harmless(rendered, true), format!("\x1b[31m×\x1b[0m{text}"));
-        assert_eq!(harmless(rendered, false), format!("␛[31m×␛[0m{text}"));
     }
 }

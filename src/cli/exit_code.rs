@@ -60,7 +60,7 @@ impl From<&Error> for ExitCode {
     fn from(error: &Error) -> Self {
         match error {
             Error::Policy(_) => Self::Unavailable,
-            Error::NothingSelected { .. } => Self::NothingSelected,
+            Error::NothingSelected(_) => Self::NothingSelected,
             Error::Engine(_) => Self::Bug,
             _ => Self::Usage,
         }

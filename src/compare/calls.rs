@@ -1,8 +1,8 @@
 //! Host calls against the `calls` of an expectation: each of these at least once, and no others.
 
-use crate::model::hosting::{HostCall, PLURAL_NAME};
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::suite::{CallExpectation, Expectation};
+use policy_verify_model::hosting::{HostCall, PLURAL_NAME};
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::suite::{CallExpectation, Expectation};
 
 /// Most calls that are named one by one.
 const MOST_NAMED: usize = 5;
@@ -66,8 +66,8 @@ fn described<'a>(calls: impl Iterator<Item = &'a HostCall>) -> String {
 mod tests {
     use super::super::tests::{span, spanned};
     use super::*;
-    use crate::model::hosting::AnsweredBy;
-    use crate::model::suite::{VerdictExpectation, VerdictWord};
+    use policy_verify_model::hosting::AnsweredBy;
+    use policy_verify_model::suite::{VerdictExpectation, VerdictWord};
 
     fn made(calls: &[(&str, &str)]) -> Vec<HostCall> {
         let call = |(capability, request): &(&str, &str)| HostCall {

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::source::Span;
-use crate::model::suite::DocumentExpectation;
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::DocumentExpectation;
 
 /// Longest rendering of a value, in characters.
 const LONGEST: usize = 300;

@@ -1,7 +1,7 @@
 //! Members of a group against the `members` of an expectation.
 
-use crate::model::outcome::{Mismatch, MismatchKind, PartReport, PartVerdict};
-use crate::model::suite::{Expectation, MemberExpectation, MemberWord};
+use policy_verify_model::outcome::{Mismatch, MismatchKind, PartReport, PartVerdict};
+use policy_verify_model::suite::{Expectation, MemberExpectation, MemberWord};
 
 use super::text;
 use super::{Judgement, verdict};

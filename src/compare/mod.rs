@@ -12,11 +12,13 @@ mod verdict;
 
 use serde_json::Value;
 
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::request::Request;
-use crate::model::source::Span;
-use crate::model::suite::{DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::request::Request;
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::{
+    DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord,
+};
 
 pub(crate) use calls::calls;
 pub(crate) use members::with_members;
@@ -132,7 +134,7 @@ fn without_nulls(response: &Value) -> Value {
 /// Shows the operations instead of their base64, unless that hides the difference.
 fn readable_patch(difference: &mut diff::Difference) {
     let decoded = |value: &Option<Value>| match value.as_ref().and_then(Value::as_str) {
-        Some(text) => crate::patch::decode(text).ok(),
+        Some(text) => policy_verify_model::patch::decode(text).ok(),
         None => value.clone(),
     };
     let (expected, actual) = (decoded(&difference.expected), decoded(&difference.actual));

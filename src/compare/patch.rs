@@ -5,12 +5,12 @@
 
 use serde_json::Value;
 
-use crate::model::answer::{AdmissionResponse, Answer, Fault};
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::request::Request;
-use crate::model::source::{Span, Spanned};
-use crate::model::suite::MutateExpectation;
-use crate::patch::{apply, decode};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault};
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::patch::{apply, decode};
+use policy_verify_model::request::Request;
+use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::MutateExpectation;
 
 use super::diff::{self, Difference, Mode};
 use super::verdict::describe;
@@ -180,8 +180,8 @@ mod tests {
 
     use super::*;
     use crate::compare::tests::{allowed, denied, mutated, mutated_by, patched, raw, span, spanned};
-    use crate::model::answer::FaultKind;
-    use crate::model::suite::DocumentExpectation;
+    use policy_verify_model::answer::FaultKind;
+    use policy_verify_model::suite::DocumentExpectation;
 
     /// What a patched response is held against; the original is `{"a": 1, "b": {"c": [1, 2]}}`.
     fn original() -> Value {

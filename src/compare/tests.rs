@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::answer::Status;
-use crate::model::source::{SourceFile, Spanned};
-use crate::model::suite::{MutateExpectation, TextExpectation, VerdictExpectation};
+use policy_verify_model::answer::Status;
+use policy_verify_model::source::{SourceFile, Spanned};
+use policy_verify_model::suite::{MutateExpectation, TextExpectation, VerdictExpectation};
 
 /// A span that is recognised by the name of its file.
 pub(super) fn span(name: &str) -> Span {

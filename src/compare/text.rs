@@ -4,9 +4,9 @@
 //! An absent text contains nothing, matches nothing and equals nothing, not even the empty text; it also lacks whatever
 //! it must not contain.
 
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::source::Span;
-use crate::model::suite::TextExpectation;
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::TextExpectation;
 
 use super::diff::{cut, quote};
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::model::answer::{AdmissionResponse, Answer, Fault};
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::request::Request;
-use crate::model::source::Span;
-use crate::model::suite::{VerdictExpectation, VerdictWord};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault};
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::request::Request;
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::{VerdictExpectation, VerdictWord};
 
 use super::diff::{quote, render, render_pair};
 use super::{patch, text};

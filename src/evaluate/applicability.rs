@@ -2,10 +2,10 @@
 
 use super::scope::{self, Standing};
 use super::{Policies, rules};
-use crate::model::cluster::Cluster;
-use crate::model::policy::PolicyType;
-use crate::model::request::{AdmissionRequest, Request};
-use crate::model::suite::{Expectation, PolicyIndex, RequestCase, RulesMode, Step};
+use policy_verify_model::cluster::Cluster;
+use policy_verify_model::policy::PolicyType;
+use policy_verify_model::request::{AdmissionRequest, Request};
+use policy_verify_model::suite::{Expectation, PolicyIndex, RequestCase, RulesMode, Step};
 
 /// Whether a policy would be asked about a request at all.
 pub(crate) enum Applicability {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::applicability::{self, Applicability};
 use super::session::Round;
 use super::{NotAsked, deploy, group};
-use crate::model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
-use crate::model::outcome::{PartReport, PartVerdict};
-use crate::model::request::Request;
-use crate::model::suite::{RequestCase, RulesMode, Step};
-use crate::patch;
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
+use policy_verify_model::outcome::{PartReport, PartVerdict};
+use policy_verify_model::patch;
+use policy_verify_model::request::Request;
+use policy_verify_model::suite::{RequestCase, RulesMode, Step};
 
 /// Asks the steps of a case in their order. The answer of a single step is that of the case.
 pub(super) fn ask(

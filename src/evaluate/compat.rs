@@ -3,8 +3,8 @@
 //! What that answer is, and whether there is one, those say who make the faults: trouble the server does not know stays a
 //! fault. So does a host call nobody answered, which comes in later and outranks everything.
 
-use crate::model::answer::{AdmissionResponse, Answer, ServerAnswer};
-use crate::model::suite::Compat;
+use policy_verify_model::answer::{AdmissionResponse, Answer, ServerAnswer};
+use policy_verify_model::suite::Compat;
 
 /// The answer as `compat` has it. It is the policy's own answer still: the deployment is yet to be applied to it.
 pub(super) fn answer(answer: Answer, compat: Compat, uid: &str) -> Answer {
@@ -24,7 +24,7 @@ pub(super) fn answer(answer: Answer, compat: Compat, uid: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::answer::{Fault, FaultKind};
+    use policy_verify_model::answer::{Fault, FaultKind};
 
     fn bytes(answer: Answer) -> String {
         serde_json::to_string(&answer.unwrap()).unwrap()

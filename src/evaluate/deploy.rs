@@ -3,8 +3,8 @@
 //! The steps, their order and their texts are the server's. Source: policy-evaluator 0.32,
 //! `admission_response_handler.rs`.
 
-use crate::model::answer::{AdmissionResponse, Status, StatusCause};
-use crate::model::suite::Deployment;
+use policy_verify_model::answer::{AdmissionResponse, Status, StatusCause};
+use policy_verify_model::suite::Deployment;
 
 /// The response as the server sends it. `name` is that of the policy, which is deployed under it unless the deployment says
 /// otherwise.
@@ -53,7 +53,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::answer::StatusDetails;
+    use policy_verify_model::answer::StatusDetails;
 
     fn full(allowed: bool) -> AdmissionResponse {
         AdmissionResponse {

@@ -4,13 +4,13 @@
 use super::chain::{said, unasked};
 use super::session::{Round, Session, guarded, refused_settings};
 use super::{compat, deploy};
-use crate::expression::{self, Failure};
-use crate::model::answer::{
+use policy_verify_model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, Status, StatusCause, StatusDetails,
 };
-use crate::model::outcome::{PartReport, PartVerdict};
-use crate::model::request::Request;
-use crate::model::suite::{GroupSpec, Member};
+use policy_verify_model::outcome::{PartReport, PartVerdict};
+use policy_verify_model::request::Request;
+use policy_verify_model::suite::{GroupSpec, Member};
+use policy_verify_suite::expression::{self, Failure};
 
 /// The server's own words for a member that mutates.
 const MUTATION: &str = "mutation is not allowed inside of policy group";

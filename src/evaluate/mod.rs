@@ -14,17 +14,17 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::host::{Journal, Outside};
-use crate::model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
-use crate::model::hosting::GuestLog;
-use crate::model::outcome::{PartReport, Unavailable};
-use crate::model::policy::PolicyType;
-use crate::model::request::Request;
-use crate::model::suite::{
-    Case, CaseBody, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, RequestCase, SettingsCase, Step, Suite,
-};
 use crate::prepare::PreparedPolicy;
 pub(crate) use applicability::{Applicability, applicability};
+use policy_verify_host::{HostBackend, Journal};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
+use policy_verify_model::hosting::GuestLog;
+use policy_verify_model::outcome::{PartReport, Unavailable};
+use policy_verify_model::policy::PolicyType;
+use policy_verify_model::request::Request;
+use policy_verify_model::suite::{
+    Case, CaseBody, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, RequestCase, SettingsCase, Step, Suite,
+};
 use session::{Round, guarded};
 
 /// The policies of a suite, ready to be asked.
@@ -34,7 +34,7 @@ pub(crate) struct Policies<'a> {
     /// Its policies by index; nothing for those that the run does not need.
     pub(crate) prepared: Vec<Option<&'a Result<PreparedPolicy, Arc<Unavailable>>>>,
     /// Who answers host calls beside the suite.
-    pub(crate) outside: Outside,
+    pub(crate) backend: HostBackend,
 }
 
 impl<'a> Policies<'a> {

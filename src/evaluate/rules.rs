@@ -2,8 +2,8 @@
 //!
 //! Only the rules are looked at: selectors and match conditions belong to the deployment, and metadata has no scope. Source: `rules.Matcher` of k8s.io/apiserver.
 
-use crate::model::policy::{Rule, RuleOperation};
-use crate::model::request::AdmissionRequest;
+use policy_verify_model::policy::{Rule, RuleOperation};
+use policy_verify_model::request::AdmissionRequest;
 
 /// How many rules [`explain`] names.
 const MOST_RULES: usize = 4;
@@ -90,7 +90,7 @@ fn api_version(group: &str, version: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::request::{GroupVersionKind, GroupVersionResource, UserInfo};
+    use policy_verify_model::request::{GroupVersionKind, GroupVersionResource, UserInfo};
 
     /// `apps/v1 deployments/scale UPDATE`
     fn request(text: &str) -> AdmissionRequest {

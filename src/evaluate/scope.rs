@@ -7,10 +7,10 @@
 use serde_json::Value;
 
 use super::rules;
-use crate::model::cluster::Cluster;
-use crate::model::policy::{ContextAwareResource, Rule};
-use crate::model::request::AdmissionRequest;
-use crate::model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope};
+use policy_verify_model::cluster::Cluster;
+use policy_verify_model::policy::{ContextAwareResource, Rule};
+use policy_verify_model::request::AdmissionRequest;
+use policy_verify_model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope};
 
 /// The label that every namespace has: its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -151,8 +151,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::policy::RuleOperation;
-    use crate::model::scope::ScopedRule;
+    use policy_verify_model::policy::RuleOperation;
+    use policy_verify_model::scope::ScopedRule;
 
     fn scope() -> Scope {
         let any = || vec!["*".to_owned()];

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Evaluated, Policies, compat};
-use crate::host::Host;
-use crate::host::access::Access;
-use crate::host::live::Terms;
-use crate::model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
-use crate::model::hosting::{GuestLog, HostAnswers};
-use crate::model::policy::Settings;
-use crate::model::request::Request;
-use crate::model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 use crate::prepare::PreparedPolicy;
-use crate::runtime::{Context, GuestOutput, Instance};
+use policy_verify_engine::{Context, GuestOutput, Instance};
+use policy_verify_host::Host;
+use policy_verify_host::access::Access;
+use policy_verify_host::live::LiveOptions;
+use policy_verify_model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::hosting::{GuestLog, HostAnswers};
+use policy_verify_model::policy::Settings;
+use policy_verify_model::request::Request;
+use policy_verify_model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 
 /// policy-server's own default for an evaluation.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub(super) struct Round<'a> {
 
 impl<'a> Round<'a> {
     pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
-        let host = Host::new(Arc::clone(answers)).with_outside(policies.outside.clone());
+        let host = Host::new(Arc::clone(answers)).with_backend(policies.backend.clone());
         Self { policies, case, host, output: GuestOutput::default(), remarks: Vec::new() }
     }
 
@@ -41,8 +41,11 @@ impl<'a> Round<'a> {
     pub(super) fn session(&self, policy: PolicyIndex, compat: Compat) -> Session<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
         let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(DEFAULT_TIMEOUT);
-        let terms = Terms { patience: timeout, clock: self.case.clock };
-        let host = self.host.with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat)).with_terms(terms);
+        let live_options = LiveOptions { timeout, clock: self.case.clock };
+        let host = self
+            .host
+            .with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat))
+            .with_live_options(live_options);
         let mut context = Context::new(Arc::new(host), timeout);
         if let Some(clock) = self.case.clock {
             context.clock = clock;
@@ -84,7 +87,7 @@ impl<'a> Round<'a> {
     }
 
     /// The host calls made after the first `earlier`.
-    pub(super) fn calls_after(&self, earlier: usize) -> Vec<crate::model::hosting::HostCall> {
+    pub(super) fn calls_after(&self, earlier: usize) -> Vec<policy_verify_model::hosting::HostCall> {
         self.host.calls_after(earlier)
     }
 

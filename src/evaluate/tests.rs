@@ -11,15 +11,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{compat, deploy};
-use crate::host::Host;
-use crate::host::access::Access;
-use crate::model::hosting::{ContextAware, Grants, HostAnswers, TableAnswer, TableEntry};
-use crate::model::policy::{ContextAwareResource, ExecutionMode, Metadata, Settings};
-use crate::model::request::Request;
-use crate::model::source::{SourceFile, Span, Spanned};
-use crate::model::suite::{Compat, Deployment};
-use crate::runtime::engine::{Engine, Limits, Module};
-use crate::runtime::{self, Context};
+use policy_verify_engine::engine::{Engine, Limits, Module};
+use policy_verify_engine::{self as runtime, Context};
+use policy_verify_host::Host;
+use policy_verify_host::access::Access;
+use policy_verify_model::hosting::{ContextAware, Grants, HostAnswers, TableAnswer, TableEntry};
+use policy_verify_model::policy::{ContextAwareResource, ExecutionMode, Metadata, Settings};
+use policy_verify_model::request::Request;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::suite::{Compat, Deployment};
 
 /// Long enough for every guest that ends by itself; no test waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -133,7 +133,7 @@ impl Row {
             ContextAwareResource { api_version: api_version.to_owned(), kind: kind.to_owned() }
         });
         let granted: BTreeSet<ContextAwareResource> = granted.collect();
-        let plural = |it: &ContextAwareResource| crate::model::cluster::ClusterKind {
+        let plural = |it: &ContextAwareResource| policy_verify_model::cluster::ClusterKind {
             plural: if it.kind == "Ingress" { "ingresses".into() } else { unreachable!("no plural of {}", it.kind) },
             is_namespaced: true,
         };

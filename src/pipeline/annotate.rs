@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::model::inspection::{CapabilityUse, IgnoredKey};
-use crate::model::outcome::Unavailable;
-use crate::model::policy::{Digest, Metadata};
 use crate::prepare::single::{self, Named};
 use crate::resolve;
-use crate::runtime::engine::{Engine, Limits};
+use policy_verify_engine::engine::{Engine, Limits};
+use policy_verify_model::inspection::{CapabilityUse, IgnoredKey};
+use policy_verify_model::outcome::Unavailable;
+use policy_verify_model::policy::{Digest, Metadata};
 
 /// What to annotate, and with what.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
             return Err(refused([module.err(), metadata.err(), usage.err()].into_iter().flatten().collect()));
         }
     };
-    let engine = Engine::new(Limits::default()).map_err(|error| Error::Engine(error.to_string()))?;
+    let engine = Engine::new(Limits::default()).map_err(|error| Error::engine(&error))?;
     let named = Named { name: &name, place: &place, bytes: &module };
     let usage = usage.map(|file| file.text.clone());
     let (annotated, capabilities, ignored) = single::annotate(&named, &metadata, usage, &engine).map_err(refused)?;

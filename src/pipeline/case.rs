@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::compare::{self, Judgement};
 use crate::evaluate::{self, Applicability, Evaluated, NotAsked, Policies};
-use crate::host::record::Recorded;
-use crate::model::answer::{AdmissionResponse, Fault, FaultKind};
-use crate::model::hosting::{GuestLog, HostCall};
-use crate::model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
-use crate::model::request::Request;
-use crate::model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase};
 use crate::prepare;
+use policy_verify_host::record::Recorded;
+use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind};
+use policy_verify_model::hosting::{GuestLog, HostCall};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
+use policy_verify_model::request::Request;
+use policy_verify_model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase};
 
 /// What became of a case that was taken up. There is no third way: what was not judged cannot pass.
 enum Verdict {
@@ -187,7 +187,7 @@ fn run_settings(case: &Case, asked: &SettingsCase, policies: &Policies<'_>) -> (
 }
 
 /// Calls, remarks, and a mismatch for every answer that nobody asked for.
-fn from_journal(journal: crate::host::Journal) -> (Vec<HostCall>, Vec<String>, Vec<Mismatch>) {
+fn from_journal(journal: policy_verify_host::Journal) -> (Vec<HostCall>, Vec<String>, Vec<Mismatch>) {
     let unused = journal.unused.into_iter().map(|unused| Mismatch {
         kind: MismatchKind::Calls,
         at: String::new(),

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use crate::evaluate::Policies;
-use crate::host::record::Recorded;
-use crate::model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
-use crate::model::suite::Case;
+use policy_verify_host::record::Recorded;
+use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
+use policy_verify_model::suite::Case;
 
 use super::{Interrupt, Options, case};
 
@@ -102,7 +102,7 @@ fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::answer::{Fault, FaultKind};
+    use policy_verify_model::answer::{Fault, FaultKind};
 
     #[test]
     fn another_answer_is_noticed_and_another_time_is_not() {

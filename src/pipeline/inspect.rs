@@ -2,12 +2,12 @@
 
 use super::policy::{self, Network};
 use crate::error::Error;
-use crate::model::inspection::Inspection;
-use crate::network;
 use crate::prepare::single::{self, Named};
-use crate::publish;
 use crate::resolve::StoreUse;
-use crate::signature::{TrustRoot, Verifier};
+use policy_verify_model::inspection::Inspection;
+use policy_verify_registry::network;
+use policy_verify_registry::publish;
+use policy_verify_registry::signature::{TrustRoot, Verifier};
 
 /// What to look at.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     inspection.remarks = fetched.remarks;
     // Files have no signatures beside them; whoever shows the inspection says so.
     if options.lists_signatures && !options.is_offline && name.starts_with("registry://") {
-        let image = publish::reference(name).map_err(Error::Usage)?;
+        let image = publish::reference(name).map_err(|message| Error::usage(message, None))?;
         let verifier = Verifier::new(registry, TrustRoot::default());
         let asked = network::wait(async { Ok((verifier.listed(&image).await?, verifier.manifest(&image).await?)) });
         let (listed, manifest) = asked.map_err(|error| refused(policy::of_registry(error, &place)))?;

@@ -32,15 +32,16 @@ pub use self::suites::{ListedCase, list};
 use self::trusted::Trusted;
 use crate::error::Error;
 use crate::evaluate::Policies;
-use crate::host::live::World;
-use crate::host::{Outside, record};
-use crate::model::outcome::{CaseReport, PolicyReport, RunReport, SuiteSummary};
-use crate::model::source::Span;
-use crate::model::suite::PolicySpec;
-use crate::registry::Registry;
-use crate::runtime::engine::{Engine, Limits};
-use crate::signature::TrustRoot;
+use crate::live::LiveServices;
 use crate::{prepare, resolve, select};
+use policy_verify_engine::engine::{Engine, Limits};
+use policy_verify_host::live::LiveHost;
+use policy_verify_host::{HostBackend, record};
+use policy_verify_model::outcome::{CaseReport, PolicyReport, RunReport, SuiteSummary};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::PolicySpec;
+use policy_verify_registry::Registry;
+use policy_verify_registry::signature::TrustRoot;
 
 /// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to
 /// the caller.
@@ -64,7 +65,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     progress.loaded(&summaries);
     progress.started(selected.cases.len());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
-    let pool = pool.map_err(|error| Error::Engine(error.to_string()))?;
+    let pool = pool.map_err(|error| Error::engine(&error))?;
     let engine = engine(options, progress)?;
     let wanted = &selected.policies;
     let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
@@ -72,7 +73,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
     let has_door = is_remote || options.is_live || options.publish.is_some();
     let registry = has_door.then(|| policy::registry(&options.network)).transpose()?;
-    let outside = outside(options, registry.as_ref(), &trusted.root);
+    let backend = host_backend(options, registry.as_ref(), &trusted.root);
     pool.install(|| {
         let resolved = sources::resolve(wanted, &specs, options, registry.as_ref(), &trusted, progress)?;
         let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
@@ -80,7 +81,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let prepared = prepare::policies(&specs, modules, &engine);
         progress.prepared();
         let names = options.is_recorded.then(|| recording::names(&suites));
-        let of_suite = |suite| Policies { suite, prepared: vec![None; suite.policies.len()], outside: outside.clone() };
+        let of_suite = |suite| Policies { suite, prepared: vec![None; suite.policies.len()], backend: backend.clone() };
         let mut policies: Vec<Policies<'_>> = suites.iter().map(of_suite).collect();
         for (&(suite, policy), prepared) in wanted.iter().zip(&prepared) {
             policies[suite].prepared[policy] = Some(prepared);
@@ -142,7 +143,7 @@ fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let engine = Engine::until(limits, options.interrupt.flag());
-    let mut engine = engine.map_err(|error| Error::Engine(error.to_string()))?;
+    let mut engine = engine.map_err(|error| Error::engine(&error))?;
     if let Some(folder) = &options.code_cache
         && let Err(error) = engine.keep_code(folder)
     {
@@ -152,10 +153,11 @@ fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
 }
 
 /// Who answers host calls beside the suites, and whether that is recorded.
-fn outside(options: &Options, registry: Option<&Registry>, trust_root: &TrustRoot) -> Outside {
+fn host_backend(options: &Options, registry: Option<&Registry>, trust_root: &TrustRoot) -> HostBackend {
     let registry = registry.filter(|_| options.is_live);
-    let world = registry.map(|registry| Arc::new(World::new(registry.clone(), trust_root.clone())));
-    Outside { world, is_recorded: options.is_recorded }
+    let live = registry
+        .map(|registry| -> Arc<dyn LiveHost> { Arc::new(LiveServices::new(registry.clone(), trust_root.clone())) });
+    HostBackend { live, is_recorded: options.is_recorded }
 }
 
 /// The place of what was typed: nothing can be quoted there.
@@ -168,12 +170,21 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::model::outcome::Outcome;
+    use policy_verify_model::outcome::Outcome;
 
     const TESTDATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
 
     fn run(suite: PathBuf) -> RunReport {
         verify(&Options { suites: vec![suite], ..Options::default() }, &()).unwrap()
+    }
+
+    #[test]
+    fn the_suite_of_both_rego_modes_passes() {
+        let report = run([TESTDATA, "suites/rego/suite.yml"].iter().collect());
+        assert_eq!(report.cases.len(), 8);
+        for case in &report.cases {
+            assert!(!case.outcome.is_bad(), "{:?}", case.outcome);
+        }
     }
 
     #[test]

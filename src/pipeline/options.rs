@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::policy::Network;
 use super::{Interrupt, Recording};
-use crate::model::outcome::{CaseReport, SuiteSummary};
-use crate::model::publication::{PublishMode, Redirection};
 use crate::resolve::Fetching;
 use crate::select::Selection;
-use crate::signature::SignatureOptions;
+use policy_verify_model::outcome::{CaseReport, SuiteSummary};
+use policy_verify_model::publication::{PublishMode, Redirection};
+use policy_verify_registry::signature::SignatureOptions;
 
 /// What to run, and how.
 #[derive(Debug, Default)]

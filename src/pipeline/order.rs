@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::model::source::Span;
-use crate::model::suite::{Case, Suite};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::{Case, Suite};
 
 /// The place of every case among all that its suite could report, whatever was selected: the same on every machine.
 pub(super) struct Positions<'a> {

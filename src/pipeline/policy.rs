@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::PolicyRef;
-use crate::model::source::Span;
-use crate::registry::error::RegistryError;
-use crate::registry::location;
-use crate::registry::name;
-use crate::registry::store::Store;
-use crate::registry::{Registry, RegistryOptions};
 use crate::resolve::{self, Resolved, StoreUse};
+use policy_verify_model::location;
+use policy_verify_model::name;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::source::Span;
+use policy_verify_registry::error::RegistryError;
+use policy_verify_registry::store::Store;
+use policy_verify_registry::{Registry, RegistryOptions};
 
 /// How registries and web servers are reached. The default is what kwctl does without flags.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
         docker_config: network.docker_config.clone(),
         time: network.timeout,
     };
-    Registry::new(&options).map_err(Error::Fetching)
+    Registry::new(&options).map_err(Error::sources)
 }
 
 /// The bytes of a module that `inspect` and `push` name: an existing file, else a URI, else the beginning of the digest of

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::Progress;
 use crate::error::Error;
 use crate::evaluate::Policies;
-use crate::model::outcome::{CaseReport, Outcome};
-use crate::model::publication::{Publication, PublishMode, PublishSpec};
-use crate::model::suite::{Case, PolicyIndex, Suite};
-use crate::network;
-use crate::publish::{self, Artifact};
-use crate::registry::Registry;
 use crate::select::Selection;
+use policy_verify_model::outcome::{CaseReport, Outcome};
+use policy_verify_model::publication::{Publication, PublishMode, PublishSpec};
+use policy_verify_model::suite::{Case, PolicyIndex, Suite};
+use policy_verify_registry::Registry;
+use policy_verify_registry::network;
+use policy_verify_registry::publish::{self, Artifact};
 
 /// What is wrong, and what the user can do about it.
 type Problem = (String, String);
@@ -49,7 +49,7 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
 ///
 /// Why, and what to do about it.
 pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error> {
-    obstacle(suites, selection).map_or(Ok(()), |problem| Err(Error::usage(problem)))
+    obstacle(suites, selection).map_or(Ok(()), |(message, help)| Err(Error::usage(message, help)))
 }
 
 /// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `all` are the

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::policy::{self, Network};
 use crate::error::Error;
-use crate::model::policy::Digest;
-use crate::network;
-use crate::publish;
 use crate::resolve::StoreUse;
+use policy_verify_model::policy::Digest;
+use policy_verify_registry::network;
+use policy_verify_registry::publish;
 
 /// A module that was fetched.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> 
 /// The reference is none, or leads nowhere.
 pub fn digest(uri: &str, network: &Network) -> Result<String, Error> {
     let place = super::command_line();
-    let image = publish::reference(uri).map_err(Error::Usage)?;
+    let image = publish::reference(uri).map_err(|message| Error::usage(message, None))?;
     let registry = policy::registry(network)?;
     let digest = network::wait(registry.digest(&image))
         .map_err(|error| Error::policy(vec![policy::of_registry(error, &place)], &place))?;

@@ -7,13 +7,13 @@ use oci_client::Reference;
 use super::Progress;
 use super::policy::{self, Network};
 use crate::error::Error;
-use crate::model::inspection::Looks;
-use crate::model::publication::{Publication, PublishMode};
-use crate::network;
 use crate::prepare::single::{self, Named};
-use crate::publish::{self, Artifact};
-use crate::registry::name;
 use crate::resolve::StoreUse;
+use policy_verify_model::inspection::Looks;
+use policy_verify_model::name;
+use policy_verify_model::publication::{Publication, PublishMode};
+use policy_verify_registry::network;
+use policy_verify_registry::publish::{self, Artifact};
 
 /// What to push, and where to.
 #[derive(Debug, Clone)]
@@ -44,9 +44,10 @@ pub struct PushOptions {
 pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publication, Error> {
     let place = super::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
-    let to = publish::reference(&options.to).map_err(Error::Usage)?;
-    let (tags, immutable) = tags(options, &to).map_err(Error::usage)?;
-    let annotations = publish::annotations(&options.annotations).map_err(Error::usage)?;
+    let to = publish::reference(&options.to).map_err(|message| Error::usage(message, None))?;
+    let (tags, immutable) = tags(options, &to).map_err(|(message, help)| Error::usage(message, help))?;
+    let annotations =
+        publish::annotations(&options.annotations).map_err(|(message, help)| Error::usage(message, help))?;
     let registry = policy::registry(&options.network)?;
     let fetched = policy::fetch(&options.module, &registry, StoreUse::Read, &place).map_err(refused)?.module;
     let named = Named { name: &options.module, place: &place, bytes: &fetched };

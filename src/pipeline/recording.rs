@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::suite::Suite;
+use policy_verify_model::suite::Suite;
 
 /// Longest name of a file that is made from the name of a case, without its extension.
 const LONGEST_NAME: usize = 100;

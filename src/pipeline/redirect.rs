@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::model::publication::{PublishSpec, Redirection};
-use crate::model::source::Spanned;
-use crate::model::suite::{PolicyIndex, Suite};
-use crate::publish;
-use crate::registry::name;
+use policy_verify_model::name;
+use policy_verify_model::publication::{PublishSpec, Redirection};
+use policy_verify_model::source::Spanned;
+use policy_verify_model::suite::{PolicyIndex, Suite};
+use policy_verify_registry::publish;
 
 /// What is wrong, and what the user can do about it.
 type Problem = (String, String);
@@ -23,7 +23,7 @@ pub(super) fn apply(suites: &mut [Suite], redirection: &Redirection) -> Result<(
         return Ok(());
     }
     let found = the_one(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
-    let (suite, spec) = found.map_err(Error::usage)?;
+    let (suite, spec) = found.map_err(|(message, help)| Error::usage(message, help))?;
     suites.iter_mut().for_each(|suite| suite.publish.clear());
     suites[suite].publish.push(spec);
     Ok(())

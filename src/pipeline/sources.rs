@@ -3,11 +3,11 @@
 use super::trusted::Trusted;
 use super::{Options, Progress};
 use crate::error::Error;
-use crate::model::outcome::Unavailable;
-use crate::model::suite::PolicySpec;
-use crate::registry::Registry;
 use crate::resolve::{self, OfSuite, Resolved};
-use crate::signature::Verifier;
+use policy_verify_model::outcome::Unavailable;
+use policy_verify_model::suite::PolicySpec;
+use policy_verify_registry::Registry;
+use policy_verify_registry::signature::Verifier;
 
 /// What is told of where a policy is from.
 pub(super) struct Source {
@@ -47,7 +47,7 @@ pub(super) fn resolve(
     let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
     let fetched = || progress.fetched();
     let resolved = resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry, &fetched);
-    let resolved = resolved.map_err(Error::Fetching)?;
+    let resolved = resolved.map_err(Error::sources)?;
     Ok(match registry {
         Some(registry) => {
             let verifier = Verifier::new(registry.clone(), trusted.root.clone());

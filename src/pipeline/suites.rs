@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use super::options::Options;
 use crate::error::Error;
-use crate::load::{self, Mistake};
-use crate::model::policy::Settings;
-use crate::model::request::Request;
-use crate::model::source::Span;
-use crate::model::suite::{CaseBody, Suite};
 use crate::select::{self, Selected};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::policy::Settings;
+use policy_verify_model::request::Request;
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::{CaseBody, Suite};
+use policy_verify_registry::signature::check_key;
+use policy_verify_suite as load;
 
 /// Reads every suite, so that the mistakes of all of them are known at once.
 pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
     for path in &options.suites {
-        match load::suite(path, &options.variables) {
+        match load::suite(path, &options.variables, check_key) {
             Ok(suite) => suites.push(suite),
             Err(found) => mistakes.extend(found),
         }
@@ -25,7 +28,9 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
         if let Some(twin) = suites[..index].iter().find(|twin| twin.name == suite.name) {
             let message = format!("`{}` is also the name of {}", suite.name, twin.file.path);
             let help = "names of suites tell their cases apart in every report: change one `name:`";
-            mistakes.push(Mistake::new(&Span::start_of(&suite.file), message).with_help(help.to_owned()));
+            mistakes.push(
+                Diagnostic::new(Code::Mistake, message).at(&Span::start_of(&suite.file)).with_help(help.to_owned()),
+            );
         }
     }
     if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
@@ -36,9 +41,18 @@ pub(super) fn select<'a>(suites: &'a [Suite], options: &Options) -> Result<Selec
     let selected = select::select(suites, &options.selection, options.refuses_only)?;
     if selected.total == 0 && !options.allows_empty {
         let total = suites.iter().map(|suite| suite.cases.len()).sum();
-        return Err(Error::NothingSelected { total, advice: select::advice(suites, &options.selection) });
+        return Err(nothing_selected(total, &select::advice(suites, &options.selection)));
     }
     Ok(selected)
+}
+
+fn nothing_selected(total: usize, advice: &[String]) -> Error {
+    let message = match total {
+        0 => "the suites have no cases".to_owned(),
+        _ => format!("none of the {total} cases is selected"),
+    };
+    let diagnostic = Diagnostic::new(Code::NothingSelected, message).with_help(advice.join("\n"));
+    Error::NothingSelected(Box::new(diagnostic))
 }
 
 /// A case, as `verify list` shows it.

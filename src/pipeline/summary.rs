@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sources::Source;
-use crate::model::hosting::GuestLog;
-use crate::model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary, Unavailable};
-use crate::model::source::Span;
-use crate::model::suite::Suite;
 use crate::prepare::PreparedPolicy;
+use policy_verify_model::hosting::GuestLog;
+use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary, Unavailable};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::Suite;
 
 pub(super) fn summary(suite: &Suite, path: &Path) -> SuiteSummary {
     SuiteSummary {

@@ -1,9 +1,10 @@
 //! What the command line says about signatures, read before anything runs.
 
 use crate::error::Error;
-use crate::load;
-use crate::model::signature::Requirement;
-use crate::signature::{SignatureOptions, TrustRoot};
+use policy_verify_model::signature::Requirement;
+use policy_verify_registry::signature::check_key;
+use policy_verify_registry::signature::{SignatureOptions, TrustRoot};
+use policy_verify_suite as load;
 
 /// Whom to believe, and what everybody has to show.
 pub(super) struct Trusted {
@@ -17,7 +18,11 @@ impl Trusted {
     /// Reads the files that are named; the trust root of the public Sigstore is left until somebody needs it.
     pub(super) fn read(options: &SignatureOptions) -> Result<Self, Error> {
         let root = options.trust_config.as_deref().map(TrustRoot::from_file).transpose();
-        let for_all = options.verification_config.as_deref().map(load::verification_config).transpose();
-        Ok(Self { root: root.map_err(Error::Usage)?.unwrap_or_default(), for_all: for_all.map_err(Error::Suites)? })
+        let for_all =
+            options.verification_config.as_deref().map(|path| load::verification_config(path, check_key)).transpose();
+        Ok(Self {
+            root: root.map_err(|message| Error::usage(message, None))?.unwrap_or_default(),
+            for_all: for_all.map_err(Error::Suites)?,
+        })
     }
 }

@@ -12,10 +12,10 @@ use wasmparser::{BinaryReaderError, Imports, Parser, Payload, TypeRef};
 use super::metadata::{self, SECTION};
 use super::unknown_keys;
 use super::{AnnotatedModule, unusable};
-use crate::model::inspection::Looks;
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
-use crate::model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::inspection::Looks;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
+use policy_verify_model::source::{SourceFile, Span, Spanned};
 
 /// How Javy's compiler names the module of its host call, and how policy hosts name it.
 const JAVY: &str = "kubewarden:javy/host";

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::outcome::{Mismatch, MismatchKind};
-use crate::model::policy::Metadata;
-use crate::model::suite::{Check, SizeLimit};
+use policy_verify_model::outcome::{Mismatch, MismatchKind};
+use policy_verify_model::policy::Metadata;
+use policy_verify_model::suite::{Check, SizeLimit};
 
 /// Where policies state their version.
 const VERSION: &str = "io.kubewarden.policy.version";
@@ -84,7 +84,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::source::{SourceFile, Span, Spanned};
+    use policy_verify_model::source::{SourceFile, Span, Spanned};
 
     fn spanned<T>(value: T) -> Spanned<T> {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });

@@ -5,8 +5,8 @@
 
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
-use crate::model::inspection::Looks;
-use crate::model::policy::{ExecutionMode, Metadata};
+use policy_verify_model::inspection::Looks;
+use policy_verify_model::policy::{ExecutionMode, Metadata};
 
 /// A message and what to do about it.
 pub(super) type Problem = (String, Option<String>);

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use wasmparser::{Parser, Payload};
 
-use crate::model::policy::{
+use policy_verify_model::policy::{
     ContextAwareResource, ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation,
 };
-use crate::model::source::{SourceFile, Span, Spanned};
-use crate::yaml;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::yaml;
 
 /// The custom section of a module that carries its metadata as JSON.
 pub(super) const SECTION: &str = "io.kubewarden.metadata";

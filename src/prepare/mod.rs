@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::model::inspection::Looks;
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::{Digest, ExecutionMode, Metadata};
-use crate::model::source::{SourceFile, Span, Spanned};
-use crate::model::suite::PolicySpec;
-use crate::runtime::engine::{CompileError, Engine, Module};
-use crate::runtime::{self, Guest};
+use policy_verify_engine::engine::{CompileError, Engine, Module};
+use policy_verify_engine::{self as runtime, Guest};
+use policy_verify_model::inspection::Looks;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::suite::PolicySpec;
 
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -265,10 +265,10 @@ fn shown(path: &Path, suite: &SourceFile) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hosting::Grants;
-    use crate::model::policy::{PolicyRef, ProtocolVersion};
-    use crate::model::suite::{Compat, Deployment};
-    use crate::runtime::engine::Limits;
+    use policy_verify_engine::engine::Limits;
+    use policy_verify_model::hosting::Grants;
+    use policy_verify_model::policy::{PolicyRef, ProtocolVersion};
+    use policy_verify_model::suite::{Compat, Deployment};
 
     const METADATA: &str = "rules: []\nmutating: false\nexecutionMode: wasi\n";
 

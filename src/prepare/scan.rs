@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use regex::bytes::Regex;
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
-use crate::host;
+use policy_verify_host as host;
 
 /// Between two segments of data: a byte that no text has, so that no name is found across their border.
 const BORDER: u8 = 0xff;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{AnnotatedModule, annotate, detect, metadata, read_text, ready, scan, unknown_keys, unusable};
-use crate::host;
-use crate::model::inspection::{CapabilityUse, IgnoredKey, Inspection, Looks};
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::{Digest, Metadata};
-use crate::model::source::{SourceFile, Span, Spanned};
-use crate::runtime::engine::Engine;
+use policy_verify_engine::engine::Engine;
+use policy_verify_host as host;
+use policy_verify_model::inspection::{CapabilityUse, IgnoredKey, Inspection, Looks};
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::{Digest, Metadata};
+use policy_verify_model::source::{SourceFile, Span, Spanned};
 
 /// A module as the user named it.
 pub(crate) struct Named<'a> {

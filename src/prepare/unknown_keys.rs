@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::model::inspection::IgnoredKey;
-use crate::model::source::{SourceFile, Spanned};
-use crate::nearest::nearest;
-use crate::yaml;
+use policy_verify_model::inspection::IgnoredKey;
+use policy_verify_model::nearest::nearest;
+use policy_verify_model::source::{SourceFile, Spanned};
+use policy_verify_model::yaml;
 
 const METADATA: &[&str] = &[
     "protocolVersion",
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_lists_are_the_keys_of_metadata() {
         let text = include_str!("../../testdata/inspect/metadata.json");
-        let metadata: crate::model::policy::Metadata = serde_json::from_str(text).unwrap();
+        let metadata: policy_verify_model::policy::Metadata = serde_json::from_str(text).unwrap();
         let written = serde_json::to_value(metadata).unwrap();
         let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let sorted =

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::module::{self, Problem};
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::source::Span;
-use crate::registry::MOST_OF_A_MODULE;
-use crate::registry::store::read_bounded;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::source::Span;
+use policy_verify_registry::MOST_OF_A_MODULE;
+use policy_verify_registry::store::read_bounded;
 
 /// Reads a module. `shown` is its path as the user wrote it, `span` where that stands.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {
@@ -35,7 +35,7 @@ fn unreadable(shown: &str, error: &io::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::source::SourceFile;
+    use policy_verify_model::source::SourceFile;
 
     fn span() -> Span {
         Span::start_of(&Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() }))

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::durable::{self, Flush};
-use crate::registry::digest::OciDigest;
-use crate::registry::store::read_bounded;
+use policy_verify_files::durable::{self, Flush};
+use policy_verify_registry::digest::OciDigest;
+use policy_verify_registry::store::read_bounded;
 
 /// Thousands of policies.
 const MOST_BYTES: u64 = 1024 * 1024;

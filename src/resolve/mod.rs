@@ -18,14 +18,14 @@ use self::lock::Lock;
 pub(crate) use self::remote::StoreUse;
 use self::remote::{Fetched, Fetcher, Missed, Wanted};
 pub(crate) use self::signed::signed;
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::PolicyRef;
-use crate::model::source::Span;
-use crate::model::suite::PolicySpec;
-use crate::network;
-use crate::registry::Registry;
-use crate::registry::digest::OciDigest;
-use crate::registry::store::Store;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::PolicySpec;
+use policy_verify_registry::Registry;
+use policy_verify_registry::digest::OciDigest;
+use policy_verify_registry::network;
+use policy_verify_registry::store::Store;
 
 /// How policies are fetched.
 #[derive(Debug, Clone, Default)]

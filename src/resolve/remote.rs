@@ -10,13 +10,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::module;
-use crate::model::policy::PolicyRef;
-use crate::registry::digest::OciDigest;
-use crate::registry::error::{Class, RegistryError, Stage};
-use crate::registry::manifest::{self, FetchedManifest};
-use crate::registry::policy::{Lead, lead};
-use crate::registry::store::Store;
-use crate::registry::{MOST_OF_A_MODULE, Registry};
+use policy_verify_model::policy::PolicyRef;
+use policy_verify_registry::digest::OciDigest;
+use policy_verify_registry::error::{Class, RegistryError, Stage};
+use policy_verify_registry::manifest::{self, FetchedManifest};
+use policy_verify_registry::policy::{Lead, lead};
+use policy_verify_registry::store::Store;
+use policy_verify_registry::{MOST_OF_A_MODULE, Registry};
 
 /// How many policies are fetched at once. Each waits for its server most of the time.
 const AT_ONCE: usize = 32;

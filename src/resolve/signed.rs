@@ -10,12 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{OfSuite, Resolved};
-use crate::model::outcome::{Unavailable, UnavailableStage};
-use crate::model::policy::PolicyRef;
-use crate::model::signature::Requirement;
-use crate::network;
-use crate::registry::digest::OciDigest;
-use crate::signature::Verifier;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::signature::Requirement;
+use policy_verify_registry::digest::OciDigest;
+use policy_verify_registry::network;
+use policy_verify_registry::signature::Verifier;
 
 /// How many policies are verified at once. Each waits for its registry most of the time.
 const AT_ONCE: usize = 32;

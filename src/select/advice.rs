@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Selection;
-use crate::model::suite::{Case, Suite};
-use crate::nearest::nearest;
+use policy_verify_model::nearest::nearest;
+use policy_verify_model::suite::{Case, Suite};
 
 /// Most tags that are listed.
 const MOST_TAGS: usize = 20;
@@ -20,7 +20,7 @@ pub(crate) fn advice(suites: &[Suite], selection: &Selection) -> Vec<String> {
         advice.extend(wanted.filter(|(_, tag)| !tags.contains(tag.as_str())).map(|(_, tag)| unknown_tag(tag, &tags)));
         advice.push("`verify list` prints the names".to_owned());
     }
-    advice.push("a run that checks nothing is no success; `--allow-empty` makes it one".to_owned());
+    advice.push("a run without cases fails; to allow it: `--allow-empty`".to_owned());
     advice
 }
 

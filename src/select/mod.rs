@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashSet};
 use regex::Regex;
 
 use crate::error::Error;
-use crate::model::outcome::Shard;
-use crate::model::suite::{Case, Suite};
+use policy_verify_model::outcome::Shard;
+use policy_verify_model::suite::{Case, Suite};
 
 pub(crate) use self::advice::advice;
 pub use self::partition::{Partition, Timings};

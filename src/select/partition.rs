@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::outcome::{PartitionBy, RunReport, Shard};
-use crate::model::suite::{Case, Suite};
+use policy_verify_model::outcome::{PartitionBy, RunReport, Shard};
+use policy_verify_model::suite::{Case, Suite};
 
 use super::Selected;
 

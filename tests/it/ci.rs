@@ -19,7 +19,7 @@ fn action_job(verify: Option<&str>) -> Option<Log> {
         ),
     );
     let repository = Repository::new();
-    let copied = "action action.yml Cargo.toml Cargo.lock rust-toolchain.toml docs/errors.md src/lib.rs .github/workflows/ci.yml \
+    let copied = "action action.yml Cargo.toml Cargo.lock rust-toolchain.toml crates/model/Cargo.toml src/lib.rs .github/workflows/ci.yml \
                   testdata/suites/failures testdata/suites/docs/readme testdata/policies/safe-labels \
                   testdata/policies/default-labels testdata/policies/image-licence";
     let copy = format!("cd '{}' && tar -cf - {copied} | tar -xf - -C \"$HERE\"", project().display());

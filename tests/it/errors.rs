@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Repository, testdata};
+use crate::support::{Repository, project, testdata};
 
 /// What the page says is there.
 const HEAD: &str = "version: 1
@@ -12,8 +12,9 @@ policies:
 ";
 
 /// Codes that no suite alone can show.
-const WITHOUT_SUITE: &[&str] =
-    &["PV020", "PV021", "PV037", "PV041", "PV053", "PV073", "PV080", "PV081", "PV082", "PV090", "PV091", "PV092"];
+const WITHOUT_SUITE: &[&str] = &[
+    "PV020", "PV021", "PV037", "PV041", "PV053", "PV073", "PV080", "PV081", "PV082", "PV083", "PV090", "PV091", "PV092",
+];
 
 struct Section<'a> {
     code: &'a str,
@@ -101,4 +102,11 @@ fn people_and_readers_of_every_report_see_the_code() {
         repository.verify(&["--report", format]).run().exits_with(1).says(&["PV010"]);
     }
     repository.verify(&[]).on_github().run().exits_with(1).says(&["/allowed · PV010"]);
+}
+
+/// The page is compiled into a crate, which can only hold files of its own folder.
+#[test]
+fn the_compiled_page_is_the_documentation() {
+    let copy = fs::read_to_string(project().join("crates/model/src/errors.md")).unwrap();
+    assert_eq!(copy, page(), "cp docs/errors.md crates/model/src/errors.md");
 }

@@ -469,7 +469,7 @@ fn what_is_no_suite_is_called_what_it_is() {
         "`verify inspect yes.wasm`",
     ]);
     let run = repository.verify(&["pod.yaml"]).run().exits_with(2);
-    run.says(&["this is a Kubernetes manifest (`Pod`), not a suite", "the suite has a mistake; nothing was run"]);
+    run.says(&["this is a Kubernetes manifest (`Pod`), not a suite", "invalid suite: 1 mistake; nothing was run"]);
     repository
         .verify(&["inspct"])
         .run()

@@ -304,7 +304,7 @@ fn mistakes_in_manifests_have_their_place() {
 fn a_manifest_that_cannot_be_read_is_one_mistake() {
     let cases = case("group: p, expect: { deny: m, members: { a: deny } }");
     let finished = repository("kind: Pod\n", "manifest: deploy/p.yaml", &cases).verify(&[]).run().exits_with(2);
-    finished.says(&["`deploy/p.yaml` holds no policy", "the suite has a mistake"]);
+    finished.says(&["`deploy/p.yaml` holds no policy", "invalid suite: 1 mistake"]);
 }
 
 #[test]

@@ -151,24 +151,33 @@ fn a_tag_that_is_not_the_version_builds_nothing() {
 /// The crate is published from a list of files; what the code includes from elsewhere has to be on it.
 #[test]
 fn the_crate_holds_what_it_is_built_from() {
+    let crates = fs::read_dir(project().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<PathBuf> = crates.chain([project().to_owned()]).collect();
+    assert!(folders.len() > 5, "{folders:?}");
+    folders.iter().for_each(|folder| crate_holds_what_it_is_built_from(folder));
+}
+
+fn crate_holds_what_it_is_built_from(folder: &Path) {
     let list = ["package", "--list", "--allow-dirty", "--offline"];
-    let list = Command::new(env!("CARGO")).args(list).current_dir(project()).output().unwrap();
+    let list = Command::new(env!("CARGO")).args(list).current_dir(folder).output().unwrap();
     let listed = String::from_utf8(list.stdout).unwrap();
     let listed: Vec<&str> = listed.lines().collect();
     let included = Regex::new(r#"include_(?:str|bytes)!\("([^"]+)"\)"#).unwrap();
-    let mut files = vec!["Cargo.lock".to_owned(), "LICENSE".to_owned(), "README.md".to_owned()];
-    for source in sources(&project().join("src")) {
+    let mut files = vec!["Cargo.toml".to_owned()];
+    if folder == project() {
+        files.extend(["Cargo.lock", "LICENSE", "README.md"].map(str::to_owned));
+    }
+    for source in sources(&folder.join("src")) {
         let text = fs::read_to_string(&source).unwrap();
         // Tests stand at the end of a file.
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
         for found in included.captures_iter(code) {
-            files.push(within_project(&source.parent().unwrap().join(&found[1])));
+            files.push(within(folder, &source.parent().unwrap().join(&found[1])));
         }
-        files.push(within_project(&source));
+        files.push(within(folder, &source));
     }
-    assert!(files.contains(&"docs/errors.md".to_owned()), "{files:?}");
     for file in &files {
-        assert!(listed.contains(&file.as_str()), "{file} is not in the crate");
+        assert!(listed.contains(&file.as_str()), "{file} is not in the crate {}", folder.display());
     }
     assert!(!listed.iter().any(|file| file.starts_with("testdata/") || file.starts_with("tests/")), "{listed:?}");
 }
@@ -178,9 +187,9 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-fn within_project(path: &Path) -> String {
-    let project = project().canonicalize().unwrap();
-    path.canonicalize().unwrap().strip_prefix(project).unwrap().to_str().unwrap().to_owned()
+fn within(folder: &Path, path: &Path) -> String {
+    let folder = folder.canonicalize().unwrap();
+    path.canonicalize().unwrap().strip_prefix(folder).unwrap().to_str().unwrap().to_owned()
 }
 
 /// The command of `docs/releasing.md` leaves no place without a name, and spoils nothing else.

@@ -8,8 +8,6 @@ pub(crate) mod distribution;
 pub(crate) mod guests;
 pub(crate) mod markdown;
 pub(crate) mod proxy;
-#[path = "../../../src/registry/testing.rs"]
-pub(crate) mod registry;
 pub(crate) mod runner;
 pub(crate) mod target;
 pub(crate) mod tls;
@@ -24,6 +22,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub(crate) use policy_verify_registry::testing as registry;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_verify");

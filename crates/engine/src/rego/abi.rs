@@ -1,0 +1,387 @@
+//! The ABI between OPA's modules and their host, minor versions 1 to 3 of version 1.
+//!
+//! Version 1.0 exports no memory, which policy-server does not take. The one-call `opa_eval` of later versions is not
+//! used: the server does not either, and the steps below exist in all of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use wasmtime::{
+    AsContextMut, Caller, Extern, Instance, Linker, Memory, MemoryType, Store, TypedFunc, ValType, WasmParams,
+    WasmResults,
+};
+
+use super::builtins::{self, Builtin, Surroundings as BuiltinSurroundings};
+use super::value::Value;
+use crate::default_clock;
+use crate::engine::{Engine, Limits, Module, ticks};
+use crate::fault::{self, Circumstances, Seen, Stop};
+use crate::link::{self, LinkError, Signature};
+use crate::memory;
+use crate::response::internal_error;
+use crate::sandbox::{NoHost, Sandbox, Sandboxed, Surroundings};
+use policy_verify_model::answer::{Fault, FaultKind};
+use policy_verify_model::policy::ExecutionMode;
+
+/// Pages of the memory a module gets; it grows it as it likes, up to the limit.
+const MEMORY_PAGES: u32 = 5;
+
+/// The entry point that is evaluated, whatever its name: the first one given to `opa build`.
+const ENTRY_POINT: i32 = 0;
+
+/// The server's own words for a deadline that passed.
+const OUT_OF_TIME: &str = "guest code interrupted, execution deadline exceeded";
+
+const I32: ValType = ValType::I32;
+
+/// What the server asks of a module, beside its memory.
+const EXPORTS: [(&str, Signature); 13] = [
+    ("builtins", (&[], &[I32])),
+    ("entrypoints", (&[], &[I32])),
+    ("opa_heap_ptr_get", (&[], &[I32])),
+    ("opa_heap_ptr_set", (&[I32], &[])),
+    ("opa_malloc", (&[I32], &[I32])),
+    ("opa_json_parse", (&[I32, I32], &[I32])),
+    ("opa_json_dump", (&[I32], &[I32])),
+    ("opa_eval_ctx_new", (&[], &[I32])),
+    ("opa_eval_ctx_set_input", (&[I32, I32], &[])),
+    ("opa_eval_ctx_set_data", (&[I32, I32], &[])),
+    ("opa_eval_ctx_set_entrypoint", (&[I32, I32], &[])),
+    ("opa_eval_ctx_get_result", (&[I32], &[I32])),
+    ("eval", (&[I32], &[I32])),
+];
+
+/// The data of a store.
+struct State {
+    sandbox: Sandbox,
+    limits: Limits,
+    /// Built-ins by the number the module gave them; filled once the module has said so.
+    builtins: BTreeMap<i32, &'static Builtin>,
+    surroundings: BuiltinSurroundings,
+}
+
+impl State {
+    fn new(surroundings: &Surroundings, limits: &Limits) -> Self {
+        Self {
+            sandbox: Sandbox::new(surroundings, limits, &[]),
+            limits: limits.clone(),
+            builtins: BTreeMap::new(),
+            surroundings: BuiltinSurroundings { now: surroundings.clock },
+        }
+    }
+}
+
+impl Sandboxed for State {
+    fn sandbox(&mut self) -> &mut Sandbox {
+        &mut self.sandbox
+    }
+}
+
+/// A module of the ABI with everything it imports but its memory.
+pub(super) struct Linked {
+    linker: Linker<State>,
+    module: wasmtime::Module,
+    limits: Limits,
+}
+
+impl Linked {
+    /// Checks imports and exports.
+    pub(super) fn new(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Self, LinkError> {
+        let mismatch = |error: wasmtime::Error| LinkError::Mismatch { mode, text: format!("{error:#}") };
+        link::require(module, mode, &EXPORTS)?;
+        let linker = linker(&engine.wasmtime).map_err(mismatch)?;
+        let linked = Self { linker, module: module.0.clone(), limits: engine.limits.clone() };
+        let nowhere = Surroundings {
+            host: std::sync::Arc::new(NoHost),
+            timeout: std::time::Duration::ZERO,
+            clock: default_clock(),
+        };
+        let mut store = Store::new(&engine.wasmtime, State::new(&nowhere, &engine.limits));
+        let (linker, _) = linked.with_memory(&mut store).map_err(mismatch)?;
+        let unknown: Vec<_> = linked
+            .module
+            .imports()
+            .filter(|import| linker.get_by_import(&mut store, import).is_none())
+            .map(|import| format!("{}.{}", import.module(), import.name()))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(LinkError::UnknownImports { mode, names: unknown });
+        }
+        linker.instantiate_pre(&linked.module).map_err(mismatch)?;
+        Ok(linked)
+    }
+
+    fn with_memory(&self, store: &mut Store<State>) -> wasmtime::Result<(Linker<State>, Memory)> {
+        let memory = Memory::new(&mut *store, MemoryType::new(MEMORY_PAGES, None))?;
+        let mut linker = self.linker.clone();
+        linker.define(&mut *store, "env", "memory", memory)?;
+        Ok((linker, memory))
+    }
+
+    /// A fresh instance, and the names of the built-ins it needs and there are not.
+    pub(super) fn instantiate(&self, surroundings: &Surroundings) -> Result<(Abi, Vec<String>), Fault> {
+        let mut store = Store::new(self.module.engine(), State::new(surroundings, &self.limits));
+        store.limiter(|state| &mut state.sandbox);
+        store.set_epoch_deadline(ticks(surroundings.timeout));
+        let started = self
+            .with_memory(&mut store)
+            .and_then(|(linker, _)| Exports::of(&linker.instantiate(&mut store, &self.module)?, &mut store))
+            .and_then(|exports| exports.begin(&mut store));
+        let (exports, base, wanted) = started.map_err(|error| {
+            let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
+            fault::while_starting(fault, "the policy could not be started")
+        })?;
+        let wanted: BTreeMap<String, i32> = serde_json::from_str(&wanted).map_err(|error| {
+            Fault::new(FaultKind::Init, format!("the policy's list of built-ins cannot be read: {error}"))
+        })?;
+        let mut missing = Vec::new();
+        for (name, number) in wanted {
+            match builtins::find(&name) {
+                Some(builtin) => drop(store.data_mut().builtins.insert(number, builtin)),
+                None => missing.push(name),
+            }
+        }
+        Ok((Abi { store, exports, base, timeout: surroundings.timeout }, missing))
+    }
+}
+
+/// One instance.
+pub(super) struct Abi {
+    store: Store<State>,
+    exports: Exports,
+    /// Where the heap begins that an evaluation may use.
+    base: i32,
+    timeout: std::time::Duration,
+}
+
+impl Abi {
+    /// Evaluates the entry point and gives its results as JSON text.
+    pub(super) fn evaluate(&mut self, input: &Json, data: &Json) -> Result<String, Fault> {
+        self.store.data_mut().sandbox.begin_call();
+        self.store.set_epoch_deadline(ticks(self.timeout));
+        let result = self.exports.evaluate(&mut self.store, self.base, input, data);
+        result.map_err(|failed| failed.fault(&self.store.data().sandbox.circumstances()))
+    }
+}
+
+/// An error of one step of an evaluation.
+struct Failed {
+    error: wasmtime::Error,
+    /// What the server says before the text of its engine.
+    prefix: &'static str,
+    /// Whether the server tells a deadline apart in this step.
+    knows_deadlines: bool,
+}
+
+impl Failed {
+    /// A step that the server takes on its way through the evaluation.
+    fn step(prefix: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
+        move |error| Self { error, prefix, knows_deadlines: true }
+    }
+
+    /// A step that hands over a document.
+    fn transfer(prefix: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
+        move |error| Self { error, prefix, knows_deadlines: false }
+    }
+
+    fn fault(&self, circumstances: &Circumstances) -> Fault {
+        let fault = fault::from_error(&self.error, circumstances);
+        match fault::seen_by_server(&self.error, circumstances) {
+            None => fault,
+            Some(Seen::Deadline) if self.knows_deadlines => fault.at_server(internal_error(&OUT_OF_TIME)),
+            Some(_) => {
+                fault.at_server(internal_error(&format_args!("{}: {}", self.prefix, fault::in_detail(&self.error))))
+            }
+        }
+    }
+}
+
+/// The functions of a module.
+struct Exports {
+    memory: Memory,
+    builtins: TypedFunc<(), i32>,
+    heap_ptr_get: TypedFunc<(), i32>,
+    heap_ptr_set: TypedFunc<i32, ()>,
+    malloc: TypedFunc<i32, i32>,
+    json_parse: TypedFunc<(i32, i32), i32>,
+    json_dump: TypedFunc<i32, i32>,
+    ctx_new: TypedFunc<(), i32>,
+    ctx_set_input: TypedFunc<(i32, i32), ()>,
+    ctx_set_data: TypedFunc<(i32, i32), ()>,
+    ctx_set_entrypoint: TypedFunc<(i32, i32), ()>,
+    ctx_get_result: TypedFunc<i32, i32>,
+    eval: TypedFunc<i32, i32>,
+}
+
+impl Exports {
+    fn of(instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Self> {
+        fn function<P: WasmParams, R: WasmResults>(
+            instance: &Instance,
+            store: &mut Store<State>,
+            name: &str,
+        ) -> wasmtime::Result<TypedFunc<P, R>> {
+            instance.get_typed_func(store, name)
+        }
+        let memory = instance.get_memory(&mut *store, "memory");
+        Ok(Self {
+            memory: memory.ok_or_else(|| Stop::Misuse("the module exports no memory".into()))?,
+            builtins: function(instance, store, "builtins")?,
+            heap_ptr_get: function(instance, store, "opa_heap_ptr_get")?,
+            heap_ptr_set: function(instance, store, "opa_heap_ptr_set")?,
+            malloc: function(instance, store, "opa_malloc")?,
+            json_parse: function(instance, store, "opa_json_parse")?,
+            json_dump: function(instance, store, "opa_json_dump")?,
+            ctx_new: function(instance, store, "opa_eval_ctx_new")?,
+            ctx_set_input: function(instance, store, "opa_eval_ctx_set_input")?,
+            ctx_set_data: function(instance, store, "opa_eval_ctx_set_data")?,
+            ctx_set_entrypoint: function(instance, store, "opa_eval_ctx_set_entrypoint")?,
+            ctx_get_result: function(instance, store, "opa_eval_ctx_get_result")?,
+            eval: function(instance, store, "eval")?,
+        })
+    }
+
+    /// What is done once: the list of built-ins is read, and where the heap then begins.
+    fn begin(self, store: &mut Store<State>) -> wasmtime::Result<(Self, i32, String)> {
+        let address = self.builtins.call(&mut *store, ())?;
+        let wanted = self.dump(store, address)?;
+        let base = self.heap_ptr_get.call(&mut *store, ())?;
+        Ok((self, base, wanted))
+    }
+
+    /// The prefixes of errors are those of policy-evaluator 1.36 (`burrego/src/policy.rs`, `stack_helper.rs`).
+    fn evaluate(&self, store: &mut Store<State>, base: i32, input: &Json, data: &Json) -> Result<String, Failed> {
+        const LOAD: &str = "Rego wasm error: Cannot get memory address";
+        const HEAP: &str = "wasm engine error: error invoking opa_heap_ptr_set function";
+        const CONTEXT: &str = "wasm engine error: error invoking opa_eval_ctx_new function";
+        const INPUT: &str = "wasm engine error: error invoking opa_eval_ctx_set_input function";
+        const DATA: &str = "wasm engine error: error invoking opa_eval_ctx_set_data function";
+        const ENTRY: &str = "wasm engine error: error invoking opa_eval_ctx_set_entrypoint function";
+        const EVAL: &str = "wasm engine error: error invoking opa_eval function";
+        const RESULT: &str = "wasm engine error: error invoking opa_eval_ctx_get_result function";
+        const DUMP: &str = "wasm engine error: cannot invoke opa_json_dump function";
+        self.heap_ptr_set.call(&mut *store, base).map_err(Failed::step(HEAP))?;
+        let data = self.load(store, data).map_err(Failed::transfer(LOAD))?;
+        let input = self.load(store, input).map_err(Failed::transfer(LOAD))?;
+        let ctx = self.ctx_new.call(&mut *store, ()).map_err(Failed::step(CONTEXT))?;
+        self.ctx_set_input.call(&mut *store, (ctx, input)).map_err(Failed::step(INPUT))?;
+        self.ctx_set_data.call(&mut *store, (ctx, data)).map_err(Failed::step(DATA))?;
+        self.ctx_set_entrypoint.call(&mut *store, (ctx, ENTRY_POINT)).map_err(Failed::step(ENTRY))?;
+        self.eval.call(&mut *store, ctx).map_err(Failed::step(EVAL))?;
+        let result = self.ctx_get_result.call(&mut *store, ctx).map_err(Failed::step(RESULT))?;
+        self.dump(store, result).map_err(Failed::transfer(DUMP))
+    }
+
+    fn load(&self, store: &mut Store<State>, document: &Json) -> wasmtime::Result<i32> {
+        load(store, &self.memory, &self.malloc, &self.json_parse, &document.to_string())
+    }
+
+    fn dump(&self, store: &mut Store<State>, value: i32) -> wasmtime::Result<String> {
+        let text = self.json_dump.call(&mut *store, value)?;
+        let limit = store.data().limits.reply;
+        memory::read_c_text(&self.memory, store, "opa_json_dump", text.cast_unsigned(), limit)
+    }
+}
+
+/// Hands a text of JSON over to the module, which makes a value of it.
+fn load(
+    mut store: impl AsContextMut,
+    memory: &Memory,
+    malloc: &TypedFunc<i32, i32>,
+    parse: &TypedFunc<(i32, i32), i32>,
+    text: &str,
+) -> wasmtime::Result<i32> {
+    let len =
+        i32::try_from(text.len()).map_err(|_| Stop::Limit("a document is larger than the policy's memory".into()))?;
+    let address = malloc.call(&mut store, len)?;
+    memory::write_at(memory, &mut store, "opa_malloc", address.cast_unsigned(), text.as_bytes())?;
+    match parse.call(&mut store, (address, len))? {
+        0 => Err(Stop::Misuse("Failed to load json in memory".into()).into()),
+        value => Ok(value),
+    }
+}
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    const ENV: &str = "env";
+    let mut linker = Linker::new(engine);
+    linker.func_wrap(ENV, "opa_abort", abort)?;
+    linker.func_wrap(ENV, "opa_println", println)?;
+    linker.func_wrap(ENV, "opa_builtin0", |caller: Caller<'_, State>, id: i32, _: i32| call(caller, id, &[]))?;
+    linker
+        .func_wrap(ENV, "opa_builtin1", |caller: Caller<'_, State>, id: i32, _: i32, a: i32| call(caller, id, &[a]))?;
+    linker.func_wrap(ENV, "opa_builtin2", |caller: Caller<'_, State>, id: i32, _: i32, a: i32, b: i32| {
+        call(caller, id, &[a, b])
+    })?;
+    linker.func_wrap(ENV, "opa_builtin3", |caller: Caller<'_, State>, id: i32, _: i32, a: i32, b: i32, c: i32| {
+        call(caller, id, &[a, b, c])
+    })?;
+    linker.func_wrap(
+        ENV,
+        "opa_builtin4",
+        |caller: Caller<'_, State>, id: i32, _: i32, a: i32, b: i32, c: i32, d: i32| call(caller, id, &[a, b, c, d]),
+    )?;
+    Ok(linker)
+}
+
+/// Ends the evaluation. The server only notes the text, and the module then traps by itself.
+fn abort(mut caller: Caller<'_, State>, text: i32) -> wasmtime::Result<()> {
+    let text = read_argument_text(&mut caller, "opa_abort", text)?;
+    Err(Stop::Aborted(text).into())
+}
+
+fn println(mut caller: Caller<'_, State>, text: i32) -> wasmtime::Result<()> {
+    let text = read_argument_text(&mut caller, "opa_println", text)?;
+    log(&mut caller, &text)
+}
+
+fn log(caller: &mut Caller<'_, State>, text: &str) -> wasmtime::Result<()> {
+    let sandbox = &mut caller.data_mut().sandbox;
+    sandbox.charge_log(text.len())?;
+    sandbox.host.console_log(text);
+    Ok(())
+}
+
+fn read_argument_text(caller: &mut Caller<'_, State>, import: &'static str, text: i32) -> wasmtime::Result<String> {
+    let memory = memory::exported_memory(caller, import)?;
+    let limit = caller.data().limits.output;
+    memory::read_c_text(&memory, caller, import, text.cast_unsigned(), limit)
+}
+
+/// Calls a built-in. Address 0 means undefined.
+fn call(mut caller: Caller<'_, State>, id: i32, arguments: &[i32]) -> wasmtime::Result<i32> {
+    const NAME: &str = "opa_builtin";
+    let builtin =
+        *caller.data().builtins.get(&id).ok_or_else(|| {
+            Stop::Misuse(format!("the policy called the built-in number {id}, which it does not list"))
+        })?;
+    let memory = memory::exported_memory(&mut caller, NAME)?;
+    // Where it exists, because it tells sets from arrays.
+    let dump = typed::<i32, i32>(&mut caller, "opa_value_dump").or_else(|_| typed(&mut caller, "opa_json_dump"))?;
+    let limit = caller.data().limits.reply;
+    let failed = |text| Stop::Builtin { name: builtin.name, text };
+    let mut values = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let address = dump.call(&mut caller, *argument)?;
+        let text = memory::read_c_text(&memory, &caller, NAME, address.cast_unsigned(), limit)?;
+        caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
+        values.push(Value::parse(&text).map_err(failed)?);
+    }
+    let outcome = builtins::call(builtin, &caller.data().surroundings, &values).map_err(failed)?;
+    for line in outcome.log {
+        log(&mut caller, &line)?;
+    }
+    let Some(result) = outcome.value else { return Ok(0) };
+    let text = result.to_text();
+    caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
+    let malloc = typed(&mut caller, "opa_malloc")?;
+    let parse = typed(&mut caller, "opa_value_parse").or_else(|_| typed(&mut caller, "opa_json_parse"))?;
+    load(&mut caller, &memory, &malloc, &parse, &text)
+}
+
+fn typed<P: WasmParams, R: WasmResults>(
+    caller: &mut Caller<'_, State>,
+    name: &str,
+) -> wasmtime::Result<TypedFunc<P, R>> {
+    let function = caller.get_export(name).and_then(Extern::into_func);
+    let function = function.ok_or_else(|| Stop::Misuse(format!("the module does not export `{name}`")))?;
+    function.typed(&*caller)
+}

@@ -1,0 +1,287 @@
+//! What one instance has of the world outside, whatever its mode: memory it may use up, streams, time, randomness and
+//! the host that answers its calls.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wasmtime::{Caller, ResourceLimiter};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use super::engine::Limits;
+use super::fault::{Circumstances, RefusedMemory, Stop};
+use super::wasi_ctx::{Clock, RandomBytes};
+use super::{Context, GuestOutput, memory};
+use policy_verify_host::Host;
+
+/// Bytes that an element of a table is charged with.
+const TABLE_ELEMENT: usize = size_of::<usize>();
+
+/// Who answers host calls.
+pub(super) trait HostServices: Send + Sync {
+    /// Answers one call. The error is the text the guest is given.
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Keeps a line of waPC's `__console_log`.
+    fn console_log(&self, text: &str);
+}
+
+impl HostServices for Host {
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+        Host::call(self, binding, namespace, operation, payload)
+    }
+
+    fn console_log(&self, text: &str) {
+        Host::console_log(self, text);
+    }
+}
+
+/// Refuses everything: what a guest meets that is only asked for its protocol version.
+pub(super) struct NoHost;
+
+impl HostServices for NoHost {
+    fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+        Err("Cannot process Wasm guest request: callback channel not provided".into())
+    }
+
+    fn console_log(&self, _: &str) {}
+}
+
+/// Addresses and lengths a guest passes with a host call; the same in both modes.
+pub(super) struct HostCallArguments {
+    pub(super) binding: (u32, u32),
+    pub(super) namespace: (u32, u32),
+    pub(super) operation: (u32, u32),
+    pub(super) payload: (u32, u32),
+}
+
+/// A host call, copied out of the guest.
+pub(super) struct HostCall {
+    pub(super) binding: String,
+    pub(super) namespace: String,
+    pub(super) operation: String,
+    pub(super) payload: Vec<u8>,
+}
+
+impl HostCallArguments {
+    /// Counts the call and copies it. Wild pointers come first: they are worse than having asked too often.
+    pub(super) fn read<T: Sandboxed>(
+        self,
+        caller: &mut Caller<'_, T>,
+        import: memory::ImportName,
+    ) -> wasmtime::Result<HostCall> {
+        let mut sent = 0;
+        for (address, len) in [self.binding, self.namespace, self.operation, self.payload] {
+            memory::check(caller, import, address, len)?;
+            sent += u64::from(len);
+        }
+        caller.data_mut().sandbox().charge_host_call(sent)?;
+        let mut text = |(address, len)| memory::read_text(caller, import, address, len);
+        let (binding, namespace, operation) = (text(self.binding)?, text(self.namespace)?, text(self.operation)?);
+        let payload = memory::read(caller, import, self.payload.0, self.payload.1)?;
+        Ok(HostCall { binding, namespace, operation, payload })
+    }
+}
+
+/// What the instances of one case share, as this folder sees it.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) host: Arc<dyn HostServices>,
+    pub(super) timeout: Duration,
+    pub(super) clock: jiff::Timestamp,
+}
+
+impl From<&Context> for Surroundings {
+    fn from(context: &Context) -> Self {
+        let host: Arc<Host> = Arc::clone(&context.host);
+        Self { host, timeout: context.timeout, clock: context.clock }
+    }
+}
+
+/// What the guest wrote; shared with whoever owns the instance, since the store may be out of reach.
+pub(super) type Streams = Arc<Mutex<GuestOutput>>;
+
+/// Locks what a guest wrote. A panic elsewhere does not make it unreadable.
+pub(super) fn lock(streams: &Streams) -> MutexGuard<'_, GuestOutput> {
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A store's data that holds a [`Sandbox`].
+pub(super) trait Sandboxed: Send + 'static {
+    /// The sandbox of the store.
+    fn sandbox(&mut self) -> &mut Sandbox;
+}
+
+/// The world of one instance.
+pub(super) struct Sandbox {
+    /// The parts of WASI that are wasmtime's own.
+    pub(super) wasi: WasiP1Ctx,
+    /// Time as the guest sees it.
+    pub(super) clock: Clock,
+    /// Randomness as the guest sees it.
+    pub(super) random: RandomBytes,
+    /// What is left to read from stdin.
+    pub(super) stdin: VecDeque<u8>,
+    /// What was written to the standard streams.
+    pub(super) streams: Streams,
+    /// Whether stdout carries the reply and has its limit.
+    pub(super) is_stdout_the_reply: bool,
+    /// Who answers.
+    pub(super) host: Arc<dyn HostServices>,
+    limits: Limits,
+    timeout: Duration,
+    allotted: usize,
+    refused_memory: Option<RefusedMemory>,
+    logged: usize,
+    slept: Duration,
+    host_calls: u32,
+    host_bytes: usize,
+}
+
+impl Sandbox {
+    /// A world without arguments, environment, files or sockets.
+    pub(super) fn new(surroundings: &Surroundings, limits: &Limits, arguments: &[&str]) -> Self {
+        let clock = Clock::starting_at(surroundings.clock);
+        let wasi = WasiCtxBuilder::new()
+            .args(arguments)
+            .wall_clock(clock.clone())
+            .monotonic_clock(clock.clone())
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build_p1();
+        Self {
+            wasi,
+            clock,
+            random: RandomBytes::default(),
+            stdin: VecDeque::new(),
+            streams: Streams::default(),
+            is_stdout_the_reply: false,
+            host: Arc::clone(&surroundings.host),
+            limits: limits.clone(),
+            timeout: surroundings.timeout,
+            allotted: 0,
+            refused_memory: None,
+            logged: 0,
+            slept: Duration::ZERO,
+            host_calls: 0,
+            host_bytes: 0,
+        }
+    }
+
+    /// Starts counting anew what is limited for each call into the guest.
+    pub(super) fn begin_call(&mut self) {
+        self.refused_memory = None;
+        self.slept = Duration::ZERO;
+        self.host_calls = 0;
+        self.host_bytes = 0;
+    }
+
+    /// What is known about the current call.
+    pub(super) fn circumstances(&self) -> Circumstances {
+        Circumstances { timeout: self.timeout, refused_memory: self.refused_memory }
+    }
+
+    /// Keeps what the guest writes to stdout.
+    pub(super) fn write_stdout(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut streams = lock(&self.streams);
+        let (used, limit) = if self.is_stdout_the_reply {
+            (streams.stdout.len(), self.limits.reply)
+        } else {
+            (streams.stdout.len() + streams.stderr.len() + self.logged, self.limits.output)
+        };
+        let is_complete = keep(&mut streams.stdout, bytes, limit.saturating_sub(used));
+        streams.is_truncated |= !is_complete;
+        if is_complete { Ok(()) } else { Err(too_much_output("stdout", limit)) }
+    }
+
+    /// Keeps what the guest writes to stderr.
+    pub(super) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut streams = lock(&self.streams);
+        let stdout = if self.is_stdout_the_reply { 0 } else { streams.stdout.len() };
+        let room = self.limits.output.saturating_sub(stdout + streams.stderr.len() + self.logged);
+        let is_complete = keep(&mut streams.stderr, bytes, room);
+        streams.is_truncated |= !is_complete;
+        if is_complete { Ok(()) } else { Err(too_much_output("stderr", self.limits.output)) }
+    }
+
+    /// Counts a line of `__console_log`, which shares the limit of the streams.
+    pub(super) fn charge_log(&mut self, len: usize) -> Result<(), Stop> {
+        let streams = lock(&self.streams);
+        // Counting a byte for the line itself bounds the number of empty lines.
+        self.logged = self.logged.saturating_add(len).saturating_add(1);
+        if streams.stdout.len() + streams.stderr.len() + self.logged <= self.limits.output {
+            Ok(())
+        } else {
+            Err(too_much_output("its log", self.limits.output))
+        }
+    }
+
+    /// Counts a host call and the bytes it sends.
+    pub(super) fn charge_host_call(&mut self, sent: u64) -> Result<(), Stop> {
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls {
+            return Err(Stop::Limit(format!("the policy made more than {} host calls", self.limits.host_calls)));
+        }
+        self.charge_host_bytes(sent)
+    }
+
+    /// Counts the bytes of an answer.
+    pub(super) fn charge_host_bytes(&mut self, len: u64) -> Result<(), Stop> {
+        self.host_bytes = self.host_bytes.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+        if self.host_bytes <= self.limits.host_bytes {
+            return Ok(());
+        }
+        Err(Stop::Limit(format!("the policy exchanged more than {} bytes with its host", self.limits.host_bytes)))
+    }
+
+    /// Refuses a reply that is too long, before it is copied.
+    pub(super) fn check_reply(&self, len: u32) -> Result<(), Stop> {
+        if len as usize <= self.limits.reply {
+            return Ok(());
+        }
+        Err(Stop::Limit(format!("the policy's reply of {len} bytes is longer than {}", self.limits.reply)))
+    }
+
+    /// Lets time pass for the guest without waiting; whoever sleeps too long meets the deadline all the same.
+    pub(super) fn sleep(&mut self, duration: Duration) -> Result<(), Stop> {
+        self.slept = self.slept.saturating_add(duration);
+        if self.slept > self.timeout {
+            return Err(Stop::Overslept);
+        }
+        self.clock.sleep(duration);
+        Ok(())
+    }
+
+    fn allot(&mut self, current: usize, desired: usize) -> bool {
+        let wanted = self.allotted.saturating_sub(current).saturating_add(desired);
+        if wanted as u64 > self.limits.memory {
+            self.refused_memory = Some(RefusedMemory { wanted: wanted as u64, limit: self.limits.memory });
+            return false;
+        }
+        self.allotted = wanted;
+        true
+    }
+}
+
+/// Appends as much of `bytes` as there is room for, and says whether that was everything.
+fn keep(target: &mut Vec<u8>, bytes: &[u8], room: usize) -> bool {
+    target.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    bytes.len() <= room
+}
+
+fn too_much_output(stream: &str, limit: usize) -> Stop {
+    Stop::Limit(format!("the policy wrote too much to {stream}; the limit is {limit} bytes"))
+}
+
+impl ResourceLimiter for Sandbox {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Beyond the module's own maximum wasmtime refuses by itself, and that is no business of the limit.
+        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.allot(current, desired))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
+        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.allot(bytes(current), bytes(desired)))
+    }
+}

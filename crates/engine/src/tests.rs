@@ -1,0 +1,505 @@
+//! Every hostile guest of `testdata/wat`, driven through the traits.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::engine::Limits;
+use super::sandbox::{HostServices, Surroundings};
+use super::*;
+use policy_verify_model::answer::FaultKind;
+use policy_verify_model::hosting::HostAnswers;
+
+/// Long enough for every guest that ends by itself; no test waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// For guests that never end by themselves.
+const HURRY: Duration = Duration::from_millis(50);
+
+fn engine() -> Engine {
+    Engine::new(Limits::default()).unwrap()
+}
+
+fn module(engine: &Engine, name: &str) -> Module {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/wat").join(name).with_extension("wat");
+    engine.compile(&wat::parse_file(path).unwrap()).unwrap()
+}
+
+fn mode_of(name: &str) -> ExecutionMode {
+    if name.starts_with("wasi-") { ExecutionMode::Wasi } else { ExecutionMode::KubewardenWapc }
+}
+
+fn linked(engine: &Engine, name: &str) -> Result<Arc<dyn Guest>, LinkError> {
+    guest(engine, &module(engine, name), mode_of(name))
+}
+
+fn context(timeout: Duration) -> Context {
+    Context::new(Arc::new(Host::new(Arc::new(HostAnswers::default()))), timeout)
+}
+
+fn start_with(name: &str, timeout: Duration, limits: Limits) -> Result<Box<dyn Instance>, Fault> {
+    linked(&Engine::new(limits).unwrap(), name).unwrap().start(&context(timeout))
+}
+
+fn start(name: &str) -> Box<dyn Instance> {
+    start_with(name, PATIENCE, Limits::default()).unwrap()
+}
+
+fn request() -> Request {
+    Request::Raw(json!({"uid": "u1", "b": 1, "a": 2}))
+}
+
+fn settings() -> Settings {
+    json!({"y": true, "x": null}).as_object().unwrap().clone()
+}
+
+fn verdict(instance: &mut dyn Instance) -> Value {
+    serde_json::to_value(instance.validate(&request(), &settings()).unwrap()).unwrap()
+}
+
+fn fault_within(name: &str, timeout: Duration) -> Fault {
+    let mut instance = match start_with(name, timeout, Limits::default()) {
+        Ok(instance) => instance,
+        Err(fault) => return fault,
+    };
+    let fault = instance.validate(&request(), &settings()).unwrap_err();
+    // Unless the policy itself failed, its settings are as unknown as its verdict.
+    if fault.kind != FaultKind::Guest && fault.kind != FaultKind::InvalidResponse {
+        let mut another = start_with(name, timeout, Limits::default()).unwrap();
+        assert_eq!(another.validate_settings(&settings()).unwrap_err().kind, fault.kind);
+    }
+    fault
+}
+
+/// Asserts how a guest fails, be it while it starts or when it is asked.
+fn fails(name: &str, kind: FaultKind, text: &str) {
+    assert_fault(name, &fault_within(name, PATIENCE), kind, text);
+}
+
+fn assert_fault(name: &str, fault: &Fault, kind: FaultKind, text: &str) {
+    assert_eq!(fault.kind, kind, "{name}: {}", fault.message);
+    assert!(fault.message.contains(text), "{name}: {}", fault.message);
+}
+
+/// A host that answers every call alike and remembers how often it was asked.
+struct Alike {
+    answer: Result<&'static str, &'static str>,
+    calls: AtomicUsize,
+}
+
+impl Alike {
+    fn new(answer: Result<&'static str, &'static str>) -> Arc<Self> {
+        Arc::new(Self { answer, calls: AtomicUsize::new(0) })
+    }
+}
+
+impl HostServices for Alike {
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        assert_eq!((binding, namespace, operation), ("kubewarden", "fake", "v1/answer"));
+        assert_eq!(payload, br#"{"question":1}"#);
+        self.answer.map(Into::into).map_err(Into::into)
+    }
+
+    fn console_log(&self, _: &str) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn start_before(host: &Arc<Alike>, name: &str) -> Box<dyn Instance> {
+    let engine = engine();
+    let module = module(&engine, name);
+    let surroundings = Surroundings { host: host.clone(), timeout: PATIENCE, clock: default_clock() };
+    match mode_of(name) {
+        ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),
+        _ => Box::new(WapcGuest::new(&engine, &module).unwrap().start_in(&surroundings).unwrap()),
+    }
+}
+
+#[test]
+fn an_ordinary_guest_gives_a_verdict() {
+    for name in ["wapc-accepts", "wasi-accepts", "wasi-exit-0"] {
+        let mut instance = start(name);
+        let settings_verdict = instance.validate_settings(&settings()).unwrap();
+        assert_eq!(settings_verdict, SettingsVerdict { valid: true, message: None }, "{name}");
+        let expected = json!({"uid": "u1", "allowed": true, "auditAnnotations": null, "warnings": null});
+        assert_eq!(verdict(&mut *instance), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_denial_is_a_verdict_in_both_modes() {
+    for name in ["wapc-denies", "wasi-denies"] {
+        let mut instance = start(name);
+        let settings_verdict = instance.validate_settings(&settings()).unwrap();
+        assert_eq!(settings_verdict, SettingsVerdict { valid: false, message: Some("not today".into()) }, "{name}");
+        let verdict = verdict(&mut *instance);
+        assert_eq!(verdict["allowed"], false, "{name}");
+        assert_eq!(verdict["status"], json!({"message": "not today", "code": 422}), "{name}");
+    }
+}
+
+#[test]
+fn a_mutated_object_becomes_a_patch() {
+    let verdict = verdict(&mut *start("wapc-mutates"));
+    assert_eq!(verdict["patchType"], "JSONPatch");
+    assert!(verdict["patch"].is_string());
+}
+
+#[test]
+fn guests_that_never_return_meet_the_deadline() {
+    for name in ["wapc-loop", "wapc-init-loops", "wapc-sleeps-for-ever", "wasi-loop"] {
+        assert_fault(name, &fault_within(name, HURRY), FaultKind::Timeout, "did not answer within 50ms");
+    }
+    let name = "wapc-memory-hog-loops";
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    // Ten times longer, for the refusal has to come before the deadline on a busy machine too.
+    let fault = start_with(name, HURRY * 10, limits).unwrap().validate(&request(), &settings()).unwrap_err();
+    assert_fault(name, &fault, FaultKind::Timeout, "refused more memory");
+}
+
+#[test]
+fn an_interrupted_guest_leaves_the_guest_usable() {
+    let guest = linked(&engine(), "wapc-loop").unwrap();
+    for _ in 0..2 {
+        let fault = guest.start(&context(HURRY)).unwrap().validate(&request(), &settings()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Timeout);
+    }
+}
+
+#[test]
+fn too_much_memory_is_a_fault_unless_the_guest_makes_do() {
+    fails("wapc-memory-hog-traps", FaultKind::Memory, "more than the 256 MiB it may have; then: wasm trap: ");
+    fails("wapc-memory-hog-reports", FaultKind::Memory, "it reported: no memory left");
+    fails("wapc-memory-minimum", FaultKind::Memory, "the policy wanted 313 MiB");
+    fails("wapc-table-hog", FaultKind::Memory, "256 MiB");
+    fails("wasi-memory-hog", FaultKind::Memory, "it exited with code 2: out of memory");
+    assert_eq!(verdict(&mut *start("wapc-memory-hog-answers"))["allowed"], true);
+}
+
+#[test]
+fn the_memory_limit_is_the_one_given() {
+    let limits = Limits { memory: 400 << 20, ..Limits::default() };
+    let mut instance = start_with("wapc-memory-minimum", PATIENCE, limits).unwrap();
+    assert_eq!(verdict(&mut *instance)["allowed"], true);
+}
+
+#[test]
+fn wild_pointers_are_traps_that_name_the_import() {
+    for (name, text) in [
+        ("wapc-response-out-of-range", "`__guest_response` was given 1 bytes at address 0x10000"),
+        ("wapc-response-overflow", "4294967280 bytes at address 0x800, outside the policy's memory of 65536 bytes"),
+        ("wapc-error-out-of-range", "`__guest_error` was given 7 bytes at address 0xfffa"),
+        ("wapc-request-out-of-range", "`__guest_request` was given"),
+        ("wapc-host-call-out-of-range", "`__host_call` was given 16 bytes at address 0x7fff0000"),
+        ("wapc-wasi-out-of-range", "`random_get` was given 2 bytes at address 0xffff"),
+        ("wasi-host-call-out-of-range", "`host.call` was given 1 bytes at address 0xffffffff"),
+    ] {
+        fails(name, FaultKind::Trap, text);
+    }
+}
+
+#[test]
+fn traps_say_what_happened_and_where() {
+    fails("wapc-trap", FaultKind::Trap, "wasm `unreachable` instruction executed, in `give_up`");
+    fails("wapc-stack-overflow", FaultKind::Trap, "call stack exhausted, in `deeper`");
+    fails("wapc-exits", FaultKind::Trap, "the policy exited with code 2");
+    fails("wasi-trap", FaultKind::Trap, "wasm `unreachable` instruction executed");
+}
+
+#[test]
+fn failing_to_start_is_a_fault_of_its_own() {
+    fails("wapc-init-traps", FaultKind::Init, "the policy failed in its `wapc_init`: wasm trap: wasm `unreachable`");
+    fails("wapc-start-exits", FaultKind::Init, "the policy failed in its `_start`: the policy exited with code 1");
+    fails("wapc-start-section-traps", FaultKind::Init, "could not be instantiated: wasm trap: wasm `unreachable`");
+}
+
+#[test]
+fn guests_are_initialised_as_the_server_does() {
+    for name in ["wapc-tinygo", "wapc-initialize", "wapc-start-and-initialize"] {
+        assert_eq!(verdict(&mut *start(name))["allowed"], true, "{name}");
+    }
+}
+
+#[test]
+fn the_policys_own_errors_are_guest_faults() {
+    fails("wapc-guest-error", FaultKind::Guest, "cannot \"do\" this");
+    fails("wapc-fails-silently", FaultKind::Guest, "No error message set for call failure");
+    fails("wapc-succeeds-silently", FaultKind::Guest, "No error message OR response set for call success");
+    fails("wasi-exit-1", FaultKind::Guest, "bad thing");
+    fails("wasi-exit-134", FaultKind::Guest, "exited with code 134");
+}
+
+#[test]
+fn settings_the_policy_fails_to_read_count_as_refused() {
+    for (name, text) in
+        [("wapc-guest-error", "cannot \"do\" this"), ("wasi-exit-1", "bad thing"), ("wasi-exit-134", "")]
+    {
+        let settings_verdict = start(name).validate_settings(&settings()).unwrap();
+        assert_eq!(settings_verdict, SettingsVerdict { valid: false, message: Some(text.into()) }, "{name}");
+    }
+}
+
+#[test]
+fn unreadable_replies_are_faults_for_settings_too() {
+    for (name, text) in [
+        ("wapc-garbage-reply", "it begins with `I think so`"),
+        ("wapc-empty-reply", "reply is empty"),
+        ("wapc-accepted-missing", "missing field `accepted`"),
+        ("wasi-garbage-reply", "expected value at line 1 column 1"),
+        ("wasi-silent", "reply is empty"),
+    ] {
+        fails(name, FaultKind::InvalidResponse, text);
+        let fault = start(name).validate_settings(&settings()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::InvalidResponse, "{name}");
+    }
+}
+
+#[test]
+fn floods_are_cut_off() {
+    for (name, text) in [
+        ("wapc-stdout-flood", "too much to stdout; the limit is 1048576 bytes"),
+        ("wapc-console-log-flood", "too much to its log"),
+        ("wapc-host-call-flood", "more than 10000 host calls"),
+        ("wapc-reply-too-long", "reply of 17825792 bytes"),
+        ("wasi-stdout-flood", "too much to stdout; the limit is 16777216 bytes"),
+        ("wasi-stderr-flood", "too much to stderr; the limit is 1048576 bytes"),
+        ("wasi-host-call-flood", "more than 10000 host calls"),
+    ] {
+        fails(name, FaultKind::Limit, text);
+    }
+}
+
+#[test]
+fn what_was_printed_before_the_limit_is_kept() {
+    for (name, stdout, stderr) in [("wapc-stdout-flood", 1 << 20, 0), ("wasi-stderr-flood", 0, 1 << 20)] {
+        let mut instance = start(name);
+        instance.validate(&request(), &settings()).unwrap_err();
+        let output = instance.output();
+        assert_eq!((output.stdout.len(), output.stderr.len()), (stdout, stderr), "{name}");
+        assert!(output.is_truncated, "{name}");
+    }
+}
+
+#[test]
+fn answers_of_the_host_count_against_a_limit() {
+    for name in ["wapc-host-call-flood", "wasi-host-call-flood"] {
+        let limits = Limits { host_bytes: 1000, ..Limits::default() };
+        let mut instance = start_with(name, PATIENCE, limits).unwrap();
+        let fault = instance.validate(&request(), &settings()).unwrap_err();
+        assert_fault(name, &fault, FaultKind::Limit, "more than 1000 bytes");
+    }
+}
+
+#[test]
+fn guests_print_into_their_output() {
+    let mut instance = start("wapc-prints");
+    assert_eq!(verdict(&mut *instance)["allowed"], true);
+    let output = instance.output();
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    assert!(!output.is_truncated);
+}
+
+#[test]
+fn in_wasi_mode_stderr_of_all_calls_is_kept_and_stdout_is_the_reply() {
+    let mut instance = start("wasi-exit-1");
+    instance.validate_settings(&settings()).unwrap();
+    instance.validate(&request(), &settings()).unwrap_err();
+    let output = instance.output();
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b""[..], &b"bad thing\nbad thing\n"[..]));
+}
+
+#[test]
+fn guests_receive_exactly_the_documented_payload() {
+    let payload = r#"{"request":{"a":2,"b":1,"uid":"u1"},"settings":{"x":null,"y":true}}"#;
+    fails("wapc-echo", FaultKind::Guest, &format!("validate {payload}"));
+    fails("wasi-echo", FaultKind::Guest, &format!("policy.wasm\0validate\0{payload}"));
+    for (name, expected) in [
+        ("wapc-echo", "validate_settings {\"x\":null,\"y\":true}"),
+        ("wasi-echo", "policy.wasm\0validate-settings\0{\"x\":null,\"y\":true}"),
+    ] {
+        let message = start(name).validate_settings(&settings()).unwrap().message;
+        assert_eq!(message.as_deref(), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn one_case_shares_an_instance_and_two_do_not() {
+    let guest = linked(&engine(), "wapc-remembers").unwrap();
+    for _ in 0..2 {
+        let mut instance = guest.start(&context(PATIENCE)).unwrap();
+        assert!(instance.validate_settings(&settings()).unwrap().valid);
+        let fault = instance.validate(&request(), &settings()).unwrap_err();
+        assert_fault("wapc-remembers", &fault, FaultKind::Guest, "called before");
+    }
+}
+
+#[test]
+fn the_answer_of_the_host_reaches_the_guest() {
+    for name in ["wapc-host-call", "wasi-host-call", "wasi-javy"] {
+        let host = Alike::new(Ok(r#"{"accepted":true,"message":"said the host"}"#));
+        let verdict = verdict(&mut *start_before(&host, name));
+        assert_eq!(verdict["status"]["message"], "said the host", "{name}");
+        assert_eq!(host.calls.load(Ordering::Relaxed), 1, "{name}");
+    }
+}
+
+#[test]
+fn the_error_of_the_host_reaches_the_guest() {
+    for name in ["wapc-host-call", "wasi-host-call", "wasi-javy"] {
+        let host = Alike::new(Err("the host cannot"));
+        let fault = start_before(&host, name).validate(&request(), &settings()).unwrap_err();
+        assert_eq!((fault.kind, &fault.message[..]), (FaultKind::Guest, "the host cannot"), "{name}");
+    }
+}
+
+#[test]
+fn the_host_of_the_context_is_the_one_asked() {
+    let host = Host::new(Arc::new(HostAnswers::default()));
+    let expected = host.call("kubewarden", "fake", "v1/answer", br#"{"question":1}"#).unwrap_err();
+    fails("wapc-host-call", FaultKind::Guest, &expected);
+    fails("wasi-host-call", FaultKind::Guest, &expected);
+}
+
+#[test]
+fn lines_of_the_console_reach_the_host() {
+    let host = Alike::new(Err("no"));
+    assert_eq!(verdict(&mut *start_before(&host, "wapc-console-log"))["allowed"], true);
+    assert_eq!(host.calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn time_stands_still_and_the_suite_may_set_it() {
+    let shown = |clock: &str| {
+        let mut context = context(PATIENCE);
+        context.clock = clock.parse().unwrap();
+        let mut instance = linked(&engine(), "wapc-wall-clock").unwrap().start(&context).unwrap();
+        [(); 2].map(|()| verdict(&mut *instance)["status"]["message"].as_str().unwrap().to_owned())
+    };
+    let new_year = format!("{:016x}", 1_767_225_600_000_000_000_u64);
+    assert_eq!(shown("2026-01-01T00:00:00Z"), [new_year.clone(), new_year.clone()]);
+    assert_eq!(shown("1970-01-01T00:00:00.000000001Z")[0], "0000000000000001");
+    assert_eq!(shown("1950-01-01T00:00:00Z")[0], "0000000000000000");
+    assert_eq!(verdict(&mut *start("wapc-wall-clock"))["status"]["message"], new_year);
+}
+
+#[test]
+fn waiting_in_a_loop_comes_to_an_end() {
+    let verdict = verdict(&mut *start("wapc-busy-wait"));
+    assert_eq!(verdict["status"]["message"], format!("{:016x}", 1_000_000_000));
+}
+
+#[test]
+fn sleeping_takes_no_time_but_counts_against_the_deadline() {
+    let name = "wapc-sleeps";
+    let mut instance = start_with(name, Duration::from_secs(3600), Limits::default()).unwrap();
+    let one_o_clock = 1_767_225_600_000_000_000_u64 + 3_600_000_000_000;
+    assert_eq!(verdict(&mut *instance)["status"]["message"], format!("{one_o_clock:016x}"));
+    assert_fault(name, &fault_within(name, Duration::from_secs(3599)), FaultKind::Timeout, "did not answer");
+}
+
+#[test]
+fn random_bytes_are_the_same_in_every_instance() {
+    let mut instance = start("wapc-random");
+    let shown = [(); 2].map(|()| verdict(&mut *instance)["status"]["message"].clone());
+    assert_eq!(shown, ["e220a8397b1dcdaf", "6e789e6aa1b965f4"]);
+    assert_eq!(verdict(&mut *start("wapc-random"))["status"]["message"], "e220a8397b1dcdaf");
+}
+
+#[test]
+fn wasi_under_its_first_name_works_as_well() {
+    let mut instance = start("wapc-wasi-unstable");
+    assert_eq!(verdict(&mut *instance)["allowed"], true);
+    assert_eq!(instance.output().stdout, b"out\n");
+}
+
+#[test]
+fn the_protocol_version_is_asked_without_a_host() {
+    let engine = engine();
+    let version = |name| protocol_version(&engine, &module(&engine, name));
+    assert_eq!(version("wapc-protocol-v1").unwrap(), ProtocolVersion::V1);
+    let text = |name| version(name).unwrap_err().to_string();
+    assert!(text("wapc-protocol-v2").contains("unknown variant `v2`"), "{}", text("wapc-protocol-v2"));
+    assert_eq!(text("wapc-host-call"), "Cannot process Wasm guest request: callback channel not provided");
+    assert_eq!(text("wapc-echo"), "protocol_version ");
+    assert!(matches!(version("wasi-accepts"), Err(ProtocolError::Link(_))));
+}
+
+#[test]
+fn modules_that_do_not_fit_their_mode_are_refused_with_names() {
+    let engine = engine();
+    let error = |name, mode| guest(&engine, &module(&engine, name), mode).err().unwrap().to_string();
+    for (name, mode, expected) in [
+        ("wapc-accepts", ExecutionMode::Wasi, "the module cannot run as `wasi`: it does not export `_start`"),
+        (
+            "wasi-accepts",
+            ExecutionMode::KubewardenWapc,
+            "the module cannot run as `kubewarden-wapc`: it does not export `__guest_call`",
+        ),
+        (
+            "wapc-no-memory",
+            ExecutionMode::KubewardenWapc,
+            "the module cannot run as `kubewarden-wapc`: it does not export `memory`",
+        ),
+        (
+            "wapc-unknown-import",
+            ExecutionMode::KubewardenWapc,
+            "the module cannot run as `kubewarden-wapc`: it imports `env.abort`, `wapc.__guest_wish`, \
+             which this mode does not offer",
+        ),
+        (
+            "wapc-odd-signature",
+            ExecutionMode::KubewardenWapc,
+            "the module cannot run as `kubewarden-wapc`: its export `__guest_call` has the type \
+             `(type (func (param i64) (result i32)))`",
+        ),
+        (
+            "wapc-accepts",
+            ExecutionMode::Opa,
+            "the module cannot run as `opa`: it does not export `builtins`, `entrypoints`, `opa_heap_ptr_get`, \
+             `opa_heap_ptr_set`, `opa_malloc`, `opa_json_parse`, `opa_json_dump`, `opa_eval_ctx_new`, \
+             `opa_eval_ctx_set_input`, `opa_eval_ctx_set_data`, `opa_eval_ctx_set_entrypoint`, \
+             `opa_eval_ctx_get_result`, `eval`",
+        ),
+    ] {
+        assert_eq!(error(name, mode), expected);
+    }
+}
+
+#[test]
+fn instances_of_one_guest_run_side_by_side() {
+    let guest = linked(&engine(), "wapc-random").unwrap();
+    let messages: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| verdict(&mut *guest.start(&context(PATIENCE)).unwrap()))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(messages.iter().all(|message| message["status"]["message"] == "e220a8397b1dcdaf"), "{messages:?}");
+}
+
+#[test]
+fn a_panicking_host_unwinds_through_the_guest() {
+    struct Panics;
+    impl HostServices for Panics {
+        fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+            panic!("on purpose")
+        }
+
+        fn console_log(&self, _: &str) {}
+    }
+    let engine = engine();
+    for name in ["wapc-host-call", "wasi-host-call"] {
+        let module = module(&engine, name);
+        let surroundings = Surroundings { host: Arc::new(Panics), timeout: PATIENCE, clock: default_clock() };
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut instance: Box<dyn Instance> = match mode_of(name) {
+                ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),
+                _ => Box::new(WapcGuest::new(&engine, &module).unwrap().start_in(&surroundings).unwrap()),
+            };
+            instance.validate(&request(), &settings()).map(drop)
+        }));
+        assert!(caught.is_err(), "{name}");
+    }
+}

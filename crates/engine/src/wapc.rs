@@ -1,0 +1,405 @@
+//! Mode `kubewarden-wapc`: the waPC protocol, with the `wapc` crate as the protocol's host and an engine provider of
+//! our own below it.
+//!
+//! The crate knows failures as text only. What really happened is therefore left in a slot beside it, and the slot
+//! has the last word.
+
+use std::cell::RefCell;
+use std::error::Error as StdError;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wapc::errors::Error as WapcError;
+use wapc::wapc_functions as names;
+use wapc::{HOST_NAMESPACE, ModuleState, WapcHost, WebAssemblyEngineProvider};
+use wasmtime::{Caller, InstancePre, Linker, Store, TypedFunc, ValType};
+use wasmtime_wasi::I32Exit;
+
+use super::engine::{Engine, Limits, Module, ticks};
+use super::fault::{self, Circumstances, Seen};
+use super::link::{self, LinkError, NOTHING, Signature};
+use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
+use super::{Context, Guest, GuestOutput, Instance, default_clock, memory, response, wasi_ctx};
+use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
+use policy_verify_model::policy::{ExecutionMode, ProtocolVersion, Settings};
+use policy_verify_model::request::Request;
+
+const MODE: ExecutionMode = ExecutionMode::KubewardenWapc;
+
+/// Function of reactors that prepares them. The server does not call it, so it only stands in for an absent `_start`.
+const INITIALIZE: &str = "_initialize";
+
+/// The server's own words for a deadline that passed.
+const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
+
+/// Deadline for asking the protocol version; starting a large Go module takes a while on a busy machine.
+const PROTOCOL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A waPC module, linked.
+#[derive(Clone)]
+pub(super) struct WapcGuest {
+    pre: InstancePre<State>,
+    /// What is called after instantiation, in order.
+    starts: Arc<[&'static str]>,
+    limits: Limits,
+}
+
+/// The data of a store.
+struct State {
+    sandbox: Sandbox,
+    /// What the protocol's host knows; absent only while linking, when nothing runs.
+    module: Option<Arc<ModuleState>>,
+}
+
+impl Sandboxed for State {
+    fn sandbox(&mut self) -> &mut Sandbox {
+        &mut self.sandbox
+    }
+}
+
+impl WapcGuest {
+    /// Links the module.
+    pub(super) fn new(engine: &Engine, module: &Module) -> Result<Self, LinkError> {
+        const CALL: Signature = (&[ValType::I32, ValType::I32], &[ValType::I32]);
+        link::require(module, MODE, &[(names::GUEST_CALL, CALL)])?;
+        let has = |name| link::has_function(module, MODE, name, NOTHING);
+        let mut starts = Vec::new();
+        if has(names::TINYGO_START)? {
+            starts.push(names::TINYGO_START);
+        } else if has(INITIALIZE)? {
+            starts.push(INITIALIZE);
+        }
+        if has(names::WAPC_INIT)? {
+            starts.push(names::WAPC_INIT);
+        }
+        let linker =
+            linker(&engine.wasmtime).map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
+        let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock() };
+        let sandbox = Sandbox::new(&nowhere, &engine.limits, &[]);
+        let pre = link::link(&linker, module, MODE, State { sandbox, module: None })?;
+        Ok(Self { pre, starts: starts.into(), limits: engine.limits.clone() })
+    }
+
+    /// Starts an instance in these surroundings.
+    pub(super) fn start_in(&self, surroundings: &Surroundings) -> Result<WapcInstance, Fault> {
+        let sandbox = Sandbox::new(surroundings, &self.limits, &[]);
+        let streams = Arc::clone(&sandbox.streams);
+        let ending = Rc::<RefCell<Ending>>::default();
+        let provider = Provider {
+            guest: self.clone(),
+            sandbox: Some(sandbox),
+            timeout: surroundings.timeout,
+            started: None,
+            ending: Rc::clone(&ending),
+        };
+        let host = Arc::clone(&surroundings.host);
+        let answer = move |_id: u64, binding: &str, namespace: &str, operation: &str, payload: &[u8]| {
+            host.call(binding, namespace, operation, payload).map_err(Into::into)
+        };
+        match WapcHost::new(Box::new(provider), Some(Box::new(answer))) {
+            Ok(host) => Ok(WapcInstance { host, ending, streams }),
+            Err(error) => {
+                let fault = ending.take().fault;
+                Err(fault.unwrap_or_else(|| Fault::new(FaultKind::Init, error.to_string())))
+            }
+        }
+    }
+}
+
+impl Guest for WapcGuest {
+    fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
+        Ok(Box::new(self.start_in(&context.into())?))
+    }
+}
+
+/// Asks the module which version of the protocol it speaks. It has no host meanwhile, as when it is annotated.
+pub(super) fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
+    let guest = WapcGuest::new(engine, module)?;
+    let surroundings = Surroundings { host: Arc::new(NoHost), timeout: PROTOCOL_TIMEOUT, clock: default_clock() };
+    let reply = guest.start_in(&surroundings)?.call("protocol_version", b"")?;
+    match response::read(&reply, "protocol version")? {
+        ProtocolVersion::V1 => Ok(ProtocolVersion::V1),
+        ProtocolVersion::Unknown => {
+            let message = "the policy says that it speaks no known version of the protocol";
+            Err(Fault::new(FaultKind::InvalidResponse, message).into())
+        }
+    }
+}
+
+/// Why a module's protocol version is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// It is no waPC module.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// It was asked and did not answer.
+    #[error("{}", .0.message)]
+    Fault(Fault),
+}
+
+impl From<Fault> for ProtocolError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// One instance, for the calls of one case.
+pub(super) struct WapcInstance {
+    host: WapcHost,
+    ending: Rc<RefCell<Ending>>,
+    streams: Streams,
+}
+
+impl WapcInstance {
+    /// Calls a function of the policy. What the policy itself reports as an error is a fault of kind `guest`.
+    fn call(&self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
+        let error = match self.host.call(function, payload) {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        let Ending { fault, circumstances } = self.ending.take();
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let at_server = response::internal_error(&error);
+        let text = match error {
+            WapcError::GuestCallFailure(text) => text,
+            error => error.to_string(),
+        };
+        Err(match circumstances.refused_memory {
+            Some(refused) => refused.fault(&format!("it reported: {text}")),
+            None => Fault::new(FaultKind::Guest, text).at_server(at_server),
+        })
+    }
+}
+
+impl Instance for WapcInstance {
+    fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
+        match self.call("validate_settings", &response::settings_payload(settings)) {
+            Ok(reply) => response::settings_verdict(&reply),
+            // Whoever cannot read the settings refuses them.
+            Err(fault) if fault.kind == FaultKind::Guest => {
+                Ok(SettingsVerdict { valid: false, message: Some(fault.message) })
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
+        let reply = self.call("validate", &response::payload(request, settings))?;
+        response::answer(&reply, request, "invalid response from policy")
+    }
+
+    fn output(&self) -> GuestOutput {
+        lock(&self.streams).clone()
+    }
+}
+
+/// How the last call really ended, for which the `wapc` crate has no type.
+#[derive(Default)]
+struct Ending {
+    /// Why the guest did not return.
+    fault: Option<Fault>,
+    /// What else is known, also when it returned.
+    circumstances: Circumstances,
+}
+
+/// Runs the guest for the `wapc` crate.
+struct Provider {
+    guest: WapcGuest,
+    /// Handed to the store when the instance is started.
+    sandbox: Option<Sandbox>,
+    timeout: Duration,
+    started: Option<Started>,
+    ending: Rc<RefCell<Ending>>,
+}
+
+struct Started {
+    store: Store<State>,
+    guest_call: TypedFunc<(i32, i32), i32>,
+}
+
+impl Provider {
+    fn start(&self, sandbox: Sandbox, module: Arc<ModuleState>) -> Result<Started, Fault> {
+        let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox, module: Some(module) });
+        store.limiter(|state| &mut state.sandbox);
+        store.set_epoch_deadline(ticks(self.timeout));
+        let failed = |store: &Store<State>, error: &wasmtime::Error, phase: &str| {
+            fault::while_starting(fault::from_error(error, &store.data().sandbox.circumstances()), phase)
+        };
+        let instance = self
+            .guest
+            .pre
+            .instantiate(&mut store)
+            .map_err(|error| failed(&store, &error, "the policy could not be instantiated"))?;
+        for name in self.guest.starts.iter() {
+            let outcome =
+                instance.get_typed_func::<(), ()>(&mut store, name).and_then(|function| function.call(&mut store, ()));
+            match outcome {
+                // Programs end with `exit(0)`, and TinyGo's `_start` is one.
+                Err(error) if error.downcast_ref().is_some_and(|I32Exit(code)| *code == 0) => {}
+                Err(error) => return Err(failed(&store, &error, &format!("the policy failed in its `{name}`"))),
+                Ok(()) => {}
+            }
+        }
+        let guest_call = instance
+            .get_typed_func(&mut store, names::GUEST_CALL)
+            .map_err(|error| failed(&store, &error, "the policy could not be instantiated"))?;
+        Ok(Started { store, guest_call })
+    }
+
+    /// Leaves a fault in the slot; the `wapc` crate receives its text.
+    fn fail<T>(&self, fault: Fault) -> Result<T, Box<dyn StdError + Send + Sync>> {
+        let text = fault.message.clone();
+        self.ending.borrow_mut().fault = Some(fault);
+        Err(text.into())
+    }
+}
+
+impl WebAssemblyEngineProvider for Provider {
+    fn init(&mut self, module: Arc<ModuleState>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        let sandbox = self.sandbox.take().ok_or("the instance was started before")?;
+        match self.start(sandbox, module) {
+            Ok(started) => {
+                self.started = Some(started);
+                Ok(())
+            }
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn call(&mut self, operation_len: i32, message_len: i32) -> Result<i32, Box<dyn StdError + Send + Sync>> {
+        let Started { store, guest_call } = self.started.as_mut().ok_or("the instance was not started")?;
+        store.data_mut().sandbox.begin_call();
+        store.set_epoch_deadline(ticks(self.timeout));
+        let outcome = guest_call.call(&mut *store, (operation_len, message_len));
+        let circumstances = store.data().sandbox.circumstances();
+        match outcome {
+            Ok(code) => {
+                *self.ending.borrow_mut() = Ending { fault: None, circumstances };
+                Ok(code)
+            }
+            Err(error) => {
+                let fault = fault::from_error(&error, &circumstances);
+                self.fail(match fault::seen_by_server(&error, &circumstances) {
+                    Some(Seen::Deadline) => fault.at_server(ServerAnswer::Rejects(OUT_OF_TIME.into())),
+                    // The server hands on the outermost text, which is where it happened, and not what.
+                    Some(Seen::Failure) => {
+                        fault.at_server(response::internal_error(&WapcError::GuestCallFailure(error.to_string())))
+                    }
+                    None => fault,
+                })
+            }
+        }
+    }
+
+    fn replace(&mut self, _bytes: &[u8]) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        Err("a policy is never replaced".into())
+    }
+}
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasi_ctx::link(&mut linker)?;
+    linker.func_wrap(HOST_NAMESPACE, names::GUEST_REQUEST_FN, guest_request)?;
+    linker.func_wrap(HOST_NAMESPACE, names::GUEST_RESPONSE_FN, guest_response)?;
+    linker.func_wrap(HOST_NAMESPACE, names::GUEST_ERROR_FN, guest_error)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_CALL, host_call)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_RESPONSE_LEN_FN, host_response_len)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_RESPONSE_FN, host_response)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_ERROR_LEN_FN, host_error_len)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_ERROR_FN, host_error)?;
+    linker.func_wrap(HOST_NAMESPACE, names::HOST_CONSOLE_LOG, console_log)?;
+    Ok(linker)
+}
+
+fn module<'a>(caller: &'a Caller<'_, State>) -> Option<&'a ModuleState> {
+    caller.data().module.as_deref()
+}
+
+fn guest_request(mut caller: Caller<'_, State>, operation: u32, message: u32) -> wasmtime::Result<()> {
+    let Some(invocation) = module(&caller).and_then(ModuleState::get_guest_request) else { return Ok(()) };
+    memory::write(&mut caller, names::GUEST_REQUEST_FN, operation, invocation.operation.as_bytes())?;
+    memory::write(&mut caller, names::GUEST_REQUEST_FN, message, &invocation.msg)
+}
+
+fn guest_response(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::GUEST_RESPONSE_FN, address, len)?;
+    caller.data().sandbox.check_reply(len)?;
+    let reply = memory::read(&mut caller, names::GUEST_RESPONSE_FN, address, len)?;
+    if let Some(module) = module(&caller) {
+        module.set_guest_response(reply);
+    }
+    Ok(())
+}
+
+fn guest_error(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::GUEST_ERROR_FN, address, len)?;
+    caller.data().sandbox.check_reply(len)?;
+    let text = memory::read_text(&mut caller, names::GUEST_ERROR_FN, address, len)?;
+    if let Some(module) = module(&caller) {
+        module.set_guest_error(text);
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the protocol has this many")]
+fn host_call(
+    mut caller: Caller<'_, State>,
+    binding: u32,
+    binding_len: u32,
+    namespace: u32,
+    namespace_len: u32,
+    operation: u32,
+    operation_len: u32,
+    payload: u32,
+    payload_len: u32,
+) -> wasmtime::Result<i32> {
+    const NAME: &str = names::HOST_CALL;
+    let call = HostCallArguments {
+        binding: (binding, binding_len),
+        namespace: (namespace, namespace_len),
+        operation: (operation, operation_len),
+        payload: (payload, payload_len),
+    }
+    .read(&mut caller, NAME)?;
+    let Some(module) = caller.data().module.clone() else { return Ok(0) };
+    // It fails only when the callback does, and that is a value for the guest.
+    let code = module.do_host_call(&call.binding, &call.namespace, &call.operation, &call.payload).unwrap_or(0);
+    caller.data_mut().sandbox.charge_host_bytes(module.host_response_len() as u64)?;
+    Ok(code)
+}
+
+fn host_response_len(caller: Caller<'_, State>) -> i32 {
+    module(&caller).map_or(0, |module| length(module.host_response_len()))
+}
+
+fn host_response(mut caller: Caller<'_, State>, address: u32) -> wasmtime::Result<()> {
+    let Some(module) = caller.data().module.clone() else { return Ok(()) };
+    module
+        .with_host_response(|reply| memory::write(&mut caller, names::HOST_RESPONSE_FN, address, reply))
+        .unwrap_or(Ok(()))
+}
+
+fn host_error_len(caller: Caller<'_, State>) -> i32 {
+    module(&caller).and_then(ModuleState::get_host_error).map_or(0, |text| length(text.len()))
+}
+
+fn host_error(mut caller: Caller<'_, State>, address: u32) -> wasmtime::Result<()> {
+    let Some(text) = module(&caller).and_then(ModuleState::get_host_error) else { return Ok(()) };
+    memory::write(&mut caller, names::HOST_ERROR_FN, address, text.as_bytes())
+}
+
+fn console_log(mut caller: Caller<'_, State>, address: u32, len: u32) -> wasmtime::Result<()> {
+    memory::check(&mut caller, names::HOST_CONSOLE_LOG, address, len)?;
+    caller.data_mut().sandbox.charge_log(len as usize)?;
+    let text = memory::read_text(&mut caller, names::HOST_CONSOLE_LOG, address, len)?;
+    caller.data().sandbox.host.console_log(&text);
+    Ok(())
+}
+
+/// A length as the protocol carries it. What does not fit could not be copied into a 32-bit memory either.
+fn length(len: usize) -> i32 {
+    i32::try_from(len).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,366 @@
+//! `kubernetes`: objects of the cluster, and what its users may do.
+//!
+//! Short forms, with `apiVersion/Kind` in front: `apps/v1/Deployment` (all), `apps/v1/Deployment/web` (a namespace),
+//! `v1/Namespace/web` and `apps/v1/Deployment/web/api` (one object). Selectors and field masks are no part of them, and
+//! they are not applied to an answer: what a table holds is what the policy receives. (A `cluster:` applies them.)
+//!
+//! A `can_i` reads like a sentence, `bob create apps/deployments web/api`: user, verb, group and resource (and
+//! `/subresource`), then `namespace`, `namespace/name` or, for objects outside of namespaces, `/name`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, from_slice, json};
+
+use super::capability::{Capability, Operation, describe, to_bytes};
+use super::request::Request;
+
+/// All objects of a kind in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesListResourceNamespace {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) label_selector: Option<String>,
+    pub(super) field_selector: Option<String>,
+    pub(super) field_masks: Option<BTreeSet<String>>,
+}
+
+/// All objects of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesListResourceAll {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) label_selector: Option<String>,
+    pub(super) field_selector: Option<String>,
+    pub(super) field_masks: Option<BTreeSet<String>>,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesGetResource {
+    /// Group and version, `apps/v1`.
+    pub api_version: String,
+    /// The kind, `Pod`.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// The namespace; none for cluster-wide resources.
+    pub namespace: Option<String>,
+    /// Whether the answer must be fresh.
+    pub disable_cache: bool,
+    /// The members that are wanted; none means all.
+    pub field_masks: Option<BTreeSet<String>>,
+}
+
+/// Whether somebody may do something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesCanI {
+    request: SubjectAccessReview,
+    disable_cache: bool,
+}
+
+/// The payload of `can_i`; recordings call its first member `request`.
+#[derive(Deserialize)]
+struct CanIRequest {
+    subject_access_review: SubjectAccessReview,
+    disable_cache: bool,
+}
+
+/// Who wants to do what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SubjectAccessReview {
+    groups: Option<Vec<String>>,
+    resource_attributes: ResourceAttributes,
+    user: String,
+}
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ResourceAttributes {
+    group: Option<String>,
+    name: Option<String>,
+    namespace: Option<String>,
+    resource: String,
+    subresource: Option<String>,
+    verb: String,
+    version: Option<String>,
+}
+
+impl KubernetesListResourceNamespace {
+    pub(super) fn short(&self) -> String {
+        format!("{}/{}/{}", self.api_version, self.kind, self.namespace)
+    }
+}
+
+impl KubernetesListResourceAll {
+    pub(super) fn short(&self) -> String {
+        format!("{}/{}", self.api_version, self.kind)
+    }
+}
+
+impl KubernetesGetResource {
+    pub(super) fn short(&self) -> String {
+        match given(self.namespace.as_ref()) {
+            Some(namespace) => format!("{}/{}/{namespace}/{}", self.api_version, self.kind, self.name),
+            None => format!("{}/{}/{}", self.api_version, self.kind, self.name),
+        }
+    }
+
+    /// The server's text for an object that is not there.
+    pub fn not_found(&self) -> String {
+        let Self { api_version, kind, name, namespace, .. } = self;
+        format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'")
+    }
+
+    /// The server's text where a namespace is needed and none given.
+    pub fn without_namespace(&self) -> String {
+        format!("Resource {}/{} is namespaced, but no namespace was provided", self.api_version, self.kind)
+    }
+
+    /// The smallest object that has the right identity.
+    fn example(&self) -> String {
+        let namespace = given(self.namespace.as_ref()).map(|name| format!(", namespace: {name}")).unwrap_or_default();
+        let Self { api_version, kind, name, .. } = self;
+        format!("{{ apiVersion: {api_version}, kind: {kind}, metadata: {{ name: {name}{namespace} }} }}")
+    }
+}
+
+impl KubernetesCanI {
+    pub(super) fn short(&self) -> String {
+        let ResourceAttributes { group, name, namespace, resource, subresource, verb, version: _ } =
+            &self.request.resource_attributes;
+        let group = given(group.as_ref()).map(|group| format!("{group}/")).unwrap_or_default();
+        let subresource = given(subresource.as_ref()).map(|sub| format!("/{sub}")).unwrap_or_default();
+        let object = match (given(namespace.as_ref()), given(name.as_ref())) {
+            (Some(namespace), Some(name)) => format!(" {namespace}/{name}"),
+            (Some(namespace), None) => format!(" {namespace}"),
+            (None, Some(name)) => format!(" /{name}"),
+            (None, None) => String::new(),
+        };
+        format!("{} {verb} {group}{resource}{subresource}{object}", self.request.user)
+    }
+
+    /// The question as Kubernetes writes it: the `spec` of a SubjectAccessReview.
+    pub fn spec(&self) -> Value {
+        let SubjectAccessReview { groups, resource_attributes, user } = &self.request;
+        json!({ "user": user, "groups": groups, "resourceAttributes": resource_attributes })
+    }
+}
+
+/// The resource that a list or a look-up reads: what the allow list is about.
+pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
+    match request {
+        Request::KubernetesListResourceNamespace(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesListResourceAll(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesGetResource(asked) => Some((&asked.api_version, &asked.kind)),
+        _ => None,
+    }
+}
+
+/// SDKs send the empty text as well as null for what is not given.
+fn given(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// `list_resources_all`, which the host also asks by itself.
+pub(super) const LIST_ALL: Operation = Operation {
+    capability: "kubernetes/list_resources_all",
+    name: "list_resources_all",
+    read: |payload| from_slice(payload).map(Request::KubernetesListResourceAll),
+    reply: list,
+    example: |_| "[]".into(),
+};
+
+/// The namespace `kubernetes`.
+pub(super) struct Kubernetes;
+
+impl Capability for Kubernetes {
+    fn namespace(&self) -> &'static str {
+        "kubernetes"
+    }
+
+    fn operations(&self) -> &'static [Operation] {
+        &[
+            Operation {
+                capability: "kubernetes/can_i",
+                name: "can_i",
+                read: |payload| {
+                    let CanIRequest { subject_access_review: request, disable_cache } = from_slice(payload)?;
+                    Ok(Request::KubernetesCanI(KubernetesCanI { request, disable_cache }))
+                },
+                reply: |value, _| access(value),
+                example: |_| "true".into(),
+            },
+            Operation {
+                capability: "kubernetes/get_resource",
+                name: "get_resource",
+                read: |payload| from_slice(payload).map(Request::KubernetesGetResource),
+                reply: |value, _| object(value),
+                example: |request| match request {
+                    Request::KubernetesGetResource(asked) => asked.example(),
+                    _ => "fixtures/object.yaml".into(),
+                },
+            },
+            LIST_ALL,
+            Operation {
+                capability: "kubernetes/list_resources_by_namespace",
+                name: "list_resources_by_namespace",
+                read: |payload| from_slice(payload).map(Request::KubernetesListResourceNamespace),
+                reply: list,
+                example: |_| "[]".into(),
+            },
+        ]
+    }
+}
+
+/// Status of a SubjectAccessReview, with the members Kubernetes gives it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SubjectAccessReviewStatus {
+    allowed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    denied: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evaluation_error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `true`, `false`, or the status.
+fn access(value: &Value) -> Result<Vec<u8>, String> {
+    const SHAPE: &str = "expected `true`, `false`, or {allowed, denied, reason, evaluationError}";
+    match value {
+        Value::Bool(allowed) => to_bytes(&json!({ "allowed": allowed })),
+        Value::Object(_) => {
+            let status: SubjectAccessReviewStatus =
+                serde_json::from_value(value.clone()).map_err(|error| format!("{error}; {SHAPE}"))?;
+            to_bytes(&status)
+        }
+        _ => Err(format!("{SHAPE}, not {}", describe(value))),
+    }
+}
+
+/// The object itself.
+fn object(value: &Value) -> Result<Vec<u8>, String> {
+    match value {
+        Value::Object(_) => to_bytes(value),
+        _ => {
+            Err(format!("expected the object as a document, not {}; a missing one is {{ error: … }}", describe(value)))
+        }
+    }
+}
+
+/// The list document the server makes of what it found.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectList<'a> {
+    /// Group and version, `apps/v1`.
+    pub api_version: &'a str,
+    /// The kind, `Pod`.
+    pub kind: String,
+    /// Metadata of the list.
+    pub metadata: Value,
+    /// The objects.
+    pub items: &'a [Value],
+}
+
+/// A list of objects, or the whole List document.
+fn list(value: &Value, request: Option<&Request>) -> Result<Vec<u8>, String> {
+    let items = match value {
+        Value::Object(document) if document.get("items").is_some_and(Value::is_array) => return to_bytes(value),
+        Value::Array(items) if items.iter().all(Value::is_object) => items,
+        _ => return Err(format!("expected a list of objects, or a List document with `items`, not {}", wrong(value))),
+    };
+    let (api_version, kind) = match request {
+        Some(Request::KubernetesListResourceAll(asked)) => (asked.api_version.as_str(), asked.kind.as_str()),
+        Some(Request::KubernetesListResourceNamespace(asked)) => (asked.api_version.as_str(), asked.kind.as_str()),
+        _ => ("v1", ""),
+    };
+    to_bytes(&ObjectList { api_version, kind: format!("{kind}List"), metadata: json!({}), items })
+}
+
+fn wrong(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "a list of something else",
+        Value::Object(_) => "an object without them",
+        other => describe(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, payload: &Value) -> serde_json::Result<Request> {
+        let operation = Kubernetes.operations().iter().find(|operation| operation.name == name).unwrap();
+        (operation.read)(payload.to_string().as_bytes())
+    }
+
+    fn can_i(attributes: Value) -> String {
+        let review = json!({"user": "bob", "resource_attributes": attributes});
+        read("can_i", &json!({"subject_access_review": review, "disable_cache": false})).unwrap().short()
+    }
+
+    #[test]
+    fn short_forms_read_like_paths() {
+        let all = json!({"api_version": "apps/v1", "kind": "Deployment"});
+        assert_eq!(read("list_resources_all", &all).unwrap().short(), "apps/v1/Deployment");
+        let some = json!({"api_version": "apps/v1", "kind": "Deployment", "namespace": "web"});
+        assert_eq!(read("list_resources_by_namespace", &some).unwrap().short(), "apps/v1/Deployment/web");
+        let one = json!({"api_version": "v1", "kind": "Namespace", "name": "web", "disable_cache": false});
+        assert_eq!(read("get_resource", &one).unwrap().short(), "v1/Namespace/web");
+        let mut inside = json!({"api_version": "apps/v1", "kind": "Deployment", "name": "api", "disable_cache": true});
+        inside["namespace"] = json!("web");
+        assert_eq!(read("get_resource", &inside).unwrap().short(), "apps/v1/Deployment/web/api");
+    }
+
+    #[test]
+    fn can_i_reads_like_a_sentence() {
+        assert_eq!(
+            can_i(
+                json!({"verb": "create", "group": "apps", "resource": "deployments", "namespace": "web", "name": ""})
+            ),
+            "bob create apps/deployments web"
+        );
+        assert_eq!(
+            can_i(json!({"verb": "get", "resource": "pods", "subresource": "log", "namespace": "web", "name": "x"})),
+            "bob get pods/log web/x"
+        );
+        assert_eq!(can_i(json!({"verb": "get", "resource": "nodes", "name": "n1"})), "bob get nodes /n1");
+    }
+
+    #[test]
+    fn what_the_server_requires_is_required() {
+        let one = json!({"api_version": "v1", "kind": "Namespace", "name": "web"});
+        let error = read("get_resource", &one).unwrap_err().to_string();
+        assert!(error.starts_with("missing field `disable_cache`"), "{error}");
+        let review = json!({"user": "bob", "resourceAttributes": {"verb": "get", "resource": "pods"}});
+        let error = read("can_i", &json!({"subject_access_review": review, "disable_cache": false})).unwrap_err();
+        assert!(error.to_string().starts_with("missing field `resource_attributes`"), "{error}");
+    }
+
+    #[test]
+    fn a_list_becomes_a_list_document() {
+        let request = read("list_resources_all", &json!({"api_version": "apps/v1", "kind": "Deployment"})).unwrap();
+        assert_eq!(
+            String::from_utf8(list(&json!([{"kind": "Deployment"}]), Some(&request)).unwrap()).unwrap(),
+            r#"{"apiVersion":"apps/v1","kind":"DeploymentList","metadata":{},"items":[{"kind":"Deployment"}]}"#
+        );
+        let whole = json!({"kind": "DeploymentList", "items": []});
+        assert_eq!(list(&whole, Some(&request)).unwrap(), whole.to_string().as_bytes());
+        assert!(list(&json!(["web"]), None).is_err());
+        assert!(list(&json!({"kind": "Deployment"}), None).is_err());
+    }
+
+    #[test]
+    fn access_is_a_word_or_a_status() {
+        assert_eq!(access(&json!(false)).unwrap(), br#"{"allowed":false}"#);
+        assert_eq!(
+            access(&json!({"reason": "no", "allowed": false, "denied": true})).unwrap(),
+            br#"{"allowed":false,"denied":true,"reason":"no"}"#
+        );
+        assert!(access(&json!({"alowed": true})).unwrap_err().contains("unknown field `alowed`"));
+        assert!(object(&json!([])).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! `net`: addresses of hosts. The short form of a request is the name of the host.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, from_slice, json};
+
+use super::capability::{Capability, Operation, describe, to_bytes};
+use super::request::Request;
+
+/// The addresses of a host. Named like its tag in recordings, hence the spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DNSLookupHost {
+    pub host: String,
+}
+
+/// The namespace `net`.
+pub(super) struct Net;
+
+impl Capability for Net {
+    fn namespace(&self) -> &'static str {
+        "net"
+    }
+
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation {
+            capability: "net/v1/dns_lookup_host",
+            name: "v1/dns_lookup_host",
+            read: |payload| Ok(Request::DNSLookupHost(DNSLookupHost { host: from_slice(payload)? })),
+            reply: |value, _| addresses(value),
+            example: |_| "[10.0.0.7]".into(),
+        }]
+    }
+}
+
+/// A list of addresses, alone or in the shape of the reply.
+fn addresses(value: &Value) -> Result<Vec<u8>, String> {
+    let listed = match value {
+        Value::Object(reply) if reply.len() == 1 => reply.get("ips").unwrap_or(value),
+        other => other,
+    };
+    let Value::Array(listed) = listed else {
+        return Err(format!("expected a list of addresses, or {{ips: […]}}, not {}", describe(value)));
+    };
+    for address in listed {
+        let is_address = address.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok());
+        if !is_address {
+            return Err(format!("{address} is not an IP address"));
+        }
+    }
+    to_bytes(&json!({ "ips": listed }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_be_a_bare_list() {
+        for value in [json!(["10.0.0.7", "::1"]), json!({"ips": ["10.0.0.7", "::1"]})] {
+            assert_eq!(addresses(&value).unwrap(), br#"{"ips":["10.0.0.7","::1"]}"#);
+        }
+    }
+
+    #[test]
+    fn other_values_are_refused() {
+        assert_eq!(addresses(&json!(["acme.test"])).unwrap_err(), "\"acme.test\" is not an IP address");
+        assert!(addresses(&json!("10.0.0.7")).unwrap_err().contains("not a text"));
+        assert!(addresses(&json!({"addresses": []})).unwrap_err().contains("not an object"));
+    }
+}

@@ -1,0 +1,23 @@
+//! What travels between the steps: plain data.
+//!
+//! Nothing in this folder reads files, runs policies or knows the command line; every step may use it.
+
+pub mod answer;
+pub mod cluster;
+pub mod code;
+pub mod diagnostic;
+pub mod hosting;
+pub mod inspection;
+pub mod location;
+pub mod name;
+pub mod nearest;
+pub mod outcome;
+pub mod patch;
+pub mod policy;
+pub mod publication;
+pub mod request;
+pub mod scope;
+pub mod signature;
+pub mod source;
+pub mod suite;
+pub mod yaml;

@@ -1,0 +1,436 @@
+//! What a run found: complete before any report is written.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{AdmissionResponse, Fault};
+use super::diagnostic::Diagnostic;
+use super::hosting::{GuestLog, HostCall};
+use super::policy::{Digest, ExecutionMode};
+use super::publication::Publication;
+use super::request::Request;
+use super::source::Span;
+
+/// One way in which an answer differs from the expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// What it is about; the `type` of JUnit's `failure`.
+    pub kind: MismatchKind,
+    /// JSON pointer into the response (`/status/message`) or into the mutated object (`/object/spec/replicas`).
+    pub at: String,
+    /// What was expected, for people.
+    pub expected: String,
+    /// What came instead, for people.
+    pub actual: String,
+    /// Where the expectation is written.
+    pub span: Span,
+}
+
+/// What a [`Mismatch`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MismatchKind {
+    /// Allowed, denied, applicable or not.
+    Verdict,
+    /// The text of the message, or the code.
+    Message,
+    /// The mutated object or the patch.
+    Mutation,
+    /// Warnings or audit annotations.
+    Warnings,
+    /// The response as a document.
+    Response,
+    /// Which host calls were made.
+    Calls,
+    /// Another fault than the expected one.
+    Fault,
+    /// The verdict of the settings validation.
+    Settings,
+    /// A static check.
+    Check,
+    /// Another answer when the case was repeated.
+    Stability,
+}
+
+impl MismatchKind {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Verdict => "verdict",
+            Self::Message => "message",
+            Self::Mutation => "mutation",
+            Self::Warnings => "warnings",
+            Self::Response => "response",
+            Self::Calls => "calls",
+            Self::Fault => "fault",
+            Self::Settings => "settings",
+            Self::Check => "check",
+            Self::Stability => "stability",
+        }
+    }
+}
+
+/// Why a policy could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// At which step: the `type` of JUnit's `error`.
+    pub stage: UnavailableStage,
+    /// What happened.
+    pub message: String,
+    /// What the user can do about it.
+    pub help: Option<String>,
+    /// The place in a file the user wrote, where there is one.
+    pub span: Option<Span>,
+}
+
+impl From<Unavailable> for Diagnostic {
+    fn from(it: Unavailable) -> Self {
+        let Unavailable { stage, message, help, span } = it;
+        Self { code: stage.into(), message, help, span, related: Vec::new() }
+    }
+}
+
+/// The step at which a policy became unavailable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnavailableStage {
+    /// Reading or downloading the module.
+    Fetch,
+    /// Checking its signatures.
+    Signature,
+    /// Reading, checking or attaching the metadata.
+    Metadata,
+    /// Compiling the module or linking its imports.
+    Compile,
+}
+
+impl UnavailableStage {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Signature => "signature",
+            Self::Metadata => "metadata",
+            Self::Compile => "compile",
+        }
+    }
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Everything expected held.
+    Passed,
+    /// The policy answered otherwise than expected; at least one mismatch.
+    Failed(Vec<Mismatch>),
+    /// No usable answer where one was expected.
+    Error(Fault),
+    /// The policy could not be had.
+    Unavailable(Arc<Unavailable>),
+    /// Not to be run, for this reason.
+    Skipped(String),
+    /// To be run, but the run was stopped before, for this reason: not green.
+    NotRun(String),
+    /// Failed as announced, for this reason.
+    Xfailed(String),
+    /// Announced to fail for this reason, but passed.
+    Xpassed(String),
+}
+
+impl Outcome {
+    /// The word of the JSON report.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "failed",
+            Self::Error(_) | Self::Unavailable(_) => "error",
+            Self::Skipped(_) => "skipped",
+            Self::NotRun(_) => "not-run",
+            Self::Xfailed(_) => "xfailed",
+            Self::Xpassed(_) => "xpassed",
+        }
+    }
+
+    /// Whether the case was to be run and was not.
+    pub fn is_not_run(&self) -> bool {
+        matches!(self, Self::NotRun(_))
+    }
+
+    /// Whether the run is not green because of the case: it went wrong, or it was to be run and was not.
+    pub fn is_red(&self) -> bool {
+        self.is_bad() || self.is_not_run()
+    }
+
+    /// Whether the case went wrong.
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Error(_) | Self::Unavailable(_) | Self::Xpassed(_))
+    }
+}
+
+/// What kind of test a [`CaseReport`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaseKind {
+    /// A request and its expected answer.
+    Case,
+    /// A settings case.
+    Settings,
+    /// A static check.
+    Check,
+}
+
+/// Everything known about one case after the run.
+#[derive(Debug, Clone)]
+pub struct CaseReport {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// The part of the id behind the suite's name.
+    pub name: String,
+    /// Index into [`RunReport::suites`].
+    pub suite: usize,
+    /// What it is about: name of the policy or group, or the steps of a chain.
+    pub policy: String,
+    /// Which kind of test.
+    pub kind: CaseKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where its name is written.
+    pub span: Span,
+    /// Time from the start of the case to its outcome.
+    pub duration: Duration,
+    /// The request as the policy saw it.
+    pub request: Option<Arc<Request>>,
+    /// The response as policy-server would send it.
+    pub response: Option<AdmissionResponse>,
+    /// The fault, expected or not.
+    pub fault: Option<Fault>,
+    /// Host calls in the order they were made.
+    pub calls: Vec<HostCall>,
+    /// What the policy logged or printed.
+    pub log: GuestLog,
+    /// Remarks that do not fail the case, such as leftovers of a recording.
+    pub warnings: Vec<String>,
+    /// Whether the expectation is weak (a denial without any message).
+    pub is_weak: bool,
+    /// The steps of a chain; empty for other cases.
+    pub steps: Vec<PartReport>,
+    /// The members of a group; empty for other cases.
+    pub members: Vec<PartReport>,
+    /// Its place among everything its suite could have run, the same whatever was selected.
+    pub position: usize,
+}
+
+impl CaseReport {
+    /// Whether this stands for a policy that no case uses and that could not be had.
+    pub fn is_idle_policy(&self) -> bool {
+        self.kind == CaseKind::Check && self.name.strip_prefix("policy ") == Some(&self.policy)
+    }
+}
+
+/// What a step of a chain or a member of a group said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartReport {
+    /// Name of the step's policy or group, or id of the member.
+    pub name: String,
+    /// Name of the policy or group that was asked.
+    pub policy: String,
+    /// What it said.
+    pub verdict: PartVerdict,
+    /// How often it was evaluated: an expression may name a member twice.
+    pub evaluations: usize,
+    /// Its response: of a step as it was deployed, of a member as the policy gave it. The last one, if there are several.
+    pub response: Option<AdmissionResponse>,
+    /// Why there is no response.
+    pub fault: Option<Fault>,
+    /// The host calls it made.
+    pub calls: Vec<HostCall>,
+    /// The members, where the step is a group.
+    pub members: Vec<PartReport>,
+}
+
+/// The word for what a [`PartReport`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartVerdict {
+    /// Allowed and not mutated.
+    Allow,
+    /// Allowed and mutated; a member that mutates denies.
+    Mutate,
+    /// Rejected.
+    Deny,
+    /// No usable answer.
+    Fault,
+    /// The verdict was there before its turn came.
+    NotAsked,
+    /// It is not asked about such requests, for this reason.
+    NotApplicable(String),
+}
+
+impl PartVerdict {
+    /// The word used in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Mutate => "mutate",
+            Self::Deny => "deny",
+            Self::Fault => "fault",
+            Self::NotAsked => "not-asked",
+            Self::NotApplicable(_) => "not-applicable",
+        }
+    }
+}
+
+/// A suite in the report.
+#[derive(Debug, Clone)]
+pub struct SuiteSummary {
+    /// Its name.
+    pub name: String,
+    /// Its path as shown: relative to the repository root.
+    pub path: String,
+    /// Its path as the user would type it, for commands that reproduce a case.
+    pub argument: String,
+    /// Its file, for quoting.
+    pub span: Span,
+}
+
+/// A policy in the report.
+#[derive(Debug, Clone)]
+pub struct PolicyReport {
+    /// Name in the suite.
+    pub name: String,
+    /// Index into [`RunReport::suites`].
+    pub suite: usize,
+    /// Where the module is, as a URI.
+    pub uri: String,
+    /// What the URI stood for: the digest of the manifest in a registry, of the module on a web server.
+    pub source_digest: Option<String>,
+    /// What is worth knowing about where it is from, such as a tag that has moved.
+    pub remarks: Vec<String>,
+    /// Digest of the bytes that were run, annotated ones included.
+    pub digest: Option<Digest>,
+    /// Size of these bytes.
+    pub size: Option<u64>,
+    /// How the module is called.
+    pub execution_mode: Option<ExecutionMode>,
+    /// Time spent compiling, zero when another policy had the same bytes.
+    pub compile_time: Duration,
+    /// Where the suite defines it.
+    pub span: Span,
+    /// Why it could not be had.
+    pub unavailable: Option<Arc<Unavailable>>,
+    /// Its place among the policies of its suite.
+    pub position: usize,
+}
+
+/// One of several parts of a selection, each run on a machine of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// How cases were divided.
+    pub by: PartitionBy,
+    /// Which part, counted from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+    /// How many cases were divided.
+    pub total: usize,
+    /// A digest of their names.
+    pub fingerprint: String,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}/{}", self.by.word(), self.number, self.of)
+    }
+}
+
+/// How cases are divided into shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartitionBy {
+    /// By the hash of the full name.
+    Hash,
+    /// All cases of a policy together.
+    Policy,
+}
+
+impl PartitionBy {
+    /// The word used on the command line and in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// The suites, in the order of the command line.
+    pub suites: Vec<SuiteSummary>,
+    /// The policies, in suite order.
+    pub policies: Vec<PolicyReport>,
+    /// The cases, in suite order.
+    pub cases: Vec<CaseReport>,
+    /// What was published, in suite order; nothing unless the run was told to.
+    pub publications: Vec<Publication>,
+    /// Start of the run, seconds since 1970 (UTC).
+    pub started_at: jiff::Timestamp,
+    /// Wall time of the whole run.
+    pub duration: Duration,
+    /// Which part of a larger run this is, if it is one.
+    pub shard: Option<Shard>,
+    /// What the order of the cases was made of, if they were shuffled.
+    pub seed: Option<u64>,
+}
+
+/// The counts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Summary {
+    /// All cases.
+    pub total: usize,
+    /// Cases that passed.
+    pub passed: usize,
+    /// Cases that failed, unexpected passes included.
+    pub failed: usize,
+    /// Cases without a usable answer, unavailable policies included.
+    pub errors: usize,
+    /// Cases that were not run.
+    pub skipped: usize,
+    /// Cases that failed as announced.
+    pub xfailed: usize,
+    /// Cases whose expectation says too little.
+    pub weak: usize,
+    /// Cases that were to be run when the run was stopped.
+    pub not_run: usize,
+}
+
+impl Summary {
+    /// Counts `cases`.
+    pub fn of<'a>(cases: impl IntoIterator<Item = &'a CaseReport>) -> Self {
+        let mut summary = Self::default();
+        for case in cases {
+            summary.total += 1;
+            summary.weak += usize::from(case.is_weak);
+            let counter = match &case.outcome {
+                Outcome::Passed => &mut summary.passed,
+                Outcome::Failed(_) | Outcome::Xpassed(_) => &mut summary.failed,
+                Outcome::Error(_) | Outcome::Unavailable(_) => &mut summary.errors,
+                Outcome::Skipped(_) => &mut summary.skipped,
+                Outcome::NotRun(_) => &mut summary.not_run,
+                Outcome::Xfailed(_) => &mut summary.xfailed,
+            };
+            *counter += 1;
+        }
+        summary
+    }
+}
+
+impl RunReport {
+    /// The counts of the run.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.cases)
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a value was written: the file, the line and the bytes.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+
+/// A text the user wrote, kept whole so that messages can quote it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path as shown to people and machines: relative to the repository root where that is possible, with forward
+    /// slashes.
+    pub path: String,
+    /// The complete text.
+    pub text: String,
+}
+
+/// A range of bytes in a [`SourceFile`], with the line and column of its start.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The file the range belongs to.
+    pub file: Arc<SourceFile>,
+    /// First byte of the range.
+    pub offset: usize,
+    /// Length of the range in bytes.
+    pub len: usize,
+    /// Line of the first byte, counted from 1.
+    pub line: usize,
+    /// Column of the first byte in characters, counted from 1.
+    pub column: usize,
+}
+
+impl Span {
+    /// The very beginning of `file`: for what is said about the file as a whole.
+    pub fn start_of(file: &Arc<SourceFile>) -> Self {
+        Self { file: Arc::clone(file), offset: 0, len: 0, line: 1, column: 1 }
+    }
+
+    /// A file of which nothing can be quoted: no line of it is to blame, or it could not be read.
+    pub fn unquoted(path: impl Into<String>) -> Self {
+        Self::start_of(&Arc::new(SourceFile { path: path.into(), text: String::new() }))
+    }
+
+    /// `suite.yml:42`, the form editors and terminals make clickable.
+    pub fn file_and_line(&self) -> String {
+        format!("{}:{}", self.file.path, self.line)
+    }
+
+    /// The text of the line on which the range starts, without its line break.
+    pub fn quoted_line(&self) -> &str {
+        self.lines().next().unwrap_or("")
+    }
+
+    /// The lines from the one on which the range starts to the end of the file. The lines before are not looked at: a
+    /// report quotes every case of a long suite.
+    pub fn lines(&self) -> std::str::Lines<'_> {
+        let text = &self.file.text;
+        let before = text.get(..self.offset).unwrap_or(text);
+        text[before.rfind('\n').map_or(0, |end| end + 1)..].lines()
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.path, self.line, self.column)
+    }
+}
+
+/// A value together with the place where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Joins a value and its place.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: change(self.value), span: self.span }
+    }
+}
+
+/// Name under which a [`Spanned`] asks a deserializer for its place, which answers by [`hand_over`].
+pub const SPANNED: &str = "policy-verify spanned";
+
+thread_local! {
+    static PLACE: RefCell<Option<Span>> = const { RefCell::new(None) };
+}
+
+/// Hands a place to the [`Spanned`] that is about to be read.
+pub fn hand_over(span: Span) {
+    PLACE.set(Some(span));
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SpannedVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
+            type Value = Spanned<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value with its place")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Spanned<T>, D::Error> {
+                let span =
+                    PLACE.take().ok_or_else(|| D::Error::custom("this type can only be read from a suite file"))?;
+                Ok(Spanned { value: T::deserialize(deserializer)?, span })
+            }
+        }
+        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quoted_line_is_the_line_of_the_span() {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: "version: 1\nname: x\n".into() });
+        let span = Span { offset: 17, len: 1, line: 2, column: 7, file };
+        assert_eq!(span.quoted_line(), "name: x");
+        assert_eq!(span.file_and_line(), "suite.yml:2");
+    }
+}

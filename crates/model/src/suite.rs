@@ -1,0 +1,485 @@
+//! A suite as the later steps see it: defaults applied, tables and globs expanded, every name resolved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::answer::FaultKind;
+use super::hosting::{Grants, HostAnswers};
+use super::policy::{ExecutionMode, PolicyRef, Settings};
+use super::publication::PublishSpec;
+use super::request::Request;
+use super::scope::Scope;
+use super::signature::Requirement;
+use super::source::{SourceFile, Span, Spanned};
+
+/// One suite file, ready to run.
+#[derive(Debug)]
+pub struct Suite {
+    /// Name shown in reports; the path of the file where the suite gives none.
+    pub name: String,
+    /// The suite file itself.
+    pub file: Arc<SourceFile>,
+    /// The policies, in the order of the file; paths used directly in cases come last.
+    pub policies: Vec<PolicySpec>,
+    /// The groups, in the order of the file.
+    pub groups: Vec<GroupSpec>,
+    /// All tests in the order of the file: checks, settings cases, cases.
+    pub cases: Vec<Case>,
+    /// Where its policies are published when they pass, if that is wanted.
+    pub publish: Vec<PublishSpec>,
+}
+
+/// Index into [`Suite::policies`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyIndex(pub usize);
+
+/// Index into [`Suite::groups`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupIndex(pub usize);
+
+/// A policy as the suite names it.
+#[derive(Debug)]
+pub struct PolicySpec {
+    /// The name cases use.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// Where the module is.
+    pub uri: Spanned<PolicyRef>,
+    /// The uri as it was written, for reports.
+    pub uri_text: String,
+    /// `metadata.yml` to be annotated in memory.
+    pub metadata: Option<Spanned<PathBuf>>,
+    /// Text for the usage annotation.
+    pub usage: Option<Spanned<PathBuf>>,
+    /// Mode of a module without metadata.
+    pub execution_mode: Option<Spanned<ExecutionMode>>,
+    /// How the verdict is treated after the policy gave it.
+    pub deployment: Deployment,
+    /// What it may ask its host.
+    pub grants: Grants,
+    /// Whether its faults stay faults.
+    pub compat: Compat,
+    /// Who must have signed it; all of these hold.
+    pub signed_by: Vec<Requirement>,
+}
+
+/// What becomes of a fault that policy-server has an answer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// It stays a fault: neither a denial nor a pass.
+    #[default]
+    Strict,
+    /// It becomes the server's answer: a rejection with code 500, or what else the server makes of it.
+    Server,
+}
+
+/// What the cluster's configuration makes of a policy's verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `monitor` lets everything pass.
+    pub is_monitor: bool,
+    /// Whether a patch is let through.
+    pub allowed_to_mutate: bool,
+    /// Message that replaces the policy's own when it rejects.
+    pub message: Option<String>,
+    /// Name under which it is deployed, where that is not its name in the suite.
+    pub id: Option<String>,
+    /// Which requests the cluster sends to it; what its metadata wants where nothing says.
+    pub scope: Option<Scope>,
+    /// Deadline of its evaluations, for cases that have none of their own.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self { is_monitor: false, allowed_to_mutate: true, message: None, id: None, scope: None, timeout: None }
+    }
+}
+
+/// A policy and the settings it runs with; they are validated before every evaluation.
+#[derive(Debug, Clone)]
+pub struct PolicyUse {
+    /// The policy.
+    pub policy: PolicyIndex,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+}
+
+/// Policies that answer as one: an expression says how the verdicts of the members make the verdict of the group.
+#[derive(Debug)]
+pub struct GroupSpec {
+    /// The name cases use.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// The members, in the order of the file.
+    pub members: Vec<Member>,
+    /// The expression over the ids of the members, `owned() && signed()`.
+    pub expression: Spanned<String>,
+    /// Message of a rejection.
+    pub message: String,
+    /// How its verdict is treated. It is never allowed to mutate, and its message is no replacement.
+    pub deployment: Deployment,
+    /// Whether faults of its members, and of its expression, stay faults.
+    pub compat: Compat,
+}
+
+/// A member of a group. How its policy is deployed elsewhere means nothing here, but for what it may ask its host.
+#[derive(Debug)]
+pub struct Member {
+    /// Its name in the expression.
+    pub id: String,
+    /// What is asked.
+    pub policy: PolicyUse,
+}
+
+/// What a request is put to: one step, or several one after the other, which make a chain. Each step of a chain sees the
+/// object as the step before left it; the first denial ends it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The steps; at least one.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Subject`].
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A policy.
+    Policy(PolicyUse),
+    /// A group of policies.
+    Group(GroupIndex),
+}
+
+impl Suite {
+    /// The name of a step: that of its policy or group.
+    pub fn name_of(&self, step: &Step) -> &str {
+        match step {
+            Step::Policy(used) => &self.policies[used.policy.0].name,
+            Step::Group(group) => &self.groups[group.0].name,
+        }
+    }
+
+    /// The policies a step may ask.
+    pub fn policies_of(&self, step: &Step) -> Vec<PolicyIndex> {
+        match step {
+            Step::Policy(used) => vec![used.policy],
+            Step::Group(group) => self.groups[group.0].members.iter().map(|member| member.policy.policy).collect(),
+        }
+    }
+
+    /// The settings a case puts to its policies, in the order in which they are asked.
+    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
+        let used = |used: &PolicyUse| Arc::clone(&used.settings);
+        match &case.body {
+            CaseBody::Request(request) => {
+                let of_step = |step: &Step| match step {
+                    Step::Policy(policy) => vec![used(policy)],
+                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| used(&it.policy)).collect(),
+                };
+                request.subject.steps.iter().flat_map(of_step).collect()
+            }
+            CaseBody::Settings(settings) => vec![used(&settings.policy)],
+            CaseBody::Check { .. } => Vec::new(),
+        }
+    }
+
+    /// The policies a case needs, members of groups and steps of chains included.
+    pub fn policies_for(&self, case: &Case) -> Vec<PolicyIndex> {
+        match &case.body {
+            CaseBody::Request(request) => {
+                request.subject.steps.iter().flat_map(|step| self.policies_of(step)).collect()
+            }
+            CaseBody::Settings(settings) => vec![settings.policy.policy],
+            CaseBody::Check { policy, .. } => vec![*policy],
+        }
+    }
+}
+
+/// One test of a suite.
+#[derive(Debug)]
+pub struct Case {
+    /// `suite › case [owner=team-a]`: unique within a run, the same in every report.
+    pub id: String,
+    /// The part of the id behind the suite's name.
+    pub name: String,
+    /// What it is about, as reports name it: a policy, a group, or the steps of a chain.
+    pub subject: String,
+    /// Where its name is written.
+    pub span: Span,
+    /// Where its expectation is written; the same as `span` where there is none.
+    pub expect_span: Span,
+    /// Words for `--tag`.
+    pub tags: Vec<String>,
+    /// Why it is not to be run.
+    pub skip: Option<String>,
+    /// Whether only cases like this one are to be run.
+    pub is_only: bool,
+    /// Why it is known to fail.
+    pub xfail: Option<Spanned<String>>,
+    /// Deadline of each call into a policy, where the suite gives one.
+    pub timeout: Option<Duration>,
+    /// What the policy takes for the present time; a fixed one where the suite says nothing.
+    pub clock: Option<jiff::Timestamp>,
+    /// What is done and what is expected.
+    pub body: CaseBody,
+}
+
+impl Case {
+    /// Whether the expectation says too little to notice a wrong answer: a denial without any message.
+    pub fn is_weak(&self) -> bool {
+        match &self.body {
+            CaseBody::Request(request) => match &*request.expect {
+                Expectation::Verdict(expected) => {
+                    matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty())
+                        && expected.code.is_none()
+                        && expected.members.is_empty()
+                }
+                _ => false,
+            },
+            CaseBody::Settings(settings) => {
+                matches!(&*settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
+            }
+            CaseBody::Check { .. } => false,
+        }
+    }
+}
+
+/// The three kinds of test.
+#[derive(Debug)]
+pub enum CaseBody {
+    /// A request and the expected answer.
+    Request(Box<RequestCase>),
+    /// Settings and whether the policy takes them.
+    Settings(SettingsCase),
+    /// A static check of the module or its metadata.
+    Check {
+        /// The policy.
+        policy: PolicyIndex,
+        /// What is checked.
+        check: Check,
+    },
+}
+
+/// A request and the expected answer.
+#[derive(Debug)]
+pub struct RequestCase {
+    /// What it is put to.
+    pub subject: Subject,
+    /// What arrives. Shared with the report of the case.
+    pub request: Arc<Request>,
+    /// What becomes of a request that no metadata rule selects.
+    pub rules: RulesMode,
+    /// Answers for host calls.
+    pub answers: Arc<HostAnswers>,
+    /// What is expected.
+    pub expect: Arc<Expectation>,
+}
+
+/// What becomes of a request that no metadata rule selects, so that the policy would not be asked in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RulesMode {
+    /// It is an error.
+    #[default]
+    Enforce,
+    /// The case is skipped: for `objects`, of which a policy is asked about some.
+    Skip,
+    /// The policy is asked all the same.
+    Ignore,
+}
+
+/// Settings and whether the policy takes them.
+#[derive(Debug)]
+pub struct SettingsCase {
+    /// The policy and the document handed to it.
+    pub policy: PolicyUse,
+    /// Answers for host calls.
+    pub answers: Arc<HostAnswers>,
+    /// What is expected.
+    pub expect: Arc<SettingsExpectation>,
+}
+
+/// What a settings case expects.
+#[derive(Debug)]
+pub enum SettingsExpectation {
+    /// The policy takes the settings.
+    Valid,
+    /// The policy refuses them, with this text.
+    Invalid(TextExpectation),
+}
+
+/// A static check, reported as a test of its own.
+#[derive(Debug)]
+pub enum Check {
+    /// The annotation `io.kubewarden.policy.version` equals this.
+    Version(Spanned<String>),
+    /// The metadata's `mutating` equals this.
+    Mutating(Spanned<bool>),
+    /// The metadata declares exactly these host capabilities.
+    HostCapabilities(Spanned<Vec<String>>),
+    /// The module's size satisfies this.
+    Size(Spanned<SizeLimit>),
+}
+
+impl Check {
+    /// Where the check is written.
+    pub fn span(&self) -> &Span {
+        match self {
+            Self::Version(wanted) => &wanted.span,
+            Self::Mutating(wanted) => &wanted.span,
+            Self::HostCapabilities(wanted) => &wanted.span,
+            Self::Size(wanted) => &wanted.span,
+        }
+    }
+}
+
+/// A bound on the size of a module, `<= 5MiB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SizeLimit {
+    /// Whether exactly this many bytes are still allowed.
+    pub is_inclusive: bool,
+    /// The bound in bytes.
+    pub bytes: u64,
+    /// The limit as it was written.
+    pub text: String,
+}
+
+/// What a case expects.
+#[derive(Debug)]
+pub enum Expectation {
+    /// A verdict and what stands beside it.
+    Verdict(Box<VerdictExpectation>),
+    /// No rule of the metadata selects the request.
+    NotApplicable,
+    /// No usable answer, of this kind and with this text.
+    Fault(FaultExpectation),
+    /// The AdmissionResponse itself.
+    Response(DocumentExpectation),
+}
+
+/// A document to compare with.
+#[derive(Debug)]
+pub struct DocumentExpectation {
+    /// The expected document.
+    pub expected: Spanned<Value>,
+    /// Where its members are written, by JSON pointer; empty when it comes from a file.
+    pub spans: BTreeMap<String, Span>,
+    /// Whether the whole document must be equal; otherwise every given key must match.
+    pub is_exact: bool,
+}
+
+/// A verdict and what stands beside it.
+#[derive(Debug)]
+pub struct VerdictExpectation {
+    /// The verdict.
+    pub word: VerdictWord,
+    /// Status code.
+    pub code: Option<Spanned<u16>>,
+    /// All warnings, in order; empty means none.
+    pub warnings: Option<Spanned<Vec<String>>>,
+    /// These audit annotations and no others; empty means none.
+    pub audit_annotations: Option<Spanned<BTreeMap<String, String>>>,
+    /// The host calls: each of these at least once, and no others; empty means none.
+    pub calls: Option<Spanned<Vec<CallExpectation>>>,
+    /// What members of the group say; the others are free.
+    pub members: Vec<MemberExpectation>,
+}
+
+/// What a member of a group is to say.
+#[derive(Debug)]
+pub struct MemberExpectation {
+    /// Its id, and where it is written.
+    pub id: Spanned<String>,
+    /// What it says.
+    pub word: MemberWord,
+    /// Where that is written.
+    pub span: Span,
+}
+
+/// What a member of a group can say.
+#[derive(Debug)]
+pub enum MemberWord {
+    /// It allows.
+    Allow,
+    /// It denies, with this text. A mutation counts as a denial.
+    Deny(TextExpectation),
+    /// The expression is decided without it.
+    NotAsked,
+}
+
+/// A host call that a case expects.
+#[derive(Debug)]
+pub struct CallExpectation {
+    /// Full name of the capability.
+    pub capability: String,
+    /// What is asked, in the short form of `host:` tables; anything if not given.
+    pub request: Option<String>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// The words for verdicts.
+#[derive(Debug)]
+pub enum VerdictWord {
+    /// Allowed and not mutated.
+    Allow,
+    /// Allowed, mutated or not.
+    Accept,
+    /// Allowed and mutated as described.
+    Mutate(Box<MutateExpectation>),
+    /// Rejected by the policy itself, without a patch, with this text.
+    Deny(TextExpectation),
+}
+
+/// How an object is to be mutated; nothing given means in whatever way.
+#[derive(Debug, Default)]
+pub struct MutateExpectation {
+    /// The mutated object holds these keys.
+    pub object: Option<DocumentExpectation>,
+    /// The mutated object is exactly this one.
+    pub exactly: Option<Spanned<Value>>,
+    /// JSON pointers: nothing outside them may change.
+    pub only: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The patch has at least these operations, in any order.
+    pub includes: Option<Spanned<Vec<Spanned<Value>>>>,
+    /// The patch is exactly this one.
+    pub patch: Option<Spanned<Value>>,
+    /// Whether a second pass over the mutated object must change nothing.
+    pub idempotent: Option<Spanned<bool>>,
+}
+
+/// What a text must look like; all given conditions must hold.
+#[derive(Debug, Default)]
+pub struct TextExpectation {
+    /// Equal to this.
+    pub exact: Option<Spanned<String>>,
+    /// Contains each of these.
+    pub contains: Vec<Spanned<String>>,
+    /// Matches each of these, anywhere unless anchored.
+    pub matches: Vec<Spanned<Regex>>,
+    /// Contains none of these.
+    pub not: Vec<Spanned<String>>,
+}
+
+impl TextExpectation {
+    /// Whether any text satisfies it.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_none() && self.contains.is_empty() && self.matches.is_empty() && self.not.is_empty()
+    }
+}
+
+/// A fault that a case expects.
+#[derive(Debug)]
+pub struct FaultExpectation {
+    /// The kind.
+    pub kind: Spanned<FaultKind>,
+    /// What its message must look like.
+    pub text: TextExpectation,
+}

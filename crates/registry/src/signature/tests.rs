@@ -1,0 +1,466 @@
+//! Each form of constraint, met and not met for the right reason: on signatures that cosign made, and on keyless ones of
+//! an authority of our own.
+
+use std::collections::BTreeMap;
+
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use serde_json::{Value, json};
+
+use super::testing::{Authority, Keyless, digest_of, found, layer, text, trust};
+use super::{Found, Layer, Refusal, TagForm, Trust, Verified, judge};
+use policy_verify_model::signature::{AnyOf, Certificate, Requirement, SignedBy, Signer, Subject};
+
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
+const WORKFLOW: &str = "https://github.com/acme/policies/.github/workflows/release.yml@refs/tags/v1";
+
+fn signer(by: SignedBy) -> Signer {
+    Signer { by, annotations: None }
+}
+
+fn key(path: &str) -> Signer {
+    signer(SignedBy::PublicKey { owner: None, key: text(&format!("keys/{path}.pub")) })
+}
+
+fn issuer(issuer: &str, subject: Subject) -> Signer {
+    signer(SignedBy::Issuer { issuer: issuer.into(), subject })
+}
+
+fn equal(subject: &str) -> Subject {
+    Subject::Equal(subject.into())
+}
+
+fn prefix(url: &str) -> Subject {
+    Subject::url_prefix(url).unwrap()
+}
+
+fn github(owner: &str, repo: Option<&str>) -> Signer {
+    signer(SignedBy::GithubAction { owner: owner.into(), repo: repo.map(str::to_owned) })
+}
+
+/// A certificate of the fixtures and, where it is named, what vouches for it.
+fn certificate(path: &str, chain: &[&str]) -> Signer {
+    let pem = |name: &str| text(&format!("certificates/{name}.pem")).into_bytes();
+    let chain = (!chain.is_empty()).then(|| chain.iter().map(|name| pem(name)).collect());
+    signer(SignedBy::Certificate(Certificate { certificate: pem(path), chain, require_rekor_bundle: false }))
+}
+
+fn annotated(signer: Signer, annotations: &[(&str, &str)]) -> Signer {
+    let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Signer { annotations: Some(annotations.collect()), ..signer }
+}
+
+fn ask(found: &Found, signer: Signer, trust: Option<&Trust>) -> Result<Verified, Refusal> {
+    judge(found, &Requirement::all_of(vec![signer]), trust)
+}
+
+fn with_layers(found: Found, layers: Vec<Layer>) -> Found {
+    Found { tag: TagForm::Layers(layers), ..found }
+}
+
+fn layers(found: &Found) -> Vec<Layer> {
+    match &found.tag {
+        TagForm::Layers(layers) => layers.clone(),
+        _ => panic!("no layers"),
+    }
+}
+
+fn trusted(result: Result<Verified, Refusal>, found: &Found) {
+    assert_eq!(result, Ok(Verified { digest: found.digest.clone(), rests_on_bundles: false }));
+}
+
+#[test]
+fn what_cosign_signed_is_trusted() {
+    let trust = trust();
+    for (image, signer) in [
+        ("by-key", key("owner")),
+        ("annotated", key("owner")),
+        ("annotated", annotated(key("owner"), &[])),
+        ("annotated", annotated(key("owner"), &[("env", "prod")])),
+        ("annotated", annotated(key("owner"), &[("env", "prod"), ("team", "platform")])),
+        ("by-certificate", certificate("signer", &[])),
+        ("by-certificate", certificate("signer", &["intermediate", "root"])),
+        ("by-certificate", certificate("signer", &["intermediate"])),
+        ("keyless", issuer(GITHUB, equal(WORKFLOW))),
+        ("keyless", issuer(GITHUB, prefix("https://github.com/acme"))),
+        ("keyless", issuer(GITHUB, prefix("https://github.com/acme/policies/"))),
+        ("keyless", issuer("https://accounts.acme.test", equal("dev@acme.test"))),
+        ("keyless", github("acme", None)),
+        ("keyless", github("acme", Some("policies"))),
+    ] {
+        let found = found(image);
+        trusted(ask(&found, signer, Some(&trust)), &found);
+    }
+}
+
+#[test]
+fn keys_and_certificates_need_no_trust_root() {
+    for (image, signer) in [("by-key", key("owner")), ("by-certificate", certificate("signer", &["intermediate"]))] {
+        let found = found(image);
+        trusted(ask(&found, signer, None), &found);
+    }
+}
+
+#[test]
+fn what_is_not_signed_that_way_is_refused_for_the_right_reason() {
+    let trust = trust();
+    for (image, signer, reason) in [
+        ("by-key", key("somebody-else"), "signature 1: another key made it"),
+        ("by-key", annotated(key("owner"), &[("env", "prod")]), "signature 1: it has no annotation env=prod"),
+        ("annotated", annotated(key("owner"), &[("env", "dev")]), "signature 2: it has no annotation env=dev"),
+        // The annotation is on a signature, but not on this one.
+        (
+            "annotated",
+            annotated(key("somebody-else"), &[("env", "prod")]),
+            "signature 1: it has no annotation env=prod",
+        ),
+        ("by-key", github("acme", None), "signature 1: it has no certificate"),
+        ("by-key", issuer(GITHUB, equal(WORKFLOW)), "signature 1: it has no certificate"),
+        ("keyless", key("owner"), "signature 1: another key made it"),
+        ("keyless", issuer("https://evil.test", equal(WORKFLOW)), &format!("signature 1: its issuer is {GITHUB:?}")),
+        (
+            "keyless",
+            issuer(GITHUB, equal("https://github.com/acme/policies")),
+            &format!("signature 1: its subject is {WORKFLOW:?}"),
+        ),
+        (
+            "keyless",
+            issuer(GITHUB, equal("dev@acme.test")),
+            "signature 2: its issuer is \"https://accounts.acme.test\"",
+        ),
+        (
+            "keyless",
+            issuer(GITHUB, prefix("https://github.com/acm")),
+            &format!("signature 1: its subject is {WORKFLOW:?}"),
+        ),
+        ("keyless", github("acme", Some("policy")), "signature 1: a workflow of acme/policies made it"),
+        ("keyless", github("acm", None), "signature 1: a workflow of acme/policies made it"),
+        (
+            "keyless",
+            github("acme", Some("policy")),
+            "signature 2: no workflow on GitHub made it, its issuer is \"https://accounts.acme.test\"",
+        ),
+        ("keyless", annotated(github("acme", None), &[("env", "prod")]), "signature 1: it has no annotation env=prod"),
+    ] {
+        let refusal = ask(&found(image), signer, Some(&trust)).unwrap_err();
+        assert!(refusal.reasons.iter().any(|it| it == reason), "{reason:?} is not among {:#?}", refusal.reasons);
+        let text =
+            "Image verification failed: missing signatures\nThe following constraints were not satisfied:\nkind: ";
+        assert!(refusal.text.starts_with(text), "{}", refusal.text);
+    }
+}
+
+#[test]
+fn certificates_have_to_be_vouched_for_today() {
+    let found = found("by-certificate");
+    for (signer, text) in [
+        (certificate("signer", &["other-root"]), "UnknownIssuer"),
+        (certificate("signer", &["root"]), "UnknownIssuer"),
+        (certificate("expired", &["intermediate", "root"]), "CertExpired"),
+        (certificate("root", &[]), "does not have code signing extended key usage"),
+    ] {
+        let refusal = ask(&found, signer, None).unwrap_err();
+        assert!(refusal.text.contains(text), "{text} is not in {}", refusal.text);
+    }
+    let refusal = ask(&found, certificate("somebody-else-certified", &["intermediate"]), None).unwrap_err();
+    assert_eq!(refusal.text, "verification failed: Several Signature Layers failed verification");
+    let garbage = Certificate { certificate: b"no certificate".to_vec(), chain: None, require_rekor_bundle: false };
+    assert!(ask(&found, signer(SignedBy::Certificate(garbage)), None).is_err());
+}
+
+#[test]
+fn an_entry_of_the_log_can_be_required() {
+    let requires_log = |signer: Signer| match signer.by {
+        SignedBy::Certificate(certificate) => Signer {
+            by: SignedBy::Certificate(Certificate { require_rekor_bundle: true, ..certificate }),
+            annotations: signer.annotations,
+        },
+        _ => panic!("no certificate"),
+    };
+    let signer = requires_log(certificate("signer", &["intermediate"]));
+    let refusal = ask(&found("by-certificate"), signer, Some(&trust())).unwrap_err();
+    assert_eq!(refusal.reasons, ["signature 1: it has no entry of a transparency log, or another key made it"]);
+
+    // A logged signature by the key of a certificate we name.
+    let (authority, image) = (Authority::new(), found("not-at-all"));
+    let layer = authority.layer(&Keyless::by_workflow(&image.digest));
+    let pem = layer.descriptor.annotations["dev.sigstore.cosign/certificate"].clone().into_bytes();
+    let certificate = Certificate { certificate: pem, chain: None, require_rekor_bundle: true };
+    let signer = || self::signer(SignedBy::Certificate(certificate.clone()));
+    let image = with_layers(image, vec![layer]);
+    trusted(ask(&image, signer(), Some(authority.trust())), &image);
+    // Without a trust root nobody can say whether the entry is one.
+    assert!(ask(&image, signer(), None).is_err());
+}
+
+#[test]
+fn several_constraints_are_all_or_enough() {
+    let found = found("annotated");
+    let both = Requirement::all_of(vec![key("owner"), key("somebody-else")]);
+    trusted(judge(&found, &both, None), &found);
+    let three = Requirement::all_of(vec![key("owner"), key("somebody-else"), github("acme", None)]);
+    let refusal = judge(&found, &three, None).unwrap_err();
+    assert_eq!(
+        refusal.text,
+        "Image verification failed: missing signatures\nThe following constraints were not satisfied:\nkind: \
+         githubAction\nowner: acme\nrepo: null\nannotations: null\n"
+    );
+    let enough = |minimum_matches| Requirement {
+        any_of: Some(AnyOf {
+            minimum_matches,
+            signers: vec![key("owner"), github("acme", None), key("somebody-else")],
+        }),
+        ..Requirement::default()
+    };
+    trusted(judge(&found, &enough(2), None), &found);
+    let refusal = judge(&found, &enough(3), None).unwrap_err();
+    assert_eq!(
+        refusal.text,
+        "Image verification failed: minimum number of signatures not reached: needed 3, got 2\nThe following \
+         constraints were not satisfied:\nkind: githubAction\nowner: acme\nrepo: null\nannotations: null\n"
+    );
+    // One signature may meet several entries.
+    let twice = AnyOf { minimum_matches: 2, signers: vec![key("owner"), annotated(key("owner"), &[("env", "prod")])] };
+    trusted(judge(&found, &Requirement { any_of: Some(twice), ..Requirement::default() }, None), &found);
+}
+
+#[test]
+fn nothing_there_is_said_in_the_words_of_the_server() {
+    let refusal = ask(&found("not-at-all"), key("owner"), None).unwrap_err();
+    assert_eq!(refusal.text, "no signatures found for image: registry.acme.test/signed/not-at-all:v1 ");
+    let unusable = Found { tag: TagForm::Unusable("failed to get image trusted layers: x".into()), ..found("by-key") };
+    assert_eq!(ask(&unusable, key("owner"), None).unwrap_err().text, "failed to get image trusted layers: x");
+}
+
+#[test]
+fn bundles_count_only_where_the_user_says_so() {
+    for (image, signer) in [
+        ("bundle", key("owner")),
+        ("bundle", annotated(key("owner"), &[("env", "prod")])),
+        ("bundle-by-certificate", certificate("signer", &["intermediate"])),
+    ] {
+        let found = found(image);
+        let refusal = ask(&found, signer.clone(), None).unwrap_err();
+        assert!(refusal.bundles_would_do, "{image}");
+        assert!(refusal.text.starts_with("no signatures found for image"), "{}", refusal.text);
+        assert!(refusal.reasons.last().unwrap().contains("Kubewarden would not accept it"), "{:?}", refusal.reasons);
+        let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![signer]) };
+        let verified = judge(&found, &wanted, None).unwrap();
+        assert_eq!(verified, Verified { digest: found.digest.clone(), rests_on_bundles: true });
+    }
+}
+
+#[test]
+fn bundles_are_held_to_the_same_constraints() {
+    for (signer, reason) in [
+        (key("somebody-else"), "bundle 1: another key made it"),
+        (annotated(key("owner"), &[("env", "dev")]), "bundle 1: it has no annotation env=dev"),
+        (github("acme", None), "bundle 1: it has no certificate"),
+    ] {
+        let refusal = ask(&found("bundle"), signer.clone(), None).unwrap_err();
+        assert!(!refusal.bundles_would_do);
+        let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![signer]) };
+        let refusal = judge(&found("bundle"), &wanted, None).unwrap_err();
+        assert_eq!(refusal.reasons, [reason]);
+    }
+    let moved = Found { digest: digest_of(b"another manifest"), ..found("bundle") };
+    let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![key("owner")]) };
+    let refusal = judge(&moved, &wanted, None).unwrap_err();
+    assert_eq!(refusal.reasons, [format!("bundle 1 is not counted: it does not sign {}", moved.digest)]);
+}
+
+/// Keyless signatures that are not what they seem, and why they are not believed.
+#[test]
+fn keyless_signatures_are_not_believed_blindly() {
+    let (authority, image) = (Authority::new(), found("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let ask = |layer: Layer, signer: Signer, trust: Option<&Trust>| {
+        let layers = vec![layer];
+        ask(&Found { tag: TagForm::Layers(layers), ..found("not-at-all") }, signer, trust)
+    };
+    let trust = Some(authority.trust());
+    trusted(ask(authority.layer(&good), github("acme", Some("policies")), trust), &image);
+
+    let refused = |layer: Layer, trust: Option<&Trust>, reason: &str| {
+        let refusal = ask(layer, github("acme", None), trust).unwrap_err();
+        assert!(refusal.reasons[0].contains(reason), "{reason:?} is not in {:?}", refusal.reasons);
+    };
+    // Who is asked.
+    let evil =
+        Keyless::by_uri(&image.digest, "https://github.com/acme-evil/policies/.github/workflows/ci.yml@refs/heads/x");
+    refused(authority.layer(&evil), trust, "a workflow of acme-evil/policies made it");
+    let refusal = ask(authority.layer(&evil), issuer(GITHUB, prefix("https://github.com/acme")), trust).unwrap_err();
+    assert!(refusal.reasons[0].contains("its subject is \"https://github.com/acme-evil/"), "{:?}", refusal.reasons);
+    let elsewhere = Keyless::by_uri(&image.digest, "https://github.com.evil.test/acme/policies/ci.yml");
+    refused(authority.layer(&elsewhere), trust, "no workflow on GitHub");
+    let mail = Keyless { subject: SanType::Rfc822Name("acme@github.com".try_into().unwrap()), ..good.clone() };
+    refused(authority.layer(&mail), trust, "no workflow on GitHub");
+    let named = Keyless { subject: SanType::DnsName("github.com".try_into().unwrap()), ..good.clone() };
+    refused(authority.layer(&named), trust, "incomplete Subject Alternative Name");
+
+    // Who vouches.
+    refused(authority.layer(&good), None, "without a trust root no certificate is believed");
+    let strangers = Authority::new();
+    refused(strangers.layer(&good), trust, "its log entry is not vouched for: Rekor public key not found");
+    let only_log = Trust { authorities: strangers.trust().authorities.clone(), rekor: authority.trust().rekor.clone() };
+    // The other authority has the same name.
+    refused(
+        authority.layer(&good),
+        Some(&only_log),
+        "from no authority of the trust root: InvalidSignatureForPublicKey",
+    );
+    let server = Keyless { usage: vec![ExtendedKeyUsagePurpose::ServerAuth], ..good.clone() };
+    refused(authority.layer(&server), trust, "from no authority of the trust root: RequiredEkuNotFound");
+
+    // When.
+    for logged in [good.validity.0 - 1, good.validity.1 + 1] {
+        refused(authority.layer(&Keyless { logged, ..good.clone() }), trust, "its certificate was valid from");
+    }
+    let without = |name: &str| {
+        let mut layer = authority.layer(&good);
+        layer.descriptor.annotations.remove(name);
+        layer
+    };
+    refused(without("dev.sigstore.cosign/bundle"), trust, "it has no entry of a transparency log");
+    refused(without("dev.sigstore.cosign/certificate"), trust, "it has no certificate");
+    refused(without("dev.cosignproject.cosign/signature"), trust, "no annotation `dev.cosignproject.cosign/signature`");
+
+    // Parts of several good signatures do not make another.
+    let (one, other) = (authority.layer(&good), authority.layer(&Keyless { logged: good.logged + 1, ..good.clone() }));
+    let with = |name: &str| {
+        let mut layer = one.clone();
+        let value = other.descriptor.annotations[name].clone();
+        layer.descriptor.annotations.insert(name.into(), value);
+        layer
+    };
+    refused(with("dev.sigstore.cosign/bundle"), trust, "its log entry is about something else");
+    refused(with("dev.sigstore.cosign/certificate"), trust, "the key of its certificate did not make it");
+    refused(with("dev.cosignproject.cosign/signature"), trust, "its log entry is about something else");
+    let entry = one.descriptor.annotations["dev.sigstore.cosign/bundle"].replace("1700000300", "1700000301");
+    let mut forged = one.clone();
+    forged.descriptor.annotations.insert("dev.sigstore.cosign/bundle".into(), entry);
+    refused(forged, trust, "its log entry is not vouched for");
+}
+
+#[test]
+fn keyless_bundles_are_not_believed_blindly() {
+    let (authority, image) = (Authority::new(), found("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let ask = |bundle: Value, trust: Option<&Trust>| {
+        let bundles = vec![bundle.to_string().into_bytes()];
+        let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![github("acme", None)]) };
+        judge(&Found { bundles, ..found("not-at-all") }, &wanted, trust)
+    };
+    let trust = Some(authority.trust());
+    assert!(ask(authority.bundle(&good), trust).unwrap().rests_on_bundles);
+
+    let refused = |bundle: Value, trust: Option<&Trust>, reason: &str| {
+        let refusal = ask(bundle, trust).unwrap_err();
+        assert!(refusal.reasons[0].contains(reason), "{reason:?} is not in {:?}", refusal.reasons);
+    };
+    refused(authority.bundle(&good), None, "without a trust root no certificate is believed");
+    refused(Authority::new().bundle(&good), trust, "its log entry is not vouched for");
+    refused(authority.bundle(&Keyless { logged: 1, ..good.clone() }), trust, "its certificate was valid from");
+    let other = authority.bundle(&Keyless { logged: good.logged + 1, ..good.clone() });
+    let with = |pointer: &str, value: Value| {
+        let mut bundle = authority.bundle(&good);
+        *bundle.pointer_mut(pointer).unwrap() = value;
+        bundle
+    };
+    for (pointer, reason) in [
+        ("/verificationMaterial/tlogEntries", "its log entry is about something else"),
+        ("/dsseEnvelope/signatures", "its log entry is about something else"),
+        ("/verificationMaterial/certificate", "the key of its certificate did not make it"),
+    ] {
+        refused(with(pointer, other.pointer(pointer).unwrap().clone()), trust, reason);
+    }
+    // The second Rekor promises no time.
+    refused(with("/verificationMaterial/tlogEntries/0/inclusionPromise", Value::Null), trust, "it has no entry of a");
+    for (pointer, value, reason) in [
+        ("/mediaType", json!("application/json"), "bundles of type \"application/json\" are not understood"),
+        ("/dsseEnvelope", Value::Null, "it signs no statement"),
+        ("/dsseEnvelope/payloadType", json!("text/plain"), "statements of type \"text/plain\" are not understood"),
+        ("/dsseEnvelope/signatures", json!([]), "its envelope has 0 signatures instead of one"),
+        ("/dsseEnvelope/payload", json!("!"), "the bundle is not base64 where it should be"),
+        ("/dsseEnvelope/payload", json!("e30="), "the bundle cannot be read: missing field `_type`"),
+        ("/verificationMaterial/certificate/rawBytes", json!("AAAA"), "its certificate cannot be read"),
+        ("/verificationMaterial/tlogEntries/0/logIndex", json!("x"), "its log entry has numbers that are none"),
+        ("/verificationMaterial/tlogEntries/0/logId", Value::Null, "its log entry names no log"),
+    ] {
+        refused(with(pointer, value), trust, reason);
+    }
+}
+
+#[test]
+fn garbage_is_no_signature() {
+    let image = found("by-key");
+    let good = layers(&image).remove(0);
+    let with = |name: &str, value: &str| {
+        let mut layer = good.clone();
+        layer.descriptor.annotations.insert(name.into(), value.into());
+        layer
+    };
+    let annotations = || good.descriptor.annotations.clone();
+    let trust = trust();
+    for (bad, reason) in [
+        (layer(b"not json".to_vec(), annotations()), "signature 1 is not counted: the signed document cannot be read"),
+        (layer(b"{}".to_vec(), annotations()), "signature 1 is not counted: the signed document cannot be read"),
+        (layer(Vec::new(), annotations()), "signature 1 is not counted: the signed document cannot be read"),
+        (
+            layer(good.payload.clone().unwrap(), BTreeMap::new()),
+            "signature 1 is not counted: its layer has no annotation",
+        ),
+        (with("dev.cosignproject.cosign/signature", "!"), "signature 1: another key made it"),
+        (with("dev.cosignproject.cosign/signature", ""), "signature 1: another key made it"),
+        (with("dev.sigstore.cosign/bundle", "[]"), "signature 1 is not counted: its log entry is not vouched for"),
+        (with("dev.sigstore.cosign/bundle", "{"), "signature 1 is not counted: its log entry cannot be read"),
+    ] {
+        let found = with_layers(found("by-key"), vec![bad.clone()]);
+        let refusal = ask(&found, key("owner"), Some(&trust)).unwrap_err();
+        assert!(refusal.reasons[0].starts_with(reason), "{reason:?} is not in {:?}", refusal.reasons);
+        // Beside a good one it does no harm.
+        let found = with_layers(found, vec![bad, good.clone()]);
+        trusted(ask(&found, key("owner"), Some(&trust)), &found);
+    }
+    let only_garbage = with_layers(found("by-key"), vec![layer(b"{}".to_vec(), annotations())]);
+    let refusal = ask(&only_garbage, key("owner"), None).unwrap_err();
+    assert_eq!(
+        refusal.text,
+        "failed to get image trusted layers: No Signature Layer passed verification\n\nCaused by:\n    No Signature Layer \
+         passed verification"
+    );
+}
+
+#[test]
+fn a_signature_of_another_image_is_none() {
+    let moved = Found { digest: digest_of(b"another manifest"), ..found("by-key") };
+    let refusal = ask(&moved, key("owner"), None).unwrap_err();
+    assert!(refusal.reasons[0].starts_with("signature 1 is not counted: it signs \"sha256:"), "{:?}", refusal.reasons);
+    // The document that is signed cannot be changed to fit.
+    let mut layers = layers(&moved);
+    let text = String::from_utf8(layers[0].payload.clone().unwrap()).unwrap();
+    layers[0] =
+        layer(text.replace(&found("by-key").digest, &moved.digest).into(), layers[0].descriptor.annotations.clone());
+    let refusal = ask(&with_layers(moved, layers), key("owner"), None).unwrap_err();
+    assert_eq!(refusal.reasons, ["signature 1: another key made it"]);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_met_by_nobody() {
+    let broken = signer(SignedBy::PublicKey { owner: None, key: "not a key".into() });
+    let refusal = ask(&found("by-key"), broken, None).unwrap_err();
+    assert!(refusal.reasons[0].contains("the public key of the constraint cannot be read"), "{:?}", refusal.reasons);
+    assert!(refusal.text.contains("\nkey: not a key\n"), "{}", refusal.text);
+}
+
+#[test]
+fn a_trust_root_is_read_from_its_file() {
+    assert!(!trust().rekor.is_empty());
+    for (text, error) in [
+        ("", "EOF while parsing"),
+        ("{}", "the member `trustedRoot` is missing"),
+        (r#"{"trustedRoot":{}}"#, "Fulcio certificates not found"),
+    ] {
+        let problem = Trust::from_config(text.as_bytes()).unwrap_err();
+        assert!(problem.contains(error), "{problem}");
+    }
+}

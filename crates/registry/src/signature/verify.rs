@@ -1,0 +1,434 @@
+//! Asks the registry for what there is about an image, and the trust root where it is needed, then judges.
+
+use std::collections::{BTreeMap, HashMap};
+
+use oci_client::Reference;
+use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
+
+use super::{Descriptor, Found, Layer, Refusal, TagForm, TrustRoot, Verified, bundle, judge, payload};
+use crate::Registry;
+use crate::digest::OciDigest;
+use crate::error::{Class, RegistryError};
+use policy_verify_model::inspection::{ListedSignature, SignatureForm};
+use policy_verify_model::signature::Requirement;
+
+/// Most bytes of a signed document or of a bundle; real ones have a few hundred, with a log entry a few thousand.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// Most documents or bundles that are looked at for one image.
+const MOST_SIGNATURES: usize = 500;
+
+/// Judges signatures of images in registries.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    registry: Registry,
+    trust_root: TrustRoot,
+}
+
+/// Why nothing can be said for an image.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Its signatures are not as required.
+    Refused(Refusal),
+    /// The registry did not give what was asked for.
+    Registry(RegistryError),
+    /// The trust root is needed and cannot be had.
+    TrustRoot(String),
+}
+
+impl Trouble {
+    /// What happened, in kwctl's words where kwctl has some.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.text.trim_end().to_owned(),
+            Self::Registry(error) => error.to_string(),
+            Self::TrustRoot(text) => text.clone(),
+        }
+    }
+
+    /// What more is known, and what to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => {
+                let mut lines = refusal.reasons.clone();
+                if refusal.bundles_would_do {
+                    lines.push("`acceptBundles: true` lets it count here".to_owned());
+                }
+                (!lines.is_empty()).then(|| lines.join("\n"))
+            }
+            Self::Registry(error) => error.help.clone(),
+            Self::TrustRoot(_) => Some("name a trust root of your own by --sigstore-trust-config".to_owned()),
+        }
+    }
+}
+
+impl From<RegistryError> for Trouble {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl Verifier {
+    /// Asks through `registry`, and `trust_root` only where a requirement needs it.
+    pub fn new(registry: Registry, trust_root: TrustRoot) -> Self {
+        Self { registry, trust_root }
+    }
+
+    /// Whether the signatures of an image meet all requirements; the digest is that of the manifest they are about.
+    pub async fn verify(&self, image: &Reference, wanted: &[Requirement]) -> Result<Verified, Trouble> {
+        let digest = self.registry.digest(image).await?;
+        self.verify_manifest(image, &digest, wanted).await
+    }
+
+    /// The same for the manifest of this digest, whatever the tag of `image` stands for now.
+    pub async fn verify_manifest(
+        &self,
+        image: &Reference,
+        digest: &OciDigest,
+        wanted: &[Requirement],
+    ) -> Result<Verified, Trouble> {
+        let trust = if wanted.iter().any(Requirement::needs_trust_root) {
+            Some(self.trust_root.get().await.map_err(Trouble::TrustRoot)?)
+        } else {
+            // Where it costs nothing, entries of the log are looked at as well, as in policy-server.
+            self.trust_root.if_at_hand()
+        };
+        let tag = self.in_tag_form(image, digest).await?;
+        let mut found = Found { image: image.whole(), digest: digest.to_string(), tag, bundles: Vec::new() };
+        let judged = judge_all(&found, wanted, trust.as_deref());
+        let Err(refusal) = judged else { return judged.map_err(Trouble::Refused) };
+        // Only now it is of interest whether there are signatures Kubewarden does not see.
+        match self.bundles(image, digest).await {
+            Ok(bundles) => found.bundles = bundles,
+            Err(error) if wanted.iter().any(|wanted| wanted.accepts_bundles) => return Err(error.into()),
+            Err(_) => return Err(Trouble::Refused(refusal)),
+        }
+        judge_all(&found, wanted, trust.as_deref()).map_err(Trouble::Refused)
+    }
+
+    /// What there is about an image that calls itself a signature. Nothing is judged, and no trust root is needed.
+    pub async fn listed(&self, image: &Reference) -> Result<Vec<ListedSignature>, RegistryError> {
+        let digest = self.registry.digest(image).await?;
+        let mut listed = Vec::new();
+        if let TagForm::Layers(layers) = self.in_tag_form(image, &digest).await? {
+            let descriptors = layers.into_iter().map(|layer| layer.descriptor);
+            listed.extend(descriptors.map(|Descriptor { digest, annotations }| ListedSignature {
+                form: SignatureForm::Tag,
+                digest,
+                annotations,
+            }));
+        }
+        let bundles = self.bundles(image, &digest).await?;
+        listed.extend(bundles.iter().map(|bundle| ListedSignature {
+            form: SignatureForm::Bundle,
+            digest: OciDigest::of(bundle).to_string(),
+            annotations: BTreeMap::new(),
+        }));
+        Ok(listed)
+    }
+
+    /// The manifest that lists the signatures of an image, where there is one.
+    pub async fn manifest(&self, image: &Reference) -> Result<Option<OciImageManifest>, RegistryError> {
+        let digest = self.registry.digest(image).await?;
+        match self.registry.manifest(&signatures_of(image, &digest)).await.map(|fetched| fetched.manifest) {
+            Ok(OciManifest::Image(manifest)) => Ok(Some(manifest)),
+            Ok(OciManifest::ImageIndex(_)) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is under the tag `sha256-….sig`.
+    async fn in_tag_form(&self, image: &Reference, digest: &OciDigest) -> Result<TagForm, RegistryError> {
+        let signatures = signatures_of(image, digest);
+        let manifest = match self.registry.manifest(&signatures).await {
+            Ok(fetched) => fetched.manifest,
+            Err(error) if error.is_not_found() => return Ok(TagForm::Absent),
+            Err(error) => return Err(error),
+        };
+        // For policy-server an index is no manifest with signatures.
+        let OciManifest::Image(manifest) = manifest else { return Ok(TagForm::Absent) };
+        let unusable = |what: String| {
+            let cause = format!("Cannot pull {}: {what}", signatures.whole());
+            Ok(TagForm::Unusable(format!("failed to get image trusted layers: {cause}\n\nCaused by:\n    {cause}")))
+        };
+        if manifest.layers.is_empty() {
+            return unusable("No layers to pull".to_owned());
+        }
+        if let Some(other) = manifest.layers.iter().find(|layer| layer.media_type != payload::MEDIA_TYPE) {
+            let media_type: String = other.media_type.chars().filter(|it| !it.is_control()).take(100).collect();
+            return unusable(format!("Incompatible layer media type: {media_type}"));
+        }
+        let mut payloads: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut layers = Vec::new();
+        for layer in manifest.layers.into_iter().take(MOST_SIGNATURES) {
+            // Signatures of one document have one layer each, all of them with the same blob.
+            let payload = match payloads.get(&layer.digest) {
+                Some(payload) => Ok(payload.clone()),
+                None => self.document(&signatures, &layer).await?,
+            };
+            payloads.extend(payload.clone().map(|payload| (layer.digest.clone(), payload)));
+            layers.push(Layer { descriptor: descriptor(layer), payload });
+        }
+        Ok(TagForm::Layers(layers))
+    }
+
+    /// The bundles that refer to a manifest.
+    async fn bundles(&self, image: &Reference, digest: &OciDigest) -> Result<Vec<Vec<u8>>, RegistryError> {
+        let mut bundles = Vec::new();
+        // The list may have lost the artifact type, so it is the manifests that are asked.
+        for entry in self.registry.referrers(image, digest, None).await?.into_iter().take(MOST_SIGNATURES) {
+            let referrer = image.clone_with_digest(entry.digest);
+            let fetched = match self.registry.manifest(&referrer).await {
+                Err(error) if error.is_not_found() => continue,
+                fetched => fetched?,
+            };
+            let OciManifest::Image(manifest) = fetched.manifest else { continue };
+            for layer in manifest.layers.iter().filter(|layer| layer.media_type == bundle::MEDIA_TYPE) {
+                bundles.extend(self.document(&referrer, layer).await?);
+            }
+        }
+        Ok(bundles)
+    }
+
+    /// The blob of a layer, or why it is not looked at.
+    async fn document(
+        &self,
+        image: &Reference,
+        layer: &OciDescriptor,
+    ) -> Result<Result<Vec<u8>, String>, RegistryError> {
+        match self.registry.blob(image, layer, MOST_BYTES).await {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(error) if error.class == Class::TooLarge => Ok(Err(error.message)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Where cosign keeps the signatures of an image.
+fn signatures_of(image: &Reference, digest: &OciDigest) -> Reference {
+    let tag = format!("{}-{}.sig", digest.algorithm(), digest.hex());
+    Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag)
+}
+
+fn judge_all(found: &Found, wanted: &[Requirement], trust: Option<&super::Trust>) -> Result<Verified, Refusal> {
+    let mut verified = Verified { digest: found.digest.clone(), rests_on_bundles: false };
+    for wanted in wanted {
+        verified.rests_on_bundles |= judge(found, wanted, trust)?.rests_on_bundles;
+    }
+    Ok(verified)
+}
+
+fn descriptor(layer: OciDescriptor) -> Descriptor {
+    Descriptor { digest: layer.digest, annotations: layer.annotations.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{found, serve, text};
+    use super::*;
+    use crate::RegistryOptions;
+    use crate::network::wait;
+    use crate::testing::{FakeRegistry, OCI_MANIFEST, Reaction, Reply};
+    use policy_verify_model::signature::{SignedBy, Signer};
+    use serde_json::{Value, json};
+
+    fn key(name: &str) -> Requirement {
+        let key = text(&format!("keys/{name}.pub"));
+        Requirement::all_of(vec![Signer { by: SignedBy::PublicKey { owner: None, key }, annotations: None }])
+    }
+
+    fn workflow() -> Requirement {
+        let by = SignedBy::GithubAction { owner: "acme".into(), repo: Some("policies".into()) };
+        Requirement::all_of(vec![Signer { by, annotations: None }])
+    }
+
+    fn verifier(fake: &FakeRegistry) -> Verifier {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = folder.path().join("sources.yaml");
+        std::fs::write(&sources, fake.sources()).unwrap();
+        let options = RegistryOptions {
+            sources: Some(sources),
+            docker_config: Some(folder.path().to_owned()),
+            ..RegistryOptions::default()
+        };
+        let trust = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/signatures/keyless/trust-config.json");
+        Verifier::new(Registry::new(&options).unwrap(), TrustRoot::from_file(trust.as_ref()).unwrap())
+    }
+
+    fn ask(fake: &FakeRegistry, image: &str, wanted: &[Requirement]) -> Result<Verified, Trouble> {
+        let image: Reference = format!("{}/signed/{image}:v1", fake.host()).parse().unwrap();
+        wait(verifier(fake).verify(&image, wanted))
+    }
+
+    fn refusal(result: Result<Verified, Trouble>) -> Refusal {
+        match result {
+            Err(Trouble::Refused(refusal)) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn registry_error(result: Result<Verified, Trouble>) -> String {
+        match result {
+            Err(Trouble::Registry(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The manifest with signatures of an image, and its tag.
+    fn signatures(fake: &FakeRegistry, image: &str) -> (String, Value) {
+        let tag = format!("{}.sig", found(image).digest.replace(':', "-"));
+        let manifest = fake.manifest(&format!("signed/{image}"), &tag).unwrap();
+        (tag, serde_json::from_slice(&manifest).unwrap())
+    }
+
+    #[test]
+    fn what_is_signed_is_found_with_three_requests() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "by-key");
+        let verified = ask(&fake, "by-key", &[key("owner")]).unwrap();
+        assert_eq!(verified, Verified { digest: found("by-key").digest, rests_on_bundles: false });
+        let asked: Vec<String> = fake.seen().iter().map(|seen| seen.method.clone()).collect();
+        assert_eq!(asked.iter().filter(|method| *method == "HEAD" || *method == "GET").count(), asked.len());
+        assert_eq!(
+            (fake.count("GET", ".sig"), fake.count("GET", "/blobs/"), fake.count("GET", "/referrers/")),
+            (1, 1, 0)
+        );
+    }
+
+    #[test]
+    fn several_requirements_all_hold() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "annotated");
+        serve(&fake, "keyless");
+        assert!(ask(&fake, "annotated", &[key("owner"), key("somebody-else")]).is_ok());
+        assert!(refusal(ask(&fake, "annotated", &[key("owner"), workflow()])).text.contains("kind: githubAction"));
+        assert!(ask(&fake, "keyless", &[workflow()]).is_ok());
+        // Two signatures of one document are one blob.
+        assert_eq!(fake.count("GET", "/signed/keyless/blobs/"), 1);
+    }
+
+    #[test]
+    fn bundles_are_looked_for_where_the_tag_is_not_enough() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "bundle");
+        let refused = refusal(ask(&fake, "bundle", &[key("owner")]));
+        assert!(refused.bundles_would_do);
+        assert_eq!(refused.text, format!("no signatures found for image: {}/signed/bundle:v1 ", fake.host()));
+        let accepting = Requirement { accepts_bundles: true, ..key("owner") };
+        assert!(ask(&fake, "bundle", std::slice::from_ref(&accepting)).unwrap().rests_on_bundles);
+        // A registry that lists nothing is asked for nothing more.
+        fake.rule(|seen| match seen.path.contains("/referrers/") || seen.path.ends_with("-index") {
+            true => Reply::new(403, "").into(),
+            false => Reaction::Usual,
+        });
+        assert!(!refusal(ask(&fake, "bundle", &[key("owner")])).bundles_would_do);
+        assert!(registry_error(ask(&fake, "bundle", &[accepting])).contains("list what refers to"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_signed() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "not-at-all");
+        let refused = refusal(ask(&fake, "not-at-all", &[key("owner")]));
+        assert_eq!(refused.text, format!("no signatures found for image: {}/signed/not-at-all:v1 ", fake.host()));
+        assert_eq!(refused.reasons, Vec::<String>::new());
+        assert!(registry_error(ask(&fake, "nowhere", &[key("owner")])).contains("signed/nowhere:v1"));
+    }
+
+    #[test]
+    fn manifests_that_hold_something_else_are_refused_as_the_server_does() {
+        for (change, text) in [
+            (("/layers/0/mediaType", json!("text/plain")), "Incompatible layer media type: text/plain"),
+            (("/layers", json!([])), "No layers to pull"),
+        ] {
+            let fake = FakeRegistry::start();
+            serve(&fake, "by-key");
+            let (tag, mut manifest) = signatures(&fake, "by-key");
+            *manifest.pointer_mut(change.0).unwrap() = change.1;
+            fake.add_manifest("signed/by-key", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
+            let refused = refusal(ask(&fake, "by-key", &[key("owner")])).text;
+            let start =
+                format!("failed to get image trusted layers: Cannot pull {}/signed/by-key:{tag}: {text}", fake.host());
+            assert!(refused.starts_with(&format!("{start}\n\nCaused by:\n    Cannot pull ")), "{refused}");
+        }
+        let fake = FakeRegistry::start();
+        serve(&fake, "by-key");
+        let (tag, _) = signatures(&fake, "by-key");
+        let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+        fake.add_manifest("signed/by-key", &tag, "application/vnd.oci.image.index.v1+json", index);
+        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
+    }
+
+    #[test]
+    fn documents_are_bounded_and_checked() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "by-key");
+        let (tag, good) = signatures(&fake, "by-key");
+        let with = |pointer: &str, value: Value| {
+            let mut manifest = good.clone();
+            *manifest.pointer_mut(pointer).unwrap() = value;
+            fake.add_manifest("signed/by-key", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
+        };
+        // One too large for us is not fetched, whatever its size is in truth.
+        with("/layers/0/size", json!(2 << 20));
+        let refused = refusal(ask(&fake, "by-key", &[key("owner")]));
+        assert!(refused.reasons[0].contains("the signed document is not looked at: "), "{:?}", refused.reasons);
+        assert_eq!(fake.count("GET", "/blobs/"), 0);
+        // A blob that is not what its digest says is no answer about the image.
+        let other = fake.add_blob("signed/by-key", b"{}");
+        with("/layers/0/digest", json!(other.replace(|it: char| it.is_ascii_digit(), "0")));
+        assert!(registry_error(ask(&fake, "by-key", &[key("owner")])).contains("fetch a layer"));
+    }
+
+    #[test]
+    fn a_registry_in_trouble_says_nothing_about_signatures() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "by-key");
+        for part in ["/manifests/v1", ".sig", "/blobs/"] {
+            fake.rule(move |seen| match seen.path.contains(part) {
+                true => Reply::new(403, "").into(),
+                false => Reaction::Usual,
+            });
+            registry_error(ask(&fake, "by-key", &[key("owner")]));
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_judged_wherever_its_tag_has_moved() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "by-key");
+        let image: Reference = format!("{}/signed/by-key:v1", fake.host()).parse().unwrap();
+        fake.add_policy("signed/by-key", "v1", b"\0asm\x01\0\0\0");
+        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
+        let signed = found("by-key").digest.parse().unwrap();
+        let verified = wait(verifier(&fake).verify_manifest(&image, &signed, &[key("owner")])).unwrap();
+        assert_eq!(verified.digest, signed.as_str());
+    }
+
+    #[test]
+    fn trouble_says_what_is_missing_and_what_to_do() {
+        let fake = FakeRegistry::start();
+        serve(&fake, "bundle");
+        serve(&fake, "by-key");
+        let trouble = ask(&fake, "bundle", &[key("owner")]).unwrap_err();
+        assert!(trouble.message().ends_with("/signed/bundle:v1"), "{}", trouble.message());
+        let help = trouble.help().unwrap();
+        assert!(help.contains("Kubewarden would not accept it"), "{help}");
+        assert!(help.ends_with("\n`acceptBundles: true` lets it count here"), "{help}");
+        let trouble = ask(&fake, "by-key", &[key("somebody-else")]).unwrap_err();
+        assert!(trouble.message().starts_with("Image verification failed: missing signatures\n"));
+        assert_eq!(trouble.help().as_deref(), Some("signature 1: another key made it"));
+        let trouble = Trouble::TrustRoot("Error building Sigstore trust root: x".into());
+        assert!(trouble.help().unwrap().contains("--sigstore-trust-config"));
+    }
+
+    #[test]
+    fn a_trust_configuration_is_checked_when_it_is_named() {
+        let error = TrustRoot::from_file("no-such-file.json".as_ref()).unwrap_err();
+        assert!(error.starts_with("the trust configuration `no-such-file.json` cannot be used: "), "{error}");
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(TrustRoot::from_file(manifest.as_ref()).is_err());
+        assert!(TrustRoot::default().if_at_hand().is_none());
+    }
+}

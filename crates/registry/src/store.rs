@@ -1,0 +1,200 @@
+//! Policies kept on this machine: kwctl's store, and manifests by their digest in a folder of our own.
+//!
+//! A file of the store is named after its URI, as kwctl names it; what it holds is checked by whoever reads it. Files
+//! appear whole or not at all: they are written elsewhere, flushed and renamed, so two processes and a `kill -9` do no
+//! harm. Nothing unfinished is ever in the store, where kwctl would list it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use oci_client::Reference;
+use reqwest::Url;
+
+use super::MOST_OF_A_MODULE;
+use super::digest::OciDigest;
+use policy_verify_files::durable::{self, Flush};
+use policy_verify_model::policy::PolicyRef;
+
+/// Manifests are no larger when they come in.
+const MOST_OF_A_MANIFEST: u64 = 4 * 1024 * 1024;
+
+/// Names of policies have fewer parts.
+const DEEPEST: usize = 32;
+
+/// The two folders.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// kwctl's.
+    policies: PathBuf,
+    /// Ours: `manifests/`, and `unfinished/` for files on their way to either.
+    own: PathBuf,
+}
+
+impl Store {
+    /// The store in the cache folder of this user; none for a user without a home.
+    pub fn usual() -> Option<Self> {
+        let policies = directories::ProjectDirs::from("io", "kubewarden", "kubewarden")?.cache_dir().join("store");
+        let own = directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().to_owned();
+        Some(Self { policies, own })
+    }
+
+    /// The module kept for a policy, whatever it is.
+    pub fn module(&self, policy: &PolicyRef) -> Option<Vec<u8>> {
+        read_bounded(&self.module_path(policy)?, MOST_OF_A_MODULE).ok()
+    }
+
+    /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are not
+    /// followed.
+    pub fn with_digest(&self, digits: &str) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![(self.policies.clone(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && depth < DEEPEST => folders.push((path, depth + 1)),
+                    Ok(kind) if kind.is_file() => {
+                        let Ok(bytes) = read_bounded(&path, MOST_OF_A_MODULE) else { continue };
+                        if OciDigest::of(&bytes).hex().starts_with(digits) {
+                            let name = path.strip_prefix(&self.policies).unwrap_or(&path);
+                            found.push((name.to_string_lossy().into_owned(), bytes));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Keeps a module. A policy whose URI cannot be the name of a file is not kept.
+    pub fn keep_module(&self, policy: &PolicyRef, module: &[u8]) -> io::Result<()> {
+        match self.module_path(policy) {
+            Some(path) => self.write(&path, module),
+            None => Ok(()),
+        }
+    }
+
+    /// The manifest of a digest, checked against it.
+    pub fn manifest(&self, digest: &OciDigest) -> Option<Vec<u8>> {
+        let bytes = read_bounded(&self.manifest_path(digest), MOST_OF_A_MANIFEST).ok()?;
+        digest.matches(&bytes).then_some(bytes)
+    }
+
+    /// Keeps a manifest, which has this digest.
+    pub fn keep_manifest(&self, digest: &OciDigest, bytes: &[u8]) -> io::Result<()> {
+        self.write(&self.manifest_path(digest), bytes)
+    }
+
+    fn manifest_path(&self, digest: &OciDigest) -> PathBuf {
+        self.own.join("manifests").join(format!("{}-{}.json", digest.algorithm(), digest.hex()))
+    }
+
+    /// `<store>/<scheme>/<host[:port]>/<path…>/<name:tag or name@digest>`.
+    fn module_path(&self, policy: &PolicyRef) -> Option<PathBuf> {
+        let parts: Vec<String> = match policy {
+            PolicyRef::Registry(name) => {
+                let image: Reference = name.parse().ok()?;
+                let whole = image.to_string();
+                let path = whole.strip_prefix(image.registry())?.strip_prefix('/')?;
+                ["registry", image.registry()].into_iter().chain(path.split('/')).map(str::to_owned).collect()
+            }
+            PolicyRef::Web(url) => {
+                let url = Url::parse(url).ok()?;
+                // Another query may be another module, and kwctl's name has no place for it.
+                if url.query().is_some() {
+                    return None;
+                }
+                let host = super::http::authority(&url);
+                [url.scheme().to_owned(), host].into_iter().chain(url.path_segments()?.map(str::to_owned)).collect()
+            }
+            PolicyRef::File(_) => return None,
+        };
+        let is_name =
+            |part: &String| !part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\\', '\0']);
+        if !parts.iter().all(is_name) {
+            return None;
+        }
+        Some(parts.iter().fold(self.policies.clone(), |path, part| path.join(file_name(part))))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // As readable as kwctl leaves them; the content is public.
+        durable::write(path, &self.own.join("unfinished"), bytes, Flush::Yes)
+    }
+}
+
+/// On Windows a name may not hold `:`; kwctl writes base64url there.
+fn file_name(part: &str) -> String {
+    if cfg!(windows) {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(part)
+    } else {
+        part.to_owned()
+    }
+}
+
+/// Reads a regular file of at most `most` bytes; anything else could keep us waiting for ever.
+pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store { policies: folder.path().join("kubewarden/store"), own: folder.path().join("policy-verify") };
+        (folder, store)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_named_as_kwctl_names_them() {
+        let (_folder, store) = store();
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let path = |policy: PolicyRef| {
+            let path = store.module_path(&policy)?;
+            Some(path.strip_prefix(&store.policies).unwrap().to_str().unwrap().to_owned())
+        };
+        let registry = |name: &str| path(PolicyRef::Registry(name.into())).unwrap();
+        assert_eq!(registry("localhost:5005/foo/bar:v1"), "registry/localhost:5005/foo/bar:v1");
+        assert_eq!(registry(&format!("ghcr.io/a@{digest}")), format!("registry/ghcr.io/a@{digest}"));
+        assert_eq!(registry(&format!("ghcr.io/a:v1@{digest}")), format!("registry/ghcr.io/a:v1@{digest}"));
+        let web = |url: &str| path(PolicyRef::Web(url.into()));
+        assert_eq!(web("https://a.test:8443/x/p.wasm").as_deref(), Some("https/a.test:8443/x/p.wasm"));
+        for url in ["https://a.test/p.wasm?v=1", "https://a.test/", "https://a.test//p", "https://a.test/a%5Cb/.."] {
+            assert_eq!(web(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_and_nothing_unfinished_stays() {
+        let (_folder, store) = store();
+        let policy = PolicyRef::Registry("a.test/p:v1".into());
+        assert_eq!(store.module(&policy), None);
+        store.keep_module(&policy, b"one").unwrap();
+        store.keep_module(&policy, b"two").unwrap();
+        assert_eq!(store.module(&policy).unwrap(), b"two");
+        assert_eq!(fs::read_dir(store.own.join("unfinished")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_manifest_that_was_tampered_with_is_none() {
+        let (_folder, store) = store();
+        let digest = OciDigest::of(b"{}");
+        store.keep_manifest(&digest, b"{}").unwrap();
+        assert_eq!(store.manifest(&digest).unwrap(), b"{}");
+        fs::write(store.manifest_path(&digest), b"{ }").unwrap();
+        assert_eq!(store.manifest(&digest), None);
+    }
+}

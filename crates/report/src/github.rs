@@ -1,0 +1,232 @@
+//! Annotations on a pull request, as workflow commands for GitHub's runner.
+//!
+//! The runner shows ten errors and ten warnings per step and drops the rest silently, so this file keeps a budget: the
+//! tenth stands for all that are left. The commands belong on stderr; the runner reads both streams, and pipes on
+//! stdout stay clean. Nothing is said about cases that passed.
+
+use std::io;
+
+use policy_verify_model::code::Code;
+use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
+use policy_verify_model::source::Span;
+
+use super::{Format, diff, escape, wording};
+
+/// Annotations of one level that a step can make.
+const MOST: usize = 10;
+
+/// Characters of a message that the runner keeps. Counted here after the encoding, to be on the safe side.
+const LONGEST_MESSAGE: usize = 4_096;
+
+/// Characters of one value in a message, so that the command to repeat the case is never the part that is lost.
+const LONGEST_VALUE: usize = 1_000;
+
+/// Characters of a title; longer ones fill the page.
+const LONGEST_TITLE: usize = 200;
+
+/// Workflow commands for GitHub's runner.
+#[derive(Debug, Clone, Default)]
+pub struct Github {
+    /// Paths of the files that the pull request changes, relative to the repository root: annotated first, because
+    /// only there GitHub shows annotations in the diff. May be empty.
+    pub changed_files: Vec<String>,
+}
+
+impl Format for Github {
+    fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        let failures = self.failures(run);
+        let single = if failures.len() > MOST { MOST - 1 } else { failures.len() };
+        for case in &failures[..single] {
+            let place = wording::place(run, case);
+            command(out, "error", place, &case.id, &message(run, case))?;
+        }
+        if let Some(first) = failures.get(single) {
+            let left = &failures[single..];
+            let title = format!("and {} more, see the summary", left.len());
+            command(out, "error", wording::place(run, first), &title, &names(left))?;
+        }
+        weak(run, out)
+    }
+}
+
+impl Github {
+    /// The cases to annotate: those in changed files first, otherwise in suite order.
+    fn failures<'a>(&self, run: &'a RunReport) -> Vec<&'a CaseReport> {
+        let mut failures: Vec<_> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
+        failures.sort_by_key(|case| !self.changed_files.contains(&wording::place(run, case).file.path));
+        failures
+    }
+}
+
+/// One warning per suite with weak tests.
+fn weak(run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    let of_suite = |index: usize| -> Vec<&CaseReport> {
+        run.cases.iter().filter(|case| case.is_weak && case.suite == index).collect()
+    };
+    let suites: Vec<_> = (0..run.suites.len()).map(of_suite).filter(|cases| !cases.is_empty()).collect();
+    for cases in suites.iter().take(MOST) {
+        let title = format!("{} would accept any rejection, for whatever reason", wording::count(cases.len(), "test"));
+        let advice = "Say in `expect: { deny: … }` what the policy must answer.";
+        command(out, "warning", &cases[0].span, &title, &format!("{advice}\n\n{}", names(cases)))?;
+    }
+    Ok(())
+}
+
+fn names(cases: &[&CaseReport]) -> String {
+    let names = cases.iter().map(|case| format!("- {}", wording::one_line(&case.id, LONGEST_TITLE)));
+    names.collect::<Vec<_>>().join("\n")
+}
+
+/// Expected, actual, and the command that repeats the case.
+fn message(run: &RunReport, case: &CaseReport) -> String {
+    let mut parts = match &case.outcome {
+        Outcome::Failed(mismatches) => {
+            let mut parts: Vec<String> = mismatches.iter().take(1).map(difference).collect();
+            if mismatches.len() > 1 {
+                parts.push(format!("(and {})", wording::count(mismatches.len() - 1, "more difference")));
+            }
+            parts
+        }
+        Outcome::Error(fault) => {
+            let text = value(&fault.message);
+            std::iter::once(format!("{} {}: {text}", Code::from(fault.kind), fault.kind))
+                .chain(fault.help.as_deref().map(advice))
+                .collect()
+        }
+        Outcome::Unavailable(why) => {
+            let text = value(&why.message);
+            std::iter::once(format!("{} {}: {text}", Code::from(why.stage), why.stage.word()))
+                .chain(why.help.as_deref().map(advice))
+                .collect()
+        }
+        _ => vec![wording::headline(case)],
+    };
+    parts.extend(wording::reproduce(run, case).map(|command| format!("\n{command}")));
+    parts.join("\n")
+}
+
+fn difference(mismatch: &Mismatch) -> String {
+    let at = format!("{} · {}", wording::about(mismatch), Code::from(mismatch.kind));
+    if mismatch.expected.contains('\n') || mismatch.actual.contains('\n') {
+        let limit = |text| escape::cut(text, 20 * LONGEST_VALUE);
+        let lines = diff::unified(&limit(&mismatch.expected), &limit(&mismatch.actual));
+        return format!("{at}\n- expected  + actual\n{}", value(&lines.join("\n")));
+    }
+    format!("expected: {}\nactual: {}\nat: {at}", value(&mismatch.expected), value(&mismatch.actual))
+}
+
+fn advice(text: &str) -> String {
+    format!("help: {}", value(text))
+}
+
+fn value(text: &str) -> String {
+    fitting(text.trim_end(), LONGEST_VALUE)
+}
+
+/// The longest beginning of `text` whose encoded form has at most `limit` characters; never ends within an escape.
+fn fitting(text: &str, limit: usize) -> String {
+    let text = escape::terminal(text);
+    let encoded_length = |c: char| if matches!(c, '%' | '\r' | '\n') { 3 } else { 1 };
+    if text.chars().map(encoded_length).sum::<usize>() <= limit {
+        return text;
+    }
+    let mut left = limit.saturating_sub(1);
+    let fits = |c: &char| {
+        let length = encoded_length(*c);
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    let mut kept: String = text.chars().take_while(fits).collect();
+    kept.push('…');
+    kept
+}
+
+/// Writes one workflow command.
+fn command(out: &mut dyn io::Write, level: &str, place: &Span, title: &str, message: &str) -> io::Result<()> {
+    let file = escape::github_property(&escape::terminal_line(&place.file.path));
+    let title = escape::github_property(&escape::shorten(&escape::terminal_line(title), LONGEST_TITLE));
+    let message = escape::github_data(&fitting(message, LONGEST_MESSAGE));
+    writeln!(out, "::{level} file={file},line={},title={title}::{message}", place.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    /// A command as the runner reads it: level, properties, message.
+    type Command = (String, Vec<(String, String)>, String);
+
+    fn parsed(line: &str) -> Command {
+        let (head, message) = line.strip_prefix("::").unwrap().split_once("::").unwrap();
+        let (level, properties) = head.split_once(' ').unwrap();
+        let decoded = |text: &str| {
+            let text = text.replace("%0A", "\n").replace("%0D", "\r").replace("%3A", ":").replace("%2C", ",");
+            text.replace("%25", "%")
+        };
+        let properties = properties.split(',').map(|property| {
+            let (name, value) = property.split_once('=').unwrap();
+            (name.to_owned(), decoded(value))
+        });
+        (level.to_owned(), properties.collect(), decoded(message))
+    }
+
+    fn commands(run: &RunReport, github: &Github) -> Vec<Command> {
+        testing::written(github, run).lines().map(parsed).collect()
+    }
+
+    #[test]
+    fn the_sample_is_annotated_on_the_lines_that_missed() {
+        insta::assert_snapshot!("github", testing::written(&Github::default(), &testing::sample()));
+    }
+
+    #[test]
+    fn ten_failures_are_ten_errors_and_eleven_are_nine_and_a_rest() {
+        for (failures, last) in
+            [(10, "failure 9"), (11, "and 2 more, see the summary"), (500, "and 491 more, see the summary")]
+        {
+            let commands = commands(&testing::failures(failures, 10), &Github::default());
+            assert_eq!(commands.len(), 10);
+            let title = &commands[9].1[2].1;
+            assert!(title.ends_with(last), "{title}");
+        }
+        let rest = &commands(&testing::failures(11, 10), &Github::default())[9].2;
+        assert_eq!(rest, "- acme label policies › failure 9\n- acme label policies › failure 10");
+    }
+
+    #[test]
+    fn changed_files_come_first() {
+        let run = testing::sample();
+        let github = Github { changed_files: vec!["ingress/suite.yml".into()] };
+        let files: Vec<String> = commands(&run, &github).into_iter().map(|command| command.1[0].1.clone()).collect();
+        assert_eq!(files, ["ingress/suite.yml", "suite.yml", "suite.yml", "suite.yml", "suite.yml"]);
+    }
+
+    #[test]
+    fn messages_are_short_enough_and_keep_the_command() {
+        for run in [testing::failures(1, 1_000_000), testing::hostile(), testing::failures(500, 10)] {
+            for line in testing::written(&Github::default(), &run).lines() {
+                let message = line.splitn(3, "::").last().unwrap();
+                assert!(message.chars().count() <= LONGEST_MESSAGE, "{}", message.chars().count());
+            }
+        }
+        let long = commands(&testing::failures(1, 1_000_000), &Github::default());
+        assert!(long[0].2.ends_with("verify suite.yml --filter 'failure 0' --exact"));
+    }
+
+    #[test]
+    fn hostile_text_stays_inside_its_command() {
+        let run = testing::hostile();
+        let text = testing::written(&Github::default(), &run);
+        assert_eq!(text.lines().count(), 11);
+        for line in text.lines() {
+            let (level, properties, _) = parsed(line);
+            assert!(["error", "warning"].contains(&level.as_str()));
+            let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["file", "line", "title"], "{line}");
+            assert_eq!(properties[0].1, "weird, name:%.yml");
+            assert!(!line.contains("##[") && !line.contains('\x1b'), "{line}");
+        }
+    }
+}

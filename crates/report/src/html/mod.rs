@@ -1,0 +1,348 @@
+//! One page to look at: failures first, a picture of every policy, the list of all cases.
+//!
+//! The page is a single file that loads nothing and sends nothing. Whatever comes from outside stands in it as escaped
+//! text; nothing of it is ever in a script or a style, and a content security policy pins the two that are ours by
+//! their digests. Without the script the page is complete, only the filter is missing.
+
+mod case;
+mod policies;
+
+use std::fmt::Write as _;
+use std::io;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
+
+use super::groups::{self, Group};
+use super::{Format, escape, publication, wording};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Failed cases that are unfolded to begin with; more would bury the pictures below them.
+const UNFOLDED: usize = 10;
+
+/// Bytes of details: beyond, failed cases are named only. Browsers need a second for some ten times as much.
+const DETAILS: usize = 4 * 1024 * 1024;
+
+/// The page.
+pub(super) struct Html;
+
+impl Format for Html {
+    fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        let groups = groups::of(run);
+        let mut page = head(run, &groups);
+        page.push_str("<main>\n");
+        page.push_str(&failures(run));
+        page.push_str(&published(run));
+        page.push_str(&policies::section(run, &groups));
+        page.push_str(&everything(run, &groups));
+        page.push_str("</main>\n");
+        page.push_str(&foot(run));
+        out.write_all(page.as_bytes())
+    }
+}
+
+fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
+    let summary = run.summary();
+    let (class, sign) = match &summary {
+        Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => ("is-bad", "✗"),
+        Summary { passed: 0, xfailed: 0, .. } => ("is-odd", "–"),
+        _ => ("is-good", "✓"),
+    };
+    let title = format!("{sign} {}", wording::counts(&summary));
+    let mut weak = String::new();
+    if summary.weak > 0 {
+        weak = format!(" · {} weak", summary.weak);
+    }
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body class=\"{class}\">\n<header>\n<h1>{title}</h1>\n\
+         <p class=\"facts\">{} · {}{weak} · verify {}</p>\n{}{}</header>\n",
+        pin(STYLE),
+        pin(SCRIPT),
+        run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        wording::duration(run.duration),
+        env!("CARGO_PKG_VERSION"),
+        sections(&summary, groups),
+        tools(&summary),
+    )
+}
+
+/// The digest by which a content security policy knows a script or a style.
+fn pin(text: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
+
+/// The parts of a page that has several.
+fn sections(summary: &Summary, groups: &[Group<'_>]) -> String {
+    if groups.is_empty() || summary.failed + summary.errors == 0 {
+        return String::new();
+    }
+    "<nav><a href=\"#failures\">What went wrong</a><a href=\"#policies\">Policies</a><a href=\"#cases\">All cases</a></nav>\n"
+        .to_owned()
+}
+
+/// Hidden until the script shows it.
+fn tools(summary: &Summary) -> String {
+    let mut buttons = String::new();
+    let bad = summary.failed + summary.errors;
+    // One button for both, so it must not count errors as failures.
+    let wrong = if summary.errors == 0 { "failed" } else { "went wrong" };
+    let skipped = summary.skipped + summary.xfailed + summary.not_run;
+    for (outcome, number, label) in
+        [("failed", bad, wrong), ("passed", summary.passed, "passed"), ("skipped", skipped, "skipped")]
+    {
+        if number > 0 {
+            // Writing to a String cannot fail.
+            let _ = writeln!(buttons, "<button value=\"{outcome}\" aria-pressed=\"false\">{number} {label}</button>");
+        }
+    }
+    format!(
+        "<div id=\"tools\" hidden>\n<input id=\"filter\" type=\"search\" placeholder=\"Filter by name, policy, message\" \
+         aria-label=\"Filter\">\n{buttons}<span id=\"shown\" aria-live=\"polite\"></span>\n</div>\n"
+    )
+}
+
+/// The cases that make the run fail, with everything known about them as long as there is room.
+fn failures(run: &RunReport) -> String {
+    let bad = run.cases.iter().enumerate().filter(|(_, case)| case.outcome.is_bad());
+    let mut text = String::new();
+    let mut without_details = 0;
+    for (rank, (number, case)) in bad.enumerate() {
+        if text.len() < DETAILS {
+            text.push_str(&case::article(run, case, number, rank < UNFOLDED));
+        } else {
+            without_details += 1;
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    if without_details > 0 {
+        let left = wording::count(without_details, "more case");
+        let _ = writeln!(
+            text,
+            "<p class=\"dim\">{left} went wrong; the list below has their names, the JSON report their details.</p>"
+        );
+    }
+    format!("<section id=\"failures\" data-block>\n<h2>What went wrong</h2>\n{text}</section>\n")
+}
+
+/// What was published, or was to be.
+fn published(run: &RunReport) -> String {
+    if run.publications.is_empty() {
+        return String::new();
+    }
+    let heading = publication::heading(&run.publications);
+    let mut text = format!("<section id=\"published\">\n<h2>{heading}</h2>\n<ol>\n");
+    for it in &run.publications {
+        let sign = if it.is_done() { "<b class=\"good\">✓</b>" } else { "<b class=\"bad\">✗</b>" };
+        let (what, became) = publication::in_short(it);
+        let _ = writeln!(
+            text,
+            "<li>{sign}<span class=\"name\">{} <code>{}</code> <span class=\"dim\">{}</span></span></li>",
+            escape::html_line(&it.policy),
+            escape::html_line(&what),
+            escape::html_line(&became),
+        );
+    }
+    text.push_str("</ol>\n</section>\n");
+    text
+}
+
+/// Every case, by suite and policy.
+fn everything(run: &RunReport, groups: &[Group<'_>]) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("<section id=\"cases\">\n<h2>All cases</h2>\n");
+    for group in groups {
+        let summary = group.summary();
+        let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
+        let _ = writeln!(
+            text,
+            "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>",
+            escape::html_line(group.name),
+            escape::html_line(suite),
+            wording::counts(&summary)
+        );
+        for remark in group.policy.iter().flat_map(|policy| &policy.remarks) {
+            let _ = writeln!(text, "<p class=\"dim\">{}</p>", escape::html_line(remark));
+        }
+        text.push_str("<ol>\n");
+        for (case, number) in group.cases.iter().zip(&group.numbers) {
+            text.push_str(&case::line(case, *number));
+        }
+        text.push_str("</ol>\n</details>\n");
+    }
+    text.push_str("</section>\n");
+    text
+}
+
+fn foot(run: &RunReport) -> String {
+    let digests = run.policies.iter().filter_map(|policy| Some((policy, policy.digest?)));
+    let lines = digests.map(|(policy, digest)| {
+        // A relative path behind `file://` would look like a host.
+        let uri = policy.uri.strip_prefix("file://").unwrap_or(&policy.uri);
+        format!("{} <code>{digest}</code> {}", escape::html_line(&policy.name), escape::html_line(uri))
+    });
+    format!(
+        "<footer>\n{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        lines.map(|line| format!("<div>{line}</div>\n")).collect::<String>()
+    )
+}
+
+/// The class of a case: the letter of its square, and the button that shows it.
+fn class(case: &CaseReport) -> (&'static str, &'static str) {
+    match &case.outcome {
+        Outcome::Passed => ("p", "passed"),
+        Outcome::Failed(_) => ("f", "failed"),
+        Outcome::Error(_) | Outcome::Unavailable(_) => ("e", "failed"),
+        Outcome::Xpassed(_) => ("x", "failed"),
+        Outcome::Skipped(_) | Outcome::NotRun(_) => ("s", "skipped"),
+        Outcome::Xfailed(_) => ("k", "skipped"),
+    }
+}
+
+/// A sign and its colour.
+fn sign(case: &CaseReport) -> String {
+    let (sign, colour) = match &case.outcome {
+        Outcome::Passed => ("✓", "good"),
+        Outcome::Failed(_) | Outcome::Xpassed(_) => ("✗", "bad"),
+        Outcome::Error(_) | Outcome::Unavailable(_) => ("!", "bad"),
+        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => ("–", "odd"),
+    };
+    format!("<b class=\"{colour}\">{sign}</b>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    fn page(run: &RunReport) -> String {
+        testing::written(&Html, run)
+    }
+
+    /// The page without its style and its script, which are ours.
+    fn body(page: &str) -> String {
+        page.replace(STYLE, "").replace(SCRIPT, "")
+    }
+
+    /// Whether every element that is opened is closed again, in order. Attributes and text are escaped, so that `<` is
+    /// nothing but the beginning of a tag.
+    fn is_well_formed(page: &str) -> bool {
+        let mut open = Vec::new();
+        for tag in body(page).split('<').skip(1) {
+            let (tag, _) = tag.split_once('>').unwrap();
+            let name = tag.split_whitespace().next().unwrap();
+            match name.strip_prefix('/') {
+                Some(closed) if open.pop() != Some(closed.to_owned()) => return false,
+                Some(_) => {}
+                None if tag.ends_with('/') || ["!doctype", "meta", "input"].contains(&name) => {}
+                None => open.push(name.to_owned()),
+            }
+        }
+        open.is_empty()
+    }
+
+    #[test]
+    fn every_case_is_listed_and_failures_come_first_with_their_differences() {
+        let run = testing::sample();
+        let page = page(&run);
+        assert!(is_well_formed(&page));
+        assert_eq!(page.matches("<li ").count(), run.cases.len());
+        assert_eq!(page.matches("<article ").count(), run.cases.iter().filter(|case| case.outcome.is_bad()).count());
+        let order = ["id=\"failures\"", "id=\"policies\"", "id=\"cases\""].map(|part| page.find(part).unwrap());
+        assert!(order.is_sorted());
+        let difference = "The following mandatory labels are missing: <mark>cost-center, </mark>owner</ins>";
+        assert!(page.contains(difference), "{page}");
+        assert!(page.contains("PV011 message-mismatch") && page.contains("<rect class=\"compile\""));
+    }
+
+    #[test]
+    fn the_page_says_what_the_counts_and_the_suite_say() {
+        let mut run = testing::sample();
+        run.policies[0].uri = "file://policies/safe-labels.wasm".into();
+        let summary = run.summary();
+        assert!(summary.failed > 0 && summary.errors > 0);
+        let page = body(&page(&run));
+        assert!(page.contains(&format!(">{} went wrong</button>", summary.failed + summary.errors)));
+        assert!(page.contains("</code> policies/safe-labels.wasm"), "no host called `policies`");
+        run.cases.retain(|case| !matches!(case.outcome, Outcome::Error(_) | Outcome::Unavailable(_)));
+        assert!(tools(&run.summary()).contains(" failed</button>"));
+    }
+
+    #[test]
+    fn flags_to_copy_are_never_broken() {
+        let page = page(&testing::sample());
+        let name = escape::html("'rejects a pod without an owner'");
+        let [filter, exact] = ["--filter", "--exact"].map(|flag| format!("<span class=\"flag\">{flag}</span>"));
+        assert!(page.contains(&format!("{filter} {name} {exact}")));
+        assert!(STYLE.contains(".flag { white-space: nowrap; }"));
+    }
+
+    #[test]
+    fn every_square_leads_to_its_case() {
+        let run = testing::sample();
+        let page = page(&run);
+        for number in 0..run.cases.len() {
+            assert!(page.contains(&format!("href=\"#c{number}\"")), "{number}");
+            assert_eq!(page.matches(&format!("id=\"c{number}\"")).count(), 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn cases_that_policies_share_become_a_table() {
+        let mut run = testing::sample();
+        assert!(!page(&run).contains("class=\"matrix\""));
+        let mut twin = run.cases[0].clone();
+        (run.cases[0].name, twin.name) = ("renders [safe-labels, a]".into(), "renders [verify-images, a]".into());
+        twin.policy = "verify-images".into();
+        run.cases.push(twin);
+        let page = page(&run);
+        assert!(page.contains("<tr><th>renders [a]</th><td><a href=\"#c0\">"), "{page}");
+        assert!(is_well_formed(&page));
+    }
+
+    #[test]
+    fn hostile_text_is_text() {
+        let page = page(&testing::hostile());
+        assert!(is_well_formed(&page), "{page}");
+        let body = body(&page);
+        assert_eq!(body.matches("<script").count(), 1);
+        assert!(body.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
+        for line in body.lines() {
+            assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "a command: {line}");
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_loads_nothing() {
+        let page = page(&testing::sample());
+        for word in ["http://", "https://", "src=", "url(", "@import", "<link"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        assert!(page.contains(&format!("script-src '{}'", pin(SCRIPT))));
+        assert!(
+            page.contains(&format!("<script>{SCRIPT}</script>")) && page.contains(&format!("<style>{STYLE}</style>"))
+        );
+    }
+
+    #[test]
+    fn pages_stay_bearable() {
+        for run in [testing::failures(12, 1_000_000), testing::failures(10_000, 1_000)] {
+            let page = page(&run);
+            assert!(page.len() < 12_000_000, "{}", page.len());
+            assert_eq!(page.matches("<li ").count(), run.cases.len());
+            assert!(is_well_formed(&page));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The phrases that several formats share: counts, times, one line about what went wrong, the command that repeats it.
+//!
+//! Nothing here is escaped for its destination except the command, which is quoted for a shell; each format escapes
+//! what it writes.
+
+use std::time::Duration;
+
+use policy_verify_model::answer::FaultKind;
+use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
+use policy_verify_model::source::Span;
+
+use super::diff::{self, Row};
+use super::escape;
+
+/// `1 test`, `2 tests`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `26 tests: 24 passed, 1 failed, 1 error`; what is zero is left out.
+pub(super) fn counts(summary: &Summary) -> String {
+    let total = count(summary.total, "test");
+    let parts = count_parts(summary);
+    if parts.is_empty() { total } else { format!("{total}: {}", parts.join(", ")) }
+}
+
+/// `24 passed`, `1 failed`, `1 error`; what is zero is left out.
+pub(super) fn count_parts(summary: &Summary) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut add = |number: usize, text: String| {
+        if number > 0 {
+            parts.push(text);
+        }
+    };
+    add(summary.passed, format!("{} passed", summary.passed));
+    add(summary.failed, format!("{} failed", summary.failed));
+    add(summary.errors, count(summary.errors, "error"));
+    add(summary.skipped, format!("{} skipped", summary.skipped));
+    add(summary.not_run, format!("{} not run", summary.not_run));
+    add(summary.xfailed, format!("{} xfailed", summary.xfailed));
+    parts
+}
+
+/// The sentence that says it all: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.
+pub(super) fn bottom_line(run: &RunReport) -> String {
+    let summary = run.summary();
+    let weak = if summary.weak > 0 { format!(" · {} weak", summary.weak) } else { String::new() };
+    let shard = run.shard.as_ref().map(|shard| format!(" · shard {shard} of {}", count(shard.total, "test")));
+    format!("{}{weak}{} · {}", counts(&summary), shard.unwrap_or_default(), duration(run.duration))
+}
+
+/// `143 µs`, `2.4 ms`, `41 ms`, `1.24 s`, `2 min 5 s`: two or three digits are all that people compare.
+pub(super) fn duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..9_950 => format!("{:.1} ms", duration.as_secs_f64() * 1e3),
+        9_950..999_500 => format!("{:.0} ms", duration.as_secs_f64() * 1e3),
+        999_500..60_000_000 => format!("{:.2} s", duration.as_secs_f64()),
+        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+    }
+}
+
+/// `999 B`, `279 KiB`, `3.2 MiB`.
+pub fn size(bytes: u64) -> String {
+    let scaled = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..10_189 => format!("{:.1} KiB", scaled(1 << 10)),
+        10_189..1_048_064 => format!("{:.0} KiB", scaled(1 << 10)),
+        _ => format!("{:.1} MiB", scaled(1 << 20)),
+    }
+}
+
+/// The first line of `text`, cut to `limit` characters.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = escape::shorten(lines.next().unwrap_or("").trim(), limit);
+    if lines.next().is_some() && !first.ends_with('…') { format!("{first} …") } else { first.into_owned() }
+}
+
+/// Characters of a value that fit into a sentence.
+const VALUE_IN_A_SENTENCE: usize = 160;
+
+/// Why a case did not simply pass, in one line; empty when it did.
+pub(super) fn headline(case: &CaseReport) -> String {
+    let limit = VALUE_IN_A_SENTENCE;
+    match &case.outcome {
+        Outcome::Passed => String::new(),
+        Outcome::Failed(mismatches) => match mismatches.as_slice() {
+            [] => "failed".to_owned(),
+            [only] => mismatch(only),
+            [first, rest @ ..] => format!("{} (and {} more)", mismatch(first), rest.len()),
+        },
+        Outcome::Error(fault) => format!("{}: {}", fault.kind, one_line(&fault.message, 2 * limit)),
+        Outcome::Unavailable(why) => format!("{}: {}", why.stage.word(), one_line(&why.message, 2 * limit)),
+        Outcome::Skipped(reason) => one_line(reason, limit),
+        Outcome::NotRun(reason) => format!("not run: {}", one_line(reason, limit)),
+        Outcome::Xfailed(reason) => format!("expected failure: {}", one_line(reason, limit)),
+        Outcome::Xpassed(reason) => format!("passed, although it is expected to fail: {}", one_line(reason, limit)),
+    }
+}
+
+/// Of documents, the first lines that differ say more than the braces they begin with.
+fn mismatch(mismatch: &Mismatch) -> String {
+    let (expected, actual) = (escape::cut(&mismatch.expected, 20_000), escape::cut(&mismatch.actual, 20_000));
+    let first = diff::rows(&expected, &actual).into_iter().find_map(|row| match row {
+        Row::Changed(expected, actual) => Some((expected, actual)),
+        Row::Same(_) | Row::Gap(_) => None,
+    });
+    let (expected, actual) = first.unwrap_or((Some(&expected), Some(&actual)));
+    let shown = |text: Option<&str>| text.map_or("nothing".to_owned(), |text| one_line(text, VALUE_IN_A_SENTENCE));
+    format!("{}: expected {}, got {}", about(mismatch), shown(expected), shown(actual))
+}
+
+/// What a mismatch is about: the place in the response, or the kind where there is no place.
+pub(super) fn about(mismatch: &Mismatch) -> &str {
+    if mismatch.at.is_empty() { mismatch.kind.word() } else { &mismatch.at }
+}
+
+/// The word for what went wrong: the `type` of JUnit's `failure` and `error`.
+pub(super) fn type_word(case: &CaseReport) -> String {
+    match &case.outcome {
+        Outcome::Failed(mismatches) => mismatches.first().map_or("failed", |first| first.kind.word()).to_owned(),
+        Outcome::Error(fault) if fault.kind == FaultKind::Host => "mock".to_owned(),
+        Outcome::Error(fault) => fault.kind.to_string(),
+        Outcome::Unavailable(why) => why.stage.word().to_owned(),
+        Outcome::Xpassed(_) => "xpass".to_owned(),
+        Outcome::Passed | Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Xfailed(_) => {
+            case.outcome.word().to_owned()
+        }
+    }
+}
+
+/// Where to point at: the expectation that missed when it is written in the suite file, else the case.
+pub(super) fn place<'a>(run: &RunReport, case: &'a CaseReport) -> &'a Span {
+    let Outcome::Failed(mismatches) = &case.outcome else { return &case.span };
+    let suite = run.suites.get(case.suite);
+    let in_suite = |span: &&Span| suite.is_none_or(|suite| suite.path == span.file.path);
+    mismatches.first().map(|first| &first.span).filter(in_suite).unwrap_or(&case.span)
+}
+
+/// `steps` or `members`, and a line for each of them; none for a case that asks a single policy.
+pub(super) fn parts(case: &CaseReport) -> Option<(&'static str, String)> {
+    let (label, parts) = if case.steps.is_empty() { ("members", &case.members) } else { ("steps", &case.steps) };
+    let mut lines = Vec::new();
+    for step in parts {
+        lines.push(part(step));
+        lines.extend(step.members.iter().map(|member| format!("  {}", part(member))));
+    }
+    (!lines.is_empty()).then(|| (label, lines.join("\n")))
+}
+
+/// `signed: deny, "the image is not signed"`, `owned: allow (evaluated 2 times)`.
+fn part(part: &PartReport) -> String {
+    let said = match (&part.verdict, &part.fault, &part.response) {
+        (PartVerdict::NotApplicable(reason), ..) => format!("not applicable: {reason}"),
+        (_, Some(fault), _) => format!("{}: {}", fault.kind, fault.message),
+        (PartVerdict::Deny, _, Some(response)) => match response.message() {
+            Some(message) => format!("deny, {message:?}"),
+            None => "deny, without a message".to_owned(),
+        },
+        (verdict, ..) => verdict.word().to_owned(),
+    };
+    let times = if part.evaluations > 1 { format!(" (evaluated {} times)", part.evaluations) } else { String::new() };
+    format!("{}: {}{times}", part.name, one_line(&said, VALUE_IN_A_SENTENCE))
+}
+
+/// A command longer than this is of no use to anybody.
+const LONGEST_COMMAND: usize = 2_000;
+
+/// The command that runs just this case; none when its name is absurdly long.
+pub(super) fn reproduce(run: &RunReport, case: &CaseReport) -> Option<String> {
+    reproduce_in_parts(run, case).map(|parts| parts.join(" "))
+}
+
+/// That command in two parts, for those who have narrow lines.
+pub(super) fn reproduce_in_parts(run: &RunReport, case: &CaseReport) -> Option<[String; 2]> {
+    let suite = run.suites.get(case.suite)?;
+    if case.name.len() + suite.argument.len() > LONGEST_COMMAND {
+        return None;
+    }
+    // A path or a name that begins with a dash must not be taken for a flag.
+    let path = if suite.argument.starts_with('-') { format!("./{}", suite.argument) } else { suite.argument.clone() };
+    let joint = if case.name.starts_with('-') { "=" } else { " " };
+    // Within a suite the name is enough.
+    let filter = format!("--filter{joint}{} --exact", escape::shell(&case.name));
+    Some([format!("verify {}", escape::shell(&path)), filter])
+}
+
+/// The cases that took longest, slowest first; those that were not run do not count.
+pub(super) fn slowest(run: &RunReport, number: usize) -> Vec<&CaseReport> {
+    let was_run = |case: &&CaseReport| {
+        !matches!(case.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_))
+    };
+    let mut cases: Vec<&CaseReport> = run.cases.iter().filter(was_run).collect();
+    cases.sort_by_key(|case| std::cmp::Reverse(case.duration));
+    cases.truncate(number);
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn times_have_two_or_three_digits() {
+        let shown = |micros: u64| duration(Duration::from_micros(micros));
+        assert_eq!(
+            [0, 143, 2_449, 9_949, 9_950, 41_400, 999_499, 999_500, 1_240_000, 125_000_000].map(shown),
+            ["0 µs", "143 µs", "2.4 ms", "9.9 ms", "10 ms", "41 ms", "999 ms", "1.00 s", "1.24 s", "2 min 5 s"]
+        );
+    }
+
+    #[test]
+    fn the_bottom_line_leaves_out_zeros() {
+        let mut run = testing::sample();
+        assert_eq!(bottom_line(&run), "14 tests: 8 passed, 2 failed, 2 errors, 1 skipped, 1 xfailed · 2 weak · 41 ms");
+        run.cases.truncate(1);
+        assert_eq!(bottom_line(&run), "1 test: 1 passed · 41 ms");
+        run.cases.clear();
+        assert_eq!(bottom_line(&run), "0 tests · 41 ms");
+    }
+
+    #[test]
+    fn the_command_names_the_suite_and_the_case() {
+        let run = testing::sample();
+        assert_eq!(
+            reproduce(&run, &run.cases[1]).as_deref(),
+            Some("verify suite.yml --filter 'rejects a pod without an owner' --exact")
+        );
+    }
+
+    #[test]
+    fn a_mismatch_in_another_file_points_at_the_case() {
+        let mut run = testing::sample();
+        assert_eq!(place(&run, &run.cases[1]).line, 24);
+        let elsewhere = testing::file("expected/pod.yaml", "kind: Pod\n");
+        let Outcome::Failed(mismatches) = &mut run.cases[1].outcome else { panic!("the second case fails") };
+        mismatches[0].span = Span::start_of(&elsewhere);
+        assert_eq!(place(&run, &run.cases[1]).line, 20);
+    }
+}

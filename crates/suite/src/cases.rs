@@ -1,0 +1,420 @@
+//! `cases:` and `settingsCases:`: entries become cases, with defaults applied and every name resolved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answers;
+use super::cluster::Clusters;
+use super::expect;
+use super::files::Files;
+use super::kinds::Kinds;
+use super::mistake::{Mistakes, mistake};
+use super::policies::{Named, Policies};
+use super::read::read;
+use super::request::{self, Requests};
+use super::rows::{self, Row};
+use super::schema::{
+    CaseEntry, Data, DefaultsEntry, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+};
+use super::vars::Scope;
+use super::yaml::{Content, Key, Node};
+use super::{schema, subject};
+use policy_verify_model::cluster::Cluster;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
+use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::{
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
+};
+
+/// Longest deadline a case may ask for: a run must end.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What the cases of one suite are read with.
+pub(crate) struct Cases<'a> {
+    pub(crate) suite_name: &'a str,
+    pub(crate) files: &'a Files,
+    pub(crate) kinds: &'a Kinds,
+    pub(crate) variables: &'a Scope,
+    pub(crate) defaults: DefaultsEntry,
+    default_table: Arc<[TableEntry]>,
+    default_session: Option<Arc<Session>>,
+    clusters: Clusters<'a>,
+    default_cluster: Option<Arc<Cluster>>,
+    cases: Vec<Case>,
+    lines: HashMap<String, usize>,
+}
+
+/// The keys of a case that are not about what it asks and expects.
+struct Frame {
+    name: Spanned<String>,
+    /// Whether the case runs for several policies, whose names then belong to the names of the cases.
+    tells_subjects_apart: bool,
+    tags: Vec<String>,
+    skip: Option<Either<Spanned<String>, SkipEntry>>,
+    only: Option<Spanned<bool>>,
+    xfail: Option<Spanned<String>>,
+    timeout: Option<Spanned<String>>,
+    clock: Option<Spanned<String>>,
+    labels: Vec<String>,
+    expect_span: Span,
+}
+
+impl<'a> Cases<'a> {
+    pub(crate) fn new(
+        suite_name: &'a str,
+        files: &'a Files,
+        kinds: &'a Kinds,
+        variables: &'a Scope,
+        defaults: DefaultsEntry,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let default_table = answers::table(&defaults.host, files, mistakes).into();
+        let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
+        let clusters = Clusters::new(files, kinds);
+        let default_cluster = clusters.read(defaults.cluster.as_ref(), mistakes);
+        Self {
+            suite_name,
+            files,
+            kinds,
+            variables,
+            defaults,
+            default_table,
+            default_session,
+            clusters,
+            default_cluster,
+            cases: Vec::new(),
+            lines: HashMap::new(),
+        }
+    }
+
+    /// The cases read so far, in the order of the file.
+    pub(crate) fn finish(mut self) -> Vec<Case> {
+        self.cases.sort_by_key(|case| case.span.offset);
+        self.cases
+    }
+
+    /// Adds the static checks of the policies.
+    pub(crate) fn add_checks(&mut self, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for (index, check) in std::mem::take(&mut policies.checks) {
+            let word = match &check {
+                policy_verify_model::suite::Check::Version(_) => "version",
+                policy_verify_model::suite::Check::Mutating(_) => "mutating",
+                policy_verify_model::suite::Check::HostCapabilities(_) => "hostCapabilities",
+                policy_verify_model::suite::Check::Size(_) => "size",
+            };
+            let name = format!("check {} {word}", policies.specs[index.0].name);
+            let span = check.span().clone();
+            let case = Case {
+                id: format!("{} › {name}", self.suite_name),
+                name,
+                subject: policies.specs[index.0].name.clone(),
+                expect_span: span.clone(),
+                span,
+                tags: Vec::new(),
+                skip: None,
+                is_only: false,
+                xfail: None,
+                timeout: None,
+                clock: None,
+                body: CaseBody::Check { policy: index, check },
+            };
+            self.push(case, mistakes);
+        }
+    }
+
+    /// Adds one entry of `cases:`.
+    pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for Row { node, labels } in rows::expand(&written.0, self.variables, mistakes) {
+            let node = self.inherit(&node, true);
+            if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
+                self.add_request_case(entry, labels, policies, mistakes);
+            }
+        }
+    }
+
+    /// Adds one entry of `settingsCases:`.
+    pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for Row { node, labels } in rows::expand(&written.0, self.variables, mistakes) {
+            let node = self.inherit(&node, false);
+            if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
+                self.add_case_of_settings(entry, labels, policies, mistakes);
+            }
+        }
+    }
+
+    // In both functions below every part is read before the first missing one ends the work, so that the mistakes of
+    // all parts are reported together.
+
+    fn add_case_of_settings(
+        &mut self,
+        entry: SettingsCaseEntry,
+        labels: Vec<String>,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) {
+        let settings = request::settings(&entry.value, self.files).map_err(|mistake| mistakes.push(mistake)).ok();
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
+        let expect = expect::settings_expectation(&entry.expect.0, mistakes);
+        let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
+        let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
+        let frame = Frame {
+            name: entry.name,
+            tells_subjects_apart: indices.len() > 1,
+            tags: entry.tags,
+            skip: entry.skip,
+            only: entry.only,
+            xfail: entry.xfail,
+            timeout: entry.timeout,
+            clock: entry.clock,
+            labels,
+            expect_span: entry.expect.0.span,
+        };
+        for index in indices {
+            let policy = PolicyUse { policy: index, settings: Arc::clone(&settings) };
+            let (answers, expect) = (Arc::clone(&answers), Arc::clone(&expect));
+            let subject = policies.specs[index.0].name.clone();
+            self.add(&frame, subject, None, CaseBody::Settings(SettingsCase { policy, answers, expect }), mistakes);
+        }
+    }
+
+    fn add_request_case(
+        &mut self,
+        entry: CaseEntry,
+        labels: Vec<String>,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) {
+        let arrivals = self.requests().of_case(&entry, mistakes);
+        let answers =
+            self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
+        let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
+        let subjects = self.subjects_of(&entry, policies, mistakes);
+        let Some(expect) = expect.map(Arc::new) else { return };
+        subject::check_members(&expect, &subjects, policies, mistakes);
+        subject::check_faults(&expect, &subjects, policies, mistakes);
+        if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
+            let help = "rules that are ignored select everything";
+            mistakes.add_with_help(
+                &entry.expect.0.span,
+                "`not-applicable` and `rules: ignore` exclude each other",
+                help,
+            );
+        }
+        let frame = Frame {
+            name: entry.name,
+            tells_subjects_apart: subjects.len() > 1,
+            tags: entry.tags,
+            skip: entry.skip,
+            only: entry.only,
+            xfail: entry.xfail,
+            timeout: entry.timeout,
+            clock: entry.clock,
+            labels,
+            expect_span: entry.expect.0.span,
+        };
+        for subject in subjects {
+            for arrival in &arrivals {
+                let body = CaseBody::Request(Box::new(RequestCase {
+                    subject: subject.clone(),
+                    request: Arc::clone(&arrival.request),
+                    rules: entry.rules.unwrap_or_default(),
+                    answers: Arc::clone(&answers),
+                    expect: Arc::clone(&expect),
+                }));
+                self.add(&frame, policies.name_of(&subject), arrival.label.as_deref(), body, mistakes);
+            }
+        }
+    }
+
+    fn subjects_of(&self, entry: &CaseEntry, policies: &mut Policies, mistakes: &mut Mistakes) -> Vec<Subject> {
+        let inherited = [&self.defaults.settings, &self.defaults.variant];
+        let written = subject::Written {
+            policy: entry.policy.as_ref(),
+            group: entry.group.as_ref(),
+            chain: entry.chain.as_ref(),
+            settings: entry.settings.as_ref(),
+            variant: entry.variant.as_ref(),
+            inherited: inherited.into_iter().flatten().map(|data| &data.0.span).collect(),
+        };
+        subject::subjects(&written, &entry.name.span, policies, self.files, mistakes)
+    }
+
+    fn requests(&self) -> Requests<'_> {
+        let inherited_namespace = self.defaults.namespace.as_ref().map(|namespace| &namespace.0.span);
+        Requests { files: self.files, kinds: self.kinds, inherited_namespace }
+    }
+
+    fn add(&mut self, frame: &Frame, subject: String, arrival: Option<&str>, body: CaseBody, mistakes: &mut Mistakes) {
+        let mut labels = frame.labels.clone();
+        if frame.tells_subjects_apart {
+            labels.push(subject.clone());
+        }
+        labels.extend(arrival.map(str::to_owned));
+        let written = frame.name.value.trim();
+        if written.is_empty() {
+            mistakes.add(&frame.name.span, "a case needs a name");
+        }
+        let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
+        let reasons = [frame.xfail.as_ref(), frame.skip.as_ref().map(Either::reason)];
+        for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
+            mistakes.add(&reason.span, "a reason is missing");
+        }
+        let case = Case {
+            id: format!("{} › {name}", self.suite_name),
+            name,
+            subject,
+            span: frame.name.span.clone(),
+            expect_span: frame.expect_span.clone(),
+            tags: frame.tags.clone(),
+            skip: frame.skip.as_ref().and_then(|skip| skip_reason(skip, mistakes)),
+            is_only: frame.only.as_ref().is_some_and(|only| only.value),
+            xfail: frame.xfail.clone(),
+            timeout: timeout(frame.timeout.as_ref(), mistakes),
+            clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
+            body,
+        };
+        self.push(case, mistakes);
+    }
+
+    fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
+        if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
+            let help = if line == case.span.line {
+                "rows of a table need a `${…}` in the name that tells them apart".to_owned()
+            } else {
+                format!("line {line} has it too; names tell cases apart in every report")
+            };
+            let mistake = mistake(&case.span, format!("the name `{}` is used twice", case.name));
+            mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
+        }
+        self.cases.push(case);
+    }
+
+    fn policies_of(
+        &self,
+        named: Option<&OneOrMany<Spanned<String>>>,
+        case: &Span,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) -> Vec<PolicyIndex> {
+        let found: Vec<Result<PolicyIndex, Diagnostic>> = match named {
+            None => vec![policies.only_one(case).and_then(|named| {
+                match named {
+                    Named::Policy(policy) => Ok(policy),
+                    Named::Group(_) => Err(mistake(case, "the case names no policy")
+                        .with_help("settings are those of a policy, not of a group".to_owned())),
+                }
+            })],
+            Some(list) => list.0.iter().map(|name| policies.find_policy(name, self.files)).collect(),
+        };
+        if found.is_empty() {
+            mistakes.add_coded(Code::NeverRuns, case, "the list of policies is empty, so the case would never run");
+        }
+        found.into_iter().filter_map(|policy| policy.map_err(|mistake| mistakes.push(mistake)).ok()).collect()
+    }
+
+    fn answers(
+        &self,
+        host: &schema::Named<schema::Named<Data>>,
+        replay: Option<&Spanned<String>>,
+        order: Option<&Spanned<ReplayOrder>>,
+        cluster: Option<&OneOrMany<FileOr>>,
+        mistakes: &mut Mistakes,
+    ) -> Arc<HostAnswers> {
+        Arc::new(HostAnswers {
+            own_table: answers::table(host, self.files, mistakes),
+            own_session: answers::session(replay, order, self.files, mistakes),
+            own_cluster: self.clusters.read(cluster, mistakes),
+            default_table: Arc::clone(&self.default_table),
+            default_session: self.default_session.clone(),
+            default_cluster: self.default_cluster.clone(),
+            kinds: self.clusters.kinds(),
+        })
+    }
+
+    /// Fills the keys a case lacks from the defaults. Keys that say the same in another way count as given.
+    fn inherit(&self, case: &Node, is_request: bool) -> Node {
+        let has = |keys: &[&str]| keys.iter().any(|key| case.get(key).is_some());
+        let is_complete = has(&["request", "raw"]);
+        let mut inherited = case.clone();
+        let Content::Map(entries) = &mut inherited.content else { return inherited };
+        for (key, value) in self.defaults.inherited() {
+            let Some(value) = value else { continue };
+            let is_given = match key {
+                "policy" if is_request => has(&["policy", "group", "chain"]),
+                "group" | "chain" => !is_request || has(&["policy", "group", "chain"]),
+                "object" => !is_request || has(&["object", "oldObject", "objects", "request", "raw"]),
+                "settings" | "variant" => !is_request || has(&["settings", "variant"]),
+                "user" | "namespace" | "operation" | "subresource" | "dryRun" => {
+                    !is_request || is_complete || has(&[key])
+                }
+                "rules" => !is_request || has(&[key]),
+                _ => has(&[key]),
+            };
+            if !is_given {
+                entries.push((Key { name: key.to_owned(), span: value.0.span.clone() }, value.0.clone()));
+            }
+        }
+        inherited
+    }
+}
+
+fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Option<Duration> {
+    let written = written?;
+    match humantime::parse_duration(&written.value) {
+        Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
+            let longest = LONGEST_TIMEOUT.as_secs();
+            mistakes.add(&written.span, format!("a deadline is longer than nothing and at most {longest}s"));
+            None
+        }
+        Ok(timeout) => Some(timeout),
+        Err(_) => {
+            mistakes.add_with_help(
+                &written.span,
+                format!("`{}` is no duration", written.value),
+                "durations are written with their unit: `200ms`, `2s`",
+            );
+            None
+        }
+    }
+}
+
+fn point_in_time(written: &Spanned<String>, mistakes: &mut Mistakes) -> Option<jiff::Timestamp> {
+    let time = written.value.parse();
+    if time.is_err() {
+        let message = format!("`{}` is no point in time", written.value);
+        mistakes.add_with_help(&written.span, message, "write it as `2026-01-01T00:00:00Z`");
+    }
+    time.ok()
+}
+
+impl Either<Spanned<String>, SkipEntry> {
+    fn reason(&self) -> &Spanned<String> {
+        match self {
+            Self::Scalar(reason) => reason,
+            Self::Mapping(entry) => &entry.reason,
+        }
+    }
+}
+
+/// Why a case is skipped; nothing once its day has come.
+fn skip_reason(skip: &Either<Spanned<String>, SkipEntry>, mistakes: &mut Mistakes) -> Option<String> {
+    let entry = match skip {
+        Either::Scalar(reason) => return Some(reason.value.clone()),
+        Either::Mapping(entry) => entry,
+    };
+    let Some(until) = &entry.until else { return Some(entry.reason.value.clone()) };
+    match until.value.parse::<jiff::civil::Date>() {
+        Ok(day) => {
+            let is_over = jiff::Zoned::now().date() >= day;
+            (!is_over).then(|| format!("{} (until {day})", entry.reason.value))
+        }
+        Err(_) => {
+            mistakes.add_with_help(&until.span, format!("`{}` is no day", until.value), "write it as `2027-01-31`");
+            None
+        }
+    }
+}

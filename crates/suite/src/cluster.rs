@@ -1,0 +1,291 @@
+//! `cluster:` becomes objects a policy can read: files and inline manifests, indexed once for all cases that share them.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::files::Files;
+use super::kinds::Kinds;
+use super::mistake::{Mistakes, mistake};
+use super::schema::{FileOr, OneOrMany};
+use policy_verify_model::cluster::{Cluster, ClusterKind, ClusterKinds};
+use policy_verify_model::policy::ContextAwareResource;
+use policy_verify_model::source::Span;
+
+/// The clusters of one suite.
+pub(crate) struct Clusters<'a> {
+    files: &'a Files,
+    kinds: &'a Kinds,
+    /// Made of `kinds` when they are first needed.
+    facts: OnceCell<Arc<ClusterKinds>>,
+    /// The objects of each file read so far; nothing for a file with mistakes.
+    members: RefCell<HashMap<PathBuf, Arc<Vec<Member>>>>,
+    /// The clusters made so far.
+    clusters: RefCell<HashMap<Vec<Source>, Arc<Cluster>>>,
+}
+
+/// Where objects come from. Equal sources hold equal objects.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Source {
+    File(PathBuf),
+    /// A manifest in the suite, as JSON.
+    Inline(String),
+}
+
+/// An object of a cluster and its place in it.
+#[derive(Debug)]
+struct Member {
+    resource: ContextAwareResource,
+    namespace: String,
+    name: String,
+    document: Arc<Value>,
+}
+
+/// Why a document cannot be in a cluster, and what to do about it.
+type Problem = (String, Option<String>);
+
+impl<'a> Clusters<'a> {
+    pub(crate) fn new(files: &'a Files, kinds: &'a Kinds) -> Self {
+        Self { files, kinds, facts: OnceCell::default(), members: RefCell::default(), clusters: RefCell::default() }
+    }
+
+    /// All kinds the suite knows.
+    pub(crate) fn kinds(&self) -> Arc<ClusterKinds> {
+        Arc::clone(self.facts())
+    }
+
+    fn facts(&self) -> &Arc<ClusterKinds> {
+        self.facts.get_or_init(|| {
+            let facts = self.kinds.stored().map(|info| {
+                let resource =
+                    ContextAwareResource { api_version: info.api_version(), kind: info.kind.clone().into_owned() };
+                (resource, ClusterKind { plural: info.plural.clone().into_owned(), is_namespaced: info.is_namespaced })
+            });
+            Arc::new(facts.collect())
+        })
+    }
+
+    /// The cluster a `cluster:` describes; an empty list is a cluster without objects.
+    pub(crate) fn read(&self, written: Option<&OneOrMany<FileOr>>, mistakes: &mut Mistakes) -> Option<Arc<Cluster>> {
+        let mut sources: Vec<(Source, Span, Arc<Vec<Member>>)> = Vec::new();
+        for entry in &written?.0 {
+            match entry {
+                FileOr::File(named) => {
+                    let paths = self.files.glob(named).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
+                    for path in paths {
+                        let members = self.of_file(&path, &named.span, mistakes);
+                        sources.push((Source::File(path), named.span.clone(), members));
+                    }
+                }
+                FileOr::Inline(node) => {
+                    let document = node.to_json();
+                    let source = Source::Inline(document.to_string());
+                    let members = self.members(&document, &node.span, None, mistakes);
+                    sources.push((source, node.span.clone(), Arc::new(members)));
+                }
+            }
+        }
+        // Globs that overlap name a file twice, which is no mistake.
+        let mut seen = std::collections::HashSet::new();
+        sources.retain(|(source, ..)| matches!(source, Source::Inline(_)) || seen.insert(source.clone()));
+        let key: Vec<Source> = sources.iter().map(|(source, ..)| source.clone()).collect();
+        if let Some(known) = self.clusters.borrow().get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let cluster = Arc::new(self.assemble(&sources, mistakes));
+        self.clusters.borrow_mut().insert(key, Arc::clone(&cluster));
+        Some(cluster)
+    }
+
+    fn assemble(&self, sources: &[(Source, Span, Arc<Vec<Member>>)], mistakes: &mut Mistakes) -> Cluster {
+        let mut cluster = Cluster { kinds: Arc::clone(self.facts()), ..Cluster::default() };
+        for (_, span, members) in sources {
+            for member in members.iter() {
+                let place = (member.namespace.clone(), member.name.clone());
+                let objects = cluster.objects.entry(member.resource.clone()).or_default();
+                if objects.insert(place, Arc::clone(&member.document)).is_some() {
+                    mistakes.add(span, format!("{member} is in the cluster twice"));
+                }
+            }
+        }
+        cluster
+    }
+
+    fn of_file(&self, path: &Path, span: &Span, mistakes: &mut Mistakes) -> Arc<Vec<Member>> {
+        if let Some(known) = self.members.borrow().get(path) {
+            return Arc::clone(known);
+        }
+        let mut members = Vec::new();
+        match self.files.documents(path, span) {
+            Ok(documents) => {
+                let shown = self.files.shown(path);
+                for document in documents.documents.iter().filter(|document| !document.is_null()) {
+                    members.extend(self.members(document, span, Some(&shown), mistakes));
+                }
+            }
+            Err(mistake) => mistakes.push(mistake),
+        }
+        let members = Arc::new(members);
+        self.members.borrow_mut().insert(path.to_path_buf(), Arc::clone(&members));
+        members
+    }
+
+    /// The objects of a document: itself, or the items of a list as `kubectl get -o yaml` prints it.
+    fn members(&self, document: &Value, span: &Span, file: Option<&str>, mistakes: &mut Mistakes) -> Vec<Member> {
+        let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+        let objects = match document.get("items").and_then(Value::as_array) {
+            Some(items) if is_list => items.as_slice(),
+            _ => std::slice::from_ref(document),
+        };
+        let mut members = Vec::new();
+        for object in objects {
+            match self.member(object) {
+                Ok(member) => members.push(member),
+                Err((message, help)) => {
+                    let place = file.map(|file| format!("`{file}`: ")).unwrap_or_default();
+                    mistakes.push(mistake(span, format!("{place}{message}")).with_help(help));
+                }
+            }
+        }
+        members
+    }
+
+    fn member(&self, object: &Value) -> Result<Member, Problem> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (Some(api_version), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
+            let help = "a cluster holds manifests of Kubernetes objects";
+            return Err(("the document has no `apiVersion` and `kind`".into(), Some(help.into())));
+        };
+        let resource = ContextAwareResource { api_version: api_version.into(), kind: kind.into() };
+        let Some(info) = self.facts().get(&resource) else {
+            let near = self.kinds.nearest(api_version, kind).map(|near| format!("{near}; else ")).unwrap_or_default();
+            let help = format!("{near}name the file of its CustomResourceDefinition under `crds:`");
+            return Err((format!("unknown kind `{kind}` of `{api_version}`"), Some(help)));
+        };
+        let Some(name) = text("/metadata/name") else {
+            return Err((format!("the {kind} has no `metadata.name`"), None));
+        };
+        let mut document = object.clone();
+        let namespace = match (info.is_namespaced, text("/metadata/namespace")) {
+            (true, Some(namespace)) => namespace.to_owned(),
+            // Where `kubectl apply` would put it.
+            (true, None) => {
+                document["metadata"]["namespace"] = "default".into();
+                "default".to_owned()
+            }
+            (false, None) => String::new(),
+            (false, Some(_)) => {
+                let help = "take `metadata.namespace` out".to_owned();
+                return Err((format!("{kind} {name:?} has a namespace, but {kind} is not namespaced"), Some(help)));
+            }
+        };
+        Ok(Member { resource, namespace, name: name.to_owned(), document: Arc::new(document) })
+    }
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        write!(f, "{} `{}{slash}{}`", self.resource.kind, self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{read, yaml};
+    use policy_verify_model::source::SourceFile;
+
+    /// A folder with manifests.
+    fn folder() -> (tempfile::TempDir, Files) {
+        let folder = tempfile::tempdir().unwrap();
+        let ingress = |name: &str, namespace: &str| {
+            format!("apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: {name}{namespace} }}\n")
+        };
+        for (path, text) in [
+            (".git/HEAD", String::new()),
+            ("suite.yml", String::new()),
+            ("web.yaml", format!("---\n{}---\n{}", ingress("b", ", namespace: web"), ingress("a", ", namespace: web"))),
+            ("default.yaml", ingress("z", "")),
+            ("again.yaml", ingress("z", ", namespace: default")),
+            (
+                "list.yaml",
+                "kind: List\napiVersion: v1\nitems:\n- { apiVersion: v1, kind: Node, metadata: { name: n } }\n".into(),
+            ),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        (folder, files)
+    }
+
+    fn entries(text: &str) -> OneOrMany<FileOr> {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() });
+        read::read(&yaml::parse(&file).unwrap(), &mut Mistakes::default()).unwrap()
+    }
+
+    fn listed(cluster: &Cluster) -> Vec<String> {
+        let objects = cluster.objects.iter();
+        objects
+            .flat_map(|(resource, objects)| {
+                objects.keys().map(move |(namespace, name)| format!("{} {namespace}/{name}", resource.kind))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn files_globs_lists_and_inline_manifests_make_a_cluster() {
+        let (_folder, files) = folder();
+        let kinds = Kinds::default();
+        let clusters = Clusters::new(&files, &kinds);
+        let mut mistakes = Mistakes::default();
+        let written = entries(
+            "[web.yaml, 'we*.yaml', default.yaml, list.yaml, { apiVersion: v1, kind: Namespace, metadata: { name: web } }]",
+        );
+        let cluster = clusters.read(Some(&written), &mut mistakes).unwrap();
+        assert!(mistakes.is_empty(), "{:?}", mistakes.into_sorted());
+        assert_eq!(
+            listed(&cluster),
+            ["Ingress default/z", "Ingress web/a", "Ingress web/b", "Namespace /web", "Node /n"]
+        );
+        let ingress = ContextAwareResource { api_version: "networking.k8s.io/v1".into(), kind: "Ingress".into() };
+        let z = &cluster.objects[&ingress][&("default".to_owned(), "z".to_owned())];
+        assert_eq!(z["metadata"]["namespace"], "default");
+        assert_eq!(cluster.kinds[&ingress], ClusterKind { plural: "ingresses".into(), is_namespaced: true });
+        let again = clusters.read(Some(&written), &mut mistakes).unwrap();
+        assert!(Arc::ptr_eq(&cluster, &again), "cases share a cluster");
+        assert!(listed(&clusters.read(Some(&entries("[]")), &mut mistakes).unwrap()).is_empty());
+        assert!(clusters.read(None, &mut mistakes).is_none());
+    }
+
+    #[test]
+    fn what_no_cluster_can_hold_is_a_mistake() {
+        let (_folder, files) = folder();
+        let kinds = Kinds::default();
+        for (text, message) in [
+            ("[default.yaml, again.yaml]", "Ingress `default/z` is in the cluster twice"),
+            ("{ kind: Pod }", "the document has no `apiVersion` and `kind`"),
+            ("{ apiVersion: v1, kind: Pod, metadata: {} }", "the Pod has no `metadata.name`"),
+            ("{ apiVersion: v1, kind: Pods, metadata: { name: p } }", "unknown kind `Pods` of `v1`"),
+            (
+                "{ apiVersion: v1, kind: PodExecOptions, metadata: { name: p } }",
+                "unknown kind `PodExecOptions` of `v1`",
+            ),
+            (
+                "{ apiVersion: v1, kind: Node, metadata: { name: n, namespace: web } }",
+                "Node \"n\" has a namespace, but Node is not namespaced",
+            ),
+            ("[none.yaml]", "there is no file `none.yaml`"),
+        ] {
+            let mut mistakes = Mistakes::default();
+            Clusters::new(&files, &kinds).read(Some(&entries(text)), &mut mistakes);
+            let messages: Vec<String> = mistakes.into_sorted().into_iter().map(|mistake| mistake.message).collect();
+            assert_eq!(messages, [message], "{text}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The files a suite names: found beside the suite, never outside the repository, read once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::json;
+use super::mistake::{mistake, nearest};
+use super::yaml;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+
+/// Largest text a suite may be or name, in bytes: ten times the largest object etcd stores by default.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most files one glob may name.
+const MOST_MATCHES: usize = 100_000;
+
+/// Whether a public key in PEM can be used to check signatures; the error says why not. Which keys there are only the
+/// registry knows, and whoever only reads suites need not build it.
+pub type KeyCheck = fn(&str) -> Result<(), String>;
+
+/// Reads the files a suite names.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// Nothing outside this folder is read.
+    root: PathBuf,
+    /// Paths of the suite are relative to this folder.
+    directory: PathBuf,
+    documents: RefCell<HashMap<PathBuf, Arc<Documents>>>,
+    check_key: KeyCheck,
+}
+
+/// The documents of one file.
+#[derive(Debug)]
+pub(crate) struct Documents {
+    /// Its documents, in order.
+    pub(crate) documents: Vec<Value>,
+}
+
+impl Files {
+    /// Files of the suite at `suite`, which must exist.
+    pub(crate) fn of_suite(suite: &Path, check_key: KeyCheck) -> std::io::Result<Self> {
+        let suite = suite.canonicalize()?;
+        let directory = suite.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let root = root_of(&directory);
+        Ok(Self { root, directory, documents: RefCell::default(), check_key })
+    }
+
+    /// A public key that can be used; the error says why it cannot.
+    pub(crate) fn checked_key(&self, pem: String) -> Result<String, String> {
+        (self.check_key)(&pem).map(|()| pem)
+    }
+
+    /// The path of a file the way reports show it: relative to the repository root, with forward slashes.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.root).unwrap_or(path);
+        relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// The path of a file relative to the suite's folder where it lies below it, else as [`Files::shown`].
+    pub(crate) fn shown_from_suite(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.directory) {
+            Ok(relative) => relative.to_string_lossy().replace('\\', "/"),
+            Err(_) => self.shown(path),
+        }
+    }
+
+    /// Reads the text of a file.
+    pub(crate) fn read_text(&self, path: &Path) -> Result<Arc<SourceFile>, String> {
+        let describe = |error: std::io::Error| format!("cannot read `{}`: {error}", self.shown(path));
+        let size = std::fs::metadata(path).map_err(describe)?.len();
+        if size > MOST_BYTES {
+            return Err(format!("`{}` has {size} bytes; at most {MOST_BYTES} are read", self.shown(path)));
+        }
+        let bytes = std::fs::read(path).map_err(describe)?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("`{}` is not UTF-8 text", self.shown(path)))?;
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        Ok(Arc::new(SourceFile { path: self.shown(path), text }))
+    }
+
+    /// The file a suite names, checked to exist and to lie inside the repository.
+    pub(crate) fn resolve(&self, named: &Spanned<String>) -> Result<PathBuf, Diagnostic> {
+        let at = |message: String| mistake(&named.span, message).with_code(Code::FileNotFound);
+        let written = &named.value;
+        let relative = self.relative(named)?;
+        let path = self.directory.join(relative);
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                let mistake = at(format!("there is no file `{written}`"));
+                match self.nearest_file(&path) {
+                    Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
+                    None => mistake.with_help(self.where_paths_start()),
+                }
+            }
+            _ => at(format!("cannot read `{written}`: {error}")),
+        })?;
+        if !real.starts_with(&self.root) {
+            return Err(at(format!("`{written}` leads out of the repository"))
+                .with_code(Code::OutsideRepository)
+                .with_help("a suite reads only files of its own repository, also through links".to_owned()));
+        }
+        if real.is_dir() {
+            return Err(at(format!("`{written}` is a folder")));
+        }
+        Ok(real)
+    }
+
+    /// The file at an absolute path, if it is there and lies inside the repository.
+    pub(crate) fn within(&self, path: &Path) -> Option<PathBuf> {
+        let real = path.is_absolute().then(|| path.canonicalize().ok()).flatten()?;
+        (real.starts_with(&self.root) && real.is_file()).then_some(real)
+    }
+
+    /// The files a path or glob names, sorted; at least one.
+    pub(crate) fn glob(&self, named: &Spanned<String>) -> Result<Vec<PathBuf>, Diagnostic> {
+        let written = &named.value;
+        if !written.contains(['*', '?', '[']) {
+            return self.resolve(named).map(|path| vec![path]);
+        }
+        let relative = self.relative(named)?;
+        let folder = glob::Pattern::escape(&self.directory.to_string_lossy());
+        let pattern = format!("{folder}/{}", relative.to_string_lossy());
+        let matches = glob::glob(&pattern).map_err(|error| mistake(&named.span, format!("bad glob: {error}")))?;
+        let mut paths = Vec::new();
+        for path in matches.filter_map(Result::ok).filter(|path| path.is_file()) {
+            let real = path.canonicalize().unwrap_or(path);
+            if !real.starts_with(&self.root) {
+                return Err(mistake(&named.span, format!("`{written}` leads out of the repository"))
+                    .with_code(Code::OutsideRepository)
+                    .with_help(format!("through `{}`", self.shown(&real))));
+            }
+            if paths.len() == MOST_MATCHES {
+                return Err(mistake(&named.span, format!("`{written}` names more than {MOST_MATCHES} files")));
+            }
+            paths.push(real);
+        }
+        if paths.is_empty() {
+            return Err(mistake(&named.span, format!("no file matches `{written}`"))
+                .with_code(Code::FileNotFound)
+                .with_help(self.where_paths_start()));
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// The documents of a JSON or YAML file. A file that cannot be parsed is a mistake in that file; one that cannot
+    /// be read is a mistake where it is named.
+    pub(crate) fn documents(&self, path: &Path, named_at: &Span) -> Result<Arc<Documents>, Diagnostic> {
+        if let Some(known) = self.documents.borrow().get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let file = self.read_text(path).map_err(|message| mistake(named_at, message).with_code(Code::FileNotFound))?;
+        let documents = if path.extension().is_some_and(|extension| extension == "json") {
+            vec![parse_json(&file)?]
+        } else {
+            yaml::parse_documents(&file)?.iter().map(yaml::Node::to_json).collect()
+        };
+        let documents = Arc::new(Documents { documents });
+        self.documents.borrow_mut().insert(path.to_path_buf(), Arc::clone(&documents));
+        Ok(documents)
+    }
+
+    /// The only document of a file the suite names.
+    pub(crate) fn document(&self, named: &Spanned<String>) -> Result<Value, Diagnostic> {
+        let path = self.resolve(named)?;
+        let documents = self.documents(&path, &named.span)?;
+        match documents.documents.as_slice() {
+            [document] => Ok(document.clone()),
+            [] => Err(mistake(&named.span, format!("`{}` is empty", named.value))),
+            several => Err(mistake(&named.span, format!("`{}` holds {} documents", named.value, several.len()))
+                .with_help("one is expected here; `objects:` makes a case of each document".to_owned())),
+        }
+    }
+
+    /// A path as written, without absolute parts and without steps above the root.
+    fn relative<'a>(&self, named: &'a Spanned<String>) -> Result<&'a Path, Diagnostic> {
+        let written = named.value.strip_prefix("file://").unwrap_or(&named.value);
+        let path = Path::new(written);
+        if written.is_empty() {
+            return Err(mistake(&named.span, "an empty path"));
+        }
+        if path.is_absolute() || written.contains('\\') {
+            return Err(mistake(&named.span, format!("`{written}` is not a relative path with forward slashes"))
+                .with_code(Code::OutsideRepository)
+                .with_help("paths are relative to the suite and stay inside the repository".to_owned()));
+        }
+        let mut depth = self.directory.strip_prefix(&self.root).map_or(0, |inside| inside.components().count());
+        for part in path.components() {
+            match part {
+                Component::ParentDir if depth == 0 => {
+                    return Err(mistake(&named.span, format!("`{written}` leads out of the repository"))
+                        .with_code(Code::OutsideRepository)
+                        .with_help("a suite reads only files of its own repository".to_owned()));
+                }
+                Component::ParentDir => depth -= 1,
+                Component::Normal(_) => depth += 1,
+                _ => {}
+            }
+        }
+        Ok(path)
+    }
+
+    fn where_paths_start(&self) -> String {
+        match self.shown(&self.directory).as_str() {
+            "" => "paths are relative to the suite, at the root of the repository".into(),
+            folder => format!("paths are relative to the suite, in `{folder}/`"),
+        }
+    }
+
+    fn nearest_file(&self, path: &Path) -> Option<String> {
+        let folder = path.parent()?;
+        let wanted = path.file_name()?.to_string_lossy().into_owned();
+        let names: Vec<String> =
+            std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let name = nearest(&wanted, names.iter().map(String::as_str))?;
+        let folder = folder.strip_prefix(&self.directory).ok()?;
+        Some(folder.join(name).to_string_lossy().into_owned())
+    }
+}
+
+/// The repository a folder belongs to: the nearest one above that holds `.git`, else the working directory when it
+/// holds the folder, else the folder itself.
+fn root_of(directory: &Path) -> PathBuf {
+    if let Some(root) = directory.ancestors().find(|folder| folder.join(".git").exists()) {
+        return root.to_path_buf();
+    }
+    let working_directory = std::env::current_dir().and_then(|path| path.canonicalize()).ok();
+    working_directory.filter(|path| directory.starts_with(path)).unwrap_or_else(|| directory.to_path_buf())
+}
+
+fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Diagnostic> {
+    json::parse(&file.text).map_err(|error| {
+        let line = error.line().max(1);
+        let column = error.column().max(1);
+        let line_start: usize = file.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        let mut offset = (line_start + column - 1).min(file.text.len());
+        while !file.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let span = Span { file: Arc::clone(file), offset, len: 0, line, column };
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text);
+        mistake(&span, format!("this is not JSON we can read: {text}")).with_code(Code::Syntax)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(path: &str) -> Spanned<String> {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+        Spanned::new(path.to_owned(), Span::start_of(&file))
+    }
+
+    fn repository() -> (tempfile::TempDir, Files) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            (".git/HEAD", ""),
+            ("tests/suite.yml", ""),
+            ("tests/pod.yaml", "kind: Pod\n"),
+            ("tests/two.yaml", "a: 1\n---\nb: 2\n"),
+            ("tests/bad.json", "{\"a\": 1,\n}"),
+            ("shared.yaml", "a: 1\n"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let files = Files::of_suite(&folder.path().join("tests/suite.yml"), |_| Ok(())).unwrap();
+        (folder, files)
+    }
+
+    #[test]
+    fn files_of_the_repository_are_found_and_shown_from_its_root() {
+        let (_folder, files) = repository();
+        let path = files.resolve(&named("../shared.yaml")).unwrap();
+        assert_eq!(files.shown(&path), "shared.yaml");
+        assert_eq!(files.glob(&named("*.yaml")).unwrap().len(), 2);
+        assert_eq!(files.document(&named("pod.yaml")).unwrap(), serde_json::json!({"kind": "Pod"}));
+    }
+
+    #[test]
+    fn absolute_paths_are_those_of_the_repository() {
+        let (folder, files) = repository();
+        let root = folder.path().canonicalize().unwrap();
+        assert_eq!(files.within(&root.join("shared.yaml")), Some(root.join("shared.yaml")));
+        assert_eq!(files.within(&root.join("tests/../shared.yaml")), Some(root.join("shared.yaml")));
+        for path in
+            [root.join("none.yaml"), root.join("tests"), root.join("../x"), "shared.yaml".into(), "/etc/passwd".into()]
+        {
+            assert_eq!(files.within(&path), None, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn nothing_outside_the_repository_is_read() {
+        let (folder, files) = repository();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("tests/link.yaml")).unwrap();
+        for path in ["../../x.yaml", "/etc/passwd", "a/../../../x", "link.yaml", "l*k.yaml", "file:///etc/passwd"] {
+            let error = files.glob(&named(path)).unwrap_err();
+            assert!(
+                error.message.contains("out of the repository") || error.message.contains("not a relative path"),
+                "{path}: {error}"
+            );
+        }
+        drop(outside);
+    }
+
+    #[test]
+    fn what_is_missing_empty_or_broken_is_named() {
+        let (_folder, files) = repository();
+        let missing = files.resolve(&named("pods.yaml")).unwrap_err();
+        assert_eq!(missing.help.as_deref(), Some("did you mean `pod.yaml`?"));
+        assert!(files.glob(&named("none/*.yaml")).unwrap_err().message.contains("no file matches"));
+        assert!(files.document(&named("two.yaml")).unwrap_err().message.contains("holds 2 documents"));
+        let broken = files.document(&named("bad.json")).unwrap_err();
+        assert_eq!(
+            (broken.span.as_ref().unwrap().file.path.as_str(), broken.span.as_ref().unwrap().line),
+            ("tests/bad.json", 2)
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! `groups:` become group specifications; their expressions are tried before anything runs.
+
+use super::files::Files;
+use super::mistake::{Mistakes, mistake, nearest};
+use super::policies::Policies;
+use super::schema::{DeploymentMode, GroupEntry, Named};
+use super::subject::{MOST_PARTS, policy_use};
+use crate::expression::{self, Problem};
+use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::{Deployment, GroupSpec, Member};
+
+/// Reads the groups of a suite into `policies`.
+pub(super) fn read(written: &Named<GroupEntry>, policies: &mut Policies, files: &Files, mistakes: &mut Mistakes) {
+    for (name, entry) in &written.0 {
+        if policies.is_declared(&name.value) {
+            let help = "groups and policies share their names";
+            mistakes.add_with_help(&name.span, format!("`{}` is also the name of a policy", name.value), help);
+        }
+        let group = group(name, entry, policies, files, mistakes);
+        policies.groups.push(group);
+    }
+}
+
+fn group(
+    name: &Spanned<String>,
+    entry: &GroupEntry,
+    policies: &mut Policies,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> GroupSpec {
+    let mut members = Vec::new();
+    for (id, member) in &entry.members.0 {
+        match policy_use(member, policies, files, mistakes) {
+            Ok(policy) => members.push(Member { id: id.value.clone(), policy }),
+            Err(mistake) => mistakes.push(mistake),
+        }
+        if !is_named(&entry.expression.value, &id.value) {
+            mistakes.add_with_help(
+                &id.span,
+                format!("the expression never asks the member `{}`", id.value),
+                format!("use it as `{}()`, or take it out", id.value),
+            );
+        }
+    }
+    let ids: Vec<&Spanned<String>> = entry.members.0.iter().map(|(id, _)| id).collect();
+    check_ids(&ids, &name.span, mistakes);
+    check_expression(&entry.expression, &ids, mistakes);
+    GroupSpec {
+        name: name.value.clone(),
+        span: name.span.clone(),
+        members,
+        expression: entry.expression.clone(),
+        message: entry.message.clone(),
+        deployment: Deployment {
+            is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+            allowed_to_mutate: false,
+            ..Deployment::default()
+        },
+        compat: entry.compat.unwrap_or(policies.compat),
+    }
+}
+
+/// Whether the name occurs in the expression as a word of its own.
+fn is_named(expression: &str, id: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    expression.match_indices(id).any(|(start, _)| {
+        let before = expression[..start].chars().next_back();
+        let after = expression[start + id.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+/// Members are functions, so their ids must be names of functions.
+pub(super) fn check_ids(ids: &[&Spanned<String>], group: &Span, mistakes: &mut Mistakes) {
+    match ids.len() {
+        0 => mistakes.add(group, "a group needs a member"),
+        1..=MOST_PARTS => {}
+        // Neither their names nor the expression are worth the time that so many take.
+        more => return mistakes.add(group, format!("a group has at most {MOST_PARTS} members, not {more}")),
+    }
+    for id in ids.iter().filter(|id| !expression::is_usable_name(&id.value)) {
+        mistakes.add_with_help(
+            &id.span,
+            format!("`{}` cannot be the name of a member: no expression can call it", id.value),
+            "it is letters, digits and `_`, does not begin with a digit, and is no word of the language",
+        );
+    }
+}
+
+/// Tries an expression as policy-server does when it starts: with members that all allow.
+pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<String>], mistakes: &mut Mistakes) {
+    let names: Vec<&str> = ids.iter().map(|id| id.value.as_str()).collect();
+    if names.len() > MOST_PARTS {
+        return;
+    }
+    let Err(problem) = expression::check(&expression.value, &names) else { return };
+    let span = place(expression, &problem);
+    let known = || names.iter().map(|name| format!("`{name}()`")).collect::<Vec<_>>().join(", ");
+    let near = problem.unknown.as_deref().and_then(|unknown| nearest(unknown, names.iter().copied()));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}()`?"),
+        None => format!("an expression joins its members with `&&`, `||`, `!` and parentheses: {}", known()),
+    };
+    mistakes.push(mistake(&span, format!("bad expression: {}", problem.text)).with_help(help));
+}
+
+/// Where the problem is, if the expression stands in the file as it is, on a single line.
+fn place(expression: &Spanned<String>, problem: &Problem) -> Span {
+    let span = &expression.span;
+    let written = span.file.text.get(span.offset..span.offset + span.len).unwrap_or_default();
+    let (Some(column), Some(start)) = (problem.column, written.find(&expression.value)) else { return span.clone() };
+    if expression.value.contains('\n') || written[..start].contains('\n') {
+        return span.clone();
+    }
+    let before: String = written[start..].chars().take(column - 1).collect();
+    let characters = written[..start].chars().count() + column - 1;
+    let skipped = start + before.len();
+    Span {
+        offset: span.offset + skipped,
+        len: span.len.saturating_sub(skipped),
+        column: span.column + characters,
+        ..span.clone()
+    }
+}

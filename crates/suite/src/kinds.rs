@@ -1,0 +1,587 @@
+//! Kubernetes kinds and their resources: what `object:` alone needs to become a request.
+//!
+//! The built-in table holds the kinds of Kubernetes 1.37 in their stable and beta versions, older beta versions that
+//! manifests still use (policies about deprecated versions are tested with them), and Kubewarden's own. Other alpha
+//! versions come from `crds:` like any other kind. Source: the constants of the `k8s-openapi` crate, versions 0.13 to
+//! 0.29, which know Kubernetes 1.11 to 1.37, and the definitions in kubewarden-controller.
+//!
+//! `Scale` is missing on purpose: it is the subresource of several resources, and the kind does not say of which.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use policy_verify_model::request::{GroupVersionKind, GroupVersionResource};
+
+/// What is known about one kind in one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KindInfo {
+    /// API group of the kind; empty for the core group.
+    pub(crate) group: Cow<'static, str>,
+    /// API version of the kind.
+    pub(crate) version: Cow<'static, str>,
+    /// The kind.
+    pub(crate) kind: Cow<'static, str>,
+    /// Plural name of the resource.
+    pub(crate) plural: Cow<'static, str>,
+    /// Whether the resource lives in a namespace.
+    pub(crate) is_namespaced: bool,
+    /// Set for kinds that are sent to a subresource only.
+    pub(crate) subresource: Option<&'static Subresource>,
+}
+
+/// Where a kind is sent that has no resource of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Subresource {
+    /// Name of the subresource.
+    pub(crate) name: &'static str,
+    /// The operation: `CREATE`, or `CONNECT` for the options of a connection.
+    pub(crate) operation: &'static str,
+}
+
+impl KindInfo {
+    /// `v1`, `apps/v1`
+    pub(crate) fn api_version(&self) -> String {
+        api_version(&self.group, &self.version)
+    }
+
+    /// Group, version and kind as a request names them.
+    pub(crate) fn group_version_kind(&self) -> GroupVersionKind {
+        GroupVersionKind {
+            group: self.group.clone().into_owned(),
+            version: self.version.clone().into_owned(),
+            kind: self.kind.clone().into_owned(),
+        }
+    }
+
+    /// The resource as a request names it. All kinds of the table that are sent to a subresource belong to resources of
+    /// the core group, whatever their own group is.
+    pub(crate) fn group_version_resource(&self) -> GroupVersionResource {
+        let (group, version) = match self.subresource {
+            Some(_) => (String::new(), "v1".to_owned()),
+            None => (self.group.clone().into_owned(), self.version.clone().into_owned()),
+        };
+        GroupVersionResource { group, version, resource: self.plural.clone().into_owned() }
+    }
+}
+
+/// All kinds a suite may use: the built-in ones and those of its `crds:`.
+#[derive(Debug, Clone)]
+pub(crate) struct Kinds {
+    kinds: Vec<KindInfo>,
+}
+
+impl Default for Kinds {
+    /// The built-in kinds.
+    fn default() -> Self {
+        let whole = RESOURCES.iter().flat_map(|(group, versions, kinds)| {
+            versions.iter().flat_map(move |version| {
+                kinds.iter().map(move |&(kind, plural, scope)| built_in(group, version, kind, plural, scope, None))
+            })
+        });
+        let parts = SUBRESOURCES.iter().map(|(group, version, kind, plural, scope, subresource)| {
+            built_in(group, version, kind, plural, *scope, Some(subresource))
+        });
+        Self { kinds: whole.chain(parts).collect() }
+    }
+}
+
+fn built_in(
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    scope: Scope,
+    subresource: Option<&'static Subresource>,
+) -> KindInfo {
+    KindInfo {
+        group: group.into(),
+        version: version.into(),
+        kind: kind.into(),
+        plural: plural.into(),
+        is_namespaced: scope == Namespaced,
+        subresource,
+    }
+}
+
+impl Kinds {
+    /// The kind of a manifest, by its `apiVersion` and `kind`.
+    pub(crate) fn lookup(&self, api_version: &str, kind: &str) -> Option<&KindInfo> {
+        let (group, version) = split(api_version);
+        self.kinds.iter().find(|info| info.group == group && info.version == version && info.kind == kind)
+    }
+
+    /// The kinds whose objects a cluster stores: those that are not sent to a subresource only.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &KindInfo> {
+        self.kinds.iter().filter(|info| info.subresource.is_none())
+    }
+
+    /// Learns the served versions of a CustomResourceDefinition and returns how many there are. Kinds that are known
+    /// already are replaced: the suite knows its cluster better than the built-in table.
+    pub(crate) fn add_crds(&mut self, document: &Value) -> Result<usize, String> {
+        let infos = read_crd(document)?;
+        let count = infos.len();
+        for info in infos {
+            self.kinds.retain(|known| {
+                (&known.group, &known.version, &known.kind) != (&info.group, &info.version, &info.kind)
+            });
+            self.kinds.push(info);
+        }
+        Ok(count)
+    }
+
+    /// What to say about an unknown kind: where the kind is, or which one was meant.
+    pub(crate) fn nearest(&self, api_version: &str, kind: &str) -> Option<String> {
+        if kind == "Scale" {
+            return Some("`Scale` is a subresource of several resources: give the whole request instead".into());
+        }
+        let (group, version) = split(api_version);
+        if let Some(elsewhere) = self.elsewhere(group, kind) {
+            return Some(elsewhere);
+        }
+        let distance = |info: &&KindInfo| strsim::damerau_levenshtein(&info.kind, kind);
+        // A different kind of the same group version is likelier than one that is merely spelled alike.
+        let candidates = self.kinds.iter().filter(|info| distance(info) <= (kind.chars().count() / 3).max(1));
+        let is_elsewhere = |info: &&KindInfo| (info.group != group, info.version != version);
+        let best = candidates.min_by_key(|info| (distance(info), is_elsewhere(info)))?;
+        let there = best.api_version();
+        Some(if there == api_version {
+            format!("did you mean `{}`?", best.kind)
+        } else {
+            format!("did you mean `{}` of `{there}`?", best.kind)
+        })
+    }
+
+    /// The API versions of a kind that is known, but not under the given one; the same group first.
+    fn elsewhere(&self, group: &str, kind: &str) -> Option<String> {
+        let mut known: Vec<&KindInfo> = self.kinds.iter().filter(|info| info.kind == kind).collect();
+        known.sort_by_key(|info| info.group != group);
+        let versions: Vec<String> = known.iter().map(|info| format!("`{}`", info.api_version())).collect();
+        let (last, others) = versions.split_last()?;
+        Some(match others {
+            [] => format!("`{kind}` is {last}"),
+            others => format!("`{kind}` is {} or {last}", others.join(", ")),
+        })
+    }
+}
+
+fn split(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// The kinds that a CustomResourceDefinition defines, `v1` or the removed `v1beta1`.
+fn read_crd(document: &Value) -> Result<Vec<KindInfo>, String> {
+    let text = |pointer: &str| -> Result<&str, String> {
+        let found = document.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        found.ok_or_else(|| format!("the custom resource definition has no text at `{}`", dotted(pointer)))
+    };
+    if document.get("kind").and_then(Value::as_str) != Some("CustomResourceDefinition") {
+        return Err("this is not a CustomResourceDefinition".into());
+    }
+    let (group, kind, plural) = (text("/spec/group")?, text("/spec/names/kind")?, text("/spec/names/plural")?);
+    let is_namespaced = match document.pointer("/spec/scope").and_then(Value::as_str) {
+        Some("Namespaced") => true,
+        Some("Cluster") => false,
+        // `v1beta1` had this default; `v1` requires the member.
+        None if document.get("apiVersion").is_some_and(|version| version == "apiextensions.k8s.io/v1beta1") => true,
+        _ => return Err("`spec.scope` of the custom resource definition is neither `Namespaced` nor `Cluster`".into()),
+    };
+    let versions = match document.pointer("/spec/versions").and_then(Value::as_array) {
+        Some(versions) => versions
+            .iter()
+            .filter(|version| version.get("served") != Some(&Value::Bool(false)))
+            .map(|version| version.get("name").and_then(Value::as_str))
+            .collect::<Option<Vec<&str>>>()
+            .ok_or("a version of the custom resource definition has no name")?,
+        None => vec![text("/spec/version").map_err(|_| "the custom resource definition has no `spec.versions`")?],
+    };
+    if versions.is_empty() {
+        return Err("no version of the custom resource definition is served".into());
+    }
+    let info = |version: &str| KindInfo {
+        group: group.to_owned().into(),
+        version: version.to_owned().into(),
+        kind: kind.to_owned().into(),
+        plural: plural.to_owned().into(),
+        is_namespaced,
+        subresource: None,
+    };
+    Ok(versions.into_iter().map(info).collect())
+}
+
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
+}
+
+/// Where a resource lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// In a namespace.
+    Namespaced,
+    /// In the cluster.
+    Cluster,
+}
+
+use Scope::{Cluster, Namespaced};
+
+/// A kind, its plural and its scope.
+type Row = (&'static str, &'static str, Scope);
+
+/// Group, versions, and the kinds that exist in exactly these versions; one kind a line, which rustfmt would not keep.
+#[rustfmt::skip]
+const RESOURCES: &[(&str, &[&str], &[Row])] = &[
+    ("", &["v1"], &[
+        ("ComponentStatus", "componentstatuses", Cluster),
+        ("ConfigMap", "configmaps", Namespaced),
+        ("Endpoints", "endpoints", Namespaced),
+        ("Event", "events", Namespaced),
+        ("LimitRange", "limitranges", Namespaced),
+        ("Namespace", "namespaces", Cluster),
+        ("Node", "nodes", Cluster),
+        ("PersistentVolume", "persistentvolumes", Cluster),
+        ("PersistentVolumeClaim", "persistentvolumeclaims", Namespaced),
+        ("Pod", "pods", Namespaced),
+        ("PodTemplate", "podtemplates", Namespaced),
+        ("ReplicationController", "replicationcontrollers", Namespaced),
+        ("ResourceQuota", "resourcequotas", Namespaced),
+        ("Secret", "secrets", Namespaced),
+        ("Service", "services", Namespaced),
+        ("ServiceAccount", "serviceaccounts", Namespaced),
+    ]),
+    ("admissionregistration.k8s.io", &["v1", "v1beta1"], &[
+        ("MutatingAdmissionPolicy", "mutatingadmissionpolicies", Cluster),
+        ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", Cluster),
+        ("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", Cluster),
+        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies", Cluster),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Cluster),
+        ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", Cluster),
+    ]),
+    ("apiextensions.k8s.io", &["v1", "v1beta1"], &[
+        ("CustomResourceDefinition", "customresourcedefinitions", Cluster),
+    ]),
+    ("apiregistration.k8s.io", &["v1", "v1beta1"], &[
+        ("APIService", "apiservices", Cluster),
+    ]),
+    ("apps", &["v1", "v1beta1", "v1beta2"], &[
+        ("ControllerRevision", "controllerrevisions", Namespaced),
+        ("Deployment", "deployments", Namespaced),
+        ("StatefulSet", "statefulsets", Namespaced),
+    ]),
+    ("apps", &["v1", "v1beta2"], &[
+        ("DaemonSet", "daemonsets", Namespaced),
+        ("ReplicaSet", "replicasets", Namespaced),
+    ]),
+    ("authentication.k8s.io", &["v1", "v1beta1"], &[
+        ("SelfSubjectReview", "selfsubjectreviews", Cluster),
+        ("TokenReview", "tokenreviews", Cluster),
+    ]),
+    ("authorization.k8s.io", &["v1", "v1beta1"], &[
+        ("LocalSubjectAccessReview", "localsubjectaccessreviews", Namespaced),
+        ("SelfSubjectAccessReview", "selfsubjectaccessreviews", Cluster),
+        ("SelfSubjectRulesReview", "selfsubjectrulesreviews", Cluster),
+        ("SubjectAccessReview", "subjectaccessreviews", Cluster),
+    ]),
+    ("autoscaling", &["v1", "v2", "v2beta1", "v2beta2"], &[
+        ("HorizontalPodAutoscaler", "horizontalpodautoscalers", Namespaced),
+    ]),
+    ("batch", &["v1"], &[
+        ("Job", "jobs", Namespaced),
+    ]),
+    ("batch", &["v1", "v1beta1"], &[
+        ("CronJob", "cronjobs", Namespaced),
+    ]),
+    ("certificates.k8s.io", &["v1", "v1beta1"], &[
+        ("CertificateSigningRequest", "certificatesigningrequests", Cluster),
+        ("ClusterTrustBundle", "clustertrustbundles", Cluster),
+        ("PodCertificateRequest", "podcertificaterequests", Namespaced),
+    ]),
+    ("coordination.k8s.io", &["v1", "v1beta1"], &[
+        ("Lease", "leases", Namespaced),
+    ]),
+    ("coordination.k8s.io", &["v1beta1"], &[
+        ("LeaseCandidate", "leasecandidates", Namespaced),
+    ]),
+    ("discovery.k8s.io", &["v1", "v1beta1"], &[
+        ("EndpointSlice", "endpointslices", Namespaced),
+    ]),
+    ("events.k8s.io", &["v1", "v1beta1"], &[
+        ("Event", "events", Namespaced),
+    ]),
+    ("extensions", &["v1beta1"], &[
+        ("DaemonSet", "daemonsets", Namespaced),
+        ("Deployment", "deployments", Namespaced),
+        ("Ingress", "ingresses", Namespaced),
+        ("NetworkPolicy", "networkpolicies", Namespaced),
+        ("PodSecurityPolicy", "podsecuritypolicies", Cluster),
+        ("ReplicaSet", "replicasets", Namespaced),
+    ]),
+    ("flowcontrol.apiserver.k8s.io", &["v1", "v1beta1", "v1beta2", "v1beta3"], &[
+        ("FlowSchema", "flowschemas", Cluster),
+        ("PriorityLevelConfiguration", "prioritylevelconfigurations", Cluster),
+    ]),
+    ("networking.k8s.io", &["v1"], &[
+        ("NetworkPolicy", "networkpolicies", Namespaced),
+    ]),
+    ("networking.k8s.io", &["v1", "v1beta1"], &[
+        ("IPAddress", "ipaddresses", Cluster),
+        ("Ingress", "ingresses", Namespaced),
+        ("IngressClass", "ingressclasses", Cluster),
+        ("ServiceCIDR", "servicecidrs", Cluster),
+    ]),
+    ("node.k8s.io", &["v1", "v1beta1"], &[
+        ("RuntimeClass", "runtimeclasses", Cluster),
+    ]),
+    ("policies.kubewarden.io", &["v1"], &[
+        ("AdmissionPolicyGroup", "admissionpolicygroups", Namespaced),
+        ("ClusterAdmissionPolicyGroup", "clusteradmissionpolicygroups", Cluster),
+    ]),
+    ("policies.kubewarden.io", &["v1", "v1alpha2"], &[
+        ("AdmissionPolicy", "admissionpolicies", Namespaced),
+        ("ClusterAdmissionPolicy", "clusteradmissionpolicies", Cluster),
+        ("PolicyServer", "policyservers", Cluster),
+    ]),
+    ("policy", &["v1", "v1beta1"], &[
+        ("PodDisruptionBudget", "poddisruptionbudgets", Namespaced),
+    ]),
+    ("policy", &["v1beta1"], &[
+        ("PodSecurityPolicy", "podsecuritypolicies", Cluster),
+    ]),
+    ("rbac.authorization.k8s.io", &["v1", "v1beta1"], &[
+        ("ClusterRole", "clusterroles", Cluster),
+        ("ClusterRoleBinding", "clusterrolebindings", Cluster),
+        ("Role", "roles", Namespaced),
+        ("RoleBinding", "rolebindings", Namespaced),
+    ]),
+    ("resource.k8s.io", &["v1", "v1beta1", "v1beta2"], &[
+        ("DeviceClass", "deviceclasses", Cluster),
+        ("ResourceClaim", "resourceclaims", Namespaced),
+        ("ResourceClaimTemplate", "resourceclaimtemplates", Namespaced),
+        ("ResourceSlice", "resourceslices", Cluster),
+    ]),
+    ("resource.k8s.io", &["v1", "v1beta2"], &[
+        ("DeviceTaintRule", "devicetaintrules", Cluster),
+    ]),
+    ("scheduling.k8s.io", &["v1", "v1beta1"], &[
+        ("PriorityClass", "priorityclasses", Cluster),
+    ]),
+    ("scheduling.k8s.io", &["v1beta1"], &[
+        ("PodGroup", "podgroups", Namespaced),
+        ("Workload", "workloads", Namespaced),
+    ]),
+    ("storage.k8s.io", &["v1", "v1beta1"], &[
+        ("CSIDriver", "csidrivers", Cluster),
+        ("CSINode", "csinodes", Cluster),
+        ("CSIStorageCapacity", "csistoragecapacities", Namespaced),
+        ("StorageClass", "storageclasses", Cluster),
+        ("VolumeAttachment", "volumeattachments", Cluster),
+        ("VolumeAttributesClass", "volumeattributesclasses", Cluster),
+    ]),
+    ("storagemigration.k8s.io", &["v1", "v1beta1"], &[
+        ("StorageVersionMigration", "storageversionmigrations", Cluster),
+    ]),
+];
+
+/// Kinds that are sent to a subresource of a core resource.
+const SUBRESOURCES: &[(&str, &str, &str, &str, Scope, Subresource)] = &[
+    ("", "v1", "Binding", "pods", Namespaced, create("binding")),
+    ("", "v1", "NodeProxyOptions", "nodes", Cluster, connect("proxy")),
+    ("", "v1", "PodAttachOptions", "pods", Namespaced, connect("attach")),
+    ("", "v1", "PodExecOptions", "pods", Namespaced, connect("exec")),
+    ("", "v1", "PodPortForwardOptions", "pods", Namespaced, connect("portforward")),
+    ("", "v1", "PodProxyOptions", "pods", Namespaced, connect("proxy")),
+    ("", "v1", "ServiceProxyOptions", "services", Namespaced, connect("proxy")),
+    ("authentication.k8s.io", "v1", "TokenRequest", "serviceaccounts", Namespaced, create("token")),
+    ("policy", "v1", "Eviction", "pods", Namespaced, create("eviction")),
+    ("policy", "v1beta1", "Eviction", "pods", Namespaced, create("eviction")),
+];
+
+const fn create(name: &'static str) -> Subresource {
+    Subresource { name, operation: "CREATE" }
+}
+
+const fn connect(name: &'static str) -> Subresource {
+    Subresource { name, operation: "CONNECT" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// `plural group/version` of a kind, with what else there is to say.
+    fn shown(kinds: &Kinds, api_version: &str, kind: &str) -> Option<String> {
+        let info = kinds.lookup(api_version, kind)?;
+        let resource = info.group_version_resource();
+        let mut text = format!("{} {}", super::api_version(&resource.group, &resource.version), resource.resource);
+        if let Some(subresource) = info.subresource {
+            text.push_str(&format!("/{} {}", subresource.name, subresource.operation));
+        }
+        text.push_str(if info.is_namespaced { " in a namespace" } else { " in the cluster" });
+        Some(text)
+    }
+
+    #[test]
+    fn kinds_have_their_resources() {
+        let kinds = Kinds::default();
+        for (api_version, kind, wanted) in [
+            ("v1", "Pod", "v1 pods in a namespace"),
+            ("v1", "Namespace", "v1 namespaces in the cluster"),
+            ("v1", "Endpoints", "v1 endpoints in a namespace"),
+            ("apps/v1", "Deployment", "apps/v1 deployments in a namespace"),
+            ("batch/v1", "CronJob", "batch/v1 cronjobs in a namespace"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler", "autoscaling/v2 horizontalpodautoscalers in a namespace"),
+            ("networking.k8s.io/v1", "Ingress", "networking.k8s.io/v1 ingresses in a namespace"),
+            ("networking.k8s.io/v1", "NetworkPolicy", "networking.k8s.io/v1 networkpolicies in a namespace"),
+            ("extensions/v1beta1", "Ingress", "extensions/v1beta1 ingresses in a namespace"),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", "rbac.authorization.k8s.io/v1 clusterroles in the cluster"),
+            ("storage.k8s.io/v1", "StorageClass", "storage.k8s.io/v1 storageclasses in the cluster"),
+            (
+                "policies.kubewarden.io/v1",
+                "AdmissionPolicy",
+                "policies.kubewarden.io/v1 admissionpolicies in a namespace",
+            ),
+            ("policies.kubewarden.io/v1", "PolicyServer", "policies.kubewarden.io/v1 policyservers in the cluster"),
+            ("policy/v1", "Eviction", "v1 pods/eviction CREATE in a namespace"),
+            ("v1", "PodExecOptions", "v1 pods/exec CONNECT in a namespace"),
+            ("authentication.k8s.io/v1", "TokenRequest", "v1 serviceaccounts/token CREATE in a namespace"),
+        ] {
+            assert_eq!(shown(&kinds, api_version, kind).as_deref(), Some(wanted), "{api_version} {kind}");
+        }
+        for (api_version, kind) in [("apps/v1", "Pod"), ("v2", "Pod"), ("", "Pod"), ("v1", "pod"), ("/v1", "Pods")] {
+            assert_eq!(kinds.lookup(api_version, kind), None, "{api_version} {kind}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_a_request_keeps_its_own_group() {
+        let kinds = Kinds::default();
+        let eviction = kinds.lookup("policy/v1", "Eviction").unwrap().group_version_kind();
+        assert_eq!(
+            (eviction.group.as_str(), eviction.version.as_str(), eviction.kind.as_str()),
+            ("policy", "v1", "Eviction")
+        );
+    }
+
+    #[test]
+    fn the_table_holds_every_kind_once_and_plausibly() {
+        let kinds = Kinds::default();
+        let mut seen = BTreeSet::new();
+        for info in &kinds.kinds {
+            assert!(seen.insert((info.api_version(), info.kind.clone())), "{info:?} is there twice");
+            let singular = info.kind.to_lowercase();
+            let stem = &singular[..singular.len() - 1];
+            assert!(info.plural.starts_with(stem) || info.subresource.is_some(), "{info:?}");
+            assert!(info.plural.ends_with('s'), "{info:?}");
+        }
+        assert!(seen.len() > 150);
+    }
+
+    #[test]
+    fn unknown_kinds_get_a_hint() {
+        let kinds = Kinds::default();
+        for (api_version, kind, wanted) in [
+            (
+                "v1",
+                "Deployment",
+                Some("`Deployment` is `apps/v1`, `apps/v1beta1`, `apps/v1beta2` or `extensions/v1beta1`"),
+            ),
+            ("v1beta1", "ConfigMap", Some("`ConfigMap` is `v1`")),
+            (
+                "extensions/v1",
+                "Ingress",
+                Some("`Ingress` is `extensions/v1beta1`, `networking.k8s.io/v1` or `networking.k8s.io/v1beta1`"),
+            ),
+            ("v1", "Pods", Some("did you mean `Pod`?")),
+            ("v1", "pod", Some("did you mean `Pod`?")),
+            ("apps/v1", "Deploymnet", Some("did you mean `Deployment`?")),
+            ("v1", "Deploymnet", Some("did you mean `Deployment` of `apps/v1`?")),
+            (
+                "autoscaling/v1",
+                "Scale",
+                Some("`Scale` is a subresource of several resources: give the whole request instead"),
+            ),
+            ("acme.test/v1", "Gizmo", None),
+            ("acme.test/v1", "", None),
+        ] {
+            assert_eq!(kinds.nearest(api_version, kind).as_deref(), wanted, "{api_version} {kind}");
+        }
+    }
+
+    fn crd(spec: Value) -> Value {
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec})
+    }
+
+    fn widget(scope: &str, versions: Value) -> Value {
+        let names = json!({"kind": "Widget", "plural": "widgets"});
+        crd(json!({"group": "acme.test", "names": names, "scope": scope, "versions": versions}))
+    }
+
+    #[test]
+    fn custom_kinds_are_learnt_in_every_served_version() {
+        let mut kinds = Kinds::default();
+        let versions = json!([
+            {"name": "v1", "served": true},
+            {"name": "v1alpha1", "served": false},
+            {"name": "v1beta1", "served": true},
+        ]);
+        assert_eq!(kinds.add_crds(&widget("Namespaced", versions)), Ok(2));
+        assert_eq!(shown(&kinds, "acme.test/v1", "Widget").unwrap(), "acme.test/v1 widgets in a namespace");
+        assert!(kinds.lookup("acme.test/v1beta1", "Widget").is_some());
+        assert_eq!(kinds.lookup("acme.test/v1alpha1", "Widget"), None);
+        assert_eq!(
+            kinds.nearest("acme.test/v2", "Widget").unwrap(),
+            "`Widget` is `acme.test/v1` or `acme.test/v1beta1`"
+        );
+
+        assert_eq!(kinds.add_crds(&widget("Cluster", json!([{"name": "v1", "served": true}]))), Ok(1));
+        assert_eq!(shown(&kinds, "acme.test/v1", "Widget").unwrap(), "acme.test/v1 widgets in the cluster");
+    }
+
+    #[test]
+    fn the_old_form_of_definitions_is_read_as_well() {
+        let mut kinds = Kinds::default();
+        let names = json!({"kind": "Gadget", "plural": "gadgets"});
+        let document = json!({
+            "apiVersion": "apiextensions.k8s.io/v1beta1", "kind": "CustomResourceDefinition",
+            "spec": {"group": "acme.test", "version": "v1", "names": names},
+        });
+        assert_eq!(kinds.add_crds(&document), Ok(1));
+        assert_eq!(shown(&kinds, "acme.test/v1", "Gadget").unwrap(), "acme.test/v1 gadgets in a namespace");
+    }
+
+    #[test]
+    fn broken_definitions_say_what_is_wrong() {
+        let names = json!({"kind": "Widget", "plural": "widgets"});
+        for (document, wanted) in [
+            (json!({"kind": "Pod"}), "this is not a CustomResourceDefinition"),
+            (json!(null), "this is not a CustomResourceDefinition"),
+            (crd(json!({})), "the custom resource definition has no text at `spec.group`"),
+            (
+                crd(json!({"group": "acme.test", "names": {"kind": "Widget"}})),
+                "the custom resource definition has no text at `spec.names.plural`",
+            ),
+            (
+                crd(json!({"group": "acme.test", "names": names, "versions": []})),
+                "`spec.scope` of the custom resource definition is neither `Namespaced` nor `Cluster`",
+            ),
+            (
+                crd(json!({"group": "acme.test", "names": names, "scope": "Cluster"})),
+                "the custom resource definition has no `spec.versions`",
+            ),
+            (widget("Cluster", json!([{}])), "a version of the custom resource definition has no name"),
+            (
+                widget("Cluster", json!([{"name": "v1", "served": false}])),
+                "no version of the custom resource definition is served",
+            ),
+        ] {
+            assert_eq!(Kinds::default().add_crds(&document), Err(wanted.to_owned()), "{document}");
+        }
+    }
+}

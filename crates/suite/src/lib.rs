@@ -1,0 +1,248 @@
+//! Step 1: a suite file becomes a [`Suite`]. All mistakes of a file are found in one go, each with its place.
+//!
+//! [`schema`] is the file as it is written; [`yaml`] and [`read`] bring it there with the place of every value; the
+//! other files give meaning to one part each.
+
+mod answers;
+mod cases;
+mod cluster;
+mod expect;
+pub mod expression;
+mod files;
+mod fixture;
+mod groups;
+mod json;
+mod kinds;
+mod manifest;
+mod mistake;
+mod policies;
+mod publish;
+mod read;
+mod reference;
+mod request;
+mod rows;
+mod schema;
+mod signed_by;
+mod source;
+mod subject;
+mod vars;
+mod workload;
+mod yaml;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use self::cases::Cases;
+use self::files::Files;
+pub use self::files::KeyCheck;
+use self::kinds::Kinds;
+use self::mistake::{Mistakes, mistake};
+use self::policies::Policies;
+pub use self::reference::markdown as reference;
+use self::schema::SuiteFile;
+pub use self::schema::json_schema;
+pub use self::signed_by::verification_config;
+use self::vars::{Scope, substitute};
+use self::yaml::{Content, Node};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::suite::Suite;
+
+/// Reads the suite at `path`. `overrides` are values for its variables from the command line.
+///
+/// # Errors
+///
+/// Every mistake of the suite and of the files it names.
+pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
+    let files = Files::of_suite(path, check_key).map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    if is_module(&real_path) {
+        return Err(vec![module_as_suite(path)]);
+    }
+    let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
+    // Without a line there is nothing to quote, so the message has to name the file.
+    if file.text.trim().is_empty() {
+        return Err(vec![unreadable(path, "it is empty")]);
+    }
+    let mut mistakes = Mistakes::default();
+    let suite = read_suite(&file, &files, overrides, &mut mistakes);
+    match suite {
+        Some(suite) if mistakes.is_empty() => Ok(suite),
+        _ => Err(mistakes.into_sorted()),
+    }
+}
+
+/// Whether a file begins as modules do.
+fn is_module(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let mut read = || File::open(path)?.read_exact(&mut magic);
+    path.is_file() && read().is_ok() && magic == *b"\0asm"
+}
+
+fn module_as_suite(path: &Path) -> Diagnostic {
+    let shown = path.to_string_lossy().into_owned();
+    let help = format!("name it under `policies:` of a suite, or look into it: `verify inspect {shown}`");
+    let message = format!("`{shown}` is a module, not a suite");
+    mistake(&Span::unquoted(shown), message).with_help(help)
+}
+
+/// A mistake about a file that cannot be quoted.
+fn unreadable(path: &Path, message: &str) -> Diagnostic {
+    let shown = path.to_string_lossy().into_owned();
+    let message = match path.exists() {
+        true => format!("cannot read the suite `{shown}`: {message}"),
+        false => format!("there is no suite `{shown}`"),
+    };
+    mistake(&Span::unquoted(shown), message)
+}
+
+fn read_suite(
+    file: &Arc<SourceFile>,
+    files: &Files,
+    overrides: &[(String, String)],
+    mistakes: &mut Mistakes,
+) -> Option<Suite> {
+    let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    if !is_ours(&root, mistakes) {
+        return None;
+    }
+    let variables = variables(&root, overrides, mistakes);
+    let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
+    check_versions(&written, mistakes);
+    let kinds = kinds(&written, files, mistakes);
+    let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
+    let defaults = written.defaults.unwrap_or_default();
+    let mut policies = Policies::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
+    groups::read(&written.groups, &mut policies, files, mistakes);
+    let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
+    cases.add_checks(&mut policies, mistakes);
+    for case in &written.settings_cases {
+        cases.add_settings_case(case, &mut policies, mistakes);
+    }
+    for case in &written.cases {
+        cases.add_case(case, &mut policies, mistakes);
+    }
+    let cases = cases.finish();
+    let publish = publish::specs(&written.publish, &policies, mistakes);
+    for (span, name) in variables.unused() {
+        let help = format!("use it as `${{{name}}}`, or take it out");
+        let mistake = mistake(span, format!("nothing uses the variable `{name}`")).with_code(Code::Variable);
+        mistakes.push(mistake.with_help(help));
+    }
+    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
+}
+
+/// Tells suites of other tools from ours before their keys are called unknown.
+fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
+    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
+    if text("kind") == "Suite" && text("apiVersion").starts_with("test.gatekeeper.sh") {
+        mistakes.add_with_help(
+            &root.span,
+            "this is a suite of Gatekeeper's `gator`, not of verify",
+            "verify suites start with `version: 1`; `gator verify` runs this one",
+        );
+        return false;
+    }
+    let is_manifest = !text("kind").is_empty() && !text("apiVersion").is_empty() && root.get("version").is_none();
+    if is_manifest {
+        let place = root.entries().iter().find(|(key, _)| key.name == "kind").map_or(&root.span, |(_, it)| &it.span);
+        mistakes.add_with_help(
+            place,
+            format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
+            "a suite starts with `version: 1`; its cases name manifests: `object: pod.yaml`",
+        );
+        return false;
+    }
+    if !matches!(root.content, Content::Map(_)) {
+        let help = "a suite starts with `version: 1`, followed by `policies:` and `cases:`";
+        mistakes.add_with_help(&root.span, format!("a suite is a mapping, not {}", root.description()), help);
+        return false;
+    }
+    true
+}
+
+/// The variables of the suite, each one free to use those before it.
+fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
+    let mut scope = Scope::default();
+    for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
+        // The value may use another variable; what takes its place is final.
+        let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
+        let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
+        scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
+        if let Some(text) = text {
+            scope.override_with(&key.name, text);
+        }
+    }
+    for (name, _) in overrides {
+        let known: Vec<&str> = scope.names().collect();
+        if !known.contains(&name.as_str()) {
+            let vars = root.entries().iter().find(|(key, _)| key.name == "vars").map(|(key, _)| &key.span);
+            let mistake = match vars.filter(|_| !known.is_empty()) {
+                Some(vars) => mistake(vars, format!("`--var {name}=…`: the suite has no such variable"))
+                    .with_help(mistake::suggestion(name, &known)),
+                None => no_vars(name, &root.span.file.path),
+            };
+            mistakes.push(mistake.with_code(Code::Variable));
+        }
+    }
+    scope
+}
+
+/// A variable for a suite that has none: no line of it is to blame, so none is quoted.
+fn no_vars(name: &str, path: &str) -> Diagnostic {
+    let message = format!("`--var {name}=…`: the suite `{path}` declares no `vars:`");
+    mistake(&Span::unquoted(path), message).with_help(format!("leave it out, or add `vars: {{ {name}: … }}`"))
+}
+
+/// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
+fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
+    let entries = root.entries().iter().map(|(key, value)| {
+        let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
+        (key.clone(), if is_frame { substitute(value, &[variables], mistakes) } else { value.clone() })
+    });
+    Node { id: root.id, span: root.span.clone(), content: Content::Map(entries.collect()) }
+}
+
+fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
+    if written.version.value != 1 {
+        let message = format!("version {} of the suite format is unknown", written.version.value);
+        mistakes.add_with_help(&written.version.span, message, "this verify reads `version: 1`");
+    }
+    let Some(requires) = &written.requires else { return };
+    let running = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo checks the version of a package");
+    match semver::VersionReq::parse(&requires.value) {
+        Ok(wanted) if wanted.matches(&running) => {}
+        Ok(_) => mistakes.add_with_help(
+            &requires.span,
+            format!("the suite requires verify {}, this is {running}", requires.value),
+            "install another version of verify",
+        ),
+        Err(error) => mistakes.add(&requires.span, format!("`{}` is no version range: {error}", requires.value)),
+    }
+}
+
+fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
+    let mut kinds = Kinds::default();
+    for named in &written.crds {
+        let paths = files.glob(named).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Vec::new()
+        });
+        for path in paths {
+            match files.documents(&path, &named.span) {
+                Ok(documents) => {
+                    for document in &documents.documents {
+                        if let Err(message) = kinds.add_crds(document) {
+                            mistakes.add(&named.span, format!("`{}`: {message}", files.shown(&path)));
+                        }
+                    }
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+    }
+    kinds
+}

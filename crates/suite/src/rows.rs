@@ -1,0 +1,188 @@
+//! `each` and `matrix`: one case in the file, many cases in the run.
+
+use std::collections::HashSet;
+
+use super::mistake::{Mistakes, mistake};
+use super::vars::{Scope, names_in, scalar_text, substitute};
+use super::yaml::{Content, Key, Node};
+use policy_verify_model::code::Code;
+use policy_verify_model::source::Spanned;
+
+/// Most cases a matrix may make.
+const MOST_ROWS: usize = 100_000;
+
+/// One case made from a table: its node with everything filled in, and what tells it from its siblings.
+pub(crate) struct Row {
+    /// The case without `each` and `matrix`, variables replaced.
+    pub(crate) node: Node,
+    /// `owner=team-a`, for parameters of what is asked that the name does not show itself.
+    pub(crate) labels: Vec<String>,
+}
+
+/// The cases that `case` stands for.
+pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Vec<Row> {
+    let Some(parameters) = parameters(case, variables, mistakes) else { return Vec::new() };
+    let bare = without_tables(case);
+    let Some(parameters) = parameters else {
+        return vec![Row { node: substitute(&bare, &[variables], mistakes), labels: Vec::new() }];
+    };
+    let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
+    let shown = names_in(name);
+    // What is expected is no part of a name: it changes while the case stays the same. Only the text of the case
+    // decides, so that a new row never renames the others.
+    let asked = names_outside_of_expect(&bare);
+    let is_told = |key: &Key| !shown.contains(&key.name.as_str()) && asked.contains(key.name.as_str());
+    let mut rows = Vec::new();
+    // The first row that has an unused parameter speaks for all of them.
+    let mut unused = HashSet::new();
+    for (index, row) in parameters.into_iter().enumerate() {
+        let labels = row.iter().filter(|(key, _)| is_told(key)).map(|(key, value)| {
+            let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
+            format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
+        });
+        let labels = labels.collect();
+        let mut scope = Scope::default();
+        for (key, value) in row {
+            scope.define(Spanned::new(key.name, key.span), value);
+        }
+        rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
+        for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
+            let help = format!("use it as `${{{name}}}`, or take it out");
+            let mistake = mistake(span, format!("nothing uses the parameter `{name}`")).with_code(Code::Variable);
+            mistakes.push(mistake.with_help(help));
+        }
+        unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
+    }
+    rows
+}
+
+/// The variables a case uses anywhere but in its expectation.
+fn names_outside_of_expect(case: &Node) -> HashSet<&str> {
+    fn collect<'a>(node: &'a Node, names: &mut HashSet<&'a str>) {
+        match &node.content {
+            Content::String(text) => names.extend(names_in(text)),
+            Content::List(items) => items.iter().for_each(|item| collect(item, names)),
+            Content::Map(entries) => {
+                for (key, value) in entries {
+                    names.extend(names_in(&key.name));
+                    collect(value, names);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut names = HashSet::new();
+    case.entries().iter().filter(|(key, _)| key.name != "expect").for_each(|(_, value)| collect(value, &mut names));
+    names
+}
+
+fn without_tables(case: &Node) -> Node {
+    let mut bare = case.clone();
+    if let Content::Map(entries) = &mut bare.content {
+        entries.retain(|(key, _)| key.name != "each" && key.name != "matrix");
+    }
+    bare
+}
+
+type Parameters = Vec<(Key, Node)>;
+
+/// The rows of the table; the inner `None` means that the case has no table, the outer one that it is wrong.
+fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Vec<Parameters>>> {
+    match (case.get("each"), case.get("matrix")) {
+        (None, None) => Some(None),
+        (Some(each), None) => rows_of_each(&substitute(each, &[variables], mistakes), mistakes).map(Some),
+        (None, Some(matrix)) => rows_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
+        (Some(_), Some(matrix)) => {
+            mistakes.add_coded(Code::Contradiction, &matrix.span, "`each` and `matrix` exclude each other");
+            None
+        }
+    }
+}
+
+fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+    let Content::List(items) = &each.content else {
+        mistakes.add(&each.span, format!("`each` is a list of rows, not {}", each.description()));
+        return None;
+    };
+    if items.is_empty() {
+        mistakes.add_coded(Code::NeverRuns, &each.span, "`each` has no rows, so the case would never run");
+        return None;
+    }
+    let mut rows = Vec::new();
+    for item in items {
+        if item.entries().is_empty() {
+            mistakes.add(&item.span, format!("a row is a mapping of names to values, not {}", item.description()));
+            return None;
+        }
+        rows.push(item.entries().to_vec());
+    }
+    Some(rows)
+}
+
+fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+    if matrix.entries().is_empty() {
+        mistakes.add(&matrix.span, "`matrix` is a mapping of names to lists of values");
+        return None;
+    }
+    let mut rows: Vec<Parameters> = vec![Vec::new()];
+    for (key, values) in matrix.entries() {
+        let Content::List(values) = &values.content else {
+            mistakes.add(&values.span, format!("`{}` needs a list of values", key.name));
+            return None;
+        };
+        if values.is_empty() {
+            let message = format!("`{}` has no values, so the case would never run", key.name);
+            mistakes.add_coded(Code::NeverRuns, &key.span, message);
+            return None;
+        }
+        if rows.len().saturating_mul(values.len()) > MOST_ROWS {
+            mistakes.add(&matrix.span, format!("the matrix makes more than {MOST_ROWS} cases"));
+            return None;
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                values.iter().map(|value| {
+                    let mut longer = row.clone();
+                    longer.push((key.clone(), value.clone()));
+                    longer
+                })
+            })
+            .collect();
+    }
+    Some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::yaml;
+    use super::*;
+    use policy_verify_model::source::SourceFile;
+
+    fn labels(case: &str) -> Vec<Vec<String>> {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: case.into() });
+        let mut mistakes = Mistakes::default();
+        let rows = expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes);
+        rows.into_iter().map(|row| row.labels).collect()
+    }
+
+    #[test]
+    fn labels_are_the_parameters_of_what_is_asked() {
+        let each = "each: [{ owner: a, verdict: allow }, { owner: b, verdict: deny }]\nset: { o: '${owner}' }\nexpect: ${verdict}";
+        assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [[""; 0]; 2]);
+        assert_eq!(labels(&format!("name: an owner\n{each}")), [["owner=a"], ["owner=b"]]);
+        let each =
+            "each: [{ owner: a, size: 1 }, { owner: a, size: 2 }]\nset: { '${owner}': '${size}' }\nexpect: allow";
+        assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [["size=1"], ["size=2"]]);
+    }
+
+    #[test]
+    fn a_new_row_renames_no_other() {
+        let case = |rows: &str| format!("name: n\neach: [{rows}]\nset: {{ a: '${{a}}', b: '${{b}}' }}\nexpect: allow");
+        let two = labels(&case("{ a: 1, b: 1 }, { a: 2, b: 1 }"));
+        let three = labels(&case("{ a: 1, b: 1 }, { a: 2, b: 1 }, { a: 1, b: 2 }"));
+        assert_eq!(two[..], three[..2]);
+    }
+}

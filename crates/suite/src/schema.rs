@@ -1,0 +1,947 @@
+//! The suite as it is written: the types that parse the file, and that its JSON Schema is generated from.
+//!
+//! Keys are documented here once; the comments become the descriptions in the schema. Meaning is given to the values
+//! in the other files of this folder.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::read::{capture, inside};
+use super::yaml::{Content, Node};
+use policy_verify_model::answer::FaultKind;
+use policy_verify_model::policy::ExecutionMode;
+use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::{Compat, RulesMode};
+
+/// A test suite for Kubewarden policies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "policy-verify suite")]
+pub(crate) struct SuiteFile {
+    /// Version of this format: 1.
+    #[schemars(extend("const" = 1))]
+    pub(crate) version: Spanned<u64>,
+    /// Name shown in reports; the path of the file by default.
+    pub(crate) name: Option<Spanned<String>>,
+    /// Versions of verify that can run the suite, such as ">=0.1".
+    pub(crate) requires: Option<Spanned<String>>,
+    /// Values for ${name}; `--var name=value` overrides them.
+    #[serde(default, rename = "vars")]
+    pub(crate) _vars: Named<Data>,
+    /// CustomResourceDefinition manifests that teach kinds and their resources: paths or globs.
+    #[serde(default)]
+    pub(crate) crds: Vec<Spanned<String>>,
+    /// Keys that every case inherits unless it has its own.
+    pub(crate) defaults: Option<DefaultsEntry>,
+    /// The policies under test, by name.
+    #[serde(default)]
+    pub(crate) policies: Named<PolicyEntry>,
+    /// Policies that answer as one, by name. Groups and policies share their names.
+    #[serde(default)]
+    pub(crate) groups: Named<GroupEntry>,
+    /// Requests and the answers expected.
+    #[serde(default)]
+    #[schemars(with = "Vec<CaseEntry>")]
+    pub(crate) cases: Vec<Data>,
+    /// Settings and whether the policy takes them.
+    #[serde(default)]
+    #[schemars(with = "Vec<SettingsCaseEntry>")]
+    pub(crate) settings_cases: Vec<Data>,
+    /// Where `--push` publishes the policies that pass.
+    #[serde(default)]
+    pub(crate) publish: Vec<PublishEntry>,
+}
+
+/// Where a policy is published when all of its tests pass.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PublishEntry {
+    /// Name of the policy; needed where the suite declares several.
+    pub(crate) policy: Option<Spanned<String>>,
+    /// Repository in a registry, such as ghcr.io/acme/policies/safe-labels.
+    pub(crate) to: Spanned<String>,
+    /// Tags that are to lead to it.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) tags: Vec<Spanned<String>>,
+    /// Tags that are never moved once they are there.
+    #[serde(default)]
+    pub(crate) immutable: Vec<Spanned<String>>,
+}
+
+/// A policy under test.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["uri"] }, { "required": ["manifest"] }]))]
+pub(crate) struct PolicyEntry {
+    /// Where the module is: a path, or a registry://, https:// or file:// URI. Beside `manifest` it takes the place of the module there.
+    pub(crate) uri: Option<Spanned<String>>,
+    /// Manifest of an AdmissionPolicy, ClusterAdmissionPolicy, AdmissionPolicyGroup or ClusterAdmissionPolicyGroup: a path,
+    /// and behind `#` its name if the file has several.
+    pub(crate) manifest: Option<Spanned<String>>,
+    /// Modules that take the place of those of a group's members, by member.
+    #[serde(default)]
+    pub(crate) modules: Named<Spanned<String>>,
+    /// metadata.yml to annotate the module with, in memory.
+    pub(crate) metadata: Option<Spanned<String>>,
+    /// Text file for the usage annotation, usually README.md.
+    pub(crate) usage: Option<Spanned<String>>,
+    /// Settings of the policy, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Other settings, picked by name in a case.
+    #[serde(default)]
+    pub(crate) variants: Named<FileOr>,
+    /// How the policy is deployed: `monitor` lets everything pass.
+    pub(crate) mode: Option<Spanned<DeploymentMode>>,
+    /// Whether its mutations are let through; true by default.
+    pub(crate) allowed_to_mutate: Option<Spanned<bool>>,
+    /// Message that replaces the policy's own when it rejects.
+    pub(crate) message: Option<Spanned<String>>,
+    /// Kubernetes resources the policy may read: `true` for those its metadata declares, or a list. None by default.
+    pub(crate) context_aware: Option<Spanned<ContextAwareEntry>>,
+    /// Patterns of host capabilities the policy may use, such as "oci/*"; all of them by default.
+    pub(crate) host_capabilities: Option<Vec<Spanned<String>>>,
+    /// How a module without metadata is called.
+    pub(crate) execution_mode: Option<Spanned<ExecutionMode>>,
+    /// `server`: where the policy gives no verdict, the case has the answer of policy-server, such as its rejections with
+    /// code 500. `strict`, the default: it is a fault.
+    pub(crate) compat: Option<Compat>,
+    /// Who must have signed a policy that comes from a registry; all of them, where there are several.
+    #[serde(default)]
+    pub(crate) signed_by: OneOrMany<Spanned<SignedByEntry>>,
+    /// Static checks, each reported as a test of its own.
+    pub(crate) check: Option<CheckEntry>,
+}
+
+/// Policies that answer as one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GroupEntry {
+    /// How the verdicts of the members make the verdict of the group: "owned() && !internal()".
+    pub(crate) expression: Spanned<String>,
+    /// Message of a rejection.
+    pub(crate) message: String,
+    /// The members; their names are functions of the expression.
+    pub(crate) members: Named<MemberEntry>,
+    /// How the group is deployed: `monitor` lets everything pass.
+    pub(crate) mode: Option<DeploymentMode>,
+    /// `server`: where a member gives no verdict, it has the answer of policy-server. `strict`, the default: it is a fault.
+    pub(crate) compat: Option<Compat>,
+}
+
+/// A policy and its settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MemberEntry {
+    /// The policy: a name of `policies`, or a path.
+    pub(crate) policy: Spanned<String>,
+    /// Settings instead of the policy's own, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Spanned<String>>,
+}
+
+/// A step of a chain: a name of `policies` or `groups` or a path, or a policy with other settings.
+pub(crate) type StepEntry = Either<Spanned<String>, MemberEntry>;
+
+/// Somebody who must have signed: `key`, `githubOwner`, `issuer`, `certificate` or `config`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SignedByEntry {
+    /// A public key in PEM, or the path of one.
+    pub(crate) key: Option<Spanned<String>>,
+    /// Owner of the repository on GitHub whose workflow has signed.
+    pub(crate) github_owner: Option<Spanned<String>>,
+    /// Name of that repository; any of the owner's by default.
+    pub(crate) github_repo: Option<Spanned<String>>,
+    /// Identity provider of a keyless signature, exactly as its certificate has it.
+    pub(crate) issuer: Option<Spanned<String>>,
+    /// E-mail address or URI that a keyless certificate was issued to.
+    pub(crate) subject: Option<Spanned<String>>,
+    /// URL that the URI of a keyless certificate begins with; a slash is added at the end.
+    pub(crate) subject_prefix: Option<Spanned<String>>,
+    /// A certificate in PEM whose key has signed, or the path of one.
+    pub(crate) certificate: Option<Spanned<String>>,
+    /// Certificates in PEM that vouch for `certificate`, each one trusted, or the path of a file with them.
+    pub(crate) certificate_chain: Option<Spanned<String>>,
+    /// Whether a transparency log must have seen the signature while `certificate` was valid.
+    pub(crate) require_rekor_bundle: Option<Spanned<bool>>,
+    /// Path of a verification-config.yml as kwctl reads it.
+    pub(crate) config: Option<Spanned<String>>,
+    /// Annotations the signature must carry.
+    pub(crate) annotations: Option<Spanned<Texts>>,
+    /// Whether Sigstore bundles count, which Kubewarden does not accept.
+    #[serde(default)]
+    pub(crate) accept_bundles: bool,
+}
+
+/// The Kubernetes resources a policy may read.
+#[derive(Debug)]
+pub(crate) enum ContextAwareEntry {
+    /// Those its metadata declares, or none.
+    Declared(bool),
+    /// These.
+    Listed(Vec<ResourceEntry>),
+}
+
+impl<'de> Deserialize<'de> for ContextAwareEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::List(_) => inside(&node).map(Self::Listed),
+            _ => inside(&node).map(Self::Declared),
+        }
+    }
+}
+
+impl JsonSchema for ContextAwareEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "ContextAware".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Vec<ResourceEntry>>()] })
+    }
+}
+
+/// A kind of Kubernetes object.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResourceEntry {
+    /// API version, such as `v1` or `apps/v1`.
+    pub(crate) api_version: String,
+    /// Kind, such as `Pod` or `Deployment`.
+    pub(crate) kind: String,
+}
+
+/// How a policy is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeploymentMode {
+    Protect,
+    Monitor,
+}
+
+/// Static checks of a policy.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CheckEntry {
+    /// The annotation io.kubewarden.policy.version.
+    pub(crate) version: Option<Spanned<String>>,
+    /// Whether the metadata says that the policy mutates.
+    pub(crate) mutating: Option<Spanned<bool>>,
+    /// Exactly the host capabilities the metadata declares.
+    pub(crate) host_capabilities: Option<Spanned<Vec<String>>>,
+    /// Bound on the size of the module, such as "<= 5MiB".
+    pub(crate) size: Option<Spanned<String>>,
+}
+
+/// Keys that every case inherits unless it has its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DefaultsEntry {
+    /// The policy of cases that name none.
+    pub(crate) policy: Option<Data>,
+    /// The group of cases that name no policy.
+    pub(crate) group: Option<Data>,
+    /// The chain of cases that name no policy.
+    pub(crate) chain: Option<Data>,
+    /// Settings, inline or a path.
+    pub(crate) settings: Option<Data>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Data>,
+    /// The object of cases that have no request of their own, inline or a path.
+    pub(crate) object: Option<Data>,
+    /// Whether faults become the answers of policy-server (`server`) or stay faults (`strict`), for policies that do not
+    /// say.
+    pub(crate) compat: Option<Compat>,
+    /// Who asks.
+    pub(crate) user: Option<Data>,
+    /// Namespace of the request.
+    pub(crate) namespace: Option<Data>,
+    /// Operation of the request.
+    pub(crate) operation: Option<Data>,
+    /// Subresource of the request.
+    pub(crate) subresource: Option<Data>,
+    /// Whether requests are dry runs.
+    pub(crate) dry_run: Option<Data>,
+    /// Words for `--tag`.
+    pub(crate) tags: Option<Data>,
+    /// Deadline of a case, "2s" by default.
+    pub(crate) timeout: Option<Data>,
+    /// What becomes of requests that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
+    pub(crate) rules: Option<Data>,
+    /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
+    pub(crate) clock: Option<Data>,
+    /// Answers for host calls; asked after those of the case.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls; asked after those of the case.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policies can read: paths, globs, or manifests. It is the cluster of cases that have none
+    /// of their own; a case's cluster replaces it.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
+}
+
+impl DefaultsEntry {
+    /// The keys that are copied into cases that lack them.
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 15] {
+        [
+            ("policy", &self.policy),
+            ("group", &self.group),
+            ("chain", &self.chain),
+            ("settings", &self.settings),
+            ("variant", &self.variant),
+            ("object", &self.object),
+            ("user", &self.user),
+            ("namespace", &self.namespace),
+            ("operation", &self.operation),
+            ("subresource", &self.subresource),
+            ("dryRun", &self.dry_run),
+            ("tags", &self.tags),
+            ("timeout", &self.timeout),
+            ("rules", &self.rules),
+            ("clock", &self.clock),
+        ]
+    }
+}
+
+/// A request and the answer expected.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CaseEntry {
+    /// What the case shows, in words; unique within the suite.
+    pub(crate) name: Spanned<String>,
+    /// The policy: a name of `policies` or `groups`, or a path. A list runs the case once for each.
+    pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
+    /// The group: a name of `groups`, or of a manifest of a group.
+    pub(crate) group: Option<Spanned<String>>,
+    /// Policies and groups one after the other: each sees the object as the one before left it.
+    pub(crate) chain: Option<Spanned<Vec<StepEntry>>>,
+    /// One case for each row; the values are used as ${key}.
+    #[serde(default, rename = "each")]
+    #[schemars(with = "Vec<IndexMap<String, Value>>")]
+    pub(crate) _each: Option<Data>,
+    /// One case for each combination; the values are used as ${key}.
+    #[serde(default, rename = "matrix")]
+    #[schemars(with = "IndexMap<String, Vec<Value>>")]
+    pub(crate) _matrix: Option<Data>,
+    /// Settings instead of the policy's own, inline or a path.
+    pub(crate) settings: Option<FileOr>,
+    /// Name of a variant of the policy's settings.
+    pub(crate) variant: Option<Spanned<String>>,
+    /// The object, inline or a path. Alone it is created; beside `oldObject` it is the new one.
+    pub(crate) object: Option<FileOr>,
+    /// The object before the change, inline or a path. Alone it is deleted.
+    pub(crate) old_object: Option<FileOr>,
+    /// One case for each document of these files: paths or globs.
+    pub(crate) objects: Option<OneOrMany<Spanned<String>>>,
+    /// A complete AdmissionReview or AdmissionRequest, inline or a path.
+    pub(crate) request: Option<FileOr>,
+    /// A document that is not about Kubernetes, inline or a path; for raw policies.
+    pub(crate) raw: Option<FileOr>,
+    /// What is done with the object, where it cannot be inferred.
+    pub(crate) operation: Option<Spanned<Operation>>,
+    /// Subresource of the request, such as `status` or `scale`.
+    pub(crate) subresource: Option<Spanned<String>>,
+    /// Who asks: a user name, or name and groups.
+    pub(crate) user: Option<Either<String, UserEntry>>,
+    /// Namespace of the request.
+    pub(crate) namespace: Option<Spanned<String>>,
+    /// Whether the request is a dry run.
+    pub(crate) dry_run: Option<Spanned<bool>>,
+    /// Values to put into the object, by path: `spec.containers[0].image`.
+    #[serde(default)]
+    pub(crate) set: Named<Data>,
+    /// Paths to remove from the object.
+    #[serde(default)]
+    pub(crate) unset: Vec<Spanned<String>>,
+    /// Puts the pod into a workload of this kind.
+    pub(crate) wrap: Option<Spanned<Workload>>,
+    /// Words for `--tag`.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Why the case is not run.
+    pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
+    /// Runs only cases with this mark; refused in CI.
+    pub(crate) only: Option<Spanned<bool>>,
+    /// Why the case fails today; the day it passes, the run fails.
+    pub(crate) xfail: Option<Spanned<String>>,
+    /// Deadline, such as "200ms".
+    pub(crate) timeout: Option<Spanned<String>>,
+    /// What the policy takes for the present time.
+    pub(crate) clock: Option<Spanned<String>>,
+    /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
+    pub(crate) rules: Option<RulesMode>,
+    /// Answers for host calls: capability, request, answer.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
+    /// The answer expected.
+    #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
+    pub(crate) expect: Data,
+}
+
+/// Settings and whether the policy takes them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SettingsCaseEntry {
+    /// What the case shows, in words; unique within the suite.
+    pub(crate) name: Spanned<String>,
+    /// The policy: a name of `policies`, or a path.
+    pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
+    /// One case for each row; the values are used as ${key}.
+    #[serde(default, rename = "each")]
+    #[schemars(with = "Vec<IndexMap<String, Value>>")]
+    pub(crate) _each: Option<Data>,
+    /// One case for each combination; the values are used as ${key}.
+    #[serde(default, rename = "matrix")]
+    #[schemars(with = "IndexMap<String, Vec<Value>>")]
+    pub(crate) _matrix: Option<Data>,
+    /// The settings, inline or a path.
+    pub(crate) value: FileOr,
+    /// Words for `--tag`.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Why the case is not run.
+    pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
+    /// Runs only cases with this mark; refused in CI.
+    pub(crate) only: Option<Spanned<bool>>,
+    /// Why the case fails today; the day it passes, the run fails.
+    pub(crate) xfail: Option<Spanned<String>>,
+    /// Deadline, such as "200ms".
+    pub(crate) timeout: Option<Spanned<String>>,
+    /// What the policy takes for the present time.
+    pub(crate) clock: Option<Spanned<String>>,
+    /// Answers for host calls: capability, request, answer.
+    #[serde(default)]
+    pub(crate) host: Named<Named<Data>>,
+    /// A kwctl recording with answers for host calls.
+    pub(crate) replay: Option<Spanned<String>>,
+    /// `strict`: the calls of the recording must come in its order.
+    pub(crate) order: Option<Spanned<ReplayOrder>>,
+    /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
+    /// known kind, after `host` and `replay`; what it does not hold is not there.
+    pub(crate) cluster: Option<OneOrMany<FileOr>>,
+    /// Whether the policy takes them.
+    #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
+    pub(crate) expect: Data,
+}
+
+/// What is done with the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    /// The word in the request.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// Workloads a pod can be put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(crate) enum Workload {
+    Pod,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    ReplicationController,
+    Job,
+    CronJob,
+    PodTemplate,
+}
+
+/// How a recording is matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReplayOrder {
+    /// Calls must come in the recorded order, as in kwctl.
+    Strict,
+    /// Calls are matched by what they ask.
+    Content,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct UserEntry {
+    /// Name of the user.
+    pub(crate) username: Option<String>,
+    /// Unique id of the user.
+    pub(crate) uid: Option<String>,
+    /// Groups of the user.
+    pub(crate) groups: Option<Vec<String>>,
+    /// Anything an authenticator adds.
+    pub(crate) extra: Option<Data>,
+}
+
+/// Why a case is not run, and for how long.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SkipEntry {
+    /// Why.
+    pub(crate) reason: Spanned<String>,
+    /// The day from which the case runs again, as 2027-01-31.
+    pub(crate) until: Option<Spanned<String>>,
+}
+
+/// Verdicts that need no more than a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ExpectWord {
+    /// Allowed, and not mutated.
+    Allow,
+    /// Allowed, mutated or not.
+    Accept,
+    /// Allowed, and mutated in whatever way.
+    Mutate,
+    /// Rejected by the policy, with whatever message.
+    Deny,
+    /// No rule of the metadata selects the request.
+    NotApplicable,
+}
+
+/// A verdict and what stands beside it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ExpectEntry {
+    /// Allowed, and not mutated.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) allow: Option<Node>,
+    /// Allowed, mutated or not.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) accept: Option<Node>,
+    /// Allowed, and mutated like this.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<MutateEntry>")]
+    pub(crate) mutate: Option<Node>,
+    /// Rejected by the policy, with this message.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Either<String, TextEntry>>")]
+    pub(crate) deny: Option<Node>,
+    /// No usable answer, of this kind.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Either<FaultKind, FaultEntry>>")]
+    pub(crate) fault: Option<Node>,
+    /// The AdmissionResponse: every given key must match; inline or a path.
+    pub(crate) response: Option<Spanned<FileOr>>,
+    /// Compare the whole response.
+    pub(crate) exactly: Option<Spanned<bool>>,
+    /// Status code.
+    pub(crate) code: Option<Spanned<u16>>,
+    /// All warnings, in order.
+    pub(crate) warnings: Option<Spanned<Vec<String>>>,
+    /// All audit annotations.
+    pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
+    /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
+    /// that it makes none. Log lines do not count.
+    pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
+    /// What members of the group say; members that are not named may say anything.
+    #[serde(default)]
+    #[schemars(with = "Named<Either<MemberSays, MemberDenies>>")]
+    pub(crate) members: Named<Data>,
+}
+
+/// What a member of a group says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MemberSays {
+    /// It allows.
+    Allow,
+    /// It rejects or mutates.
+    Deny,
+    /// The expression is decided without it.
+    NotAsked,
+}
+
+/// How a member of a group rejects.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MemberDenies {
+    /// It rejects, with this message.
+    #[schemars(with = "Either<String, TextEntry>")]
+    pub(crate) deny: Data,
+}
+
+/// A host call: the name of its capability, or more.
+pub(crate) type CallWritten = Either<Spanned<String>, CallEntry>;
+
+/// A host call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CallEntry {
+    /// Name of the capability, such as "kubernetes/list_resources_all".
+    pub(crate) capability: Spanned<String>,
+    /// What is asked, in the short form of `host:`; anything by default.
+    pub(crate) request: Option<Spanned<String>>,
+}
+
+/// How the object is mutated.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MutateEntry {
+    /// The mutated object has these keys, inline or a path.
+    pub(crate) object: Option<Spanned<FileOr>>,
+    /// The mutated object is exactly this, inline or a path.
+    pub(crate) exactly: Option<Spanned<FileOr>>,
+    /// JSON pointers; nothing else may change.
+    pub(crate) only: Option<Spanned<OneOrMany<Spanned<String>>>>,
+    /// The patch has at least these operations.
+    pub(crate) includes: Option<Spanned<Vec<Data>>>,
+    /// The patch is exactly this.
+    pub(crate) patch: Option<Spanned<Vec<Data>>>,
+    /// A second pass changes nothing.
+    pub(crate) idempotent: Option<Spanned<bool>>,
+}
+
+/// What a text looks like.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TextEntry {
+    /// The text holds each of these.
+    #[serde(default)]
+    pub(crate) contains: OneOrMany<Spanned<String>>,
+    /// Each of these regular expressions matches somewhere in the text.
+    #[serde(default)]
+    pub(crate) matches: OneOrMany<Spanned<String>>,
+    /// The text holds none of these.
+    #[serde(default)]
+    pub(crate) not: OneOrMany<Spanned<String>>,
+}
+
+/// A fault that is expected.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FaultEntry {
+    /// The kind of fault.
+    pub(crate) kind: Spanned<FaultKind>,
+    /// The message holds each of these.
+    #[serde(default)]
+    pub(crate) contains: OneOrMany<Spanned<String>>,
+    /// Each of these regular expressions matches somewhere in the message.
+    #[serde(default)]
+    pub(crate) matches: OneOrMany<Spanned<String>>,
+}
+
+/// What a policy says of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SettingsWord {
+    /// The policy takes them.
+    Valid,
+    /// The policy refuses them, with whatever message.
+    Invalid,
+}
+
+/// How a policy refuses settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SettingsExpectEntry {
+    /// The policy refuses them, with this text.
+    pub(crate) invalid: Either<Spanned<String>, TextEntry>,
+}
+
+/// A value kept as it is written, to be read later or handed on.
+#[derive(Debug, Clone)]
+pub(crate) struct Data(pub(crate) Node);
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        capture(deserializer).map(Data)
+    }
+}
+
+/// Takes a key as given even when its value is empty (`deny:`).
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Node>, D::Error> {
+    capture(deserializer).map(Some)
+}
+
+impl JsonSchema for Data {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyValue".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
+    }
+}
+
+/// A path (when it is a text) or the document itself.
+#[derive(Debug, Clone)]
+pub(crate) enum FileOr {
+    File(Spanned<String>),
+    Inline(Node),
+}
+
+impl FileOr {
+    /// Where it is written.
+    pub(crate) fn span(&self) -> &Span {
+        match self {
+            Self::File(path) => &path.span,
+            Self::Inline(node) => &node.span,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FileOr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        Ok(match node.as_str() {
+            Some(path) => Self::File(Spanned::new(path.to_owned(), node.span)),
+            None => Self::Inline(node),
+        })
+    }
+}
+
+impl JsonSchema for FileOr {
+    fn schema_name() -> Cow<'static, str> {
+        "FileOrInline".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A path relative to the suite, or the document itself.", "type": ["string", "object", "array", "null"] })
+    }
+}
+
+/// A scalar, or a mapping that says more.
+#[derive(Debug)]
+pub(crate) enum Either<S, M> {
+    Scalar(S),
+    Mapping(M),
+}
+
+impl<'de, S: DeserializeOwned, M: DeserializeOwned> Deserialize<'de> for Either<S, M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::Map(_) => inside(&node).map(Self::Mapping),
+            _ => inside(&node).map(Self::Scalar),
+        }
+    }
+}
+
+impl<S: JsonSchema, M: JsonSchema> JsonSchema for Either<S, M> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", S::schema_name(), M::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<M>()] })
+    }
+}
+
+/// One value or a list of them.
+#[derive(Debug, Clone)]
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = capture(deserializer)?;
+        match node.content {
+            Content::List(_) => inside(&node).map(Self),
+            _ => inside(&node).map(|value| Self(vec![value])),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one.clone(), { "type": "array", "items": one }] })
+    }
+}
+
+/// A mapping whose keys are names the user chooses, in the order they are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Named<T>(pub(crate) Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamedVisitor<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for NamedVisitor<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Named::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Named(entries))
+            }
+        }
+        deserializer.deserialize_map(NamedVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["object", "null"], "additionalProperties": generator.subschema_for::<T>() })
+    }
+}
+
+/// Texts by names the user chooses.
+pub(crate) type Texts = BTreeMap<String, String>;
+
+/// A verification-config.yml, as kwctl reads it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct VerificationFile {
+    pub(crate) api_version: Spanned<String>,
+    pub(crate) all_of: Option<Vec<SignatureEntry>>,
+    pub(crate) any_of: Option<AnyOfEntry>,
+}
+
+/// Signatures of which some are enough.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AnyOfEntry {
+    pub(crate) minimum_matches: Option<u8>,
+    pub(crate) signatures: Vec<SignatureEntry>,
+}
+
+/// A signature of a verification-config.yml; which keys belong to it depends on its kind.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SignatureEntry {
+    pub(crate) kind: Spanned<SignatureKind>,
+    pub(crate) owner: Option<Spanned<String>>,
+    pub(crate) repo: Option<Spanned<String>>,
+    pub(crate) key: Option<Spanned<String>>,
+    pub(crate) issuer: Option<Spanned<String>>,
+    pub(crate) subject: Option<Spanned<SubjectEntry>>,
+    pub(crate) annotations: Option<Texts>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SignatureKind {
+    PubKey,
+    GenericIssuer,
+    GithubAction,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SubjectEntry {
+    pub(crate) equal: Option<String>,
+    pub(crate) url_prefix: Option<Spanned<String>>,
+}
+
+/// The JSON Schema of a suite file.
+pub fn json_schema() -> Value {
+    let mut schema = schemars::schema_for!(SuiteFile).to_value();
+    allow_extensions_and_variables(&mut schema);
+    schema
+}
+
+/// What holds for every mapping of the format: `x-*` keys are ignored, and `${name}` may stand for any scalar.
+fn allow_extensions_and_variables(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") {
+                members.insert("patternProperties".into(), serde_json::json!({ "^x-": true }));
+            }
+            for member in members.values_mut() {
+                allow_extensions_and_variables(member);
+            }
+            let is_scalar = |name: &str| ["boolean", "integer"].contains(&name);
+            // Words with a description of their own are written as alternatives.
+            let are_words = |list: &Vec<Value>| list.iter().all(|word| word.get("const").is_some());
+            let is_limited = members.contains_key("enum")
+                || members.get("oneOf").and_then(Value::as_array).is_some_and(are_words)
+                || members.get("type").is_some_and(|kind| match kind {
+                    Value::String(name) => is_scalar(name),
+                    Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_scalar),
+                    _ => false,
+                });
+            if is_limited && !members.contains_key("const") {
+                let variable = serde_json::json!({ "type": "string", "pattern": "\\$\\{" });
+                let strict = std::mem::take(members);
+                members.insert("anyOf".into(), Value::Array(vec![Value::Object(strict), variable]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_extensions_and_variables),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_may_stand_for_every_word() {
+        let schema = json_schema();
+        for name in ["ExpectWord", "SettingsWord", "Operation", "Workload", "RulesMode", "ReplayOrder", "FaultKind"] {
+            let variable = &schema["$defs"][name]["anyOf"][1]["pattern"];
+            assert_eq!(variable, "\\$\\{", "{name}: {}", schema["$defs"][name]);
+        }
+    }
+}

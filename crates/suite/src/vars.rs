@@ -1,0 +1,242 @@
+//! `${name}`: variables of the suite, rows of a table, the environment.
+
+use std::cell::Cell;
+
+use super::mistake::{Mistakes, mistake, nearest};
+use super::yaml::{Content, Key, Node};
+use policy_verify_model::code::Code;
+use policy_verify_model::source::{Span, Spanned};
+
+/// Variables in force at one place of the suite.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    variables: Vec<Variable>,
+}
+
+#[derive(Debug)]
+struct Variable {
+    name: String,
+    value: Node,
+    span: Span,
+    is_used: Cell<bool>,
+}
+
+impl Scope {
+    /// Adds a variable; one of the same name is replaced.
+    pub(crate) fn define(&mut self, name: Spanned<String>, value: Node) {
+        self.variables.retain(|known| known.name != name.value);
+        self.variables.push(Variable { name: name.value, value, span: name.span, is_used: Cell::new(false) });
+    }
+
+    /// Replaces the value of a declared variable by a text from the command line, which takes the type of the
+    /// declared value. Says whether there is such a variable.
+    pub(crate) fn override_with(&mut self, name: &str, text: &str) -> bool {
+        let Some(variable) = self.variables.iter_mut().find(|known| known.name == name) else { return false };
+        variable.value.content = match &variable.value.content {
+            Content::Bool(_) => text.parse().map_or_else(|_| Content::String(text.into()), Content::Bool),
+            Content::Number(_) => {
+                serde_json::from_str(text).map_or_else(|_| Content::String(text.into()), Content::Number)
+            }
+            _ => Content::String(text.into()),
+        };
+        true
+    }
+
+    /// Names in force.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| variable.name.as_str())
+    }
+
+    /// Places and names of variables that nothing used.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = (&Span, &str)> {
+        self.variables.iter().filter(|known| !known.is_used.get()).map(|known| (&known.span, known.name.as_str()))
+    }
+
+    fn get(&self, name: &str) -> Option<&Node> {
+        let variable = self.variables.iter().find(|known| known.name == name)?;
+        variable.is_used.set(true);
+        Some(&variable.value)
+    }
+}
+
+/// A copy of `node` with every `${name}` replaced. The inner scopes come first. A text that is nothing but `${name}`
+/// takes the value with its type; inside longer texts only scalars can stand.
+pub(crate) fn substitute(node: &Node, scopes: &[&Scope], mistakes: &mut Mistakes) -> Node {
+    let content = match &node.content {
+        Content::String(text) if text.contains("${") => replace(text, &node.span, scopes, mistakes),
+        Content::List(items) => Content::List(items.iter().map(|item| substitute(item, scopes, mistakes)).collect()),
+        Content::Map(entries) => Content::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (substitute_key(key, scopes, mistakes), substitute(value, scopes, mistakes)))
+                .collect(),
+        ),
+        other => other.clone(),
+    };
+    Node { id: node.id, span: node.span.clone(), content }
+}
+
+fn substitute_key(key: &Key, scopes: &[&Scope], mistakes: &mut Mistakes) -> Key {
+    if !key.name.contains("${") {
+        return key.clone();
+    }
+    let name = match replace(&key.name, &key.span, scopes, mistakes) {
+        Content::String(name) => name,
+        other => scalar_text(&other).unwrap_or_default(),
+    };
+    Key { name, span: key.span.clone() }
+}
+
+/// The names of the variables a text uses.
+pub(crate) fn names_in(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (inner, behind) = after.split_once('}').unwrap_or((after, ""));
+        if !before.ends_with('$') {
+            names.push(inner);
+        }
+        rest = behind;
+    }
+    names
+}
+
+fn replace(text: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) -> Content {
+    if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'))
+        && !name.contains('}')
+    {
+        return value_of(name, span, scopes, mistakes);
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            result.push_str(before);
+            result.push_str("${");
+            rest = after;
+            continue;
+        }
+        result.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            mistakes.add_with_help(span, "`${` without `}`", "write `$${` for a literal `${`");
+            return Content::String(text.into());
+        };
+        match scalar_text(&value_of(name, span, scopes, mistakes)) {
+            Some(value) => result.push_str(&value),
+            None => {
+                let message = format!("`${{{name}}}` is no scalar and cannot stand inside a text");
+                mistakes.add_coded(Code::Variable, span, message);
+            }
+        }
+        rest = behind;
+    }
+    result.push_str(rest);
+    Content::String(result)
+}
+
+fn value_of(name: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) -> Content {
+    if let Some(variable) = name.strip_prefix("env:") {
+        let (variable, default) = match variable.split_once(":-") {
+            Some((variable, default)) => (variable, Some(default)),
+            None => (variable, None),
+        };
+        let from_environment = std::env::var(variable).ok().filter(|value| !value.is_empty());
+        return match from_environment.as_deref().or(default) {
+            Some(text) => Content::String(text.into()),
+            None => {
+                mistakes.add_with_help(
+                    span,
+                    format!("the environment variable `{variable}` is not set"),
+                    format!("set it, or give a default: `${{env:{variable}:-default}}`"),
+                );
+                Content::Null
+            }
+        };
+    }
+    if let Some(value) = scopes.iter().find_map(|scope| scope.get(name)) {
+        return value.content.clone();
+    }
+    let known: Vec<&str> = scopes.iter().flat_map(|scope| scope.names()).collect();
+    let help = match nearest(name, known.iter().copied()) {
+        Some(candidate) => format!("did you mean `${{{candidate}}}`?"),
+        None => "declare it under `vars:`, or write `$${` for a literal `${`".into(),
+    };
+    let mistake = mistake(span, format!("unknown variable `{name}`")).with_code(Code::Variable);
+    mistakes.push(mistake.with_help(help));
+    Content::Null
+}
+
+/// The text of a scalar, as it stands inside another text.
+pub(crate) fn scalar_text(content: &Content) -> Option<String> {
+    match content {
+        Content::Null => Some(String::new()),
+        Content::Bool(value) => Some(value.to_string()),
+        Content::Number(value) => Some(value.to_string()),
+        Content::String(text) => Some(text.clone()),
+        Content::List(_) | Content::Map(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::yaml::parse;
+    use super::*;
+    use policy_verify_model::source::SourceFile;
+
+    fn node(text: &str) -> Node {
+        parse(&Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() })).unwrap()
+    }
+
+    fn scope(text: &str) -> Scope {
+        let mut scope = Scope::default();
+        for (key, value) in node(text).entries() {
+            scope.define(Spanned::new(key.name.clone(), key.span.clone()), value.clone());
+        }
+        scope
+    }
+
+    #[test]
+    fn values_keep_their_type_and_texts_are_joined() {
+        let scope = scope("{n: 3, team: a, list: [1]}");
+        for (written, wanted) in [
+            ("'${n}'", serde_json::json!(3)),
+            ("'${list}'", serde_json::json!([1])),
+            ("'x-${n}-${team}'", serde_json::json!("x-3-a")),
+            ("'$${n}'", serde_json::json!("${n}")),
+            ("{'${team}': '${n}'}", serde_json::json!({"a": 3})),
+            ("'${env:POLICY_VERIFY_SURELY_UNSET:-d}'", serde_json::json!("d")),
+        ] {
+            let mut mistakes = Mistakes::default();
+            assert_eq!(substitute(&node(written), &[&scope], &mut mistakes).to_json(), wanted, "{written}");
+            assert!(mistakes.is_empty(), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_and_lists_inside_texts_are_mistakes() {
+        let scope = scope("{team: a, list: [1]}");
+        for written in ["'${tem}'", "'x ${list}'", "'${env:POLICY_VERIFY_SURELY_UNSET}'", "'x ${team'"] {
+            let mut mistakes = Mistakes::default();
+            substitute(&node(written), &[&scope], &mut mistakes);
+            assert_eq!(mistakes.len(), 1, "{written}: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_is_known() {
+        let scope = scope("{a: 1, b: 2}");
+        substitute(&node("'${b}'"), &[&scope], &mut Mistakes::default());
+        assert_eq!(scope.unused().map(|(_, name)| name).collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_text_from_the_command_line_takes_the_declared_type() {
+        let mut scope = scope("{n: 3, b: true, s: x}");
+        assert!(scope.override_with("n", "4") && scope.override_with("b", "false") && scope.override_with("s", "1.10"));
+        assert!(!scope.override_with("nobody", "1"));
+        let json = substitute(&node("['${n}', '${b}', '${s}']"), &[&scope], &mut Mistakes::default()).to_json();
+        assert_eq!(json, serde_json::json!([4, false, "1.10"]));
+    }
+}

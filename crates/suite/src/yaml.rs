@@ -1,0 +1,294 @@
+//! YAML text becomes a tree of nodes that remember where they were written.
+//!
+//! The parser is `serde-saphyr`: YAML 1.2 scalars, anchors, aliases and merge keys resolved, duplicate keys refused,
+//! alias expansion bounded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::Spanned as At;
+
+use super::mistake::mistake;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::yaml;
+
+/// A value of a YAML document and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Distinguishes nodes of one load; copies keep it.
+    pub(crate) id: u32,
+    /// Where the value is written.
+    pub(crate) span: Span,
+    /// The value.
+    pub(crate) content: Content,
+}
+
+/// The value of a [`Node`].
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+impl Node {
+    /// A node with a new id.
+    pub(crate) fn new(span: Span, content: Content) -> Self {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+        Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), span, content }
+    }
+
+    /// The member of a mapping.
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        self.entries().iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    /// The entries of a mapping; nothing for other values.
+    pub(crate) fn entries(&self) -> &[(Key, Node)] {
+        match &self.content {
+            Content::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The text of a string.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.content {
+            Content::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value without its places.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Number(value) => Value::Number(value.clone()),
+            Content::String(text) => Value::String(text.clone()),
+            Content::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
+            Content::Map(entries) => Value::Object(
+                entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    /// What the value is, for messages.
+    pub(crate) fn description(&self) -> &'static str {
+        match &self.content {
+            Content::Null => "nothing",
+            Content::Bool(_) => "a boolean",
+            Content::Number(_) => "a number",
+            Content::String(_) => "a text",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Parses one document; an empty text is null.
+pub(crate) fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
+    let raw: At<Raw> =
+        serde_saphyr::from_str_with_options(&file.text, yaml::options()).map_err(|e| syntax_mistake(file, &e))?;
+    Ok(node(raw, file))
+}
+
+/// Parses every document of a file, in order; empty documents are left out.
+pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
+    let raws: Vec<At<Raw>> =
+        serde_saphyr::from_multiple_with_options(&file.text, yaml::options()).map_err(|e| syntax_mistake(file, &e))?;
+    Ok(raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file)).collect())
+}
+
+fn syntax_mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
+    let message = format!("this is not YAML we can read: {}", yaml::message(error));
+    let help = syntax_help(&error.without_snippet().to_string());
+    mistake(&yaml::span_of_error(file, error), message).with_code(Code::Syntax).with_help(help.map(str::to_owned))
+}
+
+/// Advice about what people get wrong in YAML.
+fn syntax_help(text: &str) -> Option<&'static str> {
+    if text.contains("found a tab") || text.contains("tab character") {
+        return Some("YAML is indented with blanks, not with tabs");
+    }
+    if text.contains("flow mapping") || text.contains("flow sequence") {
+        return Some("inside of `{ }` and `[ ]` a text with `: `, `,` or `${…}` needs quotes");
+    }
+    text.contains("mapping values").then_some("a text with `: ` in it needs quotes")
+}
+
+fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
+    // For aliases and merged values this is where the text stands, not where it is used: a mistake in an anchored
+    // mapping is then reported once, at the place to mend.
+    let span = yaml::span_at(file, raw.defined);
+    let content = match raw.value {
+        Raw::Null => Content::Null,
+        Raw::Bool(value) => Content::Bool(value),
+        Raw::Number(value) => Content::Number(value),
+        Raw::String(text) => Content::String(text),
+        Raw::List(items) => Content::List(items.into_iter().map(|item| node(item, file)).collect()),
+        Raw::Map(entries) => Content::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| {
+                    (Key { span: yaml::span_at(file, key.defined), name: key.value }, node(value, file))
+                })
+                .collect(),
+        ),
+    };
+    Node::new(span, content)
+}
+
+/// A node as the parser gives it.
+enum Raw {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    List(Vec<At<Raw>>),
+    Map(Vec<(At<String>, At<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        Raw::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
+        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("JSON has no number for this"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+        Ok(Raw::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() })
+    }
+
+    #[test]
+    fn modes_of_files_are_octal_as_kubectl_reads_them() {
+        let node = parse(&file("{ defaultMode: 0644, other: 0o644, text: '0644' }")).unwrap();
+        assert_eq!(node.to_json(), serde_json::json!({ "defaultMode": 420, "other": 420, "text": "0644" }));
+    }
+
+    #[test]
+    fn scalars_are_those_of_yaml_1_2() {
+        let node = parse(&file("[yes, no, true, 1, 1.5, '2', null, 2026-01-01]")).unwrap();
+        assert_eq!(node.to_json(), serde_json::json!(["yes", "no", true, 1, 1.5, "2", null, "2026-01-01"]),);
+    }
+
+    #[test]
+    fn merged_values_remember_where_they_are_written() {
+        let node = parse(&file("x-base: &base\n  policy: a\ncase:\n  <<: *base\n  name: b\n")).unwrap();
+        let case = node.get("case").unwrap();
+        assert_eq!(case.get("policy").unwrap().span.line, 2);
+        assert_eq!(case.get("name").unwrap().span.line, 5);
+    }
+
+    #[test]
+    fn mistakes_of_the_syntax_name_their_line() {
+        for (text, line, words) in [
+            ("a: 1\nb: 2\na: 3\n", 3, "duplicate mapping key"),
+            ("a: [1\nb: }2\n", 2, "not YAML"),
+            ("a: 1\n---\nb: 2\n", 3, "only single YAML document expected"),
+            ("a: *nowhere\n", 1, "not YAML"),
+        ] {
+            let mistake = parse(&file(text)).unwrap_err();
+            assert_eq!(mistake.span.as_ref().unwrap().line, line, "{text:?}: {mistake}");
+            assert!(mistake.message.contains(words), "{text:?}: {mistake}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_of_aliases_is_refused() {
+        let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+        for n in 1..9 {
+            let inner = vec![format!("*a{}", n - 1); 9].join(",");
+            text.push_str(&format!("a{n}: &a{n} [{inner}]\n"));
+        }
+        assert!(parse(&file(&text)).is_err());
+    }
+
+    #[test]
+    fn offsets_survive_letters_outside_ascii() {
+        let node = parse(&file("ä: ü\nb: {c: ö}\n")).unwrap();
+        let span = &node.get("b").unwrap().get("c").unwrap().span;
+        assert_eq!(&span.file.text[span.offset..span.offset + span.len], "ö");
+    }
+}
