@@ -136,7 +136,7 @@ fn attach(bytes: &[u8], metadata: &Metadata) -> Result<Vec<u8>, BinaryReaderErro
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
         let Some((_, range)) = payload.as_section() else { continue };
-        let end = to_usize(range.end);
+        let end = range.end;
         // The size of the code section is believed until its functions are read; that it is wrong comes out then.
         let Some(whole) = bytes.get(start..end) else { continue };
         match &payload {
@@ -146,7 +146,7 @@ fn attach(bytes: &[u8], metadata: &Metadata) -> Result<Vec<u8>, BinaryReaderErro
                 if javy.is_empty() {
                     annotated.extend_from_slice(whole);
                 } else {
-                    let content = renamed(bytes, to_usize(range.start)..end, &javy);
+                    let content = renamed(bytes, range.start..end, &javy);
                     write_section(&mut annotated, IMPORTS, &content);
                 }
             }
@@ -173,7 +173,7 @@ fn javy_imports(payload: &Payload<'_>) -> Result<Vec<usize>, BinaryReaderError> 
             && (import.module, import.name) == (JAVY, "call")
             && matches!(import.ty, TypeRef::Func(_))
         {
-            offsets.push(to_usize(offset));
+            offsets.push(offset);
         }
     }
     Ok(offsets)
@@ -212,11 +212,6 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
         length >>= 7;
     }
     out.push(length as u8);
-}
-
-/// Offsets come from bytes that are in memory, so they fit.
-fn to_usize(offset: u64) -> usize {
-    usize::try_from(offset).expect("an offset into a slice fits into usize")
 }
 
 #[cfg(test)]
