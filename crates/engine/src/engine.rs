@@ -166,8 +166,10 @@ mod tests {
         let weak = engine.wasmtime.weak();
         drop(engine);
         // The ticker may hold it for the length of one increment.
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while weak.upgrade().is_some() {
-            thread::yield_now();
+            assert!(std::time::Instant::now() < deadline, "the ticker holds the engine for longer than 10 s");
+            thread::sleep(TICK);
         }
     }
 }
