@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::support::act::{Act, Log, program, verify};
+use crate::support::act::{Act, Log, verify};
+use crate::support::program::program;
 use crate::support::{POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";

@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::action::example;
-use crate::support::act::{Act, Log, program};
+use crate::support::act::{Act, Log};
 use crate::support::distribution::Distribution;
+use crate::support::program::program;
 use crate::support::{POD, Repository, project};
 
 /// A machine with what a release needs.

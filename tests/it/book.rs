@@ -37,7 +37,8 @@ fn every_link_leads_somewhere() {
 #[cfg(unix)]
 #[test]
 fn the_book_builds_and_its_links_lead_somewhere() {
-    use crate::support::act::{ACTION, program};
+    use crate::support::act::ACTION;
+    use crate::support::program::program;
 
     let (Some(mdbook), Some(_)) = (program("mdbook"), program("jq")) else { return };
     let folder = tempfile::tempdir().unwrap();

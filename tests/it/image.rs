@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::act::program;
+use crate::support::program::{program, unusable};
 use crate::support::{BINARY, POD, Repository, project};
 
 /// Images and containers of one test, in a folder of its own.
@@ -21,13 +21,11 @@ struct Buildah {
 impl Buildah {
     /// None where there is no `buildah`, or none that this user may use.
     fn new() -> Option<Self> {
-        use std::io::Write;
-
         program("buildah")?;
         let buildah = Self { folder: tempfile::tempdir().unwrap() };
         let info = buildah.run(&["info"]);
         if !info.status.success() {
-            let _ = writeln!(std::io::stderr(), "skipped: buildah: {}", String::from_utf8_lossy(&info.stderr));
+            unusable("buildah", &String::from_utf8_lossy(&info.stderr));
             return None;
         }
         Some(buildah)

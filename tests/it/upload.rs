@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::push::{push, reference, repository};
+use crate::support::program::program;
 use crate::support::target::{Target, Trouble};
 
 /// A module that is as long as this and does nothing: all of it is a section that nobody reads.
@@ -58,7 +59,7 @@ fn a_terminal_sees_what_is_fetched() {
 #[test]
 fn a_large_module_is_sent_from_where_it_is() {
     const MODULE: usize = 64 << 20;
-    let Some(time) = crate::support::act::program("time") else { return };
+    let Some(time) = program("time") else { return };
     let target = Target::new();
     target.fails(|asked| (asked.method == "PATCH").then(|| Trouble::status(405)));
     let repository = repository(&target).write("policy.wasm", padded(MODULE));

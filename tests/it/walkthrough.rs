@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use crate::support::act::program;
 use crate::support::distribution::Distribution;
+use crate::support::program::program;
 use crate::support::target::Target;
 use crate::support::{Repository, digest, testdata};
 

@@ -8,8 +8,9 @@ use std::process::Command;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::support::act::{ACTION, Act, program, used};
+use crate::support::act::{ACTION, Act, used};
 use crate::support::markdown::{Block, Page, pages};
+use crate::support::program::program;
 use crate::support::{POD, Repository, guests, project};
 
 /// Every workflow there is, by where it stands: those of the project, those beside the documentation, and those on its

@@ -10,23 +10,11 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::program::program;
 use super::{BINARY, Finished, Repository, Verify, project};
 
 /// The name under which workflows use the action.
 pub(crate) const ACTION: &str = "OWNER/policy-verify";
-
-/// Where `name` is on the path. None is a reason to skip a test, which is said.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    use std::io::Write;
-
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
-    if found.is_none() {
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        let _ = writeln!(std::io::stderr(), "skipped {test}: there is no `{name}` on the path");
-    }
-    found
-}
 
 /// A runner: its tools, the action, stand-ins for the actions of others.
 pub(crate) struct Act {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::act::program;
+use super::program::program;
 use super::registry::{Reply, Seen};
 
 /// The programs there are: Debian's `docker-registry` is Distribution 2, a `registry` on the path is taken for

@@ -7,6 +7,7 @@ pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
 pub(crate) mod markdown;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod runner;
 pub(crate) mod target;
@@ -118,7 +119,7 @@ impl Repository {
     /// had.
     #[cfg(target_os = "linux")]
     pub(crate) fn terminal(&self, line: &str) -> Option<Verify> {
-        act::program("script")?;
+        program::program("script")?;
         let line = format!("script -qec 'stty cols 80 rows 24; {line}' /dev/null");
         Some(self.shell(&line).env("TERM", "xterm"))
     }
