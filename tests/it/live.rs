@@ -1,6 +1,6 @@
 //! Runs that ask the real world, and what they record. The world is a cluster and a registry on loopback.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Repository;
 use crate::support::api_server::ApiServer;
@@ -23,11 +23,14 @@ cases:
     expect: allow
 ";
 
+/// The ingress `legacy/old` with this host.
+fn ingress(host: &str) -> Value {
+    json!({"metadata": {"name": "old", "namespace": "legacy", "managedFields": [{"manager": "x"}]},
+        "spec": {"rules": [{"host": host}]}})
+}
+
 fn cluster() -> ApiServer {
-    ApiServer::with_ingresses(
-        json!([{"metadata": {"name": "old", "namespace": "legacy", "managedFields": [{"manager": "x"}]},
-        "spec": {"rules": [{"host": "a.test"}]}}]),
-    )
+    ApiServer::with_ingresses(json!([ingress("a.test")]))
 }
 
 fn repository() -> Repository {
@@ -41,7 +44,7 @@ fn the_cluster_of_the_kubeconfig_answers_what_the_suite_does_not() {
     let kubeconfig = repository.path("kubeconfig");
     let run =
         repository.verify(&["suite.yml", "--live", "--report=json"]).env("KUBECONFIG", &kubeconfig).run().exits_with(0);
-    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
     let by = |index: usize| report["cases"][index]["calls"][0]["answered_by"].clone();
     assert_eq!((by(0), by(1), by(2)), (json!("live"), json!("live"), json!(null)));
     let kinds = cluster.asked().iter().filter(|path| *path == "/apis/networking.k8s.io/v1").count();
@@ -49,6 +52,34 @@ fn the_cluster_of_the_kubeconfig_answers_what_the_suite_does_not() {
     let asked = cluster.asked().len();
     repository.verify(&["suite.yml"]).env("KUBECONFIG", &kubeconfig).run().exits_with(1).says(&["nobody answers"]);
     assert_eq!(cluster.asked().len(), asked, "nothing is asked without --live");
+}
+
+/// Time and randomness are fixed, so the answers of a live cluster are what a policy can really differ by.
+#[test]
+fn repeat_reports_a_policy_whose_answer_changes_as_unstable() {
+    for (lists, code) in [
+        ([json!([]), json!([ingress("b.test")])], 1),
+        ([json!([ingress("b.test")]), json!([])], 1),
+        ([json!([]), json!([ingress("c.test")])], 0),
+    ] {
+        let cluster = ApiServer::with_changing_ingresses(lists.to_vec());
+        let repository = repository().write("kubeconfig", cluster.kubeconfig());
+        let arguments = ["suite.yml", "--live", "--repeat=2", "--filter=of its own", "--report=json=report.json"];
+        let run = repository.verify(&arguments).env("KUBECONFIG", repository.path("kubeconfig")).run().exits_with(code);
+        assert_eq!(cluster.asked().iter().filter(|path| path.ends_with("/ingresses")).count(), 2, "{run}");
+        let report = repository.read_json("report.json");
+        if code == 0 {
+            run.says(&["1 test: 1 passed"]).never_says("PV020");
+            continue;
+        }
+        run.says(&["1 test: 1 failed", "stability · PV020"]);
+        let mismatches = report["cases"][0]["mismatches"].as_array().unwrap();
+        let codes: Vec<_> = mismatches.iter().map(|mismatch| (&mismatch["kind"], &mismatch["code"])).collect();
+        assert_eq!(codes, [(&json!("stability"), &json!("PV020"))]);
+        let told = ["expected", "actual"].map(|key| mismatches[0][key].as_str().unwrap());
+        let denied = told.map(|told| told.contains("host b.test is already used by ingress legacy/old"));
+        assert_eq!(denied, [lists[0] != json!([]), lists[1] != json!([])], "{mismatches:#?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::support::{POD, Repository};
+use crate::support::{POD, Repository, guests};
 
 /// Twenty cases, of which the fourth and the twelfth fail.
 static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
@@ -89,13 +89,23 @@ fn a_shuffled_run_prints_its_seed_and_reports_in_suite_order() {
     REPOSITORY.verify(&["--shuffle=often"]).run().exits_with(2).says(&["a seed is a whole number"]);
 }
 
+/// `live.rs` has a policy whose answers do change.
 #[test]
-fn repetitions_prove_that_answers_do_not_change() {
-    let repository = Repository::with_suite(&format!(
-        "version: 1\nname: s\npolicies: {{ random: {{ uri: random.wasm }} }}\ncases: [{{ name: a, object: {POD}, expect: accept }}]\n"
-    ))
-    .replying("random", r#"{"valid":true,"accepted":true}"#);
-    repository.verify(&["--repeat=5"]).run().exits_with(0).says(&["1 test: 1 passed"]);
+fn repeat_passes_for_policies_that_read_the_clock_and_randomness() {
+    let guests = [
+        ("clock", guests::denying_with("clock_time_get", "i32 i64 i32", "(i32.const 0) (i64.const 1) (i32.const 0)")),
+        ("random", guests::denying_with("random_get", "i32 i32", "(i32.const 0) (i32.const 8)")),
+    ];
+    for (name, guest) in guests {
+        let repository = Repository::with_suite(&format!(
+            "version: 1\nname: s\npolicies: {{ {name}: {{ uri: {name}.wasm }} }}\n\
+             cases: [{{ name: a, object: {POD}, expect: {{ deny: {{ matches: '^[0-9a-f]{{16}}$' }} }} }}]\n"
+        ))
+        .write(&format!("{name}.wasm"), guest);
+        repository.verify(&["--repeat=5"]).run().exits_with(0).says(&["1 test: 1 passed"]);
+        let message = repository.report(&[]).case("a")["response"]["status"]["message"].clone();
+        assert_ne!(message, "0000000000000000", "{name} was not read");
+    }
     REPOSITORY.verify(&["--repeat=3"]).run().exits_with(1).says(&["18 passed, 2 failed"]).never_says("PV020");
     REPOSITORY.verify(&["--repeat=0"]).run().exits_with(2);
 }

@@ -16,14 +16,20 @@ pub(crate) struct ApiServer {
 impl ApiServer {
     /// A cluster with these ingresses.
     pub(crate) fn with_ingresses(ingresses: Value) -> Self {
+        Self::with_changing_ingresses(vec![ingresses])
+    }
+
+    /// A cluster whose ingresses change with every list of them; after the last of these lists comes the first again.
+    pub(crate) fn with_changing_ingresses(lists: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let journal = Arc::clone(&asked);
+        let lists = Arc::new(Mutex::new(lists.into_iter().cycle()));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (journal, ingresses) = (Arc::clone(&journal), ingresses.clone());
-                thread::spawn(move || serve(stream, &journal, &ingresses));
+                let (journal, lists) = (Arc::clone(&journal), Arc::clone(&lists));
+                thread::spawn(move || serve(stream, &journal, || lists.lock().unwrap().next().unwrap()));
             }
         });
         Self { address, asked }
@@ -46,7 +52,7 @@ impl ApiServer {
 }
 
 /// Answers one request and hangs up.
-fn serve(mut stream: TcpStream, journal: &Mutex<Vec<String>>, ingresses: &Value) {
+fn serve(mut stream: TcpStream, journal: &Mutex<Vec<String>>, ingresses: impl FnOnce() -> Value) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).unwrap();
@@ -71,7 +77,7 @@ fn serve(mut stream: TcpStream, journal: &Mutex<Vec<String>>, ingresses: &Value)
     );
 }
 
-fn answer(path: &str, ingresses: &Value) -> (&'static str, Value) {
+fn answer(path: &str, ingresses: impl FnOnce() -> Value) -> (&'static str, Value) {
     let kinds = |version: &str, name: &str, kind: &str, namespaced: bool| {
         json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
             "resources": [{"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["list"]}]})
@@ -80,7 +86,7 @@ fn answer(path: &str, ingresses: &Value) -> (&'static str, Value) {
         "/apis/networking.k8s.io/v1" => ("200 OK", kinds("networking.k8s.io/v1", "ingresses", "Ingress", true)),
         "/apis/networking.k8s.io/v1/ingresses" => (
             "200 OK",
-            json!({"kind": "IngressList", "apiVersion": "networking.k8s.io/v1", "metadata": {}, "items": ingresses}),
+            json!({"kind": "IngressList", "apiVersion": "networking.k8s.io/v1", "metadata": {}, "items": ingresses()}),
         ),
         _ => (
             "404 Not Found",

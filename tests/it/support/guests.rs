@@ -130,6 +130,40 @@ pub(crate) fn wasi_when_asked(body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// A waPC guest that accepts all settings and denies every request; its message is the number, in 16 hexadecimal digits,
+/// that this function of WASI, with parameters of these types, writes to address 0 when it is called like this.
+pub(crate) fn denying_with(function: &str, types: &str, arguments: &str) -> Vec<u8> {
+    let reply = r#"{"valid":true,"accepted":false,"message":"0000000000000000"}"#;
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (import "wasi_snapshot_preview1" "{function}" (func $read (param {types}) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 1024) "{reply}")
+          (func $show (param $number i64) (local $at i32) (local $digit i32)
+            (local.set $at (i32.const 16))
+            (loop $next
+              (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+              (local.set $digit (i32.wrap_i64 (i64.and (local.get $number) (i64.const 15))))
+              (i32.store8
+                (i32.add (i32.const {digits}) (local.get $at))
+                (i32.add
+                  (local.get $digit)
+                  (select (i32.const 0x57) (i32.const 0x30) (i32.gt_u (local.get $digit) (i32.const 9)))))
+              (local.set $number (i64.shr_u (local.get $number) (i64.const 4)))
+              (br_if $next (local.get $at))))
+          (func (export "__guest_call") (param i32 i32) (result i32)
+            (drop (call $read {arguments}))
+            (call $show (i64.load (i32.const 0)))
+            (call $respond (i32.const 1024) (i32.const {reply_len}))
+            (i32.const 1)))"#,
+        digits = 1024 + reply.find("000").unwrap(),
+        reply_len = reply.len(),
+        reply = escaped(reply.as_bytes()),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
