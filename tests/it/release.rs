@@ -196,7 +196,7 @@ fn within(folder: &Path, path: &Path) -> String {
 #[test]
 fn one_command_names_the_account() {
     let page = Page::read(&project().join("docs/releasing.md"));
-    let Some(block) = page.blocks.iter().find(|block| block.text.contains(ACTION)) else { return };
+    let block = page.blocks.iter().find(|block| block.text.contains(ACTION)).unwrap();
     let repository = Repository::new();
     let copied = "README.md Cargo.toml action.yml action docs .github src tests";
     let copy = format!(
