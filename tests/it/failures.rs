@@ -42,9 +42,8 @@ fn expected_and_actual_stand_together_with_pointer_line_and_command() {
     );
     let repository = Repository::with_suite(&text).write("no.wasm", guests::denying("not today"));
     let run = repository.verify(&[]).run().exits_with(1);
-    let run =
-        run.says(&["✗ words", "suite.yml:8", "/status/message", "8 │       deny: not tomorrow", "1 test: 1 failed"]);
-    let run = run.says(&["expected \"not tomorrow\" actual \"not today\""]);
+    let run = run.says(&["✗ words", "suite.yml:8", "/status/message", "1 test: 1 failed"]);
+    let run = run.says(&["expected \"not tomorrow\" actual \"not today\""]).quotes(&["8 │       deny: not tomorrow"]);
     run.says(&["verify suite.yml --filter words --exact"]);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fetching::{accepting, repository, suite};
 use crate::support::registry::{FakeRegistry, OCI_MANIFEST, Reaction, Reply, Seen, Step, digest, policy_manifest};
-use crate::support::{Finished, Repository, guests};
+use crate::support::{Repository, guests};
 
 const MANIFEST: &str = "/v2/bad/manifests/";
 const BLOB: &str = "/v2/bad/blobs/";
@@ -84,7 +84,7 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
     add(
         "reset in the head of the manifest",
         breaks(MANIFEST, vec![Step::Bytes(b"HTTP/1.1 2".to_vec()), Step::Reset]),
-        &[],
+        &["closes the connection", "4 attempts"],
     );
     add(
         "reset in the manifest",
@@ -304,7 +304,7 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
             MANIFEST,
             vec![Step::Bytes(b"HTTP/1.1 200 OK\r\n".to_vec()), Step::Repeat(b"x: y\r\n".to_vec(), 1_000_000)],
         ),
-        &[],
+        &["closes the connection: message head is too large"],
     );
     add(
         "gzip bomb",
@@ -326,7 +326,11 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
         always("GET", MANIFEST, Reply::new(200, "<html>").header("content-type", "text/html")),
         &["a web page, not a manifest"],
     );
-    add("no HTTP at all", breaks(MANIFEST, vec![Step::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())]), &[]);
+    add(
+        "no HTTP at all",
+        breaks(MANIFEST, vec![Step::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())]),
+        &["closes the connection: invalid HTTP version"],
+    );
     add(
         "token service down",
         with_token_service(host, || Reply::new(503, "").into()),
@@ -373,12 +377,6 @@ fn with_fault(fake: &FakeRegistry, fault: Option<Fault>) -> Repository {
     repository(fake, &[("bad", &uri("bad")), ("good", &uri("good"))])
 }
 
-/// The name of the fault is in whatever is said about its run.
-fn named(name: &str, mut run: Finished) -> Finished {
-    run.stderr = format!("{}(fault: {name})", run.stderr);
-    run
-}
-
 #[test]
 fn every_fault_is_a_clear_error_and_no_verdict() {
     let fakes: Vec<FakeRegistry> = (0..60).map(|_| FakeRegistry::start()).collect();
@@ -395,7 +393,7 @@ fn every_fault_is_a_clear_error_and_no_verdict() {
                     let repository = with_fault(fake, Some(fault));
                     let run = repository.verify(&["--fetch-timeout", "12s"]).run();
                     let uri = format!("`registry://{}/bad:v1`", fake.host());
-                    let run = named(name, run).exits_with(3).says(&["2 tests: 1 passed, 1 error", &uri]).says(&says);
+                    let run = run.named(name).exits_with(3).says(&["2 tests: 1 passed, 1 error", &uri]).says(&says);
                     run.never_says("hidden").never_says("panicked");
                     let report = repository.verify(&["--fetch-timeout", "12s", "--report=json", "--offline"]).run();
                     assert!(

@@ -153,9 +153,9 @@ fn a_bad_expression_is_a_mistake_with_its_place() {
     for (expression, text, place, help) in [
         ("yes() && nope()", "Function not found: nope ()", ":13:26", "`yes()`, `no()`"),
         ("\"yes() && noo()\"", "Function not found: noo ()", ":13:27", "did you mean `no()`?"),
-        ("yes() && (no()", "bad expression", ":13:", "`&&`"),
-        ("yes() + no() && 1", "bad expression", ":13:", ""),
-        ("yes() && no() && 1", "bad expression", ":13:", ""),
+        ("yes() && (no()", "Expecting ')' for a matching (", ":13:31", "`&&`"),
+        ("yes() + no() && 1", "Expecting a boolean expression, not a number", ":13:33", "`&&`"),
+        ("yes() && no() && 1", "Expecting a boolean expression, not a number", ":13:34", "`&&`"),
     ] {
         let finished = repository(&group(&["yes", "no"], expression, "allow")).verify(&[]).run().exits_with(2);
         finished.says(&[text, &format!("suite.yml{place}"), help]);

@@ -10,12 +10,12 @@ use crate::support::{Finished, POD, Report, Repository};
 const HOSTILE: [(&str, &str, &str, &str); 8] = [
     ("wapc-loop", "kubewarden-wapc", "timeout", "did not answer within 300ms"),
     ("wasi-loop", "wasi", "timeout", "did not answer within 300ms"),
-    ("wapc-memory-hog-traps", "kubewarden-wapc", "memory", "64"),
-    ("wasi-memory-hog", "wasi", "memory", "64"),
-    ("wapc-request-out-of-range", "kubewarden-wapc", "trap", "memory"),
-    ("wapc-stdout-flood", "kubewarden-wapc", "limit", "stdout"),
-    ("wasi-stdout-flood", "wasi", "limit", ""),
-    ("wapc-stack-overflow", "kubewarden-wapc", "trap", "stack"),
+    ("wapc-memory-hog-traps", "kubewarden-wapc", "memory", "more than the 64 MiB it may have"),
+    ("wasi-memory-hog", "wasi", "memory", "more than the 64 MiB it may have"),
+    ("wapc-request-out-of-range", "kubewarden-wapc", "trap", "`__guest_request` was given"),
+    ("wapc-stdout-flood", "kubewarden-wapc", "limit", "too much to stdout"),
+    ("wasi-stdout-flood", "wasi", "limit", "too much to stdout"),
+    ("wapc-stack-overflow", "kubewarden-wapc", "trap", "call stack exhausted"),
 ];
 
 /// Short where it is the point, long enough everywhere else for a machine that has other things to do.

@@ -191,41 +191,73 @@ impl Verify {
         let Output { status, stdout, stderr } = self.command.output().unwrap();
         let folder = self.folder.to_string_lossy().into_owned();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&folder, "[repository]");
-        Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+        Finished { code: status.code(), name: String::new(), stdout: text(stdout), stderr: text(stderr) }
     }
+}
+
+/// A line of a suite as it is quoted, ` 12 │ …`: after the name of the job in the log of a workflow, and in colours.
+static QUOTED_LINE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(\[[^\]]*\]\s+\|)?(\s|\x1b\[[0-9;]*m)*\d+(\s|\x1b\[[0-9;]*m)*│").unwrap());
+
+/// The words with one blank between any two, without the bar that stands before what is wrapped in a frame.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
 
 /// How a command ended. Paths of the repository are replaced by `[repository]`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finished {
     code: Option<i32>,
+    /// Of which of several it is the run; no part of what it says.
+    name: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Finished {
+    /// The name is shown where an assertion about the run fails.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     #[track_caller]
     pub(crate) fn exits_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self
     }
 
-    /// Every text is somewhere on stdout or stderr, however the lines are wrapped.
+    /// Every text is in a message on stdout or stderr, however the lines are wrapped. The lines of a suite that a message
+    /// quotes do not count: a word that stands there proves nothing.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
-        // The bar stands before what is wrapped in a frame.
-        let words =
-            |text: &str| text.split_whitespace().filter(|word| *word != "│").map(str::to_owned).collect::<Vec<_>>();
-        let unwrapped = |text: &str| words(text).join(" ");
-        let said = unwrapped(&format!("{} {}", self.stdout, self.stderr));
+        let messages = unwrapped(&self.lines(|line| !QUOTED_LINE.is_match(line)));
         for text in texts {
-            assert!(said.contains(&unwrapped(text)), "{text:?} is missing\n{self}");
+            assert!(!text.trim().is_empty(), "an empty text is in every message");
+            assert!(messages.contains(&unwrapped(text)), "{text:?} is in no message\n{self}");
         }
         self
     }
 
+    /// Every text is in a line of a suite that a message quotes.
+    #[track_caller]
+    pub(crate) fn quotes(self, texts: &[&str]) -> Self {
+        let quoted = unwrapped(&self.lines(|line| QUOTED_LINE.is_match(line)));
+        for text in texts {
+            assert!(!text.trim().is_empty(), "an empty text is in every line");
+            assert!(quoted.contains(&unwrapped(text)), "{text:?} is in no quoted line\n{self}");
+        }
+        self
+    }
+
+    /// The lines of stdout and then of stderr that are like this.
+    fn lines(&self, are_wanted: impl Fn(&str) -> bool) -> String {
+        let lines = self.stdout.lines().chain(self.stderr.lines()).filter(|line| are_wanted(line));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    }
+
     #[track_caller]
     pub(crate) fn never_says(self, text: &str) -> Self {
+        assert!(!text.is_empty(), "an empty text is everywhere");
         assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{text:?} is there\n{self}");
         self
     }
@@ -240,7 +272,7 @@ impl Finished {
 
 impl std::fmt::Display for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+        write!(f, "{}: exit code {:?}\n--- stdout\n{}\n--- stderr\n{}", self.name, self.code, self.stdout, self.stderr)
     }
 }
 
