@@ -234,6 +234,7 @@ fn who_has_logged_in_is_who_pushes() {
     assert!(internet.ghcr.manifest("acme/private", "v3").is_some());
     internet.nobody_got_the_token();
     let with_login = internet.requests_with(&basic(LOGIN));
+    assert!(!with_login.is_empty());
     assert!(with_login.iter().all(|request| request.starts_with("ghcr.io GET /token?")), "{with_login:?}");
 
     // A login that does not hold is not made good by the token.

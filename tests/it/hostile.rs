@@ -116,5 +116,6 @@ fn a_case_remembers_nothing_of_the_one_before() {
     let report = repository.report(&["-j1"]);
     let answers: Vec<(&Value, &Value)> =
         report.cases().iter().map(|case| (&case["response"]["allowed"], &case["fault"]["message"])).collect();
+    assert_eq!(answers.len(), 3);
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
 }
