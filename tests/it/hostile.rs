@@ -114,8 +114,10 @@ fn a_case_remembers_nothing_of_the_one_before() {
     );
     let repository = Repository::with_suite(&text).guest("wapc-remembers");
     let report = repository.report(&["-j1"]);
-    let answers: Vec<(&Value, &Value)> =
-        report.cases().iter().map(|case| (&case["response"]["allowed"], &case["fault"]["message"])).collect();
-    assert_eq!(answers.len(), 3);
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    // Its first call is about the settings, so its second one is the verdict. An instance that is used for another case
+    // would fail about the settings.
+    for case in report.cases() {
+        assert_eq!((&case["fault"]["kind"], &case["fault"]["message"]), (&"guest".into(), &"called before".into()));
+    }
+    assert_eq!(report.cases().len(), 3);
 }
