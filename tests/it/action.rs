@@ -209,7 +209,7 @@ fn nothing_is_pushed_from_a_pull_request() {
 }
 
 #[test]
-fn whoever_is_logged_in_stays_logged_in() {
+fn existing_registry_login_is_kept() {
     let Some(_) = program("jq") else { return };
     for (config, is_left) in [
         (r#"{"auths":{"ghcr.io":{"auth":"eA=="}}}"#, true),
@@ -266,7 +266,7 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
 }
 
 #[test]
-fn inputs_that_mean_nothing_are_refused_by_name() {
+fn invalid_action_inputs_are_refused_by_name() {
     for (input, value, message) in [
         ("IN_ANNOTATIONS", "yes", "the input `annotations` is `yes`; it takes true, True, TRUE, false, False or FALSE"),
         ("IN_SUMMARY", "", "the input `summary` is ``"),

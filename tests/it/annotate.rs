@@ -163,7 +163,7 @@ fn host_capabilities_are_compared_with_what_is_declared() {
 }
 
 #[test]
-fn what_cannot_be_written_is_two() {
+fn annotate_exits_with_2_when_its_output_cannot_be_written() {
     let repository = Repository::new().policy("safe-labels").write("folder/file", "");
     for output in ["gone/out.wasm", "folder"] {
         let arguments = ["annotate", "-m", "safe-labels/metadata.yml", "-o", output, "safe-labels/policy.wasm"];

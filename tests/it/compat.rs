@@ -151,7 +151,7 @@ fn faults_become_rejections_where_the_server_has_them() {
 }
 
 #[test]
-fn policies_inherit_it_from_the_defaults_and_may_say_otherwise() {
+fn compat_is_inherited_from_the_defaults_and_can_be_overridden() {
     answers_as_the_server(&repository("defaults: { compat: server }\n", "").report(&[]));
     let strict = repository("defaults: { compat: server }\n", ", compat: strict").report(&[]);
     for Guest { name, kind, .. } in &GUESTS {
@@ -234,7 +234,7 @@ fn members_of_a_group_answer_as_in_the_server() {
 }
 
 #[test]
-fn a_call_nobody_answers_stays_a_fault() {
+fn unmocked_host_call_stays_a_fault_with_compat_server() {
     let text = "version: 1\npolicies:\n  p: { uri: image-licence/policy.wasm, metadata: image-licence/metadata.yml, settings: { allowed: [MIT] }, \
                 compat: server }\ncases:\n  - { name: a, object: pod.yaml, expect: deny }\n";
     let pod = std::fs::read(testdata().join("suites/docs/readme/pod.yaml")).unwrap();

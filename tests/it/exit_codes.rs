@@ -22,12 +22,12 @@ fn refuses(text: &str, says: &[&str]) {
 }
 
 #[test]
-fn a_good_suite_is_zero() {
+fn passing_suite_exits_with_0() {
     repository(&suite(GOOD)).verify(&[]).run().exits_with(0).says(&["1 test: 1 passed"]);
 }
 
 #[test]
-fn words_that_mean_nothing_are_two_with_their_place() {
+fn unknown_names_exit_with_2_and_their_line() {
     refuses(&suite("  - name: a\n    objet: POD # here\n    expect: allow\n"), &["unknown key `objet`", "`object`"]);
     refuses(&suite("  - { name: a, policy: yse, object: POD, expect: allow } # here\n"), &["policy `yse`", "`yes`"]);
     refuses(&suite("  - name: ${who} # here\n    object: POD\n    expect: allow\n"), &["who"]);
@@ -50,7 +50,7 @@ fn words_that_mean_nothing_are_two_with_their_place() {
 }
 
 #[test]
-fn a_name_used_twice_is_two_and_names_both_lines() {
+fn duplicate_case_name_exits_with_2_and_both_lines() {
     let text =
         suite("  - { name: same, object: POD, expect: allow }\n  - { name: same, object: POD, expect: deny } # here\n");
     let first = format!("line {}", line_of(&text, "name: same"));
@@ -58,7 +58,7 @@ fn a_name_used_twice_is_two_and_names_both_lines() {
 }
 
 #[test]
-fn files_that_are_not_there_are_two_with_their_place() {
+fn missing_file_exits_with_2_and_its_line() {
     refuses(&suite("  - { name: a, object: gone.yaml, expect: allow } # here\n"), &["no file `gone.yaml`"]);
     refuses(
         &suite("  - { name: a, objects: gone/*.yaml, expect: allow } # here\n"),
@@ -76,7 +76,7 @@ fn files_that_are_not_there_are_two_with_their_place() {
 }
 
 #[test]
-fn broken_yaml_is_two_with_its_place() {
+fn invalid_yaml_exits_with_2_and_its_line() {
     let text = suite("  - name: a\n    object: [ # here\n    expect: allow\n");
     repository(&text).verify(&[]).run().exits_with(2).reports_nothing().says(&["suite.yml:"]);
     refuses(&suite("  - name: a\n    name: b # here\n    object: POD\n    expect: allow\n"), &["name"]);
@@ -134,7 +134,7 @@ fn mistakes_of_several_suites_are_told_together() {
 }
 
 #[test]
-fn suites_of_gator_and_missing_ones_are_two() {
+fn gator_suite_and_missing_suite_exit_with_2() {
     let gator = "kind: Suite\napiVersion: test.gatekeeper.sh/v1alpha1\ntests: []\n";
     repository(gator).verify(&[]).run().exits_with(2).says(&["gator", "suite.yml:1:"]);
     repository("").verify(&["gone.yml"]).run().exits_with(2).reports_nothing().says(&["gone.yml"]);
@@ -143,7 +143,7 @@ fn suites_of_gator_and_missing_ones_are_two() {
 }
 
 #[test]
-fn bad_flags_are_two() {
+fn invalid_flags_exit_with_2() {
     let repository = repository(&suite(GOOD));
     for arguments in [
         &["--frobnicate"] as &[&str],
@@ -166,7 +166,7 @@ fn bad_flags_are_two() {
 }
 
 #[test]
-fn an_empty_selection_is_four_unless_it_is_allowed() {
+fn empty_selection_exits_with_4_unless_allowed() {
     let repository = repository(&suite(GOOD));
     repository
         .verify(&["--filter", "nothing"])
@@ -181,7 +181,7 @@ fn an_empty_selection_is_four_unless_it_is_allowed() {
 }
 
 #[test]
-fn a_run_that_skips_everything_has_checked_nothing() {
+fn run_with_only_skipped_cases_exits_with_4() {
     let skipped = "  - { name: later, skip: not now, object: POD, expect: deny }\n".replace("POD", POD);
     let repository = repository(&suite(&skipped));
     repository.verify(&[]).run().exits_with(4).says(&["1 skipped", "--allow-empty"]);
@@ -190,7 +190,7 @@ fn a_run_that_skips_everything_has_checked_nothing() {
 }
 
 #[test]
-fn only_is_for_people_and_refused_in_ci() {
+fn only_is_refused_in_ci() {
     let text = suite(
         "  - { name: a, object: POD, expect: deny }\n  - { name: b, object: POD, only: true, expect: allow } # here\n",
     );
@@ -244,7 +244,7 @@ fn a_denial_is_never_a_fault() {
 }
 
 #[test]
-fn settings_the_policy_refuses_are_one_with_its_words() {
+fn rejected_settings_exit_with_1_and_the_message_of_the_policy() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - name: denied and wanted\n    settings: { denied_labels: [a], mandatory_labels: [a] }\n    object: POD\n    expect: deny\n"
         .replace("POD", POD);
@@ -254,7 +254,7 @@ fn settings_the_policy_refuses_are_one_with_its_words() {
 }
 
 #[test]
-fn a_host_call_nobody_answers_is_one_even_when_the_policy_gets_over_it() {
+fn unmocked_host_call_exits_with_1_even_when_the_policy_handles_the_error() {
     // This policy turns the error into a denial of its own, and the suite would even take that denial.
     let text = "version: 1\npolicies:\n  licence:\n    uri: image-licence/policy.wasm\n    metadata: image-licence/metadata.yml\n    \
                 settings: { allowed: [MIT] }\ncases:\n  - name: unanswered\n    object: POD\n    expect: deny\n  \
@@ -277,7 +277,7 @@ fn a_host_call_nobody_answers_is_one_even_when_the_policy_gets_over_it() {
 }
 
 #[test]
-fn an_answer_nobody_asked_for_is_one() {
+fn unused_mock_exits_with_1() {
     let text = suite(
         "  - name: a\n    object: POD\n    host:\n      net/v1/dns_lookup_host: { acme.test: [10.0.0.7] } # here\n    expect: allow\n",
     );
@@ -299,7 +299,7 @@ fn allow_does_not_cover_a_mutation() {
 }
 
 #[test]
-fn known_trouble_is_zero_until_it_is_over() {
+fn xfail_exits_with_0_until_the_case_passes() {
     let text = suite(
         "  - { name: known, object: POD, xfail: \"acme#41\", expect: deny }\n  - { name: over, object: POD, xfail: \"acme#42\", expect: allow } # here\n",
     );
@@ -311,7 +311,7 @@ fn known_trouble_is_zero_until_it_is_over() {
 }
 
 #[test]
-fn what_is_skipped_runs_again_when_its_day_has_come() {
+fn skip_until_ends_on_its_date() {
     let text = suite(
         "  - { name: long ago, object: POD, skip: { reason: later, until: 2020-01-31 }, expect: deny }\n  \
          - { name: not yet, object: POD, skip: { reason: later, until: 2999-01-31 }, expect: deny }\n  \
@@ -327,7 +327,7 @@ fn what_is_skipped_runs_again_when_its_day_has_come() {
 }
 
 #[test]
-fn expectations_that_hold_for_everything_are_two() {
+fn expectations_that_match_everything_exit_with_2() {
     for (expect, says) in [
         ("{ response: { alowed: null } }", "did you mean `allowed`?"),
         ("{ response: { status: { mesage: null } } }", "did you mean `message`?"),
@@ -347,7 +347,7 @@ fn expectations_that_hold_for_everything_are_two() {
 }
 
 #[test]
-fn refused_settings_are_no_known_trouble() {
+fn xfail_does_not_cover_rejected_settings() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - { name: a, object: POD, settings: { mandatory_labels: 5 }, expect: deny, xfail: some day }\n"
         .replace("POD", POD);
@@ -355,7 +355,7 @@ fn refused_settings_are_no_known_trouble() {
 }
 
 #[test]
-fn a_request_no_rule_selects_is_one_unless_that_is_expected() {
+fn request_outside_the_rules_exits_with_1_unless_expected() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - { name: deletes, oldObject: POD, expect: allow }\n"
         .replace("POD", POD);
@@ -364,7 +364,7 @@ fn a_request_no_rule_selects_is_one_unless_that_is_expected() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_two_before_anything_runs() {
+fn unwritable_report_exits_with_2_before_any_case_runs() {
     let repository = repository(&suite(GOOD));
     let run = repository.verify(&["--report", "junit=gone/report.xml"]).run().exits_with(2).reports_nothing();
     run.says(&["gone/report.xml"]);
@@ -374,7 +374,7 @@ fn a_report_that_cannot_be_written_is_two_before_anything_runs() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_report_that_cannot_be_finished_is_two() {
+fn report_on_a_full_disk_exits_with_2() {
     let repository = repository(&suite(GOOD));
     let full = ["json", "junit", "ndjson"].map(|format| format!("--report={format}=/dev/full"));
     let run = repository
@@ -392,12 +392,12 @@ fn a_report_that_cannot_be_finished_is_two() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn closed_stdout_is_not_a_failure() {
     repository(&suite(GOOD)).shell("{ verify --status all; echo code $? >&2; } | true").run().says(&["code 0"]);
 }
 
 #[test]
-fn a_module_that_cannot_be_had_is_three_and_the_other_policies_still_run() {
+fn unavailable_policy_exits_with_3_and_the_others_run() {
     let text = suite(GOOD)
         .replace("cases:", "  no: { uri: no.wasm }\n  metadata: { uri: yes.wasm, metadata: bad.yml }\ncases:")
         + "  - { name: other, policy: no, object: POD, expect: allow }\n  - { name: wrong, policy: yes, object: POD, expect: deny }\n";
@@ -417,7 +417,7 @@ fn a_module_that_cannot_be_had_is_three_and_the_other_policies_still_run() {
 }
 
 #[test]
-fn every_declared_policy_has_to_be_there_in_a_full_run() {
+fn unused_unavailable_policy_exits_with_3_in_a_full_run() {
     let text = suite(GOOD)
         .replace("cases:", "  no: { uri: no.wasm }\ncases:")
         .replace("{ name: fine,", "{ name: fine, policy: yes,");
@@ -427,7 +427,7 @@ fn every_declared_policy_has_to_be_there_in_a_full_run() {
 }
 
 #[test]
-fn no_fail_forgives_failures_and_nothing_else() {
+fn no_fail_ignores_failures_but_not_errors() {
     let repository = repository(&suite("  - { name: a, object: POD, expect: deny }\n"));
     repository.verify(&["--no-fail"]).run().exits_with(0).says(&["1 failed"]);
     repository.verify(&[]).env("VERIFY_NO_FAIL", "true").run().exits_with(0);
@@ -436,7 +436,7 @@ fn no_fail_forgives_failures_and_nothing_else() {
 }
 
 #[test]
-fn the_code_does_not_depend_on_the_report() {
+fn exit_code_is_the_same_for_every_report_format() {
     let repository = repository(&suite("  - { name: a, object: POD, expect: deny }\n"));
     for format in ["human", "junit", "json", "github", "markdown"] {
         repository.verify(&["--report", format]).run().exits_with(1);
@@ -444,7 +444,7 @@ fn the_code_does_not_depend_on_the_report() {
 }
 
 #[test]
-fn what_selects_nothing_says_what_would() {
+fn empty_selection_suggests_similar_names() {
     let cases = "  - { name: pod alone, tags: [wording], object: POD, expect: allow }\n";
     let repository = repository(&suite(cases));
     let run = repository.verify(&["--exact", "--filter", "pod alome"]).run().exits_with(4);
@@ -457,13 +457,13 @@ fn what_selects_nothing_says_what_would() {
 }
 
 #[test]
-fn a_suite_without_cases_is_named() {
+fn suite_without_cases_exits_with_4() {
     let repository = repository("version: 1\nname: table\npolicies: { yes: { uri: yes.wasm } }\n");
     repository.verify(&[]).run().exits_with(4).says(&["`suite.yml` has no cases: write `cases:`"]);
 }
 
 #[test]
-fn what_is_no_suite_is_called_what_it_is() {
+fn module_or_manifest_instead_of_a_suite_is_identified() {
     let repository =
         repository(&suite(GOOD)).write("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: {}\n");
     repository.verify(&["yes.wasm"]).run().exits_with(2).says(&[
@@ -482,7 +482,7 @@ fn what_is_no_suite_is_called_what_it_is() {
 }
 
 #[test]
-fn a_variable_for_a_suite_without_any_needs_no_frame() {
+fn var_for_a_suite_without_vars_quotes_no_source() {
     let repository = repository(&suite(GOOD));
     let run = repository.verify(&["--var", "a=b"]).run().exits_with(2);
     let run = run.says(&["`--var a=…`: the suite `suite.yml` declares no `vars:`"]);

@@ -64,7 +64,7 @@ fn a_policy_is_fetched_once_and_looked_up_each_time() {
 }
 
 #[test]
-fn a_policy_with_a_digest_needs_nobody_once_it_is_here() {
+fn policy_with_a_digest_is_fetched_once() {
     let fake = FakeRegistry::start();
     let manifest = fake.add_policy("acme/p", "v1", &accepting("one"));
     let uri = uri(&fake, &format!("acme/p@{manifest}"));
@@ -103,7 +103,7 @@ fn a_tag_that_moves_is_followed() {
 }
 
 #[test]
-fn offline_takes_what_the_store_has_and_says_what_it_lacks() {
+fn offline_uses_the_store_and_names_what_is_missing() {
     let fake = FakeRegistry::start();
     fake.add_policy("acme/p", "v1", &accepting("one"));
     let (uri, other) = (uri(&fake, "acme/p:v1"), uri(&fake, "acme/q:v1"));

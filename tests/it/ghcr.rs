@@ -225,7 +225,7 @@ fn no_other_registry_gets_the_token() {
 }
 
 #[test]
-fn who_has_logged_in_is_who_pushes() {
+fn docker_login_wins_over_the_job_token() {
     let internet = Internet::new();
     let repository = internet.repository("registry://ghcr.io/acme/private:v1");
     let repository = repository.write(".git/home/.docker/config.json", login(LOGIN).to_string());
@@ -245,7 +245,7 @@ fn who_has_logged_in_is_who_pushes() {
 }
 
 #[test]
-fn outside_of_a_job_the_variable_means_nothing() {
+fn job_token_is_ignored_outside_github_actions() {
     let internet = Internet::new();
     let repository = internet.repository("registry://ghcr.io/acme/public:v1");
     for actions in [None, Some("false")] {

@@ -117,7 +117,7 @@ fn the_summary_is_added_to_what_is_there() {
 }
 
 #[test]
-fn what_a_guest_says_is_never_a_command() {
+fn guest_output_is_never_a_workflow_command() {
     let reply = serde_json::json!({
         "valid": true, "accepted": false, "message": HOSTILE, "warnings": [HOSTILE], "audit_annotations": { HOSTILE: HOSTILE },
     });
@@ -162,7 +162,7 @@ fn what_a_guest_says_is_never_a_command() {
 }
 
 #[test]
-fn what_a_suite_says_is_never_a_command() {
+fn suite_text_is_never_a_workflow_command() {
     let name = serde_json::to_string(HOSTILE).unwrap();
     let cases = format!(
         "  - {{ name: {name}, object: POD, tags: [{name}], expect: allow }}\n  - {{ name: b, object: POD, skip: {name}, expect: allow }}\n  \
@@ -183,7 +183,7 @@ fn what_a_suite_says_is_never_a_command() {
 }
 
 #[test]
-fn the_mistakes_of_a_suite_are_never_a_command() {
+fn suite_errors_are_never_workflow_commands() {
     let hostile = serde_json::to_string(HOSTILE).unwrap();
     let text = format!(
         "version: 1\npolicies:\n  {hostile}: {{ uri: no.wasm }}\n  b: {{ uri: {hostile}, variants: {{ {hostile}: {{}} }} }}\ncases:\n  \

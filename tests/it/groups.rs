@@ -149,7 +149,7 @@ fn settings_of_all_members_are_validated_first() {
 }
 
 #[test]
-fn a_bad_expression_is_a_mistake_with_its_place() {
+fn invalid_group_expression_exits_with_2_and_its_line() {
     for (expression, text, place, help) in [
         ("yes() && nope()", "Function not found: nope ()", ":13:26", "`yes()`, `no()`"),
         ("\"yes() && noo()\"", "Function not found: noo ()", ":13:27", "did you mean `no()`?"),

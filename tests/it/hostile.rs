@@ -55,7 +55,7 @@ static RUN: LazyLock<(Finished, Report)> = LazyLock::new(|| {
 });
 
 #[test]
-fn each_ends_as_its_own_fault() {
+fn each_hostile_guest_ends_with_its_fault_kind() {
     for (guest, _, kind, words) in HOSTILE {
         let case = RUN.1.case(guest);
         assert_eq!(
@@ -70,7 +70,7 @@ fn each_ends_as_its_own_fault() {
 }
 
 #[test]
-fn all_others_pass() {
+fn other_policies_pass_beside_hostile_guests() {
     let others: Vec<_> = RUN.1.cases().iter().filter(|case| case["policy"] == "labels").collect();
     assert_eq!(others.len(), 2 * HOSTILE.len());
     for case in others {
@@ -79,7 +79,7 @@ fn all_others_pass() {
 }
 
 #[test]
-fn the_flood_stays_where_it_was_made() {
+fn flood_of_output_is_truncated_and_not_printed() {
     let run = &RUN.0;
     assert!(run.stdout.len() < 200_000, "{} bytes", run.stdout.len());
     assert!(!run.stdout.contains('\0') && !run.stdout.contains(&"␀".repeat(500)), "the flood is on stdout");

@@ -71,7 +71,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn the_image_judges_suites_as_nobody() {
+fn image_runs_suites_as_an_unprivileged_user() {
     let Some(buildah) = Buildah::new() else { return };
     let folder = buildah.folder.path();
     for library in libraries() {

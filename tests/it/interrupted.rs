@@ -117,7 +117,7 @@ fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
 }
 
 #[test]
-fn nobody_has_to_read_what_a_process_says_for_it_to_end() {
+fn interrupted_run_ends_although_its_output_is_not_read() {
     for (signals, most) in [(&["TERM", "INT"] as &[&str], AT_ONCE), (&["INT"], AT_ONCE + Duration::from_secs(5))] {
         let repository = endless();
         let verify = repository.verify(&["--filter=case [0-3]", "--report=junit=a.xml"]);

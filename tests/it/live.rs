@@ -83,7 +83,7 @@ fn repeat_reports_a_policy_whose_answer_changes_as_unstable() {
 }
 
 #[test]
-fn what_is_recorded_replays_without_the_world() {
+fn recordings_replay_without_a_cluster() {
     let cluster = cluster();
     let repository = repository().write("kubeconfig", cluster.kubeconfig());
     let recorded = repository.verify(&["record", "suite.yml"]).env("KUBECONFIG", repository.path("kubeconfig")).run();
@@ -118,7 +118,7 @@ fn what_is_recorded_replays_without_the_world() {
 }
 
 #[test]
-fn a_world_that_cannot_be_reached_is_a_fault_of_the_case() {
+fn unreachable_cluster_is_a_fault_of_the_case() {
     let repository = repository().write("kubeconfig", "{}");
     let run = repository.verify(&["record", "suite.yml"]).env("KUBECONFIG", repository.path("kubeconfig")).run();
     run.exits_with(1).says(&[

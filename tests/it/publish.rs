@@ -86,7 +86,7 @@ fn what_passed_is_published_with_all_its_tags() {
 }
 
 #[test]
-fn a_policy_with_a_red_test_stays_at_home_and_the_others_go() {
+fn policy_with_a_failed_case_is_not_published_and_the_others_are() {
     let target = Target::new();
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
@@ -113,7 +113,7 @@ fn a_policy_with_a_red_test_stays_at_home_and_the_others_go() {
 
 /// Cases are published for what they are, not for the place in which they ran.
 #[test]
-fn in_whatever_order_cases_run_the_red_one_keeps_its_policy_at_home() {
+fn failed_case_blocks_publishing_in_any_order() {
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     for seed in 1..=6 {
@@ -126,7 +126,7 @@ fn in_whatever_order_cases_run_the_red_one_keeps_its_policy_at_home() {
 }
 
 #[test]
-fn what_did_not_run_did_not_pass() {
+fn policy_with_a_case_that_did_not_pass_is_not_published() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let stays = |case: &str, code: i32, says: &str| {
         let target = Target::new();
@@ -154,7 +154,7 @@ fn what_did_not_run_did_not_pass() {
 }
 
 #[test]
-fn a_policy_answers_for_its_groups() {
+fn failed_case_of_a_group_blocks_its_members() {
     let target = Target::new();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let cases = format!("{CASES}  - {{ name: g, group: both, object: POD, expect: {{ deny: no }} }}\n");
@@ -169,7 +169,7 @@ fn a_policy_answers_for_its_groups() {
 }
 
 #[test]
-fn a_run_that_leaves_something_out_publishes_nothing() {
+fn filtered_run_publishes_nothing() {
     let target = Target::new();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
@@ -321,7 +321,7 @@ fn a_tag_gets_its_old_manifest_back_as_what_it_is() {
 }
 
 #[test]
-fn an_upload_that_fails_moves_nothing_and_keeps_nobody_else_back() {
+fn failed_upload_moves_no_tag_and_blocks_no_other_policy() {
     let target = Target::new();
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
@@ -333,7 +333,7 @@ fn an_upload_that_fails_moves_nothing_and_keeps_nobody_else_back() {
 
 /// What is published are bytes: they answer for whatever was asked of them, under any name and in any suite of the run.
 #[test]
-fn a_module_answers_for_every_policy_made_of_it() {
+fn failed_case_blocks_every_policy_of_the_same_module() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let target = Target::new();
     let repository = suite(&target, &format!("{CASES}{RED}"), publish).write("bad.wasm", accepting("good"));
@@ -351,7 +351,7 @@ fn a_module_answers_for_every_policy_made_of_it() {
 }
 
 #[test]
-fn what_was_run_is_published_whatever_the_file_holds_since() {
+fn published_module_is_the_one_that_was_tested() {
     let target = Target::new();
     let repository = suite(&target, CASES, "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n");
     // The cases are done when the registry is first asked.

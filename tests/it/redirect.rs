@@ -20,7 +20,7 @@ fn suite_of_one(target: &Target, publish: &str) -> Repository {
 }
 
 #[test]
-fn the_command_line_says_where_the_one_policy_goes() {
+fn publish_to_names_the_repository_of_the_only_policy() {
     let target = Target::new();
     let repository = suite_of_one(&target, "");
     let to = format!("registry://{}/acme/good", target.host());
@@ -44,7 +44,7 @@ fn the_command_line_says_where_the_one_policy_goes() {
 }
 
 #[test]
-fn the_command_line_replaces_what_the_suite_says() {
+fn publish_to_and_publish_tag_override_the_suite() {
     let target = Target::new();
     let publish = "publish:\n  - { to: HOST/acme/good, tags: [v1, latest], immutable: [v1] }\n";
     let repository = suite_of_one(&target, publish);
@@ -62,7 +62,7 @@ fn the_command_line_replaces_what_the_suite_says() {
 }
 
 #[test]
-fn the_command_line_is_about_one_policy() {
+fn publish_to_needs_exactly_one_policy() {
     let target = Target::new();
     let host = target.host();
     let refuses = |repository: &Repository, flags: &[&str], says: &[&str]| {
@@ -99,7 +99,7 @@ fn the_command_line_is_about_one_policy() {
 }
 
 #[test]
-fn what_was_typed_gives_no_orders() {
+fn publish_flags_are_never_workflow_commands() {
     let repository = suite_of_one(&Target::new(), "");
     let evil = "::error::x\n::add-mask::y ##[group]z\u{1b}[2J";
     let annotation = format!("io.kubewarden.{evil}=1");

@@ -22,7 +22,7 @@ fn outcomes(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_a_stopped_run_left_out_is_said_and_not_green() {
+fn cases_not_run_after_max_fail_are_errors_in_every_report() {
     for (arguments, failed) in [(&["--fail-fast"] as &[&str], 1), (&["--max-fail=1"], 1), (&["--max-fail=2"], 2)] {
         for no_fail in [&[] as &[&str], &["--no-fail"]] {
             let arguments = [arguments, no_fail, &["-j1", "--report=json=a.json", "--report=junit=a.xml"]].concat();
@@ -47,7 +47,7 @@ fn what_a_stopped_run_left_out_is_said_and_not_green() {
 }
 
 #[test]
-fn what_failed_and_what_was_not_run_can_be_run_alone() {
+fn failed_flag_selects_failed_and_not_run_cases() {
     for format in ["json", "ndjson"] {
         REPOSITORY.verify(&["-qq", &format!("--report={format}=last.{format}")]).run().exits_with(1);
         let failed = format!("--failed=last.{format}");
@@ -111,7 +111,7 @@ fn repeat_passes_for_policies_that_read_the_clock_and_randomness() {
 }
 
 #[test]
-fn what_would_be_sent_can_be_seen_without_sending_it() {
+fn list_explain_prints_the_request_that_a_run_sends() {
     let run = REPOSITORY.verify(&["list", "--explain", "--filter", "case 3$"]).run().exits_with(0);
     let (name, document) = run.stdout.split_once('\n').unwrap();
     assert_eq!(name, "s › case 3");

@@ -64,7 +64,7 @@ fn every_suite_of_the_project_fits_the_schema() {
 const HEAD: &str = "version: 1\npolicies: { a: { uri: a.wasm } }\n";
 
 #[test]
-fn what_verify_takes_the_schema_takes() {
+fn schema_accepts_what_verify_accepts() {
     for text in [
         "cases: []",
         "x-anything: { a: [1] }\ncases: [{ name: a, x-note: 1, object: pod.yaml, expect: allow }]",
@@ -90,7 +90,7 @@ fn what_verify_takes_the_schema_takes() {
 }
 
 #[test]
-fn what_verify_refuses_by_its_shape_the_schema_refuses() {
+fn schema_rejects_what_verify_rejects_by_shape() {
     for text in [
         "case: []",
         "cases: { name: a }",

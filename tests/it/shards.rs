@@ -78,7 +78,7 @@ fn timeless(report: &Value) -> Value {
 }
 
 #[test]
-fn the_sum_of_shards_is_the_run_that_was_not_divided() {
+fn merged_shards_equal_the_undivided_run() {
     for (name, repository) in [("green", &repository("")), ("failing", &*FAILING)] {
         let whole = repository.verify(&["suite.yml", "two.suite.yml", "--report", "json=whole.json", "-qq"]).run();
         let code = if name == "green" { 0 } else { 1 };
@@ -227,7 +227,7 @@ fn a_new_case_moves_no_other_to_another_shard() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_had_counts_once_although_no_case_uses_it() {
+fn unused_unavailable_policy_is_counted_once_across_shards() {
     let repository = repository("").write("idle.wasm", "nothing");
     repository.verify(&["suite.yml", "two.suite.yml", "--report=json=whole.json", "-qq"]).run().exits_with(3);
     for by in ["hash", "policy"] {
@@ -243,7 +243,7 @@ fn a_policy_that_cannot_be_had_counts_once_although_no_case_uses_it() {
 }
 
 #[test]
-fn what_is_not_one_run_is_refused() {
+fn merge_refuses_reports_of_different_runs() {
     let repository = repository("");
     run_shards(&repository, "hash", 3, "json", &[]);
     run_shards(&repository, "hash", 2, "ndjson", &[]);

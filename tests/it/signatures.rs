@@ -153,7 +153,7 @@ fn mistakes_of_the_files_of_the_command_line_are_mistakes() {
 }
 
 #[test]
-fn nobody_is_asked_about_signatures_unless_somebody_wants_to_know() {
+fn signatures_are_not_fetched_unless_required() {
     let registry = registry();
     let repository = repository(&registry, &[("by-key", "")]);
     repository.verify(&["run", "--sources-path", "sources.yaml"]).run().exits_with(0);
