@@ -1,41 +1,42 @@
-//! Whether anybody would be asked about a request at all, as far as manifests and metadata can tell.
+//! Whether the API server would send a request to a policy, as far as manifests and metadata can tell.
 
+use super::policies::Policies;
+use super::rules;
 use super::scope::{self, Standing};
-use super::{Policies, rules};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::policy::PolicyType;
 use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::suite::{Expectation, PolicyIndex, RequestCase, RulesMode, Step};
 
-/// Whether a policy would be asked about a request at all.
+/// Whether the API server would send a request to a policy.
 pub(crate) enum Applicability {
-    /// It is asked, or nothing says that it is not; the remarks say what could not be decided.
-    Asked(Vec<String>),
-    /// It is not, for this reason.
-    NotAsked(String),
+    /// It would, as far as rules are known; the remarks say what could not be decided.
+    Applicable(Vec<String>),
+    /// It would not, for this reason.
+    NotApplicable(String),
 }
 
 /// Whether any step of a case would be asked about its request.
-pub(crate) fn applicability(asked: &RequestCase, policies: &Policies<'_>) -> Applicability {
+pub(crate) fn applicability(body: &RequestCase, policies: &Policies<'_>) -> Applicability {
     let mut reasons = Vec::new();
-    for step in &asked.subject.steps {
-        match of_step(step, asked, &asked.request, policies) {
-            asked @ Applicability::Asked(_) => return asked,
-            Applicability::NotAsked(reason) => reasons.push(reason),
+    for step in &body.subject.steps {
+        match of_step(step, body, &body.request, policies) {
+            applicable @ Applicability::Applicable(_) => return applicable,
+            Applicability::NotApplicable(reason) => reasons.push(reason),
         }
     }
-    Applicability::NotAsked(reasons.join("; "))
+    Applicability::NotApplicable(reasons.join("; "))
 }
 
 /// Holds a request against the rules of what a step asks.
-pub(super) fn of_step(step: &Step, asked: &RequestCase, request: &Request, policies: &Policies<'_>) -> Applicability {
-    if let Some(reason) = mixture(asked, policies) {
-        return Applicability::NotAsked(reason);
+pub(super) fn of_step(step: &Step, body: &RequestCase, request: &Request, policies: &Policies<'_>) -> Applicability {
+    if let Some(reason) = mixture(body, policies) {
+        return Applicability::NotApplicable(reason);
     }
-    let is_held = asked.rules != RulesMode::Ignore || matches!(*asked.expect, Expectation::NotApplicable);
-    let Request::Admission(request) = request else { return Applicability::Asked(Vec::new()) };
+    let is_held = body.rules != RulesMode::Ignore || matches!(*body.expect, Expectation::NotApplicable);
+    let Request::Admission(request) = request else { return Applicability::Applicable(Vec::new()) };
     if !is_held {
-        return Applicability::Asked(Vec::new());
+        return Applicability::Applicable(Vec::new());
     }
     let deployment = match step {
         Step::Policy(used) => &policies.spec(used.policy).deployment,
@@ -45,13 +46,13 @@ pub(super) fn of_step(step: &Step, asked: &RequestCase, request: &Request, polic
     let Some(scope) = &deployment.scope else {
         return of_metadata(&policies.suite.policies_of(step), request, policies);
     };
-    let clusters = [&asked.answers.own_cluster, &asked.answers.default_cluster];
+    let clusters = [&body.answers.own_cluster, &body.answers.default_cluster];
     let clusters: Vec<&Cluster> = clusters.into_iter().flatten().map(|cluster| &**cluster).collect();
     match scope::standing(scope, request, &clusters) {
-        Standing::Excluded(reason) => Applicability::NotAsked(reason),
+        Standing::Excluded(reason) => Applicability::NotApplicable(reason),
         Standing::Selected(remarks) => {
             let name = policies.suite.name_of(step);
-            Applicability::Asked(remarks.into_iter().map(|remark| format!("`{name}`: {remark}")).collect())
+            Applicability::Applicable(remarks.into_iter().map(|remark| format!("`{name}`: {remark}")).collect())
         }
     }
 }
@@ -64,18 +65,18 @@ fn of_metadata(wanted: &[PolicyIndex], request: &AdmissionRequest, policies: &Po
             Some(metadata) if metadata.policy_type == PolicyType::Kubernetes => {
                 all_rules.extend(metadata.rules.iter().cloned());
             }
-            _ => return Applicability::Asked(Vec::new()),
+            _ => return Applicability::Applicable(Vec::new()),
         }
     }
     if rules::selects(&all_rules, request) {
-        return Applicability::Asked(Vec::new());
+        return Applicability::Applicable(Vec::new());
     }
-    Applicability::NotAsked(rules::explain(&all_rules, request, "the metadata"))
+    Applicability::NotApplicable(rules::explain(&all_rules, request, "the metadata"))
 }
 
 /// Raw policies are asked by programs of their own, never by the API server.
-fn mixture(asked: &RequestCase, policies: &Policies<'_>) -> Option<String> {
-    let all: Vec<PolicyIndex> = asked.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step)).collect();
+fn mixture(body: &RequestCase, policies: &Policies<'_>) -> Option<String> {
+    let all: Vec<PolicyIndex> = body.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step)).collect();
     let name = |is_wanted: bool| {
         let found = all.iter().find(|policy| policies.is_raw(**policy) == is_wanted)?;
         Some(policies.spec(*found).name.as_str())

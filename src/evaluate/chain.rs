@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::applicability::{self, Applicability};
-use super::session::Round;
-use super::{NotAsked, deploy, group};
+use super::evaluated::{NotApplicable, evaluated, not_evaluated};
+use super::evaluation::CaseEvaluation;
+use super::{deploy, group};
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::patch;
@@ -12,108 +13,78 @@ use policy_verify_model::request::Request;
 use policy_verify_model::suite::{RequestCase, RulesMode, Step};
 
 /// Asks the steps of a case in their order. The answer of a single step is that of the case.
-pub(super) fn ask(
-    round: &mut Round<'_>,
-    asked: &RequestCase,
+pub(super) fn evaluate(
+    evaluation: &mut CaseEvaluation<'_>,
+    body: &RequestCase,
     sent: &Request,
-) -> (Result<Answer, NotAsked>, Vec<PartReport>) {
-    match asked.subject.steps.as_slice() {
-        [step] => match applicability::of_step(step, asked, sent, round.policies) {
-            Applicability::NotAsked(reason) => (Err(NotAsked(reason)), Vec::new()),
-            Applicability::Asked(remarks) => {
-                round.remark(remarks);
-                let (answer, part) = ask_step(round, step, sent);
+) -> (Result<Answer, NotApplicable>, Vec<PartReport>) {
+    match body.subject.steps.as_slice() {
+        [step] => match applicability::of_step(step, body, sent, evaluation.policies) {
+            Applicability::NotApplicable(reason) => (Err(NotApplicable(reason)), Vec::new()),
+            Applicability::Applicable(remarks) => {
+                evaluation.remark(remarks);
+                let (answer, part) = evaluate_step(evaluation, step, sent);
                 (Ok(answer), vec![part])
             }
         },
-        steps => ask_each(round, asked, steps, sent),
+        steps => evaluate_each(evaluation, body, steps, sent),
     }
 }
 
 /// Asks several steps until one denies or fails; each sees the object as the one before left it.
-fn ask_each(
-    round: &mut Round<'_>,
-    asked: &RequestCase,
+fn evaluate_each(
+    evaluation: &mut CaseEvaluation<'_>,
+    body: &RequestCase,
     steps: &[Step],
     sent: &Request,
-) -> (Result<Answer, NotAsked>, Vec<PartReport>) {
+) -> (Result<Answer, NotApplicable>, Vec<PartReport>) {
     let mut chain = Chain::new(sent);
     let mut parts = Vec::new();
     let mut passed_over = Vec::new();
     let mut end = None;
     for step in steps {
-        let name = round.policies.suite.name_of(step);
+        let name = evaluation.policies.suite.name_of(step);
         if end.is_some() {
-            parts.push(unasked(name, PartVerdict::NotAsked));
+            parts.push(not_evaluated(name, PartVerdict::NotAsked));
             continue;
         }
-        match applicability::of_step(step, asked, &chain.current, round.policies) {
-            Applicability::Asked(remarks) => round.remark(remarks),
-            Applicability::NotAsked(reason) => {
-                parts.push(unasked(name, PartVerdict::NotApplicable(reason.clone())));
+        match applicability::of_step(step, body, &chain.current, evaluation.policies) {
+            Applicability::Applicable(remarks) => evaluation.remark(remarks),
+            Applicability::NotApplicable(reason) => {
+                parts.push(not_evaluated(name, PartVerdict::NotApplicable(reason.clone())));
                 passed_over.push(format!("`{name}`: {reason}"));
-                if asked.rules == RulesMode::Skip {
+                if body.rules == RulesMode::Skip {
                     continue;
                 }
-                return (Err(NotAsked(passed_over.join("; "))), parts);
+                return (Err(NotApplicable(passed_over.join("; "))), parts);
             }
         }
-        let (answer, part) = ask_step(round, step, &chain.current);
+        let (answer, part) = evaluate_step(evaluation, step, &chain.current);
         end = chain.take(&part.name, answer);
         parts.push(part);
     }
     if passed_over.len() == steps.len() {
-        return (Err(NotAsked(passed_over.join("; "))), parts);
+        return (Err(NotApplicable(passed_over.join("; "))), parts);
     }
     (Ok(end.unwrap_or_else(|| Ok(chain.allowed(sent)))), parts)
 }
 
 /// Asks one step, and says what it said.
-fn ask_step(round: &mut Round<'_>, step: &Step, request: &Request) -> (Answer, PartReport) {
-    let earlier = round.number_of_calls();
+fn evaluate_step(evaluation: &mut CaseEvaluation<'_>, step: &Step, request: &Request) -> (Answer, PartReport) {
+    let earlier = evaluation.number_of_calls();
     let (answer, members) = match step {
         Step::Policy(used) => {
-            let spec = round.policies.spec(used.policy);
-            let answer = round.ask(used, spec.compat, request);
+            let spec = evaluation.policies.spec(used.policy);
+            let answer = evaluation.evaluate(used, spec.compat, request);
             (answer.map(|response| deploy::post_process(response, &spec.deployment, &spec.name)), Vec::new())
         }
-        Step::Group(index) => group::ask(round, round.policies.group(*index), request),
+        Step::Group(index) => group::evaluate(evaluation, evaluation.policies.group(*index), request),
     };
-    let name = round.policies.suite.name_of(step);
-    let mut part = said(name, &answer);
-    part.calls = round.calls_after(earlier);
+    let name = evaluation.policies.suite.name_of(step);
+    let mut part = evaluated(name, &answer);
+    part.calls = evaluation.calls_after(earlier);
     part.members = members;
     (answer, part)
-}
-
-/// A part that was asked once.
-pub(super) fn said(name: &str, answer: &Answer) -> PartReport {
-    let verdict = match answer {
-        Err(_) => PartVerdict::Fault,
-        Ok(AdmissionResponse { allowed: false, .. }) => PartVerdict::Deny,
-        Ok(AdmissionResponse { patch: Some(_), .. }) => PartVerdict::Mutate,
-        Ok(_) => PartVerdict::Allow,
-    };
-    PartReport {
-        response: answer.as_ref().ok().cloned(),
-        fault: answer.as_ref().err().cloned(),
-        evaluations: 1,
-        ..unasked(name, verdict)
-    }
-}
-
-/// A part that was not asked.
-pub(super) fn unasked(name: &str, verdict: PartVerdict) -> PartReport {
-    PartReport {
-        name: name.to_owned(),
-        policy: name.to_owned(),
-        verdict,
-        evaluations: 0,
-        response: None,
-        fault: None,
-        calls: Vec::new(),
-        members: Vec::new(),
-    }
 }
 
 /// What the steps of a chain have made of a request so far.

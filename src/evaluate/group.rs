@@ -1,8 +1,8 @@
 //! A group of policies as policy-server evaluates it: an expression decides which members are asked, and what their
 //! verdicts amount to. Source: `policy_group_evaluator/evaluator.rs` of policy-evaluator.
 
-use super::chain::{said, unasked};
-use super::session::{Round, Session, guarded, refused_settings};
+use super::evaluated::{evaluated, not_evaluated};
+use super::evaluation::{CaseEvaluation, PolicyInstance, guarded, rejected_settings};
 use super::{compat, deploy};
 use policy_verify_model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, Status, StatusCause, StatusDetails,
@@ -16,73 +16,81 @@ use policy_verify_suite::expression::{self, Failure};
 const MUTATION: &str = "mutation is not allowed inside of policy group";
 
 /// Asks a group; its answer, and what each member said. A fault of a member that is asked is a fault of the group.
-pub(super) fn ask(round: &mut Round<'_>, group: &GroupSpec, request: &Request) -> (Answer, Vec<PartReport>) {
-    let mut members: Vec<PartReport> = group.members.iter().map(|member| unheard(round, member)).collect();
-    let answer = match check_settings(round, group) {
-        Ok(sessions) => evaluate(round, group, request, sessions, &mut members),
+pub(super) fn evaluate(
+    evaluation: &mut CaseEvaluation<'_>,
+    group: &GroupSpec,
+    request: &Request,
+) -> (Answer, Vec<PartReport>) {
+    let mut members: Vec<PartReport> =
+        group.members.iter().map(|member| not_evaluated_member(evaluation, member)).collect();
+    let answer = match check_settings(evaluation, group) {
+        Ok(instances) => evaluate_expression(evaluation, group, request, instances, &mut members),
         Err(fault) => Err(fault),
     };
     (answer.map(|response| deployed(response, group)), members)
 }
 
-fn unheard(round: &Round<'_>, member: &Member) -> PartReport {
-    let policy = round.policies.spec(member.policy.policy).name.clone();
-    PartReport { policy, ..unasked(&member.id, PartVerdict::NotAsked) }
+fn not_evaluated_member(evaluation: &CaseEvaluation<'_>, member: &Member) -> PartReport {
+    let policy = evaluation.policies.spec(member.policy.policy).name.clone();
+    PartReport { policy, ..not_evaluated(&member.id, PartVerdict::NotAsked) }
 }
 
 /// Validates the settings of every member, asked or not, and keeps the instances for the evaluation.
-fn check_settings<'a>(round: &mut Round<'a>, group: &GroupSpec) -> Result<Vec<Option<Session<'a>>>, Fault> {
-    let mut sessions = Vec::new();
+fn check_settings<'a>(
+    evaluation: &mut CaseEvaluation<'a>,
+    group: &GroupSpec,
+) -> Result<Vec<Option<PolicyInstance<'a>>>, Fault> {
+    let mut instances = Vec::new();
     let mut refusals = Vec::new();
     for Member { id, policy } in &group.members {
-        let mut session = round.session(policy.policy, group.compat);
-        match guarded(|| session.validate_settings(&policy.settings)) {
-            Ok(verdict) if verdict.valid => sessions.push(Some(session)),
+        let mut instance = evaluation.new_instance(policy.policy, group.compat);
+        match guarded(|| instance.validate_settings(&policy.settings)) {
+            Ok(verdict) if verdict.valid => instances.push(Some(instance)),
             Ok(verdict) => {
                 let reason = verdict.message.unwrap_or_else(|| "no message".into());
                 let group = group.deployment.id.as_ref().unwrap_or(&group.name);
                 refusals.push(format!("{group}/{id}: settings not valid: Policy settings are invalid: {reason}"));
-                round.close(session, Ok(()))?;
+                evaluation.close(instance, Ok(()))?;
             }
             Err(fault) => {
-                let fault: Result<(), Fault> = round.close(session, Err(fault));
+                let fault: Result<(), Fault> = evaluation.close(instance, Err(fault));
                 fault?;
             }
         }
     }
-    if refusals.is_empty() { Ok(sessions) } else { Err(refused_settings(refusals.join(", "))) }
+    if refusals.is_empty() { Ok(instances) } else { Err(rejected_settings(refusals.join(", "))) }
 }
 
-fn evaluate<'a>(
-    round: &mut Round<'a>,
+fn evaluate_expression<'a>(
+    evaluation: &mut CaseEvaluation<'a>,
     group: &GroupSpec,
     request: &Request,
-    mut sessions: Vec<Option<Session<'a>>>,
+    mut instances: Vec<Option<PolicyInstance<'a>>>,
     members: &mut [PartReport],
 ) -> Answer {
     let ids: Vec<&str> = group.members.iter().map(|member| member.id.as_str()).collect();
     let result = expression::evaluate(&group.expression.value, &ids, |index| {
-        let earlier = round.number_of_calls();
+        let earlier = evaluation.number_of_calls();
         let used = &group.members[index].policy;
-        let answer = match sessions[index].take() {
-            Some(mut session) => {
-                let answer = guarded(|| session.validate(request, &used.settings));
-                round.close(session, answer)
+        let answer = match instances[index].take() {
+            Some(mut instance) => {
+                let answer = guarded(|| instance.validate(request, &used.settings));
+                evaluation.close(instance, answer)
             }
             // A member that is named twice is evaluated twice.
-            None => round.ask(used, group.compat, request),
+            None => evaluation.evaluate(used, group.compat, request),
         };
         let answer = answer.map(refuse_mutation);
-        let heard = &mut members[index];
-        let mut calls = std::mem::take(&mut heard.calls);
-        calls.extend(round.calls_after(earlier));
-        let evaluations = heard.evaluations + 1;
-        let policy = std::mem::take(&mut heard.policy);
-        *heard = PartReport { policy, evaluations, calls, ..said(&group.members[index].id, &answer) };
+        let member = &mut members[index];
+        let mut calls = std::mem::take(&mut member.calls);
+        calls.extend(evaluation.calls_after(earlier));
+        let evaluations = member.evaluations + 1;
+        let policy = std::mem::take(&mut member.policy);
+        *member = PartReport { policy, evaluations, calls, ..evaluated(&group.members[index].id, &answer) };
         answer.map(|response| response.allowed)
     });
     let unused: Result<Vec<()>, Fault> =
-        sessions.into_iter().flatten().map(|session| round.close(session, Ok(()))).collect();
+        instances.into_iter().flatten().map(|instance| evaluation.close(instance, Ok(()))).collect();
     match result {
         Ok(allowed) => unused.map(|_| verdict(allowed, group, request, members)),
         Err(Failure::Member(fault)) => Err(fault),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::policy;
 use crate::error::Error;
 use crate::prepare::single::{self, Named};
 use crate::resolve;
@@ -47,7 +48,7 @@ pub struct Annotated {
 /// module.
 pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
     let name = options.module.to_string_lossy();
-    let place = super::command_line();
+    let place = policy::command_line();
     let refused = |problems: Vec<Unavailable>| Error::policy(problems, &place);
     let module = resolve::file(&options.module, &name, &place);
     let metadata = single::text(&options.metadata, &place);

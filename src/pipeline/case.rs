@@ -4,24 +4,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::compare::{self, Judgement};
-use crate::evaluate::{self, Applicability, Evaluated, NotAsked, Policies};
+use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies};
 use crate::prepare;
 use policy_verify_host::record::Recorded;
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind};
 use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
 use policy_verify_model::request::Request;
-use policy_verify_model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase};
+use policy_verify_model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase, SuiteIndex};
 
-/// What became of a case that was taken up. There is no third way: what was not judged cannot pass.
+/// The result of a case that was begun. Only a judgement can pass.
 enum Verdict {
-    /// The policy was not asked although it could be, for this reason.
+    /// The request would not be sent to the policy, for this reason.
     Skipped(String),
-    /// The answer was held against the expectation.
+    /// The answer was compared with the expectation.
     Judged(Judgement),
 }
 
-/// What is known about a case beside its outcome.
+/// Remedies for a request that no rule matches, the likeliest first.
+const NOT_APPLICABLE_HELP: &str = "add a rule to the metadata if the policy should see such requests; \
+                                   otherwise write `expect: not-applicable`, `rules: skip` or `rules: ignore`";
+
+/// What is known about a case besides its outcome.
 #[derive(Default)]
 struct Findings {
     request: Option<Arc<Request>>,
@@ -32,12 +36,12 @@ struct Findings {
     warnings: Vec<String>,
     steps: Vec<PartReport>,
     recorded: Option<Vec<Recorded>>,
-    /// Answers nobody asked for, and calls that do not fit the expectation.
+    /// Unused mocks, and calls that do not match the expectation.
     about_calls: Vec<Mismatch>,
 }
 
 /// The report of a case that was not begun because the run was stopped, for this reason.
-pub(super) fn not_run(suite: usize, case: &Case, reason: &str) -> CaseReport {
+pub(super) fn not_run(suite: SuiteIndex, case: &Case, reason: &str) -> CaseReport {
     let outcome = match &case.skip {
         Some(reason) => Outcome::Skipped(reason.clone()),
         None => Outcome::NotRun(reason.to_owned()),
@@ -45,9 +49,9 @@ pub(super) fn not_run(suite: usize, case: &Case, reason: &str) -> CaseReport {
     finished(suite, case, Findings::default(), outcome, Duration::ZERO)
 }
 
-/// Runs one case and settles how it ended. `suite` is the index of its suite in the run. Beside the report stand the host
-/// calls that were answered, if they are recorded.
-pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (CaseReport, Option<Vec<Recorded>>) {
+/// Runs one case and settles how it ended. The second part are the answered host
+/// calls, if they are recorded.
+pub(super) fn report(suite: SuiteIndex, case: &Case, policies: &Policies<'_>) -> (CaseReport, Option<Vec<Recorded>>) {
     let start = Instant::now();
     let (findings, outcome) = match (&case.skip, policies.unavailable_for(case)) {
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
@@ -66,7 +70,7 @@ pub(super) fn report(suite: usize, case: &Case, policies: &Policies<'_>) -> (Cas
     (finished(suite, case, findings, outcome, start.elapsed()), recorded)
 }
 
-fn finished(suite: usize, case: &Case, findings: Findings, outcome: Outcome, duration: Duration) -> CaseReport {
+fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome, duration: Duration) -> CaseReport {
     let is_skipped = matches!(outcome, Outcome::Skipped(_) | Outcome::NotRun(_));
     let kind = match case.body {
         CaseBody::Request(_) => CaseKind::Case,
@@ -81,7 +85,7 @@ fn finished(suite: usize, case: &Case, findings: Findings, outcome: Outcome, dur
     CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
-        suite,
+        suite: suite.0,
         policy: case.subject.clone(),
         kind,
         outcome,
@@ -102,11 +106,11 @@ fn finished(suite: usize, case: &Case, findings: Findings, outcome: Outcome, dur
 
 fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {
     match &case.body {
-        CaseBody::Request(asked) if matches!(*asked.expect, Expectation::NotApplicable) => {
-            run_unasked(case, asked, policies)
+        CaseBody::Request(body) if matches!(*body.expect, Expectation::NotApplicable) => {
+            run_not_applicable(case, body, policies)
         }
-        CaseBody::Request(asked) => run_request(case, asked, policies),
-        CaseBody::Settings(asked) => run_settings(case, asked, policies),
+        CaseBody::Request(body) => run_request(case, body, policies),
+        CaseBody::Settings(body) => run_settings(case, body, policies),
         CaseBody::Check { policy, check } => {
             let policy = policies.prepared(*policy);
             let mismatches = prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64);
@@ -115,18 +119,18 @@ fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {
     }
 }
 
-/// A case that expects that nobody would be asked: nobody is.
-fn run_unasked(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let request = Some(evaluate::as_it_is_taken(asked, policies));
-    let judgement = match evaluate::applicability(asked, policies) {
-        Applicability::NotAsked(_) => Judgement::Holds,
-        Applicability::Asked(_) => Judgement::Mismatches(vec![Mismatch {
+/// A case that expects that no rule matches: no policy is evaluated.
+fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let request = Some(evaluate::effective_request(body, policies));
+    let judgement = match evaluate::applicability(body, policies) {
+        Applicability::NotApplicable(_) => Judgement::Holds,
+        Applicability::Applicable(_) => Judgement::Mismatches(vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: String::new(),
-            expected: "not applicable: no rule of the metadata selects the request".into(),
+            expected: "not applicable: no rule of the metadata matches the request".into(),
             actual: match policies.has_rules_for(case) {
-                true => "a rule selects it, so the policy is asked".into(),
-                false => "the policy has no metadata, so nothing says what it is asked".into(),
+                true => "a rule selects it, so the policy is body".into(),
+                false => "the policy has no metadata, so nothing says what it is body".into(),
             },
             span: case.expect_span.clone(),
         }]),
@@ -134,14 +138,14 @@ fn run_unasked(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
     (Verdict::Judged(judgement), Findings { request, ..Findings::default() })
 }
 
-fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let sent = evaluate::as_it_is_taken(asked, policies);
-    let wants_second_pass = compare::wants_second_pass(&asked.expect);
+fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let sent = evaluate::effective_request(body, policies);
+    let wants_second_pass = compare::wants_second_pass(&body.expect);
     let follow_up = |request: &Request, response: &AdmissionResponse| {
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
         Some(request.with_document(changed))
     };
-    let Evaluated { answer: found, mut journal, log } = evaluate::request(case, asked, &sent, policies, &follow_up);
+    let Evaluated { answer: found, mut journal, log } = evaluate::request(case, body, &sent, policies, &follow_up);
     let recorded = journal.recorded.take();
     let (calls, warnings, mut about_calls) = from_journal(journal);
     let findings = Findings {
@@ -154,12 +158,12 @@ fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
     };
     let answer = match found.answer {
         Ok(answer) => answer,
-        Err(NotAsked(reason)) if asked.rules == RulesMode::Skip => {
+        Err(NotApplicable(reason)) if body.rules == RulesMode::Skip => {
             return (Verdict::Skipped(format!("not applicable: {reason}")), findings);
         }
-        Err(NotAsked(reason)) => {
-            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be asked: {reason}"))
-                .with_help("write `expect: not-applicable`, `rules: skip` to pass over such requests, or `rules: ignore` to ask it all the same");
+        Err(NotApplicable(reason)) => {
+            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be body: {reason}"))
+                .with_help(NOT_APPLICABLE_HELP);
             return (
                 Verdict::Judged(Judgement::Fault(fault.clone())),
                 Findings { fault: Some(fault), calls, ..findings },
@@ -167,9 +171,9 @@ fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
         }
     };
     let members = findings.steps.iter().flat_map(|step| &step.members);
-    let judgement = compare::answer(&asked.expect, &case.expect_span, &sent, &answer, found.second.as_ref());
-    let judgement = compare::with_members(judgement, &asked.expect, members);
-    about_calls.extend(compare::calls(&asked.expect, &calls));
+    let judgement = compare::answer(&body.expect, &case.expect_span, &sent, &answer, found.second.as_ref());
+    let judgement = compare::with_members(judgement, &body.expect, members);
+    about_calls.extend(compare::calls(&body.expect, &calls));
     let (response, fault) = match answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
@@ -177,22 +181,22 @@ fn run_request(case: &Case, asked: &RequestCase, policies: &Policies<'_>) -> (Ve
     (Verdict::Judged(judgement), Findings { response, fault, calls, about_calls, ..findings })
 }
 
-fn run_settings(case: &Case, asked: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let Evaluated { answer, mut journal, log } = evaluate::settings(case, asked, policies);
+fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+    let Evaluated { answer, mut journal, log } = evaluate::settings(case, body, policies);
     let recorded = journal.recorded.take();
-    let judgement = compare::settings(&asked.expect, &case.expect_span, &answer);
+    let judgement = compare::settings(&body.expect, &case.expect_span, &answer);
     let (calls, warnings, about_calls) = from_journal(journal);
     let fault = answer.err();
     (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, recorded, about_calls, ..Findings::default() })
 }
 
-/// Calls, remarks, and a mismatch for every answer that nobody asked for.
+/// Calls, remarks, and a mismatch for every unused mock.
 fn from_journal(journal: policy_verify_host::Journal) -> (Vec<HostCall>, Vec<String>, Vec<Mismatch>) {
     let unused = journal.unused.into_iter().map(|unused| Mismatch {
         kind: MismatchKind::Calls,
         at: String::new(),
-        expected: format!("the policy asks {} about {}", unused.capability, unused.request),
-        actual: "it never did: the answer is unused".into(),
+        expected: format!("a call of {}({})", unused.capability, unused.request),
+        actual: "no such call: the mock is unused".into(),
         span: unused.span,
     });
     (journal.calls, journal.warnings, unused.collect())
@@ -214,7 +218,7 @@ fn outcome(case: &Case, judgement: Judgement, findings: &mut Findings) -> Outcom
     };
     match (&case.xfail, outcome) {
         (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
-        // Only what the policy answers can be known trouble: no bug of ours, and no case that is set up wrongly.
+        // Only an answer of the policy can be a known failure: neither a bug in verify nor a case that is set up wrongly.
         (Some(_), Outcome::Error(fault))
             if matches!(fault.kind, FaultKind::Internal | FaultKind::Settings | FaultKind::NotApplicable) =>
         {

@@ -28,7 +28,7 @@ pub struct InspectOptions {
 ///
 /// The module cannot be had, it is none, its metadata cannot be read, or its registry does not say what signatures it has.
 pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
-    let place = super::command_line();
+    let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let name = &options.module;
     let registry = policy::registry(&options.network)?;

@@ -2,46 +2,36 @@
 
 pub(crate) mod annotate;
 mod case;
-mod course;
+mod cases;
 pub(crate) mod inspect;
 mod interrupt;
 mod options;
 mod order;
+mod policies;
 pub(crate) mod policy;
 mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recording;
 mod redirect;
-mod sources;
+mod runner;
+mod services;
 mod suites;
 mod summary;
 mod trusted;
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use rayon::prelude::*;
+use policy_verify_engine::engine::{Engine, Limits};
+use policy_verify_model::outcome::{RunReport, SuiteSummary};
 
-use self::course::Course;
 pub use self::interrupt::Interrupt;
 pub use self::options::{Options, Progress, usual_code_cache};
 pub use self::recording::Recording;
-use self::sources::Source;
+use self::services::Services;
 pub use self::suites::{ListedCase, list};
 use self::trusted::Trusted;
 use crate::error::Error;
-use crate::evaluate::Policies;
-use crate::live::LiveServices;
-use crate::{prepare, resolve, select};
-use policy_verify_engine::engine::{Engine, Limits};
-use policy_verify_host::live::LiveHost;
-use policy_verify_host::{HostBackend, record};
-use policy_verify_model::outcome::{CaseReport, PolicyReport, RunReport, SuiteSummary};
-use policy_verify_model::source::Span;
-use policy_verify_model::suite::PolicySpec;
-use policy_verify_registry::Registry;
-use policy_verify_registry::signature::TrustRoot;
 
 /// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to
 /// the caller.
@@ -51,91 +41,38 @@ use policy_verify_registry::signature::TrustRoot;
 /// When nothing could be run: mistakes in a suite, nothing selected, no engine. Whatever goes wrong with a policy or a
 /// case is in the report.
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
-    let started_at = jiff::Timestamp::now();
-    let start = Instant::now();
-    let mut suites = suites::load_all(options)?;
-    if options.publish.is_some() {
-        redirect::apply(&mut suites, &options.redirection)?;
-        publish::check(&suites, &options.selection)?;
-    }
+    let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
+    let suites = suites::load_all(options)?;
     let selected = suites::select(&suites, options)?;
-    let trusted = Trusted::read(&options.signatures)?;
+    let trust = Trusted::read(&options.signatures)?;
     let summaries: Vec<SuiteSummary> =
         suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
     progress.loaded(&summaries);
     progress.started(selected.cases.len());
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
-    let pool = pool.map_err(|error| Error::engine(&error))?;
     let engine = engine(options, progress)?;
-    let wanted = &selected.policies;
-    let specs: Vec<&PolicySpec> = wanted.iter().map(|(suite, policy)| &suites[*suite].policies[*policy]).collect();
-    // One door for everybody, opened only where something is behind it.
-    let is_remote = specs.iter().any(|spec| resolve::is_remote(spec));
-    let has_door = is_remote || options.is_live || options.publish.is_some();
-    let registry = has_door.then(|| policy::registry(&options.network)).transpose()?;
-    let backend = host_backend(options, registry.as_ref(), &trusted.root);
-    pool.install(|| {
-        let resolved = sources::resolve(wanted, &specs, options, registry.as_ref(), &trusted, progress)?;
-        let sources: Vec<Source> = resolved.iter().map(Source::of).collect();
-        let modules = resolved.into_iter().map(|resolved| resolved.map(|resolved| resolved.module)).collect();
-        let prepared = prepare::policies(&specs, modules, &engine);
-        progress.prepared();
-        let names = options.is_recorded.then(|| recording::names(&suites));
-        let of_suite = |suite| Policies { suite, prepared: vec![None; suite.policies.len()], backend: backend.clone() };
-        let mut policies: Vec<Policies<'_>> = suites.iter().map(of_suite).collect();
-        for (&(suite, policy), prepared) in wanted.iter().zip(&prepared) {
-            policies[suite].prepared[policy] = Some(prepared);
-        }
-        let positions = order::positions(&suites);
-        let course = Course::new(options);
-        let cases = order::shuffled(&selected.cases, options.seed).into_par_iter().map(|(suite, case)| {
-            let (mut report, recorded) = course.run(suite, case, &policies[suite]);
-            report.position = positions.of(case);
-            if let Some((names, recorded)) = names.as_ref().zip(recorded) {
-                progress.recorded(&Recording {
-                    suite,
-                    case: case.id.clone(),
-                    name: names[&case.id].clone(),
-                    text: record::session(&recorded),
-                });
-            }
-            progress.case_finished(&report);
-            report
-        });
-        let mut cases: Vec<CaseReport> = cases.collect();
-        // Whatever the order in which they ran, from here on cases stand as they were selected.
-        cases.sort_by_key(|case| (case.suite, case.position));
-        let publications = match options.publish.zip(registry.as_ref()) {
-            Some((mode, registry)) if !options.interrupt.is_stopped() => {
-                progress.publishing();
-                publish::publish(registry, mode, &policies, &selected.cases, &cases, progress)
-            }
-            _ => Vec::new(),
-        };
-        let policies = wanted.iter().zip(&prepared).zip(sources).map(|((&(suite, policy), prepared), source)| {
-            summary::policy_report(suite, policy, &suites[suite], prepared, source)
-        });
-        let policies: Vec<PolicyReport> = policies.collect();
-        let used = select::used_policies(&suites, &selected.cases);
-        let idle = wanted.iter().zip(&policies).filter(|(policy, _)| !used.contains(policy));
-        for mut report in idle.filter_map(|(_, policy)| summary::idle_policy(&suites, policy)) {
-            report.position = positions.before(report.suite, &report.span);
-            progress.case_finished(&report);
-            cases.push(report);
-        }
-        cases.sort_by_key(|case| (case.suite, case.position));
-        let (shard, seed) = (selected.shard, options.seed);
+    let services = Services::open(&selected.policies, &suites, options, trust)?;
+    thread_pool(options)?.install(|| {
+        let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
+        let by_suite = policies::by_suite(&suites, &records, &services.host_backend(options));
+        let mut cases = cases::run(&selected.cases, &suites, &by_suite, options, progress);
+        let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
+        cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);
         Ok(RunReport {
             suites: summaries,
-            policies,
+            policies: records.into_iter().map(|record| summary::policy_report(&suites, record)).collect(),
             cases,
             publications,
             started_at,
             duration: start.elapsed(),
-            shard,
-            seed,
+            shard: selected.shard,
+            seed: options.seed,
         })
     })
+}
+
+fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
+    pool.map_err(|error| Error::engine(&error))
 }
 
 /// The engine of the run, with the code that earlier ones compiled.
@@ -150,19 +87,6 @@ fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
         progress.remarked(&format!("compiled code is not kept: `{}`: {error}", folder.display()));
     }
     Ok(engine)
-}
-
-/// Who answers host calls beside the suites, and whether that is recorded.
-fn host_backend(options: &Options, registry: Option<&Registry>, trust_root: &TrustRoot) -> HostBackend {
-    let registry = registry.filter(|_| options.is_live);
-    let live = registry
-        .map(|registry| -> Arc<dyn LiveHost> { Arc::new(LiveServices::new(registry.clone(), trust_root.clone())) });
-    HostBackend { live, is_recorded: options.is_recorded }
-}
-
-/// The place of what was typed: nothing can be quoted there.
-fn command_line() -> Span {
-    Span::unquoted("")
 }
 
 #[cfg(test)]

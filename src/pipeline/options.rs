@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::interrupt::Interrupt;
 use super::policy::Network;
-use super::{Interrupt, Recording};
+use super::recording::Recording;
 use crate::resolve::Fetching;
 use crate::select::Selection;
 use policy_verify_model::outcome::{CaseReport, SuiteSummary};

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use policy_verify_model::source::Span;
-use policy_verify_model::suite::{Case, Suite};
+use policy_verify_model::suite::{Case, Suite, SuiteIndex};
+
+use crate::select::SelectedCase;
 
 /// The place of every case among all that its suite could report, whatever was selected: the same on every machine.
 pub(super) struct Positions<'a> {
@@ -11,8 +13,8 @@ pub(super) struct Positions<'a> {
     of_cases: HashMap<&'a str, usize>,
 }
 
-/// The places of the cases of `suites`. Policies have places among them, because one that cannot be had and that no case
-/// uses is reported where it is defined.
+/// The places of the cases of `suites`. Policies have places among them, because an unavailable one that no case uses is
+/// reported where it is defined.
 pub(super) fn positions(suites: &[Suite]) -> Positions<'_> {
     let mut of_cases = HashMap::new();
     for suite in suites {
@@ -33,15 +35,15 @@ impl Positions<'_> {
     }
 
     /// The place of what is defined at `span`, among the cases.
-    pub(super) fn before(&self, suite: usize, span: &Span) -> usize {
-        let suite = &self.suites[suite];
+    pub(super) fn before(&self, suite: SuiteIndex, span: &Span) -> usize {
+        let suite = &self.suites[suite.0];
         let cases = suite.cases.iter().filter(|case| case.span.offset < span.offset).count();
         cases + suite.policies.iter().filter(|policy| policy.span.offset < span.offset).count()
     }
 }
 
 /// `cases` in an order made of `seed`; as they are without one.
-pub(super) fn shuffled<'a>(cases: &[(usize, &'a Case)], seed: Option<u64>) -> Vec<(usize, &'a Case)> {
+pub(super) fn shuffled<'a>(cases: &[SelectedCase<'a>], seed: Option<u64>) -> Vec<SelectedCase<'a>> {
     let mut cases = cases.to_vec();
     let Some(mut state) = seed else { return cases };
     for last in (1..cases.len()).rev() {

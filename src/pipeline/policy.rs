@@ -27,7 +27,12 @@ pub struct Network {
     pub timeout: Option<Duration>,
 }
 
-/// Opens the door.
+/// The place of what was typed: nothing can be quoted there.
+pub(super) fn command_line() -> Span {
+    Span::unquoted("")
+}
+
+/// A registry client with these options.
 pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
     let options = RegistryOptions {
         sources: network.sources.clone(),

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Progress;
+use super::options::{Options, Progress};
+use super::services::Services;
 use crate::error::Error;
 use crate::evaluate::Policies;
-use crate::select::Selection;
+use crate::select::{PolicyKey, SelectedCase, Selection};
 use policy_verify_model::outcome::{CaseReport, Outcome};
-use policy_verify_model::publication::{Publication, PublishMode, PublishSpec};
-use policy_verify_model::suite::{Case, PolicyIndex, Suite};
-use policy_verify_registry::Registry;
+use policy_verify_model::publication::{Publication, PublishSpec};
+use policy_verify_model::suite::{Suite, SuiteIndex};
 use policy_verify_registry::network;
 use policy_verify_registry::publish::{self, Artifact};
 
@@ -52,61 +52,76 @@ pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error
     obstacle(suites, selection).map_or(Ok(()), |(message, help)| Err(Error::usage(message, help)))
 }
 
-/// Publishes every entry whose policy passed, and says of the others why they are not; in suite order. `all` are the
-/// policies of each suite, `cases` what became of those `selected`.
-pub(super) fn publish(
-    registry: &Registry,
-    mode: PublishMode,
-    all: &[Policies<'_>],
-    selected: &[(usize, &Case)],
+/// Publishes what passed, if the run is to publish and was not interrupted: every entry whose policy passed; of the others
+/// it tells why they are not published; in suite order. `all` are the policies of each suite, `cases` the reports of those
+/// `selected`.
+pub(super) fn after(
     cases: &[CaseReport],
+    selected: &[SelectedCase<'_>],
+    all: &[Policies<'_>],
+    services: &Services,
+    options: &Options,
     progress: &dyn Progress,
 ) -> Vec<Publication> {
-    let mut judged: Vec<Result<Artifact, Publication>> = Vec::new();
-    let total: usize = all.iter().map(|policies| policies.suite.cases.len()).sum();
-    for (index, policies) in all.iter().enumerate() {
-        for entry in &policies.suite.publish {
-            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(all, (index, entry.policy), selected));
-            let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
-            // Whatever it was that left cases out, nobody knows what they would have said.
-            let artifact = match total - selected.len() {
-                0 => artifact(index, policies, entry, &own),
-                left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
-            };
-            judged.push(artifact.map_err(|problem| refusal(index, policies, entry, problem)));
-        }
+    let Some((mode, registry)) = options.publish.zip(services.registry.as_ref()) else { return Vec::new() };
+    if options.interrupt.is_stopped() {
+        return Vec::new();
     }
-    let places: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
+    progress.publishing();
+    let judged = judge(cases, selected, all);
+    let refused: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
     let artifacts = judged.into_iter().filter_map(Result::ok).collect();
-    let mut published =
-        network::wait(publish::publish(registry, artifacts, mode, &|sent, total| progress.sending(sent, total)))
-            .into_iter();
-    places.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
+    let sending = |sent, total| progress.sending(sent, total);
+    let mut published = network::wait(publish::publish(registry, artifacts, mode, &sending)).into_iter();
+    refused.into_iter().filter_map(|refused| refused.or_else(|| published.next())).collect()
 }
 
-/// Whether a test is about a policy: the policy itself, one of the groups and chains it is a part of, or a policy of
-/// another name that is the same module, in whatever suite. What is published are bytes, and they answer for all of this.
-fn is_about(all: &[Policies<'_>], (suite, policy): (usize, PolicyIndex), (in_suite, case): &(usize, &Case)) -> bool {
-    let digest = |suite: usize, policy: PolicyIndex| {
-        let prepared = all[suite].prepared[policy.0].and_then(|prepared| prepared.as_ref().ok());
+/// For each entry the artifact to publish, or why it is not published.
+fn judge(
+    cases: &[CaseReport],
+    selected: &[SelectedCase<'_>],
+    all: &[Policies<'_>],
+) -> Vec<Result<Artifact, Publication>> {
+    let total: usize = all.iter().map(|policies| policies.suite.cases.len()).sum();
+    let mut judged = Vec::new();
+    for (suite, policies) in (0..).map(SuiteIndex).zip(all) {
+        for entry in &policies.suite.publish {
+            let key = PolicyKey { suite, policy: entry.policy };
+            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(all, key, selected));
+            let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
+            // Whatever left cases out: their results are unknown.
+            let artifact = match total - selected.len() {
+                0 => artifact(suite, policies, entry, &own),
+                left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
+            };
+            judged.push(artifact.map_err(|problem| refusal(suite, policies, entry, problem)));
+        }
+    }
+    judged
+}
+
+/// Whether a test is about a policy: the policy itself, a group or chain it is a part of, or a policy of another name that
+/// is the same module, in whatever suite: what is published are bytes.
+fn is_about(all: &[Policies<'_>], wanted: PolicyKey, selected: &SelectedCase<'_>) -> bool {
+    let digest = |key: PolicyKey| {
+        let prepared = all[key.suite.0].prepared[key.policy.0].and_then(|prepared| prepared.as_ref().ok());
         prepared.map(|prepared| prepared.digest)
     };
-    let wanted = digest(suite, policy);
-    all[*in_suite]
-        .suite
-        .policies_for(case)
-        .into_iter()
-        .any(|other| (*in_suite, other) == (suite, policy) || (wanted.is_some() && digest(*in_suite, other) == wanted))
+    let wanted_digest = digest(wanted);
+    let policies = all[selected.suite.0].suite.policies_for(selected.case).into_iter();
+    policies
+        .map(|policy| PolicyKey { suite: selected.suite, policy })
+        .any(|other| other == wanted || (wanted_digest.is_some() && digest(other) == wanted_digest))
 }
 
 fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {
     &policies.suite.policies[entry.policy.0].name
 }
 
-fn refusal(suite: usize, policies: &Policies<'_>, entry: &PublishSpec, (message, help): Problem) -> Publication {
+fn refusal(suite: SuiteIndex, policies: &Policies<'_>, entry: &PublishSpec, (message, help): Problem) -> Publication {
     let help = Some(help).filter(|help| !help.is_empty());
     Publication {
-        suite: Some(suite),
+        suite: Some(suite.0),
         span: Some(entry.repository.span.clone()),
         ..Publication::refused(name(policies, entry), &entry.repository.value, message, help)
     }
@@ -114,7 +129,7 @@ fn refusal(suite: usize, policies: &Policies<'_>, entry: &PublishSpec, (message,
 
 /// The artifact of an entry: only of a policy all of whose tests ran and passed, and that carries metadata.
 fn artifact(
-    suite: usize,
+    suite: SuiteIndex,
     policies: &Policies<'_>,
     entry: &PublishSpec,
     cases: &[&CaseReport],
@@ -134,7 +149,7 @@ fn artifact(
     let repository = publish::reference(&entry.repository.value).map_err(|message| (message, String::new()))?;
     Ok(Artifact {
         policy: name(policies, entry).to_owned(),
-        suite: Some(suite),
+        suite: Some(suite.0),
         module: Arc::clone(&policy.module),
         metadata: policy.metadata.clone(),
         repository,

@@ -28,7 +28,7 @@ pub struct Pulled {
 ///
 /// It cannot be had, it is no module, or the store cannot be written.
 pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> {
-    let place = super::command_line();
+    let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let registry = policy::registry(network)?;
     let uri = if uri.contains("://") { uri.to_owned() } else { format!("registry://{uri}") };
@@ -43,7 +43,7 @@ pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> 
 ///
 /// The reference is none, or leads nowhere.
 pub fn digest(uri: &str, network: &Network) -> Result<String, Error> {
-    let place = super::command_line();
+    let place = policy::command_line();
     let image = publish::reference(uri).map_err(|message| Error::usage(message, None))?;
     let registry = policy::registry(network)?;
     let digest = network::wait(registry.digest(&image))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use oci_client::Reference;
 
-use super::Progress;
+use super::options::Progress;
 use super::policy::{self, Network};
 use crate::error::Error;
 use crate::prepare::single::{self, Named};
@@ -42,7 +42,7 @@ pub struct PushOptions {
 ///
 /// The module cannot be had or is none, or what was typed makes no sense.
 pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publication, Error> {
-    let place = super::command_line();
+    let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let to = publish::reference(&options.to).map_err(|message| Error::usage(message, None))?;
     let (tags, immutable) = tags(options, &to).map_err(|(message, help)| Error::usage(message, help))?;

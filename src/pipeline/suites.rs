@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::options::Options;
+use super::{publish, redirect};
 use crate::error::Error;
-use crate::select::{self, Selected};
+use crate::select::{self, Selected, SelectedCase};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::Settings;
@@ -14,7 +15,7 @@ use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
 use policy_verify_suite as load;
 
-/// Reads every suite, so that the mistakes of all of them are known at once.
+/// Reads every suite, so that the mistakes of all of them are known at once, and checks what is to be published.
 pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
@@ -33,7 +34,14 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             );
         }
     }
-    if mistakes.is_empty() { Ok(suites) } else { Err(Error::Suites(mistakes)) }
+    if !mistakes.is_empty() {
+        return Err(Error::Suites(mistakes));
+    }
+    if options.publish.is_some() {
+        redirect::apply(&mut suites, &options.redirection)?;
+        publish::check(&suites, &options.selection)?;
+    }
+    Ok(suites)
 }
 
 /// The selected cases; a shard may be left without any.
@@ -85,7 +93,7 @@ pub struct ListedCase {
 pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
     let suites = load_all(options)?;
     let selected = select(&suites, options)?;
-    let listed = selected.cases.into_iter().map(|(suite, case)| ListedCase {
+    let listed = selected.cases.into_iter().map(|SelectedCase { suite, case }| ListedCase {
         id: case.id.clone(),
         policy: case.subject.clone(),
         file: case.span.file.path.clone(),
@@ -95,7 +103,7 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
             CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
             CaseBody::Settings(_) | CaseBody::Check { .. } => None,
         },
-        settings: suites[suite].settings_for(case),
+        settings: suites[suite.0].settings_for(case),
     });
     Ok(listed.collect())
 }

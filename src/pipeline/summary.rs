@@ -1,16 +1,16 @@
-//! What a report says about suites and policies, beside their cases.
+//! The reports about suites and policies.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sources::Source;
-use crate::prepare::PreparedPolicy;
+use super::policies::PolicyRecord;
 use policy_verify_model::hosting::GuestLog;
-use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary, Unavailable};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary};
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::Suite;
 
+/// The report about a suite.
 pub(super) fn summary(suite: &Suite, path: &Path) -> SuiteSummary {
     SuiteSummary {
         name: suite.name.clone(),
@@ -20,17 +20,13 @@ pub(super) fn summary(suite: &Suite, path: &Path) -> SuiteSummary {
     }
 }
 
-pub(super) fn policy_report(
-    suite: usize,
-    policy: usize,
-    read: &Suite,
-    prepared: &Result<PreparedPolicy, Arc<Unavailable>>,
-    source: Source,
-) -> PolicyReport {
-    let (spec, ready) = (&read.policies[policy], prepared.as_ref().ok());
+/// The report about a policy.
+pub(super) fn policy_report(suites: &[Suite], record: PolicyRecord) -> PolicyReport {
+    let PolicyRecord { key, source, prepared } = record;
+    let (spec, ready) = (key.spec(suites), prepared.as_ref().ok());
     PolicyReport {
         name: spec.name.clone(),
-        suite,
+        suite: key.suite.0,
         uri: spec.uri_text.clone(),
         source_digest: source.digest,
         remarks: source.remarks,
@@ -40,23 +36,23 @@ pub(super) fn policy_report(
         compile_time: ready.map_or(Duration::ZERO, |policy| policy.compile_time),
         span: spec.span.clone(),
         unavailable: prepared.as_ref().err().cloned(),
-        position: policy,
+        position: key.policy.0,
     }
 }
 
-/// An error for a policy that could not be had and that no case uses: it decides about the exit code, so no report may be
-/// all green.
-pub(super) fn idle_policy(suites: &[Suite], policy: &PolicyReport) -> Option<CaseReport> {
-    let unavailable = policy.unavailable.as_ref()?;
-    let name = format!("policy {}", policy.name);
+/// An error for an unavailable policy that no case uses: it decides about the exit code, so no report may be all green.
+pub(super) fn unused_policy(suites: &[Suite], record: &PolicyRecord) -> Option<CaseReport> {
+    let unavailable = record.prepared.as_ref().err()?;
+    let spec = record.key.spec(suites);
+    let name = format!("policy {}", spec.name);
     Some(CaseReport {
-        id: format!("{} › {name}", suites[policy.suite].name),
+        id: format!("{} › {name}", suites[record.key.suite.0].name),
         name,
-        suite: policy.suite,
-        policy: policy.name.clone(),
+        suite: record.key.suite.0,
+        policy: spec.name.clone(),
         kind: CaseKind::Check,
         outcome: Outcome::Unavailable(Arc::clone(unavailable)),
-        span: policy.span.clone(),
+        span: spec.span.clone(),
         duration: Duration::ZERO,
         request: None,
         response: None,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use wasmparser::{BinaryReaderError, Imports, Parser, Payload, TypeRef};
 
 use super::metadata::{self, SECTION};
+use super::prepared::{AnnotatedModule, unusable};
 use super::unknown_keys;
-use super::{AnnotatedModule, unusable};
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};

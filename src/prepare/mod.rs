@@ -7,6 +7,7 @@ mod annotate;
 pub(crate) mod check;
 mod detect;
 mod metadata;
+mod prepared;
 mod scan;
 pub(crate) mod single;
 mod unknown_keys;
@@ -28,39 +29,11 @@ use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
 
+pub(crate) use self::prepared::PreparedPolicy;
+use self::prepared::{AnnotatedModule, unusable};
+
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;
-
-/// A policy, ready to be asked.
-pub(crate) struct PreparedPolicy {
-    /// The module as it runs, metadata attached.
-    pub(crate) module: Arc<[u8]>,
-    /// Digest of `module`.
-    pub(crate) digest: Digest,
-    /// Its metadata, if it has any.
-    pub(crate) metadata: Option<Metadata>,
-    /// How it is called.
-    pub(crate) execution_mode: ExecutionMode,
-    /// The compiled module.
-    pub(crate) guest: Arc<dyn Guest>,
-    /// Time spent compiling; zero when another policy had the same bytes, or an earlier run.
-    pub(crate) compile_time: Duration,
-}
-
-/// A module with the metadata it runs with, not yet compiled.
-#[derive(Debug)]
-pub(crate) struct AnnotatedModule {
-    /// The module, metadata attached. Byte for byte what was read where the suite gives no metadata.
-    pub(crate) bytes: Arc<[u8]>,
-    /// Its metadata, if it has any.
-    pub(crate) metadata: Option<Metadata>,
-    /// How it is called.
-    pub(crate) mode: ExecutionMode,
-    /// Digest of `bytes`.
-    pub(crate) digest: Digest,
-    /// What its exports say, for advice when it cannot be linked.
-    looks: Looks,
-}
 
 /// Prepares policies. `resolved` holds their modules, in the same order.
 pub(crate) fn policies(
@@ -219,10 +192,6 @@ fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> 
 fn mode_span(spec: &PolicySpec) -> Span {
     let stated = spec.execution_mode.as_ref().map(|stated| &stated.span);
     stated.or(spec.metadata.as_ref().map(|path| &path.span)).unwrap_or(&spec.uri.span).clone()
-}
-
-fn unusable(span: Span, message: String, help: Option<String>) -> Unavailable {
-    Unavailable { stage: UnavailableStage::Metadata, message, help, span: Some(span) }
 }
 
 fn not_a_module(spec: &PolicySpec, error: &wasmparser::BinaryReaderError) -> Unavailable {

@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{AnnotatedModule, annotate, detect, metadata, read_text, ready, scan, unknown_keys, unusable};
+use super::prepared::{AnnotatedModule, unusable};
+use super::{annotate, detect, metadata, read_text, ready, scan, unknown_keys};
 use policy_verify_engine::engine::Engine;
 use policy_verify_host as host;
 use policy_verify_model::inspection::{CapabilityUse, IgnoredKey, Inspection, Looks};

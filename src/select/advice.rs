@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Selection;
+use super::selection::Selection;
 use policy_verify_model::nearest::nearest;
 use policy_verify_model::suite::{Case, Suite};
 

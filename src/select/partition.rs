@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{PartitionBy, RunReport, Shard};
-use policy_verify_model::suite::{Case, Suite};
+use policy_verify_model::suite::Suite;
 
-use super::Selected;
+use super::selected::{PolicyKey, Selected, SelectedCase, used_policies};
 
-/// More shards than anybody has machines.
-const MOST_SHARDS: usize = 10_000;
+/// Upper limit of shards.
+const MAX_SHARDS: usize = 10_000;
 
 /// What a module counts for that no report knows: compiling usually takes about that long.
 const UNKNOWN_MODULE: Duration = Duration::from_millis(1_000);
@@ -35,10 +37,15 @@ pub struct Partition {
 }
 
 impl FromStr for Partition {
-    type Err = String;
+    type Err = Diagnostic;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let form = || format!("`{text}` is no part; write hash:M/N or policy:M/N with 1 ≤ M ≤ N");
+    fn from_str(text: &str) -> Result<Self, Diagnostic> {
+        let form = || {
+            Diagnostic::new(
+                Code::Usage,
+                format!("invalid partition `{text}`: expected hash:M/N or policy:M/N, 1 ≤ M ≤ N"),
+            )
+        };
         let (by, part) = text.split_once(':').ok_or_else(form)?;
         let by = match by {
             "hash" => PartitionBy::Hash,
@@ -48,7 +55,7 @@ impl FromStr for Partition {
         let (number, of) = part.split_once('/').ok_or_else(form)?;
         let parse = |text: &str| text.parse::<usize>().map_err(|_| form());
         let (number, of) = (parse(number)?, parse(of)?);
-        if number == 0 || number > of || of > MOST_SHARDS {
+        if number == 0 || number > of || of > MAX_SHARDS {
             return Err(form());
         }
         Ok(Self { by, number, of })
@@ -100,29 +107,29 @@ pub(super) fn take<'a>(
         }
     };
     let is_mine = |part: Part<'_>| owner(part) == partition.number - 1;
-    let used = super::used_policies(suites, &whole.cases);
-    let cases: Vec<_> = whole.cases.into_iter().filter(|&(suite, case)| is_mine(Part::Case(suite, case))).collect();
-    let mut policies = super::used_policies(suites, &cases);
-    // Policies that no case uses are somebody's job too.
+    let used = used_policies(suites, &whole.cases);
+    let cases: Vec<_> = whole.cases.into_iter().filter(|selected| is_mine(Part::Case(*selected))).collect();
+    let mut policies = used_policies(suites, &cases);
+    // Policies that no case uses belong to one shard too.
     let idle = whole.policies.into_iter().filter(|policy| !used.contains(policy));
-    policies.extend(idle.filter(|&(suite, policy)| is_mine(Part::IdlePolicy(suite, policy))));
+    policies.extend(idle.filter(|key| is_mine(Part::IdlePolicy(*key))));
     Selected { cases, policies: policies.into_iter().collect(), total: whole.total, shard: Some(shard) }
 }
 
 /// What is given to one of the shards.
 #[derive(Clone, Copy)]
 enum Part<'a> {
-    /// A case of the suite with this index.
-    Case(usize, &'a Case),
+    /// A case.
+    Case(SelectedCase<'a>),
     /// A policy that no case uses.
-    IdlePolicy(usize, usize),
+    IdlePolicy(PolicyKey),
 }
 
 /// Tells whether two shards divided the same cases.
 fn fingerprint(whole: &Selected<'_>) -> String {
     let mut hash = Sha256::new();
-    for (_, case) in &whole.cases {
-        hash.update(case.id.as_bytes());
+    for selected in &whole.cases {
+        hash.update(selected.case.id.as_bytes());
         hash.update(b"\n");
     }
     hex::encode(&hash.finalize()[..8])
@@ -131,10 +138,8 @@ fn fingerprint(whole: &Selected<'_>) -> String {
 /// By the hash of the full name, so that a new case moves no other.
 fn by_hash(part: Part<'_>, suites: &[Suite], of: usize) -> usize {
     let name = match part {
-        Part::Case(_, case) => case.id.clone(),
-        Part::IdlePolicy(suite, policy) => {
-            format!("{} › policy {}", suites[suite].name, suites[suite].policies[policy].name)
-        }
+        Part::Case(selected) => selected.case.id.clone(),
+        Part::IdlePolicy(key) => format!("{} › policy {}", suites[key.suite.0].name, key.spec(suites).name),
     };
     let digest = Sha256::digest(name);
     let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -144,18 +149,16 @@ fn by_hash(part: Part<'_>, suites: &[Suite], of: usize) -> usize {
 
 /// One of the modules that a part needs; the others are on the same shard.
 fn module_of(part: Part<'_>, suites: &[Suite]) -> String {
-    let (suite, policy) = match part {
-        Part::Case(suite, case) => match suites[suite].policies_for(case).first() {
-            Some(policy) => (suite, policy.0),
-            None => return String::new(),
-        },
-        Part::IdlePolicy(suite, policy) => (suite, policy),
-    };
-    module(suites, suite, policy)
+    match part {
+        Part::Case(selected) => {
+            used_policies(suites, &[selected]).first().map_or_else(String::new, |it| module(suites, *it))
+        }
+        Part::IdlePolicy(key) => module(suites, key),
+    }
 }
 
-fn module(suites: &[Suite], suite: usize, policy: usize) -> String {
-    format!("{:?}", suites[suite].policies[policy].uri.value)
+fn module(suites: &[Suite], key: PolicyKey) -> String {
+    format!("{:?}", key.spec(suites).uri.value)
 }
 
 /// Modules that have to be on one machine, because some case needs all of them, and what they cost.
@@ -181,19 +184,20 @@ fn by_policy(timings: &Timings, suites: &[Suite], whole: &Selected<'_>, of: usiz
         bundles.push(joined);
     };
     let mut modules: HashMap<String, Duration> = HashMap::new();
-    for &(suite, policy) in &whole.policies {
-        let name = (suites[suite].file.path.clone(), suites[suite].policies[policy].name.clone());
+    for &key in &whole.policies {
+        let name = (suites[key.suite.0].file.path.clone(), key.spec(suites).name.clone());
         let time = timings.policies.get(&name).copied();
         // Of policies with the same module only the first was compiled.
-        let known = modules.entry(module(suites, suite, policy)).or_default();
+        let known = modules.entry(module(suites, key)).or_default();
         *known = (*known).max(time.unwrap_or(UNKNOWN_MODULE));
     }
     for (module, time) in modules {
         add(BTreeSet::from([module]), time);
     }
-    for &(suite, case) in &whole.cases {
-        let modules = suites[suite].policies_for(case).iter().map(|policy| module(suites, suite, policy.0)).collect();
-        add(modules, timings.cases.get(&case.id).copied().unwrap_or(UNKNOWN_CASE));
+    for selected in &whole.cases {
+        let keys = used_policies(suites, std::slice::from_ref(selected));
+        let modules = keys.into_iter().map(|key| module(suites, key)).collect();
+        add(modules, timings.cases.get(&selected.case.id).copied().unwrap_or(UNKNOWN_CASE));
     }
     bundles.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.modules.cmp(&b.modules)));
     let mut loads = vec![Duration::ZERO; of];

@@ -83,7 +83,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The code of a file: unit tests stand last in it.
 fn code(text: &str) -> String {
-    let (code, _) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((text, ""));
+    let (code, _) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
     let texts = Regex::new(r#""(?:\\.|[^"\\])*""#).unwrap();
     let lines = code.lines().map(|line| {
         let comment = line.find("//").filter(|at| !line[..*at].ends_with(':'));

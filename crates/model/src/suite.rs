@@ -34,6 +34,10 @@ pub struct Suite {
     pub publish: Vec<PublishSpec>,
 }
 
+/// Which suite of a run, counted from 0 in the order of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SuiteIndex(pub usize);
+
 /// Index into [`Suite::policies`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyIndex(pub usize);

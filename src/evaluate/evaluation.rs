@@ -1,10 +1,12 @@
-//! One case while its policies are asked: the host they share, and an instance for each time a policy is asked.
+//! One case while it is evaluated: the host its policies share, and an instance for each evaluation of a policy.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Evaluated, Policies, compat};
+use super::compat;
+use super::evaluated::Evaluated;
+use super::policies::Policies;
 use crate::prepare::PreparedPolicy;
 use policy_verify_engine::{Context, GuestOutput, Instance};
 use policy_verify_host::Host;
@@ -20,10 +22,10 @@ use policy_verify_model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most bytes kept of what all instances of a case write to one of their streams.
-const MOST_OUTPUT: usize = 1024 * 1024;
+const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// One case while its policies are asked.
-pub(super) struct Round<'a> {
+pub(super) struct CaseEvaluation<'a> {
     pub(super) policies: &'a Policies<'a>,
     case: &'a Case,
     host: Host,
@@ -31,14 +33,14 @@ pub(super) struct Round<'a> {
     remarks: Vec<String>,
 }
 
-impl<'a> Round<'a> {
+impl<'a> CaseEvaluation<'a> {
     pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
         let host = Host::new(Arc::clone(answers)).with_backend(policies.backend.clone());
         Self { policies, case, host, output: GuestOutput::default(), remarks: Vec::new() }
     }
 
     /// A new instance of a policy, not yet started.
-    pub(super) fn session(&self, policy: PolicyIndex, compat: Compat) -> Session<'a> {
+    pub(super) fn new_instance(&self, policy: PolicyIndex, compat: Compat) -> PolicyInstance<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
         let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(DEFAULT_TIMEOUT);
         let live_options = LiveOptions { timeout, clock: self.case.clock };
@@ -50,22 +52,22 @@ impl<'a> Round<'a> {
         if let Some(clock) = self.case.clock {
             context.clock = clock;
         }
-        Session { policy, compat, context, instance: None }
+        PolicyInstance { policy, compat, context, running: None }
     }
 
-    /// Asks a policy once. The answer is the policy's own: what its deployment makes of it comes later.
-    pub(super) fn ask(&mut self, used: &PolicyUse, compat: Compat, request: &Request) -> Answer {
-        let mut session = self.session(used.policy, compat);
+    /// Evaluates a policy once. The answer is the policy's own: what its deployment makes of it comes later.
+    pub(super) fn evaluate(&mut self, used: &PolicyUse, compat: Compat, request: &Request) -> Answer {
+        let mut instance = self.new_instance(used.policy, compat);
         let answer = guarded(|| {
-            session.check_settings(&used.settings)?;
-            session.validate(request, &used.settings)
+            instance.check_settings(&used.settings)?;
+            instance.validate(request, &used.settings)
         });
-        self.close(session, answer)
+        self.close(instance, answer)
     }
 
-    /// Ends a session. A call nobody could answer outranks what the policy made of it: a policy may swallow the error.
-    pub(super) fn close<T>(&mut self, session: Session<'a>, answer: Result<T, Fault>) -> Result<T, Fault> {
-        if let Some(instance) = &session.instance {
+    /// Ends an instance. A host call without an answer outranks what the policy made of it: a policy may swallow the error.
+    pub(super) fn close<T>(&mut self, instance: PolicyInstance<'a>, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Some(instance) = &instance.running {
             let output = instance.output();
             let is_whole = keep(&mut self.output.stdout, output.stdout) & keep(&mut self.output.stderr, output.stderr);
             self.output.is_truncated |= output.is_truncated || !is_whole;
@@ -91,7 +93,7 @@ impl<'a> Round<'a> {
         self.host.calls_after(earlier)
     }
 
-    /// The end of the round.
+    /// The end of the evaluation.
     pub(super) fn finish<T>(self, answer: T) -> Evaluated<T> {
         let mut journal = self.host.journal();
         journal.warnings.extend(self.remarks);
@@ -105,46 +107,46 @@ impl<'a> Round<'a> {
     }
 }
 
-/// A deadline that passed while the host asked the world, explained.
+/// A timeout that passed while the host waited for live answers, explained.
 fn after_waiting(fault: Fault, waited: Duration) -> Fault {
     if fault.kind != FaultKind::Timeout || waited.is_zero() {
         return fault;
     }
     let waited = humantime::format_duration(Duration::from_millis(waited.as_millis().try_into().unwrap_or(u64::MAX)));
     let message = format!("{}; its host was waiting for live answers for {waited}", fault.message);
-    Fault { message, ..fault }.with_help("the deadline goes on meanwhile, as in the cluster; raise `timeout`")
+    Fault { message, ..fault }.with_help("raise `timeout`: it includes the time of host calls, as in the cluster")
 }
 
 /// Appends as much as there is room for; whether that is all.
 fn keep(kept: &mut Vec<u8>, more: Vec<u8>) -> bool {
-    let room = MOST_OUTPUT.saturating_sub(kept.len());
+    let room = MAX_OUTPUT.saturating_sub(kept.len());
     kept.extend_from_slice(&more[..more.len().min(room)]);
     more.len() <= room
 }
 
 /// One instance of a policy.
-pub(super) struct Session<'a> {
+pub(super) struct PolicyInstance<'a> {
     policy: &'a PreparedPolicy,
     compat: Compat,
     context: Context,
-    instance: Option<Box<dyn Instance>>,
+    running: Option<Box<dyn Instance>>,
 }
 
-impl Session<'_> {
-    /// The instance, started when it is first needed.
-    fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
-        if self.instance.is_none() {
-            self.instance = Some(self.policy.guest.start(&self.context)?);
+impl PolicyInstance<'_> {
+    /// The running instance, started when it is first needed.
+    fn running(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+        if self.running.is_none() {
+            self.running = Some(self.policy.guest.start(&self.context)?);
         }
-        Ok(self.instance.as_mut().expect("it was started above"))
+        Ok(self.running.as_mut().expect("it was started above"))
     }
 
     pub(super) fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
-        self.instance()?.validate_settings(settings)
+        self.running()?.validate_settings(settings)
     }
 
     pub(super) fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
-        let answer = self.instance()?.validate(request, settings);
+        let answer = self.running()?.validate(request, settings);
         compat::answer(answer, self.compat, request.uid())
     }
 
@@ -155,13 +157,14 @@ impl Session<'_> {
             return Ok(());
         }
         let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
-        Err(refused_settings(format!("the policy refuses the settings of the case: {reason}")))
+        Err(rejected_settings(format!("the policy rejects these settings: {reason}")))
     }
 }
 
-/// The fault of a case whose settings are refused.
-pub(super) fn refused_settings(message: String) -> Fault {
-    Fault::new(FaultKind::Settings, message).with_help("a refusal that is wanted is written under `settingsCases:`")
+/// The fault of a case whose settings are rejected.
+pub(super) fn rejected_settings(message: String) -> Fault {
+    Fault::new(FaultKind::Settings, message)
+        .with_help("to test a rejection of settings, write it under `settingsCases:`")
 }
 
 /// A panic in our own code is a fault of one case, not the end of the run.
@@ -169,7 +172,7 @@ pub(super) fn guarded<T>(evaluate: impl FnOnce() -> Result<T, Fault>) -> Result<
     catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(Fault::new(FaultKind::Internal, format!("verify itself failed while evaluating the case: {text}"))
+        Err(Fault::new(FaultKind::Internal, format!("a bug in verify, while evaluating the case: {text}"))
             .with_help("this is a bug in verify; please report it with the suite"))
     })
 }

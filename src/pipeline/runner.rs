@@ -1,39 +1,40 @@
-//! How a run goes on: when it stops, and how often each case runs.
+//! Runs the cases: when to stop, and how often each case runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
 use crate::evaluate::Policies;
+use crate::select::SelectedCase;
 use policy_verify_host::record::Recorded;
 use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
-use policy_verify_model::suite::Case;
 
-use super::{Interrupt, Options, case};
+use super::case;
+use super::interrupt::Interrupt;
+use super::options::Options;
 
-/// What all cases of a run have in common while it goes on.
-pub(super) struct Course {
+/// What all cases of a run share.
+pub(super) struct CaseRunner {
     most_failures: Option<usize>,
     repetitions: usize,
     failures: AtomicUsize,
     interrupt: Interrupt,
 }
 
-impl Course {
+impl CaseRunner {
     pub(super) fn new(options: &Options) -> Self {
         let repetitions = options.repetitions.unwrap_or(1);
         let interrupt = options.interrupt.clone();
         Self { most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0), interrupt }
     }
 
-    /// Runs a case as often as it is wanted, or not at all once the run was stopped.
+    /// Runs a case once or several times; a stopped run begins no further case.
     pub(super) fn run(
         &self,
-        suite: usize,
-        case: &Case,
+        SelectedCase { suite, case }: SelectedCase<'_>,
         policies: &Policies<'_>,
     ) -> (CaseReport, Option<Vec<Recorded>>) {
-        if let Some(reason) = self.end() {
+        if let Some(reason) = self.stop_reason() {
             return (case::not_run(suite, case, &reason), None);
         }
         let (mut report, recorded) = case::report(suite, case, policies);
@@ -47,7 +48,7 @@ impl Course {
                 break;
             }
         }
-        // Who was interrupted did not say what the policy says.
+        // An interrupted evaluation is no answer of the policy.
         if self.interrupt.is_stopped() {
             return (case::not_run(suite, case, INTERRUPTED), None);
         }
@@ -58,7 +59,7 @@ impl Course {
     }
 
     /// Why no further case is begun; none while the run goes on.
-    fn end(&self) -> Option<String> {
+    fn stop_reason(&self) -> Option<String> {
         if self.interrupt.is_stopped() {
             return Some(INTERRUPTED.to_owned());
         }
@@ -75,14 +76,14 @@ const INTERRUPTED: &str = "the run was interrupted";
 
 /// In what a repetition differs from the first time: times and logs do not count.
 fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
-    let told = |report: &CaseReport| {
-        let told = json!({
+    let shown = |report: &CaseReport| {
+        let answer = json!({
             "outcome": report.outcome.word(),
             "response": report.response,
             "fault": report.fault,
             "calls": report.calls,
         });
-        serde_json::to_string_pretty(&told).unwrap_or_default()
+        serde_json::to_string_pretty(&answer).unwrap_or_default()
     };
     if first.outcome == again.outcome
         && (&first.response, &first.fault, &first.calls) == (&again.response, &again.fault, &again.calls)
@@ -93,8 +94,8 @@ fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<M
     Some(Mismatch {
         kind: MismatchKind::Stability,
         at: String::new(),
-        expected: format!("the same as the first time\n{}", told(first)),
-        actual: format!("another answer the {number}. time\n{}", told(again)),
+        expected: format!("the answer of run 1\n{}", shown(first)),
+        actual: format!("run {number} gave a different answer\n{}", shown(again)),
         span: first.span.clone(),
     })
 }
@@ -118,7 +119,7 @@ mod tests {
         again.response.as_mut().unwrap().allowed ^= true;
         let mismatch = difference(first, &again, 2).unwrap();
         assert_eq!(mismatch.kind, MismatchKind::Stability);
-        assert!(mismatch.actual.starts_with("another answer the 2. time"), "{}", mismatch.actual);
+        assert!(mismatch.actual.starts_with("run 2 gave a different answer"), "{}", mismatch.actual);
 
         again = first.clone();
         again.fault = Some(Fault::new(FaultKind::Trap, "sometimes"));

@@ -1,0 +1,66 @@
+//! Steps 4 and 5 of a run: its cases, each evaluated and compared, in parallel.
+
+use std::collections::HashMap;
+
+use policy_verify_host::record::{self, Recorded};
+use policy_verify_model::outcome::CaseReport;
+use policy_verify_model::suite::Suite;
+use rayon::prelude::*;
+
+use super::options::{Options, Progress};
+use super::order::{self, Positions};
+use super::policies::PolicyRecord;
+use super::recording::{self, Recording};
+use super::runner::CaseRunner;
+use super::summary;
+use crate::evaluate::Policies;
+use crate::select::{self, SelectedCase};
+
+/// Runs the selected cases. The reports are in suite order, whatever the order in which the cases ran.
+pub(super) fn run(
+    selected: &[SelectedCase<'_>],
+    suites: &[Suite],
+    policies: &[Policies<'_>],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Vec<CaseReport> {
+    let positions = order::positions(suites);
+    let file_names = options.is_recorded.then(|| recording::names(suites));
+    let runner = CaseRunner::new(options);
+    let cases = order::shuffled(selected, options.seed).into_par_iter().map(|selected| {
+        let (mut report, recorded) = runner.run(selected, &policies[selected.suite.0]);
+        report.position = positions.of(selected.case);
+        if let Some((names, recorded)) = file_names.as_ref().zip(recorded) {
+            progress.recorded(&session(selected, names, &recorded));
+        }
+        progress.case_finished(&report);
+        report
+    });
+    let mut cases: Vec<CaseReport> = cases.collect();
+    cases.sort_by_key(|case| (case.suite, case.position));
+    cases
+}
+
+fn session(selected: SelectedCase<'_>, names: &HashMap<String, String>, recorded: &[Recorded]) -> Recording {
+    let id = &selected.case.id;
+    Recording { suite: selected.suite.0, case: id.clone(), name: names[id].clone(), text: record::session(recorded) }
+}
+
+/// Adds a report for every unavailable policy that no selected case uses: it decides about the exit code.
+pub(super) fn add_unused_policies(
+    cases: &mut Vec<CaseReport>,
+    selected: &[SelectedCase<'_>],
+    suites: &[Suite],
+    records: &[PolicyRecord],
+    progress: &dyn Progress,
+) {
+    let used = select::used_policies(suites, selected);
+    let positions: Positions<'_> = order::positions(suites);
+    for record in records.iter().filter(|record| !used.contains(&record.key)) {
+        let Some(mut report) = summary::unused_policy(suites, record) else { continue };
+        report.position = positions.before(record.key.suite, &report.span);
+        progress.case_finished(&report);
+        cases.push(report);
+    }
+    cases.sort_by_key(|case| (case.suite, case.position));
+}

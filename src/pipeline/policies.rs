@@ -1,0 +1,106 @@
+//! Steps 2 and 3 of a run: its policies, resolved, checked for signatures, and prepared.
+
+use std::sync::Arc;
+
+use policy_verify_engine::engine::Engine;
+use policy_verify_host::HostBackend;
+use policy_verify_model::outcome::Unavailable;
+use policy_verify_model::suite::{PolicySpec, Suite, SuiteIndex};
+use policy_verify_registry::Registry;
+use policy_verify_registry::signature::Verifier;
+
+use super::options::{Options, Progress};
+use super::services::Services;
+use crate::error::Error;
+use crate::evaluate::Policies;
+use crate::prepare::{self, PreparedPolicy};
+use crate::resolve::{self, OfSuite, Resolved};
+use crate::select::PolicyKey;
+
+/// One policy of a run.
+pub(super) struct PolicyRecord {
+    /// Which policy it is.
+    pub(super) key: PolicyKey,
+    /// Where its module comes from.
+    pub(super) source: Source,
+    /// The policy, ready to be evaluated, or why it is unavailable.
+    pub(super) prepared: Result<PreparedPolicy, Arc<Unavailable>>,
+}
+
+/// Where a module comes from.
+pub(super) struct Source {
+    /// Digest of what was fetched; `None` for files.
+    pub(super) digest: Option<String>,
+    /// Notes for the report, such as a tag that has moved.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Resolves and prepares the policies with these keys, in their order.
+///
+/// # Errors
+///
+/// A lock that cannot be read or written. Whatever is wrong with a policy is in its record.
+pub(super) fn prepare(
+    keys: &[PolicyKey],
+    suites: &[Suite],
+    engine: &Engine,
+    services: &Services,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<PolicyRecord>, Error> {
+    let specs: Vec<&PolicySpec> = keys.iter().map(|key| key.spec(suites)).collect();
+    let resolved = resolve(keys, &specs, services, options, progress)?;
+    let (sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
+    let prepared = prepare::policies(&specs, modules, engine);
+    progress.prepared();
+    let records = keys.iter().zip(sources).zip(prepared);
+    Ok(records.map(|((key, source), prepared)| PolicyRecord { key: *key, source, prepared }).collect())
+}
+
+fn split(resolved: Result<Resolved, Unavailable>) -> (Source, Result<Arc<[u8]>, Unavailable>) {
+    match resolved {
+        Ok(Resolved { module, digest, remarks }) => {
+            (Source { digest: digest.as_ref().map(ToString::to_string), remarks }, Ok(module))
+        }
+        Err(unavailable) => (Source { digest: None, remarks: Vec::new() }, Err(unavailable)),
+    }
+}
+
+/// The modules of the policies: fetched where they are not files, and checked for the required signatures.
+fn resolve(
+    keys: &[PolicyKey],
+    specs: &[&PolicySpec],
+    services: &Services,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<Result<Resolved, Unavailable>>, Error> {
+    let of_suites: Vec<OfSuite<'_>> = keys.iter().zip(specs).map(|(key, spec)| (key.suite.0, *spec)).collect();
+    let registry: Option<&Registry> =
+        services.registry.as_ref().filter(|_| specs.iter().any(|spec| resolve::is_remote(spec)));
+    if registry.is_some() {
+        progress.fetching();
+    }
+    let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
+    let fetched = || progress.fetched();
+    let resolved = resolve::policies(&of_suites, &options.suites, is_whole, fetching, registry, &fetched);
+    let resolved = resolved.map_err(Error::sources)?;
+    let Some(registry) = registry else { return Ok(resolved) };
+    let verifier = Verifier::new(registry.clone(), services.trust.root.clone());
+    Ok(resolve::signed(&of_suites, resolved, services.trust.for_all.as_ref(), fetching.is_offline, &verifier))
+}
+
+/// The policies of every suite, as its cases are evaluated with them.
+pub(super) fn by_suite<'a>(
+    suites: &'a [Suite],
+    records: &'a [PolicyRecord],
+    backend: &HostBackend,
+) -> Vec<Policies<'a>> {
+    let of_suite = |(index, suite): (usize, &'a Suite)| {
+        let mut prepared = vec![None; suite.policies.len()];
+        for record in records.iter().filter(|record| record.key.suite == SuiteIndex(index)) {
+            prepared[record.key.policy.0] = Some(&record.prepared);
+        }
+        Policies { suite, prepared, backend: backend.clone() }
+    };
+    suites.iter().enumerate().map(of_suite).collect()
+}

@@ -1,0 +1,46 @@
+//! What preparing gives: a module with its metadata, and a policy that is ready to be evaluated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy_verify_engine::Guest;
+use policy_verify_model::inspection::Looks;
+use policy_verify_model::outcome::{Unavailable, UnavailableStage};
+use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
+use policy_verify_model::source::Span;
+
+/// A policy, ready to be evaluated.
+pub(crate) struct PreparedPolicy {
+    /// The module as it runs, metadata attached.
+    pub(crate) module: Arc<[u8]>,
+    /// Digest of `module`.
+    pub(crate) digest: Digest,
+    /// Its metadata, if it has any.
+    pub(crate) metadata: Option<Metadata>,
+    /// How it is called.
+    pub(crate) execution_mode: ExecutionMode,
+    /// The compiled module.
+    pub(crate) guest: Arc<dyn Guest>,
+    /// Time spent compiling; zero when another policy had the same bytes, or an earlier run.
+    pub(crate) compile_time: Duration,
+}
+
+/// A module with the metadata it runs with, not yet compiled.
+#[derive(Debug)]
+pub(crate) struct AnnotatedModule {
+    /// The module, metadata attached. Byte for byte what was read where the suite gives no metadata.
+    pub(crate) bytes: Arc<[u8]>,
+    /// Its metadata, if it has any.
+    pub(crate) metadata: Option<Metadata>,
+    /// How it is called.
+    pub(crate) mode: ExecutionMode,
+    /// Digest of `bytes`.
+    pub(crate) digest: Digest,
+    /// What its exports say, for advice when it cannot be linked.
+    pub(super) looks: Looks,
+}
+
+/// A policy whose metadata cannot be used.
+pub(super) fn unusable(span: Span, message: String, help: Option<String>) -> Unavailable {
+    Unavailable { stage: UnavailableStage::Metadata, message, help, span: Some(span) }
+}
