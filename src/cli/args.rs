@@ -15,6 +15,7 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::{self, StatusLevel};
 use policy_verify::{Partition, TagExpression};
 use regex::Regex;
@@ -22,6 +23,7 @@ use regex::Regex;
 use self::fetch::FetchArgs;
 use self::publish::RedirectionArgs;
 use self::signature::SignatureArgs;
+use super::problem::usage;
 
 /// Batch verifier for Kubewarden policies
 #[derive(Debug, Parser)]
@@ -310,17 +312,17 @@ pub(crate) struct ReportTarget {
 }
 
 impl FromStr for ReportTarget {
-    type Err = String;
+    type Err = Diagnostic;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Diagnostic> {
         let (format, file) = match text.split_once('=') {
-            Some((_, "")) => return Err("the name of the file is missing behind `=`".into()),
+            Some((_, "")) => return Err(usage("missing file name after `=`")),
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
         if !report::names().any(|name| name == format) {
             let known = report::names().collect::<Vec<_>>().join(", ");
-            return Err(format!("unknown format `{format}`; known are {known}"));
+            return Err(usage(format!("unknown format `{format}`: expected one of {known}")));
         }
         Ok(Self { format: format.to_owned(), file })
     }
@@ -335,11 +337,11 @@ pub(crate) enum Seed {
     Given(u64),
 }
 
-fn seed(text: &str) -> Result<Seed, String> {
+fn seed(text: &str) -> Result<Seed, Diagnostic> {
     if text == "random" {
         return Ok(Seed::Random);
     }
-    text.parse().map(Seed::Given).map_err(|_| "a seed is a whole number".to_owned())
+    text.parse().map(Seed::Given).map_err(|_| usage("a seed is a whole number"))
 }
 
 impl OutputArgs {
@@ -353,23 +355,23 @@ impl OutputArgs {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a variable is set as NAME=VALUE")?;
+fn variable(text: &str) -> Result<(String, String), Diagnostic> {
+    let (name, value) = text.split_once('=').ok_or_else(|| usage("expected NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Reads `256MiB`.
-fn size(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, Diagnostic> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let shift = match text[digits..].trim() {
         "" | "B" => 0,
         "KiB" | "K" => 10,
         "MiB" | "M" => 20,
         "GiB" | "G" => 30,
-        unit => return Err(format!("`{unit}` is no unit; known are KiB, MiB, GiB")),
+        unit => return Err(usage(format!("unknown unit `{unit}`: expected KiB, MiB or GiB"))),
     };
-    let number: u64 = text[..digits].parse().map_err(|_| "a size is a number and a unit, such as 256MiB".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "that is too much".to_owned())
+    let number: u64 = text[..digits].parse().map_err(|_| usage("expected a number and a unit, such as 256MiB"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| usage("size overflows 64 bits"))
 }
 
 #[cfg(test)]

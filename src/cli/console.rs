@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::CaseReport;
 use policy_verify::report::{Style, diagnostic, escape};
 use policy_verify::{Error, Progress};
@@ -42,16 +43,31 @@ pub(crate) fn refuse(error: &Error) -> ExitCode {
 
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.
 pub(crate) fn explain(error: &Error, uses_colour: bool) {
+    draw(error.diagnostics(), uses_colour);
+    if matches!(error, Error::Suites(_)) {
+        complain(&error.to_string());
+    }
+}
+
+/// Prints why the command line is invalid.
+pub(crate) fn refuse_usage(diagnostic: Diagnostic) -> ExitCode {
+    report(&[diagnostic]);
+    ExitCode::Usage
+}
+
+/// Prints what is wrong to stderr, outside of the reports.
+pub(crate) fn report(diagnostics: &[Diagnostic]) {
+    draw(diagnostics, uses_colour(ColorChoice::Auto, io::stderr().is_terminal()));
+}
+
+fn draw(diagnostics: &[Diagnostic], uses_colour: bool) {
     let style = Style { colour: uses_colour, width: width(), ..Style::default() };
     let mut text = Vec::new();
-    for diagnostic in error.diagnostics() {
+    for diagnostic in diagnostics {
         // Writing to memory does not fail.
         let _ = diagnostic::write(diagnostic, style, &mut text);
     }
     let _ = io::stderr().lock().write_all(&text);
-    if matches!(error, Error::Suites(_)) {
-        complain(&error.to_string());
-    }
 }
 
 /// Whether a variable is set to anything.

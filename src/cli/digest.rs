@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::escape;
 
 use super::args::policy::DigestArgs;
 use super::console;
 use super::exit_code::ExitCode;
+use super::problem::usage;
 
 /// `verify digest`. The reference is printed as it was typed, as kwctl does.
 pub(crate) fn digest(arguments: &DigestArgs) -> ExitCode {
     if let Some(reason) = instead_of_reference(&arguments.uri) {
-        console::complain(&reason);
-        return ExitCode::Usage;
+        return console::refuse_usage(reason);
     }
     match policy_verify::digest(&arguments.uri, &arguments.network.network()) {
         Ok(reference) => console::print(&format!("{}\n", escape::terminal_line(&reference))),
@@ -20,15 +21,12 @@ pub(crate) fn digest(arguments: &DigestArgs) -> ExitCode {
     }
 }
 
-/// What to do with a file where a reference to a registry is expected; nothing where the text is no file. Without this,
-/// a file that is there would be looked for on Docker Hub.
-pub(super) fn instead_of_reference(text: &str) -> Option<String> {
+/// An error for a file where a reference to a registry is expected: its name would be looked up on Docker Hub.
+pub(super) fn instead_of_reference(text: &str) -> Option<Diagnostic> {
     let is_file = !text.contains("://") && Path::new(text).is_file();
     is_file.then(|| {
-        format!(
-            "`{text}` is a file; `verify inspect {}` shows its digest\n  help: write `registry://{text}` for what a registry \
-             has under this name",
-            escape::shell(text)
-        )
+        let inspect = format!("to see its digest: verify inspect {}", escape::shell(text));
+        usage(format!("`{text}` is a file, not a reference to a registry"))
+            .with_help(format!("{inspect}\nfor a policy of this name in a registry, write `registry://{text}`"))
     })
 }

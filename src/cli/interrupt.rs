@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM: the process ends at once, and leaves nothing half done. It ends also when nobody reads its stdout or
-//! stderr, and the second signal is not answered with words.
+//! Ctrl-C and SIGTERM: the process ends at once, and leaves nothing half done, even if its stdout or stderr is blocked. The
+//! second signal ends it without a message.
 //!
-//! While cases run, the run is stopped and its reports are written: they say what finished and what did not run. At any
-//! other time there is nothing worth writing down, and nothing to wait for.
+//! While cases run, the run is stopped and its reports are written: they show what finished and what did not run. At any
+//! other time there is no report to write, and nothing to wait for.
 
 use std::io::{self, IsTerminal};
 use std::process;
@@ -16,49 +16,48 @@ use super::console;
 use super::exit_code::ExitCode;
 
 /// Longest time for ending cases and writing reports. GitHub gives 7.5 seconds between its two signals.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Longest time for the last words: whoever reads them may have stopped reading.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Longest time for the message about the end: stderr may be blocked.
+const EXIT_NOTICE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How often it is looked whether there is still something to wait for.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often the phase is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What the process is doing, for whoever interrupts it.
+/// What the process is doing when it is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Doing {
-    /// Something that leaves nothing behind until it is done.
+pub(crate) enum Phase {
+    /// Anything that leaves nothing behind until it is done.
     #[default]
     Anything,
     /// Policies of a run are fetched and compiled.
     Preparing,
-    /// Cases run, or reports are written: what comes to its end as soon as it is told to.
+    /// Cases run, or reports are written: both end soon after they are told to stop.
     Running,
     /// Policies are being published.
     Publishing,
 }
 
-impl Doing {
-    /// What an interruption leaves.
-    fn left(self) -> &'static str {
+impl Phase {
+    /// The message about an interruption.
+    fn notice(self) -> &'static str {
         match self {
             Self::Anything => "interrupted",
             Self::Preparing => "interrupted before any case was run; no report was written",
             Self::Running => "interrupted; not every report was written",
             Self::Publishing => {
-                "interrupted while publishing; no report was written\n  help: every tag leads to the old policy or to \
-                 the whole new one; the same command again goes on from here. What was already uploaded is not signed by \
-                 the action"
+                "interrupted while publishing; no report was written\n  help: run the same command again: every tag points to \
+                 the old policy or to the complete new one. What was already uploaded is not signed by the action"
             }
         }
     }
 }
 
-/// Listens to signals, and knows what the process is doing.
+/// Waits for signals, and knows the phase of the process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Signals {
     interrupt: Interrupt,
-    doing: Arc<Mutex<Doing>>,
+    phase: Arc<Mutex<Phase>>,
 }
 
 impl Signals {
@@ -75,58 +74,58 @@ impl Signals {
         self.interrupt.clone()
     }
 
-    /// From here on, the process does this.
-    pub(crate) fn now(&self, doing: Doing) {
-        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+    /// The process enters this phase.
+    pub(crate) fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    fn doing(&self) -> Doing {
-        *self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the first signal, and ends the process unless it is about to end itself.
     fn wait(&self) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            let Ok(mut heard) = heard() else { return };
-            heard.recv().await;
+            let Ok(mut received) = signals() else { return };
+            received.recv().await;
             self.interrupt.stop();
             let begun = Instant::now();
-            while self.doing() == Doing::Running && begun.elapsed() < PATIENCE {
-                // Who asks twice does not want to wait.
-                if tokio::time::timeout(LOOK, heard.recv()).await.is_ok() {
+            while self.phase() == Phase::Running && begun.elapsed() < MAX_WAIT {
+                // The second signal: no more waiting.
+                if tokio::time::timeout(POLL_INTERVAL, received.recv()).await.is_ok() {
                     process::exit(ExitCode::Interrupted as i32);
                 }
             }
             tokio::select! {
-                () = say(self.doing().left()) => {}
-                _ = heard.recv() => {}
-                () = tokio::time::sleep(LAST_WORDS) => {}
+                () = say(self.phase().notice()) => {}
+                _ = received.recv() => {}
+                () = tokio::time::sleep(EXIT_NOTICE_TIMEOUT) => {}
             }
             process::exit(ExitCode::Interrupted as i32);
         });
     }
 }
 
-/// Says something on stderr, on a thread of its own: where nobody reads, writing never ends.
+/// Writes to stderr on a thread of its own: writing to a blocked pipe never ends.
 async fn say(text: &'static str) {
-    let (said, heard) = tokio::sync::oneshot::channel();
-    let speaker = thread::Builder::new().name("last words".into()).spawn(move || {
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    let writer = thread::Builder::new().name("exit notice".into()).spawn(move || {
         if io::stderr().is_terminal() {
-            // The line on which a bar may stand.
+            // Ends the line of the progress bar.
             console::say("");
         }
         console::complain(text);
-        let _ = said.send(());
+        let _ = done.send(());
     });
-    if speaker.is_ok() {
-        let _ = heard.await;
+    if writer.is_ok() {
+        let _ = is_done.await;
     }
 }
 
 /// The signals that end a process.
 #[cfg(unix)]
-fn heard() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
+fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -147,7 +146,7 @@ fn heard() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
 
 /// Ctrl-C is all there is.
 #[cfg(not(unix))]
-fn heard() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
+fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(2);
     tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).await.is_ok() {} });
     Ok(receiver)

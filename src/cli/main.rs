@@ -11,6 +11,7 @@ mod inspect;
 mod interrupt;
 mod merge;
 mod outputs;
+mod problem;
 mod pull;
 mod push;
 mod record;

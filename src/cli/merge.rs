@@ -1,5 +1,7 @@
 //! `verify merge`: the reports of several runs in, one report and one exit code out.
 
+use policy_verify::model::diagnostic::Diagnostic;
+
 use super::args::MergeArgs;
 use super::console;
 use super::exit_code::ExitCode;
@@ -9,25 +11,25 @@ use super::{reports, run};
 /// `verify merge`.
 pub(crate) fn merge(arguments: &MergeArgs) -> ExitCode {
     let mut read = Vec::new();
-    let mut complaints = Vec::new();
+    let mut problems = Vec::new();
     for path in &arguments.parts {
         match reports::read(path) {
             Ok(run) => read.push((path.display().to_string(), run)),
-            Err(message) => complaints.push(message),
+            Err(problem) => problems.push(problem),
         }
     }
-    if complaints.is_empty() {
+    if problems.is_empty() {
         match policy_verify::merge(read) {
             Ok(merged) => match Outputs::open(&arguments.output) {
                 Ok(mut outputs) => {
                     let code = ExitCode::of(&merged, arguments.output.no_fail, arguments.allow_empty);
                     return run::report(&merged, code, &mut outputs, &arguments.output);
                 }
-                Err(message) => complaints.push(message),
+                Err(problem) => problems.push(problem),
             },
-            Err(problems) => complaints.extend(problems.iter().map(ToString::to_string)),
+            Err(found) => problems.extend(found.into_iter().map(|it| Diagnostic::new(it.code, it.message))),
         }
     }
-    complaints.iter().for_each(|message| console::complain(message));
+    console::report(&problems);
     ExitCode::Usage
 }

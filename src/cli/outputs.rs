@@ -3,8 +3,10 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
@@ -14,6 +16,7 @@ use super::args::{OutputArgs, ReportTarget};
 use super::console;
 use super::exit_code::ExitCode;
 use super::files::Destination;
+use super::problem::{cannot_write, usage};
 use super::step_outputs::StepOutputs;
 use super::stream::Stream;
 
@@ -22,9 +25,9 @@ pub(crate) struct Outputs {
     style: Style,
     /// What stdout carries: the human report or one machine document.
     stdout: Option<String>,
-    files: Vec<(String, String, Destination)>,
+    files: Vec<(String, PathBuf, Destination)>,
     annotates: bool,
-    summary: Option<(String, File)>,
+    summary: Option<(PathBuf, File)>,
     step: StepOutputs,
     /// What is written while the run goes on.
     streams: Vec<Stream>,
@@ -37,16 +40,21 @@ impl Outputs {
     }
 
     /// Writes the outputs of a step on GitHub.
-    pub(crate) fn write_step(&mut self, run: &RunReport, code: ExitCode, arguments: &OutputArgs) -> Result<(), String> {
+    pub(crate) fn write_step(
+        &mut self,
+        run: &RunReport,
+        code: ExitCode,
+        arguments: &OutputArgs,
+    ) -> Result<(), Diagnostic> {
         self.step.write(run, code, &arguments.reports)
     }
 
     /// Tells later steps on GitHub what this process published.
-    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), String> {
+    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), Diagnostic> {
         self.step.write_published(run)
     }
 
-    pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, String> {
+    pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, Diagnostic> {
         let verbosity = i8::try_from(arguments.verbose).unwrap_or(2) - i8::try_from(arguments.quiet).unwrap_or(2);
         let is_debugging = env::var_os("RUNNER_DEBUG").is_some_and(|value| value == "1");
         let style = Style {
@@ -66,22 +74,25 @@ impl Outputs {
                     streams.push(Stream::to_file(path.display().to_string(), open(path)?));
                 }
                 Some(path) => {
-                    let destination = Destination::new(path).map_err(|error| cannot_write(path, &error))?;
-                    files.push((format.clone(), path.display().to_string(), destination));
+                    let destination = Destination::new(path).map_err(|error| cannot_write(REPORT, path, &error))?;
+                    files.push((format.clone(), path.clone(), destination));
                 }
                 None if format == "github" => annotates = true,
                 None => {
                     if let Some(other) = stdout.replace(format.clone()) {
-                        return Err(format!("stdout carries one report: give `{other}` or `{format}` a file"));
+                        let message = format!("two reports for stdout: `{other}` and `{format}`");
+                        return Err(
+                            usage(message).with_help(format!("give one of them a file: --report {format}=FILE"))
+                        );
                     }
                 }
             }
         }
         let summary = match env::var_os("GITHUB_STEP_SUMMARY").filter(|path| console::is_github() && !path.is_empty()) {
             Some(path) => {
-                let shown = path.to_string_lossy().into_owned();
+                let path = PathBuf::from(path);
                 let file = File::options().append(true).create(true).open(&path);
-                Some((shown.clone(), file.map_err(|error| format!("cannot write the job summary `{shown}`: {error}"))?))
+                Some((path.clone(), file.map_err(|error| cannot_write(SUMMARY, &path, &error))?))
             }
             None => None,
         };
@@ -92,25 +103,22 @@ impl Outputs {
         Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()?, streams })
     }
 
-    /// Writes every report about `run`, and what a runner wants to know. What cannot be written keeps nothing else from
-    /// being written: these are the complaints.
-    pub(crate) fn write(&mut self, run: &RunReport) -> Vec<String> {
+    /// Writes every report about `run`, and what a runner wants to know. If one cannot be written, the
+    /// others still are; the result is what failed.
+    pub(crate) fn write(&mut self, run: &RunReport) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (format, name, destination) in &mut self.files {
             // A file has no colours and no terminal to be narrow.
             let style = Style { colour: false, width: 100, folds: false, ..self.style };
-            let Some(format) = report::by_name(format, &style) else {
-                problems.push(format!("unknown format `{format}`"));
-                continue;
-            };
+            let format = report::by_name(format, &style).expect("the command line knows the formats");
             let mut bytes = Vec::new();
             let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));
-            problems.extend(written.err().map(|error| format!("cannot write the report `{name}`: {error}")));
+            problems.extend(written.err().map(|error| cannot_write(REPORT, name, &error)));
         }
         if let Some((name, file)) = &mut self.summary {
             let text = markdown::write_within(run, markdown::BUDGET);
             let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
-            problems.extend(written.err().map(|error| format!("cannot write the job summary `{name}`: {error}")));
+            problems.extend(written.err().map(|error| cannot_write(SUMMARY, name, &error)));
         }
         problems.extend(self.streams.iter().filter_map(|stream| stream.finish(run).err()));
         problems.extend(self.print(run).err());
@@ -119,7 +127,7 @@ impl Outputs {
     }
 
     /// Prints the report that stdout carries.
-    fn print(&self, run: &RunReport) -> Result<(), String> {
+    fn print(&self, run: &RunReport) -> Result<(), Diagnostic> {
         let mut bytes = Vec::new();
         match self.stdout.as_deref() {
             Some("ndjson") => Ok(()),
@@ -129,33 +137,37 @@ impl Outputs {
                 None => Ok(()),
             },
         }
-        .map_err(|error| format!("cannot write the report: {error}"))?;
+        .map_err(|error| output(format!("cannot write the report: {error}")))?;
         if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
-            return Err("the report is incomplete".into());
+            return Err(output("the report on stdout is incomplete"));
         }
         Ok(())
     }
 
     /// Tells GitHub's runner where in the suites something went wrong.
-    fn annotate(&self, run: &RunReport) -> Result<(), String> {
+    fn annotate(&self, run: &RunReport) -> Result<(), Diagnostic> {
         if self.annotates {
             let mut bytes = Vec::new();
             let annotations = Github { changed_files: changed_files() };
             let written = annotations.write(run, &mut bytes).and_then(|()| io::stderr().lock().write_all(&bytes));
-            written.map_err(|error| format!("cannot write the annotations: {error}"))?;
+            written.map_err(|error| output(format!("cannot write the annotations: {error}")))?;
         }
         Ok(())
     }
 }
 
 /// Opens a file for lines without touching what it holds: a run that never happens leaves the last report alone.
-fn open(path: &Path) -> Result<File, String> {
+fn open(path: &Path) -> Result<File, Diagnostic> {
     let file = File::options().write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| cannot_write(path, &error))
+    file.map_err(|error| cannot_write(REPORT, path, &error))
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write the report `{}`: {error}", path.display())
+/// What error messages call the files.
+const REPORT: &str = "the report";
+const SUMMARY: &str = "the job summary";
+
+fn output(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Code::Output, message)
 }
 
 /// Files the pull request changed are not known without the network; the action passes them here, one a line.

@@ -13,8 +13,7 @@ use super::{digest, files};
 /// `verify pull`.
 pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
     if let Some(reason) = digest::instead_of_reference(&arguments.uri) {
-        console::complain(&reason);
-        return ExitCode::Usage;
+        return console::refuse_usage(reason);
     }
     let bar = Bar::new(true);
     bar.waiting(format!("fetching {}", escape::terminal_line(&arguments.uri)));

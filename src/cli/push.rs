@@ -3,19 +3,20 @@
 use std::env;
 
 use policy_verify::PushOptions;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::publication::{Publication, PublishMode, PublishOutcome};
 use policy_verify::report::{escape, publication};
 
 use super::args::policy::{PushArgs, PushFormat};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
-use super::interrupt::{Doing, Signals};
+use super::interrupt::{Phase, Signals};
+use super::problem::usage;
 
 /// `verify push`.
 pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
     if let Some(reason) = obstacle(arguments.dry_run) {
-        console::complain(&reason);
-        return ExitCode::Usage;
+        return console::refuse_usage(reason);
     }
     let options = PushOptions {
         module: arguments.module.clone(),
@@ -28,7 +29,7 @@ pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
         network: arguments.network.network(),
     };
     if options.mode == PublishMode::Push {
-        signals.now(Doing::Publishing);
+        signals.enter(Phase::Publishing);
     }
     let bar = Bar::new(true);
     let pushed = policy_verify::push(&options, &bar);
@@ -58,17 +59,17 @@ pub(crate) fn mode(is_dry: bool) -> PublishMode {
     if is_dry { PublishMode::DryRun } else { PublishMode::Push }
 }
 
-/// Why nothing may be published here, whatever it is. A pull request runs what a stranger wrote: its policies would be
-/// published under the names of those who have not looked at them yet.
-pub(crate) fn obstacle(is_dry: bool) -> Option<String> {
+/// Why nothing may be published here. The policy of a pull request is not reviewed yet, and would be published under the
+/// name of its maintainers.
+pub(crate) fn obstacle(is_dry: bool) -> Option<Diagnostic> {
     let event = env::var("GITHUB_EVENT_NAME").unwrap_or_default();
     let is_refused =
         console::is_github() && !is_dry && ["pull_request", "pull_request_target"].contains(&event.as_str());
     is_refused.then(|| {
-        format!(
-            "nothing is pushed on the event `{event}`: the policy of a pull request has not been looked at yet\n  help: push \
-             when it is merged or tagged: if: github.event_name == 'push'; `--dry-run` shows here what would be pushed"
-        )
+        let help = "push after the merge or on a tag: if: github.event_name == 'push'; \
+                    `--dry-run` shows here what would be pushed";
+        usage(format!("no push on the event `{event}`: the policy of a pull request is not reviewed yet"))
+            .with_help(help.to_owned())
     })
 }
 

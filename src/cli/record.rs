@@ -6,11 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::CaseReport;
 use policy_verify::{Progress, Recording};
 
 use super::console::Bar;
 use super::files;
+use super::problem::cannot_write;
 
 /// Folder for recordings beside a suite.
 const BESIDE: &str = "sessions";
@@ -39,25 +41,25 @@ struct State {
     written: usize,
     folders: BTreeSet<PathBuf>,
     /// What could not be written, and why.
-    failures: Vec<String>,
+    failures: Vec<Diagnostic>,
 }
 
 impl<'a> Recorder<'a> {
     /// A folder that was asked for is made before anything runs, so that a run is not lost to a typing error.
-    pub(crate) fn new(target: Target<'_>, suites: &[PathBuf], bar: &'a Bar) -> Result<Self, String> {
+    pub(crate) fn new(target: Target<'_>, suites: &[PathBuf], bar: &'a Bar) -> Result<Self, Diagnostic> {
         if let Target::Folder(folder) = target {
             let made = fs::create_dir_all(folder);
-            made.map_err(|error| format!("cannot write recordings to `{}`: {error}", folder.display()))?;
+            made.map_err(|error| cannot_write("recordings to", folder, &error))?;
         }
         let is_beside = matches!(target, Target::BesideSuites);
         Ok(Self { folders: folders(target, suites), is_beside, bar, state: Mutex::default() })
     }
 
     /// How many files there are and where, or what could not be written.
-    pub(crate) fn finish(self) -> Result<String, String> {
+    pub(crate) fn finish(self) -> Result<String, Vec<Diagnostic>> {
         let State { written, folders, failures } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !failures.is_empty() {
-            return Err(failures.join("\n"));
+            return Err(failures);
         }
         let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         Ok(match written {
@@ -99,7 +101,7 @@ impl Progress for Recorder<'_> {
                 state.written += 1;
                 state.folders.insert(folder.clone());
             }
-            Err(error) => state.failures.push(format!("cannot write the recording `{}`: {error}", path.display())),
+            Err(error) => state.failures.push(cannot_write("the recording", &path, &error)),
         }
     }
 

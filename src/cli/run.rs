@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::OnceLock;
 
+use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::model::publication::PublishMode;
 use policy_verify::report;
@@ -14,8 +16,9 @@ use regex::Regex;
 use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
-use super::interrupt::{Doing, Signals};
+use super::interrupt::{Phase, Signals};
 use super::outputs::Outputs;
+use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
 use super::{push, reports, suites};
@@ -25,10 +28,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     let prepared = run_options(arguments).and_then(|options| Ok((options, Outputs::open(&arguments.output)?)));
     let (mut options, mut outputs) = match prepared {
         Ok(prepared) => prepared,
-        Err(message) => {
-            console::complain(&message);
-            return ExitCode::Usage;
-        }
+        Err(problem) => return console::refuse_usage(problem),
     };
     if let Some(seed) = options.seed {
         console::complain(&format!("--shuffle={seed}"));
@@ -39,15 +39,12 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     let bar = Bar::new(arguments.output.quiet == 0);
     let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
         Ok(recorder) => recorder,
-        Err(message) => {
-            console::complain(&message);
-            return ExitCode::Usage;
-        }
+        Err(problem) => return console::refuse_usage(problem),
     };
     let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
     let result = policy_verify::verify(
         &options,
-        &Watchers {
+        &Observers {
             inner,
             streams: outputs.streams(),
             suites: OnceLock::new(),
@@ -55,7 +52,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
             is_pushing: options.publish == Some(PublishMode::Push),
         },
     );
-    signals.now(Doing::Running);
+    signals.enter(Phase::Running);
     let recorded = recorder.map(Recorder::finish).transpose();
     bar.clear();
     let run = match result {
@@ -69,7 +66,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     };
     let code = report(&run, code, &mut outputs, &arguments.output);
     run.publications.iter().for_each(push::tell_of_run);
-    match outputs.write_published(&run).and(recorded) {
+    match outputs.write_published(&run).map_err(|problem| vec![problem]).and(recorded) {
         Ok(told) => {
             if is_interrupted {
                 let summary = run.summary();
@@ -78,8 +75,8 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
             told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::say(told));
             code
         }
-        Err(message) => {
-            console::complain(&message);
+        Err(problems) => {
+            console::report(&problems);
             ExitCode::Usage
         }
     }
@@ -90,19 +87,18 @@ pub(super) fn report(run: &RunReport, code: ExitCode, outputs: &mut Outputs, arg
     let mut problems = outputs.write(run);
     let code = if problems.is_empty() { code } else { ExitCode::Usage };
     problems.extend(outputs.write_step(run, code, arguments).err());
-    problems.iter().for_each(|problem| console::complain(problem));
+    console::report(&problems);
     if !problems.is_empty() {
         return ExitCode::Usage;
     }
     if code == ExitCode::NothingSelected {
-        console::complain(
-            "every selected case was skipped; nothing was checked\n  help: `--allow-empty` makes that a success",
-        );
+        let skipped = Diagnostic::new(Code::NothingSelected, "every selected case was skipped");
+        console::report(&[skipped.with_help("to allow it: `--allow-empty`".to_owned())]);
     }
     code
 }
 
-fn run_options(arguments: &RunArgs) -> Result<Options, String> {
+fn run_options(arguments: &RunArgs) -> Result<Options, Diagnostic> {
     let mut options = options(&arguments.selection)?;
     if arguments.push {
         if let Some(reason) = push::obstacle(arguments.dry_run) {
@@ -130,9 +126,9 @@ fn run_options(arguments: &RunArgs) -> Result<Options, String> {
     Ok(options)
 }
 
-/// Everybody who follows a run.
-struct Watchers<'a> {
-    /// The bar, or what records beside it.
+/// What is told of the progress of a run: the bar, streamed reports, signals.
+struct Observers<'a> {
+    /// The bar, or the recorder around it.
     inner: &'a dyn Progress,
     streams: &'a [Stream],
     /// What the streams begin with.
@@ -142,13 +138,13 @@ struct Watchers<'a> {
     is_pushing: bool,
 }
 
-impl Progress for Watchers<'_> {
+impl Progress for Observers<'_> {
     fn loaded(&self, suites: &[SuiteSummary]) {
         let _ = self.suites.set(suites.to_vec());
     }
 
     fn started(&self, cases: usize) {
-        self.signals.now(Doing::Preparing);
+        self.signals.enter(Phase::Preparing);
         self.inner.started(cases);
     }
 
@@ -165,7 +161,7 @@ impl Progress for Watchers<'_> {
     }
 
     fn prepared(&self) {
-        self.signals.now(Doing::Running);
+        self.signals.enter(Phase::Running);
         // Only now: before, an interruption leaves what earlier runs wrote.
         let suites = self.suites.get().map_or(&[] as &[_], Vec::as_slice);
         self.streams.iter().for_each(|stream| stream.open(suites));
@@ -174,7 +170,7 @@ impl Progress for Watchers<'_> {
 
     fn publishing(&self) {
         if self.is_pushing {
-            self.signals.now(Doing::Publishing);
+            self.signals.enter(Phase::Publishing);
         }
         self.inner.publishing();
     }
@@ -199,10 +195,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
     let cases = match listed {
         Ok(Ok(cases)) => cases,
         Ok(Err(error)) => return refused(&error, ColorChoice::Auto),
-        Err(message) => {
-            console::complain(&message);
-            return ExitCode::Usage;
-        }
+        Err(problem) => return console::refuse_usage(problem),
     };
     console::print(&match arguments.format {
         ListFormat::Human if arguments.explain => cases.iter().map(explained).collect::<String>(),
@@ -234,14 +227,15 @@ fn refused(error: &Error, color: ColorChoice) -> ExitCode {
     ExitCode::from(error)
 }
 
-fn options(arguments: &SelectionArgs) -> Result<Options, String> {
+fn options(arguments: &SelectionArgs) -> Result<Options, Diagnostic> {
     let mut selection = Selection::default();
     if arguments.exact {
         selection.exact.clone_from(&arguments.filter);
     } else {
         for text in &arguments.filter {
             let filter = Regex::new(text).map_err(|error| {
-                format!("--filter: {error}\n  help: with `--exact` the filter is a whole name instead of a pattern")
+                usage(format!("--filter: {error}"))
+                    .with_help("with `--exact` the filter is a whole name instead of a pattern".to_owned())
             })?;
             selection.filters.push(filter);
         }

@@ -6,8 +6,9 @@
 use std::env;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::model::publication::{Publication, PublishOutcome};
 use policy_verify::report::publication;
@@ -17,44 +18,49 @@ use sha2::{Digest, Sha256};
 use super::args::ReportTarget;
 use super::console;
 use super::exit_code::ExitCode;
+use super::problem::cannot_write;
 
 /// The file the runner reads outputs from, opened before anything runs. None when no runner asks for them.
 pub(crate) struct StepOutputs(Option<(PathBuf, File)>);
 
 impl StepOutputs {
-    pub(crate) fn open() -> Result<Self, String> {
+    pub(crate) fn open() -> Result<Self, Diagnostic> {
         let Some(path) = env::var_os("GITHUB_OUTPUT").filter(|path| console::is_github() && !path.is_empty()) else {
             return Ok(Self(None));
         };
         let path = PathBuf::from(path);
         match File::options().append(true).create(true).open(&path) {
             Ok(file) => Ok(Self(Some((path, file)))),
-            Err(error) => Err(cannot_write(&path, &error)),
+            Err(error) => Err(cannot_write(OUTPUTS, &path, &error)),
         }
     }
 
     /// Writes what became of `run`.
-    pub(crate) fn write(&mut self, run: &RunReport, code: ExitCode, reports: &[ReportTarget]) -> Result<(), String> {
+    pub(crate) fn write(
+        &mut self,
+        run: &RunReport,
+        code: ExitCode,
+        reports: &[ReportTarget],
+    ) -> Result<(), Diagnostic> {
         let mut outputs = counts(run, code);
         outputs.extend(paths(reports));
         self.append(outputs)
     }
 
     /// Writes what this process published: later steps sign it.
-    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), String> {
+    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), Diagnostic> {
         self.append(published(&run.publications))
     }
 
-    fn append(&mut self, outputs: Vec<(String, String)>) -> Result<(), String> {
+    fn append(&mut self, outputs: Vec<(String, String)>) -> Result<(), Diagnostic> {
         let Some((path, file)) = &mut self.0 else { return Ok(()) };
         let text: String = outputs.into_iter().map(|(name, value)| output(&name, &value)).collect();
-        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(path, &error))
+        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(OUTPUTS, path, &error))
     }
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> String {
-    format!("cannot write the outputs of the step `{}`: {error}", path.display())
-}
+/// What error messages call the file.
+const OUTPUTS: &str = "the outputs of the step";
 
 fn counts(run: &RunReport, code: ExitCode) -> Vec<(String, String)> {
     let summary = run.summary();

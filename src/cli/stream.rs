@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::report::ndjson;
 
 use super::files;
+use super::problem::cannot_write;
 
 /// One place the lines go to.
 pub(crate) struct Stream {
@@ -75,7 +78,7 @@ impl Stream {
     }
 
     /// The run is over. Of a run that was never followed, all cases are written now.
-    pub(crate) fn finish(&self, run: &RunReport) -> Result<(), String> {
+    pub(crate) fn finish(&self, run: &RunReport) -> Result<(), Diagnostic> {
         if !self.state.lock().unwrap_or_else(PoisonError::into_inner).is_open {
             self.open(&run.suites);
             run.cases.iter().for_each(|case| self.case(case));
@@ -83,9 +86,9 @@ impl Stream {
         self.with(|state| state.target.write(&ndjson::closing(run)));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.error.take() {
-            // A reader that has gone away is no reason to complain.
+            // A reader that closed its end of the pipe is no error.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(format!("cannot write the report `{}`: {error}", self.name))
+                Err(cannot_write("the report", Path::new(&self.name), &error))
             }
             _ => Ok(()),
         }

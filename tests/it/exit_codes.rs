@@ -159,7 +159,7 @@ fn invalid_flags_exit_with_2() {
         repository.verify(arguments).run().exits_with(2).reports_nothing().says(&[arguments[0]]);
     }
     let both = repository.verify(&["--report", "json", "--report", "junit"]).run().exits_with(2).reports_nothing();
-    both.says(&["stdout carries one report", "`json`", "`junit`"]);
+    both.says(&["two reports for stdout: `json` and `junit`"]);
     repository.verify(&["--var", "stranger=1"]).run().exits_with(2).says(&["stranger"]);
     repository.verify(&["--help"]).run().exits_with(0);
     repository.verify(&["--version"]).run().exits_with(0);
@@ -351,7 +351,12 @@ fn xfail_does_not_cover_rejected_settings() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - { name: a, object: POD, settings: { mandatory_labels: 5 }, expect: deny, xfail: some day }\n"
         .replace("POD", POD);
-    Repository::with_suite(&text).policy("safe-labels").verify(&[]).run().exits_with(1).says(&["refuses the settings"]);
+    Repository::with_suite(&text)
+        .policy("safe-labels")
+        .verify(&[])
+        .run()
+        .exits_with(1)
+        .says(&["rejects these settings"]);
 }
 
 #[test]
@@ -477,7 +482,7 @@ fn module_or_manifest_instead_of_a_suite_is_identified() {
         .verify(&["inspct"])
         .run()
         .exits_with(2)
-        .says(&["there is no suite `inspct`", "did you mean `verify inspect`?"]);
+        .says(&["`inspct` is neither a command nor a file", "did you mean `verify inspect`?"]);
     repository.verify(&["gone.suite.yml"]).run().exits_with(2).never_says("did you mean");
 }
 

@@ -97,7 +97,9 @@ fn a_tag_becomes_archives_sums_an_image_a_crate_and_the_major_tag_at_last() {
     let place = |text: &str| tools.find(text).unwrap_or_else(|| panic!("{text} is missing\n{tools}"));
     let major = format!("refs/tags/v{} ", env!("CARGO_PKG_VERSION_MAJOR"));
     let last = place(&major);
-    for before in [&format!("gh release create v{VERSION} --verify-tag"), "cargo publish --locked"] {
+    for before in
+        [&format!("gh release create v{VERSION} --verify-tag"), "cargo publish --locked --package policy-verify\n"]
+    {
         assert!(place(before) < last, "{tools}");
     }
     assert_eq!(tools[last..].lines().count(), 1, "{tools}");
@@ -110,6 +112,27 @@ fn a_tag_becomes_archives_sums_an_image_a_crate_and_the_major_tag_at_last() {
         "README.md",
         "verify",
     ]);
+}
+
+/// Crates are published one after the other, each after those it uses.
+#[test]
+fn crates_are_published_in_the_order_of_their_dependencies() {
+    let workflow = fs::read_to_string(project().join(".github/workflows/release.yml")).unwrap();
+    let (_, list) = workflow.split_once("for crate in ").unwrap();
+    let list = list.lines().next().unwrap().trim_end_matches("; do");
+    let order: Vec<&str> = list.split(' ').map(|name| name.trim_matches('\'')).collect();
+    let folders = fs::read_dir(project().join("crates")).unwrap().count();
+    assert_eq!(order.len(), folders + 1, "{order:?}");
+    let ours = Regex::new(r"(?m)^policy-verify(-\w+)").unwrap();
+    for (index, name) in order.iter().enumerate() {
+        let folder = if name.is_empty() { String::new() } else { format!("crates/{}/", name.trim_start_matches('-')) };
+        let manifest = fs::read_to_string(project().join(format!("{folder}Cargo.toml"))).unwrap();
+        let (_, dependencies) = manifest.split_once("\n[dependencies]").unwrap();
+        for used in ours.captures_iter(dependencies) {
+            let place = order.iter().position(|other| *other == &used[1]);
+            assert!(place.is_some_and(|place| place < index), "`{name}` is published before `{}`", &used[1]);
+        }
+    }
 }
 
 #[test]

@@ -94,6 +94,7 @@ codes! {
     Engine = 81, "engine", "the Wasm engine could not be set up";
     Sources = 82, "sources", "invalid sources file or lock";
     Usage = 83, "usage", "a flag or an argument is invalid";
+    Output = 84, "output", "a report or another output cannot be written";
     ReportUnreadable = 90, "report-unreadable", "incomplete report, or from another version";
     ShardMissing = 91, "shard-missing", "the report of a shard is missing";
     ReportsDiffer = 92, "reports-differ", "the reports belong to different runs";

@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use policy_verify::Network;
+use policy_verify::model::diagnostic::Diagnostic;
+
+use super::super::problem::usage;
 
 pub(crate) const ANNOTATE_HELP: &str =
     "Metadata that the module carries already is replaced, debug information is dropped.
@@ -182,10 +185,10 @@ impl NetworkArgs {
 }
 
 /// Reads `90s`.
-fn time(text: &str) -> Result<Duration, String> {
+fn time(text: &str) -> Result<Duration, Diagnostic> {
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(time),
-        Ok(_) => Err("no time at all is too little".into()),
-        Err(error) => Err(format!("{error}; a time is written 90s or 5min")),
+        Ok(_) => Err(usage("timeout must be greater than 0")),
+        Err(error) => Err(usage(format!("invalid duration: {error}; write 90s or 5min"))),
     }
 }

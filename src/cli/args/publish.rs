@@ -1,7 +1,10 @@
 //! The flags about where the policy of a run goes, in place of what the suite says.
 
 use clap::Args;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::publication::Redirection;
+
+use super::super::problem::usage;
 
 /// Where the one policy of a run is published.
 #[derive(Debug, Args)]
@@ -31,7 +34,7 @@ impl RedirectionArgs {
 }
 
 /// Reads `KEY=VALUE`; what both may be is up to whoever makes the manifest.
-pub(super) fn annotation(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("an annotation is written KEY=VALUE")?;
+pub(super) fn annotation(text: &str) -> Result<(String, String), Diagnostic> {
+    let (key, value) = text.split_once('=').ok_or_else(|| usage("expected KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
 }
