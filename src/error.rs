@@ -57,7 +57,7 @@ impl Error {
         Self::Suites(mistakes.collect())
     }
 
-    /// Everything that is wrong, in the order in which it is to be read.
+    /// Everything that is wrong, in reading order.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Suites(mistakes) | Self::Policy(mistakes) => mistakes,

@@ -41,7 +41,7 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
     ExitCode::Success
 }
 
-/// Names a key that means nothing. kwctl drops it in silence, with what it was to give the policy.
+/// Names an unknown key, which kwctl drops in silence.
 fn name(key: &IgnoredKey) {
     let mut text = format!("{}: warning: {key}, and is ignored", key.name.span.file_and_line());
     if let Some(meant) = key.meant {

@@ -98,7 +98,7 @@ const EXIT_CODES: &str = "Exit codes:
   0   every selected case met its expectation
   1   a case failed or met a fault, an xfail passed, or the run was stopped early
   2   bad flags, mistakes in a suite, a report that cannot be written
-  3   a policy could not be had
+  3   a policy is unavailable
   4   nothing selected, or everything selected was skipped
   5   all is well, but a policy was not published
   70  a bug in verify itself
@@ -108,7 +108,7 @@ Example:
   verify suite.yml --filter owner --report junit=junit.xml";
 
 const RECORD_HELP: &str = "`verify record SUITE` is `verify run SUITE --live --record DIR`, where DIR is `sessions`
-beside the suite unless --record names another folder. Each case has a file of its own.
+next to the suite unless --record names another folder. Each case has a file of its own.
 
 Example:
   verify record suite.yml --filter 'signed image'";
@@ -223,7 +223,7 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// What is said about a run, and where.
+/// What is reported about a run, and where.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {

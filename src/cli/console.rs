@@ -13,7 +13,7 @@ use policy_verify::{Error, Progress};
 use super::args::ColorChoice;
 use super::exit_code::ExitCode;
 
-/// Prints to stdout. A reader that has gone away is no reason to complain.
+/// Prints to stdout. A closed pipe is not an error.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -75,7 +75,7 @@ pub(crate) fn is_set(name: &str) -> bool {
     env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-/// Whether nobody is watching: in CI there are no bars and no second chances.
+/// Whether this is CI: no progress bars, and `only` is refused.
 pub(crate) fn is_ci() -> bool {
     is_set("CI") || is_set("TF_BUILD") || is_github()
 }

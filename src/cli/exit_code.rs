@@ -13,7 +13,7 @@ pub(crate) enum ExitCode {
     Failure = 1,
     /// Bad flags, a suite with mistakes, a report that cannot be written.
     Usage = 2,
-    /// A policy could not be had.
+    /// A policy is unavailable.
     Unavailable = 3,
     /// Nothing was selected, or everything selected was skipped.
     NothingSelected = 4,

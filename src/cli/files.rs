@@ -24,7 +24,7 @@ fn replace(
     settle: fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let target = if existing.is_some() { path.canonicalize()? } else { followed(path)? };
-    let mut file = match beside(&target) {
+    let mut file = match temporary_next_to(&target) {
         Err(_) if existing.is_some() => return write_in_place(&target, bytes),
         file => file?,
     };
@@ -67,7 +67,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A file in the same folder, gone when it is dropped.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+fn temporary_next_to(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".verify-");
@@ -91,10 +91,10 @@ impl Destination {
         let file = match fs::metadata(path) {
             Ok(existing) => {
                 let file = File::options().write(true).open(path)?;
-                let is_replaced = existing.is_file() && beside(&path.canonicalize()?).is_ok();
+                let is_replaced = existing.is_file() && temporary_next_to(&path.canonicalize()?).is_ok();
                 Some(file).filter(|_| !is_replaced)
             }
-            Err(_) => beside(&followed(path)?).map(|_| None)?,
+            Err(_) => temporary_next_to(&followed(path)?).map(|_| None)?,
         };
         Ok(Self { path: path.to_owned(), file })
     }
@@ -155,7 +155,7 @@ mod tests {
         fs::write(&path, "a long old report").unwrap();
         // A file that is gone cannot be renamed, as one cannot onto a mounted file.
         let gone = || {
-            let file = beside(&path).unwrap();
+            let file = temporary_next_to(&path).unwrap();
             fs::remove_file(file.path()).unwrap();
             file
         };

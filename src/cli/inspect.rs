@@ -28,7 +28,7 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
         console::complain(&escape::terminal_line(remark));
     }
     if arguments.show_signatures && inspection.signatures.is_none() {
-        console::complain("signatures are beside policies in registries: name one, registry://…, to see them");
+        console::complain("only registries have signatures: to see them, inspect registry://…");
     }
     let mut bytes = Vec::new();
     let written = match arguments.output {
@@ -46,7 +46,7 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
     }
 }
 
-/// As with kwctl, a module without metadata is no success.
+/// As with kwctl, a module without metadata is a failure.
 fn verdict(inspection: &Inspection) -> ExitCode {
     if inspection.metadata.is_some() {
         return ExitCode::Success;

@@ -59,7 +59,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
             run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder), signals)
         }
         Command::Record(arguments) => {
-            let target = arguments.record.as_deref().map_or(Target::BesideSuites, Target::Folder);
+            let target = arguments.record.as_deref().map_or(Target::NextToSuites, Target::Folder);
             run::run(&arguments, true, Some(target), signals)
         }
         Command::List(arguments) => run::list(&arguments),
@@ -93,7 +93,7 @@ fn manual(name: Option<&str>) -> ExitCode {
         Some(name) => command.find_subcommand(name),
     };
     let Some(page) = page else {
-        console::complain(&format!("there is no command `{}`", name.unwrap_or_default()));
+        console::complain(&format!("unknown command `{}`", name.unwrap_or_default()));
         return ExitCode::Usage;
     };
     let mut text = Vec::new();

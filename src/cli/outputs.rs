@@ -34,7 +34,7 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
-    /// What is to be told while a run goes on.
+    /// The reports that are written while a run goes on.
     pub(crate) fn streams(&self) -> &[Stream] {
         &self.streams
     }

@@ -14,14 +14,14 @@ use super::console::Bar;
 use super::files;
 use super::problem::cannot_write;
 
-/// Folder for recordings beside a suite.
-const BESIDE: &str = "sessions";
+/// Folder for recordings next to a suite.
+const SESSIONS: &str = "sessions";
 
 /// Which folder recordings go to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// `sessions` beside each suite.
-    BesideSuites,
+    /// `sessions` next to each suite.
+    NextToSuites,
     /// This one; with several suites a folder for each of them inside.
     Folder(&'a Path),
 }
@@ -31,7 +31,7 @@ pub(crate) struct Recorder<'a> {
     /// By suite.
     folders: Vec<PathBuf>,
     /// Whether the folders are the suite's and not the user's.
-    is_beside: bool,
+    is_next_to_suite: bool,
     bar: &'a Bar,
     state: Mutex<State>,
 }
@@ -51,8 +51,8 @@ impl<'a> Recorder<'a> {
             let made = fs::create_dir_all(folder);
             made.map_err(|error| cannot_write("recordings to", folder, &error))?;
         }
-        let is_beside = matches!(target, Target::BesideSuites);
-        Ok(Self { folders: folders(target, suites), is_beside, bar, state: Mutex::default() })
+        let is_next_to_suite = matches!(target, Target::NextToSuites);
+        Ok(Self { folders: folders(target, suites), is_next_to_suite, bar, state: Mutex::default() })
     }
 
     /// How many files there are and where, or what could not be written.
@@ -111,15 +111,15 @@ impl Progress for Recorder<'_> {
 }
 
 impl Recorder<'_> {
-    /// A suite may be a stranger's: what looks like a recording beside it may be a link to somewhere else.
+    /// A suite is untrusted: what looks like a recording next to it may be a link to somewhere else.
     fn write(&self, folder: &Path, path: &Path, text: &str) -> io::Result<()> {
         let is =
             |path: &Path, test: fn(&fs::Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|found| test(&found));
-        if self.is_beside && is(folder, |found| found.is_symlink()) {
+        if self.is_next_to_suite && is(folder, |found| found.is_symlink()) {
             return Err(io::Error::other("its folder is a link"));
         }
         if is(path, |found| !found.is_file()) {
-            return Err(io::Error::other("it exists, and is no file"));
+            return Err(io::Error::other("it exists, and is not a file"));
         }
         fs::create_dir_all(folder)?;
         files::write(path, text.as_bytes())
@@ -129,7 +129,7 @@ impl Recorder<'_> {
 fn folders(target: Target<'_>, suites: &[PathBuf]) -> Vec<PathBuf> {
     let names: Vec<String> = suites.iter().map(|suite| name(suite)).collect();
     let folder = |(index, suite): (usize, &PathBuf)| match target {
-        Target::BesideSuites => suite.parent().unwrap_or(Path::new("")).join(BESIDE),
+        Target::NextToSuites => suite.parent().unwrap_or(Path::new("")).join(SESSIONS),
         Target::Folder(folder) if suites.len() == 1 => folder.to_owned(),
         Target::Folder(folder) if names[..index].contains(&names[index]) => {
             folder.join(format!("{}-{}", names[index], index + 1))

@@ -128,7 +128,7 @@ fn published(publications: &[Publication]) -> Vec<(String, String)> {
     outputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// One output as the runner reads it. A value of several lines stands between two marks that are no part of it.
+/// One output as the runner reads it. A value of several lines is put between two marks.
 fn output(name: &str, value: &str) -> String {
     if value.contains(['\n', '\r']) {
         let mark = format!("end-{}", hex::encode(Sha256::digest(value)));

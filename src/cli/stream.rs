@@ -86,7 +86,7 @@ impl Stream {
         self.with(|state| state.target.write(&ndjson::closing(run)));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.error.take() {
-            // A reader that closed its end of the pipe is no error.
+            // A closed pipe is not an error.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(cannot_write("the report", Path::new(&self.name), &error))
             }

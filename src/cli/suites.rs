@@ -50,7 +50,7 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
     Ok(without_repetitions(found))
 }
 
-/// The command that was probably meant by a word that is no file.
+/// The command with the most similar name, for a word that is not a file.
 fn misspelt_command(argument: &Path) -> Option<String> {
     let word = argument.to_str().filter(|_| !argument.exists())?;
     let command = Cli::command();

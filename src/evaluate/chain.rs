@@ -12,7 +12,7 @@ use policy_verify_model::patch;
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{RequestCase, RulesMode, Step};
 
-/// Asks the steps of a case in their order. The answer of a single step is that of the case.
+/// Evaluates the steps of a case in their order. The answer of a single step is that of the case.
 pub(super) fn evaluate(
     evaluation: &mut CaseEvaluation<'_>,
     body: &RequestCase,
@@ -31,7 +31,7 @@ pub(super) fn evaluate(
     }
 }
 
-/// Asks several steps until one denies or fails; each sees the object as the one before left it.
+/// Evaluates several steps until one denies or fails; each sees the object as the one before left it.
 fn evaluate_each(
     evaluation: &mut CaseEvaluation<'_>,
     body: &RequestCase,
@@ -69,7 +69,7 @@ fn evaluate_each(
     (Ok(end.unwrap_or_else(|| Ok(chain.allowed(sent)))), parts)
 }
 
-/// Asks one step, and says what it said.
+/// Evaluates one step, and reports its answer.
 fn evaluate_step(evaluation: &mut CaseEvaluation<'_>, step: &Step, request: &Request) -> (Answer, PartReport) {
     let earlier = evaluation.number_of_calls();
     let (answer, members) = match step {
@@ -101,7 +101,7 @@ impl Chain {
 
     /// Takes up the answer of a step; the chain's own answer if it ends here. Warnings and annotations are all kept: the
     /// API server hands on those of every webhook, and puts its name before the key of an annotation. What a webhook says
-    /// of the same key when it is asked again is dropped there too.
+    /// of the same key in a second call is dropped there too.
     fn take(&mut self, step: &str, answer: Answer) -> Option<Answer> {
         let response = match answer {
             Ok(response) => response,

@@ -1,7 +1,7 @@
 //! `compat: server`: where a policy gives no verdict, the case has policy-server's answer.
 //!
-//! What that answer is, and whether there is one, those say who make the faults: trouble the server does not know stays a
-//! fault. So does a host call nobody answered, which comes in later and outranks everything.
+//! A fault carries that answer from where it is made; one that the server does not know stays a fault. So does a host call
+//! without a mock, which is added later and outranks everything.
 
 use policy_verify_model::answer::{AdmissionResponse, Answer, ServerAnswer};
 use policy_verify_model::suite::Compat;

@@ -15,7 +15,7 @@ use policy_verify_suite::expression::{self, Failure};
 /// The server's own words for a member that mutates.
 const MUTATION: &str = "mutation is not allowed inside of policy group";
 
-/// Asks a group; its answer, and what each member said. A fault of a member that is asked is a fault of the group.
+/// Evaluates a group: its answer, and that of each member. A fault of an evaluated member is a fault of the group.
 pub(super) fn evaluate(
     evaluation: &mut CaseEvaluation<'_>,
     group: &GroupSpec,
@@ -104,7 +104,7 @@ fn evaluate_expression<'a>(
     }
 }
 
-/// A patch is no part of a verdict here, and counts as a denial.
+/// Members must not mutate: a patch counts as a denial.
 fn refuse_mutation(response: AdmissionResponse) -> AdmissionResponse {
     if response.patch.is_none() {
         return response;

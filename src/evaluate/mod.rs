@@ -67,7 +67,7 @@ pub(crate) fn settings(
     evaluation.finish(verdict)
 }
 
-/// Raw policies see a document, whatever it is made from. Where they stand beside others nobody is asked anyway.
+/// The request as the policies see it: raw policies get a plain document.
 pub(crate) fn effective_request(body: &RequestCase, policies: &Policies<'_>) -> Arc<Request> {
     let mut policies_of_case = body.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step));
     if policies_of_case.all(|policy| policies.is_raw(policy)) {

@@ -22,7 +22,7 @@ use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::{Compat, Deployment};
 
 /// Long enough for every guest that ends by itself; no test waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name under which every policy is deployed.
 const ID: &str = "id";
@@ -148,7 +148,7 @@ impl Row {
         let guest = runtime::guest(engine, module, self.mode()).map_err(|_| "link".to_owned())?;
         let request = self.request(requests);
         let host = Arc::new(self.host());
-        let timeout = self.timeout.as_ref().map_or(PATIENCE, |text| humantime::parse_duration(text).unwrap());
+        let timeout = self.timeout.as_ref().map_or(TIMEOUT, |text| humantime::parse_duration(text).unwrap());
         let started = guest.start(&Context::new(Arc::clone(&host), timeout));
         let answer = started.and_then(|mut instance| {
             let answer = instance.validate(&request, &self.settings);

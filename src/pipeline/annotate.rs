@@ -35,7 +35,7 @@ pub struct Annotated {
     pub metadata: Metadata,
     /// Host capabilities it seems to use, against those the metadata declares.
     pub capabilities: CapabilityUse,
-    /// Keys of the metadata that mean nothing, from top to bottom.
+    /// Unknown keys of the metadata, from top to bottom.
     pub ignored: Vec<IgnoredKey>,
 }
 

@@ -26,7 +26,7 @@ pub struct InspectOptions {
 ///
 /// # Errors
 ///
-/// The module cannot be had, it is none, its metadata cannot be read, or its registry does not say what signatures it has.
+/// The module is unavailable or not a module, its metadata cannot be read, or its registry does not list its signatures.
 pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
@@ -37,7 +37,7 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     let named = Named { name, place: &place, bytes: &fetched.module };
     let mut inspection = single::inspect(&named).map_err(refused)?;
     inspection.remarks = fetched.remarks;
-    // Files have no signatures beside them; whoever shows the inspection says so.
+    // Only registries have signatures; the report says so.
     if options.lists_signatures && !options.is_offline && name.starts_with("registry://") {
         let image = publish::reference(name).map_err(|message| Error::usage(message, None))?;
         let verifier = Verifier::new(registry, TrustRoot::default());

@@ -68,9 +68,9 @@ pub trait Progress: Sync {
     fn started(&self, cases: usize);
     /// Policies that are not files are being fetched.
     fn fetching(&self) {}
-    /// One of them is there, or cannot be had.
+    /// One of them is fetched, or unavailable.
     fn fetched(&self) {}
-    /// Something to know that is no part of the report.
+    /// A remark that is not part of the report.
     fn remarked(&self, _text: &str) {}
     /// All policies are compiled.
     fn prepared(&self) {}

@@ -124,7 +124,7 @@ fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
     }
 }
 
-/// What a registry refused, as a policy that cannot be had.
+/// The error of a registry, as the reason why a policy is unavailable.
 pub(super) fn of_registry(error: RegistryError, place: &Span) -> Unavailable {
     unavailable(error.to_string(), error.help, place)
 }

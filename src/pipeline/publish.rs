@@ -134,13 +134,13 @@ fn artifact(
     entry: &PublishSpec,
     cases: &[&CaseReport],
 ) -> Result<Artifact, Problem> {
-    // A policy that nobody asks anything need not have been prepared.
+    // A policy without cases need not be prepared.
     passed(cases)?;
     let prepared =
         policies.prepared[entry.policy.0].ok_or_else(|| ("the run did not need it".to_owned(), String::new()))?;
     let policy = prepared
         .as_ref()
-        .map_err(|unavailable| ("the policy could not be had".to_owned(), unavailable.message.clone()))?;
+        .map_err(|unavailable| ("the policy is unavailable".to_owned(), unavailable.message.clone()))?;
     if policy.metadata.is_none() {
         let message = "the module carries no metadata";
         let help = "give the policy of the suite `metadata: metadata.yml`, or annotate the module by `verify annotate`";

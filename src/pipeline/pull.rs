@@ -26,7 +26,7 @@ pub struct Pulled {
 ///
 /// # Errors
 ///
-/// It cannot be had, it is no module, or the store cannot be written.
+/// It is unavailable or not a module, or the store cannot be written.
 pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> {
     let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);

@@ -22,11 +22,11 @@ pub struct PushOptions {
     pub module: String,
     /// Where to, with or without `registry://`.
     pub to: String,
-    /// Tags beside that of `to`. If there are any, a `to` without tag does not mean `latest`.
+    /// Tags in addition to that of `to`. If there are any, a `to` without tag does not mean `latest`.
     pub tags: Vec<String>,
     /// Those among all tags that are never moved.
     pub immutable: Vec<String>,
-    /// Annotations of the manifest beside those of the metadata: key and value.
+    /// Annotations of the manifest in addition to those of the metadata: key and value.
     pub annotations: Vec<(String, String)>,
     /// Whether a module without metadata is fine.
     pub is_forced: bool,
@@ -40,7 +40,7 @@ pub struct PushOptions {
 ///
 /// # Errors
 ///
-/// The module cannot be had or is none, or what was typed makes no sense.
+/// The module is unavailable or not a module, or an argument is invalid.
 pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publication, Error> {
     let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);

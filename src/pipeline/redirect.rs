@@ -1,4 +1,4 @@
-//! `--publish-to` and its like: where the one policy of a run goes is said on the command line instead of in the suite.
+//! `--publish-to` and its like: the command line, not the suite, names where the only policy of a run is published.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,20 +17,20 @@ type Problem = (String, String);
 ///
 /// # Errors
 ///
-/// The run has several policies to publish, or none, or what was typed is no repository, tag or annotation.
+/// The run has several policies to publish, or none, or an invalid repository, tag or annotation.
 pub(super) fn apply(suites: &mut [Suite], redirection: &Redirection) -> Result<(), Error> {
     if redirection.is_empty() {
         return Ok(());
     }
-    let found = the_one(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
+    let found = single_target(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
     let (suite, spec) = found.map_err(|(message, help)| Error::usage(message, help))?;
     suites.iter_mut().for_each(|suite| suite.publish.clear());
     suites[suite].publish.push(spec);
     Ok(())
 }
 
-/// What is to be published.
-struct Found {
+/// What the flags publish.
+struct Target {
     suite: usize,
     policy: PolicyIndex,
     /// What the suite says about it.
@@ -38,22 +38,22 @@ struct Found {
 }
 
 /// The only entry of all suites, or the only policy.
-fn the_one(suites: &[Suite]) -> Result<Found, Problem> {
+fn single_target(suites: &[Suite]) -> Result<Target, Problem> {
     let entries = || {
         let entries =
             suites.iter().enumerate().flat_map(|(index, suite)| suite.publish.iter().map(move |it| (index, it)));
-        entries.map(|(suite, entry)| Found { suite, policy: entry.policy, entry: Some(entry.clone()) })
+        entries.map(|(suite, entry)| Target { suite, policy: entry.policy, entry: Some(entry.clone()) })
     };
     let policies = || {
         let policies =
             suites.iter().enumerate().flat_map(|(suite, it)| (0..it.policies.len()).map(move |at| (suite, at)));
-        policies.map(|(suite, at)| Found { suite, policy: PolicyIndex(at), entry: None })
+        policies.map(|(suite, at)| Target { suite, policy: PolicyIndex(at), entry: None })
     };
-    let mut found: Vec<Found> = entries().collect();
+    let mut found: Vec<Target> = entries().collect();
     if found.is_empty() {
         found = policies().collect();
         // Other settings, other names: it is one module that is published.
-        let module = |it: &Found| {
+        let module = |it: &Target| {
             let spec = &suites[it.suite].policies[it.policy.0];
             let path = |file: &Option<Spanned<PathBuf>>| file.as_ref().map(|file| file.value.clone());
             let mode = spec.execution_mode.as_ref().map(|mode| mode.value);
@@ -64,7 +64,7 @@ fn the_one(suites: &[Suite]) -> Result<Found, Problem> {
         }
     }
     let names = || {
-        let name = |found: &Found| format!("`{}`", suites[found.suite].policies[found.policy.0].name);
+        let name = |found: &Target| format!("`{}`", suites[found.suite].policies[found.policy.0].name);
         found.iter().map(name).collect::<Vec<_>>().join(", ")
     };
     let (count, are_entries) = (found.len(), found.first().is_some_and(|found| found.entry.is_some()));
@@ -88,7 +88,7 @@ fn the_one(suites: &[Suite]) -> Result<Found, Problem> {
 
 const FLAGS: &str = "`--publish-to`, `--publish-tag` and `--annotation`";
 
-fn spec(suites: &[Suite], found: &Found, redirection: &Redirection) -> Result<PublishSpec, Problem> {
+fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<PublishSpec, Problem> {
     let policy = &suites[found.suite].policies[found.policy.0];
     let entry = found.entry.as_ref();
     let (to, typed_tag) = match redirection.to.as_deref().map(name::without_tag) {
@@ -103,7 +103,7 @@ fn spec(suites: &[Suite], found: &Found, redirection: &Redirection) -> Result<Pu
         }
         (None, Some(entry)) => entry.repository.clone(),
         (None, None) => {
-            let message = format!("nothing says where `{}` is to be published", policy.name);
+            let message = format!("no repository for `{}`", policy.name);
             return Err((message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite".into()));
         }
     };
@@ -114,7 +114,7 @@ fn spec(suites: &[Suite], found: &Found, redirection: &Redirection) -> Result<Pu
         tags.extend(entry.into_iter().flat_map(|entry| entry.tags.clone()));
     }
     if tags.is_empty() {
-        let message = format!("nothing says which tags are to lead to `{}`", policy.name);
+        let message = format!("no tag for `{}`", policy.name);
         return Err((message, "add `--publish-tag latest`; the flag may be repeated".into()));
     }
     let immutable: BTreeSet<String> = entry.into_iter().flat_map(|entry| entry.immutable.clone()).collect();

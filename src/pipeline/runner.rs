@@ -48,7 +48,7 @@ impl CaseRunner {
                 break;
             }
         }
-        // An interrupted evaluation is no answer of the policy.
+        // An interrupted evaluation gives no answer of the policy.
         if self.interrupt.is_stopped() {
             return (case::not_run(suite, case, INTERRUPTED), None);
         }

@@ -1,4 +1,4 @@
-//! What a run needs of the world outside the suites: a registry client, trusted keys, live answers for host calls.
+//! What a run needs besides the suites: a registry client, trusted keys, live answers for host calls.
 
 use std::sync::Arc;
 

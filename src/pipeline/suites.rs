@@ -15,7 +15,7 @@ use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
 use policy_verify_suite as load;
 
-/// Reads every suite, so that the mistakes of all of them are known at once, and checks what is to be published.
+/// Reads every suite, so that the mistakes of all of them are known at once, and checks what the run publishes.
 pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
@@ -26,9 +26,9 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
         }
     }
     for (index, suite) in suites.iter().enumerate() {
-        if let Some(twin) = suites[..index].iter().find(|twin| twin.name == suite.name) {
-            let message = format!("`{}` is also the name of {}", suite.name, twin.file.path);
-            let help = "names of suites tell their cases apart in every report: change one `name:`";
+        if let Some(other) = suites[..index].iter().find(|other| other.name == suite.name) {
+            let message = format!("duplicate suite name `{}`, also of {}", suite.name, other.file.path);
+            let help = "change one `name:`: reports tell cases apart by the name of their suite";
             mistakes.push(
                 Diagnostic::new(Code::Mistake, message).at(&Span::start_of(&suite.file)).with_help(help.to_owned()),
             );

@@ -6,7 +6,7 @@ use policy_verify_registry::signature::check_key;
 use policy_verify_registry::signature::{SignatureOptions, TrustRoot};
 use policy_verify_suite as load;
 
-/// Whom to believe, and what everybody has to show.
+/// Whose signatures are trusted, and which are required of every policy.
 pub(super) struct Trusted {
     /// Authorities and logs.
     pub(super) root: TrustRoot,
@@ -15,7 +15,7 @@ pub(super) struct Trusted {
 }
 
 impl Trusted {
-    /// Reads the files that are named; the trust root of the public Sigstore is left until somebody needs it.
+    /// Reads the named files; the trust root of the public Sigstore is fetched when it is first needed.
     pub(super) fn read(options: &SignatureOptions) -> Result<Self, Error> {
         let root = options.trust_config.as_deref().map(TrustRoot::from_file).transpose();
         let for_all =

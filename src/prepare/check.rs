@@ -1,4 +1,4 @@
-//! The static checks of a suite: what a policy is to be, whatever it answers.
+//! The static checks of a suite: properties of a module, whatever it answers.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ struct Difference {
     actual: String,
 }
 
-/// What is said of everything a module without metadata does not have.
+/// The actual value of everything that a module without metadata lacks.
 const NO_METADATA: &str = "nothing: the policy has no metadata";
 
 fn version(wanted: &str, metadata: Option<&Metadata>) -> Option<Difference> {

@@ -1,4 +1,4 @@
-//! How a module is to be called, from what its metadata or the suite says and from what it exports.
+//! The execution mode of a module, from its metadata, the suite and its exports.
 //!
 //! Only contradictions are found here. Whether the module has everything its mode needs is found when it is linked;
 //! then [`guess`] helps to say which mode would have been right.

@@ -188,7 +188,7 @@ fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> 
     detect::mode(metadata, stated, looks).map_err(|(message, help)| unusable(mode_span(spec), message, help))
 }
 
-/// Where the suite says, as well as it does, how the module is to be called.
+/// The place in the suite that decides about the execution mode.
 fn mode_span(spec: &PolicySpec) -> Span {
     let stated = spec.execution_mode.as_ref().map(|stated| &stated.span);
     stated.or(spec.metadata.as_ref().map(|path| &path.span)).unwrap_or(&spec.uri.span).clone()
@@ -209,7 +209,7 @@ fn read_text(path: &Spanned<impl AsRef<Path>>) -> Result<Arc<SourceFile>, Unavai
     match read_limited(path.value.as_ref(), MAX_BYTES) {
         Ok(text) => Ok(Arc::new(SourceFile { path: shown, text })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(unusable(path.span.clone(), format!("there is no file `{shown}`"), Some("correct its path".into())))
+            Err(unusable(path.span.clone(), format!("file not found: `{shown}`"), Some("correct its path".into())))
         }
         Err(error) => Err(unusable(path.span.clone(), format!("cannot read `{shown}`: {error}"), None)),
     }
@@ -396,7 +396,7 @@ mod tests {
         let fixture = Fixture::new().metadata(METADATA);
         std::fs::remove_file(&fixture.spec.metadata.as_ref().unwrap().value).unwrap();
         let error = fixture.error(&wasi());
-        assert_eq!(error.message, "there is no file `metadata.yml`");
+        assert_eq!(error.message, "file not found: `metadata.yml`");
         assert_eq!(error.span.unwrap().line, 3);
     }
 

@@ -1,6 +1,6 @@
 //! Which host capabilities a module seems to use: the names it holds, compared with those its metadata declares.
 //!
-//! The method is that of `kwctl annotate`: a capability counts as used when its namespace and its operation both stand in
+//! The method is that of `kwctl annotate`: a capability counts as used when its namespace and its operation both are in
 //! the data of the module. A name in dead code counts too, one that is put together at run time is missed, so that
 //! nothing depends on what is found here but advice.
 

@@ -26,7 +26,7 @@ pub(crate) struct Named<'a> {
 }
 
 /// Attaches the metadata of `file` and the usage text to a module, compiles the result, asks a waPC module for its
-/// protocol version, and looks for host capabilities and for keys that mean nothing.
+/// protocol version, and looks for host capabilities and for unknown keys.
 ///
 /// # Errors
 ///
@@ -57,11 +57,11 @@ pub(crate) fn text(path: &Path, place: &Span) -> Result<Arc<SourceFile>, Unavail
     read_text(&Spanned::new(path, place.clone()))
 }
 
-/// Everything that can be said of a module without running it.
+/// Everything that is known of a module without running it.
 ///
 /// # Errors
 ///
-/// It is no module, or the metadata in it cannot be read.
+/// It is not a module, or its metadata cannot be read.
 pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
     let broken = |error: wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
     let looks = detect::looks(module.bytes).map_err(broken)?;
@@ -87,7 +87,7 @@ fn capabilities(
     metadata: Option<&Metadata>,
 ) -> Result<CapabilityUse, wasmparser::BinaryReaderError> {
     let declared: Vec<String> = metadata.and_then(|it| it.host_capabilities.clone()).into_iter().flatten().collect();
-    // Rego asks nobody by name: what it reads is put into its data.
+    // Rego policies make no host calls: what they read is put into their data.
     if looks == Looks::Rego {
         return Ok(CapabilityUse { declared, ..CapabilityUse::default() });
     }

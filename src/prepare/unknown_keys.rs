@@ -1,4 +1,4 @@
-//! Keys of `metadata.yml` that mean nothing. kwctl ignores them, and so do the bytes that are written; but a policy may
+//! Unknown keys of `metadata.yml`. kwctl ignores them, and so do the bytes that are written; but a policy may
 //! lose a right to a misspelt key, so they are named.
 
 use std::fmt;
@@ -27,7 +27,7 @@ const METADATA: &[&str] = &[
 const RULE: &[&str] = &["apiGroups", "apiVersions", "resources", "operations"];
 const RESOURCE: &[&str] = &["apiVersion", "kind"];
 
-/// The keys that mean nothing, from top to bottom; nothing for a file that is of another shape, which is told elsewhere.
+/// The unknown keys, from top to bottom; empty for a file of another shape, which is reported elsewhere.
 pub(super) fn of_file(file: &Arc<SourceFile>) -> Vec<IgnoredKey> {
     let mut found = Vec::new();
     let mut add = |keys: &Keys, known: &[&'static str], place: &str| {

@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, U
 fn unreadable(shown: &str, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            (format!("there is no file `{shown}`"), Some("build the policy first, or correct its path".into()))
+            (format!("file not found: `{shown}`"), Some("build the policy first, or correct its path".into()))
         }
         io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MOST_OF_A_MODULE >> 20), None),
         _ => (format!("cannot read `{shown}`: {error}"), None),
@@ -84,7 +84,7 @@ mod tests {
     fn a_missing_file_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let error = read(&folder.path().join("policy.wasm"), "policy.wasm", &span()).unwrap_err();
-        assert_eq!(error.message, "there is no file `policy.wasm`");
+        assert_eq!(error.message, "file not found: `policy.wasm`");
         assert!(error.help.unwrap().contains("build the policy"));
     }
 

@@ -22,7 +22,7 @@ pub struct Selection {
     pub skip: Vec<Regex>,
     /// Tag expressions: any of them must hold; all when empty.
     pub tags: Vec<TagExpression>,
-    /// Cases with one of these ids; all when there is no such list.
+    /// Cases with one of these ids; all when `None`.
     pub among: Option<HashSet<String>>,
     /// Which part of all these; the whole by default.
     pub partition: Option<Partition>,

@@ -85,7 +85,7 @@ fn annotating_again_replaces_the_metadata_in_place() {
 fn all_missing_files_are_named_before_anything_else() {
     let arguments = ["annotate", "-m", "gone.yml", "-u", "gone.md", "-o", "out.wasm", "gone.wasm"];
     let run = Repository::new().verify(&arguments).run().exits_with(3).reports_nothing();
-    run.says(&["there is no file `gone.wasm`", "there is no file `gone.yml`", "there is no file `gone.md`"]);
+    run.says(&["file not found: `gone.wasm`", "file not found: `gone.yml`", "file not found: `gone.md`"]);
     let repository = repository("not a module", "not: metadata").write("readme.bin", b"\xff\xfe");
     let arguments =
         ["annotate", "-m", "policy/metadata.yml", "-u", "readme.bin", "-o", "out.wasm", "policy/policy.wasm"];

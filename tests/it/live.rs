@@ -141,7 +141,7 @@ fn recordings_overwrite_nothing_outside() {
     std::os::unix::fs::symlink(repository.path("outside/precious"), link).unwrap();
     let run = repository.verify(&["record", "suite.yml"]).env("KUBECONFIG", repository.path("kubeconfig")).run();
     run.exits_with(2).says(&[
-        "cannot write the recording `sessions/without-a-host-there-is-nothing-to-ask.yml`: it exists, and is no file",
+        "cannot write the recording `sessions/without-a-host-there-is-nothing-to-ask.yml`: it exists, and is not a file",
     ]);
     assert_eq!(repository.read("outside/precious"), "kept");
     repository.verify(&["suite.yml", "--record", "kubeconfig"]).run().exits_with(2).reports_nothing();

@@ -193,7 +193,7 @@ fn a_pull_request_pushes_nothing() {
     for event in ["pull_request", "pull_request_target"] {
         let arguments = ["push", "policy.wasm", &to, "--sources-path", "sources.yaml"];
         let run = repository.verify(&arguments).on_github().env("GITHUB_EVENT_NAME", event).run().exits_with(2);
-        run.says(&["nothing is pushed on the event `pull_request"]).reports_nothing();
+        run.says(&["no push on the event `pull_request"]).reports_nothing();
         let run = repository.verify(&arguments).arg("--dry-run").on_github().env("GITHUB_EVENT_NAME", event).run();
         run.exits_with(0);
     }
@@ -235,8 +235,8 @@ fn a_file_is_not_looked_for_in_a_registry() {
     let found = [("policy.wasm", "policy.wasm"), (&host, &format!("'{host}'")), ("a 'b", r"'a '\''b'")];
     for ((name, quoted), command) in found.iter().flat_map(|it| [(it, "digest"), (it, "pull")]) {
         let run = repository.verify(&[command, name, "--sources-path", "sources.yaml"]).run().exits_with(2);
-        let says = format!("`{name}` is a file; `verify inspect {quoted}` shows its digest");
-        run.reports_nothing().says(&[&says, "registry://"]);
+        let says = format!("`{name}` is a file, not a reference to a registry");
+        run.reports_nothing().says(&[&says, &format!("verify inspect {quoted}"), "registry://"]);
     }
     assert!(target.asked().is_empty());
 }
@@ -332,7 +332,7 @@ fn what_was_pushed_can_be_inspected_with_its_signatures() {
     );
     assert_eq!(run.stdout, alone + &manifest);
     let run = repository.verify(&["inspect", "policy.wasm", "--show-signatures"]).run().exits_with(0);
-    run.says(&["signatures are beside policies in registries"]);
+    run.says(&["only registries have signatures"]);
 }
 
 /// Pushes `v1`, breaks the registry, and pushes another module to `v1`: that fails with 5, in bounded time, and the tag

@@ -71,8 +71,8 @@ fn publish_to_needs_exactly_one_policy() {
     let to = format!("{host}/acme/good:v1");
     let one = suite_of_one(&target, "");
     refuses(&one, &[], &["there is nothing to publish", "`--publish-to ghcr.io"]);
-    refuses(&one, &["--publish-tag", "v1"], &["nothing says where `good` is to be published", "--publish-to"]);
-    refuses(&one, &["--publish-to", to.trim_end_matches(":v1")], &["nothing says which tags", "--publish-tag latest"]);
+    refuses(&one, &["--publish-tag", "v1"], &["no repository for `good`", "--publish-to"]);
+    refuses(&one, &["--publish-to", to.trim_end_matches(":v1")], &["no tag for `good`", "--publish-tag latest"]);
     refuses(&one, &["--publish-to", "acme/good:v1"], &["--publish-to: `acme` is no host of a registry"]);
     refuses(&one, &["--publish-to", &to, "--publish-tag", "a/b"], &["`a/b` is no tag"]);
     refuses(&one, &["--publish-to", &to, "--annotation", "io.kubewarden.policy.title=x"], &["metadata.yml"]);

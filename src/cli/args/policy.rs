@@ -59,7 +59,7 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     pub(crate) show_signatures: bool,
 
-    /// Ask nobody: take what a URI names from the store
+    /// Do not contact registries: take what a URI names from the store
     #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
 
@@ -106,7 +106,7 @@ pub(crate) struct DigestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    /// Policy to fetch; registry:// is meant where there is no scheme
+    /// Policy to fetch; without a scheme, registry:// is added
     #[arg(value_name = "URI")]
     pub(crate) uri: String,
 
@@ -121,7 +121,7 @@ pub(crate) struct PullArgs {
 pub(crate) const PUSH_HELP: &str =
     "The policies of a suite are published by `verify SUITE --push`, when they have passed.
 
-Exit codes: 0 pushed, 2 bad flags, 3 the module cannot be had, 5 it was not pushed, or not completely.
+Exit codes: 0 pushed, 2 bad flags, 3 the module is unavailable, 5 it was not pushed, or not completely.
 
 Examples:
   verify push annotated-policy.wasm ghcr.io/acme/policies/safe-labels:v1.0.0

@@ -33,7 +33,7 @@ impl RedirectionArgs {
     }
 }
 
-/// Reads `KEY=VALUE`; what both may be is up to whoever makes the manifest.
+/// Reads `KEY=VALUE`; both are checked when the manifest is made.
 pub(super) fn annotation(text: &str) -> Result<(String, String), Diagnostic> {
     let (key, value) = text.split_once('=').ok_or_else(|| usage("expected KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
