@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::module::{self, Problem};
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::source::Span;
-use policy_verify_registry::MOST_OF_A_MODULE;
-use policy_verify_registry::store::read_bounded;
+use policy_verify_registry::MAX_MODULE_BYTES;
+use policy_verify_registry::bounded::read_file;
 
 /// Reads a module. `shown` is its path as the user wrote it, `span` where that stands.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {
@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, U
         help,
         span: Some(span.clone()),
     };
-    let bytes = read_bounded(path, MOST_OF_A_MODULE).map_err(|error| unavailable(unreadable(shown, &error)))?;
+    let bytes = read_file(path, MAX_MODULE_BYTES).map_err(|error| unavailable(unreadable(shown, &error)))?;
     module::checked(bytes, shown).map_err(unavailable)
 }
 
@@ -27,7 +27,7 @@ fn unreadable(shown: &str, error: &io::Error) -> Problem {
         io::ErrorKind::NotFound => {
             (format!("file not found: `{shown}`"), Some("build the policy first, or correct its path".into()))
         }
-        io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MOST_OF_A_MODULE >> 20), None),
+        io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MAX_MODULE_BYTES >> 20), None),
         _ => (format!("cannot read `{shown}`: {error}"), None),
     }
 }
@@ -100,8 +100,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.wasm");
         std::fs::write(&path, [0; 11]).unwrap();
-        assert_eq!(read_bounded(&path, 11).unwrap().len(), 11);
-        let error = read_bounded(&path, 10).unwrap_err();
+        assert_eq!(read_file(&path, 11).unwrap().len(), 11);
+        let error = read_file(&path, 10).unwrap_err();
         assert_eq!(unreadable("policy.wasm", &error).0, "`policy.wasm` is larger than 100 MiB");
     }
 }

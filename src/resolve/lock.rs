@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use policy_verify_files::durable::{self, Flush};
+use policy_verify_registry::bounded::read_file;
 use policy_verify_registry::digest::OciDigest;
-use policy_verify_registry::store::read_bounded;
 
 /// Thousands of policies.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -47,8 +47,7 @@ impl Lock {
             Ok(metadata) if metadata.is_file() => {}
             _ => return Err(format!("the lock `{shown}` is no regular file")),
         }
-        let bytes =
-            read_bounded(path, MOST_BYTES).map_err(|error| format!("cannot read the lock `{shown}`: {error}"))?;
+        let bytes = read_file(path, MOST_BYTES).map_err(|error| format!("cannot read the lock `{shown}`: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|_| format!("the lock `{shown}` is not UTF-8"))?;
         Self::parse(&text).map(Some).map_err(|message| format!("the lock `{shown}`: {message}"))
     }

@@ -16,7 +16,7 @@ use policy_verify_registry::error::{Class, RegistryError, Stage};
 use policy_verify_registry::manifest::{self, FetchedManifest};
 use policy_verify_registry::policy::{Lead, lead};
 use policy_verify_registry::store::Store;
-use policy_verify_registry::{MOST_OF_A_MODULE, Registry};
+use policy_verify_registry::{MAX_MODULE_BYTES, Registry};
 
 /// How many policies are fetched at once. Each waits for its server most of the time.
 const AT_ONCE: usize = 32;
@@ -154,7 +154,7 @@ impl Fetcher {
             return Err(offline(&wanted.policy, why));
         }
         found.is_new = true;
-        Ok((self.registry.blob(image, &layer, MOST_OF_A_MODULE).await?, found))
+        Ok((self.registry.blob(image, &layer, MAX_MODULE_BYTES).await?, found))
     }
 
     /// The layer that is the module, by the manifest of this digest and perhaps one more.
@@ -217,7 +217,7 @@ impl Fetcher {
             let remark = wanted.locked.is_none().then(|| UNCHECKED.to_owned());
             return Ok((bytes, Found { digest: wanted.locked.clone(), remark, ..Found::default() }));
         }
-        let bytes = self.registry.download(url, MOST_OF_A_MODULE).await?;
+        let bytes = self.registry.download(url, MAX_MODULE_BYTES).await?;
         let current = OciDigest::of(&bytes);
         if is_locked(&bytes) {
             let is_new = stored.as_ref() != Some(&bytes);

@@ -13,6 +13,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
+use super::bounded::read_file;
+use super::credential::Credential;
 use super::error::{Class, Failure};
 use super::helper;
 use super::secrets::Secret;
@@ -25,15 +27,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// What a registry accepts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Credential {
-    /// A user and a password, or what a registry takes for one (`_json_key` and a key file, `AWS` and a token).
-    Password { user: String, password: Secret },
-    /// A refresh token, to be exchanged for an access token.
-    IdentityToken(Secret),
-}
 
 /// A credential and where it is from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +124,7 @@ impl Credentials {
             Failure::new(Class::Credentials, format!("{}: {what}", self.shown()))
                 .with_help("correct the file, or name the folder of another one by --docker-config-json-path")
         };
-        let bytes = match super::store::read_bounded(path, MOST_BYTES) {
+        let bytes = match read_file(path, MOST_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_given => return Ok(None),
             Err(error) => return Err(unusable(error.to_string())),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::auth::Credential;
+use super::credential::Credential;
 use super::error::{Class, Failure};
 use super::secrets::Secret;
 

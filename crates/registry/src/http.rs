@@ -17,6 +17,8 @@ use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::bounded::format_bytes;
+use super::display;
 use super::error::{Again, Class, Failure};
 use super::meter::Meter;
 use super::secrets::{Secret, Secrets};
@@ -177,7 +179,8 @@ impl Http {
                 return self.read(response, url, ask).await;
             };
             if !matches!(ask.method, Method::GET | Method::HEAD) {
-                let message = format!("{} redirects a {} to {}", shown(&url), ask.method, shown(&next));
+                let message =
+                    format!("{} redirects a {} to {}", display::server(&url), ask.method, display::server(&next));
                 return Err(Failure::new(Class::WrongContent, message));
             }
             if next.origin() != url.origin() {
@@ -185,7 +188,7 @@ impl Http {
             }
             url = next;
         }
-        let message = format!("{} redirects more than {MOST_REDIRECTS} times", shown(&ask.url));
+        let message = format!("{} redirects more than {MOST_REDIRECTS} times", display::server(&ask.url));
         Err(Failure::new(Class::Refused, message).with_help("the server sends its clients in circles: tell its owner"))
     }
 
@@ -211,7 +214,7 @@ impl Http {
 
     /// The client for a URL, or why it must not be asked.
     async fn client_for(&self, url: &Url) -> Result<Client, Failure> {
-        let host = authority(url);
+        let host = display::authority(url);
         let is_insecure = self.sources.is_insecure(&host);
         match url.scheme() {
             "https" if is_insecure && self.endpoint(&host).await? != Endpoint::Verified => {
@@ -331,7 +334,7 @@ impl Http {
                 body.extend_from_slice(&chunk);
             }
             if let Some(expected) = ask.expected.filter(|expected| is_good && body.len() as u64 != *expected) {
-                let message = format!("{} sends {} bytes instead of {expected}", shown(&url), body.len());
+                let message = format!("{} sends {} bytes instead of {expected}", display::server(&url), body.len());
                 return Err(Failure::new(Class::WrongContent, message).trying_again(Again::Soon));
             }
         }
@@ -347,11 +350,12 @@ impl Http {
         match timeout(self.times.silence, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => {
-                let message = format!("{} breaks off after {before} bytes: {}", shown(url), innermost(&error));
+                let message =
+                    format!("{} breaks off after {before} bytes: {}", display::server(url), innermost(&error));
                 Err(Failure::new(Class::Unreachable, message).trying_again(Again::Soon))
             }
             Err(_) => Err(Failure {
-                message: format!("{} stalls after {before} bytes", shown(url)),
+                message: format!("{} stalls after {before} bytes", display::server(url)),
                 ..silent(url, self.times.silence)
             }),
         }
@@ -362,13 +366,13 @@ impl Http {
 fn check_length(response: &Response, headers: &HeaderMap, ask: &Ask, url: &Url) -> Result<(), Failure> {
     let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
-        let message = format!("{} compresses what it sends although nobody asked for it", shown(url));
+        let message = format!("{} compresses what it sends although nobody asked for it", display::server(url));
         return Err(Failure::new(Class::WrongContent, message));
     }
     let Some(length) = response.content_length().or_else(|| declared_length(headers)) else { return Ok(()) };
     match ask.expected {
         Some(expected) if length != expected => {
-            let message = format!("{} announces {length} bytes instead of {expected}", shown(url));
+            let message = format!("{} announces {length} bytes instead of {expected}", display::server(url));
             Err(Failure::new(Class::WrongContent, message))
         }
         _ if length > ask.most => Err(overlong(url, ask)),
@@ -382,19 +386,14 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 
 fn overlong(url: &Url, ask: &Ask) -> Failure {
     match ask.expected {
-        Some(expected) => {
-            Failure::new(Class::WrongContent, format!("{} sends more than the {expected} bytes announced", shown(url)))
-        }
-        None => Failure::new(Class::TooLarge, format!("{} sends more than {}", shown(url), size(ask.most))),
-    }
-}
-
-/// A bound for people.
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        _ if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
-        _ if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
-        _ => format!("{bytes} bytes"),
+        Some(expected) => Failure::new(
+            Class::WrongContent,
+            format!("{} sends more than the {expected} bytes announced", display::server(url)),
+        ),
+        None => Failure::new(
+            Class::TooLarge,
+            format!("{} sends more than {}", display::server(url), format_bytes(ask.most)),
+        ),
     }
 }
 
@@ -406,31 +405,20 @@ fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>, Failur
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| url.join(location).ok());
     let target = target.filter(|target| ["http", "https"].contains(&target.scheme()) && target.has_host());
-    let target =
-        target.ok_or_else(|| Failure::new(Class::WrongContent, format!("{} redirects to nowhere", shown(url))))?;
+    let target = target
+        .ok_or_else(|| Failure::new(Class::WrongContent, format!("{} redirects to nowhere", display::server(url))))?;
     Ok(Some(target))
 }
 
-/// `host[:port]`, as it stands in `sources.yaml`.
-pub(super) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// A server, as messages name it. Never more of a URL: what a registry redirects to is signed.
-pub(super) fn shown(url: &Url) -> String {
-    format!("`{}`", authority(url))
-}
-
 fn silent(url: &Url, silence: Duration) -> Failure {
-    Failure::new(Class::TimedOut, format!("{} says nothing for {silence:?}", shown(url)))
+    Failure::new(Class::TimedOut, format!("{} says nothing for {silence:?}", display::server(url)))
         .with_help("try again later, or give it more time by --fetch-timeout")
 }
 
 /// Why there is no answer.
 fn transport(error: &reqwest::Error, url: &Url) -> Failure {
     let reason = innermost(error);
-    let server = shown(url);
+    let server = display::server(url);
     let lower = reason.to_lowercase();
     if error.is_timeout() {
         return Failure::new(Class::TimedOut, format!("{server} does not accept a connection in time"))
@@ -441,7 +429,7 @@ fn transport(error: &reqwest::Error, url: &Url) -> Failure {
         let help = format!(
             "if it speaks plain HTTP and you trust the network, write `insecure_sources: [\"{}\"]` into {}, or into a \
              file that `--sources-path` names",
-            authority(url),
+            display::authority(url),
             sources::usual_file()
         );
         return Failure::new(Class::Unreachable, format!("{server} does not speak TLS")).with_help(help);

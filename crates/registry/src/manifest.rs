@@ -1,28 +1,17 @@
-//! Manifests: fetched, bounded, checked against their digest, and read as what they say they are.
+//! Manifests and indexes: parsed by the media type they state.
 
 use std::env::consts::{ARCH, OS};
 
-use oci_client::Reference;
-use oci_client::client::current_platform_resolver;
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
     OciDescriptor, OciImageIndex, OciImageManifest, OciManifest,
 };
-use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::ACCEPT;
 use serde::Deserialize;
 
 use super::digest::OciDigest;
-use super::error::{Class, Failure, RegistryError, Stage};
+use super::error::{Class, Failure};
 use super::http::Ask;
-use super::token::Access;
-use super::{Registry, accept, target, uri};
-
-/// What registries have to accept, by the distribution specification.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Configurations of real images have a few kilobytes.
-const MOST_OF_A_CONFIG: u64 = 8 * 1024 * 1024;
 
 /// The header in which registries name the digest of what they send.
 pub(super) const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -74,76 +63,9 @@ struct Head {
     layers: Option<serde::de::IgnoredAny>,
 }
 
-impl Registry {
-    /// The manifest or index a reference stands for.
-    pub async fn manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
-        self.within(Stage::Manifest, uri(image), self.fetch_manifest(image, Access::Pull)).await
-    }
-
-    /// The same, for whoever is about to push it again.
-    pub(crate) async fn published_manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
-        self.within(Stage::Manifest, uri(image), self.fetch_manifest(image, Access::LookUp)).await
-    }
-
-    /// The manifest of an image; an index is resolved to the platform of this machine, as kwctl does.
-    pub(crate) async fn image_manifest(
-        &self,
-        image: &Reference,
-    ) -> Result<(OciImageManifest, OciDigest), RegistryError> {
-        self.within(Stage::Manifest, uri(image), self.fetch_image_manifest(image)).await
-    }
-
-    /// The manifest of an image and its configuration; an index is resolved to the platform of this machine.
-    pub async fn manifest_with_config(&self, image: &Reference) -> Result<ManifestWithConfig, RegistryError> {
-        let (manifest, digest) = self.image_manifest(image).await?;
-        let config = self.fetch_blob(image, &manifest.config, MOST_OF_A_CONFIG);
-        let config = self.within(Stage::Config, uri(image), config).await?;
-        Ok(ManifestWithConfig { manifest, digest, config })
-    }
-
-    pub(super) async fn fetch_manifest(&self, image: &Reference, access: Access) -> Result<FetchedManifest, Failure> {
-        let url = self.url(image, &["manifests", target(image)]).await?;
-        let answer = self.ask(image, access, &accepting(Ask::new(Method::GET, url)).at_most(MOST_BYTES)).await?;
-        let wrong = |message: String| Failure::new(Class::WrongContent, message);
-        let wanted = image.digest().map(str::parse::<OciDigest>).transpose();
-        let wanted = wanted.map_err(|message| wrong(format!("the reference has {message}")))?;
-        let named = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
-        for (digest, who) in [(&wanted, "asked for"), (&named, "that the registry names")] {
-            if let Some(digest) = digest.as_ref().filter(|digest| !digest.matches(&answer.body)) {
-                let message =
-                    format!("what came is not the manifest {who}, {digest}, but {}", OciDigest::of(&answer.body));
-                return Err(wrong(message).with_help("the registry is broken, or somebody changes what it sends"));
-            }
-        }
-        let manifest = read(&answer.body, answer.header(CONTENT_TYPE)).map_err(wrong)?;
-        let digest = wanted.or(named).unwrap_or_else(|| OciDigest::of(&answer.body));
-        Ok(FetchedManifest { manifest, bytes: answer.body, digest })
-    }
-
-    pub(super) async fn fetch_image_manifest(
-        &self,
-        image: &Reference,
-    ) -> Result<(OciImageManifest, OciDigest), Failure> {
-        let fetched = self.fetch_manifest(image, Access::Pull).await?;
-        let index = match fetched.manifest {
-            OciManifest::Image(manifest) => return Ok((manifest, fetched.digest)),
-            OciManifest::ImageIndex(index) => index,
-        };
-        let chosen = current_platform_resolver(&index.manifests).ok_or_else(|| no_platform(&index))?;
-        let fetched = self.fetch_manifest(&image.clone_with_digest(chosen), Access::Pull).await?;
-        match fetched.manifest {
-            OciManifest::Image(manifest) => Ok((manifest, fetched.digest)),
-            OciManifest::ImageIndex(_) => Err(Failure::new(
-                Class::WrongContent,
-                format!("its entry for this platform, {}, is an index again", fetched.digest),
-            )),
-        }
-    }
-}
-
 /// Says which manifests we read.
 pub(super) fn accepting(ask: Ask) -> Ask {
-    MEDIA_TYPES.into_iter().fold(ask, accept)
+    MEDIA_TYPES.into_iter().fold(ask, |ask, media_type| ask.header(ACCEPT, media_type))
 }
 
 /// Reads a manifest or an index; what it is, it says itself.

@@ -5,9 +5,9 @@ use oci_client::client::current_platform_resolver;
 use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest, WASM_LAYER_MEDIA_TYPE};
 
 use super::digest::OciDigest;
+use super::display;
 use super::error::{Class, Failure, RegistryError, Stage};
 use super::manifest::{bounded, no_platform};
-use super::uri;
 
 /// What a manifest says about the module of a policy.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub fn lead(image: &Reference, manifest: &OciManifest, is_chosen: bool) -> Resul
             })
         }
     };
-    found.map_err(|failure: Failure| failure.at(Stage::Manifest, uri(image)))
+    found.map_err(|failure: Failure| failure.at(Stage::Manifest, display::image(image)))
 }
 
 /// The layer that is the module: all of them have to be modules, the first counts, as in kwctl.

@@ -8,13 +8,14 @@ use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
+use super::client::Registry;
 use super::digest::OciDigest;
+use super::display;
 use super::error::{Again, Class, Failure, RegistryError, Stage};
-use super::http::{Answer, Ask, shown};
+use super::http::{Answer, Ask};
 use super::manifest::CONTENT_DIGEST;
 use super::meter::Meter;
 use super::token::Access;
-use super::{Registry, uri};
 
 /// The chunks of kwctl.
 const CHUNK: usize = 4 * 1024 * 1024;
@@ -49,7 +50,7 @@ impl Registry {
                 patience.after(failure).await?;
             }
         };
-        self.within(Stage::Upload, uri(image), pushed).await?;
+        self.within(Stage::Upload, display::image(image), pushed).await?;
         Ok(digest)
     }
 
@@ -57,7 +58,7 @@ impl Registry {
     pub(crate) async fn push_manifest(&self, image: &Reference, bytes: &[u8]) -> Result<OciDigest, RegistryError> {
         let digest = OciDigest::of(bytes);
         let put = self.put_manifest(image, digest.as_str(), bytes, OCI_IMAGE_MEDIA_TYPE);
-        self.within(Stage::Publish, uri(&image.clone_with_digest(digest.to_string())), put).await?;
+        self.within(Stage::Publish, display::image(&image.clone_with_digest(digest.to_string())), put).await?;
         Ok(digest)
     }
 
@@ -71,7 +72,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let tagged = Reference::with_tag(image.registry().into(), image.repository().into(), tag.into());
         let put = self.put_manifest(&tagged, tag, bytes, media_type);
-        self.within(Stage::Publish, uri(&tagged), put).await
+        self.within(Stage::Publish, display::image(&tagged), put).await
     }
 
     /// Takes a tag away, where the registry lets anybody do so.
@@ -80,7 +81,7 @@ impl Registry {
             let url = self.url(tagged, &["manifests", tagged.tag().unwrap_or_default()]).await?;
             self.ask(tagged, Access::Delete, &Ask::new(Method::DELETE, url)).await
         };
-        self.within(Stage::Publish, uri(tagged), deleted).await.map(|_| ())
+        self.within(Stage::Publish, display::image(tagged), deleted).await.map(|_| ())
     }
 
     async fn put_manifest(
@@ -100,7 +101,7 @@ impl Registry {
         let answer = self.ask(image, Access::Push, &ask).await?;
         match answer.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
-                let message = format!("{} stored something else than {digest}", shown(&answer.url));
+                let message = format!("{} stored something else than {digest}", display::server(&answer.url));
                 Err(Failure::new(Class::WrongContent, message).with_help("do not use what it stored"))
             }
             _ => Ok(()),
@@ -145,7 +146,7 @@ impl Registry {
         let finished = self.good(self.ask_once(image, Access::Push, &ask).await?).map_err(lost_session)?;
         match finished.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
-                let message = format!("{} stored something else than {digest}", shown(&finished.url));
+                let message = format!("{} stored something else than {digest}", display::server(&finished.url));
                 Err(Refusal::Of(Failure::new(Class::WrongContent, message)))
             }
             _ => Ok(()),
@@ -208,7 +209,10 @@ fn lost_session(failure: Failure) -> Failure {
 fn location(answer: &Answer) -> Result<Url, Failure> {
     let named = answer.header(LOCATION).and_then(|location| answer.url.join(location).ok());
     named.filter(|url| ["http", "https"].contains(&url.scheme())).ok_or_else(|| {
-        Failure::new(Class::WrongContent, format!("{} does not say where the upload goes on", shown(&answer.url)))
-            .with_help("the answer has no usable header `Location`: the registry, or a proxy before it, is broken")
+        Failure::new(
+            Class::WrongContent,
+            format!("{} does not say where the upload goes on", display::server(&answer.url)),
+        )
+        .with_help("the answer has no usable header `Location`: the registry, or a proxy before it, is broken")
     })
 }

@@ -2,15 +2,16 @@
 
 use oci_client::Reference;
 use oci_client::manifest::{ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OciManifest};
-use reqwest::header::LINK;
+use reqwest::header::{ACCEPT, LINK};
 use reqwest::{Method, Url};
 
+use super::client::Registry;
 use super::digest::OciDigest;
+use super::display;
 use super::error::{Class, Failure, RegistryError, Stage};
 use super::http::{Answer, Ask};
 use super::manifest;
 use super::token::Access;
-use super::{Registry, accept, uri};
 
 /// Most pages of a list that are read.
 const MOST_PAGES: usize = 20;
@@ -36,7 +37,7 @@ impl Registry {
             };
             Ok(entries.into_iter().filter(is_wanted).collect())
         };
-        self.within(Stage::Referrers, uri(&image.clone_with_digest(digest.to_string())), listed).await
+        self.within(Stage::Referrers, display::image(&image.clone_with_digest(digest.to_string())), listed).await
     }
 
     async fn by_api(
@@ -51,7 +52,7 @@ impl Registry {
         }
         let mut entries = Vec::new();
         for _ in 0..MOST_PAGES {
-            let ask = accept(Ask::new(Method::GET, url.clone()), OCI_IMAGE_INDEX_MEDIA_TYPE).at_most(MOST_BYTES);
+            let ask = Ask::new(Method::GET, url.clone()).header(ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE).at_most(MOST_BYTES);
             let answer = self.ask(image, Access::Pull, &ask).await?;
             entries.extend(index_entries(&answer.body)?);
             match next_page(&answer, &url) {

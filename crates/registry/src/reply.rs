@@ -4,8 +4,9 @@ use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 
+use super::display;
 use super::error::{Again, Class, Failure};
-use super::http::{Answer, shown};
+use super::http::Answer;
 use super::retry::retry_after;
 use super::secrets::Secrets;
 
@@ -28,7 +29,7 @@ struct Detail {
 pub(super) fn failure(answer: &Answer, secrets: &Secrets) -> Failure {
     let status = answer.status;
     let says = says(answer, secrets).map(|text| format!(" ({text})")).unwrap_or_default();
-    let message = format!("{} answers {}{says}", shown(&answer.url), phrase(status));
+    let message = format!("{} answers {}{says}", display::server(&answer.url), phrase(status));
     let failure = |class| Failure::new(class, message.clone());
     match status.as_u16() {
         401 => failure(Class::Denied).with_help("log in by `docker login`"),

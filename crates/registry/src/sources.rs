@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::bounded::read_file;
 use reqwest::{Certificate, NoProxy, Proxy};
 use serde::Deserialize;
 
@@ -193,7 +194,7 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    super::store::read_bounded(path, MOST_BYTES)
+    read_file(path, MOST_BYTES)
 }
 
 #[cfg(test)]

@@ -4,15 +4,16 @@
 //! appear whole or not at all: they are written elsewhere, flushed and renamed, so two processes and a `kill -9` do no
 //! harm. Nothing unfinished is ever in the store, where kwctl would list it.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use oci_client::Reference;
 use reqwest::Url;
 
-use super::MOST_OF_A_MODULE;
+use super::bounded::{MAX_MODULE_BYTES, read_file};
 use super::digest::OciDigest;
+use super::display;
 use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::policy::PolicyRef;
 
@@ -41,7 +42,7 @@ impl Store {
 
     /// The module kept for a policy, whatever it is.
     pub fn module(&self, policy: &PolicyRef) -> Option<Vec<u8>> {
-        read_bounded(&self.module_path(policy)?, MOST_OF_A_MODULE).ok()
+        read_file(&self.module_path(policy)?, MAX_MODULE_BYTES).ok()
     }
 
     /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are not
@@ -55,7 +56,7 @@ impl Store {
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() && depth < DEEPEST => folders.push((path, depth + 1)),
                     Ok(kind) if kind.is_file() => {
-                        let Ok(bytes) = read_bounded(&path, MOST_OF_A_MODULE) else { continue };
+                        let Ok(bytes) = read_file(&path, MAX_MODULE_BYTES) else { continue };
                         if OciDigest::of(&bytes).hex().starts_with(digits) {
                             let name = path.strip_prefix(&self.policies).unwrap_or(&path);
                             found.push((name.to_string_lossy().into_owned(), bytes));
@@ -79,7 +80,7 @@ impl Store {
 
     /// The manifest of a digest, checked against it.
     pub fn manifest(&self, digest: &OciDigest) -> Option<Vec<u8>> {
-        let bytes = read_bounded(&self.manifest_path(digest), MOST_OF_A_MANIFEST).ok()?;
+        let bytes = read_file(&self.manifest_path(digest), MOST_OF_A_MANIFEST).ok()?;
         digest.matches(&bytes).then_some(bytes)
     }
 
@@ -107,7 +108,7 @@ impl Store {
                 if url.query().is_some() {
                     return None;
                 }
-                let host = super::http::authority(&url);
+                let host = display::authority(&url);
                 [url.scheme().to_owned(), host].into_iter().chain(url.path_segments()?.map(str::to_owned)).collect()
             }
             PolicyRef::File(_) => return None,
@@ -134,16 +135,6 @@ fn file_name(part: &str) -> String {
     } else {
         part.to_owned()
     }
-}
-
-/// Reads a regular file of at most `most` bytes; anything else could keep us waiting for ever.
-pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

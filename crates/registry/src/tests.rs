@@ -10,7 +10,7 @@ use super::error::{Class, RegistryError};
 use super::meter::Meter;
 use super::policy::{Lead, lead};
 use super::testing::{FakeRegistry, Reaction, Reply, digest};
-use super::{MOST_OF_A_MODULE, Registry, RegistryOptions};
+use super::{MAX_MODULE_BYTES, Registry, RegistryOptions};
 use crate::network::wait;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -42,7 +42,7 @@ fn image(fake: &FakeRegistry, name: &str) -> Reference {
 async fn policy(door: &Registry, image: &Reference) -> Result<(Vec<u8>, OciDigest), RegistryError> {
     let fetched = door.manifest(image).await?;
     let Lead::Layer(layer) = lead(image, &fetched.manifest, false)? else { panic!("an index") };
-    Ok((door.blob(image, &layer, MOST_OF_A_MODULE).await?, fetched.digest))
+    Ok((door.blob(image, &layer, MAX_MODULE_BYTES).await?, fetched.digest))
 }
 
 #[test]

@@ -14,9 +14,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::auth::{Credential, Credentials, Found};
+use super::auth::{Credentials, Found};
+use super::credential::Credential;
+use super::display;
 use super::error::{Class, Failure};
-use super::http::{Answer, Ask, Http, shown};
+use super::http::{Answer, Ask, Http};
 use super::reply;
 use super::secrets::Secret;
 
@@ -275,7 +277,8 @@ async fn bearer_header(
             ..failure
         });
     }
-    let garbled = || Failure::new(Class::WrongContent, format!("the token service {} gives no token", shown(realm)));
+    let garbled =
+        || Failure::new(Class::WrongContent, format!("the token service {} gives no token", display::server(realm)));
     let reply: TokenReply = serde_json::from_slice(&answer.body).map_err(|_| garbled())?;
     let life = reply.life();
     let token = reply.token.filter(|it| !it.is_empty()).or(reply.access_token).filter(|it| !it.is_empty());
