@@ -17,7 +17,7 @@ use policy_verify_host::request::Request;
 use policy_verify_model::signature::Requirement;
 use policy_verify_registry::Registry;
 use policy_verify_registry::error::{Class, RegistryError};
-use policy_verify_registry::signature::{Refusal, Trouble, TrustRoot, Verifier};
+use policy_verify_registry::signature::{Refusal, TrustRoot, Verifier, VerifyError};
 
 /// Most replies that are kept. A run that asks for more asks the registry again.
 const MOST_KEPT: usize = 1000;
@@ -80,12 +80,12 @@ impl Images {
     async fn verify(&self, image: &Reference, wanted: Requirement) -> Result<Verification, LiveFailure> {
         match self.verifier.verify(image, &[wanted]).await {
             Ok(verified) => Ok(Verification { is_trusted: true, digest: verified.digest }),
-            Err(Trouble::Refused(Refusal { text, bundles_would_do: true, .. })) => {
+            Err(VerifyError::Untrusted(Refusal { text, bundles_would_do: true, .. })) => {
                 Err(LiveFailure::Unseen { text, remark: ONLY_A_BUNDLE.to_owned() })
             }
-            Err(Trouble::Refused(refusal)) => Err(LiveFailure::Refused(refusal.text)),
-            Err(Trouble::Registry(error)) => Err(failure(error)),
-            Err(trouble) => Err(LiveFailure::Outage { text: trouble.message(), help: trouble.help() }),
+            Err(VerifyError::Untrusted(refusal)) => Err(LiveFailure::Refused(refusal.text)),
+            Err(VerifyError::Registry(error)) => Err(failure(error)),
+            Err(error) => Err(LiveFailure::Outage { text: error.message(), help: error.help() }),
         }
     }
 }

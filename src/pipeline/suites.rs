@@ -20,7 +20,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
     for path in &options.suites {
-        match load::suite(path, &options.variables, check_key) {
+        match load::suite(path, &options.variables, |pem| check_key(pem).map_err(|error| error.to_string())) {
             Ok(suite) => suites.push(suite),
             Err(found) => mistakes.extend(found),
         }

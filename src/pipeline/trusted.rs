@@ -18,10 +18,12 @@ impl Trusted {
     /// Reads the named files; the trust root of the public Sigstore is fetched when it is first needed.
     pub(super) fn read(options: &SignatureOptions) -> Result<Self, Error> {
         let root = options.trust_config.as_deref().map(TrustRoot::from_file).transpose();
-        let for_all =
-            options.verification_config.as_deref().map(|path| load::verification_config(path, check_key)).transpose();
+        let for_all = {
+            let check_key = |pem: &str| check_key(pem).map_err(|error| error.to_string());
+            options.verification_config.as_deref().map(|path| load::verification_config(path, check_key)).transpose()
+        };
         Ok(Self {
-            root: root.map_err(|message| Error::usage(message, None))?.unwrap_or_default(),
+            root: root.map_err(|error| Error::Usage(Box::new(error)))?.unwrap_or_default(),
             for_all: for_all.map_err(Error::Suites)?,
         })
     }

@@ -123,6 +123,6 @@ async fn ask(verifier: &Verifier, question: &Question) -> Result<Option<String>,
             Ok(Some(format!("`registry://{image}` is signed by a Sigstore bundle, which Kubewarden does not accept")))
         }
         Ok(_) => Ok(None),
-        Err(trouble) => Err((trouble.message(), trouble.help())),
+        Err(error) => Err((error.message(), error.help())),
     }
 }

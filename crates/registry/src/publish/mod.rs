@@ -18,7 +18,7 @@ use bytes::Bytes;
 use oci_client::Reference;
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 
-use crate::Registry;
+use crate::client::Registry;
 use crate::digest::OciDigest;
 use crate::error::{Class, RegistryError};
 use crate::meter::Meter;

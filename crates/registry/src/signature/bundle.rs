@@ -1,8 +1,8 @@
-//! Sigstore bundles: a document beside the image holds what was signed, the signature, and what is needed to believe it.
+//! Sigstore bundles: one document that refers to the image, with the signed statement, the signature and its proofs.
 //!
 //! <https://docs.sigstore.dev/about/bundle/>, version 0.3, with a DSSE envelope around an in-toto statement, as cosign 3
-//! writes it for images. Only log entries of the first Rekor are understood, which promise a time; those of the second do
-//! not, and a keyless signature with one of these is not believed.
+//! writes it for images. Only log entries of Rekor v1, which have a signed time, are supported; entries of v2 have none, so
+//! keyless signatures with them are not accepted.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,9 @@ use sigstore::cosign::bundle_content::BundleContent;
 use sigstore::cosign::payload::simple_signing::SimpleSigning;
 
 use super::certificate::{self, Identity};
-use super::{Trust, rekor};
+use super::error::SignatureError;
+use super::rekor;
+use super::trust::Trust;
 
 /// Media type of the document, and the artifact type under which registries list it.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -46,7 +48,7 @@ struct Material {
     tlog_entries: Vec<Entry>,
 }
 
-/// The older way of giving the certificate, with others behind it.
+/// The older form of the certificate, followed by its chain.
 #[derive(Deserialize)]
 struct Chain {
     #[serde(default)]
@@ -117,28 +119,27 @@ struct StatementSubject {
     annotations: Map<String, Value>,
 }
 
-/// Reads a bundle that signs the manifest `digest` of `image`. The error says why it does not count.
+/// Parses a bundle that signs the manifest `digest` of `image`.
 pub(super) fn read(
     bundle: &[u8],
     digest: &str,
     image: &str,
     trust: Option<&Trust>,
-) -> Result<(SignatureLayer, Result<Identity, String>), String> {
-    let unreadable = |error: serde_json::Error| format!("the bundle cannot be read: {error}");
+) -> Result<(SignatureLayer, Result<Identity, SignatureError>), SignatureError> {
     let bundle_digest = format!("sha256:{}", hex::encode(Sha256::digest(bundle)));
-    let bundle: Bundle = serde_json::from_slice(bundle).map_err(unreadable)?;
+    let bundle: Bundle = serde_json::from_slice(bundle).map_err(SignatureError::invalid("bundle"))?;
     if bundle.media_type != MEDIA_TYPE {
-        return Err(format!("bundles of type {:?} are not understood", bundle.media_type));
+        return Err(SignatureError::UnsupportedBundle(bundle.media_type));
     }
-    let envelope = bundle.dsse_envelope.ok_or("it signs no statement")?;
+    let envelope = bundle.dsse_envelope.ok_or(SignatureError::NoEnvelope)?;
     if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(format!("statements of type {:?} are not understood", envelope.payload_type));
+        return Err(SignatureError::UnsupportedPayload(envelope.payload_type));
     }
     let [EnvelopeSignature { sig: signature }] = &envelope.signatures[..] else {
-        return Err(format!("its envelope has {} signatures instead of one", envelope.signatures.len()));
+        return Err(SignatureError::SignatureCount(envelope.signatures.len()));
     };
     let payload = decoded(&envelope.payload)?;
-    let statement: Statement = serde_json::from_slice(&payload).map_err(unreadable)?;
+    let statement: Statement = serde_json::from_slice(&payload).map_err(SignatureError::invalid("bundle"))?;
     let annotations = statement.about(digest)?;
     let signed = pre_authentication_encoding(&envelope.payload_type, &payload);
     let log_entry = match (&bundle.verification_material.tlog_entries[..], trust) {
@@ -148,7 +149,7 @@ pub(super) fn read(
         _ => None,
     };
     let identity = match bundle.verification_material.certificate() {
-        None => Err("it has no certificate".to_owned()),
+        None => Err(SignatureError::NoCertificate),
         Some(certificate) => decoded(&certificate.raw_bytes)
             .and_then(|der| certificate::identify_der(&der, log_entry.as_ref(), trust))
             .and_then(|identity| identity.that_signed(signature, &signed)),
@@ -173,26 +174,26 @@ impl Material {
 
 impl Statement {
     /// The annotations of the subject with this digest.
-    fn about(self, digest: &str) -> Result<Map<String, Value>, String> {
+    fn about(self, digest: &str) -> Result<Map<String, Value>, SignatureError> {
         if self.kind != STATEMENT || self.predicate_type != PREDICATE {
-            return Err(format!("it states {:?}, which is no signature of an image", self.predicate_type));
+            return Err(SignatureError::OtherStatement(self.predicate_type));
         }
         let wanted = digest.strip_prefix("sha256:");
         let subject =
             self.subject.into_iter().find(|subject| subject.digest.get("sha256").map(String::as_str) == wanted);
         match subject {
             Some(subject) if wanted.is_some() => Ok(subject.annotations),
-            _ => Err(format!("it does not sign {digest}")),
+            _ => Err(SignatureError::ManifestNotSigned(digest.to_owned())),
         }
     }
 }
 
 impl Entry {
-    /// The entry in the older form, if the log vouches for its time and it is about this signature.
-    fn verified(&self, payload: &[u8], signature: &str, trust: &Trust) -> Result<LogEntry, String> {
-        let number = |text: &str| text.parse::<i64>().map_err(|_| "its log entry has numbers that are none".to_owned());
-        let log_id = self.log_id.as_ref().ok_or("its log entry names no log")?;
-        let promise = self.inclusion_promise.as_ref().ok_or("its log entry has no signed time")?;
+    /// The entry in the older form, if the log signed its time and it is about this signature.
+    fn verified(&self, payload: &[u8], signature: &str, trust: &Trust) -> Result<LogEntry, SignatureError> {
+        let number = |text: &str| text.parse::<i64>().map_err(SignatureError::invalid("number in the log entry"));
+        let log_id = self.log_id.as_ref().ok_or(SignatureError::IncompleteLogEntry("log id"))?;
+        let promise = self.inclusion_promise.as_ref().ok_or(SignatureError::IncompleteLogEntry("signed time"))?;
         let entry = json!({
             "SignedEntryTimestamp": promise.signed_entry_timestamp,
             "Payload": {
@@ -205,15 +206,11 @@ impl Entry {
         let entry = rekor::timestamped(&entry.to_string(), trust)?;
         let body = rekor::Body::read(&self.canonicalized_body)?;
         if body.kind != "dsse" {
-            return Err(format!("its log entry is of kind {:?}, not of an envelope", body.kind));
+            return Err(SignatureError::LogEntryKind { found: body.kind, expected: "dsse" });
         }
         let same_document = body.text("/payloadHash/value") == Some(&hex::encode(Sha256::digest(payload)));
         let same_signature = body.text("/signatures/0/signature") == Some(signature);
-        if same_document && same_signature {
-            Ok(entry)
-        } else {
-            Err("its log entry is about something else".to_owned())
-        }
+        if same_document && same_signature { Ok(entry) } else { Err(SignatureError::OtherLogEntry) }
     }
 }
 
@@ -225,7 +222,11 @@ fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The statement in the form constraints look at.
-fn as_simple_signing(image: &str, digest: &str, annotations: Map<String, Value>) -> Result<SimpleSigning, String> {
+fn as_simple_signing(
+    image: &str,
+    digest: &str,
+    annotations: Map<String, Value>,
+) -> Result<SimpleSigning, SignatureError> {
     let optional = if annotations.is_empty() { Value::Null } else { Value::Object(annotations) };
     let document = json!({
         "critical": {
@@ -235,9 +236,9 @@ fn as_simple_signing(image: &str, digest: &str, annotations: Map<String, Value>)
         },
         "optional": optional,
     });
-    serde_json::from_value(document).map_err(|error| error.to_string())
+    serde_json::from_value(document).map_err(SignatureError::invalid("statement"))
 }
 
-fn decoded(base64: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(base64).map_err(|error| format!("the bundle is not base64 where it should be: {error}"))
+fn decoded(base64: &str) -> Result<Vec<u8>, SignatureError> {
+    STANDARD.decode(base64).map_err(SignatureError::invalid("base64 in the bundle"))
 }

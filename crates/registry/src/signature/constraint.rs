@@ -1,4 +1,4 @@
-//! Whether a signature is one that a constraint asks for.
+//! Whether a signature satisfies a constraint.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use sigstore::crypto::{CosignVerificationKey, Signature as SignatureBytes};
 use sigstore::registry;
 use url::Url;
 
-use super::Signature;
+use super::candidate::Signature;
+use super::certificate::Identity;
+use super::error::{ConstraintError, InvalidKey};
 use policy_verify_model::signature::{Certificate, SignedBy, Signer};
 
 /// The issuer of certificates for workflows on GitHub.
@@ -16,7 +18,7 @@ const GITHUB: &str = "https://token.actions.githubusercontent.com";
 /// Why a constraint is not met.
 #[derive(Debug)]
 pub(super) enum Unmet {
-    /// By none of the signatures; why by each of them.
+    /// By none of the signatures: the reason of each.
     ByNone(Vec<String>),
     /// The certificate of the constraint itself cannot be used. policy-server gives this text and no other.
     Certificate(String),
@@ -28,10 +30,10 @@ pub(super) fn check(signer: &Signer, signatures: &[Signature]) -> Result<(), Unm
         SignedBy::PublicKey { key, .. } => by_key(key),
         SignedBy::Issuer { issuer, subject } => by_identity(move |identity| {
             if identity.issuer.as_ref() != Some(issuer) {
-                return Err(format!("its issuer is {}", identity.issuer_named()));
+                return Err(ConstraintError::Issuer(identity.issuer.clone()));
             }
             let is_met = subject.is_met_by(&identity.subject);
-            is_met.then_some(()).ok_or_else(|| format!("its subject is {:?}", identity.subject))
+            is_met.then_some(()).ok_or_else(|| ConstraintError::Subject(identity.subject.clone()))
         }),
         SignedBy::GithubAction { owner, repo } => by_identity(move |identity| github(identity, owner, repo.as_deref())),
         SignedBy::Certificate(certificate) => by_certificate(certificate)?,
@@ -48,46 +50,46 @@ pub(super) fn check(signer: &Signer, signatures: &[Signature]) -> Result<(), Unm
 }
 
 /// Whether a public key in PEM can be used.
-pub fn check_key(pem: &str) -> Result<(), String> {
-    match CosignVerificationKey::try_from_pem(pem.as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("the public key cannot be read: {error}")),
-    }
+pub fn check_key(pem: &str) -> Result<(), InvalidKey> {
+    parse_key(pem).map(|_| ())
 }
 
-/// Says why a signature does not meet a constraint.
-type Check<'a> = Box<dyn Fn(&Signature) -> Result<(), String> + 'a>;
+fn parse_key(pem: &str) -> Result<CosignVerificationKey, InvalidKey> {
+    CosignVerificationKey::try_from_pem(pem.as_bytes()).map_err(|error| InvalidKey(error.to_string()))
+}
+
+/// The check of one constraint.
+type Check<'a> = Box<dyn Fn(&Signature) -> Result<(), ConstraintError> + 'a>;
 
 fn by_key<'a>(pem: &str) -> Check<'a> {
-    match CosignVerificationKey::try_from_pem(pem.as_bytes()) {
+    match parse_key(pem) {
         Ok(key) => Box::new(move |signature| {
             let bytes = signature.layer.signature.as_deref().unwrap_or_default().as_bytes();
             key.verify_signature(SignatureBytes::Base64Encoded(bytes), &signature.layer.raw_data)
-                .map_err(|_| "another key made it".to_owned())
+                .map_err(|_| ConstraintError::OtherKey)
         }),
-        Err(error) => {
-            let reason = format!("the public key of the constraint cannot be read: {error}");
-            Box::new(move |_| Err(reason.clone()))
-        }
+        Err(error) => Box::new(move |_| Err(ConstraintError::Key(error.clone()))),
     }
 }
 
-fn by_identity<'a>(check: impl Fn(&super::Identity) -> Result<(), String> + 'a) -> Check<'a> {
+fn by_identity<'a>(check: impl Fn(&Identity) -> Result<(), ConstraintError> + 'a) -> Check<'a> {
     Box::new(move |signature| check(signature.identity.as_ref().map_err(Clone::clone)?))
 }
 
-fn github(identity: &super::Identity, owner: &str, repo: Option<&str>) -> Result<(), String> {
+fn github(identity: &Identity, owner: &str, repo: Option<&str>) -> Result<(), ConstraintError> {
     if identity.issuer.as_deref() != Some(GITHUB) {
-        return Err(format!("no workflow on GitHub made it, its issuer is {}", identity.issuer_named()));
+        return Err(ConstraintError::NotGithub(identity.issuer.clone()));
     }
-    let strange = || format!("its subject is {:?}, no workflow on GitHub", identity.subject);
+    let other = || ConstraintError::NotWorkflow(identity.subject.clone());
     let url = Url::parse(&identity.subject).ok().filter(|url| identity.is_uri && url.host_str() == Some("github.com"));
-    let url = url.ok_or_else(strange)?;
-    let mut segments = url.path_segments().ok_or_else(strange)?;
+    let url = url.ok_or_else(other)?;
+    let mut segments = url.path_segments().ok_or_else(other)?;
     match (segments.next(), segments.next()) {
         (Some(its_owner), Some(its_repo)) if its_owner == owner && repo.is_none_or(|repo| repo == its_repo) => Ok(()),
-        (Some(its_owner), Some(its_repo)) => Err(format!("a workflow of {its_owner}/{its_repo} made it")),
-        _ => Err(strange()),
+        (Some(its_owner), Some(its_repo)) => {
+            Err(ConstraintError::OtherRepository { owner: its_owner.to_owned(), repository: its_repo.to_owned() })
+        }
+        _ => Err(other()),
     }
 }
 
@@ -102,15 +104,13 @@ fn by_certificate<'a>(wanted: &Certificate) -> Result<Check<'a>, Unmet> {
     let requires_log = wanted.require_rekor_bundle;
     Ok(Box::new(move |signature| match verifier.verify(&signature.layer) {
         Ok(true) => Ok(()),
-        Ok(false) if requires_log && signature.layer.bundle.is_none() => {
-            Err("it has no entry of a transparency log, or another key made it".to_owned())
-        }
-        Ok(false) => Err("another key made it, or when the certificate was not valid".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(false) if requires_log && signature.layer.bundle.is_none() => Err(ConstraintError::NoLogEntryOrOtherKey),
+        Ok(false) => Err(ConstraintError::OtherKeyOrTime),
+        Err(error) => Err(ConstraintError::Certificate(error.to_string())),
     }))
 }
 
-fn annotated(signature: &Signature, wanted: Option<&BTreeMap<String, String>>) -> Result<(), String> {
+fn annotated(signature: &Signature, wanted: Option<&BTreeMap<String, String>>) -> Result<(), ConstraintError> {
     let Some(wanted) = wanted else { return Ok(()) };
     let missing = wanted.iter().find(|(name, value)| {
         let one = BTreeMap::from([((*name).clone(), (*value).clone())]);
@@ -118,12 +118,6 @@ fn annotated(signature: &Signature, wanted: Option<&BTreeMap<String, String>>) -
     });
     match missing {
         None => Ok(()),
-        Some((name, value)) => Err(format!("it has no annotation {name}={value}")),
-    }
-}
-
-impl super::Identity {
-    fn issuer_named(&self) -> String {
-        self.issuer.as_ref().map_or_else(|| "not named".to_owned(), |issuer| format!("{issuer:?}"))
+        Some((name, value)) => Err(ConstraintError::Annotation { name: name.clone(), value: value.clone() }),
     }
 }

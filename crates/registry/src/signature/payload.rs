@@ -8,7 +8,10 @@ use sigstore::cosign::bundle_content::BundleContent;
 use sigstore::cosign::payload::simple_signing::SimpleSigning;
 
 use super::certificate::{self, Identity};
-use super::{Layer, Trust, rekor};
+use super::error::SignatureError;
+use super::rekor;
+use super::stored::Layer;
+use super::trust::Trust;
 
 /// Media type of the layers. Policy-server refuses a manifest that has others.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -22,27 +25,27 @@ const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
 /// Annotation with the certificate of a keyless signature, PEM.
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 
-/// Reads a layer that signs the manifest `digest`. The error says why it does not count.
+/// Parses a layer that signs the manifest `digest`.
 pub(super) fn read(
     layer: &Layer,
     digest: &str,
     trust: Option<&Trust>,
-) -> Result<(SignatureLayer, Result<Identity, String>), String> {
-    let payload = layer.payload.as_ref().map_err(|reason| format!("the signed document is not looked at: {reason}"))?;
+) -> Result<(SignatureLayer, Result<Identity, SignatureError>), SignatureError> {
+    let payload = layer.payload.as_ref().map_err(|error| SignatureError::DocumentSkipped(error.message.clone()))?;
     let simple_signing: SimpleSigning =
-        serde_json::from_slice(payload).map_err(|error| format!("the signed document cannot be read: {error}"))?;
+        serde_json::from_slice(payload).map_err(SignatureError::invalid("signed document"))?;
     let signed = &simple_signing.critical.image.docker_manifest_digest;
     if signed != digest {
-        return Err(format!("it signs {signed:?}, not {digest}"));
+        return Err(SignatureError::OtherManifest { signed: signed.clone(), expected: digest.to_owned() });
     }
     let annotation = |name: &str| layer.descriptor.annotations.get(name);
-    let signature = annotation(SIGNATURE).ok_or_else(|| format!("its layer has no annotation `{SIGNATURE}`"))?;
+    let signature = annotation(SIGNATURE).ok_or(SignatureError::MissingAnnotation(SIGNATURE))?;
     let log_entry = match (annotation(LOG_ENTRY), trust) {
         (Some(entry), Some(trust)) => Some(rekor::verified(entry, payload, signature, trust)?),
         _ => None,
     };
     let identity = match annotation(CERTIFICATE) {
-        None => Err("it has no certificate".to_owned()),
+        None => Err(SignatureError::NoCertificate),
         Some(pem) => certificate::identify_pem(pem, log_entry.as_ref(), trust)
             .and_then(|identity| identity.that_signed(signature, payload)),
     };

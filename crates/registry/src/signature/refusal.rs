@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Discarded, constraint};
+use super::candidate::Discarded;
+use super::constraint;
 use policy_verify_model::signature::{SignedBy, Signer, Subject};
 use policy_verify_model::yaml::emit::Node;
 
@@ -43,7 +44,7 @@ impl Refusal {
     pub(super) fn nothing_usable(discarded: &[Discarded]) -> Self {
         let cause = "No Signature Layer passed verification";
         let text = format!("failed to get image trusted layers: {cause}\n\nCaused by:\n    {cause}");
-        Self { reasons: bounded(discarded.iter().map(|Discarded(reason)| reason.clone())), ..Self::new(text) }
+        Self { reasons: bounded(discarded.iter().map(ToString::to_string)), ..Self::new(text) }
     }
 
     /// Constraints are not met.
@@ -59,7 +60,7 @@ impl Refusal {
             ),
         };
         text.push_str("The following constraints were not satisfied:\n");
-        let mut reasons: Vec<String> = discarded.iter().map(|Discarded(reason)| reason.clone()).collect();
+        let mut reasons: Vec<String> = discarded.iter().map(ToString::to_string).collect();
         for (signer, why) in missing {
             text.push_str(&as_yaml(signer));
             match why {

@@ -1,28 +1,15 @@
-//! Signatures for tests: those cosign made, from `testdata/signatures`, and keyless ones of an authority of our own.
+//! Signatures for tests, made by cosign: those of `testdata/signatures`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::new_without_default,
-    missing_docs,
-    reason = "for tests, which end where they cannot go on"
-)]
+#![expect(clippy::unwrap_used, missing_docs, reason = "for tests, which end where they cannot go on")]
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData as _, SanType, SigningKey as _,
-};
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use sigstore::crypto::CosignVerificationKey;
+use serde_json::Value;
 
-use super::{Descriptor, Found, Layer, TagForm, Trust, TrustRoot};
+use super::TrustRoot;
 use crate::testing::FakeRegistry;
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/signatures")
 }
 
@@ -36,208 +23,13 @@ pub fn text(path: &str) -> String {
     String::from_utf8(fixture(path)).unwrap()
 }
 
-/// The digest of some bytes, `sha256:…`.
-pub fn digest_of(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-/// What the fixtures hold about the image of a repository, for instance `by-key`.
-pub fn found(repository: &str) -> Found {
-    let manifests = folder().join("registry/signed").join(repository);
-    let digest = digest_of(&std::fs::read(manifests.join("v1.json")).unwrap());
-    let mut found = Found {
-        image: format!("registry.acme.test/signed/{repository}:v1"),
-        digest: digest.clone(),
-        ..Found::default()
-    };
-    let mut names: Vec<_> = std::fs::read_dir(&manifests).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    for path in names {
-        let manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        if path.to_string_lossy().ends_with(".sig.json") {
-            let layers: Vec<Descriptor> = serde_json::from_value(manifest["layers"].clone()).unwrap();
-            let layer = |descriptor: Descriptor| Layer { payload: Ok(blob(&descriptor.digest)), descriptor };
-            found.tag = TagForm::Layers(layers.into_iter().map(layer).collect());
-        } else if manifest["subject"]["digest"] == digest.as_str() {
-            found.bundles.push(blob(manifest["layers"][0]["digest"].as_str().unwrap()));
-        }
-    }
-    found
-}
-
-fn blob(digest: &str) -> Vec<u8> {
+pub(super) fn blob(digest: &str) -> Vec<u8> {
     fixture(&format!("registry/blobs/{}", digest.replace(':', "-")))
 }
 
 /// The trust root of the keyless fixtures.
-pub fn trust() -> Trust {
-    Trust::from_config(&fixture("keyless/trust-config.json")).unwrap()
-}
-
-/// The same, as a run has it.
 pub fn trust_root() -> TrustRoot {
     TrustRoot::from_file(&folder().join("keyless/trust-config.json")).unwrap()
-}
-
-/// A certificate authority and a transparency log.
-pub struct Authority {
-    ca: Issuer<'static, KeyPair>,
-    log: KeyPair,
-    trust: Trust,
-}
-
-/// What a keyless signature is about, and what may be wrong with it.
-#[derive(Clone)]
-pub struct Keyless {
-    pub digest: String,
-    pub issuer: String,
-    pub subject: SanType,
-    /// First and last second of the certificate, since 1970.
-    pub validity: (i64, i64),
-    /// When the log claims to have seen the signature.
-    pub logged: i64,
-    pub usage: Vec<ExtendedKeyUsagePurpose>,
-}
-
-impl Keyless {
-    /// A good one, by a workflow of `acme/policies`.
-    pub fn by_workflow(digest: &str) -> Self {
-        Self::by_uri(digest, "https://github.com/acme/policies/.github/workflows/release.yml@refs/tags/v1")
-    }
-
-    /// A good one, by a workflow with another URI.
-    pub fn by_uri(digest: &str, uri: &str) -> Self {
-        Self {
-            digest: digest.into(),
-            issuer: "https://token.actions.githubusercontent.com".into(),
-            subject: SanType::URI(uri.try_into().unwrap()),
-            validity: (1_700_000_000, 1_700_000_600),
-            logged: 1_700_000_300,
-            usage: vec![ExtendedKeyUsagePurpose::CodeSigning],
-        }
-    }
-}
-
-impl Authority {
-    pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let certificate = params.self_signed(&key).unwrap();
-        let anchor = webpki::anchor_from_trusted_cert(certificate.der()).unwrap().to_owned();
-        let log = KeyPair::generate().unwrap();
-        let public = CosignVerificationKey::try_from_der(&log.subject_public_key_info()).unwrap();
-        let id = hex::encode(Sha256::digest(log.subject_public_key_info()));
-        let trust = Trust { authorities: vec![anchor], rekor: [(id, public)].into() };
-        Self { ca: Issuer::new(params, key), log, trust }
-    }
-
-    pub fn trust(&self) -> &Trust {
-        &self.trust
-    }
-
-    /// A signature in tag form.
-    pub fn layer(&self, of: &Keyless) -> Layer {
-        let (certificate, key) = self.certificate(of);
-        let payload = json!({
-            "critical": {
-                "identity": { "docker-reference": "registry.acme.test/app" },
-                "image": { "docker-manifest-digest": of.digest },
-                "type": "cosign container image signature",
-            },
-            "optional": null,
-        });
-        let payload = payload.to_string().into_bytes();
-        let signature = STANDARD.encode(key.sign(&payload).unwrap());
-        let body = json!({
-            "apiVersion": "0.0.1",
-            "kind": "hashedrekord",
-            "spec": {
-                "data": { "hash": { "algorithm": "sha256", "value": hex::encode(Sha256::digest(&payload)) } },
-                "signature": { "content": signature, "publicKey": { "content": STANDARD.encode(certificate.pem()) } },
-            },
-        });
-        let (promise, entry) = self.logged(&body, of.logged);
-        let annotations = [
-            ("dev.cosignproject.cosign/signature", signature),
-            ("dev.sigstore.cosign/certificate", certificate.pem()),
-            ("dev.sigstore.cosign/bundle", json!({ "SignedEntryTimestamp": promise, "Payload": entry }).to_string()),
-        ];
-        layer(payload, annotations.map(|(name, value)| (name.to_owned(), value)).into())
-    }
-
-    /// The same signature as a bundle.
-    pub fn bundle(&self, of: &Keyless) -> Value {
-        let (certificate, key) = self.certificate(of);
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{ "digest": { "sha256": of.digest.strip_prefix("sha256:").unwrap() } }],
-            "predicateType": "https://sigstore.dev/cosign/sign/v1",
-            "predicate": {},
-        });
-        let payload = statement.to_string();
-        let payload_type = "application/vnd.in-toto+json";
-        let signed = format!("DSSEv1 {} {payload_type} {} {payload}", payload_type.len(), payload.len());
-        let signature = STANDARD.encode(key.sign(signed.as_bytes()).unwrap());
-        let body = json!({
-            "apiVersion": "0.0.1",
-            "kind": "dsse",
-            "spec": {
-                "payloadHash": { "algorithm": "sha256", "value": hex::encode(Sha256::digest(&payload)) },
-                "signatures": [{ "signature": signature, "verifier": STANDARD.encode(certificate.pem()) }],
-            },
-        });
-        let (promise, entry) = self.logged(&body, of.logged);
-        let log_id = STANDARD.encode(hex::decode(entry["logID"].as_str().unwrap()).unwrap());
-        json!({
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": {
-                "certificate": { "rawBytes": STANDARD.encode(certificate.der()) },
-                "tlogEntries": [{
-                    "logIndex": "7",
-                    "logId": { "keyId": log_id },
-                    "integratedTime": of.logged.to_string(),
-                    "inclusionPromise": { "signedEntryTimestamp": promise },
-                    "canonicalizedBody": entry["body"],
-                }],
-            },
-            "dsseEnvelope": {
-                "payload": STANDARD.encode(&payload),
-                "payloadType": payload_type,
-                "signatures": [{ "sig": signature }],
-            },
-        })
-    }
-
-    /// The certificate of a signer, for a few minutes.
-    fn certificate(&self, of: &Keyless) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![of.subject.clone()];
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = of.usage.clone();
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(of.validity.0 as u64);
-        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(of.validity.1 as u64);
-        let issuer = of.issuer.clone().into_bytes();
-        params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57264, 1, 1], issuer)];
-        (params.signed_by(&key, &self.ca).unwrap(), key)
-    }
-
-    /// An entry of the log and its promise.
-    fn logged(&self, body: &Value, time: i64) -> (String, Value) {
-        let id = hex::encode(Sha256::digest(self.log.subject_public_key_info()));
-        let body = STANDARD.encode(body.to_string());
-        // Sorted and without blanks, as the log signs it.
-        let signed = format!(r#"{{"body":"{body}","integratedTime":{time},"logID":"{id}","logIndex":7}}"#);
-        let promise = STANDARD.encode(self.log.sign(signed.as_bytes()).unwrap());
-        (promise, serde_json::from_str(&signed).unwrap())
-    }
-}
-
-/// A layer in tag form.
-pub fn layer(payload: Vec<u8>, annotations: std::collections::BTreeMap<String, String>) -> Layer {
-    Layer { descriptor: Descriptor { digest: digest_of(&payload), annotations }, payload: Ok(payload) }
 }
 
 /// Puts the image of a repository, with all that is beside it, into a registry.

@@ -1,8 +1,7 @@
-//! Whom to believe: certificate authorities that issue to keyless signers, transparency logs that say when.
+//! Trust roots: certificate authorities of keyless signatures, and transparency logs with their signing time.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,57 +13,58 @@ use sigstore::trust::TrustRoot as _;
 use sigstore::trust::sigstore::SigstoreTrustRoot;
 use tokio::sync::OnceCell;
 
-/// Longest wait for Sigstore's repository of trust roots.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::error::TrustError;
+use crate::bounded::{format_bytes, read_file};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 
-/// Most bytes of a trust configuration; that of Sigstore has ten thousand.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// Timeout of Sigstore's repository of trust roots.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A trust root that is had when it is needed, once per run.
+/// The trust configuration of Sigstore has ten thousand bytes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A trust root, loaded on first use and once per run.
 #[derive(Debug, Clone, Default)]
-pub struct TrustRoot(Arc<OnceCell<Result<Arc<Trust>, String>>>);
+pub struct TrustRoot(Arc<OnceCell<Result<Arc<Trust>, TrustError>>>);
 
 impl TrustRoot {
-    /// The one of a file, `--sigstore-trust-config`. The file is read at once.
+    /// The trust root of a file. The file is read immediately.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or used.
-    pub fn from_file(path: &Path) -> Result<Self, String> {
-        let read = || {
-            let mut json = Vec::new();
-            File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut json).map(|_| json)
+    /// The file cannot be read, or is not a trust configuration.
+    pub fn from_file(path: &Path) -> Result<Self, Diagnostic> {
+        let invalid = |cause: String| {
+            Diagnostic::new(Code::Usage, format!("invalid trust configuration `{}`: {cause}", path.display()))
+                .with_help("pass a `ClientTrustConfig` in JSON with `--sigstore-trust-config FILE`".to_owned())
         };
-        let named = |error: String| format!("the trust configuration `{}` cannot be used: {error}", path.display());
-        let json = read().map_err(|error| named(error.to_string()))?;
-        if json.len() as u64 > MOST_BYTES {
-            return Err(named(format!("it has more than {} MiB", MOST_BYTES >> 20)));
-        }
-        let trust = Trust::from_config(&json).map_err(named)?;
+        let json = read_file(path, MAX_BYTES).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => invalid(format!("the file is larger than {}", format_bytes(MAX_BYTES))),
+            _ => invalid(error.to_string()),
+        })?;
+        let trust = Trust::from_config(&json).map_err(|error| invalid(error.to_string()))?;
         Ok(Self(Arc::new(OnceCell::new_with(Some(Ok(Arc::new(trust)))))))
     }
 
-    /// The trust root; where no file was given, that of the public Sigstore, from the network. The error is kwctl's.
-    pub(super) async fn get(&self) -> Result<Arc<Trust>, String> {
+    /// The trust root: of the file, else of the public Sigstore, fetched once.
+    pub(super) async fn get(&self) -> Result<Arc<Trust>, TrustError> {
         let load = || async {
-            let loaded = match tokio::time::timeout(PATIENCE, Trust::public()).await {
-                Ok(loaded) => loaded,
-                Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-            };
-            loaded.map(Arc::new).map_err(|error| format!("Error building Sigstore trust root: {error}"))
+            let loaded = tokio::time::timeout(LOAD_TIMEOUT, Trust::public()).await;
+            loaded.unwrap_or(Err(TrustError::TimedOut(LOAD_TIMEOUT))).map(Arc::new)
         };
         self.0.get_or_init(load).await.clone()
     }
 
-    /// The trust root, if nobody has to be asked for it.
-    pub(super) fn if_at_hand(&self) -> Option<Arc<Trust>> {
+    /// The trust root, if it is loaded already.
+    pub(super) fn if_loaded(&self) -> Option<Arc<Trust>> {
         self.0.get()?.as_ref().ok().cloned()
     }
 }
 
 /// The authorities and logs of a trust root.
 #[derive(Debug)]
-pub struct Trust {
+pub(super) struct Trust {
     pub(super) authorities: Vec<TrustAnchor<'static>>,
     /// Keys of transparency logs, by the id of the log.
     pub(super) rekor: BTreeMap<String, CosignVerificationKey>,
@@ -72,29 +72,29 @@ pub struct Trust {
 
 impl Trust {
     /// Reads a `ClientTrustConfig` in JSON, as `--sigstore-trust-config` of kwctl takes it.
-    pub(crate) fn from_config(json: &[u8]) -> Result<Self, String> {
-        let config: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let root = config.get("trustedRoot").ok_or("the member `trustedRoot` is missing")?;
-        let root = serde_json::to_vec(root).map_err(|error| error.to_string())?;
-        let root = SigstoreTrustRoot::from_trusted_root_json_unchecked(&root).map_err(|error| error.to_string())?;
+    pub(super) fn from_config(json: &[u8]) -> Result<Self, TrustError> {
+        let config: Value = serde_json::from_slice(json).map_err(TrustError::invalid)?;
+        let root = config.get("trustedRoot").ok_or(TrustError::NoTrustedRoot)?;
+        let root = serde_json::to_vec(root).map_err(TrustError::invalid)?;
+        let root = SigstoreTrustRoot::from_trusted_root_json_unchecked(&root).map_err(TrustError::invalid)?;
         Self::from_root(&root)
     }
 
-    /// The public instance of Sigstore. Asks its TUF repository on the network.
-    pub(crate) async fn public() -> Result<Self, String> {
-        let root = SigstoreTrustRoot::new(None).await.map_err(|error| error.to_string())?;
+    /// The public instance of Sigstore, from its TUF repository on the network.
+    pub(super) async fn public() -> Result<Self, TrustError> {
+        let root = SigstoreTrustRoot::new(None).await.map_err(TrustError::invalid)?;
         Self::from_root(&root)
     }
 
-    fn from_root(root: &SigstoreTrustRoot) -> Result<Self, String> {
-        let certificates = root.fulcio_certs().map_err(|error| error.to_string())?;
+    fn from_root(root: &SigstoreTrustRoot) -> Result<Self, TrustError> {
+        let certificates = root.fulcio_certs().map_err(TrustError::invalid)?;
         let anchors = certificates.iter().map(|certificate| {
             let anchor = webpki::anchor_from_trusted_cert(certificate);
-            anchor.map(|anchor| anchor.to_owned()).map_err(|error| format!("an authority cannot be used: {error}"))
+            anchor.map(|anchor| anchor.to_owned()).map_err(|error| TrustError::Authority(error.to_string()))
         });
         let authorities = anchors.collect::<Result<_, _>>()?;
         // A log with a key of an unknown kind only costs the entries of that log, as in policy-server.
-        let keys = root.rekor_keys().map_err(|error| error.to_string())?;
+        let keys = root.rekor_keys().map_err(TrustError::invalid)?;
         let keys = keys.into_iter().filter_map(|(id, key)| Some((id, CosignVerificationKey::try_from_der(key).ok()?)));
         Ok(Self { authorities, rekor: keys.collect() })
     }

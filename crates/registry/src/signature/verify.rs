@@ -1,22 +1,27 @@
-//! Asks the registry for what there is about an image, and the trust root where it is needed, then judges.
+//! Fetches the signatures of an image, and the trust root where it is needed, then judges them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
 
-use super::{Descriptor, Found, Layer, Refusal, TagForm, TrustRoot, Verified, bundle, judge, payload};
-use crate::Registry;
+use super::error::TrustError;
+use super::judge::{Verified, judge};
+use super::refusal::Refusal;
+use super::stored::{Descriptor, Layer, StoredSignatures, TagForm};
+use super::trust::{Trust, TrustRoot};
+use super::{bundle, payload};
+use crate::client::Registry;
 use crate::digest::OciDigest;
 use crate::error::{Class, RegistryError};
 use policy_verify_model::inspection::{ListedSignature, SignatureForm};
 use policy_verify_model::signature::Requirement;
 
-/// Most bytes of a signed document or of a bundle; real ones have a few hundred, with a log entry a few thousand.
-const MOST_BYTES: u64 = 1024 * 1024;
+/// Real signed documents and bundles have a few hundred bytes, with a log entry a few thousand.
+const MAX_DOCUMENT_BYTES: u64 = 1024 * 1024;
 
-/// Most documents or bundles that are looked at for one image.
-const MOST_SIGNATURES: usize = 500;
+/// Documents and bundles checked for one image.
+const MAX_SIGNATURES: usize = 500;
 
 /// Judges signatures of images in registries.
 #[derive(Debug, Clone)]
@@ -25,44 +30,44 @@ pub struct Verifier {
     trust_root: TrustRoot,
 }
 
-/// Why nothing can be said for an image.
+/// Why an image is not verified.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum VerifyError {
     /// Its signatures are not as required.
-    Refused(Refusal),
+    Untrusted(Refusal),
     /// The registry did not give what was asked for.
     Registry(RegistryError),
-    /// The trust root is needed and cannot be had.
-    TrustRoot(String),
+    /// The trust root is needed and unavailable.
+    TrustRoot(TrustError),
 }
 
-impl Trouble {
+impl VerifyError {
     /// What happened, in kwctl's words where kwctl has some.
     pub fn message(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.text.trim_end().to_owned(),
+            Self::Untrusted(refusal) => refusal.text.trim_end().to_owned(),
             Self::Registry(error) => error.to_string(),
-            Self::TrustRoot(text) => text.clone(),
+            Self::TrustRoot(error) => format!("Error building Sigstore trust root: {error}"),
         }
     }
 
-    /// What more is known, and what to do about it.
+    /// Reasons of the single signatures, and what to do.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Refused(refusal) => {
+            Self::Untrusted(refusal) => {
                 let mut lines = refusal.reasons.clone();
                 if refusal.bundles_would_do {
-                    lines.push("`acceptBundles: true` lets it count here".to_owned());
+                    lines.push("to accept it here, set `acceptBundles: true`".to_owned());
                 }
                 (!lines.is_empty()).then(|| lines.join("\n"))
             }
             Self::Registry(error) => error.help.clone(),
-            Self::TrustRoot(_) => Some("name a trust root of your own by --sigstore-trust-config".to_owned()),
+            Self::TrustRoot(_) => Some("pass a trust root with `--sigstore-trust-config FILE`".to_owned()),
         }
     }
 }
 
-impl From<RegistryError> for Trouble {
+impl From<RegistryError> for VerifyError {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }
@@ -75,7 +80,7 @@ impl Verifier {
     }
 
     /// Whether the signatures of an image meet all requirements; the digest is that of the manifest they are about.
-    pub async fn verify(&self, image: &Reference, wanted: &[Requirement]) -> Result<Verified, Trouble> {
+    pub async fn verify(&self, image: &Reference, wanted: &[Requirement]) -> Result<Verified, VerifyError> {
         let digest = self.registry.digest(image).await?;
         self.verify_manifest(image, &digest, wanted).await
     }
@@ -86,27 +91,28 @@ impl Verifier {
         image: &Reference,
         digest: &OciDigest,
         wanted: &[Requirement],
-    ) -> Result<Verified, Trouble> {
+    ) -> Result<Verified, VerifyError> {
         let trust = if wanted.iter().any(Requirement::needs_trust_root) {
-            Some(self.trust_root.get().await.map_err(Trouble::TrustRoot)?)
+            Some(self.trust_root.get().await.map_err(VerifyError::TrustRoot)?)
         } else {
             // Where it costs nothing, entries of the log are looked at as well, as in policy-server.
-            self.trust_root.if_at_hand()
+            self.trust_root.if_loaded()
         };
         let tag = self.in_tag_form(image, digest).await?;
-        let mut found = Found { image: image.whole(), digest: digest.to_string(), tag, bundles: Vec::new() };
-        let judged = judge_all(&found, wanted, trust.as_deref());
-        let Err(refusal) = judged else { return judged.map_err(Trouble::Refused) };
-        // Only now it is of interest whether there are signatures Kubewarden does not see.
+        let mut stored =
+            StoredSignatures { image: image.whole(), digest: digest.to_string(), tag, bundles: Vec::new() };
+        let judged = judge_all(&stored, wanted, trust.as_deref());
+        let Err(refusal) = judged else { return judged.map_err(VerifyError::Untrusted) };
+        // Signatures that Kubewarden ignores matter only when the others do not suffice.
         match self.bundles(image, digest).await {
-            Ok(bundles) => found.bundles = bundles,
+            Ok(bundles) => stored.bundles = bundles,
             Err(error) if wanted.iter().any(|wanted| wanted.accepts_bundles) => return Err(error.into()),
-            Err(_) => return Err(Trouble::Refused(refusal)),
+            Err(_) => return Err(VerifyError::Untrusted(refusal)),
         }
-        judge_all(&found, wanted, trust.as_deref()).map_err(Trouble::Refused)
+        judge_all(&stored, wanted, trust.as_deref()).map_err(VerifyError::Untrusted)
     }
 
-    /// What there is about an image that calls itself a signature. Nothing is judged, and no trust root is needed.
+    /// The signatures stored with an image, unverified. No trust root is needed.
     pub async fn listed(&self, image: &Reference) -> Result<Vec<ListedSignature>, RegistryError> {
         let digest = self.registry.digest(image).await?;
         let mut listed = Vec::new();
@@ -146,7 +152,7 @@ impl Verifier {
             Err(error) if error.is_not_found() => return Ok(TagForm::Absent),
             Err(error) => return Err(error),
         };
-        // For policy-server an index is no manifest with signatures.
+        // policy-server treats an index as no signatures.
         let OciManifest::Image(manifest) = manifest else { return Ok(TagForm::Absent) };
         let unusable = |what: String| {
             let cause = format!("Cannot pull {}: {what}", signatures.whole());
@@ -161,7 +167,7 @@ impl Verifier {
         }
         let mut payloads: HashMap<String, Vec<u8>> = HashMap::new();
         let mut layers = Vec::new();
-        for layer in manifest.layers.into_iter().take(MOST_SIGNATURES) {
+        for layer in manifest.layers.into_iter().take(MAX_SIGNATURES) {
             // Signatures of one document have one layer each, all of them with the same blob.
             let payload = match payloads.get(&layer.digest) {
                 Some(payload) => Ok(payload.clone()),
@@ -176,8 +182,8 @@ impl Verifier {
     /// The bundles that refer to a manifest.
     async fn bundles(&self, image: &Reference, digest: &OciDigest) -> Result<Vec<Vec<u8>>, RegistryError> {
         let mut bundles = Vec::new();
-        // The list may have lost the artifact type, so it is the manifests that are asked.
-        for entry in self.registry.referrers(image, digest, None).await?.into_iter().take(MOST_SIGNATURES) {
+        // Some registries drop the artifact type from the list, so each manifest is fetched.
+        for entry in self.registry.referrers(image, digest, None).await?.into_iter().take(MAX_SIGNATURES) {
             let referrer = image.clone_with_digest(entry.digest);
             let fetched = match self.registry.manifest(&referrer).await {
                 Err(error) if error.is_not_found() => continue,
@@ -191,15 +197,15 @@ impl Verifier {
         Ok(bundles)
     }
 
-    /// The blob of a layer, or why it is not looked at.
+    /// The blob of a layer, or why it is skipped.
     async fn document(
         &self,
         image: &Reference,
         layer: &OciDescriptor,
-    ) -> Result<Result<Vec<u8>, String>, RegistryError> {
-        match self.registry.blob(image, layer, MOST_BYTES).await {
+    ) -> Result<Result<Vec<u8>, RegistryError>, RegistryError> {
+        match self.registry.blob(image, layer, MAX_DOCUMENT_BYTES).await {
             Ok(bytes) => Ok(Ok(bytes)),
-            Err(error) if error.class == Class::TooLarge => Ok(Err(error.message)),
+            Err(error) if error.class == Class::TooLarge => Ok(Err(error)),
             Err(error) => Err(error),
         }
     }
@@ -211,10 +217,10 @@ fn signatures_of(image: &Reference, digest: &OciDigest) -> Reference {
     Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag)
 }
 
-fn judge_all(found: &Found, wanted: &[Requirement], trust: Option<&super::Trust>) -> Result<Verified, Refusal> {
-    let mut verified = Verified { digest: found.digest.clone(), rests_on_bundles: false };
+fn judge_all(stored: &StoredSignatures, wanted: &[Requirement], trust: Option<&Trust>) -> Result<Verified, Refusal> {
+    let mut verified = Verified { digest: stored.digest.clone(), rests_on_bundles: false };
     for wanted in wanted {
-        verified.rests_on_bundles |= judge(found, wanted, trust)?.rests_on_bundles;
+        verified.rests_on_bundles |= judge(stored, wanted, trust)?.rests_on_bundles;
     }
     Ok(verified)
 }
@@ -225,7 +231,8 @@ fn descriptor(layer: OciDescriptor) -> Descriptor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{found, serve, text};
+    use super::super::authority::stored;
+    use super::super::testing::{serve, text};
     use super::*;
     use crate::RegistryOptions;
     use crate::network::wait;
@@ -256,28 +263,28 @@ mod tests {
         Verifier::new(Registry::new(&options).unwrap(), TrustRoot::from_file(trust.as_ref()).unwrap())
     }
 
-    fn ask(fake: &FakeRegistry, image: &str, wanted: &[Requirement]) -> Result<Verified, Trouble> {
+    fn ask(fake: &FakeRegistry, image: &str, wanted: &[Requirement]) -> Result<Verified, VerifyError> {
         let image: Reference = format!("{}/signed/{image}:v1", fake.host()).parse().unwrap();
         wait(verifier(fake).verify(&image, wanted))
     }
 
-    fn refusal(result: Result<Verified, Trouble>) -> Refusal {
+    fn refusal(result: Result<Verified, VerifyError>) -> Refusal {
         match result {
-            Err(Trouble::Refused(refusal)) => refusal,
+            Err(VerifyError::Untrusted(refusal)) => refusal,
             other => panic!("{other:?}"),
         }
     }
 
-    fn registry_error(result: Result<Verified, Trouble>) -> String {
+    fn registry_error(result: Result<Verified, VerifyError>) -> String {
         match result {
-            Err(Trouble::Registry(error)) => error.to_string(),
+            Err(VerifyError::Registry(error)) => error.to_string(),
             other => panic!("{other:?}"),
         }
     }
 
     /// The manifest with signatures of an image, and its tag.
     fn signatures(fake: &FakeRegistry, image: &str) -> (String, Value) {
-        let tag = format!("{}.sig", found(image).digest.replace(':', "-"));
+        let tag = format!("{}.sig", stored(image).digest.replace(':', "-"));
         let manifest = fake.manifest(&format!("signed/{image}"), &tag).unwrap();
         (tag, serde_json::from_slice(&manifest).unwrap())
     }
@@ -287,7 +294,7 @@ mod tests {
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         let verified = ask(&fake, "by-key", &[key("owner")]).unwrap();
-        assert_eq!(verified, Verified { digest: found("by-key").digest, rests_on_bundles: false });
+        assert_eq!(verified, Verified { digest: stored("by-key").digest, rests_on_bundles: false });
         let asked: Vec<String> = fake.seen().iter().map(|seen| seen.method.clone()).collect();
         assert_eq!(asked.iter().filter(|method| *method == "HEAD" || *method == "GET").count(), asked.len());
         assert_eq!(
@@ -327,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_signed() {
+    fn missing_signatures_are_refused() {
         let fake = FakeRegistry::start();
         serve(&fake, "not-at-all");
         let refused = refusal(ask(&fake, "not-at-all", &[key("owner")]));
@@ -373,7 +380,7 @@ mod tests {
         // One too large for us is not fetched, whatever its size is in truth.
         with("/layers/0/size", json!(2 << 20));
         let refused = refusal(ask(&fake, "by-key", &[key("owner")]));
-        assert!(refused.reasons[0].contains("the signed document is not looked at: "), "{:?}", refused.reasons);
+        assert!(refused.reasons[0].contains("signed document skipped: "), "{:?}", refused.reasons);
         assert_eq!(fake.count("GET", "/blobs/"), 0);
         // A blob that is not what its digest says is no answer about the image.
         let other = fake.add_blob("signed/by-key", b"{}");
@@ -382,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_in_trouble_says_nothing_about_signatures() {
+    fn a_failing_registry_is_not_a_missing_signature() {
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         for part in ["/manifests/v1", ".sig", "/blobs/"] {
@@ -401,34 +408,34 @@ mod tests {
         let image: Reference = format!("{}/signed/by-key:v1", fake.host()).parse().unwrap();
         fake.add_policy("signed/by-key", "v1", b"\0asm\x01\0\0\0");
         assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
-        let signed = found("by-key").digest.parse().unwrap();
+        let signed = stored("by-key").digest.parse().unwrap();
         let verified = wait(verifier(&fake).verify_manifest(&image, &signed, &[key("owner")])).unwrap();
         assert_eq!(verified.digest, signed.as_str());
     }
 
     #[test]
-    fn trouble_says_what_is_missing_and_what_to_do() {
+    fn errors_have_help() {
         let fake = FakeRegistry::start();
         serve(&fake, "bundle");
         serve(&fake, "by-key");
-        let trouble = ask(&fake, "bundle", &[key("owner")]).unwrap_err();
-        assert!(trouble.message().ends_with("/signed/bundle:v1"), "{}", trouble.message());
-        let help = trouble.help().unwrap();
+        let error = ask(&fake, "bundle", &[key("owner")]).unwrap_err();
+        assert!(error.message().ends_with("/signed/bundle:v1"), "{}", error.message());
+        let help = error.help().unwrap();
         assert!(help.contains("Kubewarden would not accept it"), "{help}");
-        assert!(help.ends_with("\n`acceptBundles: true` lets it count here"), "{help}");
-        let trouble = ask(&fake, "by-key", &[key("somebody-else")]).unwrap_err();
-        assert!(trouble.message().starts_with("Image verification failed: missing signatures\n"));
-        assert_eq!(trouble.help().as_deref(), Some("signature 1: another key made it"));
-        let trouble = Trouble::TrustRoot("Error building Sigstore trust root: x".into());
-        assert!(trouble.help().unwrap().contains("--sigstore-trust-config"));
+        assert!(help.ends_with("\nto accept it here, set `acceptBundles: true`"), "{help}");
+        let error = ask(&fake, "by-key", &[key("somebody-else")]).unwrap_err();
+        assert!(error.message().starts_with("Image verification failed: missing signatures\n"));
+        assert_eq!(error.help().as_deref(), Some("signature 1: signed with another key"));
+        let error = VerifyError::TrustRoot(TrustError::NoTrustedRoot);
+        assert!(error.help().unwrap().contains("--sigstore-trust-config"));
     }
 
     #[test]
     fn a_trust_configuration_is_checked_when_it_is_named() {
         let error = TrustRoot::from_file("no-such-file.json".as_ref()).unwrap_err();
-        assert!(error.starts_with("the trust configuration `no-such-file.json` cannot be used: "), "{error}");
+        assert!(error.message.starts_with("invalid trust configuration `no-such-file.json`: "), "{error}");
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         assert!(TrustRoot::from_file(manifest.as_ref()).is_err());
-        assert!(TrustRoot::default().if_at_hand().is_none());
+        assert!(TrustRoot::default().if_loaded().is_none());
     }
 }
