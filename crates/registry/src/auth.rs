@@ -1,6 +1,6 @@
-//! Who we are to a registry: docker's `config.json`, its helpers, and the token of a GitHub job.
+//! Credentials: of Docker's `config.json`, of its helpers, and of a GitHub job.
 //!
-//! Nothing is read or executed before a registry asks for it. The order is kwctl's: `credHelpers`, identity token,
+//! Nothing is read or executed before a registry requires it. The order is kwctl's: `credHelpers`, identity token,
 //! `auth`, `credsStore`; identity tokens, which kwctl ignores, are used.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use super::helper;
 use super::secrets::Secret;
 
 /// Far above any real configuration.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Docker writes padded base64; others leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -28,22 +28,22 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A credential and where it is from, for messages.
+/// A credential and its origin, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundCredential {
     pub(super) credential: Credential,
     pub(super) origin: String,
 }
 
-/// Where credentials are looked for.
+/// The configured credentials.
 #[derive(Debug)]
 pub(super) struct Credentials {
-    /// `config.json`; whether it exists is seen when it is needed.
+    /// `config.json`, read on first use.
     path: Option<PathBuf>,
-    /// Whether the path was asked for, so that it has to exist.
+    /// Whether the path was passed, so that it must exist.
     is_given: bool,
-    /// Longest time a helper may take.
-    helper_time: Duration,
+    /// Timeout of a helper.
+    helper_timeout: Duration,
 }
 
 /// The parts of docker's configuration that are about registries.
@@ -71,30 +71,30 @@ struct AuthEntry {
 
 impl Credentials {
     /// Looks in `folder/config.json`, else in `$DOCKER_CONFIG`, else in `~/.docker`.
-    pub(super) fn new(folder: Option<&Path>, helper_time: Duration) -> Self {
+    pub(super) fn new(folder: Option<&Path>, helper_timeout: Duration) -> Self {
         let from_environment = || env::var_os("DOCKER_CONFIG").filter(|it| !it.is_empty()).map(PathBuf::from);
         let from_home = || Some(directories::BaseDirs::new()?.home_dir().join(".docker"));
         let path = folder.map(Path::to_path_buf).or_else(from_environment).or_else(from_home);
-        Self { path: path.map(|folder| folder.join("config.json")), is_given: folder.is_some(), helper_time }
+        Self { path: path.map(|folder| folder.join("config.json")), is_given: folder.is_some(), helper_timeout }
     }
 
-    /// What to show a registry (`host[:port]`). `is_push` adds the token of a GitHub job, which pulls do not get: a
-    /// suite names policies of strangers.
-    pub(super) async fn of(&self, host: &str, is_push: bool) -> Result<Option<Found>, Failure> {
+    /// The credential for a registry (`host[:port]`). `is_push` adds the token of a GitHub job, which pulls do not get: a
+    /// suite may name policies of other owners.
+    pub(super) async fn of(&self, host: &str, is_push: bool) -> Result<Option<FoundCredential>, Failure> {
         if let Some(found) = self.in_docker_config(host).await? {
             return Ok(Some(found));
         }
         Ok(is_push.then(|| github_token(host)).flatten())
     }
 
-    async fn in_docker_config(&self, host: &str) -> Result<Option<Found>, Failure> {
+    async fn in_docker_config(&self, host: &str) -> Result<Option<FoundCredential>, Failure> {
         let Some(config) = self.config()? else { return Ok(None) };
         if let Some(name) = config.helpers.get(host).or_else(|| entry(&config.helpers, host)) {
             return self.of_helper(name, "credHelpers", host).await;
         }
         let origin = || format!("`auths` of {}", self.shown());
         if let Some(credential) = entry(&config.auths, host).map(|it| it.credential(&origin)).transpose()?.flatten() {
-            return Ok(Some(Found { credential, origin: origin() }));
+            return Ok(Some(FoundCredential { credential, origin: origin() }));
         }
         match config.store.as_deref().filter(|name| !name.is_empty()) {
             Some(name) => self.of_helper(name, "credsStore", host).await,
@@ -102,17 +102,17 @@ impl Credentials {
         }
     }
 
-    async fn of_helper(&self, name: &str, key: &str, host: &str) -> Result<Option<Found>, Failure> {
-        // What Docker Hub is called in helpers is what `docker login` called it.
+    async fn of_helper(&self, name: &str, key: &str, host: &str) -> Result<Option<FoundCredential>, Failure> {
+        // Helpers know Docker Hub by the URL that `docker login` uses.
         let hub = (host == "index.docker.io").then_some("https://index.docker.io/v1/");
         for server in std::iter::once(host).chain(hub) {
-            let answer = helper::ask(name, server, self.helper_time).await.map_err(|failure| Failure {
+            let answer = helper::get(name, server, self.helper_timeout).await.map_err(|failure| Failure {
                 message: format!("{} (`{key}` of {})", failure.message, self.shown()),
                 ..failure
             })?;
             if let Some(credential) = answer {
                 let origin = format!("docker-credential-{name} (`{key}` of {})", self.shown());
-                return Ok(Some(Found { credential, origin }));
+                return Ok(Some(FoundCredential { credential, origin }));
             }
         }
         Ok(None)
@@ -122,16 +122,16 @@ impl Credentials {
         let Some(path) = &self.path else { return Ok(None) };
         let unusable = |what: String| {
             Failure::new(Class::Credentials, format!("{}: {what}", self.shown()))
-                .with_help("correct the file, or name the folder of another one by --docker-config-json-path")
+                .with_help("correct the file, or pass the folder of another one with `--docker-config-json-path`")
         };
-        let bytes = match read_file(path, MOST_BYTES) {
+        let bytes = match read_file(path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_given => return Ok(None),
             Err(error) => return Err(unusable(error.to_string())),
         };
-        // The error of serde_json may quote the file: only its place is told.
+        // The error of serde_json may quote the file, so only the line is shown.
         let parsed = serde_json::from_slice::<DockerConfig>(&bytes);
-        let place = |error: serde_json::Error| format!("not a configuration of docker, line {}", error.line());
+        let place = |error: serde_json::Error| format!("invalid Docker configuration, line {}", error.line());
         parsed.map(Some).map_err(|error| unusable(place(error)))
     }
 
@@ -160,10 +160,13 @@ impl AuthEntry {
             let decoded = BASE64.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
             let (user, password) = pair.ok_or_else(|| {
-                Failure::new(Class::Credentials, format!("{}: `auth` is not base64 of USER:PASSWORD", origin()))
-                    .with_help("log in again with `docker login`")
+                Failure::new(
+                    Class::Credentials,
+                    format!("invalid `auth` in {}: expected base64 of USER:PASSWORD", origin()),
+                )
+                .with_help("log in again with `docker login`")
             })?;
-            // Docker ends passwords with NUL where it had to fill up a block.
+            // Docker pads some passwords with NUL.
             let password = Secret::new(password.trim_end_matches('\0'));
             return Ok(Some(Credential::Password { user: user.to_owned(), password }));
         }
@@ -173,15 +176,15 @@ impl AuthEntry {
 }
 
 /// The token a job on GitHub has anyway, for GitHub's own registry.
-fn github_token(host: &str) -> Option<Found> {
+fn github_token(host: &str) -> Option<FoundCredential> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     if host != "ghcr.io" || variable("GITHUB_ACTIONS")? != "true" {
         return None;
     }
     let password = Secret::new(variable("GITHUB_TOKEN")?);
-    // GitHub looks at the token only, but wants some name.
+    // GitHub checks the token only, but requires a name.
     let user = variable("GITHUB_ACTOR").unwrap_or_else(|| "github-actions".into());
-    Some(Found { credential: Credential::Password { user, password }, origin: "GITHUB_TOKEN".into() })
+    Some(FoundCredential { credential: Credential::Password { user, password }, origin: "GITHUB_TOKEN".into() })
 }
 
 #[cfg(test)]
@@ -215,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_token_wins_over_the_name_beside_it() {
+    fn an_identity_token_takes_precedence() {
         let config = r#"{"auths": {"acr.test": {"auth": "MDAwMDo=", "identitytoken": "refresh"}}}"#;
         let token = Credential::IdentityToken(Secret::new("refresh"));
         assert_eq!(look_up(config, "acr.test").unwrap(), Some(token));
     }
 
     #[test]
-    fn broken_configurations_say_where_and_nothing_of_what() {
+    fn errors_never_quote_the_configuration() {
         for config in [r#"{"auths": {"a.test": {"auth": "aHVudGVyMg"}}}"#, "{\"auths\": \"hunter2\"}", "hunter2"] {
             let failure = look_up(config, "a.test").unwrap_err();
             assert_eq!(failure.class, Class::Credentials);
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_named_has_to_hold_a_configuration() {
+    fn a_missing_configuration_in_a_passed_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let credentials = Credentials::new(Some(folder.path()), Duration::from_secs(5));
         assert!(crate::network::wait(credentials.of("a.test", false)).is_err());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use oci_client::Reference;
 use oci_client::manifest::OciDescriptor;
+use policy_verify_model::diagnostic::Diagnostic;
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::timeout;
 
@@ -15,22 +16,22 @@ use super::auth::Credentials;
 use super::bounded::format_bytes;
 use super::digest::OciDigest;
 use super::display;
-use super::error::{Class, Failure, RegistryError, Stage};
-use super::http::{Answer, Ask, Http, Times};
-use super::retry::Patience;
+use super::error::{Class, Failure, MORE_TIME, RegistryError, Stage, TAMPERED};
+use super::http::{Http, Request, Response, Timeouts};
+use super::retry::RetryBudget;
 use super::sources::Sources;
 use super::token::{Access, Challenge, Scope, Tokens};
 use super::{manifest, reply};
 
-/// What the door needs to know. The default is what kwctl does without flags.
+/// How registries are reached. The default is what kwctl does without flags.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryOptions {
     /// `sources.yaml`; by default the one of Kubewarden's configuration folder, if there is one.
     pub sources: Option<PathBuf>,
     /// Folder of docker's `config.json`; by default `$DOCKER_CONFIG`, else `~/.docker`.
     pub docker_config: Option<PathBuf>,
-    /// Longest time for one call of the door, retries included; five minutes by default.
-    pub time: Option<Duration>,
+    /// Timeout of one call, retries included; five minutes by default.
+    pub timeout: Option<Duration>,
 }
 
 /// A client of registries and web servers, made once per process and cloned cheaply.
@@ -41,33 +42,33 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     http: Http,
     tokens: Tokens,
-    times: Times,
+    timeouts: Timeouts,
 }
 
 impl Registry {
-    /// Reads the sources file; nothing else is read, and nothing is asked, before it is needed.
+    /// Reads the sources file. Credentials are read, and connections opened, on first use.
     ///
     /// # Errors
     ///
-    /// A sources file that cannot be used, as a text that names it.
-    pub fn new(options: &RegistryOptions) -> Result<Self, String> {
-        let times = options.time.map_or_else(Times::default, Times::within);
+    /// The sources file is invalid.
+    pub fn new(options: &RegistryOptions) -> Result<Self, Diagnostic> {
+        let timeouts = options.timeout.map_or_else(Timeouts::default, Timeouts::within);
         let sources = Sources::read(options.sources.as_deref())?;
-        let credentials = Credentials::new(options.docker_config.as_deref(), times.silence);
-        Ok(Self(Arc::new(Inner { http: Http::new(sources, times), tokens: Tokens::new(credentials), times })))
+        let credentials = Credentials::new(options.docker_config.as_deref(), timeouts.idle);
+        Ok(Self(Arc::new(Inner { http: Http::new(sources, timeouts), tokens: Tokens::new(credentials), timeouts })))
     }
 
-    /// The digest a reference stands for now: by `HEAD`, and by `GET` where the answer to that names none.
+    /// The digest to which a reference points: by `HEAD`, or by `GET` where that response has no digest.
     pub async fn digest(&self, image: &Reference) -> Result<OciDigest, RegistryError> {
         self.within(Stage::Tag, display::image(image), self.find_digest(image, Access::Pull)).await
     }
 
-    /// The digest a tag stands for now, for whoever is about to move it or has moved it.
+    /// The digest to which a tag points before or after it is moved, with the credentials of a push.
     pub(crate) async fn published_digest(&self, image: &Reference) -> Result<OciDigest, RegistryError> {
         self.within(Stage::Tag, display::image(image), self.find_digest(image, Access::LookUp)).await
     }
 
-    /// The same, or none when there is no such tag or repository.
+    /// The same; `None` for an unknown tag or repository.
     pub(crate) async fn published_digest_if_any(&self, image: &Reference) -> Result<Option<OciDigest>, RegistryError> {
         match self.published_digest(image).await {
             Ok(digest) => Ok(Some(digest)),
@@ -76,62 +77,48 @@ impl Registry {
         }
     }
 
-    /// A blob of a repository, of the size its descriptor says and at most `most` bytes, checked against its digest.
+    /// A blob of at most `max_bytes`, checked against size and digest of its descriptor.
     pub async fn blob(
         &self,
         image: &Reference,
         descriptor: &OciDescriptor,
-        most: u64,
+        max_bytes: u64,
     ) -> Result<Vec<u8>, RegistryError> {
-        self.within(Stage::Blob, display::image(image), self.fetch_blob(image, descriptor, most)).await
+        self.within(Stage::Blob, display::image(image), self.fetch_blob(image, descriptor, max_bytes)).await
     }
 
-    /// What a URL leads to: at most `most` bytes, from a good answer. No credentials are sent.
-    pub async fn download(&self, url: &Url, most: u64) -> Result<Vec<u8>, RegistryError> {
-        let ask = Ask::new(Method::GET, url.clone()).at_most(most);
-        let asked = async {
-            let mut patience = self.patience();
-            loop {
-                let tried = self.0.http.exchange(&ask, None).await;
-                match tried.and_then(|answer| self.good(answer)) {
-                    Ok(answer) => return Ok(answer.body),
-                    Err(failure) => patience.after(failure).await?,
-                }
-            }
-        };
-        self.within(Stage::Download, display::url(url), asked).await
+    /// Downloads at most `max_bytes` from a URL. No credentials are sent.
+    pub async fn download(&self, url: &Url, max_bytes: u64) -> Result<Vec<u8>, RegistryError> {
+        let request = Request::new(Method::GET, url.clone()).max_bytes(max_bytes);
+        let downloaded = self.retry(async || self.successful(self.0.http.exchange(&request, None).await?));
+        self.within(Stage::Download, display::url(url), downloaded).await.map(|response| response.body)
     }
 
-    /// Bounds everything one call does, and says what it was for.
+    /// Applies the total timeout to one call, and names its stage in the error.
     pub(super) async fn within<T>(
         &self,
         stage: Stage,
         uri: String,
         future: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, RegistryError> {
-        let most = self.0.times.total;
-        let done = timeout(most, future).await.unwrap_or_else(|_| {
-            Err(Failure::new(Class::TimedOut, format!("it takes longer than {most:?}"))
-                .with_help("try again later, or give it more time by --fetch-timeout"))
+        let total = self.0.timeouts.total;
+        let done = timeout(total, future).await.unwrap_or_else(|_| {
+            Err(Failure::new(Class::TimedOut, format!("timeout of {total:?} exceeded")).with_help(MORE_TIME))
         });
         done.map_err(|failure| failure.at(stage, uri))
     }
 
-    pub(super) fn patience(&self) -> Patience {
-        Patience::new(&self.0.times)
-    }
-
     async fn find_digest(&self, image: &Reference, access: Access) -> Result<OciDigest, Failure> {
         let url = self.url(image, &["manifests", target(image)]).await?;
-        let ask = manifest::accepting(Ask::new(Method::HEAD, url));
-        let answer = self.ask(image, access, &ask).await?;
-        let named = answer.header(manifest::CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
+        let request = manifest::accepting(Request::new(Method::HEAD, url));
+        let response = self.send(image, access, &request).await?;
+        let named = response.header(manifest::CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
         match (named, image.digest()) {
             (Some(digest), Some(wanted)) if digest.as_str() != wanted => {
-                Err(Failure::new(Class::WrongContent, format!("the registry answers about {digest} instead")))
+                Err(Failure::new(Class::WrongContent, format!("digest mismatch: the registry returned {digest}")))
             }
             (Some(digest), _) => Ok(digest),
-            // Not every registry names the digest, and some do not know HEAD.
+            // Some registries omit the digest, and some do not support HEAD.
             (None, _) => Ok(self.fetch_manifest(image, access).await?.digest),
         }
     }
@@ -140,25 +127,26 @@ impl Registry {
         &self,
         image: &Reference,
         descriptor: &OciDescriptor,
-        most: u64,
+        max_bytes: u64,
     ) -> Result<Vec<u8>, Failure> {
         let wrong = |message: String| Failure::new(Class::WrongContent, message);
         let digest: OciDigest =
-            descriptor.digest.parse().map_err(|message| wrong(format!("the manifest names a blob by {message}")))?;
-        let size = u64::try_from(descriptor.size).map_err(|_| wrong(format!("{digest} has a negative size")))?;
-        if size > most {
-            let message = format!("{digest} has {size} bytes, more than {}", format_bytes(most));
+            descriptor.digest.parse().map_err(|error| wrong(format!("the manifest lists a blob with an {error}")))?;
+        let size =
+            u64::try_from(descriptor.size).map_err(|_| wrong(format!("negative size of {digest} in the manifest")))?;
+        if size > max_bytes {
+            let message = format!("{digest} has {size} bytes, the limit is {}", format_bytes(max_bytes));
             return Err(Failure::new(Class::TooLarge, message));
         }
         let url = self.url(image, &["blobs", digest.as_str()]).await?;
-        let mut ask = Ask::new(Method::GET, url).at_most(size);
-        ask.expected = Some(size);
-        let answer = self.ask(image, Access::Pull, &ask).await?;
-        if digest.matches(&answer.body) {
-            Ok(answer.body)
+        let mut request = Request::new(Method::GET, url).max_bytes(size);
+        request.expected_bytes = Some(size);
+        let response = self.send(image, Access::Pull, &request).await?;
+        if digest.matches(&response.body) {
+            Ok(response.body)
         } else {
-            let message = format!("the content of {digest} has another digest, {}", OciDigest::of(&answer.body));
-            Err(wrong(message).with_help("the registry is broken, or somebody changes what it sends"))
+            let message = format!("digest mismatch: expected {digest}, got {}", OciDigest::of(&response.body));
+            Err(wrong(message).with_help(TAMPERED))
         }
     }
 
@@ -171,48 +159,60 @@ impl Registry {
         Ok(url)
     }
 
-    /// Asks a registry until there is a good answer: with what it wants to see, and again where that may help.
-    pub(super) async fn ask(&self, image: &Reference, access: Access, ask: &Ask) -> Result<Answer, Failure> {
-        let mut patience = self.patience();
+    /// Sends a request, with credentials if the registry requires them, and retries where that may help.
+    pub(super) async fn send(&self, image: &Reference, access: Access, request: &Request) -> Result<Response, Failure> {
+        self.retry(async || self.successful(self.send_once(image, access, request).await?)).await
+    }
+
+    /// Repeats an exchange until it succeeds, fails for good, or the budget is used up.
+    pub(super) async fn retry<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut budget = RetryBudget::new(&self.0.timeouts);
         loop {
-            let tried = self.ask_once(image, access, ask).await;
-            match tried.and_then(|answer| self.good(answer)) {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => patience.after(failure).await?,
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => budget.wait_or_fail(failure).await?,
             }
         }
     }
 
-    pub(super) fn good(&self, answer: Answer) -> Result<Answer, Failure> {
-        if answer.status.is_success() { Ok(answer) } else { Err(reply::failure(&answer, &self.0.http.secrets)) }
+    pub(super) fn successful(&self, response: Response) -> Result<Response, Failure> {
+        if response.status.is_success() { Ok(response) } else { Err(reply::failure(&response, &self.0.http.secrets)) }
     }
 
-    /// Asks once, which is twice where the registry first has to say what it wants to see, and gives the answer whatever
-    /// its status.
-    pub(super) async fn ask_once(&self, image: &Reference, access: Access, ask: &Ask) -> Result<Answer, Failure> {
+    /// Sends a request once, or twice where the registry answers with an authentication challenge. The response may have any
+    /// status.
+    pub(super) async fn send_once(
+        &self,
+        image: &Reference,
+        access: Access,
+        request: &Request,
+    ) -> Result<Response, Failure> {
         let Inner { http, tokens, .. } = &*self.0;
         let host = image.resolve_registry();
-        if http.root(host).await?.origin() != ask.url.origin() {
-            // An upload may go on somewhere else, where nobody is to know who we are.
-            return http.exchange(ask, None).await;
+        if http.root(host).await?.origin() != request.url.origin() {
+            // An upload may continue on another host, which must not see the credentials.
+            return http.exchange(request, None).await;
         }
         let scope = Scope { repository: image.repository().to_owned(), access };
-        let first = tokens.known(http, host, &scope).await?;
-        let answer = http.exchange(ask, first.as_ref()).await?;
-        // Only the registry itself may ask who we are, not a server it redirects to.
-        if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin() != ask.url.origin() {
-            return Ok(answer);
+        let first = tokens.cached(http, host, &scope).await?;
+        let response = http.exchange(request, first.as_ref()).await?;
+        // Only the registry itself may challenge, not a server it redirects to.
+        if response.status != StatusCode::UNAUTHORIZED || response.url.origin() != request.url.origin() {
+            return Ok(response);
         }
-        let Some(challenge) = Challenge::of(&answer) else {
-            let failure = reply::failure(&answer, &http.secrets);
-            return Err(Failure { message: format!("{}, and not what it wants", failure.message), ..failure });
+        let Some(challenge) = Challenge::of(&response) else {
+            let failure = reply::failure(&response, &http.secrets);
+            return Err(Failure {
+                message: format!("{} without a usable `WWW-Authenticate` header", failure.message),
+                ..failure
+            });
         };
-        let second = tokens.answer(http, host, &scope, challenge, first.as_ref()).await?;
-        let answer = http.exchange(ask, Some(&second)).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(tokens.refusal(host, &scope, &answer).await);
+        let second = tokens.for_challenge(http, host, &scope, challenge, first.as_ref()).await?;
+        let response = http.exchange(request, Some(&second)).await?;
+        if response.status == StatusCode::UNAUTHORIZED {
+            return Err(tokens.rejected(host, &scope, &response).await);
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Digests as registries write them: an algorithm and hexadecimal digits. Whatever comes with one is checked against it.
+//! Digests as registries write them: an algorithm and hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,19 +42,24 @@ impl OciDigest {
     }
 }
 
-impl FromStr for OciDigest {
-    type Err = String;
+/// A text that is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid digest `{}`: expected `sha256:` and 64 lower-case hexadecimal digits", .0.escape_debug())]
+pub struct InvalidDigest(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for OciDigest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
         let digits = match text.split_once(':') {
             Some(("sha256", digits)) if digits.len() == 64 => digits,
             Some(("sha384", digits)) if digits.len() == 96 => digits,
             Some(("sha512", digits)) if digits.len() == 128 => digits,
-            _ => return Err("no digest such as sha256:… with 64 digits".into()),
+            _ => return Err(InvalidDigest(text.to_owned())),
         };
         match digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f')) {
             true => Ok(Self(text.to_owned())),
-            false => Err("a digest has lower-case hexadecimal digits".into()),
+            false => Err(InvalidDigest(text.to_owned())),
         }
     }
 }

@@ -1,18 +1,17 @@
-//! What can go wrong between us and a registry, in one type: what was asked for, at which stage, what happened, what to
-//! do about it.
+//! Errors of registries and web servers, in one type: what was requested, at which stage, what happened, what to do.
 //!
 //! No error holds a credential: texts of servers pass through [`super::secrets`] before they become part of one.
 
 use std::fmt;
 
-/// Why a registry, or a server with modules, did not give what was asked for.
+/// Why a registry or a web server did not return what was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
-    /// What was asked for, as people write it: `registry://…`, `https://…`.
+    /// What was requested: `registry://…`, `https://…`.
     pub uri: String,
     /// What was being done.
     pub stage: Stage,
-    /// What kind of trouble it is.
+    /// The kind of error.
     pub class: Class,
     /// What happened: a lower-case fragment.
     pub message: String,
@@ -20,7 +19,7 @@ pub struct RegistryError {
     pub help: Option<String>,
 }
 
-/// What was being done when it went wrong.
+/// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Looking up the digest a tag stands for.
@@ -49,7 +48,7 @@ impl Stage {
             Self::Manifest => "fetch the manifest of",
             Self::Config => "fetch the configuration of",
             Self::Blob => "fetch a layer of",
-            Self::Referrers => "list what refers to",
+            Self::Referrers => "list the referrers of",
             Self::Download => "download",
             Self::Upload => "upload a layer of",
             Self::Publish => "publish the manifest of",
@@ -57,33 +56,33 @@ impl Stage {
     }
 }
 
-/// What kind of trouble it is, for those who treat kinds differently.
+/// The kind of error, for callers that treat kinds differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// There is no such thing, or nobody may know of it.
+    /// Not found, or not visible with these credentials.
     NotFound,
     /// Credentials are missing, wrong, or not enough.
     Denied,
-    /// Credentials could not be had: a configuration or a helper that does not work.
+    /// A Docker configuration or a credential helper does not work.
     Credentials,
     /// No connection, no such host, an untrusted certificate.
     Unreachable,
-    /// It took too long.
+    /// A timeout.
     TimedOut,
-    /// The server has trouble, or wants fewer requests.
+    /// A server error, or too many requests.
     Unavailable,
-    /// An answer that is not what was asked for, or does not have the digest it should have.
+    /// An unexpected response, or a digest mismatch.
     WrongContent,
-    /// More bytes than we take.
+    /// Larger than the limit.
     TooLarge,
-    /// We refuse: plain HTTP to a host that is not listed, a redirect to one, too many redirects.
+    /// Refused by the client: plain HTTP to a host that is not listed, too many redirects.
     Refused,
-    /// `--offline`, and it is not here.
+    /// `--offline`, and not in the store.
     Offline,
 }
 
 impl RegistryError {
-    /// Whether nothing answers to the name.
+    /// Whether the name is unknown.
     pub(crate) fn is_not_found(&self) -> bool {
         self.class == Class::NotFound
     }
@@ -97,36 +96,43 @@ impl fmt::Display for RegistryError {
 
 impl std::error::Error for RegistryError {}
 
-/// What went wrong in one exchange, before it is known what the exchange was for.
+/// An error of one request, before the stage is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) class: Class,
     pub(super) message: String,
     pub(super) help: Option<String>,
-    /// Whether trying again may help.
-    pub(super) again: Option<Again>,
+    /// When to retry, where that may help.
+    pub(super) retry: Option<Retry>,
 }
 
-/// When to try again.
+/// Help after a digest mismatch.
+pub(super) const TAMPERED: &str =
+    "do not use the content, and tell the owner of the registry: it is damaged or was tampered with";
+
+/// Help after a timeout.
+pub(super) const MORE_TIME: &str = "try again later, or raise `--fetch-timeout`";
+
+/// When to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// When we think best.
-    Soon,
-    /// When the server said.
+pub(super) enum Retry {
+    /// After a growing delay.
+    Backoff,
+    /// After the delay the server named.
     After(std::time::Duration),
 }
 
 impl Failure {
     pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), help: None, again: None }
+        Self { class, message: message.into(), help: None, retry: None }
     }
 
     pub(super) fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    pub(super) fn trying_again(self, again: Again) -> Self {
-        Self { again: Some(again), ..self }
+    pub(super) fn retryable(self, retry: Retry) -> Self {
+        Self { retry: Some(retry), ..self }
     }
 
     pub(super) fn at(self, stage: Stage, uri: impl Into<String>) -> RegistryError {

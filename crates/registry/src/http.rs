@@ -1,9 +1,8 @@
-//! One exchange with a server: which client speaks to which host, redirects, and bodies that are never read without a
-//! bound.
+//! One HTTP exchange: the client for a host, redirects, and bodies that are read up to a limit.
 //!
-//! A host that is not listed as insecure is spoken to by HTTPS only. A listed one is tried by HTTPS, by HTTPS without
-//! checking certificates, and by plain HTTP; the first that gives any answer is kept. An answer such as 401 or 404 ends
-//! the search, unlike in kwctl, which would go on and send credentials in the clear.
+//! Hosts that are not listed as insecure are reached by HTTPS only. A listed one is tried by HTTPS, by HTTPS without
+//! certificate checks, and by plain HTTP; the first that responds is kept. A response such as 401 or 404 ends the search,
+//! unlike in kwctl, which would go on and send credentials unencrypted.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -13,78 +12,78 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, StatusCode, Url, redirect};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::bounded::format_bytes;
 use super::display;
-use super::error::{Again, Class, Failure};
+use super::error::{Class, Failure, MORE_TIME, Retry};
 use super::meter::Meter;
 use super::secrets::{Secret, Secrets};
 use super::sources::{self, Sources};
 
-/// As many as browsers and curl follow at least, and more than any registry needs.
-const MOST_REDIRECTS: usize = 10;
+/// Browsers and curl follow at least as many.
+const MAX_REDIRECTS: usize = 10;
 
-/// Bytes of the body of an error that are looked at.
-const MOST_OF_AN_ERROR: u64 = 64 * 1024;
+/// The part of an error response that is read.
+const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
-/// Slowest upload that is still one: a server may say nothing for as long as a body takes at this rate.
-const SLOWEST_BYTES_PER_SECOND: u64 = 32 * 1024;
+/// Slowest accepted upload: the idle timeout is extended by the time a body takes at this rate.
+const MIN_BYTES_PER_SECOND: u64 = 32 * 1024;
 
-/// Bounds of time.
+/// Timeouts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    /// Until a connection stands.
+pub(crate) struct Timeouts {
+    /// Of connecting.
     pub(crate) connect: Duration,
-    /// Between two signs of life of a server.
-    pub(crate) silence: Duration,
-    /// For everything one call of the registry does, retries included.
+    /// Between two reads from a server.
+    pub(crate) idle: Duration,
+    /// Of one call, retries included.
     pub(crate) total: Duration,
-    /// Before the first retry; doubled with each further one.
-    pub(crate) first_pause: Duration,
+    /// Delay before the first retry; doubled with each further one.
+    pub(crate) first_retry_delay: Duration,
 }
 
-impl Default for Times {
+impl Default for Timeouts {
     fn default() -> Self {
         Self::within(Duration::from_secs(300))
     }
 }
 
-impl Times {
-    /// The usual times, none of them longer than `total`.
+impl Timeouts {
+    /// The usual timeouts, none of them longer than `total`.
     pub(crate) fn within(total: Duration) -> Self {
         let at_most = |seconds| Duration::from_secs(seconds).min(total);
-        // Half of it, so that the message can tell who kept us waiting.
+        // Half of the total, so that the message names the server that did not respond.
         Self {
             connect: at_most(10),
-            silence: at_most(30).min(total / 2),
+            idle: at_most(30).min(total / 2),
             total,
-            first_pause: Duration::from_millis(300).min(total),
+            first_retry_delay: Duration::from_millis(300).min(total),
         }
     }
 }
 
-/// What is asked of a server.
+/// An HTTP request.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
     /// Counts the body while it is sent.
     pub(super) meter: Meter,
-    /// Most bytes of a good answer that are taken.
-    pub(super) most: u64,
-    /// Exact length of a good answer, where it is known.
-    pub(super) expected: Option<u64>,
+    /// Limit of a successful response.
+    pub(super) max_bytes: u64,
+    /// Exact length of a successful response, where it is known.
+    pub(super) expected_bytes: Option<u64>,
 }
 
-impl Ask {
+impl Request {
     pub(super) fn new(method: Method, url: Url) -> Self {
         let (headers, meter) = (HeaderMap::new(), Meter::default());
-        Self { method, url, headers, body: None, meter, most: 1024 * 1024, expected: None }
+        Self { method, url, headers, body: None, meter, max_bytes: 1024 * 1024, expected_bytes: None }
     }
 
     pub(super) fn header(mut self, name: reqwest::header::HeaderName, value: &'static str) -> Self {
@@ -92,33 +91,33 @@ impl Ask {
         self
     }
 
-    pub(super) fn at_most(self, most: u64) -> Self {
-        Self { most, ..self }
+    pub(super) fn max_bytes(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
     }
 }
 
-/// What a server answered, whatever its status.
+/// An HTTP response of any status.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// Where the answer came from, after redirects.
+    /// The URL after redirects.
     pub(super) url: Url,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
-/// Speaks HTTP as the sources allow.
+/// The HTTP clients, one for each kind of host.
 #[derive(Debug)]
 pub(super) struct Http {
     sources: Sources,
-    times: Times,
-    /// What servers say passes through here.
+    timeouts: Timeouts,
+    /// Removes credentials from the texts of servers.
     pub(super) secrets: Secrets,
     clients: Mutex<HashMap<ClientKey, Client>>,
     endpoints: Mutex<HashMap<String, Arc<OnceCell<Endpoint>>>>,
@@ -127,7 +126,7 @@ pub(super) struct Http {
 /// Clients are shared by all hosts that need the same one, and so are the roots they load.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum ClientKey {
-    Usual,
+    Default,
     WithAuthoritiesOf(String),
     Unverified,
 }
@@ -151,36 +150,44 @@ impl Endpoint {
     fn words(self) -> &'static str {
         match self {
             Self::Verified => "HTTPS",
-            Self::Unverified => "HTTPS without checks",
+            Self::Unverified => "HTTPS without certificate checks",
             Self::Plain => "HTTP",
         }
     }
 }
 
 impl Http {
-    pub(super) fn new(sources: Sources, times: Times) -> Self {
-        Self { sources, times, secrets: Secrets::default(), clients: Mutex::default(), endpoints: Mutex::default() }
+    pub(super) fn new(sources: Sources, timeouts: Timeouts) -> Self {
+        Self { sources, timeouts, secrets: Secrets::default(), clients: Mutex::default(), endpoints: Mutex::default() }
     }
 
     /// The root of a registry, such as `https://ghcr.io/`.
     pub(super) async fn root(&self, host: &str) -> Result<Url, Failure> {
         let scheme = if self.sources.is_insecure(host) { self.endpoint(host).await?.scheme() } else { "https" };
         Url::parse(&format!("{scheme}://{host}/"))
-            .map_err(|error| Failure::new(Class::Unreachable, format!("`{host}` is no host: {error}")))
+            .map_err(|error| Failure::new(Class::Unreachable, format!("invalid host `{host}`: {error}")))
     }
 
-    /// Asks once, following redirects. `authorization` goes to the host asked and to no other.
-    pub(super) async fn exchange(&self, ask: &Ask, authorization: Option<&Secret>) -> Result<Answer, Failure> {
-        let mut url = ask.url.clone();
+    /// Sends a request once, following redirects. `authorization` is sent to the first host only.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        authorization: Option<&Secret>,
+    ) -> Result<Response, Failure> {
+        let mut url = request.url.clone();
         let mut authorization = authorization;
-        for _ in 0..=MOST_REDIRECTS {
-            let response = self.send(ask, &url, authorization).await?;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(request, &url, authorization).await?;
             let Some(next) = redirect_target(&response, &url)? else {
-                return self.read(response, url, ask).await;
+                return self.read(response, url, request).await;
             };
-            if !matches!(ask.method, Method::GET | Method::HEAD) {
-                let message =
-                    format!("{} redirects a {} to {}", display::server(&url), ask.method, display::server(&next));
+            if !matches!(request.method, Method::GET | Method::HEAD) {
+                let message = format!(
+                    "unexpected redirect of {} from {} to {}",
+                    request.method,
+                    display::server(&url),
+                    display::server(&next)
+                );
                 return Err(Failure::new(Class::WrongContent, message));
             }
             if next.origin() != url.origin() {
@@ -188,31 +195,37 @@ impl Http {
             }
             url = next;
         }
-        let message = format!("{} redirects more than {MOST_REDIRECTS} times", display::server(&ask.url));
-        Err(Failure::new(Class::Refused, message).with_help("the server sends its clients in circles: tell its owner"))
+        let message = format!("too many redirects from {}: more than {MAX_REDIRECTS}", display::server(&request.url));
+        Err(Failure::new(Class::Refused, message).with_help("tell the owner of the server that it redirects in a loop"))
     }
 
-    async fn send(&self, ask: &Ask, url: &Url, authorization: Option<&Secret>) -> Result<Response, Failure> {
+    async fn send(
+        &self,
+        request: &Request,
+        url: &Url,
+        authorization: Option<&Secret>,
+    ) -> Result<reqwest::Response, Failure> {
         let client = self.client_for(url).await?;
-        let mut request = client.request(ask.method.clone(), url.clone()).headers(ask.headers.clone());
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
         if let Some(secret) = authorization {
-            let mut value = HeaderValue::from_str(secret.expose())
-                .map_err(|_| Failure::new(Class::Credentials, "the credentials cannot be sent in a header"))?;
+            let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| {
+                Failure::new(Class::Credentials, "the credentials have characters that are invalid in an HTTP header")
+            })?;
             value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            builder = builder.header(AUTHORIZATION, value);
         }
-        let mut silence = self.times.silence;
-        if let Some(body) = &ask.body {
-            silence += Duration::from_secs(body.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-            request = request.body(ask.meter.body(body.clone()));
+        let mut idle_timeout = self.timeouts.idle;
+        if let Some(body) = &request.body {
+            idle_timeout += Duration::from_secs(body.len() as u64 / MIN_BYTES_PER_SECOND);
+            builder = builder.body(request.meter.body(body.clone()));
         }
-        match timeout(silence, request.send()).await {
+        match timeout(idle_timeout, builder.send()).await {
             Ok(sent) => sent.map_err(|error| transport(&error, url)),
-            Err(_) => Err(silent(url, silence)),
+            Err(_) => Err(idle(url, idle_timeout)),
         }
     }
 
-    /// The client for a URL, or why it must not be asked.
+    /// The client for a URL, unless the sources forbid it.
     async fn client_for(&self, url: &Url) -> Result<Client, Failure> {
         let host = display::authority(url);
         let is_insecure = self.sources.is_insecure(&host);
@@ -221,16 +234,16 @@ impl Http {
                 self.client(&ClientKey::Unverified)
             }
             "https" => self.client(&self.verifying(&host)),
-            "http" if is_insecure => self.client(&ClientKey::Usual),
-            _ => Err(Failure::new(Class::Refused, format!("plain HTTP to `{host}` is refused")).with_help(format!(
-                "use https, or list \"{host}\" under `insecure_sources` of sources.yaml if you trust the network"
-            ))),
+            "http" if is_insecure => self.client(&ClientKey::Default),
+            _ => Err(Failure::new(Class::Refused, format!("plain HTTP to `{host}` is not allowed")).with_help(
+                format!("use https, or add \"{host}\" to `insecure_sources` in sources.yaml if you trust the network"),
+            )),
         }
     }
 
     fn verifying(&self, host: &str) -> ClientKey {
         match self.sources.authorities(host) {
-            [] => ClientKey::Usual,
+            [] => ClientKey::Default,
             _ => ClientKey::WithAuthoritiesOf(host.to_owned()),
         }
     }
@@ -241,26 +254,25 @@ impl Http {
             return Ok(client.clone());
         }
         let client = self.build(key, false).or_else(|error| {
-            // A container without any certificates, and nobody who said where they are.
-            let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-            if is_told { Err(error) } else { self.build(key, true) }
+            // A container without any certificates, and no variable that names them.
+            let is_configured = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+            if is_configured { Err(error) } else { self.build(key, true) }
         });
         let client = client.map_err(|error| {
-            Failure::new(Class::Unreachable, format!("TLS cannot be set up: {}", innermost(&error))).with_help(
-                "install the certificates of the system (ca-certificates), or set SSL_CERT_FILE to a PEM file",
-            )
+            Failure::new(Class::Unreachable, format!("cannot set up TLS: {}", innermost(&error)))
+                .with_help("install the system certificates (ca-certificates), or set SSL_CERT_FILE to a PEM file")
         })?;
         clients.insert(key.clone(), client.clone());
         Ok(client)
     }
 
-    fn build(&self, key: &ClientKey, brings_roots: bool) -> reqwest::Result<Client> {
+    fn build(&self, key: &ClientKey, bundles_roots: bool) -> reqwest::Result<Client> {
         let mut builder = Client::builder()
             .user_agent(concat!("policy-verify/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .connect_timeout(self.times.connect);
+            .connect_timeout(self.timeouts.connect);
         for proxy in self.sources.proxies() {
             builder = builder.proxy(proxy);
         }
@@ -270,7 +282,7 @@ impl Http {
         };
         builder = match key {
             ClientKey::Unverified => builder.tls_danger_accept_invalid_certs(true),
-            _ if brings_roots => {
+            _ if bundles_roots => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
                 let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
                 builder.tls_certs_only(roots.chain(extra.iter().cloned()))
@@ -280,7 +292,7 @@ impl Http {
         builder.build()
     }
 
-    /// How a listed host is reached; found out once.
+    /// How a listed host is reached, determined once.
     async fn endpoint(&self, host: &str) -> Result<Endpoint, Failure> {
         let cell = {
             let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
@@ -295,15 +307,15 @@ impl Http {
             let client = match endpoint {
                 Endpoint::Verified => self.client(&self.verifying(host)),
                 Endpoint::Unverified => self.client(&ClientKey::Unverified),
-                Endpoint::Plain => self.client(&ClientKey::Usual),
+                Endpoint::Plain => self.client(&ClientKey::Default),
             };
             let url = Url::parse(&format!("{}://{host}/v2/", endpoint.scheme()))
-                .map_err(|error| Failure::new(Class::Unreachable, format!("`{host}` is no host: {error}")))?;
+                .map_err(|error| Failure::new(Class::Unreachable, format!("invalid host `{host}`: {error}")))?;
             let tried = match client {
-                Ok(client) => match timeout(self.times.silence, client.get(url.clone()).send()).await {
+                Ok(client) => match timeout(self.timeouts.idle, client.get(url.clone()).send()).await {
                     Ok(Ok(_)) => return Ok(endpoint),
                     Ok(Err(error)) => transport(&error, &url),
-                    Err(_) => silent(&url, self.times.silence),
+                    Err(_) => idle(&url, self.timeouts.idle),
                 },
                 Err(failure) => failure,
             };
@@ -315,67 +327,76 @@ impl Http {
         Err(Failure { message, ..last })
     }
 
-    async fn read(&self, mut response: Response, url: Url, ask: &Ask) -> Result<Answer, Failure> {
+    async fn read(&self, mut response: reqwest::Response, url: Url, request: &Request) -> Result<Response, Failure> {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let is_good = status.is_success();
-        let most = if is_good { ask.most } else { MOST_OF_AN_ERROR };
+        let is_success = status.is_success();
+        let max_bytes = if is_success { request.max_bytes } else { MAX_ERROR_BYTES };
         let mut body = Vec::new();
-        if ask.method != Method::HEAD {
-            if is_good {
-                check_length(&response, &headers, ask, &url)?;
+        if request.method != Method::HEAD {
+            if is_success {
+                check_length(&response, &headers, request, &url)?;
             }
             while let Some(chunk) = self.chunk(&mut response, &url, body.len()).await? {
-                if body.len() as u64 + chunk.len() as u64 > most {
-                    if is_good {
-                        return Err(overlong(&url, ask));
+                if body.len() as u64 + chunk.len() as u64 > max_bytes {
+                    if is_success {
+                        return Err(too_large(&url, request));
                     }
                     break;
                 }
                 body.extend_from_slice(&chunk);
             }
-            if let Some(expected) = ask.expected.filter(|expected| is_good && body.len() as u64 != *expected) {
-                let message = format!("{} sends {} bytes instead of {expected}", display::server(&url), body.len());
-                return Err(Failure::new(Class::WrongContent, message).trying_again(Again::Soon));
+            if let Some(expected) =
+                request.expected_bytes.filter(|expected| is_success && body.len() as u64 != *expected)
+            {
+                let message =
+                    format!("size mismatch: {} sent {} bytes, expected {expected}", display::server(&url), body.len());
+                return Err(Failure::new(Class::WrongContent, message).retryable(Retry::Backoff));
             }
         }
-        Ok(Answer { status, headers, body, url })
+        Ok(Response { status, headers, body, url })
     }
 
     async fn chunk(
         &self,
-        response: &mut Response,
+        response: &mut reqwest::Response,
         url: &Url,
         before: usize,
     ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>>, Failure> {
-        match timeout(self.times.silence, response.chunk()).await {
+        match timeout(self.timeouts.idle, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => {
                 let message =
-                    format!("{} breaks off after {before} bytes: {}", display::server(url), innermost(&error));
-                Err(Failure::new(Class::Unreachable, message).trying_again(Again::Soon))
+                    format!("connection to {} lost after {before} bytes: {}", display::server(url), innermost(&error));
+                Err(Failure::new(Class::Unreachable, message).retryable(Retry::Backoff))
             }
-            Err(_) => Err(Failure {
-                message: format!("{} stalls after {before} bytes", display::server(url)),
-                ..silent(url, self.times.silence)
-            }),
+            Err(_) => {
+                let failure = idle(url, self.timeouts.idle);
+                Err(Failure { message: format!("{} (after {before} bytes)", failure.message), ..failure })
+            }
         }
     }
 }
 
-/// Looks at the head of an answer before any of its body is taken.
-fn check_length(response: &Response, headers: &HeaderMap, ask: &Ask, url: &Url) -> Result<(), Failure> {
+/// Checks the headers of a response before its body is read.
+fn check_length(
+    response: &reqwest::Response,
+    headers: &HeaderMap,
+    request: &Request,
+    url: &Url,
+) -> Result<(), Failure> {
     let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
-        let message = format!("{} compresses what it sends although nobody asked for it", display::server(url));
+        let message = format!("unexpected Content-Encoding `{encoding}` from {}", display::server(url));
         return Err(Failure::new(Class::WrongContent, message));
     }
     let Some(length) = response.content_length().or_else(|| declared_length(headers)) else { return Ok(()) };
-    match ask.expected {
+    match request.expected_bytes {
         Some(expected) if length != expected => {
-            let message = format!("{} announces {length} bytes instead of {expected}", display::server(url));
+            let message =
+                format!("size mismatch: {} announces {length} bytes, expected {expected}", display::server(url));
             Err(Failure::new(Class::WrongContent, message))
         }
-        _ if length > ask.most => Err(overlong(url, ask)),
+        _ if length > request.max_bytes => Err(too_large(url, request)),
         _ => Ok(()),
     }
 }
@@ -384,20 +405,20 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(reqwest::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn overlong(url: &Url, ask: &Ask) -> Failure {
-    match ask.expected {
+fn too_large(url: &Url, request: &Request) -> Failure {
+    match request.expected_bytes {
         Some(expected) => Failure::new(
             Class::WrongContent,
-            format!("{} sends more than the {expected} bytes announced", display::server(url)),
+            format!("size mismatch: {} sent more than {expected} bytes", display::server(url)),
         ),
         None => Failure::new(
             Class::TooLarge,
-            format!("{} sends more than {}", display::server(url), format_bytes(ask.most)),
+            format!("the response of {} is larger than {}", display::server(url), format_bytes(request.max_bytes)),
         ),
     }
 }
 
-fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>, Failure> {
+fn redirect_target(response: &reqwest::Response, url: &Url) -> Result<Option<Url>, Failure> {
     const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
     if !REDIRECTS.contains(&response.status().as_u16()) {
         return Ok(None);
@@ -405,51 +426,52 @@ fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>, Failur
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| url.join(location).ok());
     let target = target.filter(|target| ["http", "https"].contains(&target.scheme()) && target.has_host());
-    let target = target
-        .ok_or_else(|| Failure::new(Class::WrongContent, format!("{} redirects to nowhere", display::server(url))))?;
+    let target = target.ok_or_else(|| {
+        Failure::new(Class::WrongContent, format!("redirect without a valid `Location` from {}", display::server(url)))
+    })?;
     Ok(Some(target))
 }
 
-fn silent(url: &Url, silence: Duration) -> Failure {
-    Failure::new(Class::TimedOut, format!("{} says nothing for {silence:?}", display::server(url)))
-        .with_help("try again later, or give it more time by --fetch-timeout")
+fn idle(url: &Url, timeout: Duration) -> Failure {
+    Failure::new(Class::TimedOut, format!("no response from {} within {timeout:?}", display::server(url)))
+        .with_help(MORE_TIME)
 }
 
-/// Why there is no answer.
+/// The failure of a request without response.
 fn transport(error: &reqwest::Error, url: &Url) -> Failure {
     let reason = innermost(error);
     let server = display::server(url);
     let lower = reason.to_lowercase();
     if error.is_timeout() {
-        return Failure::new(Class::TimedOut, format!("{server} does not accept a connection in time"))
-            .with_help("check the name of the host, proxies and firewalls");
+        return Failure::new(Class::TimedOut, format!("connection to {server} timed out"))
+            .with_help("check the host name, the proxy and the firewall");
     }
-    // What becomes of the greeting of TLS at a server that answers in plain text, or not at all.
+    // The TLS handshake with a server that speaks plain HTTP.
     if error.is_connect() && (lower.contains("corrupt message") || lower.contains("handshake eof")) {
         let help = format!(
-            "if it speaks plain HTTP and you trust the network, write `insecure_sources: [\"{}\"]` into {}, or into a \
-             file that `--sources-path` names",
+            "for plain HTTP on a network you trust, write `insecure_sources: [\"{}\"]` into {}, or into a file passed \
+             with `--sources-path`",
             display::authority(url),
-            sources::usual_file()
+            sources::default_file()
         );
-        return Failure::new(Class::Unreachable, format!("{server} does not speak TLS")).with_help(help);
+        return Failure::new(Class::Unreachable, format!("{server} does not support TLS")).with_help(help);
     }
     let broke = is_broken_connection(error);
     if error.is_connect() && !broke {
-        let failure = Failure::new(Class::Unreachable, format!("{server} cannot be reached: {reason}"));
+        let failure = Failure::new(Class::Unreachable, format!("cannot connect to {server}: {reason}"));
         return failure.with_help(if lower.contains("certificate") {
-            "trust its certificate under `source_authorities` of sources.yaml or by SSL_CERT_FILE, or list the host \
-             under `insecure_sources`"
+            "add its certificate to `source_authorities` in sources.yaml or to SSL_CERT_FILE, or add the host to \
+             `insecure_sources`"
         } else if lower.contains("handshake") {
-            "a host that speaks plain HTTP has to be listed under `insecure_sources` of sources.yaml"
+            "for a host with plain HTTP, add it to `insecure_sources` in sources.yaml"
         } else {
-            "check the name of the host, proxies and firewalls"
+            "check the host name, the proxy and the firewall"
         });
     }
-    let message = format!("{server} closes the connection: {reason}");
+    let message = format!("{server} closed the connection: {reason}");
     let failure = Failure::new(Class::Unreachable, message).with_help("try again later");
-    // What hyper could not parse will not become better.
-    if lower.contains("invalid") { failure } else { failure.trying_again(Again::Soon) }
+    // A response that hyper cannot parse is the same the next time.
+    if lower.contains("invalid") { failure } else { failure.retryable(Retry::Backoff) }
 }
 
 /// The last reason in the chain: those before it say where in reqwest and hyper it happened.

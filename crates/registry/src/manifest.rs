@@ -11,28 +11,48 @@ use serde::Deserialize;
 
 use super::digest::OciDigest;
 use super::error::{Class, Failure};
-use super::http::Ask;
+use super::http::Request;
 
-/// The header in which registries name the digest of what they send.
+/// The header with the digest of the content.
 pub(super) const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// What we read, in kwctl's order.
+/// The accepted media types, in kwctl's order.
 const MEDIA_TYPES: [&str; 4] =
     [IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE];
+
+/// Why bytes are not a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// HTML instead of JSON.
+    #[error("received a web page instead of a manifest")]
+    WebPage,
+    /// Invalid JSON, or members of the wrong type.
+    #[error("invalid manifest: {0}")]
+    Json(#[source] serde_json::Error),
+    /// An old format.
+    #[error("unsupported schema version {0} of the manifest, expected 2")]
+    SchemaVersion(u64),
+    /// Some other JSON.
+    #[error("not a manifest: `schemaVersion` missing")]
+    NoSchemaVersion,
+    /// Neither a manifest nor an index.
+    #[error("unsupported media type `{0}` of the manifest")]
+    MediaType(String),
+}
 
 /// A manifest or an index as it was sent.
 #[derive(Debug, Clone)]
 pub struct FetchedManifest {
-    /// Read as what it says it is.
+    /// Parsed by its media type.
     pub manifest: OciManifest,
     /// The bytes its digest is of.
     pub bytes: Vec<u8>,
-    /// The digest of the bytes: the one asked for, where a digest was asked for.
+    /// The digest of the bytes: the requested one, if the reference has a digest.
     pub digest: OciDigest,
 }
 
 impl FetchedManifest {
-    /// What it calls itself, else what it is.
+    /// The media type it states, else the one of its kind.
     pub(crate) fn media_type(&self) -> &str {
         let (stated, usual) = match &self.manifest {
             OciManifest::Image(image) => (&image.media_type, OCI_IMAGE_MEDIA_TYPE),
@@ -53,7 +73,7 @@ pub struct ManifestWithConfig {
     pub config: Vec<u8>,
 }
 
-/// What every manifest has.
+/// The members that tell manifests and indexes apart.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
@@ -63,40 +83,37 @@ struct Head {
     layers: Option<serde::de::IgnoredAny>,
 }
 
-/// Says which manifests we read.
-pub(super) fn accepting(ask: Ask) -> Ask {
-    MEDIA_TYPES.into_iter().fold(ask, |ask, media_type| ask.header(ACCEPT, media_type))
+/// Adds the accepted media types.
+pub(super) fn accepting(request: Request) -> Request {
+    MEDIA_TYPES.into_iter().fold(request, |request, media_type| request.header(ACCEPT, media_type))
 }
 
-/// Reads a manifest or an index; what it is, it says itself.
-pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<OciManifest, String> {
-    let garbled = |error: serde_json::Error| {
-        if content_type.is_some_and(|text| text.starts_with("text/html")) {
-            "what came is a web page, not a manifest".to_owned()
-        } else {
-            format!("what came is not a manifest we can read: {error}")
-        }
+/// Parses a manifest or an index, by the media type it states.
+pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<OciManifest, ManifestError> {
+    let invalid = |error: serde_json::Error| match content_type.is_some_and(|text| text.starts_with("text/html")) {
+        true => ManifestError::WebPage,
+        false => ManifestError::Json(error),
     };
-    let head: Head = serde_json::from_slice(bytes).map_err(garbled)?;
+    let head: Head = serde_json::from_slice(bytes).map_err(invalid)?;
     match head.schema_version {
         Some(2) => {}
-        Some(version) => return Err(format!("the manifest has schema version {version}, where only 2 is known")),
-        None => return Err("what came is not a manifest: it has no schemaVersion".into()),
+        Some(version) => return Err(ManifestError::SchemaVersion(version)),
+        None => return Err(ManifestError::NoSchemaVersion),
     }
     let is_index = match head.media_type.as_deref() {
         Some(IMAGE_MANIFEST_MEDIA_TYPE | OCI_IMAGE_MEDIA_TYPE) => false,
         Some(IMAGE_MANIFEST_LIST_MEDIA_TYPE | OCI_IMAGE_INDEX_MEDIA_TYPE) => true,
-        Some(other) => return Err(format!("the manifest has the unknown media type `{}`", bounded(other))),
+        Some(other) => return Err(ManifestError::MediaType(bounded(other))),
         None => head.manifests.is_some() && head.layers.is_none(),
     };
     if is_index {
-        serde_json::from_slice::<OciImageIndex>(bytes).map(OciManifest::ImageIndex).map_err(garbled)
+        serde_json::from_slice::<OciImageIndex>(bytes).map(OciManifest::ImageIndex).map_err(invalid)
     } else {
-        serde_json::from_slice::<OciImageManifest>(bytes).map(OciManifest::Image).map_err(garbled)
+        serde_json::from_slice::<OciImageManifest>(bytes).map(OciManifest::Image).map_err(invalid)
     }
 }
 
-/// A word of a stranger.
+/// Untrusted text, shortened and without control characters.
 pub(super) fn bounded(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(100).collect()
 }
@@ -108,9 +125,9 @@ pub(super) fn no_platform(index: &OciImageIndex) -> Failure {
     names.sort_unstable();
     names.dedup();
     names.truncate(10);
-    let has = if names.is_empty() { "no platform at all".to_owned() } else { names.join(", ") };
-    Failure::new(Class::WrongContent, format!("it is an index without an entry for {OS}/{ARCH}; it has {has}"))
-        .with_help("a policy is one manifest with one module: push it without an index")
+    let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Failure::new(Class::WrongContent, format!("index without an entry for {OS}/{ARCH}; platforms: {has}"))
+        .with_help("push the policy as a single manifest, without an index")
 }
 
 /// A descriptor of `bytes`, without annotations.
@@ -130,12 +147,12 @@ mod tests {
     const CONFIG: &str = r#""config":{"mediaType":"c","digest":"sha256:a","size":2}"#;
 
     #[test]
-    fn what_a_manifest_is_it_says_itself() {
+    fn the_media_type_decides_between_manifest_and_index() {
         let image = format!(r#"{{"schemaVersion":2,{CONFIG},"layers":[]}}"#);
         assert!(matches!(read(image.as_bytes(), None), Ok(OciManifest::Image(_))));
         let index = r#"{"schemaVersion":2,"manifests":[]}"#;
         assert!(matches!(read(index.as_bytes(), None), Ok(OciManifest::ImageIndex(_))));
-        // Two meanings at once: the media type decides, else it is an image.
+        // Ambiguous content: the media type decides, else it is an image.
         let both = format!(
             r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_INDEX_MEDIA_TYPE}",{CONFIG},"layers":[],"manifests":[]}}"#
         );
@@ -143,13 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_is_told_apart() {
-        let says = |text: &str, content_type: Option<&str>| read(text.as_bytes(), content_type).unwrap_err();
-        assert!(says("<html>", Some("text/html; charset=utf-8")).contains("a web page"));
-        assert!(says("{\"schemaVersion\":2", None).contains("EOF"));
-        assert!(says("{\"schemaVersion\":1}", None).contains("schema version 1"));
-        assert!(says("{}", None).contains("no schemaVersion"));
-        assert!(says(r#"{"schemaVersion":2,"mediaType":"text/plain"}"#, None).contains("`text/plain`"));
-        assert!(says(r#"{"schemaVersion":2,"layers":[]}"#, None).contains("config"));
+    fn invalid_manifests_have_distinct_errors() {
+        let error =
+            |text: &str, content_type: Option<&str>| read(text.as_bytes(), content_type).unwrap_err().to_string();
+        assert!(error("<html>", Some("text/html; charset=utf-8")).contains("a web page"));
+        assert!(error("{\"schemaVersion\":2", None).contains("EOF"));
+        assert!(error("{\"schemaVersion\":1}", None).contains("schema version 1"));
+        assert!(error("{}", None).contains("`schemaVersion` missing"));
+        assert!(error(r#"{"schemaVersion":2,"mediaType":"text/plain"}"#, None).contains("`text/plain`"));
+        assert!(error(r#"{"schemaVersion":2,"layers":[]}"#, None).contains("config"));
     }
 }

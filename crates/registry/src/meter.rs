@@ -1,4 +1,4 @@
-//! Bodies of requests that are counted while they are sent, and that share the memory of what they are made of.
+//! Request bodies that are counted while they are sent, and not copied.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// Most bytes that are handed to the connection at once.
+/// Bytes handed to the connection at once.
 const PIECE: usize = 64 * 1024;
 
-/// How many bytes are sent. Clones count together.
+/// The number of bytes sent. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Meter(Arc<AtomicU64>);
 
 impl Meter {
-    /// The bytes so far.
+    /// The bytes sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -26,18 +26,18 @@ impl Meter {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What was sent since then was in vain.
+    /// Resets the count to an earlier value, for a retry.
     pub(super) fn rewind(&self, to: u64) {
         self.0.store(to, Ordering::Relaxed);
     }
 
-    /// A body that counts; nothing of it is copied.
+    /// A body that is counted; nothing of it is copied.
     pub(super) fn body(&self, bytes: Bytes) -> reqwest::Body {
         reqwest::Body::wrap(Counted { rest: bytes, meter: self.clone() })
     }
 }
 
-/// What is left to be sent.
+/// The part of a body that is not sent yet.
 struct Counted {
     rest: Bytes,
     meter: Meter,
@@ -61,7 +61,7 @@ impl Body for Counted {
         self.rest.is_empty()
     }
 
-    /// Exact, so that the request says its length and no registry has to take it piece by piece.
+    /// Exact, so that the request has a `Content-Length`: not every registry supports chunked transfer encoding.
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.rest.len() as u64)
     }
@@ -75,12 +75,12 @@ mod tests {
         let mut context = Context::from_waker(std::task::Waker::noop());
         match Pin::new(body).poll_frame(&mut context) {
             Poll::Ready(frame) => frame.map(|frame| frame.unwrap().into_data().unwrap()),
-            Poll::Pending => panic!("a body in memory has never to be waited for"),
+            Poll::Pending => panic!("a body in memory is always ready"),
         }
     }
 
     #[test]
-    fn a_body_is_counted_and_never_copied() {
+    fn bodies_are_counted_and_not_copied() {
         let module: Arc<[u8]> = vec![7; 2 * PIECE + 5].into();
         let meter = Meter::default();
         let bytes = Bytes::from_owner(Arc::clone(&module));

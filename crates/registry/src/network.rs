@@ -1,19 +1,18 @@
-//! The threads that wait for the network: one tokio runtime per process, started when something first waits.
+//! The tokio runtime for network access, one per process, started on first use.
 //!
-//! Everything around it is ordinary code. A caller on a thread of its own waits with [`wait`]; nobody may call it from
-//! within a future.
+//! Synchronous callers block with [`wait`]; it panics when called from within a future.
 
 use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Lives as long as the process, so that connections outlast the call that opened them.
+/// Lives as long as the process, so that connections are reused between calls.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let built = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build();
-    built.expect("a process that runs policies on threads can start two more")
+    built.expect("two threads can be started")
 });
 
-/// Waits until a future is done; it may start tasks that outlast it.
+/// Blocks until a future is complete. Tasks it spawned may go on.
 pub fn wait<F: Future>(future: F) -> F::Output {
     RUNTIME.block_on(future)
 }

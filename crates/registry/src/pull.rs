@@ -9,8 +9,8 @@ use reqwest::header::CONTENT_TYPE;
 use super::client::{Registry, target};
 use super::digest::OciDigest;
 use super::display;
-use super::error::{Class, Failure, RegistryError, Stage};
-use super::http::Ask;
+use super::error::{Class, Failure, RegistryError, Stage, TAMPERED};
+use super::http::Request;
 use super::manifest::{self, CONTENT_DIGEST, FetchedManifest, ManifestWithConfig};
 use super::token::Access;
 
@@ -21,12 +21,12 @@ const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Registry {
-    /// The manifest or index a reference stands for.
+    /// The manifest or index of a reference.
     pub async fn manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
         self.within(Stage::Manifest, display::image(image), self.fetch_manifest(image, Access::Pull)).await
     }
 
-    /// The same, for whoever is about to push it again.
+    /// The same, with the credentials of a push.
     pub(crate) async fn published_manifest(&self, image: &Reference) -> Result<FetchedManifest, RegistryError> {
         self.within(Stage::Manifest, display::image(image), self.fetch_manifest(image, Access::LookUp)).await
     }
@@ -49,23 +49,24 @@ impl Registry {
 
     pub(super) async fn fetch_manifest(&self, image: &Reference, access: Access) -> Result<FetchedManifest, Failure> {
         let url = self.url(image, &["manifests", target(image)]).await?;
-        let answer = self
-            .ask(image, access, &manifest::accepting(Ask::new(Method::GET, url)).at_most(MAX_MANIFEST_BYTES))
+        let response = self
+            .send(image, access, &manifest::accepting(Request::new(Method::GET, url)).max_bytes(MAX_MANIFEST_BYTES))
             .await?;
         let wrong = |message: String| Failure::new(Class::WrongContent, message);
-        let wanted = image.digest().map(str::parse::<OciDigest>).transpose();
-        let wanted = wanted.map_err(|message| wrong(format!("the reference has {message}")))?;
-        let named = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
-        for (digest, who) in [(&wanted, "asked for"), (&named, "that the registry names")] {
-            if let Some(digest) = digest.as_ref().filter(|digest| !digest.matches(&answer.body)) {
+        let requested = image.digest().map(str::parse::<OciDigest>).transpose();
+        let requested = requested.map_err(|error| wrong(error.to_string()))?;
+        let named = response.header(CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
+        for (digest, source) in [(&requested, "requested"), (&named, "named by the registry")] {
+            if let Some(digest) = digest.as_ref().filter(|digest| !digest.matches(&response.body)) {
                 let message =
-                    format!("what came is not the manifest {who}, {digest}, but {}", OciDigest::of(&answer.body));
-                return Err(wrong(message).with_help("the registry is broken, or somebody changes what it sends"));
+                    format!("digest mismatch: expected {digest} ({source}), got {}", OciDigest::of(&response.body));
+                return Err(wrong(message).with_help(TAMPERED));
             }
         }
-        let manifest = manifest::read(&answer.body, answer.header(CONTENT_TYPE)).map_err(wrong)?;
-        let digest = wanted.or(named).unwrap_or_else(|| OciDigest::of(&answer.body));
-        Ok(FetchedManifest { manifest, bytes: answer.body, digest })
+        let manifest =
+            manifest::read(&response.body, response.header(CONTENT_TYPE)).map_err(|error| wrong(error.to_string()))?;
+        let digest = requested.or(named).unwrap_or_else(|| OciDigest::of(&response.body));
+        Ok(FetchedManifest { manifest, bytes: response.body, digest })
     }
 
     pub(super) async fn fetch_image_manifest(
@@ -83,7 +84,7 @@ impl Registry {
             OciManifest::Image(manifest) => Ok((manifest, fetched.digest)),
             OciManifest::ImageIndex(_) => Err(Failure::new(
                 Class::WrongContent,
-                format!("its entry for this platform, {}, is an index again", fetched.digest),
+                format!("nested index: the entry for this platform, {}, is an index", fetched.digest),
             )),
         }
     }

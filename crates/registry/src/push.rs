@@ -1,4 +1,4 @@
-//! Into registries: blobs in chunks, or whole where a registry takes no chunks; manifests by digest and by tag.
+//! Pushes: blobs in chunks, or in one request where a registry does not support chunks; manifests by digest and by tag.
 //!
 //! The order is the caller's: layers and configuration, then the manifest by digest, then tags.
 
@@ -11,17 +11,17 @@ use reqwest::{Method, StatusCode, Url};
 use super::client::Registry;
 use super::digest::OciDigest;
 use super::display;
-use super::error::{Again, Class, Failure, RegistryError, Stage};
-use super::http::{Answer, Ask};
+use super::error::{Class, Failure, RegistryError, Retry, Stage, TAMPERED};
+use super::http::{Request, Response};
 use super::manifest::CONTENT_DIGEST;
 use super::meter::Meter;
 use super::token::Access;
 
-/// The chunks of kwctl.
+/// The chunk size of kwctl.
 const CHUNK: usize = 4 * 1024 * 1024;
 
 impl Registry {
-    /// Uploads a blob unless the repository has it, and counts its bytes, which are not copied. The digest is theirs.
+    /// Uploads a blob unless the repository has it, and counts the bytes sent. Returns its digest.
     pub(crate) async fn push_blob(
         &self,
         image: &Reference,
@@ -34,27 +34,25 @@ impl Registry {
                 meter.add(bytes.len() as u64);
                 return Ok(());
             }
-            let mut patience = self.patience();
-            let mut takes_chunks = true;
+            let mut in_chunks = true;
             let before = meter.sent();
-            loop {
-                meter.rewind(before);
-                let failure = match self.upload(image, &digest, bytes, takes_chunks, meter).await {
-                    Ok(()) => return Ok(()),
-                    Err(Refusal::OfChunks) => {
-                        takes_chunks = false;
-                        continue;
+            self.retry(async || {
+                loop {
+                    meter.rewind(before);
+                    match self.upload(image, &digest, bytes, in_chunks, meter).await {
+                        Err(UploadError::ChunksUnsupported) => in_chunks = false,
+                        Err(UploadError::Failed(failure)) => return Err(failure),
+                        Ok(()) => return Ok(()),
                     }
-                    Err(Refusal::Of(failure)) => failure,
-                };
-                patience.after(failure).await?;
-            }
+                }
+            })
+            .await
         };
         self.within(Stage::Upload, display::image(image), pushed).await?;
         Ok(digest)
     }
 
-    /// Puts a manifest under its digest, where nothing but its digest leads to it.
+    /// Uploads a manifest without a tag.
     pub(crate) async fn push_manifest(&self, image: &Reference, bytes: &[u8]) -> Result<OciDigest, RegistryError> {
         let digest = OciDigest::of(bytes);
         let put = self.put_manifest(image, digest.as_str(), bytes, OCI_IMAGE_MEDIA_TYPE);
@@ -62,7 +60,7 @@ impl Registry {
         Ok(digest)
     }
 
-    /// Lets a tag point to a manifest of this media type.
+    /// Points a tag to a manifest of this media type.
     pub(crate) async fn push_tag(
         &self,
         image: &Reference,
@@ -75,11 +73,11 @@ impl Registry {
         self.within(Stage::Publish, display::image(&tagged), put).await
     }
 
-    /// Takes a tag away, where the registry lets anybody do so.
+    /// Deletes a tag, where the registry supports that.
     pub(crate) async fn delete_tag(&self, tagged: &Reference) -> Result<(), RegistryError> {
         let deleted = async {
             let url = self.url(tagged, &["manifests", tagged.tag().unwrap_or_default()]).await?;
-            self.ask(tagged, Access::Delete, &Ask::new(Method::DELETE, url)).await
+            self.send(tagged, Access::Delete, &Request::new(Method::DELETE, url)).await
         };
         self.within(Stage::Publish, display::image(tagged), deleted).await.map(|_| ())
     }
@@ -93,16 +91,17 @@ impl Registry {
     ) -> Result<(), Failure> {
         let digest = OciDigest::of(bytes);
         let url = self.url(image, &["manifests", target]).await?;
-        let mut ask = Ask::new(Method::PUT, url);
+        let mut request = Request::new(Method::PUT, url);
         let media_type = HeaderValue::from_str(media_type)
-            .map_err(|_| Failure::new(Class::WrongContent, "the media type of the manifest is none"))?;
-        ask.headers.insert(CONTENT_TYPE, media_type);
-        ask.body = Some(Bytes::copy_from_slice(bytes));
-        let answer = self.ask(image, Access::Push, &ask).await?;
-        match answer.header(CONTENT_DIGEST) {
+            .map_err(|_| Failure::new(Class::WrongContent, "invalid media type of the manifest"))?;
+        request.headers.insert(CONTENT_TYPE, media_type);
+        request.body = Some(Bytes::copy_from_slice(bytes));
+        let response = self.send(image, Access::Push, &request).await?;
+        match response.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
-                let message = format!("{} stored something else than {digest}", display::server(&answer.url));
-                Err(Failure::new(Class::WrongContent, message).with_help("do not use what it stored"))
+                let message =
+                    format!("digest mismatch: {} stored {named}, expected {digest}", display::server(&response.url));
+                Err(Failure::new(Class::WrongContent, message).with_help(TAMPERED))
             }
             _ => Ok(()),
         }
@@ -110,30 +109,30 @@ impl Registry {
 
     async fn has_blob(&self, image: &Reference, digest: &OciDigest) -> Result<bool, Failure> {
         let url = self.url(image, &["blobs", digest.as_str()]).await?;
-        match self.ask(image, Access::Push, &Ask::new(Method::HEAD, url)).await {
+        match self.send(image, Access::Push, &Request::new(Method::HEAD, url)).await {
             Ok(_) => Ok(true),
-            // What a registry thinks of HEAD decides nothing; the upload does.
+            // Some registries do not support HEAD for blobs; the upload shows.
             Err(failure) if matches!(failure.class, Class::NotFound | Class::WrongContent) => Ok(false),
             Err(failure) => Err(failure),
         }
     }
 
-    /// One upload from its beginning to its end.
+    /// One upload session.
     async fn upload(
         &self,
         image: &Reference,
         digest: &OciDigest,
         bytes: &Bytes,
-        takes_chunks: bool,
+        in_chunks: bool,
         meter: &Meter,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UploadError> {
         let url = self.url(image, &["blobs", "uploads", ""]).await?;
-        let mut ask = Ask::new(Method::POST, url);
-        ask.body = Some(Bytes::new());
-        let begun = self.good(self.ask_once(image, Access::Push, &ask).await?)?;
+        let mut request = Request::new(Method::POST, url);
+        request.body = Some(Bytes::new());
+        let begun = self.successful(self.send_once(image, Access::Push, &request).await?)?;
         let mut location = location(&begun)?;
         let mut rest = bytes.clone();
-        if takes_chunks {
+        if in_chunks {
             while !rest.is_empty() {
                 let start = bytes.len() - rest.len();
                 let chunk = rest.split_to(CHUNK.min(rest.len()));
@@ -141,13 +140,14 @@ impl Registry {
             }
         }
         location.query_pairs_mut().append_pair("digest", digest.as_str());
-        let mut ask = Ask::new(Method::PUT, location).header(CONTENT_TYPE, "application/octet-stream");
-        (ask.body, ask.meter) = (Some(rest), meter.clone());
-        let finished = self.good(self.ask_once(image, Access::Push, &ask).await?).map_err(lost_session)?;
+        let mut request = Request::new(Method::PUT, location).header(CONTENT_TYPE, "application/octet-stream");
+        (request.body, request.meter) = (Some(rest), meter.clone());
+        let finished = self.successful(self.send_once(image, Access::Push, &request).await?).map_err(lost_session)?;
         match finished.header(CONTENT_DIGEST) {
             Some(named) if named != digest.as_str() => {
-                let message = format!("{} stored something else than {digest}", display::server(&finished.url));
-                Err(Refusal::Of(Failure::new(Class::WrongContent, message)))
+                let message =
+                    format!("digest mismatch: {} stored {named}, expected {digest}", display::server(&finished.url));
+                Err(UploadError::Failed(Failure::new(Class::WrongContent, message)))
             }
             _ => Ok(()),
         }
@@ -160,14 +160,14 @@ impl Registry {
         chunk: Bytes,
         start: usize,
         meter: &Meter,
-    ) -> Result<Url, Refusal> {
-        let mut ask = Ask::new(Method::PATCH, to).header(CONTENT_TYPE, "application/octet-stream");
+    ) -> Result<Url, UploadError> {
+        let mut request = Request::new(Method::PATCH, to).header(CONTENT_TYPE, "application/octet-stream");
         let range = format!("{start}-{}", start + chunk.len() - 1);
         let range = HeaderValue::from_str(&range).expect("digits and a dash are a header");
-        ask.headers.insert(CONTENT_RANGE, range);
-        (ask.body, ask.meter) = (Some(chunk), meter.clone());
-        let answer = self.ask_once(image, Access::Push, &ask).await?;
-        // Registries that take no chunks say so in several ways, but at the first chunk.
+        request.headers.insert(CONTENT_RANGE, range);
+        (request.body, request.meter) = (Some(chunk), meter.clone());
+        let response = self.send_once(image, Access::Push, &request).await?;
+        // Registries without chunked uploads reject the first chunk, each with a status of its own.
         let refusals = [
             StatusCode::METHOD_NOT_ALLOWED,
             StatusCode::NOT_IMPLEMENTED,
@@ -176,43 +176,46 @@ impl Registry {
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::RANGE_NOT_SATISFIABLE,
         ];
-        if start == 0 && refusals.contains(&answer.status) {
-            return Err(Refusal::OfChunks);
+        if start == 0 && refusals.contains(&response.status) {
+            return Err(UploadError::ChunksUnsupported);
         }
-        let answer = self.good(answer).map_err(lost_session)?;
-        Ok(location(&answer)?)
+        let response = self.successful(response).map_err(lost_session)?;
+        Ok(location(&response)?)
     }
 }
 
-/// Why an upload did not end well.
-enum Refusal {
-    OfChunks,
-    Of(Failure),
+/// Why an upload failed.
+enum UploadError {
+    ChunksUnsupported,
+    Failed(Failure),
 }
 
-impl From<Failure> for Refusal {
+impl From<Failure> for UploadError {
     fn from(failure: Failure) -> Self {
-        Self::Of(failure)
+        Self::Failed(failure)
     }
 }
 
-/// A session that the registry has forgotten can be begun anew.
+/// A lost session can be started again.
 fn lost_session(failure: Failure) -> Failure {
     if failure.class == Class::NotFound {
-        let message = format!("the upload was lost: {}", failure.message);
-        return Failure { class: Class::Unavailable, message, ..failure }.trying_again(Again::Soon);
+        let message = format!("upload session lost: {}", failure.message);
+        return Failure { class: Class::Unavailable, message, ..failure }.retryable(Retry::Backoff);
     }
     failure
 }
 
-/// Where an upload goes on.
-fn location(answer: &Answer) -> Result<Url, Failure> {
-    let named = answer.header(LOCATION).and_then(|location| answer.url.join(location).ok());
+/// The URL of the next request of an upload.
+fn location(response: &Response) -> Result<Url, Failure> {
+    let named = response.header(LOCATION).and_then(|location| response.url.join(location).ok());
     named.filter(|url| ["http", "https"].contains(&url.scheme())).ok_or_else(|| {
         Failure::new(
             Class::WrongContent,
-            format!("{} does not say where the upload goes on", display::server(&answer.url)),
+            format!(
+                "missing or invalid `Location` header in the upload response of {}",
+                display::server(&response.url)
+            ),
         )
-        .with_help("the answer has no usable header `Location`: the registry, or a proxy before it, is broken")
+        .with_help("check the registry and the proxy before it")
     })
 }

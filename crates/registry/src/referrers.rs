@@ -1,4 +1,4 @@
-//! What refers to a manifest: by the API of OCI 1.1, and by its tag schema where a registry does not have the API.
+//! Referrers of a manifest: by the API of OCI 1.1, or by the tag schema where a registry does not have that API.
 
 use oci_client::Reference;
 use oci_client::manifest::{ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OciManifest};
@@ -9,15 +9,15 @@ use super::client::Registry;
 use super::digest::OciDigest;
 use super::display;
 use super::error::{Class, Failure, RegistryError, Stage};
-use super::http::{Answer, Ask};
+use super::http::{Request, Response};
 use super::manifest;
 use super::token::Access;
 
-/// Most pages of a list that are read.
-const MOST_PAGES: usize = 20;
+/// Pages of a list that are read.
+const MAX_PAGES: usize = 20;
 
-/// Most bytes of one page.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// The size of one page.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 impl Registry {
     /// The manifests that refer to `digest` in the repository of `image`; those of one artifact type, where one is given.
@@ -51,19 +51,20 @@ impl Registry {
             url.query_pairs_mut().append_pair("artifactType", wanted);
         }
         let mut entries = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let ask = Ask::new(Method::GET, url.clone()).header(ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE).at_most(MOST_BYTES);
-            let answer = self.ask(image, Access::Pull, &ask).await?;
-            entries.extend(index_entries(&answer.body)?);
-            match next_page(&answer, &url) {
+        for _ in 0..MAX_PAGES {
+            let request =
+                Request::new(Method::GET, url.clone()).header(ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE).max_bytes(MAX_BYTES);
+            let response = self.send(image, Access::Pull, &request).await?;
+            entries.extend(index_entries(&response.body)?);
+            match next_page(&response, &url) {
                 Some(next) => url = next,
                 None => return Ok(entries),
             }
         }
-        Err(Failure::new(Class::TooLarge, format!("the list has more than {MOST_PAGES} pages")))
+        Err(Failure::new(Class::TooLarge, format!("the list of referrers has more than {MAX_PAGES} pages")))
     }
 
-    /// The tag `sha256-…` names an index of what refers to the digest; no such tag means that nothing does.
+    /// The tag `sha256-…` points to an index of the referrers; without the tag there are none.
     async fn by_tag(&self, image: &Reference, digest: &OciDigest) -> Result<Vec<ImageIndexEntry>, Failure> {
         let tag = format!("{}-{}", digest.algorithm(), digest.hex());
         let tagged = Reference::with_tag(image.registry().to_owned(), image.repository().to_owned(), tag);
@@ -79,15 +80,15 @@ fn index_entries(bytes: &[u8]) -> Result<Vec<ImageIndexEntry>, Failure> {
     match manifest::read(bytes, None) {
         Ok(OciManifest::ImageIndex(index)) => Ok(index.manifests),
         Ok(OciManifest::Image(_)) => {
-            Err(Failure::new(Class::WrongContent, "the list of referrers is an image instead of an index"))
+            Err(Failure::new(Class::WrongContent, "the list of referrers is a manifest, expected an index"))
         }
-        Err(message) => Err(Failure::new(Class::WrongContent, format!("the list of referrers: {message}"))),
+        Err(error) => Err(Failure::new(Class::WrongContent, format!("list of referrers: {error}"))),
     }
 }
 
 /// The page a header `Link: <…>; rel="next"` names, on the same server.
-fn next_page(answer: &Answer, url: &Url) -> Option<Url> {
-    let link = answer.header(LINK)?;
+fn next_page(response: &Response, url: &Url) -> Option<Url> {
+    let link = response.header(LINK)?;
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     let is_next = rest.contains("rel=\"next\"") || rest.contains("rel=next");
     url.join(target).ok().filter(|next| is_next && next.origin() == url.origin())

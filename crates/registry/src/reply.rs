@@ -1,12 +1,12 @@
-//! What the status of an answer means, and what a registry has to say about it.
+//! Error responses: the status, and the error in the body.
 
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use super::display;
-use super::error::{Again, Class, Failure};
-use super::http::Answer;
+use super::error::{Class, Failure};
+use super::http::Response;
 use super::retry::retry_after;
 use super::secrets::Secrets;
 
@@ -25,27 +25,30 @@ struct Detail {
     message: Option<String>,
 }
 
-/// The failure an answer stands for whose status is none of success.
-pub(super) fn failure(answer: &Answer, secrets: &Secrets) -> Failure {
-    let status = answer.status;
-    let says = says(answer, secrets).map(|text| format!(" ({text})")).unwrap_or_default();
-    let message = format!("{} answers {}{says}", display::server(&answer.url), phrase(status));
+/// The failure of an error response.
+pub(super) fn failure(response: &Response, secrets: &Secrets) -> Failure {
+    let status = response.status;
+    let detail = detail(response, secrets).map(|text| format!(" ({text})")).unwrap_or_default();
+    let message = format!("{} returned {}{detail}", display::server(&response.url), phrase(status));
     let failure = |class| Failure::new(class, message.clone());
     match status.as_u16() {
-        401 => failure(Class::Denied).with_help("log in by `docker login`"),
+        401 => failure(Class::Denied).with_help("log in with `docker login`"),
         403 => failure(Class::Denied)
-            .with_help("the credentials do not allow this: ask for the right, or log in as somebody else"),
-        404 | 410 => failure(Class::NotFound).with_help("check the name and the tag; a private name may look the same"),
-        408 | 425 | 500 | 502 | 503 | 504 => again(failure(Class::Unavailable), answer).with_help("try again later"),
-        429 => again(failure(Class::Unavailable), answer)
-            .with_help("too many requests: try again later, or log in to be allowed more of them"),
+            .with_help("the credentials lack the permission: request it, or log in with another account"),
+        404 | 410 => failure(Class::NotFound)
+            .with_help("check the name and the tag; private repositories may be reported this way too"),
+        408 | 425 | 500 | 502 | 503 | 504 => {
+            retryable(failure(Class::Unavailable), response).with_help("try again later")
+        }
+        429 => retryable(failure(Class::Unavailable), response)
+            .with_help("too many requests: try again later, or log in for a higher limit"),
         _ => failure(Class::WrongContent),
     }
 }
 
-fn again(failure: Failure, answer: &Answer) -> Failure {
-    let again: Again = retry_after(answer.header(RETRY_AFTER));
-    failure.trying_again(again)
+fn retryable(failure: Failure, response: &Response) -> Failure {
+    let retry = retry_after(response.header(RETRY_AFTER));
+    failure.retryable(retry)
 }
 
 /// `404 Not Found`
@@ -56,9 +59,9 @@ fn phrase(status: StatusCode) -> String {
     }
 }
 
-/// The first error of the body, if it is a body of errors; without the secrets that were sent.
-pub(super) fn says(answer: &Answer, secrets: &Secrets) -> Option<String> {
-    let envelope: Envelope = serde_json::from_slice(&answer.body).ok()?;
+/// The first error in the body, if it has errors; without the secrets that were sent.
+pub(super) fn detail(response: &Response, secrets: &Secrets) -> Option<String> {
+    let envelope: Envelope = serde_json::from_slice(&response.body).ok()?;
     let (code, message) = match envelope.errors.into_iter().next() {
         Some(first) => (first.code, first.message),
         None => (envelope.error, envelope.error_description),
@@ -67,5 +70,5 @@ pub(super) fn says(answer: &Answer, secrets: &Secrets) -> Option<String> {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (code, message) => code.or(message)?,
     };
-    Some(secrets.scrub(&text))
+    Some(secrets.redact(&text))
 }

@@ -1,49 +1,49 @@
-//! When to ask again: after 429, 5xx and broken connections, a few times, with growing pauses, and not before the server
-//! said. Never after 401 or 404, and never longer than the whole may take.
+//! Retries: after 429, 5xx and lost connections, a few times, with growing delays, and not before `Retry-After`. Never after
+//! 401 or 404, and never beyond the total timeout.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::error::{Again, Failure};
-use super::http::Times;
+use super::error::{Failure, MORE_TIME, Retry};
+use super::http::Timeouts;
 
-/// How often something is asked, the first time included.
-const MOST_ATTEMPTS: u32 = 4;
+/// Attempts of one request, the first included.
+const MAX_ATTEMPTS: u32 = 4;
 
-/// How much patience is left for one question.
-pub(super) struct Patience {
+/// The attempts and the time that are left for one request.
+pub(super) struct RetryBudget {
     attempts: u32,
-    next_pause: Duration,
-    until: Instant,
+    next_delay: Duration,
+    deadline: Instant,
 }
 
-impl Patience {
-    pub(super) fn new(times: &Times) -> Self {
-        Self { attempts: 1, next_pause: times.first_pause, until: Instant::now() + times.total }
+impl RetryBudget {
+    pub(super) fn new(timeouts: &Timeouts) -> Self {
+        Self { attempts: 1, next_delay: timeouts.first_retry_delay, deadline: Instant::now() + timeouts.total }
     }
 
-    /// Waits before the next attempt, or gives the failure back when there is to be none.
-    pub(super) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
-        let pause = match failure.again {
+    /// Waits before the next attempt; returns the failure when there is none.
+    pub(super) async fn wait_or_fail(&mut self, failure: Failure) -> Result<(), Failure> {
+        let delay = match failure.retry {
             None => return Err(failure),
-            _ if self.attempts >= MOST_ATTEMPTS => return Err(self.exhausted(failure)),
-            Some(Again::Soon) => self.next_pause + jitter(self.next_pause),
-            Some(Again::After(asked)) => asked,
+            _ if self.attempts >= MAX_ATTEMPTS => return Err(self.exhausted(failure)),
+            Some(Retry::Backoff) => self.next_delay + jitter(self.next_delay),
+            Some(Retry::After(delay)) => delay,
         };
-        if Instant::now() + pause >= self.until {
-            return Err(match failure.again {
-                Some(Again::After(asked)) => {
-                    let message = format!("{}, and asks to wait {} s", failure.message, asked.as_secs());
-                    Failure { message, ..failure }.with_help("try again later, or allow more time by --fetch-timeout")
+        if Instant::now() + delay >= self.deadline {
+            return Err(match failure.retry {
+                Some(Retry::After(delay)) => {
+                    let message = format!("{} (Retry-After: {} s)", failure.message, delay.as_secs());
+                    Failure { message, ..failure }.with_help(MORE_TIME)
                 }
                 _ => self.exhausted(failure),
             });
         }
         self.attempts += 1;
-        self.next_pause *= 2;
-        sleep(pause).await;
+        self.next_delay *= 2;
+        sleep(delay).await;
         Ok(())
     }
 
@@ -55,20 +55,20 @@ impl Patience {
     }
 }
 
-/// Up to `most`, so that many clients do not come back all at once.
-fn jitter(most: Duration) -> Duration {
-    most.mul_f64(f64::from(RandomState::new().hash_one(0) as u16) / f64::from(u16::MAX))
+/// Up to `max`, so that many clients do not retry at the same moment.
+fn jitter(max: Duration) -> Duration {
+    max.mul_f64(f64::from(RandomState::new().hash_one(0) as u16) / f64::from(u16::MAX))
 }
 
 /// The time of a header `Retry-After`: seconds, or a date.
-pub(super) fn retry_after(header: Option<&str>) -> Again {
-    let Some(header) = header.map(str::trim) else { return Again::Soon };
+pub(super) fn retry_after(header: Option<&str>) -> Retry {
+    let Some(header) = header.map(str::trim) else { return Retry::Backoff };
     if let Ok(seconds) = header.parse() {
-        return Again::After(Duration::from_secs(seconds));
+        return Retry::After(Duration::from_secs(seconds));
     }
     match jiff::fmt::rfc2822::parse(header) {
-        Ok(date) => Again::After(Duration::try_from(date.timestamp() - jiff::Timestamp::now()).unwrap_or_default()),
-        Err(_) => Again::Soon,
+        Ok(date) => Retry::After(Duration::try_from(date.timestamp() - jiff::Timestamp::now()).unwrap_or_default()),
+        Err(_) => Retry::Backoff,
     }
 }
 
@@ -78,11 +78,11 @@ mod tests {
 
     #[test]
     fn the_header_is_seconds_or_a_date() {
-        assert_eq!(retry_after(Some(" 7 ")), Again::After(Duration::from_secs(7)));
-        assert_eq!(retry_after(Some("Wed, 21 Oct 2015 07:28:00 GMT")), Again::After(Duration::ZERO));
-        let Again::After(pause) = retry_after(Some("Wed, 21 Oct 2105 07:28:00 GMT")) else { panic!("a date") };
-        assert!(pause > Duration::from_secs(1_000_000));
-        assert_eq!(retry_after(Some("soon")), Again::Soon);
-        assert_eq!(retry_after(None), Again::Soon);
+        assert_eq!(retry_after(Some(" 7 ")), Retry::After(Duration::from_secs(7)));
+        assert_eq!(retry_after(Some("Wed, 21 Oct 2015 07:28:00 GMT")), Retry::After(Duration::ZERO));
+        let Retry::After(delay) = retry_after(Some("Wed, 21 Oct 2105 07:28:00 GMT")) else { panic!("a date") };
+        assert!(delay > Duration::from_secs(1_000_000));
+        assert_eq!(retry_after(Some("soon")), Retry::Backoff);
+        assert_eq!(retry_after(None), Retry::Backoff);
     }
 }

@@ -1,4 +1,4 @@
-//! Passwords and tokens: held in a type that does not print them, and taken out of whatever a server says.
+//! Passwords and tokens: a type that does not print them, and their removal from the texts of servers.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, to be sent and nothing else.
+    /// The text itself, only for sending it.
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
@@ -27,18 +27,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Every secret sent so far. A hostile server may say back to us what we sent to it.
+/// Every secret sent so far. A hostile server may send them back in its messages.
 #[derive(Default)]
 pub(super) struct Secrets(Mutex<Vec<String>>);
 
-/// Shorter texts are found everywhere, so that taking them out would hide that they are secrets less than it shows it.
-const SHORTEST: usize = 4;
+/// Shorter texts occur by chance: replacing them would reveal the secret.
+const MIN_LENGTH: usize = 4;
 
-/// Longest text of a server that we repeat, in characters.
-const LONGEST_TEXT: usize = 300;
+/// Characters of a server's text that are shown.
+const MAX_TEXT: usize = 300;
 
 impl Secrets {
-    /// Remembers a secret that is about to be sent: a header also by its parts, for a server can take it apart.
+    /// Remembers a secret that is about to be sent; of a header also its parts.
     pub(super) fn remember(&self, secret: &str) {
         self.add(secret);
         if let Some(token) = secret.strip_prefix("Bearer ") {
@@ -53,25 +53,25 @@ impl Secrets {
         }
     }
 
-    /// Adds a secret as it is, and as it stands in a form.
+    /// Adds a secret as it is, and form-encoded.
     fn add(&self, secret: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         for text in [secret, &encoded] {
-            if text.len() >= SHORTEST && !known.iter().any(|it| it == text) {
+            if text.len() >= MIN_LENGTH && !known.iter().any(|it| it == text) {
                 known.push(text.to_owned());
             }
         }
         known.sort_by_key(|it| std::cmp::Reverse(it.len()));
     }
 
-    /// What a server said, on one short line, without anything it should not have said.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    /// The text of a server on one short line, with `[secret]` in place of secrets.
+    pub(super) fn redact(&self, text: &str) -> String {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = known.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"));
         let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
         let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(LONGEST_TEXT) {
+        match line.char_indices().nth(MAX_TEXT) {
             Some((end, _)) => format!("{}…", &line[..end]),
             None => line,
         }
@@ -89,36 +89,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_taken_out_and_never_printed() {
+    fn secrets_are_redacted() {
         let secrets = Secrets::default();
         secrets.remember("hunter2");
         secrets.remember("hunter2-and-more");
         secrets.remember("abc");
-        assert_eq!(secrets.scrub("you sent\nhunter2-and-more,\thunter2 abc"), "you sent [secret], [secret] abc");
+        assert_eq!(secrets.redact("you sent\nhunter2-and-more,\thunter2 abc"), "you sent [secret], [secret] abc");
         assert_eq!(format!("{secrets:?} {:?}", Secret::new("hunter2")), "[secrets] [secret]");
     }
 
     #[test]
-    fn a_header_is_known_by_its_parts() {
+    fn parts_of_a_header_are_redacted() {
         let secrets = Secrets::default();
         secrets.remember("Basic cm9ib3Q6aHVudGVyMg==");
         secrets.remember("Bearer abc.def");
         assert_eq!(
-            secrets.scrub("Basic cm9ib3Q6aHVudGVyMg== cm9ib3Q6aHVudGVyMg== robot:hunter2 abc.def"),
+            secrets.redact("Basic cm9ib3Q6aHVudGVyMg== cm9ib3Q6aHVudGVyMg== robot:hunter2 abc.def"),
             "[secret] [secret] robot:[secret] [secret]"
         );
     }
 
     #[test]
-    fn a_secret_is_known_in_the_form_it_was_sent_in() {
+    fn form_encoded_secrets_are_redacted() {
         let secrets = Secrets::default();
         secrets.remember("a+b/c==");
-        assert_eq!(secrets.scrub("refresh_token=a%2Bb%2Fc%3D%3D or a+b/c=="), "refresh_token=[secret] or [secret]");
+        assert_eq!(secrets.redact("refresh_token=a%2Bb%2Fc%3D%3D or a+b/c=="), "refresh_token=[secret] or [secret]");
     }
 
     #[test]
-    fn texts_of_servers_are_bounded() {
-        let text = Secrets::default().scrub(&"é".repeat(1000));
-        assert_eq!(text.chars().count(), LONGEST_TEXT + 1);
+    fn long_texts_are_truncated() {
+        let text = Secrets::default().redact(&"é".repeat(1000));
+        assert_eq!(text.chars().count(), MAX_TEXT + 1);
     }
 }

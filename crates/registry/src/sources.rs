@@ -1,20 +1,21 @@
-//! `sources.yaml` of kwctl: which hosts may be spoken to without TLS, which certificates to trust, which proxies to use.
+//! `sources.yaml` of kwctl: insecure hosts, certificate authorities and proxies.
 //!
-//! Hosts are compared literally with `host[:port]`, as kwctl does. Where the file and the environment both name a proxy,
-//! the environment wins: kwctl reads it that way too.
+//! Hosts are compared literally with `host[:port]`, and proxies of the environment take precedence, as in kwctl.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
 use super::bounded::read_file;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use reqwest::{Certificate, NoProxy, Proxy};
 use serde::Deserialize;
 
-/// Far above any real file.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// Far larger than any real file.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What is known about the hosts policies come from.
+/// How hosts are reached.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     insecure: BTreeSet<String>,
@@ -22,7 +23,7 @@ pub(super) struct Sources {
     proxies: Proxies,
 }
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SourcesFile {
@@ -47,7 +48,7 @@ struct Proxies {
     no_proxy: Option<String>,
 }
 
-/// The address of a proxy may hold a password.
+/// The address of a proxy may contain a password.
 impl std::fmt::Debug for Proxies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Proxies")
@@ -55,38 +56,43 @@ impl std::fmt::Debug for Proxies {
 }
 
 impl Sources {
-    /// Reads the file given, else `sources.yaml` of Kubewarden's configuration folder where there is one.
-    pub(super) fn read(given: Option<&Path>) -> Result<Self, String> {
+    /// Reads the given file, else `sources.yaml` in Kubewarden's configuration folder, if it exists.
+    pub(super) fn read(given: Option<&Path>) -> Result<Self, Diagnostic> {
         let path = match given {
             Some(path) => path.to_path_buf(),
             None => match default_path().filter(|path| path.is_file()) {
                 Some(path) => path,
-                None => return Self::from_file(SourcesFile::default(), &Proxies::from_environment()),
+                None => return Self::from_file(SourcesFile::default(), &Proxies::from_environment()).map_err(invalid),
             },
         };
-        let shown = path.display();
-        let text = read_text(&path).map_err(|error| format!("cannot read the sources file `{shown}`: {error}"))?;
-        let file = Self::parse(&text).map_err(|message| format!("the sources file `{shown}`: {message}"))?;
-        Self::from_file(file, &Proxies::from_environment())
-            .map_err(|message| format!("the sources file `{shown}`: {message}"))
+        let named = |error: SourcesError| match error {
+            SourcesError::Read(error) => format!("cannot read the sources file `{}`: {error}", path.display()),
+            error => format!("invalid sources file `{}`: {error}", path.display()),
+        };
+        let sources = read_file(&path, MAX_BYTES).map_err(SourcesError::Read).and_then(|bytes| {
+            let text = String::from_utf8(bytes).map_err(|_| SourcesError::NotUtf8)?;
+            Self::from_file(Self::parse(&text)?, &Proxies::from_environment())
+        });
+        sources.map_err(|error| invalid(named(error)))
     }
 
-    fn parse(text: &str) -> Result<SourcesFile, String> {
+    fn parse(text: &str) -> Result<SourcesFile, SourcesError> {
         if text.trim().is_empty() {
             return Ok(SourcesFile::default());
         }
         serde_saphyr::from_str(text).map_err(|error| {
             let text = error.to_string();
-            text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            SourcesError::Yaml(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
         })
     }
 
-    fn from_file(file: SourcesFile, environment: &Proxies) -> Result<Self, String> {
+    fn from_file(file: SourcesFile, environment: &Proxies) -> Result<Self, SourcesError> {
         let mut authorities = BTreeMap::new();
         for (host, listed) in file.source_authorities {
             let mut certificates = Vec::new();
             for authority in listed {
-                certificates.extend(authority.certificates().map_err(|message| format!("`{host}`: {message}"))?);
+                let error = |cause| SourcesError::Authority { host: host.clone(), cause };
+                certificates.extend(authority.certificates().map_err(error)?);
             }
             authorities.insert(host, certificates);
         }
@@ -112,18 +118,20 @@ impl Sources {
 }
 
 impl Authority {
-    fn certificates(&self) -> Result<Vec<Certificate>, String> {
+    fn certificates(&self) -> Result<Vec<Certificate>, CertificateError> {
         match self {
-            Self::Data { data } => certificates(data.as_bytes()),
+            Self::Data { data } => certificates(data.as_bytes()).ok_or(CertificateError::InvalidData),
             Self::Path { path } => {
-                let bytes = read_bytes(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-                certificates(&bytes).map_err(|message| format!("`{}`: {message}", path.display()))
+                let bytes =
+                    read_file(path, MAX_BYTES).map_err(|error| CertificateError::Read { path: path.clone(), error })?;
+                certificates(&bytes).ok_or_else(|| CertificateError::InvalidFile(path.clone()))
             }
         }
     }
 }
 
-fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+/// The certificates of a PEM or DER file, unless there are none.
+fn certificates(bytes: &[u8]) -> Option<Vec<Certificate>> {
     const PEM: &[u8] = b"-----BEGIN";
     let parsed = if bytes.windows(PEM.len()).any(|window| window == PEM) {
         Certificate::from_pem_bundle(bytes)
@@ -131,12 +139,9 @@ fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, String> {
         Certificate::from_der(bytes).map(|certificate| vec![certificate])
     };
     let certificates = parsed.unwrap_or_default();
-    // Reading does not look inside; a client that is to trust the certificates does.
+    // Parsing does not check the content; building a client does.
     let is_usable = || reqwest::Client::builder().tls_certs_only(certificates.clone()).build().is_ok();
-    if certificates.is_empty() || !is_usable() {
-        return Err("it holds no certificate in PEM or DER form".into());
-    }
-    Ok(certificates)
+    (!certificates.is_empty() && is_usable()).then_some(certificates)
 }
 
 impl Proxies {
@@ -146,7 +151,7 @@ impl Proxies {
             let lower = name.to_lowercase();
             [name, lower.as_str()].iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
         };
-        // A CGI server passes the header `Proxy` of a stranger as HTTP_PROXY.
+        // A CGI server passes the header `Proxy` of a request as HTTP_PROXY.
         let http_proxy = variable("HTTP_PROXY").filter(|_| env::var_os("REQUEST_METHOD").is_none());
         Self { http_proxy, https_proxy: variable("HTTPS_PROXY"), no_proxy: variable("NO_PROXY") }
     }
@@ -160,14 +165,14 @@ impl Proxies {
         }
     }
 
-    fn to_reqwest(&self) -> Result<Vec<Proxy>, String> {
+    fn to_reqwest(&self) -> Result<Vec<Proxy>, SourcesError> {
         let no_proxy = self.no_proxy.as_deref().and_then(NoProxy::from_string);
         let https = self.https_proxy.as_ref().map(|address| ("https_proxy", Proxy::https(address)));
         let http = self.http_proxy.as_ref().map(|address| ("http_proxy", Proxy::http(address)));
         let proxies = [https, http].into_iter().flatten().map(|(name, proxy)| match proxy {
             Ok(proxy) => Ok(proxy.no_proxy(no_proxy.clone())),
-            // The address is not repeated: it may hold a password.
-            Err(_) => Err(format!("`{name}` is no address such as http://proxy.corp:3128")),
+            // The address is not shown: it may contain a password.
+            Err(_) => Err(SourcesError::Proxy(name)),
         });
         proxies.collect()
     }
@@ -179,8 +184,8 @@ fn default_path() -> Option<PathBuf> {
     Some(folders.config_dir().join("sources.yaml"))
 }
 
-/// The same for messages, by `~` where it is in the home of this user.
-pub(super) fn usual_file() -> String {
+/// The same for messages, relative to `~` where possible.
+pub(super) fn default_file() -> String {
     let Some(path) = default_path() else { return "sources.yaml".into() };
     let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_owned());
     match home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
@@ -189,19 +194,42 @@ pub(super) fn usual_file() -> String {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    String::from_utf8(read_bytes(path).map_err(|error| error.to_string())?).map_err(|_| "not UTF-8".into())
+/// Why a sources file is invalid.
+#[derive(Debug, thiserror::Error)]
+enum SourcesError {
+    #[error("{0}")]
+    Read(std::io::Error),
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// The first line of the parser's message.
+    #[error("{0}")]
+    Yaml(String),
+    #[error("authority of `{host}`: {cause}")]
+    Authority { host: String, cause: CertificateError },
+    #[error("invalid address in `{0}`: expected an address such as http://proxy.corp:3128")]
+    Proxy(&'static str),
 }
 
-fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    read_file(path, MOST_BYTES)
+/// Why a certificate authority is invalid.
+#[derive(Debug, thiserror::Error)]
+enum CertificateError {
+    #[error("cannot read `{}`: {error}", path.display())]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("no certificate in PEM or DER format in `{}`", .0.display())]
+    InvalidFile(PathBuf),
+    #[error("no certificate in PEM or DER format in `data`")]
+    InvalidData,
+}
+
+fn invalid(message: impl ToString) -> Diagnostic {
+    Diagnostic::new(Code::Sources, message.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sources(text: &str) -> Result<Sources, String> {
+    fn sources(text: &str) -> Result<Sources, SourcesError> {
         Sources::from_file(Sources::parse(text)?, &Proxies::default())
     }
 
@@ -217,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn authorities_are_pem_or_der_in_the_file_or_beside_it() {
+    fn authorities_are_pem_or_der_inline_or_by_path() {
         let folder = tempfile::tempdir().unwrap();
         let certificate = rcgen::generate_simple_self_signed(["registry.test".to_owned()]).unwrap().cert;
         let path = folder.path().join("ca.der");
@@ -233,11 +261,12 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_what_is_wrong() {
-        let error = |text: &str| sources(text).unwrap_err();
+    fn errors_name_key_host_and_file() {
+        let error = |text: &str| sources(text).unwrap_err().to_string();
         assert!(error("insecure_source: []").contains("insecure_source"));
         assert!(
-            error("source_authorities: { a.test: [{ type: Data, data: hello }] }").contains("`a.test`: it holds no")
+            error("source_authorities: { a.test: [{ type: Data, data: hello }] }")
+                .contains("authority of `a.test`: no certificate")
         );
         assert!(error("source_authorities: { a.test: [{ type: Path, path: /nowhere.pem }] }").contains("/nowhere.pem"));
         let proxy = error("proxies: { https_proxy: 'http://user:hunter2@[' }");
@@ -245,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file() {
+    fn the_environment_takes_precedence_over_the_file() {
         let file = Sources::parse("proxies: { http_proxy: 'http://file', no_proxy: localhost }").unwrap().proxies;
         let environment = Proxies { http_proxy: Some("http://environment".into()), ..Proxies::default() };
         let proxies = file.overridden_by(&environment);
@@ -257,6 +286,6 @@ mod tests {
     fn an_empty_file_is_fine_and_a_missing_one_is_not() {
         assert!(sources("").is_ok());
         let error = Sources::read(Some(Path::new("/nowhere/sources.yaml"))).unwrap_err();
-        assert!(error.contains("/nowhere/sources.yaml"));
+        assert!(error.message.contains("/nowhere/sources.yaml"));
     }
 }

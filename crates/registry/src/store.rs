@@ -1,8 +1,7 @@
-//! Policies kept on this machine: kwctl's store, and manifests by their digest in a folder of our own.
+//! Local storage of policies: kwctl's store, and manifests by digest in a cache folder of verify.
 //!
-//! A file of the store is named after its URI, as kwctl names it; what it holds is checked by whoever reads it. Files
-//! appear whole or not at all: they are written elsewhere, flushed and renamed, so two processes and a `kill -9` do no
-//! harm. Nothing unfinished is ever in the store, where kwctl would list it.
+//! Files of the store are named as kwctl names them; callers check their content. Writes are atomic: a file is written to
+//! another folder, flushed and renamed, so concurrent processes and `kill -9` leave no partial file for kwctl to list.
 
 use std::fs;
 use std::io;
@@ -17,36 +16,36 @@ use super::display;
 use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::policy::PolicyRef;
 
-/// Manifests are no larger when they come in.
-const MOST_OF_A_MANIFEST: u64 = 4 * 1024 * 1024;
+/// The limit of fetched manifests.
+const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Names of policies have fewer parts.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
-/// The two folders.
+/// kwctl's store, and the cache of manifests.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// kwctl's.
+    /// The store of kwctl.
     policies: PathBuf,
-    /// Ours: `manifests/`, and `unfinished/` for files on their way to either.
+    /// The folder of verify: `manifests/`, and `unfinished/` for files that are being written.
     own: PathBuf,
 }
 
 impl Store {
-    /// The store in the cache folder of this user; none for a user without a home.
-    pub fn usual() -> Option<Self> {
+    /// The store in the cache folder of this user; `None` for a user without a home folder.
+    pub fn of_user() -> Option<Self> {
         let policies = directories::ProjectDirs::from("io", "kubewarden", "kubewarden")?.cache_dir().join("store");
         let own = directories::ProjectDirs::from("", "", "policy-verify")?.cache_dir().to_owned();
         Some(Self { policies, own })
     }
 
-    /// The module kept for a policy, whatever it is.
+    /// The stored module of a policy, unchecked.
     pub fn module(&self, policy: &PolicyRef) -> Option<Vec<u8>> {
         read_file(&self.module_path(policy)?, MAX_MODULE_BYTES).ok()
     }
 
-    /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are not
-    /// followed.
+    /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are
+    /// ignored.
     pub fn with_digest(&self, digits: &str) -> Vec<(String, Vec<u8>)> {
         let mut found = Vec::new();
         let mut folders = vec![(self.policies.clone(), 0)];
@@ -54,7 +53,7 @@ impl Store {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
                 match entry.file_type() {
-                    Ok(kind) if kind.is_dir() && depth < DEEPEST => folders.push((path, depth + 1)),
+                    Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => folders.push((path, depth + 1)),
                     Ok(kind) if kind.is_file() => {
                         let Ok(bytes) = read_file(&path, MAX_MODULE_BYTES) else { continue };
                         if OciDigest::of(&bytes).hex().starts_with(digits) {
@@ -70,7 +69,7 @@ impl Store {
         found
     }
 
-    /// Keeps a module. A policy whose URI cannot be the name of a file is not kept.
+    /// Stores a module. A policy whose URI cannot be a file name is skipped.
     pub fn keep_module(&self, policy: &PolicyRef, module: &[u8]) -> io::Result<()> {
         match self.module_path(policy) {
             Some(path) => self.write(&path, module),
@@ -78,13 +77,13 @@ impl Store {
         }
     }
 
-    /// The manifest of a digest, checked against it.
+    /// The stored manifest with this digest, checked against it.
     pub fn manifest(&self, digest: &OciDigest) -> Option<Vec<u8>> {
-        let bytes = read_file(&self.manifest_path(digest), MOST_OF_A_MANIFEST).ok()?;
+        let bytes = read_file(&self.manifest_path(digest), MAX_MANIFEST_BYTES).ok()?;
         digest.matches(&bytes).then_some(bytes)
     }
 
-    /// Keeps a manifest, which has this digest.
+    /// Stores a manifest, which has this digest.
     pub fn keep_manifest(&self, digest: &OciDigest, bytes: &[u8]) -> io::Result<()> {
         self.write(&self.manifest_path(digest), bytes)
     }
@@ -104,7 +103,7 @@ impl Store {
             }
             PolicyRef::Web(url) => {
                 let url = Url::parse(url).ok()?;
-                // Another query may be another module, and kwctl's name has no place for it.
+                // Another query may be another module, and kwctl's file name has no query.
                 if url.query().is_some() {
                     return None;
                 }
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_and_nothing_unfinished_stays() {
+    fn stored_modules_are_read_and_no_partial_file_remains() {
         let (_folder, store) = store();
         let policy = PolicyRef::Registry("a.test/p:v1".into());
         assert_eq!(store.module(&policy), None);
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_was_tampered_with_is_none() {
+    fn a_modified_manifest_is_not_returned() {
         let (_folder, store) = store();
         let digest = OciDigest::of(b"{}");
         store.keep_manifest(&digest, b"{}").unwrap();

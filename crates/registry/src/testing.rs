@@ -1,7 +1,7 @@
-//! A registry for tests, on loopback: right in everything unless a test says otherwise, and then as wrong as can be, down
-//! to the bytes on the wire.
+//! A fake registry for tests, on loopback. It behaves correctly unless a rule of the test overrides a response, down to
+//! the bytes on the wire.
 //!
-//! Threads and sockets only, so that it can break off anywhere. It remembers what was asked.
+//! It uses threads and sockets only, so that it can interrupt a response anywhere. It records all requests.
 
 #![expect(clippy::unwrap_used, missing_docs, reason = "for tests, which end where they cannot go on")]
 
@@ -22,7 +22,7 @@ pub struct FakeRegistry {
     shared: Arc<Shared>,
 }
 
-/// What a client asked.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
@@ -32,18 +32,18 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-/// What the registry does about a request.
+/// The reaction to a request.
 #[derive(Debug, Clone)]
 pub enum Reaction {
-    /// What a good registry does.
+    /// The correct response.
     Usual,
-    /// An answer of a test's own; the connection stays open.
+    /// A response of the test; the connection stays open.
     Answer(Reply),
-    /// Bytes and worse; the connection ends.
+    /// Raw bytes and pauses; then the connection is closed.
     Steps(Vec<Step>),
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
@@ -58,9 +58,9 @@ pub enum Step {
     /// The same bytes, many times.
     Repeat(Vec<u8>, usize),
     Pause(Duration),
-    /// Nothing more, without an end.
+    /// No more bytes, without closing.
     Stall,
-    /// An end that is none: RST instead of FIN.
+    /// RST instead of FIN.
     Reset,
 }
 
@@ -72,7 +72,7 @@ struct Content {
     blobs: BTreeMap<(String, String), Vec<u8>>,
     /// By repository and tag or digest; with their media type.
     manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
-    /// Bytes of uploads that are going on.
+    /// Bytes of open uploads.
     uploads: BTreeMap<String, Vec<u8>>,
     next_upload: usize,
 }
@@ -96,7 +96,7 @@ impl Reply {
         self
     }
 
-    /// The bytes on the wire, for those who want to send only some of them.
+    /// The bytes on the wire, to send only some of them.
     pub fn bytes(&self, has_body: bool) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} Status\r\n", self.status);
         for (name, value) in &self.headers {
@@ -195,13 +195,13 @@ impl FakeRegistry {
         format!("insecure_sources: [\"{}\"]\n", self.host())
     }
 
-    /// What to do about requests from now on.
+    /// Sets the reaction to requests from now on.
     pub fn rule(&self, rule: impl FnMut(&Seen) -> Reaction + Send + 'static) -> &Self {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
         self
     }
 
-    /// Every answer is late by this much.
+    /// Delays every response.
     pub fn latency(&self, latency: Duration) -> &Self {
         *self.shared.latency.lock().unwrap() = latency;
         self
@@ -233,7 +233,7 @@ impl FakeRegistry {
         digest
     }
 
-    /// The manifest a tag or a digest leads to.
+    /// The manifest of a tag or a digest.
     pub fn manifest(&self, repository: &str, target: &str) -> Option<Vec<u8>> {
         let content = self.shared.content.lock().unwrap();
         content.manifests.get(&(repository.to_owned(), target.to_owned())).map(|(_, bytes)| bytes.clone())
@@ -244,7 +244,7 @@ impl FakeRegistry {
         self.shared.content.lock().unwrap().blobs.get(&(repository.to_owned(), digest.to_owned())).cloned()
     }
 
-    /// What was asked so far.
+    /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
@@ -281,7 +281,7 @@ impl Shared {
             if self.is_over.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            // Not within one expression: the lock would be held while everybody waits.
+            // Not in one expression: the lock would be held during the sleep.
             let latency = *self.latency.lock().unwrap();
             thread::sleep(latency);
             self.seen.lock().unwrap().push(seen.clone());
@@ -311,7 +311,7 @@ impl Shared {
                 }
                 Step::Reset => {
                     wire.flush()?;
-                    // Bytes that nobody read make the kernel send RST; so does ours being cut off before theirs.
+                    // Closing with unread bytes makes the kernel send RST.
                     thread::sleep(Duration::from_millis(20));
                     return stream.shutdown(std::net::Shutdown::Both);
                 }
@@ -327,7 +327,7 @@ fn read_request(wire: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Option
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        // What is no request, such as the greeting of TLS, is not waited for.
+        // Other bytes, such as a TLS handshake, end the connection.
         if !more(wire, buffer)? || !buffer[0].is_ascii_uppercase() {
             return Ok(None);
         }

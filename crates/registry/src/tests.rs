@@ -1,4 +1,4 @@
-//! The door against a registry that is right, and the first things that go wrong.
+//! The client against the fake registry, with correct and with broken responses.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use oci_client::Reference;
 use super::digest::OciDigest;
 use super::error::{Class, RegistryError};
 use super::meter::Meter;
-use super::policy::{Lead, lead};
+use super::policy::{ManifestTarget, manifest_target};
 use super::testing::{FakeRegistry, Reaction, Reply, digest};
 use super::{MAX_MODULE_BYTES, Registry, RegistryOptions};
 use crate::network::wait;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// A door that knows the registry as insecure, with the credentials of `config.json` in `docker`.
-fn door(fake: &FakeRegistry, docker: Option<&Path>) -> Registry {
+/// A client that lists the registry as insecure, with the credentials of `config.json` in `docker`.
+fn client(fake: &FakeRegistry, docker: Option<&Path>) -> Registry {
     let folder = tempfile::tempdir().unwrap();
     let sources = folder.path().join("sources.yaml");
     std::fs::write(&sources, fake.sources()).unwrap();
     let docker_config = docker.map_or_else(|| folder.path().to_owned(), Path::to_path_buf);
     if docker.is_none() {
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();
-        // Read when somebody asks who we are.
+        // Read on the first challenge.
         std::mem::forget(folder);
     }
     let options = RegistryOptions {
         sources: Some(sources),
         docker_config: Some(docker_config),
-        time: Some(Duration::from_secs(20)),
+        timeout: Some(Duration::from_secs(20)),
     };
     Registry::new(&options).unwrap()
 }
@@ -39,23 +39,23 @@ fn image(fake: &FakeRegistry, name: &str) -> Reference {
 }
 
 /// A policy: its manifest, then its module.
-async fn policy(door: &Registry, image: &Reference) -> Result<(Vec<u8>, OciDigest), RegistryError> {
-    let fetched = door.manifest(image).await?;
-    let Lead::Layer(layer) = lead(image, &fetched.manifest, false)? else { panic!("an index") };
-    Ok((door.blob(image, &layer, MAX_MODULE_BYTES).await?, fetched.digest))
+async fn policy(client: &Registry, image: &Reference) -> Result<(Vec<u8>, OciDigest), RegistryError> {
+    let fetched = client.manifest(image).await?;
+    let ManifestTarget::Layer(layer) = manifest_target(image, &fetched.manifest, false)? else { panic!("an index") };
+    Ok((client.blob(image, &layer, MAX_MODULE_BYTES).await?, fetched.digest))
 }
 
 #[test]
 fn a_policy_is_pulled_by_tag_and_by_digest() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("acme/p", "v1", MODULE);
-    let door = door(&fake, None);
+    let client = client(&fake, None);
     for name in ["acme/p:v1".to_owned(), format!("acme/p@{manifest_digest}"), format!("acme/p:v1@{manifest_digest}")] {
-        let (module, digest) = wait(policy(&door, &image(&fake, &name))).unwrap();
+        let (module, digest) = wait(policy(&client, &image(&fake, &name))).unwrap();
         assert_eq!((module.as_slice(), digest.as_str()), (MODULE, manifest_digest.as_str()));
-        assert_eq!(wait(door.digest(&image(&fake, &name))).unwrap().as_str(), manifest_digest);
+        assert_eq!(wait(client.digest(&image(&fake, &name))).unwrap().as_str(), manifest_digest);
     }
-    let config = wait(door.manifest_with_config(&image(&fake, "acme/p:v1"))).unwrap();
+    let config = wait(client.manifest_with_config(&image(&fake, "acme/p:v1"))).unwrap();
     assert_eq!((config.config.as_slice(), config.digest.as_str()), (&b"{}"[..], manifest_digest.as_str()));
 }
 
@@ -64,29 +64,29 @@ fn a_digest_is_found_where_head_does_not_name_it() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("p", "v1", MODULE);
     fake.rule(|seen| if seen.method == "HEAD" { Reply::new(200, "").into() } else { Reaction::Usual });
-    assert_eq!(wait(door(&fake, None).digest(&image(&fake, "p:v1"))).unwrap().as_str(), manifest_digest);
+    assert_eq!(wait(client(&fake, None).digest(&image(&fake, "p:v1"))).unwrap().as_str(), manifest_digest);
 }
 
 #[test]
 fn what_is_pushed_can_be_pulled() {
     let fake = FakeRegistry::start();
-    let door = door(&fake, None);
+    let client = client(&fake, None);
     let image = image(&fake, "acme/p:v1");
     let module: Vec<u8> = MODULE.iter().copied().chain((0..9 << 20).map(|n| n as u8)).collect();
     wait(async {
-        assert_eq!(door.published_digest_if_any(&image).await.unwrap(), None);
-        door.push_blob(&image, &module.clone().into(), &Meter::default()).await.unwrap();
-        door.push_blob(&image, &b"{}"[..].into(), &Meter::default()).await.unwrap();
+        assert_eq!(client.published_digest_if_any(&image).await.unwrap(), None);
+        client.push_blob(&image, &module.clone().into(), &Meter::default()).await.unwrap();
+        client.push_blob(&image, &b"{}"[..].into(), &Meter::default()).await.unwrap();
         let manifest = super::testing::policy_manifest(&module);
-        let pushed = door.push_manifest(&image, &manifest).await.unwrap();
+        let pushed = client.push_manifest(&image, &manifest).await.unwrap();
         assert_eq!(fake.manifest("acme/p", "v1"), None);
-        door.push_tag(&image, "v1", &manifest, "application/vnd.oci.image.manifest.v1+json").await.unwrap();
-        assert_eq!(door.published_digest_if_any(&image).await.unwrap(), Some(pushed));
-        assert!(policy(&door, &image).await.unwrap().0 == module);
+        client.push_tag(&image, "v1", &manifest, "application/vnd.oci.image.manifest.v1+json").await.unwrap();
+        assert_eq!(client.published_digest_if_any(&image).await.unwrap(), Some(pushed));
+        assert!(policy(&client, &image).await.unwrap().0 == module);
     });
     assert_eq!(fake.count("PATCH", "/blobs/uploads/"), 4);
     let requests = fake.seen().len();
-    wait(door.push_blob(&image, &module.clone().into(), &Meter::default())).unwrap();
+    wait(client.push_blob(&image, &module.clone().into(), &Meter::default())).unwrap();
     assert_eq!(fake.seen().len(), requests + 1, "a blob that is there is not sent again");
 }
 
@@ -94,7 +94,7 @@ fn what_is_pushed_can_be_pulled() {
 fn a_registry_without_chunks_gets_blobs_whole() {
     let fake = FakeRegistry::start();
     fake.rule(|seen| if seen.method == "PATCH" { Reply::new(405, "").into() } else { Reaction::Usual });
-    wait(door(&fake, None).push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
+    wait(client(&fake, None).push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
     assert_eq!(fake.blob("p", &digest(MODULE)).unwrap(), MODULE);
 }
 
@@ -109,10 +109,10 @@ fn referrers_come_from_the_api_or_from_the_tag() {
     let index = |entries: &[String]| format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
     let subject = OciDigest::of(MODULE);
     let fake = FakeRegistry::start();
-    let door = door(&fake, None);
+    let client = client(&fake, None);
     let image = image(&fake, "p:v1");
     let listed = |wanted: Option<&str>| -> Vec<String> {
-        let entries = wait(door.referrers(&image, &subject, wanted)).unwrap();
+        let entries = wait(client.referrers(&image, &subject, wanted)).unwrap();
         entries.into_iter().filter_map(|entry| entry.artifact_type).collect()
     };
     assert_eq!(listed(None), [""; 0]);
@@ -138,13 +138,13 @@ fn referrers_come_from_the_api_or_from_the_tag() {
 #[test]
 fn an_unknown_name_is_told_with_what_the_registry_says() {
     let fake = FakeRegistry::start();
-    let error: RegistryError = wait(policy(&door(&fake, None), &image(&fake, "acme/gone:v1"))).unwrap_err();
+    let error: RegistryError = wait(policy(&client(&fake, None), &image(&fake, "acme/gone:v1"))).unwrap_err();
     assert_eq!(error.class, Class::NotFound);
     let host = fake.host();
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot fetch the manifest of `registry://{host}/acme/gone:v1`: `{host}` answers 404 Not Found \
+            "cannot fetch the manifest of `registry://{host}/acme/gone:v1`: `{host}` returned 404 Not Found \
              (MANIFEST_UNKNOWN: unknown to the registry)"
         )
     );
@@ -154,8 +154,9 @@ fn an_unknown_name_is_told_with_what_the_registry_says() {
 #[test]
 fn plain_http_is_for_listed_hosts_only() {
     let fake = FakeRegistry::start();
-    let door = Registry::new(&RegistryOptions { time: Some(Duration::from_secs(20)), ..RegistryOptions::default() });
-    let error = wait(policy(&door.unwrap(), &image(&fake, "p:v1"))).unwrap_err();
+    let client =
+        Registry::new(&RegistryOptions { timeout: Some(Duration::from_secs(20)), ..RegistryOptions::default() });
+    let error = wait(policy(&client.unwrap(), &image(&fake, "p:v1"))).unwrap_err();
     assert_eq!(error.class, Class::Unreachable);
     assert!(error.help.unwrap().contains("insecure_sources"), "{}", error.message);
     assert!(fake.seen().is_empty());
@@ -175,22 +176,22 @@ fn tokens_are_asked_for_once_and_never_repeated_in_errors() {
         }
         Some("Bearer issued-token") => Reaction::Usual,
         other => {
-            let said = other.unwrap_or_default().to_owned();
-            let body = format!(r#"{{"errors":[{{"code":"UNAUTHORIZED","message":"you sent {said}"}}]}}"#);
+            let sent = other.unwrap_or_default().to_owned();
+            let body = format!(r#"{{"errors":[{{"code":"UNAUTHORIZED","message":"you sent {sent}"}}]}}"#);
             Reply::new(401, body)
                 .header("www-authenticate", format!("Bearer realm=\"{realm}\",service=\"fake\""))
                 .into()
         }
     });
-    let door = door(&fake, Some(folder.path()));
-    wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap();
-    wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap();
+    let client = client(&fake, Some(folder.path()));
+    wait(policy(&client, &image(&fake, "acme/p:v1"))).unwrap();
+    wait(policy(&client, &image(&fake, "acme/p:v1"))).unwrap();
     assert_eq!(fake.count("GET", "/token?scope=repository%3Aacme%2Fp%3Apull&service=fake"), 1);
     fake.rule(|seen| {
-        let said = seen.header("authorization").unwrap_or_default().to_owned();
-        Reply::new(403, format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {said}"}}]}}"#)).into()
+        let sent = seen.header("authorization").unwrap_or_default().to_owned();
+        Reply::new(403, format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {sent}"}}]}}"#)).into()
     });
-    let error = wait(policy(&door, &image(&fake, "acme/p:v1"))).unwrap_err();
+    let error = wait(policy(&client, &image(&fake, "acme/p:v1"))).unwrap_err();
     assert!(error.message.contains("you sent [secret]"), "{error}");
-    assert!(!format!("{error:?} {door:?}").contains("issued-token"), "{error}");
+    assert!(!format!("{error:?} {client:?}").contains("issued-token"), "{error}");
 }

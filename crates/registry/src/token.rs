@@ -1,5 +1,5 @@
-//! From a 401 to an `Authorization` header: Basic where the registry wants that, else a bearer token from its token
-//! service, anonymous if we are nobody, kept until it expires and asked for once however many wait for it.
+//! From a 401 to an `Authorization` header: Basic, or a bearer token of the token service, anonymous without credentials.
+//! Tokens are cached until they expire, and requested once however many callers wait.
 //!
 //! Wire format: the token and OAuth2 pages of the Distribution project.
 
@@ -14,37 +14,37 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::auth::{Credentials, Found};
+use super::auth::{Credentials, FoundCredential};
 use super::credential::Credential;
 use super::display;
 use super::error::{Class, Failure};
-use super::http::{Answer, Ask, Http};
+use super::http::{Http, Request, Response};
 use super::reply;
 use super::secrets::Secret;
 
 /// Far above any token.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
-/// What a token lives when its service does not say.
-const USUAL_LIFE: Duration = Duration::from_secs(60);
+/// Lifetime of a token without `expires_in`.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// What may be done with which repository.
+/// A permission for a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) repository: String,
     pub(super) access: Access,
 }
 
-/// What somebody wants with a repository.
+/// What a request does with a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Access {
-    /// To read, as whoever the configuration of docker says we are.
+    /// Reads, with the credentials of the Docker configuration.
     Pull,
-    /// To read before and after pushing, as who pushes: the package may be private, or not be there yet.
+    /// Reads before and after a push, with the credentials of the push: the package may be private or new.
     LookUp,
-    /// To write.
+    /// Writes.
     Push,
-    /// To take away, which needs a word of its own in some registries.
+    /// Deletes, which is a separate action in some registries.
     Delete,
 }
 
@@ -63,7 +63,7 @@ impl Scope {
     }
 }
 
-/// What a registry wants to see.
+/// The authentication a registry requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
@@ -71,17 +71,17 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    /// The challenge of an answer with status 401; a bearer token is preferred.
-    pub(super) fn of(answer: &Answer) -> Option<Self> {
-        let headers = answer.headers.get_all(reqwest::header::WWW_AUTHENTICATE);
+    /// The challenge of a response with status 401; bearer tokens are preferred.
+    pub(super) fn of(response: &Response) -> Option<Self> {
+        let headers = response.headers.get_all(reqwest::header::WWW_AUTHENTICATE);
         let texts = headers.iter().filter_map(|value| value.to_str().ok());
-        let challenges: Vec<Self> = texts.flat_map(|text| Self::parse(text, &answer.url)).collect();
+        let challenges: Vec<Self> = texts.flat_map(|text| Self::parse(text, &response.url)).collect();
         challenges.iter().find(|it| matches!(it, Self::Bearer { .. })).or(challenges.first()).cloned()
     }
 
-    /// Whether it is the token itself that is not liked, rather than what it allows.
-    fn calls_token_invalid(answer: &Answer) -> bool {
-        let headers = answer.headers.get_all(reqwest::header::WWW_AUTHENTICATE);
+    /// Whether the token itself is rejected, rather than its permissions.
+    fn rejects_token(response: &Response) -> bool {
+        let headers = response.headers.get_all(reqwest::header::WWW_AUTHENTICATE);
         let texts = headers.iter().filter_map(|value| value.to_str().ok());
         let mut challenges = texts.flat_map(|text| http_auth::parse_challenges(text).unwrap_or_default());
         challenges.any(|challenge| {
@@ -108,15 +108,15 @@ impl Challenge {
     }
 }
 
-/// A header that a registry accepts, for a while.
-struct Ready {
+/// An `Authorization` header and when it expires.
+struct CachedHeader {
     header: Secret,
-    until: Option<Instant>,
+    expires_at: Option<Instant>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Ready>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<CachedHeader>>>;
 
-/// The headers known so far, by host and scope.
+/// The headers by host and scope.
 pub(super) struct Tokens {
     credentials: Credentials,
     challenges: Mutex<HashMap<String, Challenge>>,
@@ -134,8 +134,8 @@ impl Tokens {
         Self { credentials, challenges: Mutex::default(), slots: Mutex::default() }
     }
 
-    /// The header to begin with: none for a host that has not asked for any yet.
-    pub(super) async fn known(&self, http: &Http, host: &str, scope: &Scope) -> Result<Option<Secret>, Failure> {
+    /// The header for a first attempt: none for a host that has not sent a challenge yet.
+    pub(super) async fn cached(&self, http: &Http, host: &str, scope: &Scope) -> Result<Option<Secret>, Failure> {
         let challenge = self.challenges.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
         match challenge {
             Some(challenge) => self.header(http, host, scope, &challenge, None).await.map(Some),
@@ -144,7 +144,7 @@ impl Tokens {
     }
 
     /// The header for a host that answered 401 to `refused`.
-    pub(super) async fn answer(
+    pub(super) async fn for_challenge(
         &self,
         http: &Http,
         host: &str,
@@ -170,55 +170,56 @@ impl Tokens {
             Arc::clone(slots.entry((host.to_owned(), scope.clone())).or_default())
         };
         let mut slot = slot.lock().await;
-        if let Some(ready) = slot.as_ref() {
-            let is_fresh = ready.until.is_none_or(|until| Instant::now() < until);
-            if is_fresh && Some(&ready.header) != refused {
-                return Ok(ready.header.clone());
+        if let Some(cached) = slot.as_ref() {
+            let is_fresh = cached.expires_at.is_none_or(|expires_at| Instant::now() < expires_at);
+            if is_fresh && Some(&cached.header) != refused {
+                return Ok(cached.header.clone());
             }
         }
         let found = self.credentials.of(host, scope.is_push()).await?;
-        let ready = match challenge {
+        let cached = match challenge {
             Challenge::Basic => basic_header(host, found)?,
             Challenge::Bearer { realm, service } => {
                 bearer_header(http, host, scope, realm, service.as_deref(), found).await?
             }
         };
-        http.secrets.remember(ready.header.expose());
-        let header = ready.header.clone();
-        *slot = Some(ready);
+        http.secrets.remember(cached.header.expose());
+        let header = cached.header.clone();
+        *slot = Some(cached);
         Ok(header)
     }
 
-    /// Why a host that has just been shown what it wanted to see still answers 401.
-    pub(super) async fn refusal(&self, host: &str, scope: &Scope, answer: &Answer) -> Failure {
-        if Challenge::calls_token_invalid(answer) {
-            let message = format!("`{host}` does not accept the token that its token service has just given");
-            return Failure::new(Class::Denied, message)
-                .with_help("the clocks of the registry and of its token service may differ: tell their owner");
+    /// The failure for a 401 in spite of credentials.
+    pub(super) async fn rejected(&self, host: &str, scope: &Scope, response: &Response) -> Failure {
+        if Challenge::rejects_token(response) {
+            let message = format!("`{host}` rejects the token of its token service");
+            return Failure::new(Class::Denied, message).with_help(
+                "tell the owner of the registry to compare the clocks of the registry and its token service",
+            );
         }
         let found = self.credentials.of(host, scope.is_push()).await.ok().flatten();
-        denied(host, found.as_ref().map(|found| found.origin.as_str()), "does not accept", None)
+        denied(host, found.as_ref().map(|found| found.origin.as_str()), None)
     }
 }
 
-/// Somebody wants to know who we are, or does not like who we are, and perhaps says why.
-fn denied(host: &str, origin: Option<&str>, verb: &str, says: Option<String>) -> Failure {
-    let says = says.map(|text| format!(" ({text})")).unwrap_or_default();
+/// Missing or rejected credentials, with the error of the server.
+fn denied(host: &str, origin: Option<&str>, detail: Option<String>) -> Failure {
+    let detail = detail.map(|text| format!(" ({text})")).unwrap_or_default();
     match origin {
-        Some(origin) => Failure::new(Class::Denied, format!("`{host}` {verb} the credentials from {origin}{says}"))
-            .with_help(format!("log in again: `docker login {host}`; they may also lack the right to do this")),
-        None => Failure::new(Class::Denied, format!("`{host}` wants credentials, and there are none{says}"))
-            .with_help(format!("log in by `docker login {host}`; a name that does not exist may look the same")),
+        Some(origin) => Failure::new(Class::Denied, format!("`{host}` rejects the credentials from {origin}{detail}"))
+            .with_help(format!("log in again with `docker login {host}`, or use an account with the permission")),
+        None => Failure::new(Class::Denied, format!("`{host}` requires credentials, none are configured{detail}"))
+            .with_help(format!("log in with `docker login {host}`; unknown names may be reported this way too")),
     }
 }
 
-fn basic_header(host: &str, found: Option<Found>) -> Result<Ready, Failure> {
-    let found = found.ok_or_else(|| denied(host, None, "", None))?;
+fn basic_header(host: &str, found: Option<FoundCredential>) -> Result<CachedHeader, Failure> {
+    let found = found.ok_or_else(|| denied(host, None, None))?;
     match &found.credential {
-        Credential::Password { user, password } => Ok(Ready { header: basic(user, password), until: None }),
+        Credential::Password { user, password } => Ok(CachedHeader { header: basic(user, password), expires_at: None }),
         Credential::IdentityToken(_) => {
-            let message = format!("`{host}` wants a password, and {} holds an identity token", found.origin);
-            Err(Failure::new(Class::Denied, message).with_help(format!("log in again: `docker login {host}`")))
+            let message = format!("`{host}` requires a password, {} has an identity token", found.origin);
+            Err(Failure::new(Class::Denied, message).with_help(format!("log in again with `docker login {host}`")))
         }
     }
 }
@@ -227,23 +228,23 @@ fn basic(user: &str, password: &Secret) -> Secret {
     Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
 }
 
-/// What a token service answers. Some say `token`, some `access_token`, some both.
+/// The response of a token service: some have `token`, some `access_token`, some both.
 #[derive(Deserialize)]
-struct TokenReply {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
-    /// Seconds. Some write them as a text, and what cannot be read is no reason to do without the token.
+    /// Seconds, in some services as a string. An invalid value does not make the token unusable.
     #[serde(default)]
     expires_in: serde_json::Value,
 }
 
-impl TokenReply {
-    /// How long the token lives from when it was asked for: `issued_at` is by a clock that need not be ours. A service
-    /// that is wrong about it is found out by the next 401.
-    fn life(&self) -> Duration {
+impl TokenResponse {
+    /// The lifetime of the token from the time of the request; `issued_at` is by another clock. If it is wrong, the next 401
+    /// renews the token.
+    fn lifetime(&self) -> Duration {
         let seconds = self.expires_in.as_f64().or_else(|| self.expires_in.as_str()?.parse().ok());
         let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9);
-        seconds.map_or(USUAL_LIFE, Duration::from_secs_f64)
+        seconds.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64)
     }
 }
 
@@ -253,40 +254,38 @@ async fn bearer_header(
     scope: &Scope,
     realm: &Url,
     service: Option<&str>,
-    found: Option<Found>,
-) -> Result<Ready, Failure> {
+    found: Option<FoundCredential>,
+) -> Result<CachedHeader, Failure> {
     let origin = found.as_ref().map(|found| found.origin.clone());
-    let (ask, authorization) = token_request(http, scope, realm, service, found);
-    let asked_at = Instant::now();
-    let answer = http.exchange(&ask, authorization.as_ref()).await;
-    let answer = answer.map_err(|failure| Failure {
-        message: format!("the token service of `{host}`: {}", failure.message),
-        ..failure
-    })?;
-    // OAuth2 has 400 for a refresh token that does not hold.
-    let is_invalid_grant = answer.status == StatusCode::BAD_REQUEST && ask.method == Method::POST;
-    if is_invalid_grant || matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(denied(host, origin.as_deref(), "refuses", reply::says(&answer, &http.secrets)));
+    let (request, authorization) = token_request(http, scope, realm, service, found);
+    let requested_at = Instant::now();
+    let response = http.exchange(&request, authorization.as_ref()).await;
+    let response = response
+        .map_err(|failure| Failure { message: format!("token service of `{host}`: {}", failure.message), ..failure })?;
+    // OAuth2 reports an invalid refresh token as 400.
+    let is_invalid_grant = response.status == StatusCode::BAD_REQUEST && request.method == Method::POST;
+    if is_invalid_grant || matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(denied(host, origin.as_deref(), reply::detail(&response, &http.secrets)));
     }
-    if !answer.status.is_success() {
-        let failure = reply::failure(&answer, &http.secrets);
+    if !response.status.is_success() {
+        let failure = reply::failure(&response, &http.secrets);
         let class = if failure.class == Class::NotFound { Class::WrongContent } else { failure.class };
-        return Err(Failure {
-            class,
-            message: format!("the token service of `{host}`: {}", failure.message),
-            ..failure
-        });
+        return Err(Failure { class, message: format!("token service of `{host}`: {}", failure.message), ..failure });
     }
-    let garbled =
-        || Failure::new(Class::WrongContent, format!("the token service {} gives no token", display::server(realm)));
-    let reply: TokenReply = serde_json::from_slice(&answer.body).map_err(|_| garbled())?;
-    let life = reply.life();
+    let invalid = || {
+        Failure::new(
+            Class::WrongContent,
+            format!("no token in the response of the token service {}", display::server(realm)),
+        )
+    };
+    let reply: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| invalid())?;
+    let lifetime = reply.lifetime();
     let token = reply.token.filter(|it| !it.is_empty()).or(reply.access_token).filter(|it| !it.is_empty());
-    let token = token.filter(|it| it.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(garbled)?;
+    let token = token.filter(|it| it.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(invalid)?;
     http.secrets.remember(&token);
-    // A little earlier, so that it does not expire on its way.
-    let until = asked_at + life.mul_f64(0.9);
-    Ok(Ready { header: Secret::new(format!("Bearer {token}")), until: Some(until) })
+    // A little earlier, so that it does not expire on the way.
+    let expires_at = requested_at + lifetime.mul_f64(0.9);
+    Ok(CachedHeader { header: Secret::new(format!("Bearer {token}")), expires_at: Some(expires_at) })
 }
 
 /// The request for a token, and its `Authorization`.
@@ -295,8 +294,8 @@ fn token_request(
     scope: &Scope,
     realm: &Url,
     service: Option<&str>,
-    found: Option<Found>,
-) -> (Ask, Option<Secret>) {
+    found: Option<FoundCredential>,
+) -> (Request, Option<Secret>) {
     let scope = scope.text();
     let mut parameters = vec![("scope", scope.as_str())];
     parameters.extend(service.map(|service| ("service", service)));
@@ -308,13 +307,13 @@ fn token_request(
                 ("client_id", "policy-verify"),
                 ("refresh_token", token.expose()),
             ]);
-            let mut ask = Ask::new(Method::POST, realm.clone())
+            let mut request = Request::new(Method::POST, realm.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .at_most(MOST_BYTES);
+                .max_bytes(MAX_BYTES);
             let mut form = Url::parse("form:").expect("a constant URL");
             form.query_pairs_mut().extend_pairs(&parameters);
-            ask.body = form.query().map(|query| query.to_owned().into());
-            (ask, None)
+            request.body = form.query().map(|query| query.to_owned().into());
+            (request, None)
         }
         credential => {
             let mut url = realm.clone();
@@ -328,7 +327,7 @@ fn token_request(
                 }
                 _ => None,
             };
-            (Ask::new(Method::GET, url).at_most(MOST_BYTES), authorization)
+            (Request::new(Method::GET, url).max_bytes(MAX_BYTES), authorization)
         }
     }
 }
@@ -357,15 +356,15 @@ mod tests {
     }
 
     #[test]
-    fn scopes_name_what_is_wanted() {
+    fn scopes_have_the_actions_of_the_access() {
         let actions = |access| Scope { repository: "a/b".into(), access }.text().replace("repository:a/b:", "");
         assert_eq!([Access::Pull, Access::LookUp].map(actions), ["pull", "pull"]);
         assert_eq!([Access::Push, Access::Delete].map(actions), ["pull,push", "pull,push,delete"]);
     }
 
     #[test]
-    fn a_token_lives_as_long_as_its_service_says_or_a_minute() {
-        let life = |text: &str| serde_json::from_str::<TokenReply>(text).unwrap().life().as_secs();
+    fn tokens_expire_after_expires_in_or_a_minute() {
+        let life = |text: &str| serde_json::from_str::<TokenResponse>(text).unwrap().lifetime().as_secs();
         assert_eq!(life(r#"{"token":"t","expires_in":300,"issued_at":"2015-10-21T07:28:00Z"}"#), 300);
         assert_eq!(life(r#"{"token":"t","expires_in":"3600"}"#), 3600);
         for text in
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_challenge() {
+    fn invalid_challenges_are_ignored() {
         for text in ["", "Bearer", "Bearer service=\"x\"", "Bearer realm=\"", "\u{7f}", "Digest realm=\"x\""] {
             assert_eq!(parse(text), [], "{text}");
         }

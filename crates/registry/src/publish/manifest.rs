@@ -8,29 +8,31 @@ use olpc_cjson::CanonicalFormatter;
 use serde::Serialize as _;
 
 use crate::manifest::descriptor;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::Metadata;
 
 /// The configuration of every policy.
 pub(super) const CONFIG: &[u8] = b"{}";
 
-/// Where policies name their source, and where everybody else looks for it.
+/// The annotation of Kubewarden for the source, and the one of OCI.
 const POLICY_SOURCE: &str = "io.kubewarden.policy.source";
 const IMAGE_SOURCE: &str = "org.opencontainers.image.source";
 
-/// A manifest, and what it could not carry.
-pub(super) struct Made {
+/// A manifest, and the annotations it cannot carry.
+pub(super) struct BuiltManifest {
     /// The bytes its digest is of.
     pub(super) bytes: String,
-    /// Keys of annotations with several lines.
-    pub(super) left_out: Vec<String>,
+    /// Keys of annotations with more than one line.
+    pub(super) omitted: Vec<String>,
 }
 
-/// The manifest of a module. `more` are annotations beside those of the metadata, and win over them.
-pub(super) fn of(module: &[u8], metadata: Option<&Metadata>, more: &BTreeMap<String, String>) -> Made {
-    let (mut annotations, left_out) = match metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+/// The manifest of a module. `more` are annotations in addition to those of the metadata, and take precedence.
+pub(super) fn of(module: &[u8], metadata: Option<&Metadata>, more: &BTreeMap<String, String>) -> BuiltManifest {
+    let (mut annotations, omitted) = match metadata.and_then(|metadata| metadata.annotations.as_ref()) {
         Some(annotations) => {
-            let (kept, left_out) = one_line(annotations);
-            (Some(kept), left_out)
+            let (kept, omitted) = one_line(annotations);
+            (Some(kept), omitted)
         }
         None => (None, Vec::new()),
     };
@@ -43,52 +45,56 @@ pub(super) fn of(module: &[u8], metadata: Option<&Metadata>, more: &BTreeMap<Str
         annotations,
         ..OciImageManifest::default()
     };
-    Made { bytes: canonical(&manifest), left_out }
+    BuiltManifest { bytes: canonical(&manifest), omitted }
 }
 
-/// Annotations that somebody typed for a manifest; what is wrong with them, and what to do about it.
-pub fn annotations(typed: &[(String, String)]) -> Result<BTreeMap<String, String>, (String, String)> {
+/// Checks annotations from the command line.
+pub fn annotations(typed: &[(String, String)]) -> Result<BTreeMap<String, String>, Diagnostic> {
     let mut annotations = BTreeMap::new();
     for (key, value) in typed {
-        let problem =
-            |what: &str, help: &str| Err((format!("the annotation `{}` {what}", key.escape_debug()), help.into()));
+        let error = |message: String, help: &str| Err(Diagnostic::new(Code::Usage, message).with_help(help.to_owned()));
+        let shown = key.escape_debug();
         if key.is_empty() || key.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-            return problem("has no name of one word", "write org.opencontainers.image.revision=VALUE");
+            return error(
+                format!("invalid annotation name `{shown}`"),
+                "write `org.opencontainers.image.revision=VALUE`",
+            );
         }
         if key.starts_with("io.kubewarden.") {
-            let help = "write it into `annotations` of metadata.yml: what the manifest says is what the module says";
-            return problem("belongs to the metadata of the policy", help);
+            let help = "write it to `annotations` in metadata.yml: manifest and module must agree";
+            return error(format!("annotation `{shown}` is reserved for the metadata"), help);
         }
         let value = value.trim();
         if value.contains(char::is_control) {
-            return problem("has several lines, or control characters", "manifests of policies carry single lines");
+            let message = format!("invalid value of annotation `{shown}`: more than one line, or control characters");
+            return error(message, "write the value on one line");
         }
         if annotations.insert(key.clone(), value.to_owned()).is_some_and(|earlier| earlier != value) {
-            return problem("has two values", "leave one of them out");
+            return error(format!("duplicate annotation `{shown}`"), "remove one of the two values");
         }
     }
     Ok(annotations)
 }
 
-/// The annotations of one line, trimmed; and the keys of the others.
+/// The single-line annotations, trimmed, and the keys of the others.
 fn one_line(annotations: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
     let mut kept = BTreeMap::new();
-    let mut left_out = Vec::new();
+    let mut omitted = Vec::new();
     for (key, value) in annotations {
         if value.lines().count() <= 1 {
             kept.insert(key.clone(), value.trim().to_owned());
         } else {
-            left_out.push(key.clone());
+            omitted.push(key.clone());
         }
     }
     if let Some(source) = kept.get(POLICY_SOURCE).cloned() {
         kept.entry(IMAGE_SOURCE.to_owned()).or_insert(source);
     }
-    (kept, left_out)
+    (kept, omitted)
 }
 
-/// Canonical JSON as kwctl writes it. That leaves control characters as they are, so that a tabulator in an annotation
-/// makes a document no registry takes; only then it is written in the usual way, whose keys are sorted too.
+/// Canonical JSON as kwctl writes it. It does not escape control characters, so a tab in an annotation would make invalid
+/// JSON; only then ordinary JSON is written, with sorted keys too.
 fn canonical(manifest: &OciImageManifest) -> String {
     let value = serde_json::to_value(manifest).expect("a manifest is texts, numbers and maps of texts");
     let mut bytes = Vec::new();
@@ -109,7 +115,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({"rules": [], "mutating": false, "annotations": annotations})).unwrap()
     }
 
-    fn made(module: &[u8], metadata: Option<&Metadata>) -> Made {
+    fn made(module: &[u8], metadata: Option<&Metadata>) -> BuiltManifest {
         of(module, metadata, &BTreeMap::new())
     }
 
@@ -137,21 +143,21 @@ mod tests {
     #[test]
     fn a_module_without_metadata_has_no_annotations() {
         let made = made(b"x", None);
-        assert!(made.bytes.starts_with(r#"{"config":{"#) && made.left_out.is_empty(), "{}", made.bytes);
+        assert!(made.bytes.starts_with(r#"{"config":{"#) && made.omitted.is_empty(), "{}", made.bytes);
     }
 
     #[test]
-    fn annotations_of_one_line_travel_trimmed() {
+    fn single_line_annotations_are_trimmed() {
         let metadata =
             metadata(&[("a", "  one line\n"), ("b", "two\nlines"), ("c", ""), ("d", "\n\n"), ("e", "x\r\n")]);
         let kept = annotations_of(&metadata);
         let kept: Vec<(&str, &str)> = kept.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(kept, [("a", "one line"), ("c", ""), ("e", "x")]);
-        assert_eq!(made(b"", Some(&metadata)).left_out, ["b", "d"]);
+        assert_eq!(made(b"", Some(&metadata)).omitted, ["b", "d"]);
     }
 
     #[test]
-    fn the_source_is_named_where_everybody_looks_for_it() {
+    fn the_source_is_copied_to_the_oci_annotation() {
         let kept = annotations_of(&metadata(&[(POLICY_SOURCE, "https://a ")]));
         assert_eq!(kept[IMAGE_SOURCE], "https://a");
         let kept = annotations_of(&metadata(&[(POLICY_SOURCE, "https://a"), (IMAGE_SOURCE, "https://b")]));
@@ -160,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_makes_a_document() {
+    fn every_annotation_makes_valid_json() {
         let evil = "a\tb \"quoted\" \\ \u{1} ü e\u{301}";
         let kept = annotations_of(&metadata(&[("a", evil)]));
         assert_eq!(kept["a"], evil);
@@ -169,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_annotations_stand_beside_those_of_the_metadata() {
+    fn typed_annotations_are_added_to_those_of_the_metadata() {
         let typed = |pairs: &[(&str, &str)]| {
             annotations(&pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect::<Vec<_>>())
         };
@@ -179,14 +185,14 @@ mod tests {
         assert!(made.starts_with(start), "{made}");
         assert!(of(b"", None, &more).bytes.starts_with(r#"{"annotations":{"b":"two""#));
         for (pairs, problem) in [
-            (&[("io.kubewarden.policy.title", "x")][..], "belongs to the metadata"),
-            (&[("", "x")], "has no name"),
-            (&[("a b", "x")], "has no name"),
-            (&[("a", "x\ny")], "has several lines"),
+            (&[("io.kubewarden.policy.title", "x")][..], "is reserved for the metadata"),
+            (&[("", "x")], "invalid annotation name"),
+            (&[("a b", "x")], "invalid annotation name"),
+            (&[("a", "x\ny")], "more than one line"),
             (&[("a", "\u{1b}[2J")], "control characters"),
-            (&[("a", "x"), ("a", "y")], "has two values"),
+            (&[("a", "x"), ("a", "y")], "duplicate annotation"),
         ] {
-            let (message, _) = typed(pairs).unwrap_err();
+            let message = typed(pairs).unwrap_err().message;
             assert!(message.contains(problem), "{message}");
         }
     }

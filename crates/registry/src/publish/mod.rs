@@ -1,8 +1,7 @@
-//! Step 7: policies that passed become artifacts in registries.
+//! Publishing: modules become OCI artifacts in registries.
 //!
-//! Which policies may be published is not decided here. What is sent are the bytes that were run, from memory. Tags come
-//! last, when everything they lead to is there: whoever follows a tag finds the old policy or the new one, whenever we
-//! are stopped.
+//! Which policies may be published is up to the caller. Tags are moved last, after everything they point to is uploaded, so
+//! a tag points to the old policy or to the new one even if the process is stopped.
 
 mod manifest;
 mod restore;
@@ -22,39 +21,45 @@ use crate::client::Registry;
 use crate::digest::OciDigest;
 use crate::error::{Class, RegistryError};
 use crate::meter::Meter;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::Metadata;
 use policy_verify_model::publication::{Publication, PublishMode, PublishOutcome, PublishedTag, TagState};
 use policy_verify_model::source::Span;
 
-/// What is to be published.
+/// A module to publish.
 pub struct Artifact {
     /// Name of the policy.
     pub policy: String,
-    /// Index of its suite in the run.
+    /// Index of its suite in the run; `None` on the command line.
     pub suite: Option<usize>,
     /// The module, metadata attached.
     pub module: Arc<[u8]>,
     /// Its metadata; none where it is published without.
     pub metadata: Option<Metadata>,
-    /// The repository. Its tag does not matter; if it has a digest, that must come out.
+    /// The repository. Its tag is ignored; a digest must be that of the manifest.
     pub repository: Reference,
-    /// The tags that are to lead to it.
+    /// The tags to point to it.
     pub tags: Vec<String>,
     /// Those among them that are never moved.
     pub immutable: BTreeSet<String>,
-    /// Annotations of the manifest beside those of the metadata.
+    /// Annotations of the manifest in addition to those of the metadata.
     pub annotations: BTreeMap<String, String>,
-    /// Where the suite asks for it.
+    /// The entry of the suite.
     pub span: Option<Span>,
 }
 
-/// Reads the name of a repository, with or without `registry://`, with or without tag or digest.
-pub fn reference(text: &str) -> Result<Reference, String> {
+/// Parses a reference, with or without `registry://`, with or without tag or digest.
+pub fn reference(text: &str) -> Result<Reference, Diagnostic> {
     let name = text.strip_prefix("registry://").unwrap_or(text);
-    if let Some((scheme, _)) = name.split_once("://") {
-        return Err(format!("`{scheme}://` is no registry: write `registry://` or leave it out"));
+    if let Some((scheme, rest)) = name.split_once("://") {
+        return Err(Diagnostic::new(Code::Usage, format!("unsupported scheme `{scheme}://` in `{text}`"))
+            .with_help(format!("write `registry://{rest}`")));
     }
-    Reference::try_from(name).map_err(|error| format!("`{text}` is no reference to a registry: {error}"))
+    Reference::try_from(name).map_err(|error| {
+        Diagnostic::new(Code::Usage, format!("invalid reference `{text}`: {error}"))
+            .with_help("write `registry://HOST/REPOSITORY:TAG`".to_owned())
+    })
 }
 
 /// `ghcr.io/acme/policies/safe-labels`
@@ -62,9 +67,9 @@ pub fn shown(repository: &Reference) -> String {
     format!("{}/{}", repository.registry(), repository.repository())
 }
 
-/// Publishes artifacts, or finds out what publishing them would do. Everything is looked up before anything is sent, and
-/// everything is sent before a tag is moved; one artifact that cannot be published does not keep the others back.
-/// `progress` is told how many bytes of how many are sent.
+/// Publishes artifacts, or determines what publishing them would do. All tags are looked up before anything is uploaded, and
+/// everything is uploaded before a tag is moved; a failed artifact does not affect the others. `progress` is called with the
+/// bytes sent and their total.
 pub async fn publish(
     registry: &Registry,
     artifacts: Vec<Artifact>,
@@ -84,7 +89,7 @@ pub async fn publish(
                 job.upload(&meter).await;
             }
         };
-        // Configurations have two bytes, and a request that a registry wants credentials for is sent twice.
+        // Configurations and repeated requests count too, so the number is capped.
         watched(uploads, || progress(meter.sent().min(total), total)).await;
         for job in &mut jobs {
             job.move_tags().await;
@@ -93,25 +98,25 @@ pub async fn publish(
     jobs.into_iter().map(|job| job.publication(mode)).collect()
 }
 
-/// Tells of something as it goes on, and of its end.
-async fn watched(work: impl Future<Output = ()>, tell: impl Fn()) {
+/// Runs `work`, and calls `report` at intervals and at the end.
+async fn watched(work: impl Future<Output = ()>, report: impl Fn()) {
     let mut work = pin!(work);
     let mut clock = tokio::time::interval(Duration::from_millis(100));
     loop {
         tokio::select! {
             biased;
-            _ = clock.tick() => tell(),
-            () = &mut work => return tell(),
+            _ = clock.tick() => report(),
+            () = &mut work => return report(),
         }
     }
 }
 
-/// What our manifests are.
+/// The media type of the manifests.
 const MEDIA_TYPE: &str = OCI_IMAGE_MEDIA_TYPE;
 
 const NO_TAG: &str = "no tag was moved";
 
-/// One artifact on its way.
+/// The state of one artifact.
 struct Job<'a> {
     registry: &'a Registry,
     artifact: Artifact,
@@ -119,11 +124,11 @@ struct Job<'a> {
     digest: OciDigest,
     tags: Vec<PublishedTag>,
     warnings: Vec<String>,
-    /// The tags that a look-up has found to lead nowhere. Of the others without a digest nobody could say.
+    /// The tags that do not exist. Other tags without a digest could not be looked up.
     free: BTreeSet<String>,
-    /// Whether the repository had no such manifest before.
+    /// Whether the manifest is new in the repository.
     is_first: bool,
-    /// Why it goes no further.
+    /// The outcome, if it ends early.
     end: Option<PublishOutcome>,
 }
 
@@ -143,7 +148,7 @@ impl<'a> Job<'a> {
             registry,
             tags: tags.collect(),
             digest: OciDigest::of(made.bytes.as_bytes()),
-            warnings: made.left_out.into_iter().map(multi_line).collect(),
+            warnings: made.omitted.into_iter().map(multi_line).collect(),
             manifest: made.bytes,
             artifact,
             free: BTreeSet::new(),
@@ -157,11 +162,11 @@ impl<'a> Job<'a> {
         Reference::with_tag(repository.registry().into(), repository.repository().into(), tag.into())
     }
 
-    /// Asks where all tags lead to. A tag that must not be moved has to lead nowhere, or to the same digest.
+    /// Looks up all tags. An immutable tag must not exist, or point to the same digest.
     async fn look_up(&mut self) {
         if let Some(wanted) = self.artifact.repository.digest().filter(|wanted| *wanted != self.digest.as_str()) {
-            let message = format!("the manifest has the digest {}, not {wanted}", self.digest);
-            let help = "push to a tag; the digest comes out of the module and its metadata".to_owned();
+            let message = format!("digest mismatch: the manifest has {}, the target {wanted}", self.digest);
+            let help = "push to a tag: the digest follows from the module and its metadata".to_owned();
             self.end = Some(PublishOutcome::Refused { message, help: Some(help) });
             return;
         }
@@ -174,9 +179,9 @@ impl<'a> Job<'a> {
                 }
                 Ok(Some(before)) => self.tags[index].before = Some(before.to_string()),
                 Ok(None) => _ = self.free.insert(name),
-                // Who may write need not be allowed to read; whether a tag is free has to be known only where it must be.
+                // Some accounts may write but not read; only immutable tags have to be looked up.
                 Err(error) if error.class == Class::Denied && !is_immutable => {}
-                Err(error) => self.end = Some(Problem::from(error).refusal()),
+                Err(error) => self.end = Some(PublishError::from(error).refusal()),
             }
             if self.end.is_some() {
                 return;
@@ -184,18 +189,18 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn would_move(&self, tag: &str, before: &OciDigest) -> Problem {
+    fn would_move(&self, tag: &str, before: &OciDigest) -> PublishError {
         let tagged = self.tagged(tag);
-        Problem {
-            message: format!("`{tagged}` is immutable and leads to {before}, not to {}", self.digest),
+        PublishError {
+            message: format!("immutable tag `{tagged}` points to {before}, not to {}", self.digest),
             help: Some(match self.artifact.suite {
-                Some(_) => format!("give the release a tag of its own, or take `{tag}` out of `immutable`"),
-                None => format!("give the release a tag of its own, or leave out `--immutable {tag}`"),
+                Some(_) => format!("publish under a new tag, or remove `{tag}` from `immutable`"),
+                None => format!("push to a new tag, or remove `--immutable {tag}`"),
             }),
         }
     }
 
-    /// Layer, configuration, and the manifest under its digest, to which nothing leads yet.
+    /// Uploads layer, configuration and manifest, without a tag.
     async fn upload(&mut self, meter: &Meter) {
         if self.end.is_some() {
             return;
@@ -221,23 +226,23 @@ impl<'a> Job<'a> {
             return;
         }
         for index in 0..self.tags.len() {
-            if let Err(mut problem) = self.move_tag(index).await {
-                self.put_back_tags().await;
-                problem.message = format!("{}; {}", problem.message, self.moved());
-                self.end = Some(PublishOutcome::Failed { message: problem.message, help: problem.help });
+            if let Err(mut error) = self.move_tag(index).await {
+                self.restore_tags().await;
+                error.message = format!("{}; {}", error.message, self.moved());
+                self.end = Some(PublishOutcome::Failed { message: error.message, help: error.help });
                 return;
             }
         }
     }
 
-    async fn move_tag(&mut self, index: usize) -> Result<(), Problem> {
+    async fn move_tag(&mut self, index: usize) -> Result<(), PublishError> {
         let PublishedTag { name, is_immutable, before, .. } = self.tags[index].clone();
         if before.as_deref() == Some(self.digest.as_str()) {
             self.tags[index].state = TagState::Kept;
             return Ok(());
         }
         let tagged = self.tagged(&name);
-        // Somebody may have taken the tag while we were uploading. No registry can be told to move it only if it is free.
+        // The tag may have been created during the upload. Registries have no conditional move.
         if is_immutable {
             match self.registry.published_digest_if_any(&tagged).await? {
                 None => {}
@@ -261,11 +266,11 @@ impl<'a> Job<'a> {
             Ok(now) if now == self.digest => Ok(()),
             Ok(now) => {
                 self.tags[index].state = TagState::Uncertain;
-                let message = format!("`{tagged}` was moved, but now leads to {now}, not to {}", self.digest);
-                let help = "somebody else moved it at the same time, or the registry is broken".to_owned();
-                Err(Problem { message, help: Some(help) })
+                let message = format!("`{tagged}` was moved, but points to {now}, not to {}", self.digest);
+                let help = "check for another push at the same time, then push again".to_owned();
+                Err(PublishError { message, help: Some(help) })
             }
-            // Who may write need not be allowed to read.
+            // Some accounts may write but not read.
             Err(error) if error.class == Class::Denied => Ok(()),
             Err(error) => {
                 self.tags[index].state = TagState::Uncertain;
@@ -274,7 +279,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Where a tag leads to after a registry gave no good answer to moving it.
+    /// The state of a tag after the request to move it failed.
     async fn state_after(&self, tagged: &Reference, before: Option<&str>) -> TagState {
         match self.registry.published_digest_if_any(tagged).await {
             Ok(Some(now)) if now == self.digest => TagState::Moved,
@@ -283,7 +288,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// `` tags moved: `v1`; not moved: `latest` ``: every tag, by what became of it.
+    /// `` tags moved: `v1`; not moved: `latest` ``: every tag by its state.
     fn moved(&self) -> String {
         let names = |wanted: &[TagState]| {
             let found = self.tags.iter().filter(|tag| wanted.contains(&tag.state));
@@ -295,12 +300,11 @@ impl<'a> Job<'a> {
         if moved.is_empty() && uncertain.is_empty() {
             return match restored.as_str() {
                 "" => NO_TAG.into(),
-                restored => format!("every tag leads where it did before: put back {restored}"),
+                restored => format!("all tags point where they did before; restored: {restored}"),
             };
         }
         let untouched = names(&[TagState::Untouched, TagState::Kept]);
-        let parts =
-            [("tags moved", moved), ("perhaps moved", uncertain), ("put back", restored), ("not moved", untouched)];
+        let parts = [("tags moved", moved), ("uncertain", uncertain), ("restored", restored), ("not moved", untouched)];
         let parts = parts.iter().filter(|(_, names)| !names.is_empty());
         parts.map(|(what, names)| format!("{what}: {names}")).collect::<Vec<_>>().join("; ")
     }
@@ -325,20 +329,20 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Why an artifact goes no further, and what the user can do about it.
-struct Problem {
+/// Why an artifact is not published, with help.
+struct PublishError {
     message: String,
     help: Option<String>,
 }
 
-impl Problem {
-    /// As the end of an artifact of which nothing was sent.
+impl PublishError {
+    /// The outcome of an artifact of which nothing was sent.
     fn refusal(self) -> PublishOutcome {
         PublishOutcome::Refused { message: self.message, help: self.help }
     }
 }
 
-impl From<RegistryError> for Problem {
+impl From<RegistryError> for PublishError {
     fn from(error: RegistryError) -> Self {
         Self { message: error.to_string(), help: error.help }
     }

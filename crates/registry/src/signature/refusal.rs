@@ -1,4 +1,4 @@
-//! Why an image is not trusted: in policy-server's words, and what we know beyond them.
+//! Why an image is not trusted: the text of policy-server, and the reasons of the single signatures.
 
 use std::fmt::Write as _;
 
@@ -12,9 +12,9 @@ use policy_verify_model::yaml::emit::Node;
 pub struct Refusal {
     /// The text policy-server gives.
     pub text: String,
-    /// Why each signature was not good enough.
+    /// Why each signature does not suffice.
     pub(crate) reasons: Vec<String>,
-    /// Whether Sigstore bundles, which Kubewarden does not look at, would have been.
+    /// Whether Sigstore bundles, which Kubewarden ignores, would satisfy the requirement.
     pub bundles_would_do: bool,
 }
 
@@ -35,7 +35,7 @@ impl Refusal {
         Self::new(format!("no signatures found for image: {image} "))
     }
 
-    /// There is one, but nothing can be done with what is there.
+    /// The tag does not point to usable signatures.
     pub(super) fn unusable(text: &str) -> Self {
         Self::new(text)
     }
@@ -79,48 +79,48 @@ impl Refusal {
         Self { reasons: bounded(reasons), ..Self::new(text) }
     }
 
-    /// The same with a word about bundles that say what the constraints ask for.
+    /// The same with a note on bundles that satisfy the constraints.
     pub(super) fn with_bundles_that_would_do(mut self) -> Self {
         self.bundles_would_do = true;
         self.reasons.push(
-            "a Sigstore bundle beside the image meets the constraints, but Kubewarden would not accept it: it looks for \
-             signatures under the tag `sha256-….sig` only"
+            "a Sigstore bundle satisfies the constraints, but Kubewarden would not accept it: it reads signatures under \
+             the tag `sha256-….sig` only"
                 .to_owned(),
         );
         self
     }
 
-    /// The same with a word about bundles that do not help either.
+    /// The same with a note on bundles that do not satisfy the constraints either.
     pub(super) fn with_bundles(mut self, count: usize) -> Self {
         let what = if count == 1 { "a Sigstore bundle".to_owned() } else { format!("{count} Sigstore bundles") };
-        self.reasons.push(format!("{what} beside the image would not meet the constraints either"));
+        self.reasons.push(format!("{what} would not satisfy the constraints either"));
         self
     }
 }
 
-/// As many reasons as somebody reads, each of bearable length: strangers write parts of them.
+/// Limits number and length of the reasons: parts of them come from untrusted documents.
 fn bounded(reasons: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut rest = reasons.into_iter();
     let mut kept: Vec<String> = rest
         .by_ref()
-        .take(MOST_REASONS)
-        .map(|reason| match reason.char_indices().nth(MOST_LETTERS) {
+        .take(MAX_REASONS)
+        .map(|reason| match reason.char_indices().nth(MAX_CHARACTERS) {
             Some((end, _)) => format!("{}…", &reason[..end]),
             None => reason,
         })
         .collect();
     let more = rest.count();
     if more > 0 {
-        kept.push(format!("{more} more like these"));
+        kept.push(format!("{more} more reasons"));
     }
     kept
 }
 
-/// Most reasons of a refusal.
-const MOST_REASONS: usize = 20;
+/// Reasons of a refusal.
+const MAX_REASONS: usize = 20;
 
-/// Most letters of a reason.
-const MOST_LETTERS: usize = 400;
+/// Characters of a reason.
+const MAX_CHARACTERS: usize = 400;
 
 /// A constraint in YAML, as policy-server writes it.
 fn as_yaml(signer: &Signer) -> String {
@@ -208,13 +208,13 @@ mod tests {
     #[test]
     fn reasons_are_bounded() {
         let reasons = bounded((0..500).map(|number| format!("{number} {}", "x".repeat(1000))));
-        assert_eq!((reasons.len(), reasons[20].as_str()), (21, "480 more like these"));
+        assert_eq!((reasons.len(), reasons[20].as_str()), (21, "480 more reasons"));
         assert!(reasons[0].ends_with("x…") && reasons[0].chars().count() == 401);
         assert_eq!(bounded(["one".to_owned()]), ["one"]);
     }
 
     #[test]
-    fn a_key_without_a_last_line_break_says_so() {
+    fn a_key_without_final_line_break_has_a_strip_indicator() {
         assert_eq!(scalar("a\nb"), "|-\n  a\n  b");
         assert_eq!(scalar("a\n\nb\n"), "|\n  a\n\n  b");
         assert_eq!(scalar(""), "''");

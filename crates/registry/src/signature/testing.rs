@@ -1,6 +1,6 @@
 //! Signatures for tests, made by cosign: those of `testdata/signatures`.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "for tests, which end where they cannot go on")]
+#![expect(clippy::unwrap_used, reason = "for tests, which end where they cannot go on")]
 
 use std::path::{Path, PathBuf};
 

@@ -299,10 +299,10 @@ fn keyless_signatures_are_not_believed_blindly() {
     refused(
         authority.layer(&good),
         Some(&only_log),
-        "from no authority of the trust root: InvalidSignatureForPublicKey",
+        "not issued by an authority of the trust root: InvalidSignatureForPublicKey",
     );
     let server = Keyless { usage: vec![ExtendedKeyUsagePurpose::ServerAuth], ..good.clone() };
-    refused(authority.layer(&server), trust, "from no authority of the trust root: RequiredEkuNotFound");
+    refused(authority.layer(&server), trust, "not issued by an authority of the trust root: RequiredEkuNotFound");
 
     // When.
     for logged in [good.validity.0 - 1, good.validity.1 + 1] {

@@ -330,7 +330,7 @@ mod tests {
             false => Reaction::Usual,
         });
         assert!(!refusal(ask(&fake, "bundle", &[key("owner")])).bundles_would_do);
-        assert!(registry_error(ask(&fake, "bundle", &[accepting])).contains("list what refers to"));
+        assert!(registry_error(ask(&fake, "bundle", &[accepting])).contains("list the referrers of"));
     }
 
     #[test]
