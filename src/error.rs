@@ -38,8 +38,8 @@ impl Error {
     }
 
     /// A sources file or a lock that cannot be used.
-    pub(crate) fn sources(message: String) -> Self {
-        Self::Sources(Box::new(Diagnostic::new(Code::Sources, message)))
+    pub(crate) fn sources(diagnostic: Diagnostic) -> Self {
+        Self::Sources(Box::new(diagnostic))
     }
 
     /// What makes a policy unusable that the command line names. `place` stands for the command line.

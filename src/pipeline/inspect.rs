@@ -39,7 +39,7 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     inspection.remarks = fetched.remarks;
     // Only registries have signatures; the report says so.
     if options.lists_signatures && !options.is_offline && name.starts_with("registry://") {
-        let image = publish::reference(name).map_err(|message| Error::usage(message, None))?;
+        let image = publish::reference(name).map_err(|error| Error::Usage(Box::new(error)))?;
         let verifier = Verifier::new(registry, TrustRoot::default());
         let asked = network::wait(async { Ok((verifier.listed(&image).await?, verifier.manifest(&image).await?)) });
         let (listed, manifest) = asked.map_err(|error| refused(policy::of_registry(error, &place)))?;

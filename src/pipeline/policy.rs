@@ -37,7 +37,7 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
     let options = RegistryOptions {
         sources: network.sources.clone(),
         docker_config: network.docker_config.clone(),
-        time: network.timeout,
+        timeout: network.timeout,
     };
     Registry::new(&options).map_err(Error::sources)
 }
@@ -78,13 +78,13 @@ fn with_scheme(problem: Unavailable, text: &str) -> Unavailable {
 }
 
 fn in_store(digits: &str, text: &str, place: &Span) -> Result<Arc<[u8]>, Unavailable> {
-    let mut found = Store::usual().map(|store| store.with_digest(digits)).unwrap_or_default();
+    let mut found = Store::of_user().map(|store| store.with_digest(digits)).unwrap_or_default();
     // One module may be there under several names.
     let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
     found.dedup_by(|(_, one), (_, other)| one == other);
     match (found.pop(), found.is_empty()) {
         (Some((name, bytes)), true) => {
-            resolve::checked(bytes, &name).map_err(|(message, help)| unavailable(message, help, place))
+            resolve::checked(bytes, &name).map_err(|error| resolve::unavailable(UnavailableStage::Fetch, error, place))
         }
         (Some(_), false) => {
             let help = format!("give more digits; there are {}", names.join(", "));
@@ -111,7 +111,8 @@ pub(super) fn remote(
             let module = resolve::file(&path, uri, place)?;
             Ok(Resolved { module, digest: None, remarks: Vec::new() })
         }
-        policy => resolve::single(&policy, registry, store_use).map_err(problem),
+        policy => resolve::single(&policy, registry, store_use)
+            .map_err(|error| resolve::unavailable(UnavailableStage::Fetch, error, place)),
     }
 }
 

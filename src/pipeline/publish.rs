@@ -146,7 +146,8 @@ fn artifact(
         let help = "give the policy of the suite `metadata: metadata.yml`, or annotate the module by `verify annotate`";
         return Err((message.into(), help.into()));
     }
-    let repository = publish::reference(&entry.repository.value).map_err(|message| (message, String::new()))?;
+    let repository =
+        publish::reference(&entry.repository.value).map_err(|error| (error.message, error.help.unwrap_or_default()))?;
     Ok(Artifact {
         policy: name(policies, entry).to_owned(),
         suite: Some(suite.0),

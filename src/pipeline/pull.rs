@@ -32,7 +32,7 @@ pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> 
     let refused = |problem| Error::policy(vec![problem], &place);
     let registry = policy::registry(network)?;
     let uri = if uri.contains("://") { uri.to_owned() } else { format!("registry://{uri}") };
-    let store_use = if keeps { StoreUse::Kept } else { StoreUse::Read };
+    let store_use = if keeps { StoreUse::ReadWrite } else { StoreUse::Read };
     let bytes = policy::remote(&uri, &registry, store_use, &place).map_err(refused)?.module;
     Ok(Pulled { digest: Digest::of(&bytes), uri, bytes })
 }
@@ -44,7 +44,7 @@ pub fn pull(uri: &str, keeps: bool, network: &Network) -> Result<Pulled, Error> 
 /// The reference is none, or leads nowhere.
 pub fn digest(uri: &str, network: &Network) -> Result<String, Error> {
     let place = policy::command_line();
-    let image = publish::reference(uri).map_err(|message| Error::usage(message, None))?;
+    let image = publish::reference(uri).map_err(|error| Error::Usage(Box::new(error)))?;
     let registry = policy::registry(network)?;
     let digest = network::wait(registry.digest(&image))
         .map_err(|error| Error::policy(vec![policy::of_registry(error, &place)], &place))?;

@@ -44,10 +44,9 @@ pub struct PushOptions {
 pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publication, Error> {
     let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
-    let to = publish::reference(&options.to).map_err(|message| Error::usage(message, None))?;
+    let to = publish::reference(&options.to).map_err(|error| Error::Usage(Box::new(error)))?;
     let (tags, immutable) = tags(options, &to).map_err(|(message, help)| Error::usage(message, help))?;
-    let annotations =
-        publish::annotations(&options.annotations).map_err(|(message, help)| Error::usage(message, help))?;
+    let annotations = publish::annotations(&options.annotations).map_err(|error| Error::Usage(Box::new(error)))?;
     let registry = policy::registry(&options.network)?;
     let fetched = policy::fetch(&options.module, &registry, StoreUse::Read, &place).map_err(refused)?.module;
     let named = Named { name: &options.module, place: &place, bytes: &fetched };

@@ -123,6 +123,7 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
         immutable: immutable.into_iter().filter(|name| tags.iter().any(|tag| tag.value == *name)).collect(),
         repository,
         tags,
-        annotations: publish::annotations(&redirection.annotations)?,
+        annotations: publish::annotations(&redirection.annotations)
+            .map_err(|error| (error.message, error.help.unwrap_or_default()))?,
     })
 }

@@ -1,34 +1,33 @@
-//! Modules in files: reading them, and saying what a file is that is no module.
+//! Modules in files.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::module::{self, Problem};
+use super::module::{checked, unavailable};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::source::Span;
 use policy_verify_registry::MAX_MODULE_BYTES;
-use policy_verify_registry::bounded::read_file;
+use policy_verify_registry::bounded::{format_bytes, read_file};
 
-/// Reads a module. `shown` is its path as the user wrote it, `span` where that stands.
+/// Reads a module. `shown` is its path as written, `span` the place in the suite.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {
-    let unavailable = |(message, help): Problem| Unavailable {
-        stage: UnavailableStage::Fetch,
-        message,
-        help,
-        span: Some(span.clone()),
-    };
+    let unavailable = |error| unavailable(UnavailableStage::Fetch, error, span);
     let bytes = read_file(path, MAX_MODULE_BYTES).map_err(|error| unavailable(unreadable(shown, &error)))?;
-    module::checked(bytes, shown).map_err(unavailable)
+    checked(bytes, shown).map_err(unavailable)
 }
 
-fn unreadable(shown: &str, error: &io::Error) -> Problem {
+fn unreadable(shown: &str, error: &io::Error) -> Diagnostic {
+    let diagnostic = |message: String| Diagnostic::new(Code::Fetch, message);
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            (format!("file not found: `{shown}`"), Some("build the policy first, or correct its path".into()))
+        io::ErrorKind::NotFound => diagnostic(format!("file not found: `{shown}`"))
+            .with_help("build the policy first, or correct its path".to_owned()),
+        io::ErrorKind::FileTooLarge => {
+            diagnostic(format!("`{shown}` is larger than {}", format_bytes(MAX_MODULE_BYTES)))
         }
-        io::ErrorKind::FileTooLarge => (format!("`{shown}` is larger than {} MiB", MAX_MODULE_BYTES >> 20), None),
-        _ => (format!("cannot read `{shown}`: {error}"), None),
+        _ => diagnostic(format!("cannot read `{shown}`: {error}")),
     }
 }
 
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_recognised() {
+    fn other_formats_are_named() {
         for (bytes, what) in [
             (&b""[..], "is empty"),
             (b"\0asm\x0d\0\x01\0", "is a WebAssembly component"),
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_says_what_to_do() {
+    fn a_missing_file_has_help() {
         let folder = tempfile::tempdir().unwrap();
         let error = read(&folder.path().join("policy.wasm"), "policy.wasm", &span()).unwrap_err();
         assert_eq!(error.message, "file not found: `policy.wasm`");
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_no_module() {
+    fn a_folder_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = read(folder.path(), "policies", &span()).unwrap_err();
         assert_eq!(error.message, "cannot read `policies`: not a regular file");
@@ -102,6 +101,6 @@ mod tests {
         std::fs::write(&path, [0; 11]).unwrap();
         assert_eq!(read_file(&path, 11).unwrap().len(), 11);
         let error = read_file(&path, 10).unwrap_err();
-        assert_eq!(unreadable("policy.wasm", &error).0, "`policy.wasm` is larger than 100 MiB");
+        assert_eq!(unreadable("policy.wasm", &error).message, "`policy.wasm` is larger than 100 MiB");
     }
 }

@@ -1,21 +1,23 @@
-//! `suite.lock`: what the policies of a suite were, by URI and digest.
+//! `suite.lock`: the digests of the policies of a suite, by URI.
 //!
-//! It stands beside the suite and is meant to be committed. For a policy of a registry the digest is that of its manifest,
-//! for one of a web server that of its module. A URI with a digest of its own needs no entry.
+//! It is next to the suite, and to be committed. For policies in registries the digest is that of the manifest, for those on
+//! web servers that of the module. A URI with a digest needs no entry.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use policy_verify_files::durable::{self, Flush};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_registry::bounded::read_file;
-use policy_verify_registry::digest::OciDigest;
+use policy_verify_registry::digest::{InvalidDigest, OciDigest};
 
-/// Thousands of policies.
-const MOST_BYTES: u64 = 1024 * 1024;
+/// Enough for thousands of policies.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The entries of a lock file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(super) struct Lock {
     entries: BTreeMap<String, OciDigest>,
 }
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LockFile {
@@ -37,32 +39,59 @@ pub(super) fn path_of(suite: &Path) -> PathBuf {
     suite.with_extension("lock")
 }
 
+/// Why the text of a lock is invalid.
+#[derive(Debug)]
+enum LockError {
+    /// The first line of the parser's message.
+    Yaml(String),
+    Version(u64),
+    Digest {
+        uri: String,
+        error: InvalidDigest,
+    },
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yaml(message) => f.write_str(message),
+            Self::Version(version) => write!(f, "unsupported version {version}, expected 1"),
+            Self::Digest { uri, error } => write!(f, "`{uri}`: {error}"),
+        }
+    }
+}
+
 impl Lock {
-    /// Reads a lock; none when there is no file.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, String> {
+    /// Reads a lock; `None` without a file.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Diagnostic> {
         let shown = path.display();
-        // A link may lead to a file that is nobody's business.
+        let error = |message: String| Diagnostic::new(Code::Sources, message);
+        // A link could point to a private file.
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Ok(metadata) if metadata.is_file() => {}
-            _ => return Err(format!("the lock `{shown}` is no regular file")),
+            _ => return Err(error(format!("the lock `{shown}` is not a regular file"))),
         }
-        let bytes = read_file(path, MOST_BYTES).map_err(|error| format!("cannot read the lock `{shown}`: {error}"))?;
-        let text = String::from_utf8(bytes).map_err(|_| format!("the lock `{shown}` is not UTF-8"))?;
-        Self::parse(&text).map(Some).map_err(|message| format!("the lock `{shown}`: {message}"))
+        let bytes =
+            read_file(path, MAX_BYTES).map_err(|cause| error(format!("cannot read the lock `{shown}`: {cause}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| error(format!("the lock `{shown}` is not UTF-8")))?;
+        Self::parse(&text).map(Some).map_err(|cause| {
+            error(format!("invalid lock `{shown}`: {cause}"))
+                .with_help("run `verify --update` to write it again".to_owned())
+        })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, LockError> {
         let file: LockFile = serde_saphyr::from_str(text).map_err(|error| {
             let text = error.to_string();
-            text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            LockError::Yaml(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
         })?;
         if file.version != 1 {
-            return Err(format!("version {} is not known to this verify", file.version));
+            return Err(LockError::Version(file.version));
         }
         let entries = file.policies.into_iter().map(|(uri, digest)| match digest.parse() {
             Ok(digest) => Ok((uri, digest)),
-            Err(message) => Err(format!("`{uri}` has {message}")),
+            Err(error) => Err(LockError::Digest { uri, error }),
         });
         Ok(Self { entries: entries.collect::<Result<_, _>>()? })
     }
@@ -77,16 +106,17 @@ impl Lock {
         self.entries.insert(uri.to_owned(), digest);
     }
 
-    /// Keeps the entries of these URIs only.
+    /// Removes the entries of other URIs.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
         self.entries.retain(|uri, _| is_wanted(uri));
     }
 
-    /// Writes the lock, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<(), String> {
+    /// Writes the lock atomically.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Diagnostic> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        durable::replace(path, folder, self.text().as_bytes(), Flush::Yes)
-            .map_err(|error| format!("cannot write the lock `{}`: {error}", path.display()))
+        durable::replace(path, folder, self.text().as_bytes(), Flush::Yes).map_err(|error| {
+            Diagnostic::new(Code::Sources, format!("cannot write the lock `{}`: {error}", path.display()))
+        })
     }
 
     fn text(&self) -> String {
@@ -98,7 +128,7 @@ impl Lock {
         }
         text.push('\n');
         for (uri, digest) in &self.entries {
-            // What JSON quotes, YAML reads.
+            // A JSON string is valid YAML.
             let _ = writeln!(text, "  {}: {digest}", serde_json::Value::from(uri.as_str()));
         }
         text
@@ -110,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_lock_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = path_of(&folder.path().join("labels.suite.yml"));
         assert_eq!(path.file_name().unwrap(), "labels.suite.lock");
@@ -127,24 +157,24 @@ mod tests {
     }
 
     #[test]
-    fn broken_locks_are_told() {
+    fn invalid_locks_are_errors() {
         for (text, says) in [
-            ("version: 2", "version 2"),
-            ("version: 1\npolicies: { a: sha256:abc }", "`a` has no digest"),
+            ("version: 2", "unsupported version 2"),
+            ("version: 1\npolicies: { a: sha256:abc }", "`a`: invalid digest `sha256:abc`"),
             ("version: 1\npolices: {}", "polices"),
             ("[", "line"),
         ] {
-            let error = Lock::parse(text).unwrap_err();
+            let error = Lock::parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_is_no_lock() {
+    fn a_symbolic_link_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("suite.lock");
         std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
-        assert!(Lock::read(&path).unwrap_err().contains("no regular file"));
+        assert!(Lock::read(&path).unwrap_err().message.contains("not a regular file"));
     }
 }

@@ -1,5 +1,5 @@
-//! Modules in registries and on web servers: looked up, fetched side by side, taken from the store where their digest
-//! says that they are what is meant.
+//! Modules in registries and on web servers: looked up, fetched concurrently, and taken from the store if the digest
+//! matches.
 
 use std::sync::Arc;
 
@@ -9,51 +9,50 @@ use reqwest::Url;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::module;
+use super::module::checked;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_registry::digest::OciDigest;
 use policy_verify_registry::error::{Class, RegistryError, Stage};
 use policy_verify_registry::manifest::{self, FetchedManifest};
-use policy_verify_registry::policy::{Lead, lead};
+use policy_verify_registry::policy::{ManifestTarget, manifest_target};
 use policy_verify_registry::store::Store;
 use policy_verify_registry::{MAX_MODULE_BYTES, Registry};
 
-/// How many policies are fetched at once. Each waits for its server most of the time.
-const AT_ONCE: usize = 32;
+/// Policies fetched at the same time. Most of the time is spent waiting for servers.
+const MAX_CONCURRENT: usize = 32;
 
-/// One policy to be had.
+/// A policy to fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Wanted {
+pub(super) struct FetchRequest {
     pub(super) policy: PolicyRef,
-    /// What a lock says it is.
+    /// The digest of the lock.
     pub(super) locked: Option<OciDigest>,
 }
 
-/// One policy that was had.
+/// A fetched policy.
 #[derive(Debug, Clone)]
 pub(super) struct Fetched {
     pub(super) module: Arc<[u8]>,
-    /// What it is: the digest of its manifest, or of its module where it has none. Unknown when nobody was asked.
+    /// The digest of its manifest, or of its module on a web server. Unknown offline without a lock.
     pub(super) digest: Option<OciDigest>,
-    /// What its URI stands for now, where that was looked up.
+    /// The digest to which its URI points now, if that was looked up.
     pub(super) current: Option<OciDigest>,
-    /// What is worth knowing about it.
+    /// A note for the report.
     pub(super) remark: Option<String>,
-    /// Why the store does not have it now, where it should.
-    pub(super) unkept: Option<String>,
+    /// Why it was not written to the store.
+    pub(super) store_error: Option<String>,
 }
 
-/// Why a policy was not had: a message, and what to do about it.
-pub(super) type Missed = (String, Option<String>);
-
-/// What the store is for.
+/// How the store is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StoreUse {
-    /// What is in it need not be fetched.
+    /// Stored modules are not fetched again.
     Read,
-    /// The same, and modules that were fetched are kept in it.
-    Kept,
-    /// What is not in it cannot be had: nobody is asked.
+    /// The same, and fetched modules are written to it.
+    ReadWrite,
+    /// Only stored modules are available: offline.
     Only,
 }
 
@@ -66,9 +65,13 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches policies side by side; the results are in their order. `done` is told whenever one is there.
-    pub(super) async fn fetch_all(&self, wanted: &[Wanted], done: &(dyn Fn() + Sync)) -> Vec<Result<Fetched, Missed>> {
-        let slots = Arc::new(Semaphore::new(AT_ONCE));
+    /// Fetches policies concurrently; the results are in their order. `done` is called for each complete one.
+    pub(super) async fn fetch_all(
+        &self,
+        wanted: &[FetchRequest],
+        done: &(dyn Fn() + Sync),
+    ) -> Vec<Result<Fetched, Diagnostic>> {
+        let slots = Arc::new(Semaphore::new(MAX_CONCURRENT));
         let mut tasks = JoinSet::new();
         for (index, wanted) in wanted.iter().cloned().enumerate() {
             let (fetcher, slots) = (self.clone(), Arc::clone(&slots));
@@ -77,8 +80,8 @@ impl Fetcher {
                 (index, fetcher.fetch(&wanted).await)
             });
         }
-        let mut results: Vec<Result<Fetched, Missed>> =
-            wanted.iter().map(|_| Err(("the fetch ended without a result".into(), None))).collect();
+        let mut results: Vec<Result<Fetched, Diagnostic>> =
+            wanted.iter().map(|_| Err(unavailable("the fetch ended without a result"))).collect();
         while let Some(joined) = tasks.join_next().await {
             if let Ok((index, result)) = joined {
                 results[index] = result;
@@ -93,32 +96,32 @@ impl Fetcher {
     }
 
     /// Fetches one policy.
-    pub(super) async fn fetch(&self, wanted: &Wanted) -> Result<Fetched, Missed> {
+    pub(super) async fn fetch(&self, wanted: &FetchRequest) -> Result<Fetched, Diagnostic> {
         let fetched = match &wanted.policy {
             PolicyRef::Registry(name) => match name.parse::<Reference>() {
                 Ok(image) => self.in_registry(wanted, &image).await,
-                Err(error) => return Err((format!("`registry://{name}`: {error}"), None)),
+                Err(error) => return Err(unavailable(format!("invalid reference `registry://{name}`: {error}"))),
             },
             PolicyRef::Web(url) => match Url::parse(url) {
                 Ok(url) => self.on_web(wanted, &url).await,
-                Err(error) => return Err((format!("`{url}`: {error}"), None)),
+                Err(error) => return Err(unavailable(format!("invalid URL `{url}`: {error}"))),
             },
-            PolicyRef::File(path) => return Err((format!("`{}` is a file", path.display()), None)),
+            PolicyRef::File(path) => return Err(unavailable(format!("`{}` is a file", path.display()))),
         };
-        let (bytes, fetched) = fetched.map_err(|error| (error.to_string(), error.help))?;
-        let module = module::checked(bytes, &shown(&wanted.policy))?;
-        // Nothing but modules comes into the store.
-        let store = self.store.as_ref().filter(|_| fetched.is_new && self.store_use == StoreUse::Kept);
+        let fetched = fetched.map_err(|error| unavailable(error.to_string()).with_help(error.help))?;
+        let module = checked(fetched.bytes, &shown(&wanted.policy))?;
+        // Only modules are written to the store.
+        let store = self.store.as_ref().filter(|_| fetched.is_new && self.store_use == StoreUse::ReadWrite);
         let kept = store.map_or(Ok(()), |store| store.keep_module(&wanted.policy, &module));
-        let unkept = kept.err().map(|error| format!("the policy could not be kept in the store: {error}"));
-        let Found { digest, current, remark, .. } = fetched;
-        Ok(Fetched { module, digest, current, remark, unkept })
+        let store_error = kept.err().map(|error| format!("cannot write the policy to the store: {error}"));
+        let FetchedBytes { digest, current, remark, .. } = fetched;
+        Ok(Fetched { module, digest, current, remark, store_error })
     }
 
-    async fn in_registry(&self, wanted: &Wanted, image: &Reference) -> Result<(Vec<u8>, Found), RegistryError> {
+    async fn in_registry(&self, wanted: &FetchRequest, image: &Reference) -> Result<FetchedBytes, RegistryError> {
         let pinned = image.digest().and_then(|digest| digest.parse::<OciDigest>().ok());
         let stored = self.store.as_ref().and_then(|store| store.module(&wanted.policy));
-        let mut found = Found::default();
+        let mut found = FetchedBytes::default();
         let mut first = None;
         let digest = match pinned {
             Some(digest) => digest,
@@ -126,12 +129,13 @@ impl Fetcher {
                 Some(digest) => digest.clone(),
                 None => {
                     found.remark = Some(UNCHECKED.into());
-                    return Ok((stored.ok_or_else(|| offline(&wanted.policy, ABSENT))?, found));
+                    found.bytes = stored.ok_or_else(|| offline(&wanted.policy, ABSENT))?;
+                    return Ok(found);
                 }
             },
             None => {
                 let current = match stored.is_some() || wanted.locked.is_some() {
-                    // Probably known already: its digest is enough.
+                    // Probably stored already: the digest suffices.
                     true => self.registry.digest(image).await?,
                     false => first.insert(self.registry.manifest(image).await?).digest.clone(),
                 };
@@ -148,16 +152,18 @@ impl Fetcher {
         let is_layer = |bytes: &Vec<u8>| layer.digest.parse::<OciDigest>().is_ok_and(|digest| digest.matches(bytes));
         let why = if stored.is_some() { ANOTHER } else { ABSENT };
         if let Some(stored) = stored.filter(is_layer) {
-            return Ok((stored, found));
+            found.bytes = stored;
+            return Ok(found);
         }
         if self.is_offline() {
             return Err(offline(&wanted.policy, why));
         }
         found.is_new = true;
-        Ok((self.registry.blob(image, &layer, MAX_MODULE_BYTES).await?, found))
+        found.bytes = self.registry.blob(image, &layer, MAX_MODULE_BYTES).await?;
+        Ok(found)
     }
 
-    /// The layer that is the module, by the manifest of this digest and perhaps one more.
+    /// The layer of the module, from the manifest with this digest, or from one that an index points to.
     async fn layer(
         &self,
         image: &Reference,
@@ -172,12 +178,12 @@ impl Fetcher {
             }
             None => self.manifest(image, digest, policy).await?,
         };
-        match lead(image, &first.manifest, false)? {
-            Lead::Layer(layer) => Ok(layer),
-            Lead::Manifest(chosen) => {
-                match lead(image, &self.manifest(image, &chosen, policy).await?.manifest, true)? {
-                    Lead::Layer(layer) => Ok(layer),
-                    Lead::Manifest(_) => Err(offline(policy, ABSENT)),
+        match manifest_target(image, &first.manifest, false)? {
+            ManifestTarget::Layer(layer) => Ok(layer),
+            ManifestTarget::Manifest(chosen) => {
+                match manifest_target(image, &self.manifest(image, &chosen, policy).await?.manifest, true)? {
+                    ManifestTarget::Layer(layer) => Ok(layer),
+                    ManifestTarget::Manifest(_) => Err(offline(policy, ABSENT)),
                 }
             }
         }
@@ -202,50 +208,57 @@ impl Fetcher {
         Ok(fetched)
     }
 
-    /// A manifest that cannot be kept is fetched again next time: nothing to tell anybody.
+    /// Stores a manifest. An error is ignored: the manifest is fetched again next time.
     fn keep(&self, fetched: &FetchedManifest) {
         let _ = self.store.as_ref().map(|store| store.keep_manifest(&fetched.digest, &fetched.bytes));
     }
 
-    async fn on_web(&self, wanted: &Wanted, url: &Url) -> Result<(Vec<u8>, Found), RegistryError> {
+    async fn on_web(&self, wanted: &FetchRequest, url: &Url) -> Result<FetchedBytes, RegistryError> {
         let stored = self.store.as_ref().and_then(|store| store.module(&wanted.policy));
         let is_locked = |bytes: &[u8]| wanted.locked.as_ref().is_none_or(|digest| digest.matches(bytes));
         if self.is_offline() {
             let why = if stored.is_some() { ANOTHER } else { ABSENT };
             let bytes = stored.filter(|bytes| is_locked(bytes)).ok_or_else(|| offline(&wanted.policy, why))?;
-            // What a file happens to be is not what its server said.
+            // The digest of the stored file is not one the server confirmed.
             let remark = wanted.locked.is_none().then(|| UNCHECKED.to_owned());
-            return Ok((bytes, Found { digest: wanted.locked.clone(), remark, ..Found::default() }));
+            return Ok(FetchedBytes { bytes, digest: wanted.locked.clone(), remark, ..FetchedBytes::default() });
         }
         let bytes = self.registry.download(url, MAX_MODULE_BYTES).await?;
         let current = OciDigest::of(&bytes);
         if is_locked(&bytes) {
             let is_new = stored.as_ref() != Some(&bytes);
-            return Ok((bytes, Found { digest: Some(current.clone()), current: Some(current), is_new, remark: None }));
+            return Ok(FetchedBytes {
+                bytes,
+                digest: Some(current.clone()),
+                current: Some(current),
+                is_new,
+                remark: None,
+            });
         }
-        // What the lock means is gone from the server; the store may still have it.
+        // The server no longer has the locked module; the store may have it.
         let bytes = stored.filter(|bytes| is_locked(bytes)).ok_or_else(|| RegistryError {
             uri: shown(&wanted.policy),
             stage: Stage::Download,
             class: Class::WrongContent,
-            message: format!("the lock says {}, and the server now has {current}", text(wanted.locked.as_ref())),
-            help: Some("if the change is right, take it into the lock by `--update`".into()),
+            message: format!("digest mismatch: {} in the lock, {current} on the server", text(wanted.locked.as_ref())),
+            help: Some("to accept the new module, run `verify --update`".into()),
         })?;
-        Ok((bytes, Found { digest: wanted.locked.clone(), current: Some(current), ..Found::default() }))
+        Ok(FetchedBytes { bytes, digest: wanted.locked.clone(), current: Some(current), ..FetchedBytes::default() })
     }
 }
 
-/// What is known of bytes that were found.
+/// The bytes of a policy, and their origin.
 #[derive(Debug, Default)]
-struct Found {
+struct FetchedBytes {
+    bytes: Vec<u8>,
     digest: Option<OciDigest>,
     current: Option<OciDigest>,
-    /// Whether the store does not have them.
+    /// Whether they are missing in the store.
     is_new: bool,
     remark: Option<String>,
 }
 
-/// The URI of a policy, normalised: also its name in a lock.
+/// The normalised URI of a policy, as in locks.
 pub(super) fn shown(policy: &PolicyRef) -> String {
     match policy {
         PolicyRef::Registry(name) => format!("registry://{name}"),
@@ -258,21 +271,24 @@ fn text(digest: Option<&OciDigest>) -> String {
     digest.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What is told of a policy that nothing says anything about.
-const UNCHECKED: &str = "--offline: taken from the store as it is; without a lock nobody can tell whether that is what the \
-                         URI means";
+/// The remark on a policy whose digest is unknown.
+const UNCHECKED: &str = "--offline: taken from the store unverified, because there is no lock with its digest";
 
-// Why the store does not have a policy.
-const ABSENT: &str = "it is not in the store";
-const WITHOUT_MANIFEST: &str = "the store has a module of this name, but not the manifest to check it by";
+// Why the store cannot provide a policy.
+const ABSENT: &str = "not in the store";
+const WITHOUT_MANIFEST: &str = "the store has a module of this name, but not its manifest";
 const ANOTHER: &str = "the store has another module of this name";
+
+fn unavailable(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Code::Fetch, message)
+}
 
 fn offline(policy: &PolicyRef, why: &str) -> RegistryError {
     RegistryError {
         uri: shown(policy),
         stage: Stage::Download,
         class: Class::Offline,
-        message: format!("{why}, and --offline forbids to fetch it"),
-        help: Some("run once without --offline, or fetch it by `verify pull`".into()),
+        message: format!("{why}, and `--offline` prevents fetching it"),
+        help: Some("run once without `--offline`, or fetch it with `verify pull`".into()),
     }
 }

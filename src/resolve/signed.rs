@@ -1,7 +1,7 @@
-//! Policies of registries that have to be signed: whether the manifest that was fetched is.
+//! Signatures of the fetched manifests.
 //!
-//! The module was checked against the layer of that manifest when it was fetched, also where it is from the store, so what
-//! runs is what is signed.
+//! The module was checked against the layer of the manifest when it was fetched, also if it comes from the store, so the
+//! signed module is the one that runs.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use oci_client::Reference;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{OfSuite, Resolved};
+use super::module::unavailable;
+use super::policy::{OfSuite, Resolved};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::signature::Requirement;
@@ -17,21 +20,17 @@ use policy_verify_registry::digest::OciDigest;
 use policy_verify_registry::network;
 use policy_verify_registry::signature::Verifier;
 
-/// How many policies are verified at once. Each waits for its registry most of the time.
-const AT_ONCE: usize = 32;
+/// Policies verified at the same time. Most of the time is spent waiting for registries.
+const MAX_CONCURRENT: usize = 32;
 
-/// A message, and what to do about it.
-type Problem = (String, Option<String>);
-
-/// What is to be verified.
-struct Question {
+/// A manifest and the requirements for its signatures.
+struct VerifyRequest {
     image: Reference,
     digest: OciDigest,
     wanted: Vec<Requirement>,
 }
 
-/// Takes out of the resolved policies those that are not signed as they have to be: by `signedBy`, and by
-/// `for_all` if they are not files.
+/// Replaces resolved policies without the required signatures: those of `signedBy`, and of `for_all` for remote policies.
 pub(crate) fn signed(
     specs: &[OfSuite<'_>],
     resolved: Vec<Result<Resolved, Unavailable>>,
@@ -39,7 +38,7 @@ pub(crate) fn signed(
     is_offline: bool,
     verifier: &Verifier,
 ) -> Vec<Result<Resolved, Unavailable>> {
-    let questions: Vec<Option<Result<Question, Problem>>> = specs
+    let requests: Vec<Option<Result<VerifyRequest, Diagnostic>>> = specs
         .iter()
         .zip(&resolved)
         .map(|((_, spec), resolved)| {
@@ -48,81 +47,85 @@ pub(crate) fn signed(
                 wanted.extend(for_all.cloned());
             }
             let resolved = resolved.as_ref().ok().filter(|_| !wanted.is_empty())?;
-            Some(question(&spec.uri.value, resolved.digest.clone(), wanted, is_offline))
+            Some(verify_request(&spec.uri.value, resolved.digest.clone(), wanted, is_offline))
         })
         .collect();
-    let answers = network::wait(ask_all(questions, verifier));
-    let judged = specs.iter().zip(resolved).zip(answers).map(|(((_, spec), resolved), answer)| match answer {
+    let results = network::wait(verify_all(requests, verifier));
+    let judged = specs.iter().zip(resolved).zip(results).map(|(((_, spec), resolved), answer)| match answer {
         None => resolved,
         Some(Ok(remark)) => resolved.map(|mut resolved| {
             resolved.remarks.extend(remark);
             resolved
         }),
-        Some(Err((message, help))) => {
-            Err(Unavailable { stage: UnavailableStage::Signature, message, help, span: Some(spec.uri.span.clone()) })
-        }
+        Some(Err(error)) => Err(unavailable(UnavailableStage::Signature, error, &spec.uri.span)),
     });
     judged.collect()
 }
 
-/// What to ask about a policy that has to be signed.
-fn question(
+/// The check of a policy that must be signed.
+fn verify_request(
     policy: &PolicyRef,
     digest: Option<OciDigest>,
     wanted: Vec<Requirement>,
     is_offline: bool,
-) -> Result<Question, Problem> {
+) -> Result<VerifyRequest, Diagnostic> {
     let PolicyRef::Registry(name) = policy else {
-        // The words of kwctl.
-        return Err(("Verification only works with OCI images".to_owned(), None));
+        // The text of kwctl.
+        return Err(unsigned("Verification only works with OCI images"));
     };
-    let image = name.parse::<Reference>().map_err(|error| (format!("`registry://{name}`: {error}"), None))?;
+    let image = name
+        .parse::<Reference>()
+        .map_err(|error| unsigned(format!("invalid reference `registry://{name}`: {error}")))?;
     match digest {
-        Some(digest) if !is_offline => Ok(Question { image, digest, wanted }),
+        Some(digest) if !is_offline => Ok(VerifyRequest { image, digest, wanted }),
         _ => {
-            let help = "run without --offline: signatures are not kept in the store";
-            Err((format!("nobody can be asked whether `registry://{name}` is signed"), Some(help.to_owned())))
+            let message = format!("signatures of `registry://{name}` cannot be verified offline");
+            Err(unsigned(message).with_help("run without `--offline`: the store has no signatures".to_owned()))
         }
     }
 }
 
-/// The answers in the order of the questions: a remark, if there is one, or why the policy may not run.
-async fn ask_all(
-    questions: Vec<Option<Result<Question, Problem>>>,
+/// The results in the order of the requests: a remark, if any, or why the policy is not accepted.
+async fn verify_all(
+    requests: Vec<Option<Result<VerifyRequest, Diagnostic>>>,
     verifier: &Verifier,
-) -> Vec<Option<Result<Option<String>, Problem>>> {
-    let slots = Arc::new(Semaphore::new(AT_ONCE));
+) -> Vec<Option<Result<Option<String>, Diagnostic>>> {
+    let slots = Arc::new(Semaphore::new(MAX_CONCURRENT));
     let mut tasks = JoinSet::new();
-    let mut answers: Vec<Option<Result<Option<String>, Problem>>> = Vec::new();
-    for (index, question) in questions.into_iter().enumerate() {
-        answers.push(match question {
+    let mut results: Vec<Option<Result<Option<String>, Diagnostic>>> = Vec::new();
+    for (index, request) in requests.into_iter().enumerate() {
+        results.push(match request {
             None => None,
-            Some(Err(problem)) => Some(Err(problem)),
-            Some(Ok(question)) => {
+            Some(Err(error)) => Some(Err(error)),
+            Some(Ok(request)) => {
                 let (verifier, slots) = (verifier.clone(), Arc::clone(&slots));
                 tasks.spawn(async move {
                     let _slot = slots.acquire_owned().await;
-                    (index, ask(&verifier, &question).await)
+                    (index, verify(&verifier, &request).await)
                 });
-                Some(Err(("the check of the signatures ended without a result".to_owned(), None)))
+                Some(Err(unsigned("the signature check ended without a result")))
             }
         });
     }
     while let Some(joined) = tasks.join_next().await {
         if let Ok((index, answer)) = joined {
-            answers[index] = Some(answer);
+            results[index] = Some(answer);
         }
     }
-    answers
+    results
 }
 
-async fn ask(verifier: &Verifier, question: &Question) -> Result<Option<String>, Problem> {
-    let Question { image, digest, wanted } = question;
+async fn verify(verifier: &Verifier, request: &VerifyRequest) -> Result<Option<String>, Diagnostic> {
+    let VerifyRequest { image, digest, wanted } = request;
     match verifier.verify_manifest(image, digest, wanted).await {
         Ok(verified) if verified.rests_on_bundles => {
             Ok(Some(format!("`registry://{image}` is signed by a Sigstore bundle, which Kubewarden does not accept")))
         }
         Ok(_) => Ok(None),
-        Err(error) => Err((error.message(), error.help())),
+        Err(error) => Err(unsigned(error.message()).with_help(error.help())),
     }
+}
+
+fn unsigned(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Code::Unsigned, message)
 }

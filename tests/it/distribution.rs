@@ -110,9 +110,9 @@ fn by_name_and_password() {
         let auth = STANDARD.encode(format!("me:{PASSWORD}"));
         push_and_run(&registry.host, &sources, &json!({ "auths": { &registry.host: { "auth": auth } } }).to_string());
 
-        is_kept_out(&registry.host, &sources, "{}", &["wants credentials, and there are none", "docker login"]);
+        is_kept_out(&registry.host, &sources, "{}", &["requires credentials, none are configured", "docker login"]);
         let wrong = json!({ "auths": { &registry.host: { "auth": STANDARD.encode("me:wrong-password") } } });
-        is_kept_out(&registry.host, &sources, &wrong.to_string(), &["does not accept the credentials from `auths`"]);
+        is_kept_out(&registry.host, &sources, &wrong.to_string(), &["rejects the credentials from `auths`"]);
     }
 }
 
@@ -155,7 +155,7 @@ fn by_a_token_service() {
         repository.verify(&["--sources-path", "sources.yaml"]).run().exits_with(0);
         let repository = repository.write("p.wasm", accepting("labels"));
         let push = ["push", "--force", "p.wasm", &uri, "--sources-path", "sources.yaml"];
-        repository.verify(&push).run().exits_with(5).says(&["wants credentials, and there are none"]);
+        repository.verify(&push).run().exits_with(5).says(&["requires credentials, none are configured"]);
     }
 }
 
@@ -188,14 +188,14 @@ fn several_tags_of_a_real_registry() {
             [Some(old), Some(old), Some(old)].map(|it| it.map(str::to_owned))
         );
         let run = push("second.wasm", "v1", &["--tag", "latest", "--immutable", "v1"]).exits_with(5);
-        run.says(&["is immutable"]);
+        run.says(&["immutable tag `"]);
         assert_eq!(leads_to("latest").as_deref(), Some(old));
         // The registry cannot write this tag, and finds out when it is told to.
         let broken = registry.tags(REPOSITORY).join("broken");
         fs::create_dir_all(&broken).unwrap();
         fs::write(broken.join("index"), "no folder").unwrap();
         let run = push("second.wasm", "latest", &["--tag", "broken"]).exits_with(5).reports_nothing();
-        run.says(&["every tag leads where it did before: put back `latest`"]);
+        run.says(&["all tags point where they did before; restored: `latest`"]);
         assert_eq!((leads_to("latest").as_deref(), leads_to("broken")), (Some(old), None));
         let new = push("second.wasm", "latest", &[]).exits_with(0);
         assert_eq!(leads_to("latest").as_deref(), new.stdout.trim_end().split_once('@').map(|(_, digest)| digest));

@@ -160,7 +160,7 @@ fn tokens_that_are_dead_when_they_come_are_an_error_and_no_loop() {
         guarded.push(0);
         guarded.passed();
         guarded.service.tokens_live(3600, -10);
-        let says = ["does not accept the token that its token service has just given", "clocks"];
+        let says = ["rejects the token of its token service", "clocks"];
         let asked = guarded.tokens(|| guarded.pull(3).says(&says));
         assert_eq!(asked, 1);
         assert_eq!(lines(&guarded.passed()), [("GET manifests", 401), ("GET manifests", 401)]);

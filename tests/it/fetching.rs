@@ -111,7 +111,7 @@ fn offline_uses_the_store_and_names_what_is_missing() {
     run(&repository, &[]).exits_with(3);
     let asked = fake.seen().len();
     let run = run(&repository, &["--offline"]).exits_with(3);
-    run.says(&["1 passed, 1 error", &format!("`{other}`: it is not in the store"), "without --offline"]);
+    run.says(&["1 passed, 1 error", &format!("`{other}`: not in the store"), "without `--offline`"]);
     assert_eq!(fake.seen().len(), asked);
 }
 
@@ -123,7 +123,7 @@ fn what_kwctl_has_pulled_is_found() {
     let path = stored(&repository, &uri);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, accepting("kwctl")).unwrap();
-    run(&repository, &["--offline"]).exits_with(0).says(&["taken from the store as it is"]);
+    run(&repository, &["--offline"]).exits_with(0).says(&["taken from the store unverified"]);
 }
 
 #[test]
@@ -147,16 +147,16 @@ fn a_lock_is_written_on_request_and_kept_to() {
     assert!(!repository.path("suite.lock").exists());
     run(&repository, &["--locked"])
         .exits_with(3)
-        .says(&["has no entry in `suite.lock`", "`verify suite.yml --update`"]);
+        .says(&["is not in `suite.lock`", "`verify suite.yml --update`"]);
     run(&repository, &["--update"]).exits_with(0);
     let lock = repository.read("suite.lock");
     assert!(lock.contains(&format!("\"{uri}\": {first}")), "{lock}");
     run(&repository, &["--locked"]).exits_with(0);
 
     let second = fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
-    let moved = format!("`{uri}` has moved: `suite.lock` says {first}, and it is {second} now");
+    let moved = format!("`{uri}` has moved: {first} in `suite.lock`, {second} now");
     run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "`verify suite.yml --update`"]);
-    run(&repository, &[]).exits_with(0).says(&[&moved, "what the lock says was run"]);
+    run(&repository, &[]).exits_with(0).says(&[&moved, "the locked one was run"]);
     assert_eq!(repository.read("suite.lock"), lock);
     run(&repository, &["--update"]).exits_with(1).says(&["no longer", &moved, "the lock was updated"]);
     assert!(repository.read("suite.lock").contains(&second));
@@ -165,7 +165,7 @@ fn a_lock_is_written_on_request_and_kept_to() {
     let text = repository.read("suite.yml");
     let repository = repository.write("more/reg.suite.yml", &text);
     let run_ = run(&repository, &["more/reg.suite.yml", "--locked"]).exits_with(3);
-    run_.says(&["has no entry in `reg.suite.lock`", "`verify more/reg.suite.yml --update`"]);
+    run_.says(&["is not in `reg.suite.lock`", "`verify more/reg.suite.yml --update`"]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_lock_gets_new_policies_but_not_in_ci() {
     let repository = repository.write("suite.yml", suite(&[("p", &p), ("q", &q)]));
     let before = repository.read("suite.lock");
     let ci = repository.verify(&[]).env("CI", "true").run().exits_with(0);
-    ci.says(&[&format!("`{q}` has no entry in `suite.lock`")]);
+    ci.says(&[&format!("`{q}` is not in `suite.lock`")]);
     assert_eq!(repository.read("suite.lock"), before);
     run(&repository, &[]).exits_with(0);
     let after = repository.read("suite.lock");
@@ -198,7 +198,7 @@ fn a_broken_lock_is_a_mistake_and_update_repairs_it() {
     let fake = FakeRegistry::start();
     fake.add_policy("p", "v1", &accepting("p"));
     let repository = repository(&fake, &[("p", &uri(&fake, "p:v1"))]).write("suite.lock", "version: 7\n");
-    run(&repository, &[]).exits_with(2).reports_nothing().says(&["suite.lock", "version 7"]);
+    run(&repository, &[]).exits_with(2).reports_nothing().says(&["suite.lock", "unsupported version 7"]);
     run(&repository, &["--update"]).exits_with(0);
     run(&repository, &["--locked"]).exits_with(0);
 }
@@ -225,22 +225,22 @@ fn a_web_server_gives_modules_too() {
         "1 passed, 3 errors",
         &format!("invalid wasm file: `{}` is a web page", urls[1]),
         &format!("invalid wasm file: `{}` is cut off", urls[2]),
-        &format!("cannot download `{}`: `{}` answers 404 Not Found", urls[3], fake.host()),
+        &format!("cannot download `{}`: `{}` returned 404 Not Found", urls[3], fake.host()),
     ]);
     assert_eq!(fs::read(stored(&repository, &urls[0])).unwrap(), accepting("web"));
     assert!(!stored(&repository, &urls[1]).exists());
     let run = repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
-    run.says(&["taken from the store as it is"]);
+    run.says(&["taken from the store unverified"]);
     repository.verify(&["--update", "--filter", "good"]).run().exits_with(0);
     let run = repository.verify(&["--offline", "--filter", "good"]).run().exits_with(0);
-    run.never_says("taken from the store as it is");
+    run.never_says("taken from the store unverified");
 }
 
 #[test]
 fn plain_http_and_passwords_in_uris_are_refused() {
     let fake = FakeRegistry::start();
     let repository = Repository::with_suite(&suite(&[("p", &format!("http://{}/p.wasm", fake.host()))]));
-    run(&repository, &[]).exits_with(3).says(&["plain HTTP to", "is refused", "insecure_sources"]);
+    run(&repository, &[]).exits_with(3).says(&["plain HTTP to", "is not allowed", "insecure_sources"]);
     assert!(fake.seen().is_empty());
     let repository = Repository::with_suite(&suite(&[("p", "https://me:hunter2@acme.test/p.wasm")]));
     run(&repository, &[]).exits_with(2).says(&["a URI with a user or a password", "docker login"]);
@@ -261,7 +261,7 @@ fn a_registry_without_tls_is_called_so() {
     for host in &hosts {
         let repository = Repository::with_suite(&suite(&[("p", &format!("registry://{host}/p:v1"))]));
         run(&repository, &[]).exits_with(3).never_says("corrupt").says(&[
-            &format!("`{host}` does not speak TLS"),
+            &format!("`{host}` does not support TLS"),
             &format!("`insecure_sources: [\"{host}\"]`"),
             "~/.config/kubewarden/sources.yaml",
             "--sources-path",

@@ -174,7 +174,7 @@ fn a_job_pulls_as_everybody_does() {
 
     let repository = internet.repository("registry://ghcr.io/acme/private:v1");
     let run = internet.in_job(&repository, &["-vv"], 3);
-    run.says(&["`ghcr.io` wants credentials, and there are none", "DENIED: requested access", "docker login ghcr.io"]);
+    run.says(&["`ghcr.io` requires credentials, none are configured", "DENIED: requested access", "docker login ghcr.io"]);
     for arguments in [&["pull", "ghcr.io/acme/private:v1"][..], &["digest", "ghcr.io/acme/private:v1"]] {
         internet.in_job(&repository, arguments, 3);
     }
@@ -198,12 +198,12 @@ fn a_job_pushes_with_its_token_which_goes_to_the_token_service_alone() {
         .repository("registry://ghcr.io/acme/public:v1")
         .write("release/p.wasm", crate::publish::accepting("changed"));
     let run = internet.in_job(&other, &["release/release.suite.yml", "--push"], 5);
-    run.says(&["is immutable and leads to", &crate::support::digest(&pushed)]);
+    run.says(&["immutable tag `", "` points to", &crate::support::digest(&pushed)]);
 
     // And they can be put back where they were.
     let before = internet.ghcr.manifest("acme/private", "v1").unwrap();
     let push = ["push", "--force", "p.wasm", "ghcr.io/acme/private:v1", "--tag", "broken"];
-    internet.in_job(&repository, &push, 5).says(&["put back `v1`"]);
+    internet.in_job(&repository, &push, 5).says(&["restored: `v1`"]);
     assert_eq!(internet.ghcr.manifest("acme/private", "v1").unwrap(), before);
 
     let with_token = internet.requests_with(&basic(JOB));
@@ -219,7 +219,7 @@ fn no_other_registry_gets_the_token() {
     let repository = internet.repository("registry://registry.acme.test/acme/public:v1");
     internet.in_job(&repository, &["-vv"], 0);
     let run = internet.in_job(&repository, &["push", "--force", "p.wasm", "registry.acme.test/acme/public:v2"], 5);
-    run.says(&["`registry.acme.test` wants credentials, and there are none"]);
+    run.says(&["`registry.acme.test` requires credentials, none are configured"]);
     assert_eq!(internet.other.manifest("acme/public", "v2"), None);
     internet.nobody_got_the_token();
 }
@@ -240,7 +240,7 @@ fn docker_login_wins_over_the_job_token() {
     // A login that does not hold is not made good by the token.
     let repository = repository.write(".git/home/.docker/config.json", login("expired").to_string());
     let run = internet.in_job(&repository, &["push", "--force", "p.wasm", "ghcr.io/acme/private:v4"], 5);
-    run.says(&["`ghcr.io` refuses the credentials from `auths` of"]);
+    run.says(&["`ghcr.io` rejects the credentials from `auths` of"]);
     internet.nobody_got_the_token();
 }
 
@@ -252,7 +252,7 @@ fn job_token_is_ignored_outside_github_actions() {
         let push = internet.verify(&repository, &["push", "--force", "p.wasm", "ghcr.io/acme/private:v3"]);
         let push = actions.into_iter().fold(push, |push, value| push.env("GITHUB_ACTIONS", value));
         let run = clean(push.env("GITHUB_TOKEN", JOB).run().exits_with(5));
-        run.says(&["`ghcr.io` wants credentials, and there are none"]);
+        run.says(&["`ghcr.io` requires credentials, none are configured"]);
     }
     internet.nobody_got_the_token();
     assert_eq!(internet.ghcr.manifest("acme/private", "v3"), None);
@@ -273,7 +273,7 @@ fn proxies_come_from_the_environment_or_the_sources_file() {
     let other = Proxy::start(&[], None);
     for (name, value) in [("HTTPS_PROXY", other.url()), ("https_proxy", other.host())] {
         let run = by_file().env(name, value).run().exits_with(3);
-        run.says(&["`ghcr.io` cannot be reached", "proxies"]);
+        run.says(&["cannot connect to `ghcr.io`", "proxy"]);
     }
     assert_eq!(internet.proxy.seen().len(), before);
     assert!(other.hosts().contains("ghcr.io:443"));
@@ -309,6 +309,6 @@ fn a_proxy_that_wants_a_password_gets_it_and_nobody_sees_it() {
         run.never_says("hunter2").never_says(login.trim_start_matches("Basic "))
     };
     run("hunter2-secret", 0);
-    run("hunter2-wrong", 3).says(&["`ghcr.io` cannot be reached", "proxies"]);
+    run("hunter2-wrong", 3).says(&["cannot connect to `ghcr.io`", "proxy"]);
     assert!(internet.requests_with(&login).is_empty(), "it went through the proxy");
 }

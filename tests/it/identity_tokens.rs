@@ -132,7 +132,7 @@ fn an_identity_token_is_exchanged_to_pull_and_to_push() {
 fn an_identity_token_that_does_not_hold_is_a_clear_error() {
     let acr = Acr::start(None);
     let says =
-        ["refuses the credentials from `auths` of", ".docker/config.json", "UNAUTHORIZED: you sent", "docker login"];
+        ["rejects the credentials from `auths` of", ".docker/config.json", "UNAUTHORIZED: you sent", "docker login"];
     acr.pull(&acr.docker(WRONG), 3).says(&says).says(&[&acr.uri(), "refresh_token=[secret]"]);
     acr.push(&acr.docker(WRONG), 5).says(&says);
     assert_eq!(acr.registry.manifest("acme/p", "v2"), None);
@@ -149,7 +149,7 @@ fn an_identity_token_that_does_not_hold_is_a_clear_error() {
             .header("www-authenticate", format!("Bearer realm=\"{realm}\",service=\"{host}\""))
             .into(),
     });
-    acr.pull(&acr.docker(WRONG), 3).says(&["refuses the credentials from `auths`", "invalid_grant: "]);
+    acr.pull(&acr.docker(WRONG), 3).says(&["rejects the credentials from `auths`", "invalid_grant: "]);
 }
 
 #[cfg(unix)]
@@ -186,7 +186,7 @@ fn bystander(tls: Option<&Authority>) -> (FakeRegistry, Arc<Mutex<Vec<Seen>>>) {
 fn an_identity_token_is_not_sent_in_the_clear() {
     let (plain, seen) = bystander(None);
     let acr = Acr::start(Some(&format!("http://{}/oauth2/token", plain.host())));
-    let refused = format!("plain HTTP to `{}` is refused", plain.host());
+    let refused = format!("plain HTTP to `{}` is not allowed", plain.host());
     acr.pull(&acr.docker(TOKEN), 3).says(&[&refused]);
     acr.push(&acr.docker(TOKEN), 5).says(&[&refused]);
     assert!(seen.lock().unwrap().is_empty());
@@ -208,7 +208,7 @@ fn an_identity_token_does_not_follow_a_redirect() {
         let repository = acr.repository(&acr.docker(TOKEN));
         let repository = repository.write(".git/home/.config/kubewarden/sources.yaml", sources);
         let run = clean(repository.verify(&["-vv"]).run().exits_with(3));
-        run.says(&["the token service of", "redirects a POST to", &other.host()]);
+        run.says(&["token service of", "unexpected redirect of POST", &other.host()]);
         assert!(seen.lock().unwrap().is_empty(), "{status}");
     }
 }
@@ -217,7 +217,7 @@ fn an_identity_token_does_not_follow_a_redirect() {
 fn a_registry_that_wants_a_password_does_not_get_an_identity_token() {
     let acr = Acr::start(None);
     acr.registry.rule(|_| Reply::new(401, "").header("www-authenticate", "Basic realm=\"x\"").into());
-    acr.pull(&acr.docker(TOKEN), 3).says(&["wants a password, and `auths` of", "holds an identity token"]);
+    acr.pull(&acr.docker(TOKEN), 3).says(&["requires a password, `auths` of", "has an identity token"]);
     let seen = acr.registry.seen();
     assert!(!seen.is_empty() && seen.iter().all(|seen| !seen.headers.contains_key("authorization")));
 }

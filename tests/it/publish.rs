@@ -201,7 +201,7 @@ fn immutable_tags_are_asked_first_and_never_moved() {
     let run_ = run(&repository, &[]).exits_with(5);
     run_.says(&[
         "good was not pushed",
-        "acme/good:v1` is immutable and leads to sha256:",
+        "acme/good:v1` points to sha256:",
         "give the release a tag of its own",
     ]);
     assert_eq!((target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
@@ -223,7 +223,7 @@ fn immutable_tags_are_asked_first_and_never_moved() {
         None
     });
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, latest], immutable: [v1] }\n";
-    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["is immutable", "no tag was moved"]);
+    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["immutable tag `", "no tag was moved"]);
     assert_eq!(target.tag("acme/good", "v1"), Some(digest(b"{}")));
     assert_eq!(target.tag("acme/good", "latest"), None);
 }
@@ -255,7 +255,7 @@ fn a_push_that_fails_half_way_puts_the_tags_back() {
     run_.says(&[
         "3 tests: 3 passed",
         "good was not published",
-        "every tag leads where it did before: put back `v1`, `next`",
+        "all tags point where they did before; restored: `v1`, `next`",
     ]);
     assert_eq!((tags(&target), target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
     let published = repository.read_json("report.json")["published"][0].clone();
@@ -313,7 +313,7 @@ fn a_tag_gets_its_old_manifest_back_as_what_it_is() {
     target.content().manifests.insert(("acme/good".to_owned(), digest(&index)), index.clone());
     target.fails(refusing("latest"));
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, latest] }\n";
-    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["put back `v1`"]);
+    run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["restored: `v1`"]);
     let asked = target.asked();
     let puts: Vec<&Asked> =
         asked.iter().filter(|it| it.method == "PUT" && it.target.ends_with("/manifests/v1")).collect();

@@ -50,7 +50,7 @@ fn an_immutable_tag_keeps_the_others_where_they_are() {
     for more in [&[][..], &["--dry-run"]] {
         target.asked();
         let run = push(&repository, &target, "v1", &[&flags[..], more].concat()).exits_with(5).reports_nothing();
-        run.says(&["v1` is immutable and leads to sha256:", "or leave out `--immutable v1`"]);
+        run.says(&["immutable tag `", "v1` points to sha256:", "or remove `--immutable v1`"]);
         let asked = target.asked();
         assert!(!asked.is_empty() && asked.iter().all(|asked| asked.method == "HEAD"), "nothing is sent");
     }
@@ -72,7 +72,7 @@ fn a_push_that_fails_half_way_leaves_every_tag_where_it_was() {
     let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
     target.fails(|asked| is(asked, "PUT", "manifests/latest").then(|| Trouble::status(403)));
     let run = push(&repository, &target, "v1", &["--tag", "new", "--tag", "latest", "-o", "json"]).exits_with(5);
-    let run = run.says(&["every tag leads where it did before: put back `v1`, `new`"]);
+    let run = run.says(&["all tags point where they did before; restored: `v1`, `new`"]);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&document["tags"], &document["outcome"]), (&json!([]), &json!("failed")));
     assert_eq!((target.tag(REPOSITORY, "v1"), target.tag(REPOSITORY, "new")), (before, None));
@@ -94,7 +94,7 @@ fn a_tag_of_which_nothing_was_known_is_not_deleted() {
     });
     target.asked();
     let run = push(&repository, &target, "v1", &["--tag", "new", "--tag", "latest"]).exits_with(5);
-    run.says(&["tags moved: `v1`; put back: `new`; not moved: `latest`"]);
+    run.says(&["tags moved: `v1`; restored: `new`; not moved: `latest`"]);
     assert!(target.asked().iter().all(|asked| asked.method != "DELETE" || asked.target.ends_with("/new")));
     assert_eq!((target.tag(REPOSITORY, "v1").is_some(), target.tag(REPOSITORY, "new")), (true, None));
     target.is_consistent();

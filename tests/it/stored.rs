@@ -83,15 +83,15 @@ fn offline_shows_what_the_store_has_and_what_is_known_of_it() {
         assert_eq!(asked, [""; 0]);
         run
     };
-    inspect(&tag).exits_with(3).reports_nothing().says(&["it is not in the store", "verify pull"]);
+    inspect(&tag).exits_with(3).reports_nothing().says(&["not in the store", "verify pull"]);
     run(&repository, &["pull", &tag]).exits_with(0);
     run(&repository, &["pull", &pinned]).exits_with(0);
     fake.add_policy("acme/p", "v1", &accepting("two"));
-    let found = inspect(&tag).says(&["--offline: taken from the store as it is"]);
+    let found = inspect(&tag).says(&["--offline: taken from the store unverified"]);
     assert_eq!(inspected(&found), digest(&accepting("one")));
     let document: Value = serde_json::from_str(&found.stdout).unwrap();
     assert_eq!(document["remarks"].as_array().unwrap().len(), 1);
-    let found = inspect(&pinned).never_says("as it is");
+    let found = inspect(&pinned).never_says("unverified");
     assert_eq!(inspected(&found), digest(&accepting("one")));
 
     // What cannot be checked is not shown for what it should be.
@@ -101,7 +101,7 @@ fn offline_shows_what_the_store_has_and_what_is_known_of_it() {
     fs::write(&stored, accepting("one")).unwrap();
     fs::remove_dir_all(repository.path(".git/home/.cache/policy-verify/manifests")).unwrap();
     let run_ = inspect(&pinned).exits_with(3).reports_nothing();
-    run_.says(&["the store has a module of this name, but not the manifest to check it by"]);
+    run_.says(&["the store has a module of this name, but not its manifest"]);
 
     let environment = repository.verify(&["inspect", "-o", "json", &tag]).env("VERIFY_OFFLINE", "1").run();
     assert_eq!(inspected(&environment), digest(&accepting("one")));
@@ -139,7 +139,7 @@ fn what_was_pulled_is_not_pulled_again() {
         .write(".git/home/.config/kubewarden/sources.yaml", fake.sources())
         .write(".git/home/.cache/kubewarden/store", "a file in the place of the folder");
     let run = run(&blocked, &["pull", &tag]).exits_with(3);
-    run.says(&["could not be kept in the store"]);
+    run.says(&["cannot write the policy to the store"]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_policy_that_was_pulled_by_digest_runs_offline() {
     run(&repository, &["pull", &pinned]).exits_with(0);
     let repository = repository.write("suite.yml", crate::fetching::suite(&[("p", &pinned)]));
     let (run, asked) = asks(&fake, || run(&repository, &["--offline"]));
-    run.exits_with(0).says(&["1 passed"]).never_says("as it is");
+    run.exits_with(0).says(&["1 passed"]).never_says("unverified");
     assert_eq!(asked, [""; 0]);
 }
 
@@ -175,11 +175,11 @@ fn a_tag_that_nobody_could_look_up_is_told_in_every_report() {
     // Whatever the file is, it is run: nobody knows better.
     fs::write(&stored, accepting("something else")).unwrap();
     let says =
-        "--offline: taken from the store as it is; without a lock nobody can tell whether that is what the URI means";
+        "--offline: taken from the store unverified; without a lock nobody can tell whether that is what the URI means";
     run(&repository, &["--offline"]).exits_with(0).says(&[says]);
     for format in ["markdown", "html"] {
         assert!(
-            run(&repository, &["--offline", "--report", format]).stdout.contains("taken from the store as it is"),
+            run(&repository, &["--offline", "--report", format]).stdout.contains("taken from the store unverified"),
             "{format}"
         );
     }
@@ -192,9 +192,9 @@ fn a_tag_that_nobody_could_look_up_is_told_in_every_report() {
     // A lock knows better.
     fs::remove_file(&stored).unwrap();
     run(&repository, &["--update"]).exits_with(0);
-    run(&repository, &["--offline"]).exits_with(0).never_says("as it is");
+    run(&repository, &["--offline"]).exits_with(0).never_says("unverified");
     fs::write(&stored, accepting("something else")).unwrap();
     run(&repository, &["--offline"]).exits_with(3).says(&["the store has another module of this name"]);
     fs::remove_file(repository.path("suite.lock")).unwrap();
-    run(&repository, &["--offline", "--locked"]).exits_with(3).says(&["has no entry in `suite.lock`"]);
+    run(&repository, &["--offline", "--locked"]).exits_with(3).says(&["is not in `suite.lock`"]);
 }

@@ -45,6 +45,15 @@ struct Inner {
     timeouts: Timeouts,
 }
 
+/// Who sends a request.
+#[derive(Clone, Copy)]
+enum Sender<'a> {
+    /// A client without credentials.
+    Anonymous,
+    /// The account that has access to the repository of an image.
+    Client { image: &'a Reference, access: Access },
+}
+
 impl Registry {
     /// Reads the sources file. Credentials are read, and connections opened, on first use.
     ///
@@ -90,7 +99,7 @@ impl Registry {
     /// Downloads at most `max_bytes` from a URL. No credentials are sent.
     pub async fn download(&self, url: &Url, max_bytes: u64) -> Result<Vec<u8>, RegistryError> {
         let request = Request::new(Method::GET, url.clone()).max_bytes(max_bytes);
-        let downloaded = self.retry(async || self.successful(self.0.http.exchange(&request, None).await?));
+        let downloaded = self.send_as(Sender::Anonymous, &request);
         self.within(Stage::Download, display::url(url), downloaded).await.map(|response| response.body)
     }
 
@@ -161,18 +170,26 @@ impl Registry {
 
     /// Sends a request, with credentials if the registry requires them, and retries where that may help.
     pub(super) async fn send(&self, image: &Reference, access: Access, request: &Request) -> Result<Response, Failure> {
-        self.retry(async || self.successful(self.send_once(image, access, request).await?)).await
+        self.send_as(Sender::Client { image, access }, request).await
     }
 
-    /// Repeats an exchange until it succeeds, fails for good, or the budget is used up.
-    pub(super) async fn retry<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut budget = RetryBudget::new(&self.0.timeouts);
+    /// Sends a request until it succeeds, fails for good, or the retry budget is used up.
+    async fn send_as(&self, sender: Sender<'_>, request: &Request) -> Result<Response, Failure> {
+        let mut budget = self.retry_budget();
         loop {
-            match attempt().await {
-                Ok(done) => return Ok(done),
+            let sent = match sender {
+                Sender::Anonymous => self.0.http.exchange(request, None).await,
+                Sender::Client { image, access } => self.send_once(image, access, request).await,
+            };
+            match sent.and_then(|response| self.successful(response)) {
+                Ok(response) => return Ok(response),
                 Err(failure) => budget.wait_or_fail(failure).await?,
             }
         }
+    }
+
+    pub(super) fn retry_budget(&self) -> RetryBudget {
+        RetryBudget::new(&self.0.timeouts)
     }
 
     pub(super) fn successful(&self, response: Response) -> Result<Response, Failure> {

@@ -34,19 +34,16 @@ impl Registry {
                 meter.add(bytes.len() as u64);
                 return Ok(());
             }
-            let mut in_chunks = true;
+            let (mut budget, mut in_chunks) = (self.retry_budget(), true);
             let before = meter.sent();
-            self.retry(async || {
-                loop {
-                    meter.rewind(before);
-                    match self.upload(image, &digest, bytes, in_chunks, meter).await {
-                        Err(UploadError::ChunksUnsupported) => in_chunks = false,
-                        Err(UploadError::Failed(failure)) => return Err(failure),
-                        Ok(()) => return Ok(()),
-                    }
+            loop {
+                meter.rewind(before);
+                match self.upload(image, &digest, bytes, in_chunks, meter).await {
+                    Ok(()) => return Ok(()),
+                    Err(UploadError::ChunksUnsupported) => in_chunks = false,
+                    Err(UploadError::Failed(failure)) => budget.wait_or_fail(failure).await?,
                 }
-            })
-            .await
+            }
         };
         self.within(Stage::Upload, display::image(image), pushed).await?;
         Ok(digest)

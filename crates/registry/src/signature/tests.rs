@@ -315,9 +315,13 @@ fn keyless_signatures_are_not_believed_blindly() {
     };
     refused(without("dev.sigstore.cosign/bundle"), trust, "no transparency log entry");
     refused(without("dev.sigstore.cosign/certificate"), trust, "no certificate");
-    refused(without("dev.cosignproject.cosign/signature"), trust, "no annotation `dev.cosignproject.cosign/signature`");
+    refused(
+        without("dev.cosignproject.cosign/signature"),
+        trust,
+        "annotation `dev.cosignproject.cosign/signature` missing",
+    );
 
-    // Parts of several good signatures do not make another.
+    // Parts of valid signatures cannot be combined.
     let (one, other) = (authority.layer(&good), authority.layer(&Keyless { logged: good.logged + 1, ..good.clone() }));
     let with = |name: &str| {
         let mut layer = one.clone();
