@@ -1,4 +1,4 @@
-//! Chains of certificates, judged as policy-server judges them: with webpki, whatever the certificate is for.
+//! Certificate chains, verified as in policy-server: with webpki, for any key usage.
 //!
 //! The last certificate of a chain is its root, and the root's own expiry does not count. Without a chain the roots are
 //! Mozilla's, as they were when verify was built.
@@ -17,8 +17,8 @@ use policy_verify_host::crypto::{
 };
 use policy_verify_host::live::{LiveFailure, LiveReply};
 
-/// Judges a certificate: at the time the policy gives, else at `clock`, else now.
-pub(super) fn judge(asked: &CryptoIsCertificateTrusted, clock: Option<jiff::Timestamp>) -> LiveReply {
+/// Verifies a certificate: at the time of the request, else at `clock`, else now.
+pub(super) fn verify(asked: &CryptoIsCertificateTrusted, clock: Option<jiff::Timestamp>) -> LiveReply {
     let leaf = der(&asked.request.cert)?;
     let leaf = EndEntityCert::try_from(&leaf)
         .map_err(|error| refused(format!("Certificate is not a valid end-entity certificate: {error}")))?;
@@ -47,7 +47,7 @@ static MOZILLA: LazyLock<Vec<TrustAnchor<'static>>> = LazyLock::new(|| {
     roots.filter_map(|root| webpki::anchor_from_trusted_cert(root).ok()).map(|root| root.to_owned()).collect()
 });
 
-/// Why a certificate is not trusted; nothing if it is.
+/// Why a certificate is not trusted; `None` if it is.
 fn mistrust(
     leaf: &EndEntityCert<'_>,
     roots: &[TrustAnchor<'_>],
@@ -56,8 +56,8 @@ fn mistrust(
 ) -> Option<String> {
     // A time before 1970 wraps around, as in the server.
     let time = UnixTime::since_unix_epoch(Duration::from_secs(time.as_second().cast_unsigned()));
-    let judged = leaf.verify_for_usage(ALL_VERIFICATION_ALGS, roots, intermediates, time, AnyUsage, None, None);
-    match judged.err()? {
+    let verified = leaf.verify_for_usage(ALL_VERIFICATION_ALGS, roots, intermediates, time, AnyUsage, None, None);
+    match verified.err()? {
         Error::InvalidSignatureForPublicKey | Error::UnknownIssuer => {
             Some("Certificate is not trusted by the provided cert chain".into())
         }
@@ -67,7 +67,7 @@ fn mistrust(
     }
 }
 
-/// Takes certificates whatever they are for.
+/// Accepts certificates for any usage.
 struct AnyUsage;
 
 impl ExtendedKeyUsageValidator for AnyUsage {
@@ -85,7 +85,7 @@ fn der(certificate: &Certificate) -> Result<CertificateDer<'_>, LiveFailure> {
 }
 
 fn read_time(text: &str) -> Result<jiff::Timestamp, LiveFailure> {
-    // Narrower than what jiff reads.
+    // jiff accepts more formats.
     static RFC_3339: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$";
         Regex::new(pattern).expect("the pattern is written here")
@@ -135,7 +135,7 @@ mod tests {
         json!({"encoding": "Der", "data": made.0})
     }
 
-    /// What is said about a leaf, by a chain, in the middle of 2026 or whenever the text says.
+    /// The reply about a leaf and a chain, in the middle of 2026 or at the given time.
     fn judged(leaf: &Value, chain: &Value, not_after: &str) -> Result<Value, String> {
         let members = json!({"request": {"cert": leaf, "cert_chain": chain, "not_after": not_after}});
         let Some(Request::CryptoIsCertificateTrusted(asked)) =
@@ -143,7 +143,7 @@ mod tests {
         else {
             panic!("the request is complete")
         };
-        match judge(&asked, Some("2026-07-01T00:00:00Z".parse().unwrap())) {
+        match verify(&asked, Some("2026-07-01T00:00:00Z".parse().unwrap())) {
             Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
             Err(LiveFailure::Refused(text)) => Err(text),
             Err(outage) => panic!("{outage:?}"),
@@ -161,20 +161,20 @@ mod tests {
     #[test]
     fn a_chain_is_followed_to_its_last_certificate() {
         let root = made("root", true, None);
-        let (middle, stranger) = (made("middle", true, Some(&root)), made("stranger", true, None));
+        let (middle, unrelated) = (made("middle", true, Some(&root)), made("unrelated", true, None));
         let leaf = made("leaf.test", false, Some(&middle));
-        let [root, middle, stranger, leaf] = [&root, &middle, &stranger, &leaf].map(certificate);
-        let nobody = mistrusted("Certificate is not trusted by the provided cert chain");
+        let [root, middle, unrelated, leaf] = [&root, &middle, &unrelated, &leaf].map(certificate);
+        let untrusted_chain = mistrusted("Certificate is not trusted by the provided cert chain");
         for (chain, expected) in [
             (json!([middle, root]), trusted()),
-            (json!([stranger, middle, root]), trusted()),
+            (json!([unrelated, middle, root]), trusted()),
             (json!([middle]), trusted()),
-            (json!([root]), nobody.clone()),
+            (json!([root]), untrusted_chain.clone()),
             (json!([root, middle]), trusted()),
-            (json!([middle, stranger]), nobody.clone()),
-            (json!([leaf]), nobody.clone()),
-            (json!([]), nobody.clone()),
-            (json!(null), nobody.clone()),
+            (json!([middle, unrelated]), untrusted_chain.clone()),
+            (json!([leaf]), untrusted_chain.clone()),
+            (json!([]), untrusted_chain.clone()),
+            (json!(null), untrusted_chain.clone()),
         ] {
             assert_eq!(
                 judged(&leaf, &chain, "").unwrap(),
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn who_signs_a_certificate_with_itself_is_trusted_by_itself() {
+    fn a_self_signed_certificate_is_trusted_by_itself() {
         let leaf = certificate(&made("leaf.test", false, None));
         assert_eq!(judged(&leaf, &json!([leaf]), "").unwrap(), trusted());
     }
 
     #[test]
-    fn the_time_is_the_policys_or_the_clocks() {
+    fn the_time_is_of_the_request_or_the_clock() {
         let root = made_in(2020, "root", true, None);
         let leaf = made("leaf.test", false, Some(&root));
         let (chain, leaf) = (json!([certificate(&root)]), certificate(&leaf));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused_in_the_words_of_the_server() {
+    fn invalid_certificates_are_refused_with_the_text_of_policy_server() {
         let leaf = certificate(&made("leaf.test", false, None));
         let error = |cert: &Value, chain: &Value| judged(cert, chain, "").unwrap_err();
         let garbage = json!({"encoding": "Der", "data": [1, 2]});
@@ -230,6 +230,6 @@ mod tests {
         assert!(MOZILLA.len() > 50);
         let root = json!({"encoding": "Der", "data": webpki_root_certs::TLS_SERVER_ROOT_CERTS[0].as_ref()});
         let error = judged(&root, &json!(null), "").unwrap();
-        assert_eq!(error["trusted"], false, "an authority is no leaf, {error}");
+        assert_eq!(error["trusted"], false, "an authority is not a leaf, {error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Objects of a real cluster and what its users may do, from the API server that the kubeconfig names.
 //!
-//! policy-server lists by watching, and goes on trying where the API server refuses a list until the policy runs out of
-//! time. A refused list is therefore an outage here. Everything else that the API server refuses is the policy's to know.
+//! policy-server lists by watching, and retries a refused list until the policy exceeds its timeout. A refused list is
+//! therefore an outage here. Every other refusal of the API server is passed to the policy.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,37 +17,37 @@ use tokio::sync::OnceCell;
 
 use policy_verify_host::live::{LiveFailure, LiveReply};
 
-use super::with_causes;
+use super::causes::with_causes;
 use policy_verify_host::capability::to_bytes;
 use policy_verify_host::cluster::{List, prune};
 use policy_verify_host::kubernetes::{KubernetesCanI, KubernetesGetResource, ObjectList};
 use policy_verify_host::rego::KubernetesGetResourcePluralName;
 
-/// Objects asked for at once, as many as the server's watches ask for.
+/// Objects of one page, as in the watches of policy-server.
 const PAGE: u32 = 500;
 
-/// Most objects a list may have. Far above what a policy could read within its deadline.
-const MOST_OBJECTS: usize = 100_000;
+/// Objects of a list. Far more than a policy could read within its timeout.
+const MAX_OBJECTS: usize = 100_000;
 
 /// The name that certificates of API servers hold whatever their address is.
 const SERVER_NAME: &str = "kubernetes.default.svc";
 
-/// The API server, connected to when a policy first asks.
+/// The API server, connected on first use.
 #[derive(Default)]
 pub(super) struct ApiServer {
     client: OnceCell<Client>,
-    /// What each group and version has, found out once.
+    /// The kinds of each group and version, fetched once.
     known: Mutex<HashMap<String, APIResourceList>>,
 }
 
-/// A kind as the API server knows it.
+/// A kind of the API server.
 struct Kind {
     resource: ApiResource,
     is_namespaced: bool,
 }
 
 impl ApiServer {
-    /// One that is asked by this client.
+    /// An API server with this client.
     #[cfg(test)]
     pub(super) fn of(client: Client) -> Self {
         Self { client: OnceCell::new_with(Some(client)), known: Mutex::default() }
@@ -72,8 +72,8 @@ impl ApiServer {
             for object in &listed.items {
                 items.push(asked.item(&to_value(object)?));
             }
-            if items.len() > MOST_OBJECTS {
-                return Err(LiveFailure::outage(format!("the list has more than {MOST_OBJECTS} objects")));
+            if items.len() > MAX_OBJECTS {
+                return Err(LiveFailure::outage(format!("the list has more than {MAX_OBJECTS} objects")));
             }
             match listed.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page.continue_token = Some(token),
@@ -105,7 +105,7 @@ impl ApiServer {
         }
     }
 
-    /// Asks whether somebody may do something.
+    /// Checks whether a user may do something.
     pub(super) async fn can_i(&self, asked: &KubernetesCanI) -> LiveReply {
         let review: SubjectAccessReview = serde_json::from_value(json!({ "spec": asked.spec() }))
             .map_err(|error| LiveFailure::Refused(error.to_string()))?;
@@ -123,7 +123,7 @@ impl ApiServer {
         to_bytes(&kind.resource.plural).map_err(LiveFailure::Refused)
     }
 
-    /// Finds a kind among what its group has.
+    /// Finds a kind in its group.
     async fn find(&self, api_version: &str, kind: &str) -> Result<Kind, LiveFailure> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(api_version).cloned();
         let listed = match known {
@@ -173,12 +173,11 @@ async fn connect() -> Result<Client, LiveFailure> {
 }
 
 fn unusable(text: String) -> LiveFailure {
-    let help = "name a kubeconfig by `KUBECONFIG`, or give the case a `cluster:` to read from";
+    let help = "set `KUBECONFIG` to a kubeconfig file, or add a `cluster:` to the case";
     LiveFailure::Outage { text, help: Some(help.into()) }
 }
 
-/// A client that does not try again by itself: within the deadline of a policy there is no time for that, and it would hide
-/// what is wrong.
+/// A client without retries: the timeout of a policy leaves no time for them, and they would hide the error.
 pub(super) fn client(mut config: Config) -> kube::Result<Client> {
     config.default_retry = false;
     let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
@@ -188,7 +187,7 @@ pub(super) fn client(mut config: Config) -> kube::Result<Client> {
     Client::try_from(config)
 }
 
-/// What the API server refuses is an answer; what never reached it, or what it had no time for, is none.
+/// A refusal of the API server is a reply; an unreachable or overloaded API server is an outage.
 fn failure(error: &kube::Error) -> LiveFailure {
     match error {
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => LiveFailure::Refused(with_causes(error)),
@@ -216,12 +215,12 @@ mod tests {
     use policy_verify_host::live::{LiveHost as _, LiveOptions};
     use policy_verify_host::request::Request;
 
-    fn world(server: &FakeApiServer) -> LiveServices {
-        testing::world(Some(server.client()))
+    fn live_host(server: &FakeApiServer) -> LiveServices {
+        testing::live_with_cluster(Some(server.client()))
     }
 
-    /// What the world says: the reply, the error of the call, or `outage:` and what is wrong.
-    fn ask(world: &LiveServices, tag: &str, mut members: Value) -> Result<Value, String> {
+    /// The reply, the error of the call, or `outage:` and its message.
+    fn ask(live: &LiveServices, tag: &str, mut members: Value) -> Result<Value, String> {
         for optional in ["label_selector", "field_selector", "field_masks", "namespace"] {
             if members.get(optional).is_none() {
                 members[optional] = Value::Null;
@@ -229,14 +228,14 @@ mod tests {
         }
         let request = Request::from_recorded(tag, &members).expect("the request is complete");
         let options = LiveOptions { timeout: std::time::Duration::from_secs(20), clock: None };
-        match world.answer(&request, &options).expect("it is about the cluster") {
+        match live.answer(&request, &options).expect("it is about the cluster") {
             Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
             Err(LiveFailure::Refused(text) | LiveFailure::Unseen { text, .. }) => Err(text),
             Err(LiveFailure::Outage { text, .. }) => Err(format!("outage: {text}")),
         }
     }
 
-    fn list(world: &LiveServices, api_version: &str, kind: &str, more: &Value) -> Result<Value, String> {
+    fn list(live: &LiveServices, api_version: &str, kind: &str, more: &Value) -> Result<Value, String> {
         let mut members = json!({"api_version": api_version, "kind": kind});
         for (key, value) in more.as_object().unwrap() {
             members[key] = value.clone();
@@ -245,11 +244,11 @@ mod tests {
             Some(_) => "KubernetesListResourceNamespace",
             None => "KubernetesListResourceAll",
         };
-        ask(world, tag, members)
+        ask(live, tag, members)
     }
 
     fn get(
-        world: &LiveServices,
+        live: &LiveServices,
         kind: &str,
         namespace: Option<&str>,
         name: &str,
@@ -257,15 +256,15 @@ mod tests {
     ) -> Result<Value, String> {
         let members = json!({"api_version": "v1", "kind": kind, "name": name, "namespace": namespace,
             "disable_cache": false, "field_masks": masks});
-        ask(world, "KubernetesGetResource", members)
+        ask(live, "KubernetesGetResource", members)
     }
 
     #[test]
-    fn a_list_has_all_pages_and_nothing_the_server_drops() {
+    fn a_list_has_all_pages_without_dropped_members() {
         let server = FakeApiServer::start();
-        let world = world(&server);
+        let live = live_host(&server);
         let all = list(
-            &world,
+            &live,
             "apps/v1",
             "Deployment",
             &json!({"label_selector": "app=x", "field_selector": "metadata.name!=y"}),
@@ -292,17 +291,17 @@ mod tests {
     #[test]
     fn a_list_is_narrowed_by_namespace_and_masks() {
         let server = FakeApiServer::start();
-        let world = world(&server);
+        let live = live_host(&server);
         let masked =
-            list(&world, "apps/v1", "Deployment", &json!({"namespace": "web", "field_masks": ["spec.replicas"]}));
+            list(&live, "apps/v1", "Deployment", &json!({"namespace": "web", "field_masks": ["spec.replicas"]}));
         assert_eq!(masked.unwrap()["items"][0]["spec"], json!({"replicas": 2}));
         assert!(server.asked()[1].starts_with("GET /apis/apps/v1/namespaces/web/deployments"));
-        let error = list(&world, "v1", "Namespace", &json!({"namespace": "web"}));
+        let error = list(&live, "v1", "Namespace", &json!({"namespace": "web"}));
         assert_eq!(
             error.unwrap_err(),
             "resource v1/Namespace is cluster wide. Cannot search for it inside of a namespace"
         );
-        let refused = list(&world, "v1", "Secret", &json!({})).unwrap_err();
+        let refused = list(&live, "v1", "Secret", &json!({})).unwrap_err();
         assert!(
             refused.starts_with("outage: the API server refuses the list: ApiError: secrets is forbidden"),
             "{refused}"
@@ -312,13 +311,13 @@ mod tests {
     #[test]
     fn an_object_is_complete_unless_masked() {
         let server = FakeApiServer::start();
-        let world = world(&server);
-        let pod = get(&world, "Pod", Some("web"), "api", &json!(null)).unwrap();
+        let live = live_host(&server);
+        let pod = get(&live, "Pod", Some("web"), "api", &json!(null)).unwrap();
         assert_eq!(pod["metadata"]["managedFields"], json!([{"manager": "kubectl"}]));
         assert_eq!((&pod["apiVersion"], &pod["kind"]), (&json!("v1"), &json!("Pod")));
-        let masked = get(&world, "Pod", Some("web"), "api", &json!(["spec.containers.image"])).unwrap();
+        let masked = get(&live, "Pod", Some("web"), "api", &json!(["spec.containers.image"])).unwrap();
         assert_eq!(masked["spec"], json!({"containers": [{"image": "i"}]}));
-        let namespace = get(&world, "Namespace", Some("ignored"), "web", &json!(null)).unwrap();
+        let namespace = get(&live, "Namespace", Some("ignored"), "web", &json!(null)).unwrap();
         assert_eq!(namespace["metadata"], json!({"name": "web", "annotations": {"note": "kept"}}));
         assert_eq!(server.asked().iter().filter(|path| *path == "GET /api/v1").count(), 1, "kinds are found out once");
     }
@@ -326,59 +325,59 @@ mod tests {
     #[test]
     fn errors_are_those_of_the_server() {
         let server = FakeApiServer::start();
-        let world = world(&server);
+        let live = live_host(&server);
         let none = json!(null);
         for (error, expected) in [
             (
-                get(&world, "Namespace", None, "n", &none),
+                get(&live, "Namespace", None, "n", &none),
                 "Cannot find v1/Namespace named 'n' inside of namespace 'None'",
             ),
             (
-                get(&world, "Pod", Some("batch"), "p", &none),
+                get(&live, "Pod", Some("batch"), "p", &none),
                 "Cannot find v1/Pod named 'p' inside of namespace 'Some(\"batch\")'",
             ),
-            (get(&world, "Pod", None, "p", &none), "Resource v1/Pod is namespaced, but no namespace was provided"),
-            (get(&world, "Widget", None, "w", &none), "Cannot find resource v1/Widget"),
+            (get(&live, "Pod", None, "p", &none), "Resource v1/Pod is namespaced, but no namespace was provided"),
+            (get(&live, "Widget", None, "w", &none), "Cannot find resource v1/Widget"),
         ] {
             assert_eq!(error, Err(expected.to_owned()));
         }
-        let unknown = list(&world, "acme.test/v1", "Widget", &json!({})).unwrap_err();
+        let unknown = list(&live, "acme.test/v1", "Widget", &json!({})).unwrap_err();
         assert!(unknown.starts_with("error finding resource acme.test/v1 / Widget: ApiError: "), "{unknown}");
-        let forbidden = get(&world, "Secret", Some("web"), "token", &none).unwrap_err();
+        let forbidden = get(&live, "Secret", Some("web"), "token", &none).unwrap_err();
         assert!(forbidden.starts_with("ApiError: secrets \"token\" is forbidden"), "{forbidden}");
         assert!(forbidden.contains("\n\nCaused by:\n    secrets \"token\" is forbidden"), "{forbidden}");
     }
 
     #[test]
-    fn a_server_in_trouble_has_not_answered() {
+    fn a_failing_api_server_is_an_outage() {
         let server = FakeApiServer::start();
-        let broken = get(&world(&server), "Namespace", None, "broken", &json!(null)).unwrap_err();
+        let broken = get(&live_host(&server), "Namespace", None, "broken", &json!(null)).unwrap_err();
         assert!(broken.starts_with("outage: ApiError: the server is not ready"), "{broken}");
-        let nobody = async { Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())) };
-        let nobody = testing::world(Some(policy_verify_registry::network::wait(nobody).unwrap()));
-        let refused = get(&nobody, "Namespace", None, "web", &json!(null)).unwrap_err();
+        let unreachable = async { Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())) };
+        let unreachable = testing::live_with_cluster(Some(policy_verify_registry::network::wait(unreachable).unwrap()));
+        let refused = get(&unreachable, "Namespace", None, "web", &json!(null)).unwrap_err();
         assert!(refused.starts_with("outage: ") && refused.contains("refused"), "{refused}");
     }
 
     #[test]
-    fn the_api_server_is_asked_who_may_do_what() {
+    fn can_i_is_a_subject_access_review() {
         let server = FakeApiServer::start();
-        let world = world(&server);
+        let live = live_host(&server);
         let ask = |user: &str| {
             let attributes = json!({"group": "apps", "name": null, "namespace": "web", "resource": "deployments",
                 "subresource": null, "verb": "create", "version": null});
             let request = json!({"groups": ["dev"], "resource_attributes": attributes, "user": user});
-            ask(&world, "KubernetesCanI", json!({"request": request, "disable_cache": true})).unwrap()
+            ask(&live, "KubernetesCanI", json!({"request": request, "disable_cache": true})).unwrap()
         };
         assert_eq!(ask("alice"), json!({"allowed": true}));
         assert_eq!(ask("bob"), json!({"allowed": false, "reason": "\"create\" may not"}));
     }
 
     #[test]
-    fn plural_names_are_found_out() {
+    fn plural_names_are_discovered() {
         let server = FakeApiServer::start();
         let plural = |kind: &str| {
-            ask(&world(&server), "KubernetesGetResourcePluralName", json!({"api_version": "apps/v1", "kind": kind}))
+            ask(&live_host(&server), "KubernetesGetResourcePluralName", json!({"api_version": "apps/v1", "kind": kind}))
         };
         assert_eq!(plural("Deployment"), Ok(json!("deployments")));
         assert_eq!(plural("Widget"), Err("Cannot find resource apps/v1/Widget".into()));

@@ -1,9 +1,10 @@
-//! Answers from the real world, for runs that ask for it: the system's resolver, certificates, registries, a cluster.
+//! Live host calls, for runs with `--live`: the system's resolver, certificates, registries, a cluster.
 //!
-//! The world is asked last, about what nothing of the suite answers, and only after the access rules. What it says counts,
-//! its errors too, as in policy-server. A world that cannot be reached says nothing: a verdict that rests on an outage is
-//! none, so that is a fault of the case.
+//! Live services are called last, if the suite has no mock for a call, and only if the access rules allow it. Their replies
+//! count, errors included, as in policy-server. A service that is unavailable is a fault of the case: a verdict that rests
+//! on an outage is not valid.
 
+mod causes;
 mod crypto;
 mod kubernetes;
 mod net;
@@ -14,8 +15,6 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use policy_verify_host::live::{LiveFailure, LiveHost, LiveOptions, LiveReply};
@@ -31,17 +30,16 @@ pub(crate) struct LiveServices {
 }
 
 impl LiveServices {
-    /// A live host with registries behind this door and keyless signatures judged by this root. Nothing is connected to
-    /// before it is asked.
+    /// A live host with this registry client and trust root. Connections are opened on first use.
     pub(crate) fn new(registry: Registry, trust_root: TrustRoot) -> Self {
         Self { api_server: kubernetes::ApiServer::default(), images: oci::Images::new(registry, trust_root) }
     }
 
-    async fn ask(&self, request: &Request, options: &LiveOptions) -> Option<LiveReply> {
+    async fn call(&self, request: &Request, options: &LiveOptions) -> Option<LiveReply> {
         let api_server = &self.api_server;
         Some(match request {
-            Request::DNSLookupHost(asked) => net::look_up(&asked.host).await,
-            Request::CryptoIsCertificateTrusted(asked) => crypto::judge(asked, options.clock),
+            Request::DNSLookupHost(asked) => net::lookup(&asked.host).await,
+            Request::CryptoIsCertificateTrusted(asked) => crypto::verify(asked, options.clock),
             Request::KubernetesListResourceAll(asked) => api_server.list(&asked.into()).await,
             Request::KubernetesListResourceNamespace(asked) => api_server.list(&asked.into()).await,
             Request::KubernetesGetResource(asked) => api_server.get(asked).await,
@@ -54,7 +52,7 @@ impl LiveServices {
             | Request::SigstoreKeylessVerify(_)
             | Request::SigstoreKeylessPrefixVerify(_)
             | Request::SigstoreGithubActionsVerify(_)
-            | Request::SigstoreCertificateVerify(_) => self.images.ask(request).await,
+            | Request::SigstoreCertificateVerify(_) => self.images.reply(request).await,
             Request::HasKubernetesListResourceAllResultChangedSinceInstant(_) => return None,
         })
     }
@@ -63,36 +61,17 @@ impl LiveServices {
 impl LiveHost for LiveServices {
     fn answer(&self, request: &Request, options: &LiveOptions) -> Option<LiveReply> {
         network::wait(async {
-            match tokio::time::timeout(options.timeout, self.ask(request, options)).await {
+            match tokio::time::timeout(options.timeout, self.call(request, options)).await {
                 Ok(reply) => reply,
-                Err(_) => Some(Err(too_late(options.timeout))),
+                Err(_) => Some(Err(timed_out(options.timeout))),
             }
         })
     }
 }
 
-fn too_late(timeout: Duration) -> LiveFailure {
+fn timed_out(timeout: Duration) -> LiveFailure {
     LiveFailure::Outage {
         text: format!("no answer within {}", humantime::format_duration(timeout)),
-        help: Some(
-            "the deadline of the policy goes on while its host waits, as in the cluster; raise `timeout`".into(),
-        ),
+        help: Some("raise `timeout`: the time a host call takes counts, as in the cluster".into()),
     }
-}
-
-/// An error and its causes in the server's rendering: the message, then an indented list.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let causes: Vec<String> =
-        std::iter::successors(error.source(), |&cause| cause.source()).map(|cause| cause.to_string()).collect();
-    if causes.is_empty() {
-        return text;
-    }
-    text.push_str("\n\nCaused by:");
-    for (number, cause) in causes.iter().enumerate() {
-        let label = if causes.len() > 1 { format!("{number}: ") } else { String::new() };
-        let indent = format!("\n{:width$}", "", width = 4 + label.len());
-        let _ = write!(text, "\n    {label}{}", cause.lines().collect::<Vec<_>>().join(&indent));
-    }
-    text
 }

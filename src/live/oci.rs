@@ -19,36 +19,36 @@ use policy_verify_registry::Registry;
 use policy_verify_registry::error::{Class, RegistryError};
 use policy_verify_registry::signature::{Refusal, TrustRoot, Verifier, VerifyError};
 
-/// Most replies that are kept. A run that asks for more asks the registry again.
-const MOST_KEPT: usize = 1000;
+/// Cached replies. Further requests go to the registry each time.
+const MAX_CACHED: usize = 1000;
 
-/// An image whose signature is there, and of no use.
-const ONLY_A_BUNDLE: &str = "only a Sigstore bundle meets this, and Kubewarden does not look at bundles: sign in the form it \
-                             knows, `cosign sign --new-bundle-format=false --use-signing-config=false`";
+/// The remark on an image that has a bundle only.
+const ONLY_A_BUNDLE: &str = "only a Sigstore bundle satisfies this, and Kubewarden ignores bundles: sign with `cosign sign \
+                             --new-bundle-format=false --use-signing-config=false`";
 
-/// Registries, and what they said. policy-server keeps good replies for a minute; here they last for the run.
+/// Registries, and their replies. policy-server caches successful replies for a minute; here they last for the run.
 pub(super) struct Images {
     registry: Registry,
     verifier: Verifier,
     /// By request.
-    kept: Mutex<HashMap<String, Vec<u8>>>,
+    cache: Mutex<HashMap<String, Vec<u8>>>,
 }
 
 impl Images {
     pub(super) fn new(registry: Registry, trust_root: TrustRoot) -> Self {
-        Self { verifier: Verifier::new(registry.clone(), trust_root), registry, kept: Mutex::default() }
+        Self { verifier: Verifier::new(registry.clone(), trust_root), registry, cache: Mutex::default() }
     }
 
-    /// Asks a registry, unless it has already answered. The request is about an image.
-    pub(super) async fn ask(&self, request: &Request) -> LiveReply {
+    /// The reply to a request about an image, from the cache or its registry.
+    pub(super) async fn reply(&self, request: &Request) -> LiveReply {
         let key = serde_json::to_string(request).map_err(|error| LiveFailure::Refused(error.to_string()))?;
-        if let Some(reply) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(reply) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(reply.clone());
         }
         let reply = self.fetch(request).await?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MOST_KEPT {
-            kept.insert(key, reply.clone());
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() < MAX_CACHED {
+            cache.insert(key, reply.clone());
         }
         Ok(reply)
     }
@@ -66,17 +66,17 @@ impl Images {
                 to_bytes(&self.registry.manifest(&image).await.map_err(failure)?.manifest)
             }
             (None, _) => {
-                let found = self.registry.manifest_with_config(&image).await.map_err(failure)?;
-                let config: Value = serde_json::from_slice(&found.config).map_err(|error| {
+                let image = self.registry.manifest_with_config(&image).await.map_err(failure)?;
+                let config: Value = serde_json::from_slice(&image.config).map_err(|error| {
                     LiveFailure::Refused(format!("the configuration of the image is no JSON: {error}"))
                 })?;
-                to_bytes(&ManifestAndConfig { manifest: found.manifest, digest: found.digest.as_str(), config })
+                to_bytes(&ManifestAndConfig { manifest: image.manifest, digest: image.digest.as_str(), config })
             }
         };
         reply.map_err(LiveFailure::Refused)
     }
 
-    /// Signatures that Kubewarden does not see do not count.
+    /// Signatures that Kubewarden ignores do not count.
     async fn verify(&self, image: &Reference, wanted: Requirement) -> Result<Verification, LiveFailure> {
         match self.verifier.verify(image, &[wanted]).await {
             Ok(verified) => Ok(Verification { is_trusted: true, digest: verified.digest }),
@@ -98,7 +98,7 @@ struct ManifestAndConfig<'a> {
     config: Value,
 }
 
-/// A registry that says no has answered. One that cannot be reached, or to whom we cannot say who we are, has not.
+/// A refusal of a registry is a reply; an unreachable registry, or broken credentials, are an outage.
 fn failure(error: RegistryError) -> LiveFailure {
     match error.class {
         Class::NotFound | Class::Denied | Class::WrongContent | Class::TooLarge => {
@@ -116,7 +116,7 @@ fn failure(error: RegistryError) -> LiveFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::testing::door_to;
+    use crate::live::testing::client_for;
     use policy_verify_registry::testing::FakeRegistry;
 
     const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -124,7 +124,7 @@ mod tests {
 
     fn ask(images: &Images, tag: &str, image: &str) -> Result<Value, String> {
         let request = Request::from_recorded(tag, &json!({ "image": image })).unwrap();
-        match policy_verify_registry::network::wait(images.ask(&request)) {
+        match policy_verify_registry::network::wait(images.reply(&request)) {
             Ok(reply) => Ok(serde_json::from_slice(&reply).unwrap()),
             Err(LiveFailure::Refused(text) | LiveFailure::Unseen { text, .. }) => Err(text),
             Err(LiveFailure::Outage { text, .. }) => Err(format!("outage: {text}")),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn images_and_indexes_are_told_as_the_server_tells_them() {
+    fn replies_about_images_match_policy_server() {
         let server = FakeRegistry::start();
         let config = br#"{"os":"linux","zeta":1,"architecture":"amd64"}"#;
         let config_digest = server.add_blob("acme/web", config);
@@ -148,7 +148,7 @@ mod tests {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
             {"mediaType": IMAGE, "digest": digest, "size": image.to_string().len(), "platform": platform}]});
         server.add_manifest("acme/web", "all", INDEX, index.to_string().as_bytes());
-        let images = Images::new(door_to(&server), TrustRoot::default());
+        let images = Images::new(client_for(&server), TrustRoot::default());
         let [one, all] = ["1", "all"].map(|tag| format!("{}/acme/web:{tag}", server.host()));
         assert_eq!(ask(&images, "OciManifestDigest", &one), Ok(json!({ "digest": digest })));
         let mut known = image.clone();
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_registry_refuses_is_an_answer_and_silence_is_none() {
+    fn a_refusal_is_a_reply_and_an_unreachable_registry_an_outage() {
         let server = FakeRegistry::start();
-        let images = Images::new(door_to(&server), TrustRoot::default());
+        let images = Images::new(client_for(&server), TrustRoot::default());
         let missing = ask(&images, "OciManifest", &format!("{}/acme/none:1", server.host())).unwrap_err();
         assert!(missing.starts_with("cannot fetch the manifest of `registry://"), "{missing}");
         let prefixed = ask(&images, "OciManifestDigest", "registry://ghcr.io/acme/web:1").unwrap_err();
         assert_eq!(prefixed, "invalid reference format");
-        let nobody = ask(&images, "OciManifestDigest", "127.0.0.1:1/acme/web:1").unwrap_err();
-        assert!(nobody.starts_with("outage: cannot look up `registry://127.0.0.1:1/acme/web:1`"), "{nobody}");
+        let unreachable = ask(&images, "OciManifestDigest", "127.0.0.1:1/acme/web:1").unwrap_err();
+        assert!(unreachable.starts_with("outage: cannot look up `registry://127.0.0.1:1/acme/web:1`"), "{unreachable}");
     }
 }

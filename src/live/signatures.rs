@@ -1,10 +1,10 @@
-//! What a policy asks about signatures, as what the signatures have to show. Errors are worded by policy-server.
+//! Requests of policies to verify signatures, as requirements. The error texts are those of policy-server.
 
 use policy_verify_host::live::LiveFailure;
 use policy_verify_host::request::Request;
 use policy_verify_model::signature::{Certificate, Requirement, SignedBy, Signer, Subject};
 
-/// What is asked for; nothing if the request is not about signatures.
+/// The requirement of a request; `None` for requests about something else.
 pub(super) fn requirement(request: &Request) -> Option<Result<Requirement, LiveFailure>> {
     let (signers, annotations, missing) = match request {
         Request::SigstorePubKeyVerify(asked) => {
@@ -20,7 +20,8 @@ pub(super) fn requirement(request: &Request) -> Option<Result<Requirement, LiveF
         }
         Request::SigstoreKeylessPrefixVerify(asked) => {
             let issuers = asked.keyless_prefix.iter().map(|it| {
-                let subject = Subject::url_prefix(&it.url_prefix)?;
+                let subject =
+                    Subject::url_prefix(&it.url_prefix).map_err(|error| LiveFailure::Refused(error.to_string()))?;
                 Ok(SignedBy::Issuer { issuer: it.issuer.clone(), subject })
             });
             (issuers.collect(), &asked.annotations, "Must provide keyless info")
@@ -40,8 +41,8 @@ pub(super) fn requirement(request: &Request) -> Option<Result<Requirement, LiveF
         }
         _ => return None,
     };
-    let signers: Result<Vec<SignedBy>, String> = signers;
-    Some(signers.map_err(LiveFailure::Refused).and_then(|signers| {
+    let signers: Result<Vec<SignedBy>, LiveFailure> = signers;
+    Some(signers.and_then(|signers| {
         if signers.is_empty() {
             return Err(LiveFailure::Refused(missing.into()));
         }
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_nobody_is_told_so_by_the_server() {
+    fn requests_without_signers_are_refused() {
         for (tag, members, text) in [
             ("SigstorePubKeyVerify", json!({"pub_keys": []}), "Must provide at least one pub key"),
             ("SigstoreKeylessVerify", json!({"keyless": []}), "Must provide keyless info"),
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_are_named_must_have_signed_with_the_annotations() {
+    fn all_signers_and_annotations_are_required() {
         let wanted =
             asked("SigstorePubKeyVerify", &json!({"pub_keys": ["a", "b"], "annotations": {"env": "prod"}})).unwrap();
         assert_eq!(wanted.all_of.len(), 2);

@@ -1,4 +1,4 @@
-//! An API server in the test process: a few kinds, a few objects, and the ways in which such servers refuse.
+//! A fake API server in the test process: a few kinds, a few objects, and typical errors.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -20,25 +20,25 @@ use policy_verify_registry::signature::TrustRoot;
 use policy_verify_registry::testing::FakeRegistry;
 use policy_verify_registry::{Registry, RegistryOptions};
 
-/// The world with this API server, and registries nobody has to know.
-pub(crate) fn world(api_server: Option<Client>) -> LiveServices {
-    world_with(api_server, Registry::new(&RegistryOptions::default()).unwrap())
+/// A live host with this API server, and registries that are not used.
+pub(crate) fn live_with_cluster(api_server: Option<Client>) -> LiveServices {
+    live_with(api_server, Registry::new(&RegistryOptions::default()).unwrap())
 }
 
-/// The door to a registry in the test process.
-pub(crate) fn door_to(server: &FakeRegistry) -> Registry {
+/// The client of a fake registry.
+pub(crate) fn client_for(server: &FakeRegistry) -> Registry {
     let folder = tempfile::tempdir().unwrap();
     let sources = folder.path().join("sources.yaml");
     std::fs::write(&sources, server.sources()).unwrap();
     Registry::new(&RegistryOptions { sources: Some(sources), ..RegistryOptions::default() }).unwrap()
 }
 
-/// The world with this API server and these registries.
-pub(crate) fn world_with(api_server: Option<Client>, registry: Registry) -> LiveServices {
-    let world = LiveServices::new(registry, TrustRoot::default());
+/// A live host with this API server and this registry client.
+pub(crate) fn live_with(api_server: Option<Client>, registry: Registry) -> LiveServices {
+    let live = LiveServices::new(registry, TrustRoot::default());
     match api_server {
-        Some(client) => LiveServices { api_server: ApiServer::of(client), ..world },
-        None => world,
+        Some(client) => LiveServices { api_server: ApiServer::of(client), ..live },
+        None => live,
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
-use super::testing::{self, FakeApiServer, door_to};
+use super::causes::with_causes;
+use super::testing::{self, FakeApiServer, client_for};
 use super::*;
 use policy_verify_host::access::Access;
 use policy_verify_host::{BINDING, Host, HostBackend, Journal, known_capabilities, record, replay};
@@ -37,8 +38,8 @@ impl Surroundings {
         for repository in ["by-key", "annotated", "bundle", "not-at-all"] {
             signature::serve(&registry, repository);
         }
-        let world = testing::world_with(Some(api_server.client()), door_to(&registry));
-        Self { backend: HostBackend { live: Some(Arc::new(world)), is_recorded: true }, api_server, registry }
+        let live = testing::live_with(Some(api_server.client()), client_for(&registry));
+        Self { backend: HostBackend { live: Some(Arc::new(live)), is_recorded: true }, api_server, registry }
     }
 
     fn host(&self, answers: HostAnswers, grants: &Grants) -> Host {
@@ -120,14 +121,14 @@ fn every_capability_is_answered_live_recorded_and_replayed() {
     for (capability, good, bad) in surroundings.questions() {
         for (payload, is_good) in [(good, true), (bad, capability == "kubernetes/can_i")] {
             let host = surroundings.host(HostAnswers::default(), &granted());
-            let said = call(&host, capability, &payload);
-            assert_eq!(said.is_ok(), is_good, "{capability} {payload}: {said:?}");
+            let reply = call(&host, capability, &payload);
+            assert_eq!(reply.is_ok(), is_good, "{capability} {payload}: {reply:?}");
             let journal = host.journal();
             assert_eq!(host.fault(), None, "{capability}");
             assert_eq!(journal.calls[0].answered_by, AnsweredBy::Live, "{capability}");
             assert_eq!(journal.recorded.as_ref().map(Vec::len), Some(1), "{capability}");
             let again = surroundings.host(replayed(&journal), &granted());
-            assert_eq!(call(&again, capability, &payload), said, "{capability}");
+            assert_eq!(call(&again, capability, &payload), reply, "{capability}");
             let again = again.journal();
             assert_eq!(again.calls[0].answered_by, AnsweredBy::Replay, "{capability}");
             assert!(again.unused.is_empty() && again.recorded == journal.recorded, "{capability}");
@@ -136,13 +137,13 @@ fn every_capability_is_answered_live_recorded_and_replayed() {
 }
 
 #[test]
-fn the_world_is_asked_about_every_capability() {
+fn every_capability_has_live_replies() {
     let asked: Vec<&str> = Surroundings::new().questions().into_iter().map(|(capability, ..)| capability).collect();
     assert_eq!(asked, known_capabilities());
 }
 
 #[test]
-fn signatures_are_judged_in_the_words_of_the_server() {
+fn signature_errors_have_the_text_of_policy_server() {
     let surroundings = Surroundings::new();
     let host = surroundings.host(HostAnswers::default(), &granted());
     let verify = |repository: &str, key: &str, annotations: Value| {
@@ -162,8 +163,8 @@ fn signatures_are_judged_in_the_words_of_the_server() {
     assert!(verify("annotated", "keys/owner.pub", json!({"env": "prod"})).is_ok());
     let other = verify("annotated", "keys/owner.pub", json!({"env": "test"})).unwrap_err();
     assert!(other.starts_with("Image verification failed: missing signatures\n"), "{other}");
-    let stranger = verify("by-key", "keys/somebody-else.pub", none.clone()).unwrap_err();
-    assert!(stranger.starts_with("Image verification failed: missing signatures\n"), "{stranger}");
+    let other = verify("by-key", "keys/somebody-else.pub", none.clone()).unwrap_err();
+    assert!(other.starts_with("Image verification failed: missing signatures\n"), "{other}");
     assert_eq!(
         verify("not-at-all", "keys/owner.pub", none.clone()).unwrap_err(),
         "no signatures found for image: IMAGE "
@@ -183,12 +184,12 @@ fn signatures_are_judged_in_the_words_of_the_server() {
 }
 
 #[test]
-fn all_five_forms_of_signatures_are_judged() {
+fn all_five_signature_requests_are_verified() {
     let registry = FakeRegistry::start();
     for image in ["by-key", "by-certificate", "keyless"] {
         signature::serve(&registry, image);
     }
-    let world = LiveServices::new(door_to(&registry), signature::trust_root());
+    let live = LiveServices::new(client_for(&registry), signature::trust_root());
     let (issuer, acme) = ("https://token.actions.githubusercontent.com", "https://github.com/acme");
     let keyless = |subject: &str| json!({ "keyless": [{ "issuer": issuer, "subject": subject }] });
     let prefix = |prefix: &str| json!({ "keyless_prefix": [{ "issuer": issuer, "url_prefix": prefix }] });
@@ -217,7 +218,7 @@ fn all_five_forms_of_signatures_are_judged() {
             let mut members = members.clone();
             members["image"] = json!(format!("{}/signed/{image}:v1", registry.host()));
             members["annotations"] = Value::Null;
-            world.answer(&Request::from_recorded(form, &members).unwrap(), &LIVE).unwrap()
+            live.answer(&Request::from_recorded(form, &members).unwrap(), &LIVE).unwrap()
         };
         let reply: Value = serde_json::from_slice(&ask(&good).unwrap()).unwrap();
         assert_eq!(reply["is_trusted"], true, "{form}");
@@ -229,7 +230,7 @@ fn all_five_forms_of_signatures_are_judged() {
 }
 
 #[test]
-fn access_rules_come_before_the_world() {
+fn access_rules_come_before_live_services() {
     let surroundings = Surroundings::new();
     let nothing = Grants { host_capabilities: Some(Vec::new()), ..granted() };
     for (capability, payload, _) in surroundings.questions() {
@@ -246,7 +247,7 @@ fn access_rules_come_before_the_world() {
 }
 
 #[test]
-fn the_suite_comes_before_the_world() {
+fn mocks_come_before_live_services() {
     let surroundings = Surroundings::new();
     for (capability, payload, _) in surroundings.questions() {
         let answer = TableAnswer::Error("down".into());
@@ -265,7 +266,7 @@ fn the_suite_comes_before_the_world() {
 }
 
 #[test]
-fn an_outage_is_a_fault_and_no_recording() {
+fn an_outage_is_a_fault_and_not_recorded() {
     let surroundings = Surroundings::new();
     let host = surroundings.host(HostAnswers::default(), &granted());
     call(&host, "net/v1/dns_lookup_host", &json!("127.0.0.1")).unwrap();
@@ -284,12 +285,12 @@ fn an_outage_is_a_fault_and_no_recording() {
 }
 
 #[test]
-fn who_does_not_answer_in_time_has_not_answered() {
-    let world = testing::world(Some(FakeApiServer::start().client()));
+fn a_late_reply_is_an_outage() {
+    let live = testing::live_with_cluster(Some(FakeApiServer::start().client()));
     let options = LiveOptions { timeout: Duration::from_millis(50), clock: None };
     let members = json!({"api_version": "v1", "kind": "Namespace", "name": "slow", "disable_cache": true});
     let request = Request::from_recorded("KubernetesGetResource", &members).unwrap();
-    let Some(Err(LiveFailure::Outage { text, help })) = world.answer(&request, &options) else {
+    let Some(Err(LiveFailure::Outage { text, help })) = live.answer(&request, &options) else {
         panic!("that was fast")
     };
     assert_eq!(text, "no answer within 50ms");
@@ -297,7 +298,7 @@ fn who_does_not_answer_in_time_has_not_answered() {
 }
 
 #[test]
-fn causes_are_listed_as_the_server_lists_them() {
+fn causes_are_listed_as_in_policy_server() {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Layer(&'static str, #[source] Option<Box<Layer>>);

@@ -9,8 +9,7 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::source::Span;
-use policy_verify_registry::MAX_MODULE_BYTES;
-use policy_verify_registry::bounded::{format_bytes, read_file};
+use policy_verify_registry::bounded::{MAX_MODULE_BYTES, format_bytes, read_file};
 
 /// Reads a module. `shown` is its path as written, `span` the place in the suite.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {

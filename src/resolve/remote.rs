@@ -13,12 +13,13 @@ use super::module::checked;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::PolicyRef;
+use policy_verify_registry::Registry;
+use policy_verify_registry::bounded::MAX_MODULE_BYTES;
 use policy_verify_registry::digest::OciDigest;
 use policy_verify_registry::error::{Class, RegistryError, Stage};
 use policy_verify_registry::manifest::{self, FetchedManifest};
 use policy_verify_registry::policy::{ManifestTarget, manifest_target};
 use policy_verify_registry::store::Store;
-use policy_verify_registry::{MAX_MODULE_BYTES, Registry};
 
 /// Policies fetched at the same time. Most of the time is spent waiting for servers.
 const MAX_CONCURRENT: usize = 32;
@@ -112,7 +113,7 @@ impl Fetcher {
         let module = checked(fetched.bytes, &shown(&wanted.policy))?;
         // Only modules are written to the store.
         let store = self.store.as_ref().filter(|_| fetched.is_new && self.store_use == StoreUse::ReadWrite);
-        let kept = store.map_or(Ok(()), |store| store.keep_module(&wanted.policy, &module));
+        let kept = store.map_or(Ok(()), |store| store.write_module(&wanted.policy, &module));
         let store_error = kept.err().map(|error| format!("cannot write the policy to the store: {error}"));
         let FetchedBytes { digest, current, remark, .. } = fetched;
         Ok(Fetched { module, digest, current, remark, store_error })
@@ -210,7 +211,7 @@ impl Fetcher {
 
     /// Stores a manifest. An error is ignored: the manifest is fetched again next time.
     fn keep(&self, fetched: &FetchedManifest) {
-        let _ = self.store.as_ref().map(|store| store.keep_manifest(&fetched.digest, &fetched.bytes));
+        let _ = self.store.as_ref().map(|store| store.write_manifest(&fetched.digest, &fetched.bytes));
     }
 
     async fn on_web(&self, wanted: &FetchRequest, url: &Url) -> Result<FetchedBytes, RegistryError> {
@@ -272,7 +273,7 @@ fn text(digest: Option<&OciDigest>) -> String {
 }
 
 /// The remark on a policy whose digest is unknown.
-const UNCHECKED: &str = "--offline: taken from the store unverified, because there is no lock with its digest";
+const UNCHECKED: &str = "--offline: taken from the store unverified: no lock has its digest";
 
 // Why the store cannot provide a policy.
 const ABSENT: &str = "not in the store";

@@ -311,16 +311,8 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
         always("GET", BLOB, Reply::new(200, vec![0x1f; module.len()]).header("content-encoding", "gzip")),
         &["unexpected Content-Encoding `gzip`"],
     );
-    add(
-        "malformed JSON",
-        always("GET", MANIFEST, manifest_reply("{\"schemaVersion\":2,")),
-        &["invalid manifest: "],
-    );
-    add(
-        "deeply nested JSON",
-        always("GET", MANIFEST, manifest_reply("[".repeat(1_000_000))),
-        &["invalid manifest: "],
-    );
+    add("malformed JSON", always("GET", MANIFEST, manifest_reply("{\"schemaVersion\":2,")), &["invalid manifest: "]);
+    add("deeply nested JSON", always("GET", MANIFEST, manifest_reply("[".repeat(1_000_000))), &["invalid manifest: "]);
     add(
         "web page instead of a manifest",
         always("GET", MANIFEST, Reply::new(200, "<html>").header("content-type", "text/html")),
@@ -396,10 +388,7 @@ fn every_fault_is_a_clear_error_and_no_verdict() {
                     let run = run.named(name).exits_with(3).says(&["2 tests: 1 passed, 1 error", &uri]).says(&says);
                     run.never_says("hidden").never_says("panicked");
                     let report = repository.verify(&["--fetch-timeout", "12s", "--report=json", "--offline"]).run();
-                    assert!(
-                        report.stdout.contains("not in the store"),
-                        "{name} left something in the store\n{report}"
-                    );
+                    assert!(report.stdout.contains("not in the store"), "{name} left something in the store\n{report}");
                 }
             });
         }

@@ -145,9 +145,7 @@ fn a_lock_is_written_on_request_and_kept_to() {
     let repository = repository(&fake, &[("p", &uri)]);
     run(&repository, &[]).exits_with(0);
     assert!(!repository.path("suite.lock").exists());
-    run(&repository, &["--locked"])
-        .exits_with(3)
-        .says(&["is not in `suite.lock`", "`verify suite.yml --update`"]);
+    run(&repository, &["--locked"]).exits_with(3).says(&["is not in `suite.lock`", "`verify suite.yml --update`"]);
     run(&repository, &["--update"]).exits_with(0);
     let lock = repository.read("suite.lock");
     assert!(lock.contains(&format!("\"{uri}\": {first}")), "{lock}");

@@ -174,7 +174,11 @@ fn a_job_pulls_as_everybody_does() {
 
     let repository = internet.repository("registry://ghcr.io/acme/private:v1");
     let run = internet.in_job(&repository, &["-vv"], 3);
-    run.says(&["`ghcr.io` requires credentials, none are configured", "DENIED: requested access", "docker login ghcr.io"]);
+    run.says(&[
+        "`ghcr.io` requires credentials, none are configured",
+        "DENIED: requested access",
+        "docker login ghcr.io",
+    ]);
     for arguments in [&["pull", "ghcr.io/acme/private:v1"][..], &["digest", "ghcr.io/acme/private:v1"]] {
         internet.in_job(&repository, arguments, 3);
     }

@@ -123,7 +123,7 @@ fn unreachable_cluster_is_a_fault_of_the_case() {
     let run = repository.verify(&["record", "suite.yml"]).env("KUBECONFIG", repository.path("kubeconfig")).run();
     run.exits_with(1).says(&[
         "nobody could be asked kubernetes/list_resources_all",
-        "name a kubeconfig by `KUBECONFIG`, or give the case a `cluster:` to read from",
+        "set `KUBECONFIG` to a kubeconfig file, or add a `cluster:` to the case",
         "1 case recorded in sessions",
     ]);
     assert!(

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn auths_are_found_by_host_whatever_the_key_looks_like() {
+    fn auths_match_hosts_urls_and_docker_hub() {
         let config = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "dXNlcjpwYTpzcw=="},
                                    "a.test:5000": {"auth": "dXNlcjpwYXNz"},
                                    "gar.test": {"username": "_json_key", "password": "{}"},

@@ -20,7 +20,7 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn several_threads_wait_at_once() {
+    fn several_threads_block_at_the_same_time() {
         let threads: Vec<_> = (0..4).map(|n| std::thread::spawn(move || super::wait(async move { n }))).collect();
         assert_eq!(threads.into_iter().map(|thread| thread.join().unwrap()).sum::<i32>(), 6);
     }

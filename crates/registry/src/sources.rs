@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_fine_and_a_missing_one_is_not() {
+    fn an_empty_file_is_valid_and_a_missing_one_an_error() {
         assert!(sources("").is_ok());
         let error = Sources::read(Some(Path::new("/nowhere/sources.yaml"))).unwrap_err();
         assert!(error.message.contains("/nowhere/sources.yaml"));

@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// Stores a module. A policy whose URI cannot be a file name is skipped.
-    pub fn keep_module(&self, policy: &PolicyRef, module: &[u8]) -> io::Result<()> {
+    pub fn write_module(&self, policy: &PolicyRef, module: &[u8]) -> io::Result<()> {
         match self.module_path(policy) {
             Some(path) => self.write(&path, module),
             None => Ok(()),
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Stores a manifest, which has this digest.
-    pub fn keep_manifest(&self, digest: &OciDigest, bytes: &[u8]) -> io::Result<()> {
+    pub fn write_manifest(&self, digest: &OciDigest, bytes: &[u8]) -> io::Result<()> {
         self.write(&self.manifest_path(digest), bytes)
     }
 
@@ -172,8 +172,8 @@ mod tests {
         let (_folder, store) = store();
         let policy = PolicyRef::Registry("a.test/p:v1".into());
         assert_eq!(store.module(&policy), None);
-        store.keep_module(&policy, b"one").unwrap();
-        store.keep_module(&policy, b"two").unwrap();
+        store.write_module(&policy, b"one").unwrap();
+        store.write_module(&policy, b"two").unwrap();
         assert_eq!(store.module(&policy).unwrap(), b"two");
         assert_eq!(fs::read_dir(store.own.join("unfinished")).unwrap().count(), 0);
     }
@@ -182,7 +182,7 @@ mod tests {
     fn a_modified_manifest_is_not_returned() {
         let (_folder, store) = store();
         let digest = OciDigest::of(b"{}");
-        store.keep_manifest(&digest, b"{}").unwrap();
+        store.write_manifest(&digest, b"{}").unwrap();
         assert_eq!(store.manifest(&digest).unwrap(), b"{}");
         fs::write(store.manifest_path(&digest), b"{ }").unwrap();
         assert_eq!(store.manifest(&digest), None);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use oci_client::Reference;
 
+use super::bounded::MAX_MODULE_BYTES;
 use super::digest::OciDigest;
 use super::error::{Class, RegistryError};
 use super::meter::Meter;
 use super::policy::{ManifestTarget, manifest_target};
 use super::testing::{FakeRegistry, Reaction, Reply, digest};
-use super::{MAX_MODULE_BYTES, Registry, RegistryOptions};
+use super::{Registry, RegistryOptions};
 use crate::network::wait;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -60,7 +61,7 @@ fn a_policy_is_pulled_by_tag_and_by_digest() {
 }
 
 #[test]
-fn a_digest_is_found_where_head_does_not_name_it() {
+fn a_digest_missing_in_head_is_fetched() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("p", "v1", MODULE);
     fake.rule(|seen| if seen.method == "HEAD" { Reply::new(200, "").into() } else { Reaction::Usual });
@@ -68,7 +69,7 @@ fn a_digest_is_found_where_head_does_not_name_it() {
 }
 
 #[test]
-fn what_is_pushed_can_be_pulled() {
+fn a_pushed_policy_can_be_pulled() {
     let fake = FakeRegistry::start();
     let client = client(&fake, None);
     let image = image(&fake, "acme/p:v1");
@@ -91,7 +92,7 @@ fn what_is_pushed_can_be_pulled() {
 }
 
 #[test]
-fn a_registry_without_chunks_gets_blobs_whole() {
+fn a_registry_without_chunks_gets_whole_blobs() {
     let fake = FakeRegistry::start();
     fake.rule(|seen| if seen.method == "PATCH" { Reply::new(405, "").into() } else { Reaction::Usual });
     wait(client(&fake, None).push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
@@ -136,7 +137,7 @@ fn referrers_come_from_the_api_or_from_the_tag() {
 }
 
 #[test]
-fn an_unknown_name_is_told_with_what_the_registry_says() {
+fn an_unknown_name_has_the_error_of_the_registry() {
     let fake = FakeRegistry::start();
     let error: RegistryError = wait(policy(&client(&fake, None), &image(&fake, "acme/gone:v1"))).unwrap_err();
     assert_eq!(error.class, Class::NotFound);
@@ -148,7 +149,7 @@ fn an_unknown_name_is_told_with_what_the_registry_says() {
              (MANIFEST_UNKNOWN: unknown to the registry)"
         )
     );
-    assert_eq!(fake.count("GET", "/manifests/"), 1, "404 is not asked again");
+    assert_eq!(fake.count("GET", "/manifests/"), 1, "404 is not retried");
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn plain_http_is_for_listed_hosts_only() {
 }
 
 #[test]
-fn tokens_are_asked_for_once_and_never_repeated_in_errors() {
+fn tokens_are_requested_once_and_never_in_errors() {
     let fake = FakeRegistry::start();
     fake.add_policy("acme/p", "v1", MODULE);
     let folder = tempfile::tempdir().unwrap();

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_are_read() {
+    fn challenges_are_parsed() {
         let ghcr = r#"Bearer realm="https://ghcr.io/token",service="ghcr.io",scope="repository:a/b:pull""#;
         assert_eq!(parse(ghcr), [bearer("https://ghcr.io/token", Some("ghcr.io"))]);
         assert_eq!(parse("Basic realm=\"Registry\""), [Challenge::Basic]);

@@ -69,12 +69,12 @@ pub(super) struct Keyless {
 }
 
 impl Keyless {
-    /// A good one, by a workflow of `acme/policies`.
+    /// A valid one, of a workflow of `acme/policies`.
     pub(super) fn by_workflow(digest: &str) -> Self {
         Self::by_uri(digest, "https://github.com/acme/policies/.github/workflows/release.yml@refs/tags/v1")
     }
 
-    /// A good one, by a workflow with another URI.
+    /// A valid one, of a workflow with another URI.
     pub(super) fn by_uri(digest: &str, uri: &str) -> Self {
         Self {
             digest: digest.into(),

@@ -30,7 +30,7 @@ impl Refusal {
         Self { text: text.into(), reasons: Vec::new(), bundles_would_do: false }
     }
 
-    /// There is no tag for signatures.
+    /// The tag for signatures does not exist.
     pub(super) fn no_signatures(image: &str) -> Self {
         Self::new(format!("no signatures found for image: {image} "))
     }
@@ -179,7 +179,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn constraints_are_written_as_the_server_writes_them() {
+    fn constraints_are_printed_as_in_policy_server() {
         let key = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n";
         let signer = |by| Signer { by, annotations: None };
         assert_eq!(

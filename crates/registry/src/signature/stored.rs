@@ -22,7 +22,7 @@ pub(super) struct StoredSignatures {
 /// What is under the tag for signatures.
 #[derive(Debug, Default)]
 pub(super) enum TagForm {
-    /// There is no such tag.
+    /// The tag does not exist.
     #[default]
     Absent,
     /// The manifest cannot be used; the text is that of policy-server.

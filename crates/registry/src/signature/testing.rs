@@ -32,7 +32,7 @@ pub fn trust_root() -> TrustRoot {
     TrustRoot::from_file(&folder().join("keyless/trust-config.json")).unwrap()
 }
 
-/// Puts the image of a repository, with all that is beside it, into a registry.
+/// Adds the image of a repository, with its signatures, to a registry.
 pub fn serve(registry: &FakeRegistry, repository: &str) {
     let folder = folder().join("registry/signed").join(repository);
     let repository = format!("signed/{repository}");

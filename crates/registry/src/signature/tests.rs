@@ -73,7 +73,7 @@ fn trusted(result: Result<Verified, Refusal>, stored: &StoredSignatures) {
 }
 
 #[test]
-fn what_cosign_signed_is_trusted() {
+fn signatures_of_cosign_are_trusted() {
     let trust = trust();
     for (image, signer) in [
         ("by-key", key("owner")),
@@ -105,7 +105,7 @@ fn keys_and_certificates_need_no_trust_root() {
 }
 
 #[test]
-fn what_is_not_signed_that_way_is_refused_for_the_right_reason() {
+fn refusals_have_the_reason_of_each_signature() {
     let trust = trust();
     for (image, signer, reason) in [
         ("by-key", key("somebody-else"), "signature 1: signed with another key"),
@@ -142,7 +142,7 @@ fn what_is_not_signed_that_way_is_refused_for_the_right_reason() {
 }
 
 #[test]
-fn certificates_have_to_be_vouched_for_today() {
+fn certificates_of_constraints_must_be_valid_now() {
     let stored = stored("by-certificate");
     for (signer, text) in [
         (certificate("signer", &["other-root"]), "UnknownIssuer"),
@@ -160,7 +160,7 @@ fn certificates_have_to_be_vouched_for_today() {
 }
 
 #[test]
-fn an_entry_of_the_log_can_be_required() {
+fn a_log_entry_can_be_required() {
     let requires_log = |signer: Signer| match signer.by {
         SignedBy::Certificate(certificate) => Signer {
             by: SignedBy::Certificate(Certificate { require_rekor_bundle: true, ..certificate }),
@@ -180,12 +180,12 @@ fn an_entry_of_the_log_can_be_required() {
     let signer = || self::signer(SignedBy::Certificate(certificate.clone()));
     let image = with_layers(image, vec![layer]);
     trusted(ask(&image, signer(), Some(authority.trust())), &image);
-    // Without a trust root nobody can say whether the entry is one.
+    // Without a trust root the log entry cannot be verified.
     assert!(ask(&image, signer(), None).is_err());
 }
 
 #[test]
-fn several_constraints_are_all_or_enough() {
+fn all_of_and_any_of_are_combined() {
     let stored = stored("annotated");
     let both = Requirement::all_of(vec![key("owner"), key("somebody-else")]);
     trusted(judge(&stored, &both, None), &stored);
@@ -216,7 +216,7 @@ fn several_constraints_are_all_or_enough() {
 }
 
 #[test]
-fn nothing_there_is_said_in_the_words_of_the_server() {
+fn missing_signatures_have_the_text_of_policy_server() {
     let refusal = ask(&stored("not-at-all"), key("owner"), None).unwrap_err();
     assert_eq!(refusal.text, "no signatures found for image: registry.acme.test/signed/not-at-all:v1 ");
     let unusable =
@@ -225,7 +225,7 @@ fn nothing_there_is_said_in_the_words_of_the_server() {
 }
 
 #[test]
-fn bundles_count_only_where_the_user_says_so() {
+fn bundles_count_only_with_accept_bundles() {
     for (image, signer) in [
         ("bundle", key("owner")),
         ("bundle", annotated(key("owner"), &[("env", "prod")])),
@@ -243,7 +243,7 @@ fn bundles_count_only_where_the_user_says_so() {
 }
 
 #[test]
-fn bundles_are_held_to_the_same_constraints() {
+fn bundles_must_satisfy_the_same_constraints() {
     for (signer, reason) in [
         (key("somebody-else"), "bundle 1: signed with another key"),
         (annotated(key("owner"), &[("env", "dev")]), "bundle 1: annotation env=dev missing"),
@@ -263,7 +263,7 @@ fn bundles_are_held_to_the_same_constraints() {
 
 /// Keyless signatures that are not what they seem, and why they are not believed.
 #[test]
-fn keyless_signatures_are_not_believed_blindly() {
+fn keyless_signatures_are_verified() {
     let (authority, image) = (Authority::new(), stored("not-at-all"));
     let good = Keyless::by_workflow(&image.digest);
     let ask = |layer: Layer, signer: Signer, trust: Option<&Trust>| {
@@ -339,7 +339,7 @@ fn keyless_signatures_are_not_believed_blindly() {
 }
 
 #[test]
-fn keyless_bundles_are_not_believed_blindly() {
+fn keyless_bundles_are_verified() {
     let (authority, image) = (Authority::new(), stored("not-at-all"));
     let good = Keyless::by_workflow(&image.digest);
     let ask = |bundle: Value, trust: Option<&Trust>| {
@@ -392,7 +392,7 @@ fn keyless_bundles_are_not_believed_blindly() {
 }
 
 #[test]
-fn garbage_is_no_signature() {
+fn invalid_signatures_are_ignored() {
     let image = stored("by-key");
     let good = layers(&image).remove(0);
     let with = |name: &str, value: &str| {
@@ -432,7 +432,7 @@ fn garbage_is_no_signature() {
 }
 
 #[test]
-fn a_signature_of_another_image_is_none() {
+fn a_signature_of_another_image_is_ignored() {
     let moved = StoredSignatures { digest: digest_of(b"another manifest"), ..stored("by-key") };
     let refusal = ask(&moved, key("owner"), None).unwrap_err();
     assert!(refusal.reasons[0].starts_with("signature 1 ignored: it signs \"sha256:"), "{:?}", refusal.reasons);
@@ -446,7 +446,7 @@ fn a_signature_of_another_image_is_none() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_met_by_nobody() {
+fn an_invalid_key_is_never_satisfied() {
     let broken = signer(SignedBy::PublicKey { owner: None, key: "not a key".into() });
     let refusal = ask(&stored("by-key"), broken, None).unwrap_err();
     assert!(refusal.reasons[0].contains("invalid public key in the constraint"), "{:?}", refusal.reasons);

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_found_with_three_requests() {
+    fn verification_needs_three_requests() {
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         let verified = ask(&fake, "by-key", &[key("owner")]).unwrap();
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn bundles_are_looked_for_where_the_tag_is_not_enough() {
+    fn bundles_are_fetched_if_the_tag_does_not_suffice() {
         let fake = FakeRegistry::start();
         serve(&fake, "bundle");
         let refused = refusal(ask(&fake, "bundle", &[key("owner")]));
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn manifests_that_hold_something_else_are_refused_as_the_server_does() {
+    fn manifests_without_signatures_are_refused_as_in_policy_server() {
         for (change, text) in [
             (("/layers/0/mediaType", json!("text/plain")), "Incompatible layer media type: text/plain"),
             (("/layers", json!([])), "No layers to pull"),
@@ -382,7 +382,7 @@ mod tests {
         let refused = refusal(ask(&fake, "by-key", &[key("owner")]));
         assert!(refused.reasons[0].contains("signed document skipped: "), "{:?}", refused.reasons);
         assert_eq!(fake.count("GET", "/blobs/"), 0);
-        // A blob that is not what its digest says is no answer about the image.
+        // A digest mismatch of the blob is an error of the registry.
         let other = fake.add_blob("signed/by-key", b"{}");
         with("/layers/0/digest", json!(other.replace(|it: char| it.is_ascii_digit(), "0")));
         assert!(registry_error(ask(&fake, "by-key", &[key("owner")])).contains("fetch a layer"));
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_judged_wherever_its_tag_has_moved() {
+    fn a_manifest_is_verified_by_digest_after_its_tag_moved() {
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         let image: Reference = format!("{}/signed/by-key:v1", fake.host()).parse().unwrap();
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trust_configuration_is_checked_when_it_is_named() {
+    fn a_trust_configuration_is_checked_when_it_is_passed() {
         let error = TrustRoot::from_file("no-such-file.json".as_ref()).unwrap_err();
         assert!(error.message.starts_with("invalid trust configuration `no-such-file.json`: "), "{error}");
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
