@@ -116,7 +116,6 @@ fn failure(error: RegistryError) -> LiveFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::testing::client_for;
     use policy_verify_registry::testing::FakeRegistry;
 
     const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -148,7 +147,7 @@ mod tests {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
             {"mediaType": IMAGE, "digest": digest, "size": image.to_string().len(), "platform": platform}]});
         server.add_manifest("acme/web", "all", INDEX, index.to_string().as_bytes());
-        let images = Images::new(client_for(&server), TrustRoot::default());
+        let images = Images::new(server.client("{}"), TrustRoot::default());
         let [one, all] = ["1", "all"].map(|tag| format!("{}/acme/web:{tag}", server.host()));
         assert_eq!(ask(&images, "OciManifestDigest", &one), Ok(json!({ "digest": digest })));
         let mut known = image.clone();
@@ -167,7 +166,7 @@ mod tests {
     #[test]
     fn a_refusal_is_a_reply_and_an_unreachable_registry_an_outage() {
         let server = FakeRegistry::start();
-        let images = Images::new(client_for(&server), TrustRoot::default());
+        let images = Images::new(server.client("{}"), TrustRoot::default());
         let missing = ask(&images, "OciManifest", &format!("{}/acme/none:1", server.host())).unwrap_err();
         assert!(missing.starts_with("cannot fetch the manifest of `registry://"), "{missing}");
         let prefixed = ask(&images, "OciManifestDigest", "registry://ghcr.io/acme/web:1").unwrap_err();

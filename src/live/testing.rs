@@ -17,20 +17,11 @@ use tokio::net::TcpListener;
 use super::LiveServices;
 use super::kubernetes::ApiServer;
 use policy_verify_registry::signature::TrustRoot;
-use policy_verify_registry::testing::FakeRegistry;
 use policy_verify_registry::{Registry, RegistryOptions};
 
 /// A live host with this API server, and registries that are not used.
 pub(crate) fn live_with_cluster(api_server: Option<Client>) -> LiveServices {
     live_with(api_server, Registry::new(&RegistryOptions::default()).unwrap())
-}
-
-/// The client of a fake registry.
-pub(crate) fn client_for(server: &FakeRegistry) -> Registry {
-    let folder = tempfile::tempdir().unwrap();
-    let sources = folder.path().join("sources.yaml");
-    std::fs::write(&sources, server.sources()).unwrap();
-    Registry::new(&RegistryOptions { sources: Some(sources), ..RegistryOptions::default() }).unwrap()
 }
 
 /// A live host with this API server and this registry client.

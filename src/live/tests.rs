@@ -5,7 +5,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
 use super::causes::with_causes;
-use super::testing::{self, FakeApiServer, client_for};
+use super::testing::{self, FakeApiServer};
 use super::*;
 use policy_verify_host::access::Access;
 use policy_verify_host::{BINDING, Host, HostBackend, Journal, known_capabilities, record, replay};
@@ -38,7 +38,7 @@ impl Surroundings {
         for repository in ["by-key", "annotated", "bundle", "not-at-all"] {
             signature::serve(&registry, repository);
         }
-        let live = testing::live_with(Some(api_server.client()), client_for(&registry));
+        let live = testing::live_with(Some(api_server.client()), registry.client("{}"));
         Self { backend: HostBackend { live: Some(Arc::new(live)), is_recorded: true }, api_server, registry }
     }
 
@@ -189,7 +189,7 @@ fn all_five_signature_requests_are_verified() {
     for image in ["by-key", "by-certificate", "keyless"] {
         signature::serve(&registry, image);
     }
-    let live = LiveServices::new(client_for(&registry), signature::trust_root());
+    let live = LiveServices::new(registry.client("{}"), signature::trust_root());
     let (issuer, acme) = ("https://token.actions.githubusercontent.com", "https://github.com/acme");
     let keyless = |subject: &str| json!({ "keyless": [{ "issuer": issuer, "subject": subject }] });
     let prefix = |prefix: &str| json!({ "keyless_prefix": [{ "issuer": issuer, "url_prefix": prefix }] });

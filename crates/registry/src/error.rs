@@ -1,6 +1,6 @@
 //! Errors of registries and web servers, in one type: what was requested, at which stage, what happened, what to do.
 //!
-//! No error holds a credential: texts of servers pass through [`super::secrets`] before they become part of one.
+//! No error contains a credential: `secrets.rs` removes them from the texts of servers.
 
 use std::fmt;
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, missing_docs, reason = "for tests, which end where they cannot go on")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +15,17 @@ use std::thread;
 use std::time::Duration;
 
 use sha2::Digest as _;
+use tempfile::TempDir;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::client::{Registry, RegistryOptions};
 
 /// A running registry; it ends when it is dropped.
 pub struct FakeRegistry {
     address: SocketAddr,
     shared: Arc<Shared>,
+    /// The configuration of its clients.
+    folder: TempDir,
 }
 
 /// A recorded request.
@@ -182,7 +188,7 @@ impl FakeRegistry {
                 });
             }
         });
-        Self { address, shared }
+        Self { address, shared, folder: tempfile::tempdir().unwrap() }
     }
 
     /// `127.0.0.1:PORT`
@@ -193,6 +199,20 @@ impl FakeRegistry {
     /// A `sources.yaml` that lets clients speak plain HTTP with it.
     pub fn sources(&self) -> String {
         format!("insecure_sources: [\"{}\"]\n", self.host())
+    }
+
+    /// A client of this registry with these contents of Docker's `config.json`, and a timeout of 20 seconds.
+    pub fn client(&self, docker_config: &str) -> Registry {
+        let folder = self.folder.path();
+        let sources = folder.join("sources.yaml");
+        fs::write(&sources, self.sources()).unwrap();
+        fs::write(folder.join("config.json"), docker_config).unwrap();
+        let options = RegistryOptions {
+            sources: Some(sources),
+            docker_config: Some(folder.to_owned()),
+            timeout: Some(Duration::from_secs(20)),
+        };
+        Registry::new(&options).unwrap()
     }
 
     /// Sets the reaction to requests from now on.

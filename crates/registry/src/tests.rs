@@ -1,6 +1,5 @@
 //! The client against the fake registry, with correct and with broken responses.
 
-use std::path::Path;
 use std::time::Duration;
 
 use oci_client::Reference;
@@ -15,25 +14,6 @@ use super::{Registry, RegistryOptions};
 use crate::network::wait;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
-/// A client that lists the registry as insecure, with the credentials of `config.json` in `docker`.
-fn client(fake: &FakeRegistry, docker: Option<&Path>) -> Registry {
-    let folder = tempfile::tempdir().unwrap();
-    let sources = folder.path().join("sources.yaml");
-    std::fs::write(&sources, fake.sources()).unwrap();
-    let docker_config = docker.map_or_else(|| folder.path().to_owned(), Path::to_path_buf);
-    if docker.is_none() {
-        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
-        // Read on the first challenge.
-        std::mem::forget(folder);
-    }
-    let options = RegistryOptions {
-        sources: Some(sources),
-        docker_config: Some(docker_config),
-        timeout: Some(Duration::from_secs(20)),
-    };
-    Registry::new(&options).unwrap()
-}
 
 fn image(fake: &FakeRegistry, name: &str) -> Reference {
     format!("{}/{name}", fake.host()).parse().unwrap()
@@ -50,7 +30,7 @@ async fn policy(client: &Registry, image: &Reference) -> Result<(Vec<u8>, OciDig
 fn a_policy_is_pulled_by_tag_and_by_digest() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("acme/p", "v1", MODULE);
-    let client = client(&fake, None);
+    let client = fake.client("{}");
     for name in ["acme/p:v1".to_owned(), format!("acme/p@{manifest_digest}"), format!("acme/p:v1@{manifest_digest}")] {
         let (module, digest) = wait(policy(&client, &image(&fake, &name))).unwrap();
         assert_eq!((module.as_slice(), digest.as_str()), (MODULE, manifest_digest.as_str()));
@@ -65,13 +45,13 @@ fn a_digest_missing_in_head_is_fetched() {
     let fake = FakeRegistry::start();
     let manifest_digest = fake.add_policy("p", "v1", MODULE);
     fake.rule(|seen| if seen.method == "HEAD" { Reply::new(200, "").into() } else { Reaction::Usual });
-    assert_eq!(wait(client(&fake, None).digest(&image(&fake, "p:v1"))).unwrap().as_str(), manifest_digest);
+    assert_eq!(wait(fake.client("{}").digest(&image(&fake, "p:v1"))).unwrap().as_str(), manifest_digest);
 }
 
 #[test]
 fn a_pushed_policy_can_be_pulled() {
     let fake = FakeRegistry::start();
-    let client = client(&fake, None);
+    let client = fake.client("{}");
     let image = image(&fake, "acme/p:v1");
     let module: Vec<u8> = MODULE.iter().copied().chain((0..9 << 20).map(|n| n as u8)).collect();
     wait(async {
@@ -95,7 +75,7 @@ fn a_pushed_policy_can_be_pulled() {
 fn a_registry_without_chunks_gets_whole_blobs() {
     let fake = FakeRegistry::start();
     fake.rule(|seen| if seen.method == "PATCH" { Reply::new(405, "").into() } else { Reaction::Usual });
-    wait(client(&fake, None).push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
+    wait(fake.client("{}").push_blob(&image(&fake, "p:v1"), &MODULE.into(), &Meter::default())).unwrap();
     assert_eq!(fake.blob("p", &digest(MODULE)).unwrap(), MODULE);
 }
 
@@ -110,7 +90,7 @@ fn referrers_come_from_the_api_or_from_the_tag() {
     let index = |entries: &[String]| format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
     let subject = OciDigest::of(MODULE);
     let fake = FakeRegistry::start();
-    let client = client(&fake, None);
+    let client = fake.client("{}");
     let image = image(&fake, "p:v1");
     let listed = |wanted: Option<&str>| -> Vec<String> {
         let entries = wait(client.referrers(&image, &subject, wanted)).unwrap();
@@ -139,7 +119,7 @@ fn referrers_come_from_the_api_or_from_the_tag() {
 #[test]
 fn an_unknown_name_has_the_error_of_the_registry() {
     let fake = FakeRegistry::start();
-    let error: RegistryError = wait(policy(&client(&fake, None), &image(&fake, "acme/gone:v1"))).unwrap_err();
+    let error: RegistryError = wait(policy(&fake.client("{}"), &image(&fake, "acme/gone:v1"))).unwrap_err();
     assert_eq!(error.class, Class::NotFound);
     let host = fake.host();
     assert_eq!(
@@ -167,9 +147,7 @@ fn plain_http_is_for_listed_hosts_only() {
 fn tokens_are_requested_once_and_never_in_errors() {
     let fake = FakeRegistry::start();
     fake.add_policy("acme/p", "v1", MODULE);
-    let folder = tempfile::tempdir().unwrap();
     let config = format!(r#"{{"auths":{{"{}":{{"username":"me","password":"hunter2-secret"}}}}}}"#, fake.host());
-    std::fs::write(folder.path().join("config.json"), config).unwrap();
     let realm = format!("http://{}/token", fake.host());
     fake.rule(move |seen| match seen.header("authorization") {
         Some("Basic bWU6aHVudGVyMi1zZWNyZXQ=") if seen.path.starts_with("/token?") => {
@@ -184,7 +162,7 @@ fn tokens_are_requested_once_and_never_in_errors() {
                 .into()
         }
     });
-    let client = client(&fake, Some(folder.path()));
+    let client = fake.client(&config);
     wait(policy(&client, &image(&fake, "acme/p:v1"))).unwrap();
     wait(policy(&client, &image(&fake, "acme/p:v1"))).unwrap();
     assert_eq!(fake.count("GET", "/token?scope=repository%3Aacme%2Fp%3Apull&service=fake"), 1);

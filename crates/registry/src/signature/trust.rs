@@ -1,7 +1,8 @@
 //! Trust roots: certificate authorities of keyless signatures, and transparency logs with their signing time.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use sigstore::trust::sigstore::SigstoreTrustRoot;
 use tokio::sync::OnceCell;
 
 use super::error::TrustError;
-use crate::bounded::{format_bytes, read_file};
+use crate::bounded::format_bytes;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 
@@ -39,10 +40,13 @@ impl TrustRoot {
             Diagnostic::new(Code::Usage, format!("invalid trust configuration `{}`: {cause}", path.display()))
                 .with_help("pass a `ClientTrustConfig` in JSON with `--sigstore-trust-config FILE`".to_owned())
         };
-        let json = read_file(path, MAX_BYTES).map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => invalid(format!("the file is larger than {}", format_bytes(MAX_BYTES))),
-            _ => invalid(error.to_string()),
-        })?;
+        // Not only regular files: shells pass pipes.
+        let mut json = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut json));
+        read.map_err(|error| invalid(error.to_string()))?;
+        if json.len() as u64 > MAX_BYTES {
+            return Err(invalid(format!("larger than {}", format_bytes(MAX_BYTES))));
+        }
         let trust = Trust::from_config(&json).map_err(|error| invalid(error.to_string()))?;
         Ok(Self(Arc::new(OnceCell::new_with(Some(Ok(Arc::new(trust)))))))
     }

@@ -234,7 +234,6 @@ mod tests {
     use super::super::authority::stored;
     use super::super::testing::{serve, text};
     use super::*;
-    use crate::RegistryOptions;
     use crate::network::wait;
     use crate::testing::{FakeRegistry, OCI_MANIFEST, Reaction, Reply};
     use policy_verify_model::signature::{SignedBy, Signer};
@@ -251,16 +250,8 @@ mod tests {
     }
 
     fn verifier(fake: &FakeRegistry) -> Verifier {
-        let folder = tempfile::tempdir().unwrap();
-        let sources = folder.path().join("sources.yaml");
-        std::fs::write(&sources, fake.sources()).unwrap();
-        let options = RegistryOptions {
-            sources: Some(sources),
-            docker_config: Some(folder.path().to_owned()),
-            ..RegistryOptions::default()
-        };
         let trust = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/signatures/keyless/trust-config.json");
-        Verifier::new(Registry::new(&options).unwrap(), TrustRoot::from_file(trust.as_ref()).unwrap())
+        Verifier::new(fake.client("{}"), TrustRoot::from_file(trust.as_ref()).unwrap())
     }
 
     fn ask(fake: &FakeRegistry, image: &str, wanted: &[Requirement]) -> Result<Verified, VerifyError> {
