@@ -54,8 +54,9 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
     let mut unannotated = Vec::new();
     if inspection.metadata.is_none() {
         // As kwctl words it.
-        let problem =
-            |message: &str| Publication::refused(&options.module, &publish::shown(&to), message.to_owned(), None);
+        let problem = |message: &str| {
+            Publication::refused(&options.module, &publish::repository_name(&to), message.to_owned(), None)
+        };
         if inspection.looks == Looks::Rego {
             return Ok(problem("Rego policies cannot be pushed without metadata"));
         }

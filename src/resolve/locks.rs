@@ -91,7 +91,7 @@ impl<'a> Locks<'a> {
         let entry = self.entry(suite, spec).filter(|_| !is_pinned(&spec.uri.value));
         match (entry, &fetched.current) {
             (Some(entry), Some(current)) if entry != current => {
-                let moved = format!("`{uri}` has moved: {entry} in `{lock}`, {current} now");
+                let moved = format!("`{lock}` is outdated: `{uri}` has moved from {entry} to {current}");
                 match fetching.lock {
                     LockUse::Required => {
                         let help = format!("to accept the new digest, run {}, and commit the lock", self.update(suite));

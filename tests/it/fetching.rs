@@ -152,7 +152,7 @@ fn a_lock_is_written_on_request_and_kept_to() {
     run(&repository, &["--locked"]).exits_with(0);
 
     let second = fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
-    let moved = format!("`{uri}` has moved: {first} in `suite.lock`, {second} now");
+    let moved = format!("`suite.lock` is outdated: `{uri}` has moved from {first} to {second}");
     run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "`verify suite.yml --update`"]);
     run(&repository, &[]).exits_with(0).says(&[&moved, "the locked one was run"]);
     assert_eq!(repository.read("suite.lock"), lock);

@@ -199,7 +199,7 @@ fn immutable_tags_are_asked_first_and_never_moved() {
     let repository = repository.write("good.wasm", accepting("otherwise"));
     target.asked();
     let run_ = run(&repository, &[]).exits_with(5);
-    run_.says(&["good was not pushed", "acme/good:v1` points to sha256:", "give the release a tag of its own"]);
+    run_.says(&["good was not pushed", "acme/good:v1` points to sha256:", "publish under a new tag"]);
     assert_eq!((target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
     let asked = target.asked();
     assert!(!asked.iter().any(|asked| asked.method != "HEAD" && asked.target.contains("acme/good")), "{asked:?}");

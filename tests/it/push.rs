@@ -447,7 +447,7 @@ fn answers_without_what_they_must_have_are_no_answers() {
         });
     }
     for (method, part) in [("PUT", "uploads"), ("PUT", "manifests/sha256")] {
-        fails("a lie", &["stored something else"], move |asked| is(asked, method, part).then_some(Trouble::Lie));
+        fails("a lie", &["digest mismatch: `"], move |asked| is(asked, method, part).then_some(Trouble::Lie));
     }
     // Not every registry names the digest of what it took.
     survives("no digest", |asked| (asked.method == "PUT").then_some(Trouble::Without("Docker-Content-Digest")));

@@ -89,7 +89,7 @@ fn a_policy_that_is_not_signed_as_required_is_not_run_and_the_others_are() {
         (
             "by-certificate",
             "{ certificate: signer.pem, requireRekorBundle: true }",
-            &["no entry of a transparency log"],
+            &["no transparency log entry"],
         ),
     ] {
         let others = ("annotated", "{ key: owner.pub }");

@@ -175,7 +175,7 @@ fn a_tag_that_nobody_could_look_up_is_told_in_every_report() {
     // Whatever the file is, it is run: nobody knows better.
     fs::write(&stored, accepting("something else")).unwrap();
     let says =
-        "--offline: taken from the store unverified; without a lock nobody can tell whether that is what the URI means";
+        "--offline: taken from the store unverified: no lock has its digest";
     run(&repository, &["--offline"]).exits_with(0).says(&[says]);
     for format in ["markdown", "html"] {
         assert!(

@@ -8,7 +8,7 @@
 
 use oci_client::Reference;
 
-use super::Job;
+use super::job::Job;
 use crate::error::RegistryError;
 use policy_verify_model::publication::TagState;
 
