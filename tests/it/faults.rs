@@ -84,7 +84,7 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
     add(
         "reset in the head of the manifest",
         breaks(MANIFEST, vec![Step::Bytes(b"HTTP/1.1 2".to_vec()), Step::Reset]),
-        &["closes the connection", "4 attempts"],
+        &["closed the connection", "4 attempts"],
     );
     add(
         "reset in the manifest",
@@ -304,7 +304,7 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
             MANIFEST,
             vec![Step::Bytes(b"HTTP/1.1 200 OK\r\n".to_vec()), Step::Repeat(b"x: y\r\n".to_vec(), 1_000_000)],
         ),
-        &["closes the connection: message head is too large"],
+        &["closed the connection: message head is too large"],
     );
     add(
         "gzip bomb",
@@ -321,7 +321,7 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
     add(
         "no HTTP at all",
         breaks(MANIFEST, vec![Step::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())]),
-        &["closes the connection: invalid HTTP version"],
+        &["closed the connection: invalid HTTP version"],
     );
     add(
         "token service down",
