@@ -29,7 +29,7 @@ const PAGE: u32 = 500;
 /// Objects of a list. Far more than a policy could read within its timeout.
 const MAX_OBJECTS: usize = 100_000;
 
-/// The name that certificates of API servers hold whatever their address is.
+/// The name in the certificates of API servers, whatever their address.
 const SERVER_NAME: &str = "kubernetes.default.svc";
 
 /// The API server, connected on first use.

@@ -68,7 +68,7 @@ impl FakeApiServer {
         })
     }
 
-    /// Method, path and query of everything asked so far.
+    /// Method, path and query of all requests so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }

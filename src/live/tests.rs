@@ -21,7 +21,7 @@ const LIVE: LiveOptions = LiveOptions { timeout: Duration::from_secs(20), clock:
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// A cluster and a registry in this process, and everything that asks them.
+/// A fake cluster, a fake registry, and a live host that uses them.
 struct Surroundings {
     backend: HostBackend,
     api_server: FakeApiServer,

@@ -323,16 +323,8 @@ fn faults(host: &str, module: &[u8]) -> Vec<(&'static str, Fault, Vec<&'static s
         breaks(MANIFEST, vec![Step::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())]),
         &["closed the connection: invalid HTTP version"],
     );
-    add(
-        "token service down",
-        with_token_service(host, || Reply::new(503, "").into()),
-        &["token service of", "503"],
-    );
-    add(
-        "token service resets",
-        with_token_service(host, || Reaction::Steps(vec![Step::Reset])),
-        &["token service of"],
-    );
+    add("token service down", with_token_service(host, || Reply::new(503, "").into()), &["token service of", "503"]);
+    add("token service resets", with_token_service(host, || Reaction::Steps(vec![Step::Reset])), &["token service of"]);
     add(
         "token service without a token",
         with_token_service(host, || Reply::new(200, "{}").into()),

@@ -86,11 +86,7 @@ fn a_policy_that_is_not_signed_as_required_is_not_run_and_the_others_are() {
         ("bundle", "{ key: owner.pub }", &["Kubewarden would not accept it", "`acceptBundles: true`"]),
         ("keyless", "{ githubOwner: acme-evil }", &["owner: acme-evil", "signed by a workflow of acme/policies"]),
         ("by-certificate", "{ certificate: signer.pem, certificateChain: other-root.pem }", &["UnknownIssuer"]),
-        (
-            "by-certificate",
-            "{ certificate: signer.pem, requireRekorBundle: true }",
-            &["no transparency log entry"],
-        ),
+        ("by-certificate", "{ certificate: signer.pem, requireRekorBundle: true }", &["no transparency log entry"]),
     ] {
         let others = ("annotated", "{ key: owner.pub }");
         let repository = repository(&registry, &[(policy, signed_by), others]);

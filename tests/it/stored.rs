@@ -174,8 +174,7 @@ fn a_tag_that_nobody_could_look_up_is_told_in_every_report() {
     let stored = repository.path(&format!("{STORE}/{}/acme/p:v1", fake.host()));
     // Whatever the file is, it is run: nobody knows better.
     fs::write(&stored, accepting("something else")).unwrap();
-    let says =
-        "--offline: taken from the store unverified: no lock has its digest";
+    let says = "--offline: taken from the store unverified: no lock has its digest";
     run(&repository, &["--offline"]).exits_with(0).says(&[says]);
     for format in ["markdown", "html"] {
         assert!(

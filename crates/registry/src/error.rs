@@ -41,7 +41,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The verb and its object, up to the name of what was asked for.
+    /// The verb and its object, up to the URI.
     fn phrase(self) -> &'static str {
         match self {
             Self::Tag => "look up",

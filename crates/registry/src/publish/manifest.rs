@@ -125,7 +125,7 @@ mod tests {
             .unwrap()
     }
 
-    /// What kwctl 1.36 sent for an 808 byte module with these annotations, with our digest of our module.
+    /// The manifest of kwctl 1.36 for an 808 byte module with these annotations, with the digest of this module.
     #[test]
     fn the_bytes_are_those_of_kwctl() {
         let metadata = metadata(&[

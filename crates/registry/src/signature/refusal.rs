@@ -68,7 +68,7 @@ impl Refusal {
                 constraint::Unmet::Certificate(error) => reasons.push(error.clone()),
             }
         }
-        // A certificate comes alone, and policy-server says less about it.
+        // A certificate is the only constraint of its request, and the text of policy-server is shorter.
         let text = match missing {
             [(_, constraint::Unmet::Certificate(error))] => error.clone(),
             [(Signer { by: SignedBy::Certificate(_), .. }, _)] => {

@@ -1,5 +1,5 @@
 //! Each form of constraint, met and not met for the right reason: on signatures that cosign made, and on keyless ones of
-//! an authority of our own.
+//! an authority of the tests.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn github(owner: &str, repo: Option<&str>) -> Signer {
     signer(SignedBy::GithubAction { owner: owner.into(), repo: repo.map(str::to_owned) })
 }
 
-/// A certificate of the fixtures and, where it is named, what vouches for it.
+/// A certificate of the fixtures, with its chain.
 fn certificate(path: &str, chain: &[&str]) -> Signer {
     let pem = |name: &str| text(&format!("certificates/{name}.pem")).into_bytes();
     let chain = (!chain.is_empty()).then(|| chain.iter().map(|name| pem(name)).collect());
@@ -172,7 +172,7 @@ fn a_log_entry_can_be_required() {
     let refusal = ask(&stored("by-certificate"), signer, Some(&trust())).unwrap_err();
     assert_eq!(refusal.reasons, ["signature 1: no transparency log entry, or signed with another key"]);
 
-    // A logged signature by the key of a certificate we name.
+    // A logged signature by the key of the certificate of a constraint.
     let (authority, image) = (Authority::new(), stored("not-at-all"));
     let layer = authority.layer(&Keyless::by_workflow(&image.digest));
     let pem = layer.descriptor.annotations["dev.sigstore.cosign/certificate"].clone().into_bytes();
@@ -290,7 +290,7 @@ fn keyless_signatures_are_verified() {
     let named = Keyless { subject: SanType::DnsName("github.com".try_into().unwrap()), ..good.clone() };
     refused(authority.layer(&named), trust, "incomplete Subject Alternative Name");
 
-    // Who vouches.
+    // The authority and the log.
     refused(authority.layer(&good), None, "certificates cannot be verified without a trust root");
     let strangers = Authority::new();
     refused(strangers.layer(&good), trust, "unverified log entry: Rekor public key not found");

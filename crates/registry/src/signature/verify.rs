@@ -35,7 +35,7 @@ pub struct Verifier {
 pub enum VerifyError {
     /// Its signatures are not as required.
     Untrusted(Refusal),
-    /// The registry did not give what was asked for.
+    /// The registry returned an error.
     Registry(RegistryError),
     /// The trust root is needed and unavailable.
     TrustRoot(TrustError),
@@ -85,7 +85,7 @@ impl Verifier {
         self.verify_manifest(image, &digest, wanted).await
     }
 
-    /// The same for the manifest of this digest, whatever the tag of `image` stands for now.
+    /// The same for the manifest of this digest, wherever the tag of `image` points now.
     pub async fn verify_manifest(
         &self,
         image: &Reference,
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(refused.text, format!("no signatures found for image: {}/signed/bundle:v1 ", fake.host()));
         let accepting = Requirement { accepts_bundles: true, ..key("owner") };
         assert!(ask(&fake, "bundle", std::slice::from_ref(&accepting)).unwrap().rests_on_bundles);
-        // A registry that lists nothing is asked for nothing more.
+        // A registry without a list of referrers.
         fake.rule(|seen| match seen.path.contains("/referrers/") || seen.path.ends_with("-index") {
             true => Reply::new(403, "").into(),
             false => Reaction::Usual,
@@ -368,7 +368,7 @@ mod tests {
             *manifest.pointer_mut(pointer).unwrap() = value;
             fake.add_manifest("signed/by-key", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
         };
-        // One too large for us is not fetched, whatever its size is in truth.
+        // A document above the limit is not fetched, whatever its real size.
         with("/layers/0/size", json!(2 << 20));
         let refused = refusal(ask(&fake, "by-key", &[key("owner")]));
         assert!(refused.reasons[0].contains("signed document skipped: "), "{:?}", refused.reasons);
