@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use policy_verify::InspectOptions;
 use policy_verify::model::inspection::Inspection;
-use policy_verify::report::inspection::{self, Look};
+use policy_verify::report::inspection::{self, TextOptions};
 use policy_verify::report::{Style, escape};
 
 use super::args::ColorChoice;
@@ -32,7 +32,7 @@ pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
     }
     let mut bytes = Vec::new();
     let written = match arguments.output {
-        InspectFormat::Text => inspection::text(&inspection, &look(), &mut bytes),
+        InspectFormat::Text => inspection::text(&inspection, text_options(), &mut bytes),
         InspectFormat::Json => inspection::json(&inspection, &mut bytes),
         InspectFormat::Yaml => inspection::yaml(&inspection, &mut bytes),
     };
@@ -58,8 +58,8 @@ fn verdict(inspection: &Inspection) -> ExitCode {
     ExitCode::Unavailable
 }
 
-fn look() -> Look {
+fn text_options() -> TextOptions {
     let is_terminal = io::stdout().is_terminal();
     let colour = console::uses_colour(ColorChoice::Auto, is_terminal);
-    Look { style: Style { colour, width: console::width(), ..Style::default() }, renders_usage: is_terminal }
+    TextOptions { style: Style { colour, width: console::width(), ..Style::default() }, renders_usage: is_terminal }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::policy::{Digest, Metadata};
+use super::policy::{Digest, ExecutionMode, Metadata};
 use super::source::Spanned;
 
 /// What a module is and what its metadata says.
@@ -29,6 +29,18 @@ pub struct Inspection {
     pub signatures: Option<Vec<ListedSignature>>,
     /// The manifest under the tag `sha256-….sig` as JSON, where somebody asked and there is one.
     pub signature_manifest: Option<String>,
+}
+
+impl Inspection {
+    /// The execution mode of the metadata; without metadata that of the exports, where they leave no choice.
+    pub fn execution_mode(&self) -> Option<ExecutionMode> {
+        let detected = match self.looks {
+            Looks::Wapc => Some(ExecutionMode::KubewardenWapc),
+            Looks::Wasi => Some(ExecutionMode::Wasi),
+            Looks::Rego | Looks::Unknown => None,
+        };
+        self.metadata.as_ref().map(|metadata| metadata.execution_mode).or(detected)
+    }
 }
 
 /// Something in a registry that calls itself a signature of a policy. Nothing about it has been verified.

@@ -8,7 +8,8 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::Span;
 
 use crate::page::{BAD, BOLD, PLACE, PLAIN, Page, Piece, piece, width};
-use crate::{Style, escape, layout, quote};
+use crate::style::Style;
+use crate::{escape, layout, quote};
 
 /// Columns before everything but the message.
 const DETAIL: usize = 2;

@@ -21,7 +21,7 @@ use policy_verify_model::publication::Publication;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 
-use super::publication;
+use crate::publication;
 
 /// Lines quoted of a place that spans several.
 const MOST_LINES: usize = 6;

@@ -10,7 +10,8 @@ use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 
-use super::{Format, diff, escape, wording};
+use crate::format::Format;
+use crate::{diff, escape, wording};
 
 /// Annotations of one level that a step can make.
 const MOST: usize = 10;
@@ -152,8 +153,8 @@ fn command(out: &mut dyn io::Write, level: &str, place: &Span, title: &str, mess
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     /// A command as the runner reads it: level, properties, message.
     type Command = (String, Vec<(String, String)>, String);

@@ -57,8 +57,8 @@ pub(super) fn of(run: &RunReport) -> Vec<Group<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     #[test]
     fn groups_follow_the_suite_and_leave_out_idle_policies() {

@@ -4,7 +4,8 @@ use std::io;
 
 use policy_verify_model::outcome::RunReport;
 
-use super::{Format, document, escape};
+use crate::format::Format;
+use crate::{document, escape};
 
 /// The complete report as one JSON document.
 pub(super) struct Json;
@@ -20,8 +21,8 @@ impl Format for Json {
 mod tests {
     use serde_json::Value;
 
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     fn parsed(run: &RunReport) -> Value {
         serde_json::from_str(&testing::written(&Json, run)).expect("the report is one JSON document")

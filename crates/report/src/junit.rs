@@ -12,8 +12,9 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, SuiteSummary};
 
-use super::groups::{self, Group};
-use super::{Format, diff, escape, wording};
+use crate::format::Format;
+use crate::groups::{self, Group};
+use crate::{diff, escape, wording};
 
 /// JUnit XML.
 pub(super) struct Junit;
@@ -192,8 +193,8 @@ fn seconds(duration: Duration) -> String {
 mod tests {
     use roxmltree::{Document, Node};
 
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     fn named<'a, 'i>(document: &'a Document<'i>, tag: &str) -> Vec<Node<'a, 'i>> {
         document.descendants().filter(|node| node.has_tag_name(tag)).collect()

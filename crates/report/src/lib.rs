@@ -7,6 +7,7 @@ pub mod diagnostic;
 mod diff;
 mod document;
 pub mod escape;
+mod format;
 pub mod github;
 mod groups;
 mod html;
@@ -23,6 +24,7 @@ pub mod publication;
 mod quote;
 mod read;
 mod sarif;
+mod style;
 mod tap;
 #[cfg(test)]
 mod testing;
@@ -30,18 +32,9 @@ mod wording;
 
 pub use self::wording::size;
 
-use std::io;
-use std::str::FromStr;
-
-use policy_verify_model::outcome::RunReport;
-
+pub use self::format::Format;
 pub use self::read::read;
-
-/// One way to write down a finished run.
-pub trait Format: Sync {
-    /// Writes `run` to `out`.
-    fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()>;
-}
+pub use self::style::{StatusLevel, Style, UnknownStatusLevel};
 
 type Maker = fn(&Style) -> Box<dyn Format>;
 
@@ -68,61 +61,6 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|(name, _)| *name)
 }
 
-/// How a report for people is to look. Decided once, by whoever knows the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// Whether colours may be written.
-    pub colour: bool,
-    /// Columns of the terminal.
-    pub width: usize,
-    /// Which cases get a line of their own.
-    pub status: StatusLevel,
-    /// `-v` counts up, `-q` counts down.
-    pub verbosity: i8,
-    /// Whether suites in which all is well are folded away, by GitHub's commands.
-    pub folds: bool,
-}
-
-impl Default for Style {
-    fn default() -> Self {
-        Self { colour: false, width: 100, status: StatusLevel::Fail, verbosity: 0, folds: false }
-    }
-}
-
-/// Which cases get a line of their own; each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum StatusLevel {
-    /// None; only policies and counts.
-    None,
-    /// Those that make the run fail.
-    #[default]
-    Fail,
-    /// Those that were not run, and those that failed as announced.
-    Skip,
-    /// Those that took [`human::SLOW`] or longer.
-    Slow,
-    /// Those that passed.
-    Pass,
-    /// Every case there is.
-    All,
-}
-
-impl FromStr for StatusLevel {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Ok(match word {
-            "none" => Self::None,
-            "fail" => Self::Fail,
-            "skip" => Self::Skip,
-            "slow" => Self::Slow,
-            "pass" => Self::Pass,
-            "all" => Self::All,
-            _ => return Err(format!("unknown status level `{word}`: none, fail, skip, slow, pass or all")),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,13 +85,5 @@ mod tests {
             let format = by_name(name, &Style::default()).expect("a listed format exists");
             testing::written(&*format, &run);
         }
-    }
-
-    #[test]
-    fn status_levels_are_ordered_from_silent_to_talkative() {
-        let words = ["none", "fail", "skip", "slow", "pass", "all"];
-        let levels: Vec<StatusLevel> = words.iter().map(|word| word.parse().unwrap()).collect();
-        assert!(levels.is_sorted());
-        assert!("loud".parse::<StatusLevel>().is_err());
     }
 }

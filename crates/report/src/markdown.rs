@@ -8,8 +8,9 @@ use std::io;
 use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
-use super::groups::{self, Group};
-use super::{Format, diff, escape, publication, wording};
+use crate::format::Format;
+use crate::groups::{self, Group};
+use crate::{diff, escape, publication, wording};
 
 /// Bytes of a summary: a tenth below GitHub's limit, because other steps of the job may write to the same file.
 pub const BUDGET: usize = 900 * 1024;
@@ -263,8 +264,8 @@ fn slowest(run: &RunReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     /// Whether every fence and every fold that is opened is closed again.
     fn is_whole(text: &str) -> bool {

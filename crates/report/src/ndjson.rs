@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use policy_verify_model::outcome::{CaseReport, RunReport, SuiteSummary};
 
-use super::{Format, document, escape};
+use crate::format::Format;
+use crate::{document, escape};
 
 /// One JSON object a line.
 pub(super) struct Ndjson;

@@ -5,7 +5,8 @@ use std::io;
 
 use anstyle::{AnsiColor, Style as Colour};
 
-use crate::{Style, escape, layout};
+use crate::style::Style;
+use crate::{escape, layout};
 
 pub(super) const PLAIN: Colour = Colour::new();
 pub(super) const BOLD: Colour = Colour::new().bold();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{escape, wording};
+use crate::{escape, wording};
 use policy_verify_model::publication::{Publication, PublishOutcome, PublishedTag, TagState};
 
 /// One line or more for people; every line harmless.

@@ -74,7 +74,8 @@ fn end_of(text: &str, columns: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Style, testing};
+    use crate::style::Style;
+    use crate::testing;
 
     const INDENT: usize = 6;
 

@@ -19,9 +19,9 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::source::{SourceFile, Span};
 
-use super::publication;
+use crate::publication;
 
-use super::document::{
+use crate::document::{
     Case, Closing, Counts, Difference, Document, Opening, Part, Place, Policy, Sources, Suite, Trouble,
 };
 
@@ -295,8 +295,10 @@ fn unavailable(written: &Trouble<'_>, files: &Files) -> Result<Unavailable, Stri
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Style, by_name, names, testing};
     use super::*;
+    use crate::format::Format;
+    use crate::style::Style;
+    use crate::{by_name, names, testing};
 
     fn through(format: &str, run: &RunReport) -> RunReport {
         let format = by_name(format, &Style::default()).unwrap();

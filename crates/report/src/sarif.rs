@@ -14,7 +14,8 @@ use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 use policy_verify_model::source::Span;
 
-use super::{Format, escape, wording};
+use crate::format::Format;
+use crate::{escape, wording};
 
 /// Results that GitHub shows of one run.
 const MOST_RESULTS: usize = 5_000;
@@ -166,8 +167,8 @@ fn relative_uri(path: &str) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     fn document(run: &RunReport) -> Value {
         serde_json::from_str(&testing::written(&Sarif, run)).unwrap()

@@ -9,7 +9,8 @@ use std::io;
 use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 
-use super::{Format, escape, wording};
+use crate::format::Format;
+use crate::{escape, wording};
 
 /// Characters of a value in a YAML block.
 const LONGEST_VALUE: usize = 4_000;
@@ -80,8 +81,8 @@ fn value(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     /// A test point as a harness reads it: whether it counts as fine, its number, its directive.
     fn points(text: &str) -> Vec<(bool, usize, Option<String>)> {

@@ -16,7 +16,7 @@ use policy_verify_model::publication::Publication;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::{SourceFile, Span};
 
-use super::Format;
+use crate::format::Format;
 
 pub(super) const SUITE: &str = r#"version: 1
 name: acme label policies

@@ -9,8 +9,8 @@ use policy_verify_model::answer::FaultKind;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
 use policy_verify_model::source::Span;
 
-use super::diff::{self, Row};
-use super::escape;
+use crate::diff::{self, Row};
+use crate::escape;
 
 /// `1 test`, `2 tests`.
 pub(super) fn count(number: usize, noun: &str) -> String {
@@ -201,8 +201,8 @@ pub(super) fn slowest(run: &RunReport, number: usize) -> Vec<&CaseReport> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     #[test]
     fn times_have_two_or_three_digits() {

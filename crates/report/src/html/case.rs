@@ -9,7 +9,7 @@ use policy_verify_model::hosting::HostCall;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 
-use super::{class, sign};
+use super::sign::{class, sign};
 
 /// Characters shown of one document, log or value: enough to recognise it, the rest is in the JSON report.
 const LONGEST_TEXT: usize = 16 * 1024;

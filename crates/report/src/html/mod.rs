@@ -6,6 +6,7 @@
 
 mod case;
 mod policies;
+mod sign;
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,10 +15,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
+use policy_verify_model::outcome::{RunReport, Summary};
 
-use super::groups::{self, Group};
-use super::{Format, escape, publication, wording};
+use crate::format::Format;
+use crate::groups::{self, Group};
+use crate::{escape, publication, wording};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -198,33 +200,11 @@ fn foot(run: &RunReport) -> String {
     )
 }
 
-/// The class of a case: the letter of its square, and the button that shows it.
-fn class(case: &CaseReport) -> (&'static str, &'static str) {
-    match &case.outcome {
-        Outcome::Passed => ("p", "passed"),
-        Outcome::Failed(_) => ("f", "failed"),
-        Outcome::Error(_) | Outcome::Unavailable(_) => ("e", "failed"),
-        Outcome::Xpassed(_) => ("x", "failed"),
-        Outcome::Skipped(_) | Outcome::NotRun(_) => ("s", "skipped"),
-        Outcome::Xfailed(_) => ("k", "skipped"),
-    }
-}
-
-/// A sign and its colour.
-fn sign(case: &CaseReport) -> String {
-    let (sign, colour) = match &case.outcome {
-        Outcome::Passed => ("✓", "good"),
-        Outcome::Failed(_) | Outcome::Xpassed(_) => ("✗", "bad"),
-        Outcome::Error(_) | Outcome::Unavailable(_) => ("!", "bad"),
-        Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => ("–", "odd"),
-    };
-    format!("<b class=\"{colour}\">{sign}</b>")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
+    use policy_verify_model::outcome::Outcome;
 
     fn page(run: &RunReport) -> String {
         testing::written(&Html, run)

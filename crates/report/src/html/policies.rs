@@ -10,7 +10,7 @@ use crate::groups::Group;
 use crate::{escape, wording};
 use policy_verify_model::outcome::{CaseReport, RunReport};
 
-use super::{class, sign};
+use super::sign::{class, sign};
 
 /// Squares of one policy; a screen does not hold more.
 const MOST_SQUARES: usize = 5_000;

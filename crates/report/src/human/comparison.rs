@@ -8,7 +8,7 @@ use anstyle::Style as Colour;
 use crate::diff::{self, Row};
 use crate::{escape, layout};
 
-use super::DETAIL;
+use super::columns::{DETAIL, LABEL};
 use crate::page::{BAD, DIM, GOOD, PLAIN, Page, Piece, piece, width};
 
 /// From this width on there is room for two columns.
@@ -109,9 +109,9 @@ fn stacked(expected: &str, actual: &str, columns: usize) -> Vec<Vec<Piece>> {
     for (label, text, colour, mark) in
         [("expected", expected, GOOD, expected_mark), ("actual", actual, BAD, actual_mark)]
     {
-        for (index, value) in cell(text, columns - super::LABEL, colour, &mark).into_iter().enumerate() {
+        for (index, value) in cell(text, columns - LABEL, colour, &mark).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            let mut line = vec![piece(format!("{label:<0$}", super::LABEL), DIM)];
+            let mut line = vec![piece(format!("{label:<LABEL$}"), DIM)];
             line.extend(value);
             lines.push(line);
         }

@@ -4,11 +4,11 @@
 //! unless [`Style::status`] asks for them. Text of policies is escaped and bounded throughout; the complete text is in
 //! the JSON report.
 
+mod columns;
 mod comparison;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use policy_verify_model::answer::Fault;
 use policy_verify_model::code::Code;
@@ -16,20 +16,12 @@ use policy_verify_model::hosting::{AnsweredBy, HostCall};
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 use policy_verify_model::source::Span;
 
-use super::groups::{self, Group};
-use super::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
-use super::{Format, StatusLevel, Style, escape, layout, quote, wording};
-
-/// A case that takes this long is slow: usual evaluations take a thousandth of it.
-pub const SLOW: Duration = Duration::from_millis(100);
-
-/// Columns before a policy, a case and what is said about a case.
-const POLICY: usize = 2;
-const CASE: usize = 4;
-const DETAIL: usize = 6;
-
-/// Columns of the words before the details of a case.
-const LABEL: usize = 10;
+use self::columns::{CASE, DETAIL, LABEL, POLICY};
+use crate::format::Format;
+use crate::groups::{self, Group};
+use crate::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
+use crate::style::{SLOW, StatusLevel, Style};
+use crate::{escape, layout, quote, wording};
 
 /// Lines shown of a log or a list when nobody asked for more.
 const MOST_LINES: usize = 20;
@@ -431,8 +423,8 @@ fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::testing;
 
     fn shown(run: &RunReport, change: impl FnOnce(&mut Style)) -> String {
         let mut style = Style::default();

@@ -2,6 +2,7 @@
 //!
 //! Everything in it may be a stranger's: a policy is inspected before it is trusted.
 
+mod options;
 mod text;
 mod usage;
 
@@ -9,24 +10,15 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Style, escape};
+pub use self::options::TextOptions;
+use crate::escape;
 use policy_verify_model::inspection::{CapabilityUse, Inspection, ListedSignature, Looks};
 use policy_verify_model::policy::{ExecutionMode, Metadata};
 use policy_verify_model::yaml::emit::Node;
 
-/// How people see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Look {
-    /// Colours and columns.
-    pub style: Style,
-    /// Whether the usage text is laid out for reading; otherwise its Markdown stays as it is, for whatever comes behind
-    /// the pipe.
-    pub renders_usage: bool,
-}
-
 /// Writes everything there is, for people.
-pub fn text(inspection: &Inspection, look: &Look, out: &mut dyn io::Write) -> io::Result<()> {
-    text::write(inspection, look, out)
+pub fn text(inspection: &Inspection, options: TextOptions, out: &mut dyn io::Write) -> io::Result<()> {
+    text::write(inspection, options, out)
 }
 
 /// Writes one JSON document.
@@ -36,7 +28,7 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
         uri,
         digest: digest.to_string(),
         size: *size,
-        execution_mode: execution_mode(inspection),
+        execution_mode: inspection.execution_mode(),
         looks_like: *looks,
         metadata: metadata.as_ref(),
         host_capabilities: capabilities,
@@ -81,14 +73,4 @@ struct Document<'a> {
     signatures: Option<&'a [ListedSignature]>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     remarks: &'a [String],
-}
-
-/// How the module is called: what its metadata says, else what its exports leave no doubt about.
-fn execution_mode(inspection: &Inspection) -> Option<ExecutionMode> {
-    let detected = match inspection.looks {
-        Looks::Wapc => Some(ExecutionMode::KubewardenWapc),
-        Looks::Wasi => Some(ExecutionMode::Wasi),
-        Looks::Rego | Looks::Unknown => None,
-    };
-    inspection.metadata.as_ref().map(|metadata| metadata.execution_mode).or(detected)
 }

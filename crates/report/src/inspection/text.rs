@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Look, execution_mode, usage};
+use super::options::TextOptions;
+use super::usage;
 use crate::page::{BOLD, DIM, ODD, PLAIN, Page, piece};
 use crate::{escape, layout, wording};
 use policy_verify_model::inspection::{Inspection, ListedSignature, Looks, SignatureForm};
@@ -27,8 +28,8 @@ const VERSION: &str = "io.kubewarden.policy.version";
 const DESCRIPTION: &str = "io.kubewarden.policy.description";
 const USAGE: &str = "io.kubewarden.policy.usage";
 
-pub(super) fn write(inspection: &Inspection, look: &Look, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut page = Page::new(look.style, out);
+pub(super) fn write(inspection: &Inspection, options: TextOptions, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(options.style, out);
     if let Some(metadata) = &inspection.metadata {
         title(&mut page, metadata)?;
     }
@@ -46,7 +47,7 @@ pub(super) fn write(inspection: &Inspection, look: &Look, out: &mut dyn io::Writ
         signatures(&mut page, listed)?;
     }
     if let Some(metadata) = &inspection.metadata {
-        usage_text(&mut page, metadata, look)?;
+        usage_text(&mut page, metadata, options)?;
     }
     Ok(())
 }
@@ -125,7 +126,7 @@ fn mode(inspection: &Inspection) -> String {
         Looks::Wasi => "a WASI program",
         Looks::Unknown => "no policy we know",
     };
-    match (execution_mode(inspection), &inspection.metadata) {
+    match (inspection.execution_mode(), &inspection.metadata) {
         (Some(mode), Some(_)) if !fits(mode, inspection.looks) => {
             format!("{mode}, but its exports are those of {looks}")
         }
@@ -280,11 +281,11 @@ fn signatures(page: &mut Page<'_>, listed: &[ListedSignature]) -> io::Result<()>
     Ok(())
 }
 
-fn usage_text(page: &mut Page<'_>, metadata: &Metadata, look: &Look) -> io::Result<()> {
+fn usage_text(page: &mut Page<'_>, metadata: &Metadata, options: TextOptions) -> io::Result<()> {
     let Some(text) = annotation(metadata, USAGE).filter(|text| !text.trim().is_empty()) else { return Ok(()) };
     section(page, "Usage")?;
     page.blank()?;
-    for line in usage::lines(text, &look.style, look.renders_usage) {
+    for line in usage::lines(text, &options.style, options.renders_usage) {
         page.laid_out(&line)?;
     }
     Ok(())

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use termimad::{Alignment, MadSkin};
 
-use crate::{Style, escape};
+use crate::escape;
+use crate::style::Style;
 
 /// Characters shown; a text that is longer is read elsewhere.
 const MOST: usize = 64 * 1024;
