@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::select::{PolicyKey, SelectedCase, Selection};
 use policy_verify_model::outcome::{CaseReport, Outcome};
-use policy_verify_model::publication::{Publication, PublishSpec};
-use policy_verify_model::suite::{Suite, SuiteIndex};
+use policy_verify_model::publication::Publication;
+use policy_verify_model::suite::{PublishSpec, Suite, SuiteIndex};
 use policy_verify_registry::network;
 use policy_verify_registry::publish::{self, Artifact};
 

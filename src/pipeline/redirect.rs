@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 use policy_verify_model::name;
-use policy_verify_model::publication::{PublishSpec, Redirection};
+use policy_verify_model::publication::Redirection;
 use policy_verify_model::source::Spanned;
-use policy_verify_model::suite::{PolicyIndex, Suite};
+use policy_verify_model::suite::{PolicyIndex, PublishSpec, Suite};
 use policy_verify_registry::publish;
 
 /// What is wrong, and what the user can do about it.

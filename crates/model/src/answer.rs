@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::code::Code;
+
 /// A verdict, or the reason why there is none. A fault is never a denial.
 pub type Answer = Result<AdmissionResponse, Fault>;
 
@@ -206,6 +208,26 @@ impl fmt::Display for FaultKind {
             Self::NotApplicable => "not-applicable",
             Self::Internal => "internal",
         })
+    }
+}
+
+impl From<FaultKind> for Code {
+    fn from(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::Guest => Self::Guest,
+            FaultKind::Trap => Self::Trap,
+            FaultKind::Timeout => Self::Timeout,
+            FaultKind::Memory => Self::Memory,
+            FaultKind::Init => Self::Init,
+            FaultKind::InvalidResponse => Self::InvalidResponse,
+            FaultKind::Host => Self::Host,
+            FaultKind::MissingBuiltins => Self::MissingBuiltins,
+            FaultKind::Limit => Self::Limit,
+            FaultKind::Settings => Self::Settings,
+            FaultKind::NotApplicable => Self::NotApplicable,
+            FaultKind::Expression => Self::Expression,
+            FaultKind::Internal => Self::Internal,
+        }
     }
 }
 

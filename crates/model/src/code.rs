@@ -1,6 +1,6 @@
 //! The short codes of everything that can go wrong: stable names for scripts, searches and `verify explain`.
 //!
-//! A code is given to a kind of trouble, not to a sentence: the words of a message may change, its code does not. The
+//! A code belongs to a kind of error, not to a sentence: the words of a message may change, its code does not. The
 //! explanations are the sections of `docs/errors.md`, which is part of the program; a test keeps both complete.
 
 use std::fmt;
@@ -8,15 +8,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::answer::FaultKind;
-use super::outcome::{CaseReport, MismatchKind, Outcome, UnavailableStage};
-
 /// The page that explains every code: the same bytes as `docs/errors.md`, kept equal by a test.
 const PAGE: &str = include_str!("errors.md");
 
 macro_rules! codes {
     ($($variant:ident = $number:literal, $name:literal, $title:literal;)*) => {
-        /// A kind of trouble, written `PV011`.
+        /// A kind of error, written `PV011`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $title] $variant = $number,)*
@@ -114,18 +111,6 @@ impl Code {
     pub fn meaning(self) -> &'static str {
         self.explanation().split("\n\n").next().unwrap_or("")
     }
-
-    /// The code of what went wrong with a case; none when nothing did.
-    pub fn of(case: &CaseReport) -> Option<Self> {
-        match &case.outcome {
-            Outcome::Failed(mismatches) => Some(mismatches.first().map_or(Self::Verdict, |first| first.kind.into())),
-            Outcome::Error(fault) => Some(fault.kind.into()),
-            Outcome::Unavailable(why) => Some(why.stage.into()),
-            Outcome::Xpassed(_) => Some(Self::UnexpectedPass),
-            Outcome::NotRun(_) => Some(Self::NotRun),
-            Outcome::Passed | Outcome::Skipped(_) | Outcome::Xfailed(_) => None,
-        }
-    }
 }
 
 impl fmt::Display for Code {
@@ -134,15 +119,27 @@ impl fmt::Display for Code {
     }
 }
 
-impl FromStr for Code {
-    type Err = String;
+/// A text that is neither a code nor the name of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownCode(String);
 
-    /// Takes `PV011`, `pv11` and `message-mismatch`.
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for UnknownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown code `{}`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownCode {}
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// Parses `PV011`, `pv11` and `message-mismatch`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.strip_prefix("PV").or_else(|| text.strip_prefix("pv"));
         let number = digits.and_then(|digits| digits.parse::<u16>().ok());
         let is_meant = |code: &&Self| number == Some(**code as u16) || text == code.name();
-        Self::ALL.iter().find(is_meant).copied().ok_or_else(|| format!("there is no code `{text}`"))
+        Self::ALL.iter().find(is_meant).copied().ok_or_else(|| UnknownCode(text.to_owned()))
     }
 }
 
@@ -155,54 +152,6 @@ impl Serialize for Code {
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl From<MismatchKind> for Code {
-    fn from(kind: MismatchKind) -> Self {
-        match kind {
-            MismatchKind::Verdict => Self::Verdict,
-            MismatchKind::Message => Self::Message,
-            MismatchKind::Mutation => Self::Mutation,
-            MismatchKind::Warnings => Self::Warnings,
-            MismatchKind::Response => Self::Response,
-            MismatchKind::Calls => Self::Calls,
-            MismatchKind::Fault => Self::OtherFault,
-            MismatchKind::Settings => Self::SettingsVerdict,
-            MismatchKind::Check => Self::Check,
-            MismatchKind::Stability => Self::Unstable,
-        }
-    }
-}
-
-impl From<FaultKind> for Code {
-    fn from(kind: FaultKind) -> Self {
-        match kind {
-            FaultKind::Guest => Self::Guest,
-            FaultKind::Trap => Self::Trap,
-            FaultKind::Timeout => Self::Timeout,
-            FaultKind::Memory => Self::Memory,
-            FaultKind::Init => Self::Init,
-            FaultKind::InvalidResponse => Self::InvalidResponse,
-            FaultKind::Host => Self::Host,
-            FaultKind::MissingBuiltins => Self::MissingBuiltins,
-            FaultKind::Limit => Self::Limit,
-            FaultKind::Settings => Self::Settings,
-            FaultKind::NotApplicable => Self::NotApplicable,
-            FaultKind::Expression => Self::Expression,
-            FaultKind::Internal => Self::Internal,
-        }
-    }
-}
-
-impl From<UnavailableStage> for Code {
-    fn from(stage: UnavailableStage) -> Self {
-        match stage {
-            UnavailableStage::Fetch => Self::Fetch,
-            UnavailableStage::Signature => Self::Unsigned,
-            UnavailableStage::Metadata => Self::Metadata,
-            UnavailableStage::Compile => Self::Compile,
-        }
     }
 }
 

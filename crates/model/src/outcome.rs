@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AdmissionResponse, Fault};
+use super::code::Code;
 use super::diagnostic::Diagnostic;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
@@ -73,7 +74,24 @@ impl MismatchKind {
     }
 }
 
-/// Why a policy could not be had.
+impl From<MismatchKind> for Code {
+    fn from(kind: MismatchKind) -> Self {
+        match kind {
+            MismatchKind::Verdict => Self::Verdict,
+            MismatchKind::Message => Self::Message,
+            MismatchKind::Mutation => Self::Mutation,
+            MismatchKind::Warnings => Self::Warnings,
+            MismatchKind::Response => Self::Response,
+            MismatchKind::Calls => Self::Calls,
+            MismatchKind::Fault => Self::OtherFault,
+            MismatchKind::Settings => Self::SettingsVerdict,
+            MismatchKind::Check => Self::Check,
+            MismatchKind::Stability => Self::Unstable,
+        }
+    }
+}
+
+/// Why a policy is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// At which step: the `type` of JUnit's `error`.
@@ -115,6 +133,17 @@ impl UnavailableStage {
             Self::Signature => "signature",
             Self::Metadata => "metadata",
             Self::Compile => "compile",
+        }
+    }
+}
+
+impl From<UnavailableStage> for Code {
+    fn from(stage: UnavailableStage) -> Self {
+        match stage {
+            UnavailableStage::Fetch => Self::Fetch,
+            UnavailableStage::Signature => Self::Unsigned,
+            UnavailableStage::Metadata => Self::Metadata,
+            UnavailableStage::Compile => Self::Compile,
         }
     }
 }
@@ -224,6 +253,18 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
+    /// The code of what went wrong; none when nothing did.
+    pub fn code(&self) -> Option<Code> {
+        match &self.outcome {
+            Outcome::Failed(mismatches) => Some(mismatches.first().map_or(Code::Verdict, |first| first.kind.into())),
+            Outcome::Error(fault) => Some(fault.kind.into()),
+            Outcome::Unavailable(why) => Some(why.stage.into()),
+            Outcome::Xpassed(_) => Some(Code::UnexpectedPass),
+            Outcome::NotRun(_) => Some(Code::NotRun),
+            Outcome::Passed | Outcome::Skipped(_) | Outcome::Xfailed(_) => None,
+        }
+    }
+
     /// Whether this stands for a policy that no case uses and that could not be had.
     pub fn is_idle_policy(&self) -> bool {
         self.kind == CaseKind::Check && self.name.strip_prefix("policy ") == Some(&self.policy)

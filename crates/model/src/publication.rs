@@ -1,26 +1,8 @@
-//! What a suite wants to be published, and what became of it.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What the command line says about publishing, and the result of publishing.
 
 use serde::{Deserialize, Serialize};
 
-use super::source::{Span, Spanned};
-use super::suite::PolicyIndex;
-
-/// An entry of `publish:`.
-#[derive(Debug, Clone)]
-pub struct PublishSpec {
-    /// What to publish.
-    pub policy: PolicyIndex,
-    /// Where to: `ghcr.io/acme/policies/safe-labels`, without scheme, tag and digest.
-    pub repository: Spanned<String>,
-    /// The tags that are to lead to it, at least one.
-    pub tags: Vec<Spanned<String>>,
-    /// Those among them that are never moved.
-    pub immutable: BTreeSet<String>,
-    /// Annotations of the manifest beside those of the metadata.
-    pub annotations: BTreeMap<String, String>,
-}
+use super::source::Span;
 
 /// What the command line says about publishing in place of the suite: of a run that has one policy to publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A suite as the later steps see it: defaults applied, tables and globs expanded, every name resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::answer::FaultKind;
 use super::hosting::{Grants, HostAnswers};
 use super::policy::{ExecutionMode, PolicyRef, Settings};
-use super::publication::PublishSpec;
 use super::request::Request;
 use super::scope::Scope;
 use super::signature::Requirement;
@@ -30,7 +29,7 @@ pub struct Suite {
     pub groups: Vec<GroupSpec>,
     /// All tests in the order of the file: checks, settings cases, cases.
     pub cases: Vec<Case>,
-    /// Where its policies are published when they pass, if that is wanted.
+    /// Where its policies are published when they pass; empty without `publish:`.
     pub publish: Vec<PublishSpec>,
 }
 
@@ -45,6 +44,21 @@ pub struct PolicyIndex(pub usize);
 /// Index into [`Suite::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupIndex(pub usize);
+
+/// An entry of `publish:`.
+#[derive(Debug, Clone)]
+pub struct PublishSpec {
+    /// What to publish.
+    pub policy: PolicyIndex,
+    /// Where to: `ghcr.io/acme/policies/safe-labels`, without scheme, tag and digest.
+    pub repository: Spanned<String>,
+    /// The tags that will point to it, at least one.
+    pub tags: Vec<Spanned<String>>,
+    /// Those among them that are never moved.
+    pub immutable: BTreeSet<String>,
+    /// Annotations of the manifest in addition to those of the metadata.
+    pub annotations: BTreeMap<String, String>,
+}
 
 /// A policy as the suite names it.
 #[derive(Debug)]

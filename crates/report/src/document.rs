@@ -322,7 +322,7 @@ pub(super) fn case<'a>(suites: &'a [SuiteSummary], report: &'a CaseReport) -> Ca
         request: report.request.as_deref().map(Cow::Borrowed),
         steps: report.steps.iter().map(Part::from).collect(),
         members: report.members.iter().map(Part::from).collect(),
-        code: Code::of(report),
+        code: report.code(),
         position: report.position,
         column: report.span.column,
         length: report.span.len,

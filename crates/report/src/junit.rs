@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, SuiteSummary};
 
 use crate::format::Format;
@@ -110,7 +109,7 @@ fn status(case: &CaseReport) -> TestCaseStatus {
     };
     status.set_message(one_line(&wording::headline(case)));
     if case.outcome.is_red() {
-        let advice = Code::of(case).map(|code| format!("\nverify explain {code}")).unwrap_or_default();
+        let advice = case.code().map(|code| format!("\nverify explain {code}")).unwrap_or_default();
         status.set_type(wording::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
     }
     status

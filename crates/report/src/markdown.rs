@@ -5,7 +5,6 @@
 
 use std::io;
 
-use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
 use crate::format::Format;
@@ -172,7 +171,7 @@ fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
         escape::markdown(&escape::shorten(&case.id, SHORT_LINE)),
         escape::markdown(&place),
         escape::markdown(&case.policy),
-        Code::of(case).map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
+        case.code().map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
     );
     let mut say = |part: String| {
         text.push('\n');

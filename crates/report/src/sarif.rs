@@ -111,7 +111,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
 }
 
 fn failure(run: &RunReport, case: &CaseReport) -> Option<Finding> {
-    let code = Code::of(case).filter(|_| case.outcome.is_bad())?;
+    let code = case.code().filter(|_| case.outcome.is_bad())?;
     let (span, subject) = match &case.outcome {
         Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(&case.span), &case.policy),
         _ => (wording::place(run, case), &case.name),

@@ -6,7 +6,6 @@
 
 use std::io;
 
-use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 
 use crate::format::Format;
@@ -59,7 +58,7 @@ fn diagnosis(run: &RunReport, case: &CaseReport, out: &mut dyn io::Write) -> io:
     writeln!(out, "  ---")?;
     writeln!(out, "  message: {}", value(&wording::headline(case)))?;
     writeln!(out, "  severity: {severity}")?;
-    if let Some(code) = Code::of(case) {
+    if let Some(code) = case.code() {
         writeln!(out, "  code: {code}")?;
     }
     if let Outcome::Failed(mismatches) = &case.outcome

@@ -6,8 +6,8 @@ use super::mistake::{Mistakes, nearest};
 use super::policies::Policies;
 use super::schema::PublishEntry;
 use policy_verify_model::name;
-use policy_verify_model::publication::PublishSpec;
 use policy_verify_model::source::Spanned;
+use policy_verify_model::suite::PublishSpec;
 
 /// Reads the entries of a suite.
 pub(crate) fn specs(written: &[PublishEntry], policies: &Policies, mistakes: &mut Mistakes) -> Vec<PublishSpec> {

@@ -50,7 +50,7 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         escape::html_line(&case.id),
         escape::html_line(&wording::place(run, case).file_and_line()),
         escape::html_line(&case.policy),
-        Code::of(case).map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
+        case.code().map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
         wording::duration(case.duration),
     );
     match &case.outcome {
