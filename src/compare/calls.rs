@@ -1,4 +1,4 @@
-//! Host calls against the `calls` of an expectation: each of these at least once, and no others.
+//! Compares host calls with the `calls` of an expectation: each of these at least once, and no others.
 
 use policy_verify_model::hosting::{HostCall, PLURAL_NAME};
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
@@ -11,45 +11,46 @@ const MOST_NAMED: usize = 5;
 pub(crate) fn calls(expect: &Expectation, made: &[HostCall]) -> Vec<Mismatch> {
     let Expectation::Verdict(expected) = expect else { return Vec::new() };
     let Some(expected) = &expected.calls else { return Vec::new() };
-    let missing = expected.value.iter().filter(|wanted| !made.iter().any(|call| is_meant(wanted, call)));
+    let missing = expected.value.iter().filter(|expected_call| !made.iter().any(|call| matches(expected_call, call)));
     let mut mismatches: Vec<Mismatch> = missing
-        .map(|wanted| Mismatch {
+        .map(|expected_call| Mismatch {
             kind: MismatchKind::Calls,
             at: String::new(),
-            expected: match &wanted.request {
-                Some(request) => format!("the policy asks {} about {request:?}", wanted.capability),
-                None => format!("the policy asks {}", wanted.capability),
+            expected: match &expected_call.request {
+                Some(request) => format!("host call {}({request:?})", expected_call.capability),
+                None => format!("host call {}", expected_call.capability),
             },
             actual: match made {
-                [] => "it asks nothing".into(),
-                made => format!("it asks {}", described(made.iter())),
+                [] => "no host calls".into(),
+                made => format!("not made; the host calls are {}", described(made.iter())),
             },
-            span: wanted.span.clone(),
+            span: expected_call.span.clone(),
         })
         .collect();
-    let is_expected = |call: &HostCall| expected.value.iter().any(|wanted| is_meant(wanted, call));
+    let is_expected = |call: &HostCall| expected.value.iter().any(|expected_call| matches(expected_call, call));
     let others = || made.iter().filter(|call| call.capability != PLURAL_NAME && !is_expected(call));
     if others().next().is_some() {
         mismatches.push(Mismatch {
             kind: MismatchKind::Calls,
             at: String::new(),
             expected: if expected.value.is_empty() { "no host calls" } else { "no other host calls" }.into(),
-            actual: format!("the policy asks {}", described(others())),
+            actual: format!("unexpected {}", described(others())),
             span: expected.span.clone(),
         });
     }
     mismatches
 }
 
-fn is_meant(wanted: &CallExpectation, call: &HostCall) -> bool {
-    wanted.capability == call.capability && wanted.request.as_ref().is_none_or(|request| *request == call.request)
+fn matches(expected_call: &CallExpectation, call: &HostCall) -> bool {
+    expected_call.capability == call.capability
+        && expected_call.request.as_ref().is_none_or(|request| *request == call.request)
 }
 
 /// Different calls once each, in the order they were first made.
 fn described<'a>(calls: impl Iterator<Item = &'a HostCall>) -> String {
     let mut texts: Vec<String> = Vec::new();
     for call in calls {
-        let text = format!("{} {:?}", call.capability, call.request);
+        let text = format!("{}({:?})", call.capability, call.request);
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -113,17 +114,17 @@ mod tests {
         );
         assert_eq!(
             compared(Some(&[]), &[(DNS, "a"), (DNS, "a"), (DNS, "b")]),
-            [r#"calls: no host calls but the policy asks net/v1/dns_lookup_host "a", net/v1/dns_lookup_host "b""#]
+            [r#"calls: no host calls but unexpected net/v1/dns_lookup_host("a"), net/v1/dns_lookup_host("b")"#]
         );
         assert_eq!(
             compared(Some(&[(LIST, None)]), &[]),
-            ["entry: the policy asks kubernetes/list_resources_all but it asks nothing"]
+            ["entry: host call kubernetes/list_resources_all but no host calls"]
         );
         assert_eq!(
             compared(Some(&[(DNS, Some("a"))]), &[(DNS, "b")]),
             [
-                r#"entry: the policy asks net/v1/dns_lookup_host about "a" but it asks net/v1/dns_lookup_host "b""#,
-                r#"calls: no other host calls but the policy asks net/v1/dns_lookup_host "b""#,
+                r#"entry: host call net/v1/dns_lookup_host("a") but not made; the host calls are net/v1/dns_lookup_host("b")"#,
+                r#"calls: no other host calls but unexpected net/v1/dns_lookup_host("b")"#,
             ]
         );
     }
@@ -133,6 +134,6 @@ mod tests {
         let names: Vec<String> = (0..8).map(|number| number.to_string()).collect();
         let many: Vec<(&str, &str)> = names.iter().map(|name| (DNS, name.as_str())).collect();
         let shown = compared(Some(&[]), &many);
-        assert!(shown[0].ends_with(r#"net/v1/dns_lookup_host "4", 3 more"#), "{shown:?}");
+        assert!(shown[0].ends_with(r#"net/v1/dns_lookup_host("4"), 3 more"#), "{shown:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! Two JSON documents, field by field: where they differ, and how that is told to people.
+//! Compares two JSON documents field by field, and renders the differences for people.
 //!
-//! Numbers are compared as they are written: `1` and `1.0` are two different documents, because the server's own patch
-//! computation says so. The rendering keeps the two apart, so that the mismatch explains itself.
+//! Numbers are compared as they are written: `1` and `1.0` differ, as in the patch computation of the server. The
+//! rendering keeps the two apart, so that the mismatch explains itself.
 
 use std::collections::BTreeSet;
 
@@ -72,8 +72,8 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
             }
             true
         }
-        // `{status: {message: null}}` asks for no message; a missing status has none either.
-        (Value::Object(_), None | Some(Value::Null)) => asks_for_nothing(expected),
+        // `{status: {message: null}}` expects no message; a missing status has none either.
+        (Value::Object(_), None | Some(Value::Null)) => holds_for_absent(expected),
         (expected, actual) => Some(expected) == actual,
     };
     if !is_met {
@@ -81,11 +81,11 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
     }
 }
 
-/// Whether an expected member is satisfied by an absent parent. An empty object is not: it asks for something to be there.
-fn asks_for_nothing(expected: &Value) -> bool {
+/// Whether an expected member is satisfied by an absent parent. An empty object is not: it expects a value.
+fn holds_for_absent(expected: &Value) -> bool {
     match expected {
         Value::Null => true,
-        Value::Object(members) => !members.is_empty() && members.values().all(asks_for_nothing),
+        Value::Object(members) => !members.is_empty() && members.values().all(holds_for_absent),
         _ => false,
     }
 }
@@ -141,7 +141,7 @@ fn push(at: &str, expected: Option<&Value>, actual: Option<&Value>, found: &mut 
     found.push(Difference { pointer: at.to_owned(), expected: expected.cloned(), actual: actual.cloned() });
 }
 
-/// `pointer` extended by one member, escaped as RFC 6901 wants it.
+/// `pointer` extended by one member, escaped as in RFC 6901.
 fn join(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }

@@ -3,10 +3,10 @@
 use policy_verify_model::outcome::{Mismatch, MismatchKind, PartReport, PartVerdict};
 use policy_verify_model::suite::{Expectation, MemberExpectation, MemberWord};
 
-use super::text;
-use super::{Judgement, verdict};
+use super::judgement::Judgement;
+use super::{describe, text};
 
-/// Adds to a judgement what members of the group said otherwise than expected. A fault stays a fault.
+/// Adds the mismatches of members of the group to a judgement. A fault stays a fault.
 pub(crate) fn with_members<'a>(
     judgement: Judgement,
     expect: &Expectation,
@@ -18,19 +18,19 @@ pub(crate) fn with_members<'a>(
         Judgement::Holds => Vec::new(),
         Judgement::Mismatches(mismatches) => mismatches,
     };
-    for wanted in &expected.members {
-        mismatches.extend(about(wanted, members.clone().find(|member| member.name == wanted.id.value)));
+    for member in &expected.members {
+        mismatches.extend(compare(member, members.clone().find(|report| report.name == member.id.value)));
     }
     mismatches.into()
 }
 
-fn about(wanted: &MemberExpectation, said: Option<&PartReport>) -> Vec<Mismatch> {
-    let at = format!("/members/{}", wanted.id.value);
-    let verdict = said.map_or(&PartVerdict::NotAsked, |member| &member.verdict);
-    match (&wanted.word, verdict) {
+fn compare(expected: &MemberExpectation, report: Option<&PartReport>) -> Vec<Mismatch> {
+    let at = format!("/members/{}", expected.id.value);
+    let verdict = report.map_or(&PartVerdict::NotAsked, |report| &report.verdict);
+    match (&expected.word, verdict) {
         (MemberWord::Allow, PartVerdict::Allow) | (MemberWord::NotAsked, PartVerdict::NotAsked) => Vec::new(),
         (MemberWord::Deny(message), PartVerdict::Deny) => {
-            let given = said.and_then(|member| member.response.as_ref()?.message());
+            let given = report.and_then(|report| report.response.as_ref()?.message());
             text::compare(message, given, text::Place { kind: MismatchKind::Message, at: &format!("{at}/message") })
         }
         (word, _) => vec![Mismatch {
@@ -39,14 +39,14 @@ fn about(wanted: &MemberExpectation, said: Option<&PartReport>) -> Vec<Mismatch>
             expected: match word {
                 MemberWord::Allow => "allowed",
                 MemberWord::Deny(_) => "denied",
-                MemberWord::NotAsked => "not asked",
+                MemberWord::NotAsked => "not evaluated",
             }
             .into(),
-            actual: match said.and_then(|member| member.response.as_ref()) {
-                Some(response) => verdict::describe(response),
-                None => "not asked: the expression was decided without it".into(),
+            actual: match report.and_then(|report| report.response.as_ref()) {
+                Some(response) => describe::response(response),
+                None => "not evaluated: the result of the expression did not depend on it".into(),
             },
-            span: wanted.span.clone(),
+            span: expected.span.clone(),
         }],
     }
 }

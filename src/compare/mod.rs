@@ -1,10 +1,12 @@
-//! Step 5: an answer against what was expected. Pure functions; nothing here asks a policy.
+//! Step 5: compares an answer with what the case expects. Pure functions; no policy is evaluated here.
 //!
-//! A fault where a verdict was expected is no mismatch: it comes back as [`Judgement::Fault`], so that nobody can take it
-//! for a denial.
+//! A fault where a verdict was expected is not a mismatch but [`Judgement::Fault`]: a type of its own keeps it from being
+//! mistaken for a denial.
 
 mod calls;
+mod describe;
 mod diff;
+mod judgement;
 mod members;
 mod patch;
 mod text;
@@ -21,34 +23,12 @@ use policy_verify_model::suite::{
 };
 
 pub(crate) use calls::calls;
+pub(crate) use judgement::Judgement;
 pub(crate) use members::with_members;
 pub(crate) use patch::mutated_document;
 
-/// What comparing an answer with its expectation yields.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Judgement {
-    /// Everything expected holds.
-    Holds,
-    /// The policy answered otherwise; at least one mismatch.
-    Mismatches(Vec<Mismatch>),
-    /// There was no usable answer where one was expected, or another fault than the expected one.
-    Fault(Fault),
-}
-
-impl From<Vec<Mismatch>> for Judgement {
-    fn from(mismatches: Vec<Mismatch>) -> Self {
-        if mismatches.is_empty() { Self::Holds } else { Self::Mismatches(mismatches) }
-    }
-}
-
-impl From<Result<Vec<Mismatch>, Fault>> for Judgement {
-    fn from(result: Result<Vec<Mismatch>, Fault>) -> Self {
-        result.map_or_else(Self::Fault, Self::from)
-    }
-}
-
-/// Whether judging needs the policy's answer to its own mutated object as well.
-pub(crate) fn wants_second_pass(expect: &Expectation) -> bool {
+/// Whether the comparison needs a second evaluation, of the mutated object.
+pub(crate) fn needs_second_pass(expect: &Expectation) -> bool {
     let Expectation::Verdict(expected) = expect else { return false };
     let VerdictWord::Mutate(mutation) = &expected.word else { return false };
     mutation.idempotent.as_ref().is_some_and(|idempotent| idempotent.value)
@@ -56,9 +36,9 @@ pub(crate) fn wants_second_pass(expect: &Expectation) -> bool {
 
 /// Compares an answer with what the case expects.
 ///
-/// `second` is the answer to the mutated object, made only if [`wants_second_pass`] says so and the first answer has a
-/// patch. Whether rules select the request is decided before a policy is asked; an answer to a request that should not
-/// be applicable is a mismatch.
+/// `second` is the answer to the mutated object: only where [`needs_second_pass`] is true and the first answer has a
+/// patch. Whether a rule matches the request is decided before the policy is evaluated; any answer to a request that
+/// should not be applicable is a mismatch.
 pub(crate) fn answer(
     expect: &Expectation,
     expect_span: &Span,
@@ -80,8 +60,8 @@ pub(crate) fn answer(
         (Expectation::NotApplicable, Ok(response)) => vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: "/allowed".into(),
-            expected: "not applicable: no rule of the metadata selects the request".into(),
-            actual: verdict::describe(response),
+            expected: "not applicable: no rule in the metadata matches the request".into(),
+            actual: describe::response(response),
             span: expect_span.clone(),
         }]
         .into(),
@@ -92,8 +72,8 @@ fn not_a_fault(expected: &FaultExpectation, response: &AdmissionResponse) -> Mis
     Mismatch {
         kind: MismatchKind::Fault,
         at: "/allowed".into(),
-        expected: format!("no answer: a fault of kind {}", expected.kind.value),
-        actual: verdict::describe(response),
+        expected: format!("fault: {}", expected.kind.value),
+        actual: describe::response(response),
         span: expected.kind.span.clone(),
     }
 }
@@ -146,14 +126,13 @@ fn readable_patch(difference: &mut diff::Difference) {
 
 /// Compares the verdict of the settings validation with what a settings case expects.
 ///
-/// A guest that reports an error of its own while it reads the settings counts as refusing them; its text is then the
-/// message.
+/// An error that the guest reports while it reads the settings counts as a rejection; its text is then the message.
 pub(crate) fn settings(
     expect: &SettingsExpectation,
     expect_span: &Span,
     verdict: &Result<SettingsVerdict, Fault>,
 ) -> Judgement {
-    let refusal = match verdict {
+    let rejection = match verdict {
         Ok(verdict) if verdict.valid => None,
         Ok(verdict) => Some(verdict.message.as_deref()),
         Err(fault) if fault.kind == FaultKind::Guest => Some(Some(fault.message.as_str())),
@@ -166,7 +145,7 @@ pub(crate) fn settings(
         actual,
         span: expect_span.clone(),
     };
-    match (expect, refusal) {
+    match (expect, rejection) {
         (SettingsExpectation::Valid, None) => Judgement::Holds,
         (SettingsExpectation::Valid, Some(message)) => {
             let actual = match message {

@@ -1,7 +1,7 @@
-//! Mutations: what a patch makes of the object, and whether that is what was expected.
+//! Mutations: compares the patched object with the expected one.
 //!
-//! `only` and `idempotent` are judged on the documents before and after, not on the operations: a patch may well replace
-//! a value by the same one.
+//! `only` and `idempotent` compare the documents before and after, not the operations: a patch may replace a value by the
+//! same one.
 
 use serde_json::Value;
 
@@ -12,16 +12,13 @@ use policy_verify_model::request::Request;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::MutateExpectation;
 
+use super::describe;
 use super::diff::{self, Difference, Mode};
-use super::verdict::describe;
 
 /// Where the pointers of a mutated object begin.
 const OBJECT: &str = "/object";
 
-/// How many operations [`summary`] names.
-const MOST_OPERATIONS: usize = 3;
-
-/// The object as the response's patch leaves it; nothing when there is no patch.
+/// The object after the patch of the response; none without a patch.
 pub(crate) fn mutated_document(request: &Request, response: &AdmissionResponse) -> Result<Option<Value>, String> {
     let Some(patch) = &response.patch else { return Ok(None) };
     let Some(document) = request.mutable_document() else {
@@ -116,9 +113,9 @@ fn missing_operations(includes: &[Spanned<Value>], operations: &Value) -> Vec<Mi
 
 /// Whether the second pass left the mutated object as it was.
 fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<Option<Mismatch>, Fault> {
-    const EXPECTED: &str = "a second pass that changes nothing";
+    const EXPECTED: &str = "no change in the second pass";
     let response = match second {
-        None => return Ok(Some(at_patch(EXPECTED, "no second pass was made", span))),
+        None => return Ok(Some(at_patch(EXPECTED, "no second pass", span))),
         Some(Err(fault)) => {
             let message = format!("in the second pass, over the mutated object: {}", fault.message);
             return Err(Fault { message, ..fault.clone() });
@@ -126,13 +123,13 @@ fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<
         Some(Ok(response)) => response,
     };
     if !response.allowed {
-        let actual = format!("second pass: {}", describe(response));
+        let actual = format!("second pass: {}", describe::response(response));
         return Ok(Some(Mismatch { at: "/allowed".into(), ..at_patch(EXPECTED, actual, span) }));
     }
     Ok(match response.patch.as_deref().map(|patch| apply(mutated, patch)) {
         None => None,
         Some(Ok(again)) if again == *mutated => None,
-        Some(Ok(_)) => Some(at_patch(EXPECTED, format!("second pass: {}", describe(response)), span)),
+        Some(Ok(_)) => Some(at_patch(EXPECTED, format!("second pass: {}", describe::response(response)), span)),
         Some(Err(reason)) => Some(at_patch(EXPECTED, format!("second pass: {reason}"), span)),
     })
 }
@@ -147,31 +144,6 @@ fn at_patch(expected: impl Into<String>, actual: impl Into<String>, span: &Span)
     }
 }
 
-/// A patch for people: its first operations and a count of the others.
-pub(super) fn summary(patch: &str) -> String {
-    let operations = match decode(patch) {
-        Ok(Value::Array(operations)) => operations,
-        Ok(_) => return "a patch that is no list of operations".into(),
-        Err(reason) => return reason,
-    };
-    if operations.is_empty() {
-        return "a patch without operations".into();
-    }
-    let text = |operation: &Value, key: &str| operation.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
-    let mut parts: Vec<String> = operations
-        .iter()
-        .take(MOST_OPERATIONS)
-        .map(|operation| match text(operation, "path").as_str() {
-            "" => format!("{} the whole object", text(operation, "op")),
-            path => format!("{} {path}", text(operation, "op")),
-        })
-        .collect();
-    if operations.len() > MOST_OPERATIONS {
-        parts.push(format!("{} more", operations.len() - MOST_OPERATIONS));
-    }
-    diff::cut(&parts.join(", "), 0)
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -183,7 +155,7 @@ mod tests {
     use policy_verify_model::answer::FaultKind;
     use policy_verify_model::suite::DocumentExpectation;
 
-    /// What a patched response is held against; the original is `{"a": 1, "b": {"c": [1, 2]}}`.
+    /// The object before the patch: `{"a": 1, "b": {"c": [1, 2]}}`.
     fn original() -> Value {
         json!({"a": 1, "b": {"c": [1, 2]}})
     }
@@ -296,24 +268,24 @@ mod tests {
         let fault = Fault::new(FaultKind::Timeout, "too slow");
         for (expect, second, wanted) in [
             (idempotent(false), None, [].as_slice()),
-            (idempotent(true), None, &["/patch: a second pass that changes nothing but no second pass was made"]),
+            (idempotent(true), None, &["/patch: no change in the second pass but no second pass"]),
             (idempotent(true), Some(Ok(allowed())), &[]),
             (idempotent(true), Some(Ok(mutated_by(&same))), &[]),
             (
                 idempotent(true),
                 Some(Ok(mutated(&after, &json!({"a": 3, "b": {"c": [1, 2]}})))),
-                &["/patch: a second pass that changes nothing but second pass: allowed and mutated: replace /a"],
+                &["/patch: no change in the second pass but second pass: allowed and mutated: replace /a"],
             ),
             (
                 idempotent(true),
                 Some(Ok(denied("no"))),
-                &[r#"/allowed: a second pass that changes nothing but second pass: denied: "no""#],
+                &[r#"/allowed: no change in the second pass but second pass: denied: "no""#],
             ),
             (
                 idempotent(true),
                 Some(Ok(patched("?"))),
                 &[concat!(
-                    "/patch: a second pass that changes nothing but second pass: ",
+                    "/patch: no change in the second pass but second pass: ",
                     "the patch is not base64: Invalid symbol 63, offset 0."
                 )],
             ),
@@ -357,17 +329,5 @@ mod tests {
         let after = json!({"a": 2});
         assert_eq!(mutated_document(&raw(original()), &mutated(&original(), &after)), Ok(Some(after)));
         assert_eq!(mutated_document(&raw(original()), &allowed()), Ok(None));
-    }
-
-    #[test]
-    fn summaries_are_short() {
-        let operations = json!([
-            {"op": "replace", "path": "", "value": {}},
-            {"op": "add", "path": "/a", "value": 1},
-            {"op": "add", "path": "/b", "value": 1},
-            {"op": "add", "path": "/c", "value": 1},
-        ]);
-        let shown = summary(mutated_by(&operations).patch.as_deref().unwrap());
-        assert_eq!(shown, "replace the whole object, add /a, add /b, 1 more");
     }
 }

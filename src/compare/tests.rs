@@ -1,4 +1,4 @@
-//! Every word of `expect` against every kind of answer, and the helpers that build both.
+//! Every word of `expect` with every kind of answer, and the helpers that build both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn every_word_against_every_answer() {
                 "holds",
                 "mutation /patch: allowed, not mutated but allowed and mutated: replace /a",
                 "verdict /allowed: allowed, not mutated but denied: \"no\"",
-                "verdict /allowed: allowed, not mutated but denied without a message",
+                "verdict /allowed: allowed, not mutated but denied, without a message",
                 "verdict /allowed: allowed, not mutated but denied with a patch (replace /a): \"no\"",
                 FAULT,
             ],
@@ -118,7 +118,7 @@ fn every_word_against_every_answer() {
                 "holds",
                 "holds",
                 "verdict /allowed: allowed, mutated or not but denied: \"no\"",
-                "verdict /allowed: allowed, mutated or not but denied without a message",
+                "verdict /allowed: allowed, mutated or not but denied, without a message",
                 "verdict /allowed: allowed, mutated or not but denied with a patch (replace /a): \"no\"",
                 FAULT,
             ],
@@ -130,7 +130,7 @@ fn every_word_against_every_answer() {
                 "mutation /patch: allowed and mutated but allowed, not mutated",
                 "holds",
                 "verdict /allowed: allowed and mutated but denied: \"no\"",
-                "verdict /allowed: allowed and mutated but denied without a message",
+                "verdict /allowed: allowed and mutated but denied, without a message",
                 "verdict /allowed: allowed and mutated but denied with a patch (replace /a): \"no\"",
                 FAULT,
             ],
@@ -166,15 +166,15 @@ fn every_word_against_every_answer() {
             "not-applicable",
             Expectation::NotApplicable,
             [
-                "verdict /allowed: not applicable: no rule of the metadata selects the request but allowed, not mutated",
+                "verdict /allowed: not applicable: no rule in the metadata matches the request but allowed, not mutated",
                 concat!(
-                    "verdict /allowed: not applicable: no rule of the metadata selects the request ",
+                    "verdict /allowed: not applicable: no rule in the metadata matches the request ",
                     "but allowed and mutated: replace /a",
                 ),
-                "verdict /allowed: not applicable: no rule of the metadata selects the request but denied: \"no\"",
-                "verdict /allowed: not applicable: no rule of the metadata selects the request but denied without a message",
+                "verdict /allowed: not applicable: no rule in the metadata matches the request but denied: \"no\"",
+                "verdict /allowed: not applicable: no rule in the metadata matches the request but denied, without a message",
                 concat!(
-                    "verdict /allowed: not applicable: no rule of the metadata selects the request ",
+                    "verdict /allowed: not applicable: no rule in the metadata matches the request ",
                     "but denied with a patch (replace /a): \"no\"",
                 ),
                 FAULT,
@@ -184,11 +184,11 @@ fn every_word_against_every_answer() {
             "fault: trap",
             fault(FaultKind::Trap, &["reach"]),
             [
-                "fault /allowed: no answer: a fault of kind trap but allowed, not mutated",
-                "fault /allowed: no answer: a fault of kind trap but allowed and mutated: replace /a",
-                "fault /allowed: no answer: a fault of kind trap but denied: \"no\"",
-                "fault /allowed: no answer: a fault of kind trap but denied without a message",
-                "fault /allowed: no answer: a fault of kind trap but denied with a patch (replace /a): \"no\"",
+                "fault /allowed: fault: trap but allowed, not mutated",
+                "fault /allowed: fault: trap but allowed and mutated: replace /a",
+                "fault /allowed: fault: trap but denied: \"no\"",
+                "fault /allowed: fault: trap but denied, without a message",
+                "fault /allowed: fault: trap but denied with a patch (replace /a): \"no\"",
                 "holds",
             ],
         ),
@@ -228,7 +228,7 @@ fn faults_of_another_kind_or_text() {
 }
 
 #[test]
-fn what_stands_beside_a_verdict() {
+fn code_warnings_and_annotations() {
     let annotations = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
     };
@@ -295,7 +295,7 @@ fn responses_as_documents() {
 }
 
 #[test]
-fn mismatches_stand_where_the_expectation_is_written() {
+fn mismatches_have_the_place_of_the_expectation() {
     let place =
         |expect: &Expectation, given: Answer| match answer(expect, &span("expect"), &raw(json!({})), &given, None) {
             Judgement::Mismatches(mismatches) => mismatches[0].span.file.path.clone(),
@@ -309,13 +309,13 @@ fn mismatches_stand_where_the_expectation_is_written() {
 }
 
 #[test]
-fn a_second_pass_is_wanted_for_idempotence_only() {
+fn only_idempotent_needs_a_second_pass() {
     let idempotent = |value| MutateExpectation { idempotent: Some(spanned(value, "idempotent")), ..Default::default() };
-    assert!(wants_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(true))))));
-    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(false))))));
-    assert!(!wants_second_pass(&expecting(VerdictWord::Mutate(Box::default()))));
-    assert!(!wants_second_pass(&expecting(VerdictWord::Allow)));
-    assert!(!wants_second_pass(&Expectation::NotApplicable));
+    assert!(needs_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(true))))));
+    assert!(!needs_second_pass(&expecting(VerdictWord::Mutate(Box::new(idempotent(false))))));
+    assert!(!needs_second_pass(&expecting(VerdictWord::Mutate(Box::default()))));
+    assert!(!needs_second_pass(&expecting(VerdictWord::Allow)));
+    assert!(!needs_second_pass(&Expectation::NotApplicable));
 }
 
 #[test]

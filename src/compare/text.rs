@@ -1,5 +1,5 @@
-//! A text against the conditions of `deny`, `invalid` and `fault`: each condition that does not hold is one mismatch,
-//! shown where that condition is written.
+//! Compares a text with the conditions of `deny`, `invalid` and `fault`: each condition that does not hold is one
+//! mismatch, shown where that condition is written.
 //!
 //! An absent text contains nothing, matches nothing and equals nothing, not even the empty text; it also lacks whatever
 //! it must not contain.

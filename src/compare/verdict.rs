@@ -1,4 +1,4 @@
-//! The verdict and what stands beside it: code, warnings, audit annotations.
+//! The verdict, the code, the warnings and the audit annotations.
 //!
 //! A wrong verdict is the only mismatch of its case: that the message or the code differ as well follows from it.
 
@@ -12,10 +12,10 @@ use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::{VerdictExpectation, VerdictWord};
 
-use super::diff::{quote, render, render_pair};
-use super::{patch, text};
+use super::diff::{render, render_pair};
+use super::{describe, patch, text};
 
-/// Where the message of a denial stands.
+/// Where the message of a denial is.
 const MESSAGE: text::Place = text::Place { kind: MismatchKind::Message, at: "/status/message" };
 
 /// Compares a response with the expected verdict. The error is the fault of a second pass that gave no answer.
@@ -26,36 +26,54 @@ pub(super) fn compare(
     response: &AdmissionResponse,
     second: Option<&Answer>,
 ) -> Result<Vec<Mismatch>, Fault> {
-    let wants_allowed = !matches!(expect.word, VerdictWord::Deny(_));
-    if response.allowed != wants_allowed {
-        return Ok(vec![mismatch(MismatchKind::Verdict, "/allowed", words(&expect.word), describe(response), span)]);
+    let expects_allowed = !matches!(expect.word, VerdictWord::Deny(_));
+    if response.allowed != expects_allowed {
+        return Ok(vec![mismatch(
+            MismatchKind::Verdict,
+            "/allowed",
+            describe::expected(&expect.word),
+            describe::response(response),
+            span,
+        )]);
     }
     let mut mismatches = match &expect.word {
         VerdictWord::Accept => Vec::new(),
-        VerdictWord::Allow => unwanted_patch(expect, response, span),
+        VerdictWord::Allow => unexpected_patch(expect, response, span),
         VerdictWord::Deny(message) => {
-            let mut mismatches = unwanted_patch(expect, response, span);
+            let mut mismatches = unexpected_patch(expect, response, span);
             mismatches.extend(text::compare(message, response.message(), MESSAGE));
             mismatches
         }
         VerdictWord::Mutate(_) if response.patch.is_none() => {
-            vec![mismatch(MismatchKind::Mutation, "/patch", words(&expect.word), describe(response), span)]
+            vec![mismatch(
+                MismatchKind::Mutation,
+                "/patch",
+                describe::expected(&expect.word),
+                describe::response(response),
+                span,
+            )]
         }
         VerdictWord::Mutate(mutation) => patch::compare(mutation, span, request, response, second)?,
     };
-    mismatches.extend(beside(expect, response));
+    mismatches.extend(code_and_annotations(expect, response));
     Ok(mismatches)
 }
 
-fn unwanted_patch(expect: &VerdictExpectation, response: &AdmissionResponse, span: &Span) -> Vec<Mismatch> {
+fn unexpected_patch(expect: &VerdictExpectation, response: &AdmissionResponse, span: &Span) -> Vec<Mismatch> {
     if response.patch.is_none() {
         return Vec::new();
     }
-    vec![mismatch(MismatchKind::Mutation, "/patch", words(&expect.word), describe(response), span)]
+    vec![mismatch(
+        MismatchKind::Mutation,
+        "/patch",
+        describe::expected(&expect.word),
+        describe::response(response),
+        span,
+    )]
 }
 
 /// The code, the warnings and the audit annotations.
-fn beside(expect: &VerdictExpectation, response: &AdmissionResponse) -> Vec<Mismatch> {
+fn code_and_annotations(expect: &VerdictExpectation, response: &AdmissionResponse) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
     if let Some(code) = &expect.code
         && response.code() != Some(code.value)
@@ -91,31 +109,4 @@ fn mismatch(
     span: &Span,
 ) -> Mismatch {
     Mismatch { kind, at: at.to_owned(), expected: expected.into(), actual: actual.into(), span: span.clone() }
-}
-
-/// An expected verdict for people.
-fn words(word: &VerdictWord) -> &'static str {
-    match word {
-        VerdictWord::Allow => "allowed, not mutated",
-        VerdictWord::Accept => "allowed, mutated or not",
-        VerdictWord::Mutate(_) => "allowed and mutated",
-        VerdictWord::Deny(_) => "denied, without a patch",
-    }
-}
-
-/// A response for people, in one line.
-pub(super) fn describe(response: &AdmissionResponse) -> String {
-    let patch = response.patch.as_deref().map(patch::summary);
-    match (response.allowed, patch) {
-        (true, None) => "allowed, not mutated".into(),
-        (true, Some(changes)) => format!("allowed and mutated: {changes}"),
-        (false, None) => match response.message() {
-            Some(message) => format!("denied: {}", quote(message, 0)),
-            None => "denied without a message".into(),
-        },
-        (false, Some(changes)) => match response.message() {
-            Some(message) => format!("denied with a patch ({changes}): {}", quote(message, 0)),
-            None => format!("denied with a patch ({changes}), without a message"),
-        },
-    }
 }

@@ -140,9 +140,9 @@ fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) 
 
 fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
     let sent = evaluate::effective_request(body, policies);
-    let wants_second_pass = compare::wants_second_pass(&body.expect);
+    let needs_second_pass = compare::needs_second_pass(&body.expect);
     let follow_up = |request: &Request, response: &AdmissionResponse| {
-        let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| wants_second_pass)?;
+        let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| needs_second_pass)?;
         Some(request.with_document(changed))
     };
     let Evaluated { answer: found, mut journal, log } = evaluate::request(case, body, &sent, policies, &follow_up);
