@@ -43,7 +43,7 @@ fn patch(patch: &str) -> String {
     let operations = match decode(patch) {
         Ok(Value::Array(operations)) => operations,
         Ok(_) => return "a patch that is not a list of operations".into(),
-        Err(reason) => return reason,
+        Err(error) => return error.to_string(),
     };
     if operations.is_empty() {
         return "a patch without operations".into();

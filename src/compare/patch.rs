@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault};
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
-use policy_verify_model::patch::{apply, decode};
+use policy_verify_model::patch::{PatchError, apply, decode};
 use policy_verify_model::request::Request;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::MutateExpectation;
@@ -18,13 +18,24 @@ use super::diff::{self, Difference, Mode};
 /// Where the pointers of a mutated object begin.
 const OBJECT: &str = "/object";
 
+/// Why there is no mutated object although the response has a patch.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MutationError {
+    /// For example a DELETE, which has only an old object.
+    #[error("the request has no object to patch")]
+    NoObject,
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+}
+
 /// The object after the patch of the response; none without a patch.
-pub(crate) fn mutated_document(request: &Request, response: &AdmissionResponse) -> Result<Option<Value>, String> {
+pub(crate) fn mutated_document(
+    request: &Request,
+    response: &AdmissionResponse,
+) -> Result<Option<Value>, MutationError> {
     let Some(patch) = &response.patch else { return Ok(None) };
-    let Some(document) = request.mutable_document() else {
-        return Err("the request has no object that could be patched".into());
-    };
-    apply(document, patch).map(Some)
+    let document = request.mutable_document().ok_or(MutationError::NoObject)?;
+    Ok(Some(apply(document, patch)?))
 }
 
 /// Compares an allowed response that has a patch. The error is the fault of a second pass that gave no answer.
@@ -37,7 +48,7 @@ pub(super) fn compare(
 ) -> Result<Vec<Mismatch>, Fault> {
     let (original, mutated) = match (request.mutable_document(), mutated_document(request, response)) {
         (Some(original), Ok(Some(mutated))) => (original, mutated),
-        (_, Err(reason)) => return Ok(vec![at_patch("a patch that can be applied", reason, span)]),
+        (_, Err(error)) => return Ok(vec![at_patch("a patch that can be applied", error.to_string(), span)]),
         (_, Ok(_)) => return Ok(vec![at_patch("a patch", "(absent)", span)]),
     };
     if *original == mutated {
@@ -327,7 +338,8 @@ mod tests {
     #[test]
     fn the_mutated_document_is_the_patched_object() {
         let after = json!({"a": 2});
-        assert_eq!(mutated_document(&raw(original()), &mutated(&original(), &after)), Ok(Some(after)));
-        assert_eq!(mutated_document(&raw(original()), &allowed()), Ok(None));
+        let patched = mutated_document(&raw(original()), &mutated(&original(), &after)).unwrap();
+        assert_eq!(patched, Some(after));
+        assert_eq!(mutated_document(&raw(original()), &allowed()).unwrap(), None);
     }
 }

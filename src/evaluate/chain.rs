@@ -125,7 +125,7 @@ impl Chain {
                 self.current = self.current.with_document(document);
                 None
             }
-            Some(Err(reason)) => Some(Err(Fault::new(FaultKind::InvalidResponse, reason))),
+            Some(Err(error)) => Some(Err(Fault::new(FaultKind::InvalidResponse, error.to_string()))),
             None => {
                 let reason = "there is a patch, but the request has no object that could be patched";
                 Some(Err(Fault::new(FaultKind::InvalidResponse, reason)))

@@ -5,9 +5,34 @@ use base64::engine::general_purpose::STANDARD;
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-/// How much the `copy` operations of a patch may add, in bytes: the limit of the API server, which a doubling patch would
-/// otherwise turn into all the memory there is. Source: `JSONPatchMaxCopyBytes`.
-pub(crate) const MOST_COPIED: usize = 3 * 1024 * 1024;
+/// How much the `copy` operations of a patch may add, in bytes: the limit of the API server. A patch that doubles the
+/// document again and again would otherwise use all memory. Source: `JSONPatchMaxCopyBytes`.
+const MOST_COPIED: usize = 3 * 1024 * 1024;
+
+/// Why a patch cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// It is not base64.
+    #[error("the patch is not base64: {0}")]
+    Base64(base64::DecodeError),
+    /// It is not JSON.
+    #[error("the patch is not JSON: {0}")]
+    Json(serde_json::Error),
+    /// It is JSON, but not a list of operations.
+    #[error("the patch is not a JSON patch: {0}")]
+    Operations(serde_json::Error),
+    /// Its `copy` operations would copy too much.
+    #[error("the patch cannot be applied: it copies more than {MOST_COPIED} bytes")]
+    CopiesTooMuch,
+    /// An operation does not fit the document.
+    #[error("the patch cannot be applied: operation {index} at `{}`: {}", .error.path, .error.kind)]
+    Operation {
+        /// Which operation, counted from 0.
+        index: usize,
+        /// Why.
+        error: json_patch::PatchError,
+    },
+}
 
 /// The difference as the server sends it; none when there is no difference.
 pub fn between(original: &Value, mutated: &Value) -> Option<String> {
@@ -20,30 +45,36 @@ pub fn between(original: &Value, mutated: &Value) -> Option<String> {
 }
 
 /// The operations of a patch as a document.
-pub fn decode(patch: &str) -> Result<Value, String> {
-    let bytes = STANDARD.decode(patch).map_err(|error| format!("the patch is not base64: {error}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("the patch is not JSON: {error}"))
+///
+/// # Errors
+///
+/// [`PatchError::Base64`] and [`PatchError::Json`].
+pub fn decode(patch: &str) -> Result<Value, PatchError> {
+    let bytes = STANDARD.decode(patch).map_err(PatchError::Base64)?;
+    serde_json::from_slice(&bytes).map_err(PatchError::Json)
 }
 
-/// Applies a patch that some policy wrote: nothing about it is trusted.
+/// Applies a patch of a policy, which is untrusted.
 ///
-/// The operations run one by one on a copy, without the crate's way of undoing them: that one gives up with a panic on
-/// some patches, and the copy is thrown away anyway.
-pub fn apply(document: &Value, patch: &str) -> Result<Value, String> {
-    let operations: json_patch::Patch =
-        serde_json::from_value(decode(patch)?).map_err(|error| format!("the patch is not a JSON patch: {error}"))?;
+/// The operations run one by one on a copy, without the crate's way of undoing them, which panics on some patches; the
+/// copy is dropped in case of an error.
+///
+/// # Errors
+///
+/// Why the patch cannot be used.
+pub fn apply(document: &Value, patch: &str) -> Result<Value, PatchError> {
+    let operations: json_patch::Patch = serde_json::from_value(decode(patch)?).map_err(PatchError::Operations)?;
     let mut patched = document.clone();
     let mut copied = 0;
     for (index, operation) in operations.iter().enumerate() {
         if let PatchOperation::Copy(copy) = operation {
             copied += patched.pointer(copy.from.as_str()).map_or(0, size);
             if copied > MOST_COPIED {
-                return Err(format!("the patch cannot be applied: it copies more than {MOST_COPIED} bytes"));
+                return Err(PatchError::CopiesTooMuch);
             }
         }
-        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation)).map_err(|error| {
-            format!("the patch cannot be applied: operation {index} at `{}`: {}", error.path, error.kind)
-        })?;
+        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation))
+            .map_err(|error| PatchError::Operation { index, error })?;
     }
     Ok(patched)
 }
