@@ -29,7 +29,7 @@ pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
 pub use policy_verify_registry::signature::SignatureOptions;
 pub use policy_verify_report as report;
-pub use policy_verify_report::merge::{MergeProblem, NamedReport, merge};
+pub use policy_verify_report::merge::{NamedReport, merge};
 
 pub use self::error::Error;
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};

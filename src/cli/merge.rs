@@ -1,7 +1,5 @@
 //! `verify merge`: the reports of several runs in, one report and one exit code out.
 
-use policy_verify::model::diagnostic::Diagnostic;
-
 use super::args::MergeArgs;
 use super::console;
 use super::exit_code::ExitCode;
@@ -27,7 +25,7 @@ pub(crate) fn merge(arguments: &MergeArgs) -> ExitCode {
                 }
                 Err(problem) => problems.push(problem),
             },
-            Err(found) => problems.extend(found.into_iter().map(|it| Diagnostic::new(it.code, it.message))),
+            Err(found) => problems.extend(found),
         }
     }
     console::report(&problems);

@@ -263,7 +263,7 @@ fn merge_refuses_reports_of_different_runs() {
     run_shards(&other, "hash", 3, "json", &[]);
     let stranger = std::fs::read(other.path("hash-2-of-3.json")).unwrap();
     std::fs::write(repository.path("stranger.json"), stranger).unwrap();
-    merge(&["hash-1-of-3.json", "stranger.json", "hash-3-of-3.json"]).says(&["divided different cases", "PV092"]);
+    merge(&["hash-1-of-3.json", "stranger.json", "hash-3-of-3.json"]).says(&["are shards of different cases", "PV092"]);
 
     // A shard that was cut off.
     let text = repository.read("hash-2-of-2.ndjson");
@@ -277,7 +277,7 @@ fn merge_refuses_reports_of_different_runs() {
         policy["digest"] = format!("sha256:{}", "0".repeat(64)).into();
     }
     std::fs::write(repository.path("rebuilt.json"), report.to_string()).unwrap();
-    merge(&["hash-1-of-3.json", "rebuilt.json", "hash-3-of-3.json"]).says(&["on one machine and", "PV092"]);
+    merge(&["hash-1-of-3.json", "rebuilt.json", "hash-3-of-3.json"]).says(&["in one report and", "PV092"]);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn runs_of_different_suites_are_merged_too() {
     repository.verify(&["two.suite.yml", "--report=ndjson=two.ndjson", "-qq"]).run().exits_with(0);
     let merged = repository.verify(&["merge", "two.ndjson", "one.json", "-qq"]).run().exits_with(0);
     assert!(merged.stdout.starts_with("26 tests"), "{merged}");
-    repository.verify(&["merge", "one.json", "one.json"]).run().exits_with(2).says(&["as another report does"]);
+    repository.verify(&["merge", "one.json", "one.json"]).run().exits_with(2).says(&["duplicate case"]);
 }
 
 fn example(path: &str) -> std::path::PathBuf {

@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use super::source::Span;
 
-/// What the command line says about publishing in place of the suite: of a run that has one policy to publish.
+/// The flags that replace `publish:` of the suite, for a run with one policy to publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redirection {
     /// Where to, with or without `registry://`, with or without a tag.
     pub to: Option<String>,
-    /// The tags that are to lead to it, beside that of `to`; those of the suite where there are none.
+    /// Tags in addition to that of `to`; the tags of the suite where there are none.
     pub tags: Vec<String>,
-    /// Annotations of the manifest beside those of the metadata: key and value.
+    /// Annotations of the manifest in addition to those of the metadata: key and value.
     pub annotations: Vec<(String, String)>,
 }
 
 impl Redirection {
-    /// Whether everything stays as the suite says.
+    /// Whether nothing of the suite is replaced.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -25,13 +25,13 @@ impl Redirection {
 /// How far publishing goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishMode {
-    /// Registries are only asked where tags point to.
+    /// Registries are only read.
     DryRun,
     /// Everything is uploaded.
     Push,
 }
 
-/// What became of one entry.
+/// The result of one entry of `publish:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
     /// Name of the policy.
@@ -42,22 +42,22 @@ pub struct Publication {
     pub repository: String,
     /// The manifest, byte for byte, where one was made.
     pub manifest: Option<String>,
-    /// Its bytes; of a report that was read back they are known without it.
+    /// Its size in bytes; known without the manifest in a report that was read back.
     pub size: Option<u64>,
     /// Digest of the manifest.
     pub digest: Option<String>,
-    /// The tags, in the order in which they were to be moved.
+    /// The tags, in the order in which they are moved.
     pub tags: Vec<PublishedTag>,
     /// How it ended.
     pub outcome: PublishOutcome,
-    /// What the manifest does not carry although the metadata does, and other remarks.
+    /// Warnings, such as metadata that the manifest leaves out.
     pub warnings: Vec<String>,
-    /// Where the suite asks for it.
+    /// Where the suite has the entry.
     pub span: Option<Span>,
 }
 
 impl Publication {
-    /// Nothing was made and nothing was sent: a module or policy that is not to be published.
+    /// Nothing was built and nothing was sent: the policy is not published.
     pub fn refused(policy: &str, repository: &str, message: String, help: Option<String>) -> Self {
         Self {
             policy: policy.to_owned(),
@@ -78,7 +78,7 @@ impl Publication {
         self.digest.as_ref().map(|digest| format!("{}@{digest}", self.repository))
     }
 
-    /// Whether everything that was asked for is done.
+    /// Whether it succeeded, or would succeed in a dry run.
     pub fn is_done(&self) -> bool {
         matches!(self.outcome, PublishOutcome::Pushed | PublishOutcome::WouldPush)
     }
@@ -87,9 +87,9 @@ impl Publication {
 /// How publishing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublishOutcome {
-    /// Everything is there, and all tags lead to it.
+    /// Everything is uploaded, and all tags point to it.
     Pushed,
-    /// A dry run found nothing in the way.
+    /// A dry run without problems.
     WouldPush,
     /// Nothing was sent.
     Refused {
@@ -98,7 +98,7 @@ pub enum PublishOutcome {
         /// What the user can do about it.
         help: Option<String>,
     },
-    /// Something was sent, but not everything; `tags` says how far it went.
+    /// Something was sent, but not everything; `tags` has the state of each tag.
     Failed {
         /// What happened.
         message: String,
@@ -107,31 +107,33 @@ pub enum PublishOutcome {
     },
 }
 
-/// What became of a tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A tag after publishing; serialised as in the JSON report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedTag {
     /// The tag.
+    #[serde(rename = "tag")]
     pub name: String,
-    /// Whether it must never be moved.
-    pub is_immutable: bool,
-    /// The digest it led to before; none where there was no such tag, or nobody could say.
+    /// The digest it pointed to before; none where the tag is new, or where the digest is unknown.
     pub before: Option<String>,
-    /// Where it leads to now.
+    /// Whether it must never be moved.
+    #[serde(rename = "immutable")]
+    pub is_immutable: bool,
+    /// What it points to now.
     pub state: TagState,
 }
 
-/// Where a tag leads to.
+/// What a tag points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TagState {
-    /// Where it did before.
+    /// The same as before.
     Untouched,
-    /// To the new digest, to which it had led before already.
+    /// The new digest, as before.
     Kept,
-    /// To the new digest.
+    /// The new digest.
     Moved,
-    /// Where it did before: it was moved, and put back when something else failed.
+    /// The same as before: it was moved, and moved back when another upload failed.
     Restored,
-    /// Nobody knows: the registry was asked to move it, and gave no good answer.
+    /// Unknown: the registry did not confirm the request to move it.
     Uncertain,
 }

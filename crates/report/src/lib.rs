@@ -23,6 +23,7 @@ mod page;
 pub mod publication;
 mod quote;
 mod read;
+mod read_error;
 mod sarif;
 mod style;
 mod tap;
@@ -34,6 +35,7 @@ pub use self::wording::size;
 
 pub use self::format::Format;
 pub use self::read::read;
+pub use self::read_error::ReadError;
 pub use self::style::{StatusLevel, Style, UnknownStatusLevel};
 
 type Maker = fn(&Style) -> Box<dyn Format>;

@@ -1,128 +1,107 @@
-//! The reports of several machines become one run, as if one machine had run everything.
+//! Merges the reports of several machines into one run, as if one machine had run everything.
 //!
-//! Whatever would make the result less than that is an error: a shard that is missing or there twice, shards that
-//! divided different cases or met different modules. The order of the reports does not matter.
+//! A missing or duplicate shard is an error, and so are shards of different cases or with different modules. The order of
+//! the reports does not matter.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
-
-/// Why reports do not make one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MergeProblem {
-    /// What kind of problem.
-    pub code: Code,
-    /// What is wrong, a lower-case fragment.
-    pub message: String,
-}
-
-impl MergeProblem {
-    fn missing(message: String) -> Self {
-        Self { code: Code::ShardMissing, message }
-    }
-
-    fn different(message: String) -> Self {
-        Self { code: Code::ReportsDiffer, message }
-    }
-}
-
-impl fmt::Display for MergeProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.code)
-    }
-}
-
-impl std::error::Error for MergeProblem {}
 
 /// A report and the name of its file.
 pub type NamedReport = (String, RunReport);
 
-/// One run out of the reports of its parts.
+/// Merges the reports of the parts of a run.
 ///
 /// # Errors
 ///
-/// Every reason why they are not the parts of one run.
-pub fn merge(mut reports: Vec<NamedReport>) -> Result<RunReport, Vec<MergeProblem>> {
-    // By shard, then by suite: the order of the arguments must not show.
+/// Every reason why the reports are not the parts of one run.
+pub fn merge(mut reports: Vec<NamedReport>) -> Result<RunReport, Vec<Diagnostic>> {
+    // By shard, then by suite: the result does not depend on the order of the arguments.
     let key = |(_, run): &NamedReport| {
         let first = run.suites.first().map(|suite| suite.path.clone());
         (run.shard.as_ref().map(|shard| shard.number), first, run.started_at)
     };
     reports.sort_by_key(key);
-    let mut problems = shard_problems(&reports);
-    if problems.is_empty() {
-        problems.extend(twins(&reports));
+    let mut mistakes = shard_mistakes(&reports);
+    if mistakes.is_empty() {
+        mistakes.extend(case_mistakes(&reports));
     }
-    let Some(merged) = problems.is_empty().then(|| join(&reports)) else { return Err(problems) };
-    merged.map_err(|problem| vec![problem])
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    join(&reports).map_err(|mistake| vec![mistake])
 }
 
-fn shard_problems(reports: &[NamedReport]) -> Vec<MergeProblem> {
+fn missing(message: String) -> Diagnostic {
+    Diagnostic::new(Code::ShardMissing, message)
+}
+
+fn different(message: String) -> Diagnostic {
+    Diagnostic::new(Code::ReportsDiffer, message)
+}
+
+fn shard_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
     let shards: Vec<(&str, &Shard)> =
         reports.iter().filter_map(|(name, run)| Some((name.as_str(), run.shard.as_ref()?))).collect();
     let Some((first_name, first)) = shards.first().copied() else {
-        let none = || MergeProblem::missing("there is no report".to_owned());
+        let none = || missing("no report was given".to_owned());
         return reports.is_empty().then(none).into_iter().collect();
     };
     if let Some((name, _)) = reports.iter().find(|(_, run)| run.shard.is_none()) {
-        return vec![MergeProblem::different(format!("{name} is no shard, {first_name} is one"))];
+        return vec![different(format!("{first_name} is a shard, {name} is the report of a whole run"))];
     }
-    let mut problems = Vec::new();
+    let mut mistakes = Vec::new();
     for (name, shard) in &shards {
         if (shard.by, shard.of) != (first.by, first.of) {
-            problems.push(MergeProblem::different(format!("{name} is shard {shard}, {first_name} is shard {first}")));
+            mistakes.push(different(format!("{name} is shard {shard}, {first_name} is shard {first}")));
         } else if (shard.total, &shard.fingerprint) != (first.total, &first.fingerprint) {
-            let message = format!(
-                "{name} and {first_name} divided different cases ({} and {}): other suites, flags or commits",
-                shard.total, first.total
-            );
-            problems.push(MergeProblem::different(message));
+            let message =
+                format!("{name} and {first_name} are shards of different cases ({} and {})", shard.total, first.total);
+            let help = "give every shard the same suites, flags and commit".to_owned();
+            mistakes.push(different(message).with_help(help));
         }
     }
     for number in 1..=first.of {
         match shards.iter().filter(|(_, shard)| shard.number == number).map(|(name, _)| *name).collect::<Vec<_>>()[..] {
-            [] => problems.push(MergeProblem::missing(format!("shard {number} of {} is missing", first.of))),
+            [] => mistakes.push(missing(format!("shard {number} of {} is missing", first.of))),
             [_] => {}
             [one, other, ..] => {
-                problems.push(MergeProblem::different(format!(
-                    "{one} and {other} are both shard {number} of {}",
-                    first.of
-                )));
+                mistakes.push(different(format!("{one} and {other} are both shard {number} of {}", first.of)));
             }
         }
     }
-    problems
+    mistakes
 }
 
 /// Cases that are in two reports, and for shards, cases that are in none.
-fn twins(reports: &[NamedReport]) -> Vec<MergeProblem> {
+fn case_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
     let mut seen: HashSet<&str> = HashSet::new();
-    let mut problems = Vec::new();
+    let mut mistakes = Vec::new();
     for (name, run) in reports {
-        if let Some(twin) = run.cases.iter().find(|case| !seen.insert(&case.id)) {
-            problems.push(MergeProblem::different(format!("{name} has `{}`, as another report does", twin.id)));
+        if let Some(duplicate) = run.cases.iter().find(|case| !seen.insert(&case.id)) {
+            mistakes.push(different(format!("duplicate case `{}`: {name} and another report have it", duplicate.id)));
         }
     }
     let total = reports.first().and_then(|(_, run)| Some(run.shard.as_ref()?.total));
     let in_suites = |case: &&CaseReport| !case.is_idle_policy();
     let found = reports.iter().flat_map(|(_, run)| &run.cases).filter(in_suites).count();
-    if let Some(total) = total.filter(|total| problems.is_empty() && *total != found) {
-        let message = format!("the shards have {found} of {total} cases: were they given different timings?");
-        problems.push(MergeProblem::missing(message));
+    if let Some(total) = total.filter(|total| mistakes.is_empty() && *total != found) {
+        let help = "give every shard the same file to `--timings`".to_owned();
+        mistakes.push(missing(format!("the shards have {found} of {total} cases")).with_help(help));
     }
-    problems
+    mistakes
 }
 
-fn join(reports: &[NamedReport]) -> Result<RunReport, MergeProblem> {
+fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut suites: IndexMap<&str, SuiteSummary> = IndexMap::new();
     for suite in reports.iter().flat_map(|(_, run)| &run.suites) {
-        // The text that can be quoted differs from shard to shard; each case brings its own.
+        // The quoted text differs from shard to shard; each case has its own.
         suites.entry(&suite.path).or_insert_with(|| suite.clone());
     }
     let index = |run: &RunReport, suite: usize| {
@@ -163,13 +142,13 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, MergeProblem> {
     })
 }
 
-/// What another shard knows of the same policy.
-fn add_policy(known: &mut PolicyReport, other: PolicyReport) -> Result<(), MergeProblem> {
+/// Adds the results of another shard about the same policy.
+fn add_policy(known: &mut PolicyReport, other: PolicyReport) -> Result<(), Diagnostic> {
     if let (Some(one), Some(another)) = (known.digest, other.digest)
         && one != another
     {
-        let message = format!("policy `{}` was {one} on one machine and {another} on another", known.name);
-        return Err(MergeProblem::different(message));
+        let message = format!("policy `{}` has digest {one} in one report and {another} in another", known.name);
+        return Err(different(message).with_help("run every shard with the same module".to_owned()));
     }
     let compile_time = known.compile_time + other.compile_time;
     let unavailable = known.unavailable.as_ref().or(other.unavailable.as_ref()).map(Arc::clone);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::read_error::ReadError;
 use crate::{escape, wording};
 use policy_verify_model::publication::{Publication, PublishOutcome, PublishedTag, TagState};
 
@@ -83,7 +84,7 @@ pub(super) struct Document<'a> {
     policy: Cow<'a, str>,
     repository: Cow<'a, str>,
     outcome: Outcome,
-    moves: Vec<Move<'a>>,
+    moves: Cow<'a, [PublishedTag]>,
     error: Option<Problem<'a>>,
     warnings: Cow<'a, [String]>,
     #[serde(rename = "Pushed", default, skip_serializing_if = "Option::is_none")]
@@ -114,14 +115,6 @@ struct Problem<'a> {
     message: Cow<'a, str>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Move<'a> {
-    tag: Cow<'a, str>,
-    before: Option<Cow<'a, str>>,
-    immutable: bool,
-    state: TagState,
-}
-
 /// The document of a publication; `suite` is the path of its suite.
 pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>) -> Document<'a> {
     let is_pushed = publication.outcome == PublishOutcome::Pushed;
@@ -148,7 +141,7 @@ pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>)
         policy: (&publication.policy).into(),
         repository: (&publication.repository).into(),
         outcome,
-        moves: publication.tags.iter().map(Move::from).collect(),
+        moves: (&publication.tags).into(),
         error: error.map(problem),
         warnings: (&publication.warnings).into(),
         pushed: is_pushed.then(pushed),
@@ -160,40 +153,26 @@ pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>)
     }
 }
 
-impl<'a> From<&'a PublishedTag> for Move<'a> {
-    fn from(tag: &'a PublishedTag) -> Self {
-        Self {
-            tag: (&tag.name).into(),
-            before: tag.before.as_deref().map(Cow::from),
-            immutable: tag.is_immutable,
-            state: tag.state,
-        }
-    }
-}
-
 /// What a document tells of; `suite` is the index of its suite. References stand in commands that people copy, so
 /// nothing is taken for one that a shell could take for anything else.
-pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Publication, String> {
+pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Publication, ReadError> {
     let is_plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_/:@".contains(letter));
-    let named = [&written.repository].into_iter().chain(&written.digest).chain(written.moves.iter().map(|it| &it.tag));
-    if let Some(odd) = named.into_iter().find(|text| !is_plain(text)) {
-        return Err(format!("`{odd}` is no part of a reference to a registry"));
+    let named = [&*written.repository]
+        .into_iter()
+        .chain(written.digest.as_deref())
+        .chain(written.moves.iter().map(|tag| tag.name.as_str()));
+    if let Some(invalid) = named.into_iter().find(|text| !is_plain(text)) {
+        return Err(ReadError::Reference(invalid.to_owned()));
     }
     let problem = || match &written.error {
         Some(Problem { message, help }) => Ok((message.clone().into_owned(), help.clone().map(Cow::into_owned))),
-        None => Err(format!("the reason why `{}` was not published is missing", written.policy)),
+        None => Err(ReadError::MissingError(written.policy.clone().into_owned())),
     };
     let outcome = match written.outcome {
         Outcome::Pushed => PublishOutcome::Pushed,
         Outcome::DryRun => PublishOutcome::WouldPush,
         Outcome::Refused => problem().map(|(message, help)| PublishOutcome::Refused { message, help })?,
         Outcome::Failed => problem().map(|(message, help)| PublishOutcome::Failed { message, help })?,
-    };
-    let tag = |it: Move<'_>| PublishedTag {
-        name: it.tag.into_owned(),
-        is_immutable: it.immutable,
-        before: it.before.map(Cow::into_owned),
-        state: it.state,
     };
     let described = written.metadata.as_ref().and_then(|metadata| metadata[DESCRIPTOR]["size"].as_u64());
     let manifest = written.manifest.map(|manifest| manifest.to_string());
@@ -204,7 +183,7 @@ pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Public
         size: described.or(manifest.as_ref().map(|manifest| manifest.len() as u64)),
         manifest,
         digest: written.digest.map(Cow::into_owned),
-        tags: written.moves.into_iter().map(tag).collect(),
+        tags: written.moves.into_owned(),
         outcome,
         warnings: written.warnings.into_owned(),
         span: None,
@@ -320,14 +299,18 @@ mod tests {
         let whole = read_back("", "").unwrap();
         assert_eq!(whole, Publication { manifest: None, ..publication.clone() });
         for (from, to) in [("ghcr.io/acme", "ghcr.io/$(id)"), ("sha256:aa", "sha256:a a"), ("\"v1\"", "\"v1;id\"")] {
-            assert!(read_back(from, to).unwrap_err().contains("no part of a reference"), "{to}");
+            assert!(read_back(from, to).is_err_and(|error| matches!(error, ReadError::Reference(_))), "{to}");
         }
         let failed = Publication {
             outcome: PublishOutcome::Failed { message: String::new(), help: None },
             ..publication.clone()
         };
         let text = json(&failed).replace("{\"help\":null,\"message\":\"\"}", "null");
-        assert!(read(serde_json::from_str(&text).unwrap(), None).unwrap_err().contains("is missing"), "{text}");
+        assert!(
+            read(serde_json::from_str(&text).unwrap(), None)
+                .is_err_and(|error| matches!(error, ReadError::MissingError(_))),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! A report that was written becomes a run again: for `verify merge`, for `--failed`, for `--timings`.
+//! Reads a JSON or ndjson report back into a run: for `verify merge`, `--failed` and `--timings`.
 //!
-//! Reports come from other machines, so nothing in them is believed that could hurt: sizes are bounded by the caller,
-//! and indices are looked up by name. What a newer verify wrote and this one does not know is an error, never skipped.
+//! Reports come from other machines and are untrusted: the caller bounds their size, and indices are looked up by name.
+//! An unknown word or version is an error, never skipped.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,40 +17,37 @@ use policy_verify_model::outcome::{
     CaseReport, Mismatch, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, SuiteSummary, Unavailable,
     UnavailableStage,
 };
+use policy_verify_model::policy::Digest;
 use policy_verify_model::source::{SourceFile, Span};
 
 use crate::publication;
+use crate::read_error::{MOST_SOURCE_LINES, ReadError};
 
 use crate::document::{
     Case, Closing, Counts, Difference, Document, Opening, Part, Place, Policy, Sources, Suite, Trouble,
 };
 
-/// Longest file a report is believed to quote from: lines are kept at their places.
-const MOST_SOURCE_LINES: usize = 1_000_000;
-
 /// Reads a JSON report, or the lines of an `ndjson` report.
 ///
 /// # Errors
 ///
-/// Why the text is no complete report of a version that is understood, in words.
-pub fn read(text: &str) -> Result<RunReport, String> {
+/// The text is not a complete report, or one of another version.
+pub fn read(text: &str) -> Result<RunReport, ReadError> {
     let first = text.lines().next().unwrap_or("");
     if serde_json::from_str::<Opening<'_>>(first).is_ok() {
         return lines(text);
     }
-    let document: Document<'_> = serde_json::from_str(text).map_err(|error| format!("not a report: {error}"))?;
-    run(document)
+    run(serde_json::from_str(text)?)
 }
 
 /// The opening, the cases, the closing.
-fn lines(text: &str) -> Result<RunReport, String> {
+fn lines(text: &str) -> Result<RunReport, ReadError> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let at = |error: serde_json::Error| format!("not a report: {error}");
-    let Opening { version, tool, suites } = serde_json::from_str(lines.next().unwrap_or("")).map_err(at)?;
+    let Opening { version, tool, suites } = serde_json::from_str(lines.next().unwrap_or(""))?;
     let lines: Vec<&str> = lines.collect();
-    let Some((last, cases)) = lines.split_last() else { return Err(cut_off()) };
-    let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| cut_off())?;
-    let cases = cases.iter().map(|line| serde_json::from_str(line).map_err(at)).collect::<Result<_, _>>()?;
+    let Some((last, cases)) = lines.split_last() else { return Err(ReadError::Truncated) };
+    let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
+    let cases = cases.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
     let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources } = closing;
     run(Document {
         version,
@@ -68,22 +65,17 @@ fn lines(text: &str) -> Result<RunReport, String> {
     })
 }
 
-fn cut_off() -> String {
-    "the last line is missing: the run was cut off before it was over".to_owned()
-}
-
-fn run(document: Document<'_>) -> Result<RunReport, String> {
+fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     if document.version != 1 {
-        return Err(format!("version {} of the report is not understood", document.version));
+        return Err(ReadError::Format(document.version));
     }
     if document.tool.version != env!("CARGO_PKG_VERSION") {
-        let (theirs, ours) = (&document.tool.version, env!("CARGO_PKG_VERSION"));
-        return Err(format!("it was written by verify {theirs}, this is {ours}"));
+        return Err(ReadError::Tool(document.tool.version.into_owned()));
     }
     let files = Files::of(&document.sources)?;
     let suites: Vec<SuiteSummary> = document.suites.iter().map(|written| suite(written, &files)).collect();
     let index = |path: &str| suites.iter().position(|suite| suite.path == path);
-    let index = |path: &str| index(path).ok_or_else(|| format!("the suite `{path}` is not among its suites"));
+    let index = |path: &str| index(path).ok_or_else(|| ReadError::UnknownSuite(path.to_owned()));
     let mut policies = Vec::new();
     for written in &document.policies {
         policies.push(policy(written, index(&written.suite)?, &files)?);
@@ -109,29 +101,29 @@ fn run(document: Document<'_>) -> Result<RunReport, String> {
         shard: document.shard.map(Cow::into_owned),
         seed: document.seed,
     };
-    is_complete(&run, &document.summary)?;
+    check_counts(&run, &document.summary)?;
     Ok(run)
 }
 
-/// A report whose parts disagree was changed or cut.
-fn is_complete(run: &RunReport, counts: &Counts) -> Result<(), String> {
+/// Compares the counts of the summary with the cases: they differ where a report was edited or truncated.
+fn check_counts(run: &RunReport, counts: &Counts) -> Result<(), ReadError> {
     let found = run.summary();
     let written =
         [counts.total, counts.passed, counts.failed, counts.errors, counts.skipped, counts.xfailed, counts.not_run];
     let counted = [found.total, found.passed, found.failed, found.errors, found.skipped, found.xfailed, found.not_run];
-    if written == counted { Ok(()) } else { Err("its counts are not those of its cases".to_owned()) }
+    if written == counted { Ok(()) } else { Err(ReadError::Counts) }
 }
 
 /// The quoted lines at their places, everything between them empty.
 struct Files(HashMap<String, Arc<SourceFile>>);
 
 impl Files {
-    fn of(sources: &Sources<'_>) -> Result<Self, String> {
+    fn of(sources: &Sources<'_>) -> Result<Self, ReadError> {
         let mut files = HashMap::new();
         for (path, lines) in sources {
             let last = lines.keys().next_back().copied().unwrap_or(0);
             if last > MOST_SOURCE_LINES {
-                return Err(format!("it quotes line {last} of `{path}`"));
+                return Err(ReadError::Line { path: path.clone().into_owned(), line: last });
             }
             let text =
                 (1..=last).map(|number| lines.get(&number).map_or("", |line| line)).collect::<Vec<_>>().join("\n");
@@ -165,7 +157,7 @@ fn suite(written: &Suite<'_>, files: &Files) -> SuiteSummary {
     }
 }
 
-fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyReport, String> {
+fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyReport, ReadError> {
     let unavailable = written.error.as_ref().map(|trouble| unavailable(trouble, files)).transpose()?;
     Ok(PolicyReport {
         name: written.name.clone().into_owned(),
@@ -173,7 +165,7 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
         uri: written.uri.clone().into_owned(),
         source_digest: written.source_digest.clone().map(Cow::into_owned),
         remarks: written.remarks.clone().into_owned(),
-        digest: written.digest.as_deref().map(str::parse).transpose()?,
+        digest: written.digest.as_deref().map(digest).transpose()?,
         size: written.size,
         execution_mode: written.execution_mode,
         compile_time: Duration::from_micros(written.compile_us),
@@ -183,7 +175,7 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
     })
 }
 
-fn case(written: Case<'_>, suite: usize, files: &Files) -> Result<CaseReport, String> {
+fn case(written: Case<'_>, suite: usize, files: &Files) -> Result<CaseReport, ReadError> {
     let outcome = outcome(&written, files)?;
     let fault = match &outcome {
         Outcome::Unavailable(_) => None,
@@ -212,9 +204,9 @@ fn case(written: Case<'_>, suite: usize, files: &Files) -> Result<CaseReport, St
     })
 }
 
-fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, String> {
+fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, ReadError> {
     let reason = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-    let trouble = || written.fault.as_ref().ok_or_else(|| format!("the error of `{}` is missing", written.id));
+    let trouble = || written.fault.as_ref().ok_or_else(|| ReadError::MissingError(written.id.clone().into_owned()));
     Ok(match &*written.outcome {
         "passed" => Outcome::Passed,
         "failed" => Outcome::Failed(written.mismatches.iter().map(|it| mismatch(it, files)).collect()),
@@ -224,7 +216,7 @@ fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, String> {
         "not-run" => Outcome::NotRun(reason(&written.skip_reason)),
         "xfailed" => Outcome::Xfailed(reason(&written.xfail_reason)),
         "xpassed" => Outcome::Xpassed(reason(&written.xfail_reason)),
-        word => return Err(format!("unknown outcome `{word}`")),
+        word => return Err(ReadError::UnknownOutcome(word.to_owned())),
     })
 }
 
@@ -239,7 +231,7 @@ fn mismatch(written: &Difference<'_>, files: &Files) -> Mismatch {
     }
 }
 
-fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, String> {
+fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, ReadError> {
     let part = |written: Part<'_>| {
         let verdict = match &*written.verdict {
             "allow" => PartVerdict::Allow,
@@ -248,7 +240,7 @@ fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, String> {
             "fault" => PartVerdict::Fault,
             "not-asked" => PartVerdict::NotAsked,
             "not-applicable" => PartVerdict::NotApplicable(written.reason.unwrap_or_default().into_owned()),
-            word => return Err(format!("unknown verdict `{word}`")),
+            word => return Err(ReadError::UnknownVerdict(word.to_owned())),
         };
         Ok(PartReport {
             name: written.name.into_owned(),
@@ -270,13 +262,21 @@ fn by_word<T: for<'a> Deserialize<'a>>(word: &str) -> Option<T> {
     T::deserialize(word).ok()
 }
 
+fn unknown_kind(written: &Trouble<'_>) -> ReadError {
+    ReadError::UnknownKind(written.kind.clone().into_owned())
+}
+
+fn digest(text: &str) -> Result<Digest, ReadError> {
+    text.parse().map_err(|_| ReadError::Digest(text.to_owned()))
+}
+
 fn stage(word: &str) -> Option<UnavailableStage> {
     by_word(word)
 }
 
-fn fault(written: &Trouble<'_>) -> Result<Fault, String> {
+fn fault(written: &Trouble<'_>) -> Result<Fault, ReadError> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.to_string() == written.kind);
-    let kind = *kind.ok_or_else(|| format!("unknown kind of fault `{}`", written.kind))?;
+    let kind = *kind.ok_or_else(|| unknown_kind(written))?;
     let fault = Fault::new(kind, written.message.clone());
     Ok(match &written.help {
         Some(help) => fault.with_help(help.clone()),
@@ -284,9 +284,9 @@ fn fault(written: &Trouble<'_>) -> Result<Fault, String> {
     })
 }
 
-fn unavailable(written: &Trouble<'_>, files: &Files) -> Result<Unavailable, String> {
+fn unavailable(written: &Trouble<'_>, files: &Files) -> Result<Unavailable, ReadError> {
     Ok(Unavailable {
-        stage: stage(&written.kind).ok_or_else(|| format!("unknown stage `{}`", written.kind))?,
+        stage: stage(&written.kind).ok_or_else(|| unknown_kind(written))?,
         message: written.message.clone().into_owned(),
         help: written.help.clone().map(Cow::into_owned),
         span: written.place.as_ref().map(|place| files.span(place)),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_format_says_the_same_of_a_run_that_was_read_back() {
+    fn every_format_writes_the_same_after_a_round_trip() {
         let mut sample = testing::sample();
         sample.policies[0].remarks = vec!["the tag has moved".into()];
         for run in [sample, testing::hostile(), testing::failures(3, 50_000)] {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_was_cut_off_is_no_report() {
+    fn truncated_stream_is_rejected() {
         let format = by_name("ndjson", &Style::default()).unwrap();
         let text = testing::written(&*format, &testing::sample());
         let lines: Vec<&str> = text.lines().collect();
@@ -331,11 +331,11 @@ mod tests {
             assert!(read(&lines[..kept].join("\n")).is_err(), "{kept} lines");
         }
         let without_a_case = [&lines[..3], &lines[4..]].concat().join("\n");
-        assert!(read(&without_a_case).unwrap_err().contains("counts"));
+        assert!(read(&without_a_case).is_err_and(|error| matches!(error, ReadError::Counts)));
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unknown_versions_and_words_are_rejected() {
         let format = by_name("json", &Style::default()).unwrap();
         let text = testing::written(&*format, &testing::sample());
         for (from, to) in [
