@@ -1,6 +1,6 @@
-//! Mistakes in what the user wrote, for people: what is wrong, the lines it is about, what to do.
+//! Diagnostics for people: what is wrong, the lines it is about, what to do.
 //!
-//! Lines are quoted by the same code that quotes the expectations which a policy missed.
+//! Lines are quoted by the same code as the expectations of failed cases.
 
 use std::io;
 
@@ -14,7 +14,10 @@ use crate::{escape, layout, quote};
 /// Columns before everything but the message.
 const DETAIL: usize = 2;
 
-/// Writes one mistake, and a blank line behind it.
+/// Columns for the text of a row below its label.
+const LEAST_ROOM: usize = 30;
+
+/// Writes one diagnostic and a blank line.
 ///
 /// # Errors
 ///
@@ -45,19 +48,19 @@ fn place(page: &mut Page<'_>, span: &Span) -> io::Result<()> {
     quote::lines(page, span, DETAIL)
 }
 
-/// Writes lines behind a label, broken at the edge of the page; further lines stand below the first word.
+/// Writes a text after a label. Further rows begin below its first word; where that leaves too little room, as a long
+/// label does on a narrow terminal, they begin at a small indentation instead.
 fn text(page: &mut Page<'_>, label: &[Piece], text: &str, indent: usize) -> io::Result<()> {
+    let text = escape::visible(text);
     let behind = indent + width(label);
-    let room = page.columns().saturating_sub(behind);
-    let mut label = Some(label);
-    for line in text.lines() {
-        let line = escape::visible(line);
-        for range in layout::wrap(&line, room) {
-            let mut pieces = label.take().map_or_else(Vec::new, <[Piece]>::to_vec);
-            let indent = if pieces.is_empty() { behind } else { indent };
-            pieces.push(piece(&line[range], PLAIN));
-            page.line(indent, &pieces)?;
-        }
+    let hanging = if page.columns() < behind + LEAST_ROOM { indent + DETAIL } else { behind };
+    let rows = layout::rows(&text, page.columns().saturating_sub(behind), page.columns() - hanging);
+    let mut rows = rows.into_iter();
+    let mut first = label.to_vec();
+    first.push(piece(rows.next().unwrap_or(""), PLAIN));
+    page.line(indent, &first)?;
+    for row in rows {
+        page.line(hanging, &[piece(row, PLAIN)])?;
     }
     Ok(())
 }
@@ -97,7 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_wrote_gives_no_orders() {
+    fn lines_to_paste_keep_their_indentation() {
+        let help = "add it to the suite:\n  host:\n    net/v1/dns_lookup_host:\n      \"db.default.svc.cluster.local\": [10.0.0.1]";
+        let mistake =
+            Diagnostic::new(Code::Host, "no mock for a call that has a rather long request").with_help(help.to_owned());
+        assert_eq!(
+            written(&mistake, 40),
+            [
+                "error[PV036]: no mock for a call that",
+                "  has a rather long request",
+                "  help: add it to the suite:",
+                "          host:",
+                "            net/v1/dns_lookup_host:",
+                "              \"db.default.svc.cluster.local\": [10.0.0.1]",
+                "\n",
+            ]
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn untrusted_text_is_escaped() {
         let file = testing::file("suite.yml", "a: \u{1b}[2J\n::error::x\n");
         let mistake =
             Diagnostic::new(Code::Mistake, "::error::y\n\u{1b}[31mred").at(&testing::span(&file, "\u{1b}[2J"));

@@ -43,6 +43,26 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<Range<usize>> {
     pieces
 }
 
+/// The rows of a text whose first row has `first` columns, the others `columns`. Prose is broken at blanks. An indented
+/// line is meant to be pasted: it is never broken, so that copying it from a terminal gives the same line.
+pub(super) fn rows(text: &str, first: usize, columns: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        if line.starts_with(' ') {
+            rows.push(line);
+            continue;
+        }
+        let room = if rows.is_empty() { first } else { columns };
+        let start = wrap(line, room)[0].clone();
+        let rest = &line[start.end..];
+        rows.push(&line[start]);
+        if !rest.is_empty() {
+            rows.extend(wrap(rest, columns).into_iter().map(|range| &rest[range]));
+        }
+    }
+    rows
+}
+
 /// Bytes of the longest beginning of `text` that fits, at least one character.
 fn fitting(text: &str, columns: usize) -> usize {
     let mut used = 0;
@@ -78,6 +98,23 @@ mod tests {
         assert_eq!(pieces("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(pieces("", 4), [""]);
         assert_eq!(pieces("日本語", 1), ["日", "本", "語"]);
+    }
+
+    #[test]
+    fn indented_lines_are_not_broken() {
+        let text = "add a mock:\n  net/v1/dns_lookup_host:\n    a: [10.0.0.1]\nor remove the call from the policy";
+        assert_eq!(
+            rows(text, 12, 16),
+            [
+                "add a mock:",
+                "  net/v1/dns_lookup_host:",
+                "    a: [10.0.0.1]",
+                "or remove the ",
+                "call from the ",
+                "policy"
+            ]
+        );
+        assert_eq!(rows("one two three four", 8, 12), ["one two ", "three four"]);
     }
 
     #[test]
