@@ -50,7 +50,7 @@ pub(super) fn unused_policy(suites: &[Suite], record: &PolicyRecord) -> Option<C
         name,
         suite: record.key.suite.0,
         policy: spec.name.clone(),
-        kind: CaseKind::Check,
+        kind: CaseKind::UnusedPolicy,
         outcome: Outcome::Unavailable(Arc::clone(unavailable)),
         span: spec.span.clone(),
         duration: Duration::ZERO,

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::outcome::{CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
+use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
 
 /// A report and the name of its file.
@@ -89,7 +89,7 @@ fn case_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
         }
     }
     let total = reports.first().and_then(|(_, run)| Some(run.shard.as_ref()?.total));
-    let in_suites = |case: &&CaseReport| !case.is_idle_policy();
+    let in_suites = |case: &&CaseReport| case.kind != CaseKind::UnusedPolicy;
     let found = reports.iter().flat_map(|(_, run)| &run.cases).filter(in_suites).count();
     if let Some(total) = total.filter(|total| mistakes.is_empty() && *total != found) {
         let help = "give every shard the same file to `--timings`".to_owned();

@@ -14,8 +14,8 @@ use serde::de::value::StrDeserializer;
 
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::outcome::{
-    CaseReport, Mismatch, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, SuiteSummary, Unavailable,
-    UnavailableStage,
+    CaseKind, CaseReport, Mismatch, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, SuiteSummary,
+    Unavailable, UnavailableStage,
 };
 use policy_verify_model::policy::Digest;
 use policy_verify_model::source::{SourceFile, Span};
@@ -83,7 +83,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     let mut cases = Vec::new();
     for written in document.cases {
         let suite = index(&written.suite)?;
-        cases.push(case(written, suite, &files)?);
+        cases.push(case(written, suite, &policies, &files)?);
     }
     cases.sort_by_key(|case| (case.suite, case.position));
     let mut publications = Vec::new();
@@ -175,20 +175,29 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
     })
 }
 
-fn case(written: Case<'_>, suite: usize, files: &Files) -> Result<CaseReport, ReadError> {
+fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &Files) -> Result<CaseReport, ReadError> {
     let outcome = outcome(&written, files)?;
     let fault = match &outcome {
         Outcome::Unavailable(_) => None,
         _ => written.fault.as_ref().map(fault).transpose()?,
     };
     let (line, column, length) = (written.line, written.column, written.length);
+    let span = files.span(&Place { file: written.file, line, column, length });
+    // Reports call it a check; a check has a place of its own, an unused policy that of its policy.
+    let is_policy =
+        |policy: &PolicyReport| policy.suite == suite && policy.name == written.policy && policy.span == span;
+    let is_unused_policy = matches!(outcome, Outcome::Unavailable(_)) && policies.iter().any(is_policy);
+    let kind = match written.kind {
+        CaseKind::Check if is_unused_policy => CaseKind::UnusedPolicy,
+        kind => kind,
+    };
     Ok(CaseReport {
-        span: files.span(&Place { file: written.file, line, column, length }),
+        span,
         id: written.id.into_owned(),
         name: written.name.into_owned(),
         suite,
         policy: written.policy.into_owned(),
-        kind: written.kind,
+        kind,
         outcome,
         duration: Duration::from_micros(written.duration_us),
         request: written.request.map(|request| Arc::new(request.into_owned())),
@@ -320,6 +329,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn unused_policies_and_checks_are_told_apart() {
+        let mut run = testing::sample();
+        let policy = run.policies.iter().find(|policy| policy.unavailable.is_some()).unwrap().clone();
+        let mut unused = run.cases.last().unwrap().clone();
+        (unused.kind, unused.span) = (CaseKind::UnusedPolicy, policy.span.clone());
+        let mut check = unused.clone();
+        (check.kind, check.span.column) = (CaseKind::Check, check.span.column + 1);
+        run.cases.extend([unused, check]);
+        let kinds = |run: &RunReport| run.cases.iter().rev().take(2).map(|case| case.kind).collect::<Vec<_>>();
+        let text = testing::written(&*by_name("json", &Style::default()).unwrap(), &run);
+        assert_eq!(text.matches("\"kind\": \"check\"").count(), 2);
+        let mut found = kinds(&read(&text).unwrap());
+        found.sort_by_key(|kind| *kind == CaseKind::Check);
+        assert_eq!(found, [CaseKind::UnusedPolicy, CaseKind::Check]);
     }
 
     #[test]
