@@ -280,7 +280,7 @@ fn an_outage_is_a_fault_and_not_recorded() {
     );
     let journal = host.journal();
     let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
-    assert_eq!(by, [AnsweredBy::Live, AnsweredBy::Nobody]);
+    assert_eq!(by, [AnsweredBy::Live, AnsweredBy::Unanswered]);
     assert_eq!(journal.recorded, None);
 }
 

@@ -200,7 +200,7 @@ impl Host {
             }
             // The server refuses these calls in the same words, so they are the policy's error and no fault.
             Err(NotAsked::Misunderstood(text)) => {
-                state.keep_call(capability, preview(payload), AnsweredBy::Nobody, Some(&text));
+                state.keep_call(capability, preview(payload), AnsweredBy::Unanswered, Some(&text));
                 Err(text)
             }
             // The server refuses these too, but a policy that runs into its access rules is not set up right.
@@ -335,7 +335,7 @@ impl State {
             }
             Found::Trouble(text, fault) => {
                 self.fault.get_or_insert(fault);
-                (AnsweredBy::Nobody, Err(text))
+                (AnsweredBy::Unanswered, Err(text))
             }
         };
         let reply = reply.map_err(worded);

@@ -84,7 +84,7 @@ fn calls_are_refused_in_the_words_of_the_server() {
     assert_eq!(journal.calls.len(), 5);
     assert_eq!(journal.calls[3].capability, "ldap/v1/bind");
     assert_eq!(journal.calls[3].error.as_deref(), Some("unknown namespace: ldap"));
-    assert!(journal.calls.iter().all(|call| call.answered_by == AnsweredBy::Nobody));
+    assert!(journal.calls.iter().all(|call| call.answered_by == AnsweredBy::Unanswered));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn every_capability_is_granted_answered_refused_and_missed_alike() {
         assert_eq!((by, fault, unused), (AnsweredBy::Host, None, 0), "{capability}");
         let (reply, by, fault, unused) = run(&granted, None);
         assert!(reply.is_err() && fault.unwrap().message.starts_with("nobody answers"), "{capability}");
-        assert_eq!((by, unused), (AnsweredBy::Nobody, 0), "{capability}");
+        assert_eq!((by, unused), (AnsweredBy::Unanswered, 0), "{capability}");
         let (reply, by, fault, unused) = run(&nothing, value());
         assert!(reply.unwrap_err().contains(&format!("'{capability}' host capability")), "{capability}");
         assert_eq!((by, fault.is_some(), unused), (AnsweredBy::AccessRules, true, 1), "{capability}");
@@ -290,7 +290,7 @@ fn an_unanswered_call_is_a_fault_with_the_entry_to_add() {
          the nearest recorded request, session.yml:1, differs in `image`: recorded \"ghcr.io/acme/app:2\", asked \
          \"ghcr.io/acme/app:1\""
     );
-    assert_eq!(journal.calls[0].answered_by, AnsweredBy::Nobody);
+    assert_eq!(journal.calls[0].answered_by, AnsweredBy::Unanswered);
     assert_eq!(journal.unused.len(), 1);
     assert_eq!(
         (journal.unused[0].capability.as_str(), journal.unused[0].request.as_str()),

@@ -1,4 +1,4 @@
-//! What evaluating a case yields: the verdict of the policy, or a fault.
+//! The result of an evaluation: the verdict of the policy, or a fault.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,7 @@ pub struct AdmissionResponse {
     /// RFC 6902 operations as compact JSON in padded base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
-    /// Present when the policy gave a message or a code, also beside `allowed: true`.
+    /// Present when the policy gave a message or a code, also with `allowed: true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// Annotations for the audit log; `null` when the policy gave none.
@@ -234,14 +234,14 @@ impl From<FaultKind> for Code {
 /// No usable answer, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// What kind of trouble.
+    /// The kind of fault.
     pub kind: FaultKind,
     /// What happened, in one or more lines; may hold text of the policy.
     pub message: String,
     /// What the user can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// What policy-server answers where this happens; nothing where it would have no answer, or does not know the trouble.
+    /// The answer of policy-server in this situation; `None` where it would not answer, or where the situation cannot occur.
     #[serde(skip)]
     pub at_server: Option<ServerAnswer>,
 }
@@ -251,7 +251,7 @@ pub struct Fault {
 pub enum ServerAnswer {
     /// It rejects with code 500 and this message.
     Rejects(String),
-    /// It allows: an unreadable result of Gatekeeper is no violation.
+    /// It allows: an unreadable result of Gatekeeper counts as no violation.
     Allows,
 }
 

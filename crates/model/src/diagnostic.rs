@@ -1,7 +1,7 @@
 //! What is wrong with something the user wrote, in one type for every step: code, message, place, remedy.
 //!
-//! A function that knows no place leaves it open; whoever knows it fills it in by [`Diagnostic::at`]. How a diagnostic
-//! looks on a screen is up to the reports.
+//! A function that does not know the place leaves it empty; its caller sets it with [`Diagnostic::at`]. The reports decide
+//! how a diagnostic looks on a screen.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl Diagnostic {
         self
     }
 
-    /// The same with another code: for whoever knows better what the mistake is about.
+    /// The same with another code: for a caller that knows a more precise one.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = code;

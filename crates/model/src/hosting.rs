@@ -1,4 +1,4 @@
-//! What a policy may ask its host, what a suite answers, and what was asked in the end.
+//! Host calls: what a policy may call, the mocks of a suite, and the calls that were made.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::cluster::{Cluster, ClusterKinds};
 use super::policy::ContextAwareResource;
 use super::source::{SourceFile, Span, Spanned};
 
-/// What the deployment of a policy lets it ask.
+/// The host calls that the deployment of a policy allows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants {
-    /// Patterns of host capabilities such as `oci/*`, checked; none given is all of them, an empty list nothing.
+    /// Patterns of host capabilities such as `oci/*`, checked; `None` allows all, an empty list nothing.
     pub host_capabilities: Option<Vec<String>>,
     /// The Kubernetes resources it may read.
     pub context_aware: ContextAware,
@@ -22,8 +22,7 @@ pub struct Grants {
 /// The Kubernetes resources a policy may read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ContextAware {
-    /// The suite does not say. None then, whatever its metadata declares: as `kwctl run` without
-    /// `--allow-context-aware`.
+    /// Not set in the suite: none, whatever the metadata declares, as `kwctl run` without `--allow-context-aware`.
     #[default]
     Nothing,
     /// Those its metadata declares.
@@ -32,8 +31,8 @@ pub enum ContextAware {
     Listed(BTreeSet<ContextAwareResource>),
 }
 
-/// Everything a case has to answer host calls with, in the order in which it is asked: the case's own `host:`, its
-/// `replay:`, its `cluster:`, then those of `defaults`.
+/// The mocks of a case, in the order of precedence: the case's own `host:`, its `replay:`, its `cluster:`, then those of
+/// `defaults`.
 #[derive(Debug, Clone, Default)]
 pub struct HostAnswers {
     /// Entries of the case's own `host:`; each of them must be used.
@@ -52,12 +51,12 @@ pub struct HostAnswers {
     pub kinds: Arc<ClusterKinds>,
 }
 
-/// One line of a `host:` table: this capability, asked this, answers that.
+/// One line of a `host:` table: capability, request and answer.
 #[derive(Debug, Clone)]
 pub struct TableEntry {
     /// Full name of the capability, `oci/v1/manifest_digest`.
     pub capability: String,
-    /// What is asked, in the short form the capability defines (an image, a host name …), or `*`.
+    /// The request in the short form that the capability defines (an image, a host name …), or `*`.
     pub request: Spanned<String>,
     /// The answer.
     pub answer: TableAnswer,
@@ -98,8 +97,8 @@ pub struct Exchange {
     pub span: Span,
 }
 
-/// What the host asks for OPA policies to build their `data.kubernetes`. It stands among the calls, but is no capability:
-/// no policy can ask it, be granted it, or be expected to ask it.
+/// A call of the host itself, which builds `data.kubernetes` for OPA policies. It is listed with the calls, but is not a
+/// capability: policies cannot call it, and suites can neither grant nor expect it.
 pub const PLURAL_NAME: &str = "kubernetes/get_resource_plural_name";
 
 /// A call a policy made while its case ran.
@@ -107,16 +106,16 @@ pub const PLURAL_NAME: &str = "kubernetes/get_resource_plural_name";
 pub struct HostCall {
     /// Full name of the capability.
     pub capability: String,
-    /// What was asked, in short form.
+    /// The request, in short form.
     pub request: String,
-    /// Who answered.
+    /// What answered.
     pub answered_by: AnsweredBy,
     /// The error text the policy was given, if the call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Who answered a host call.
+/// What answered a host call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnsweredBy {
@@ -126,14 +125,15 @@ pub enum AnsweredBy {
     Replay,
     /// The cluster of the case or of the defaults.
     Cluster,
-    /// The world outside, in a run with `--live`.
+    /// The cluster, registry or network, in a run with `--live`.
     Live,
     /// The kinds that verify and the suite's `crds` know: plural names only.
     Kinds,
-    /// The access rules: the call was refused before anybody was asked, a fault.
+    /// Denied by the access rules: a fault.
     AccessRules,
-    /// Nobody: a fault.
-    Nobody,
+    /// No mock matches: a fault.
+    #[serde(rename = "nobody")]
+    Unanswered,
 }
 
 impl AnsweredBy {
@@ -146,7 +146,7 @@ impl AnsweredBy {
             Self::Live => "live",
             Self::Kinds => "kinds",
             Self::AccessRules => "access-rules",
-            Self::Nobody => "nobody",
+            Self::Unanswered => "nobody",
         }
     }
 }

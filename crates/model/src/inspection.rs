@@ -1,4 +1,4 @@
-//! What can be known of a module without running it.
+//! What is known about a module without running it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::policy::{Digest, ExecutionMode, Metadata};
 use super::source::Spanned;
 
-/// What a module is and what its metadata says.
+/// A module and its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// Where it came from.
@@ -17,17 +17,17 @@ pub struct Inspection {
     pub digest: Digest,
     /// Their number.
     pub size: u64,
-    /// What its exports show it to be.
+    /// The kind of module, detected from its exports.
     pub looks: Looks,
     /// Its metadata, if it has any.
     pub metadata: Option<Metadata>,
     /// Host capabilities it seems to use, and those it declares.
     pub capabilities: CapabilityUse,
-    /// What is worth knowing about where it came from.
+    /// Remarks about its source, such as a tag that has moved.
     pub remarks: Vec<String>,
-    /// What calls itself a signature in its registry; none where nobody asked, or where it is in no registry.
+    /// The signatures in its registry, unverified; `None` where they were not requested, or for a local module.
     pub signatures: Option<Vec<ListedSignature>>,
-    /// The manifest under the tag `sha256-….sig` as JSON, where somebody asked and there is one.
+    /// The manifest under the tag `sha256-….sig` as JSON, where it was requested and exists.
     pub signature_manifest: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Inspection {
     }
 }
 
-/// Something in a registry that calls itself a signature of a policy. Nothing about it has been verified.
+/// A signature of a policy in a registry. Nothing about it has been verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedSignature {
     /// How it is kept.
@@ -64,24 +64,24 @@ pub enum SignatureForm {
     Bundle,
 }
 
-/// A key of `metadata.yml` that means nothing and is ignored.
+/// An unknown key of `metadata.yml`, which is ignored.
 #[derive(Debug, Clone)]
 pub struct IgnoredKey {
     /// The key.
     pub name: Spanned<String>,
-    /// What it is no key of.
+    /// The object that has no such key.
     pub place: String,
-    /// What it was probably meant to be.
+    /// The known key with the most similar name.
     pub meant: Option<&'static str>,
 }
 
 impl fmt::Display for IgnoredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no key of {}", self.name.value, self.place)
+        write!(f, "unknown key `{}` in {}", self.name.value, self.place)
     }
 }
 
-/// What the exports of a module say about it. Rego does not show which of its two modes a module was made for.
+/// The kind of module, detected from its exports. The two Rego modes have the same exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Looks {
     /// Some export begins with `opa_`.
@@ -93,7 +93,7 @@ pub enum Looks {
     /// There is a `_start`, and nothing of the above.
     #[serde(rename = "wasi")]
     Wasi,
-    /// Nothing of all this.
+    /// None of these.
     #[serde(rename = "unknown")]
     Unknown,
 }
@@ -103,7 +103,7 @@ pub enum Looks {
 pub struct CapabilityUse {
     /// Those whose names the module holds; dead code counts.
     pub found: Vec<String>,
-    /// What `hostCapabilities` of the metadata says, patterns included.
+    /// `hostCapabilities` of the metadata, patterns included.
     pub declared: Vec<String>,
     /// Found, and no declared pattern includes it.
     pub undeclared: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a run found: complete before any report is written.
+//! The results of a run: complete before any report is written.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Mismatch {
     pub at: String,
     /// What was expected, for people.
     pub expected: String,
-    /// What came instead, for people.
+    /// The actual value, for people.
     pub actual: String,
     /// Where the expectation is written.
     pub span: Span,
@@ -151,21 +151,21 @@ impl From<UnavailableStage> for Code {
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Everything expected held.
+    /// The answer matches the expectation.
     Passed,
-    /// The policy answered otherwise than expected; at least one mismatch.
+    /// The answer differs from the expectation; at least one mismatch.
     Failed(Vec<Mismatch>),
     /// No usable answer where one was expected.
     Error(Fault),
-    /// The policy could not be had.
+    /// The policy is unavailable.
     Unavailable(Arc<Unavailable>),
-    /// Not to be run, for this reason.
+    /// Skipped, for this reason.
     Skipped(String),
-    /// To be run, but the run was stopped before, for this reason: not green.
+    /// Selected, but the run was stopped before, for this reason: not green.
     NotRun(String),
-    /// Failed as announced, for this reason.
+    /// Failed, and is marked `xfail` for this reason.
     Xfailed(String),
-    /// Announced to fail for this reason, but passed.
+    /// Passed, but is marked `xfail` for this reason.
     Xpassed(String),
 }
 
@@ -183,17 +183,17 @@ impl Outcome {
         }
     }
 
-    /// Whether the case was to be run and was not.
+    /// Whether the case was selected, but the run was stopped before.
     pub fn is_not_run(&self) -> bool {
         matches!(self, Self::NotRun(_))
     }
 
-    /// Whether the run is not green because of the case: it went wrong, or it was to be run and was not.
+    /// Whether the case makes the run fail: it is bad, or it was selected and not run.
     pub fn is_red(&self) -> bool {
         self.is_bad() || self.is_not_run()
     }
 
-    /// Whether the case went wrong.
+    /// Whether the case failed, has an error, or passed unexpectedly.
     pub fn is_bad(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Error(_) | Self::Unavailable(_) | Self::Xpassed(_))
     }
@@ -257,7 +257,7 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
-    /// The code of what went wrong; none when nothing did.
+    /// The error code; none for a case that did not fail.
     pub fn code(&self) -> Option<Code> {
         match &self.outcome {
             Outcome::Failed(mismatches) => Some(mismatches.first().map_or(Code::Verdict, |first| first.kind.into())),
@@ -270,20 +270,20 @@ impl CaseReport {
     }
 }
 
-/// What a step of a chain or a member of a group said.
+/// The result of a step of a chain or a member of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartReport {
     /// Name of the step's policy or group, or id of the member.
     pub name: String,
-    /// Name of the policy or group that was asked.
+    /// Name of the policy or group that was evaluated.
     pub policy: String,
-    /// What it said.
+    /// Its verdict.
     pub verdict: PartVerdict,
     /// How often it was evaluated: an expression may name a member twice.
     pub evaluations: usize,
     /// Its response: of a step as it was deployed, of a member as the policy gave it. The last one, if there are several.
     pub response: Option<AdmissionResponse>,
-    /// Why there is no response.
+    /// Why it has no response.
     pub fault: Option<Fault>,
     /// The host calls it made.
     pub calls: Vec<HostCall>,
@@ -291,7 +291,7 @@ pub struct PartReport {
     pub members: Vec<PartReport>,
 }
 
-/// The word for what a [`PartReport`] is about.
+/// The verdict of a [`PartReport`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartVerdict {
     /// Allowed and not mutated.
@@ -302,9 +302,9 @@ pub enum PartVerdict {
     Deny,
     /// No usable answer.
     Fault,
-    /// The verdict was there before its turn came.
+    /// Not evaluated: the verdict did not depend on it.
     NotAsked,
-    /// It is not asked about such requests, for this reason.
+    /// No rule matches the request, for this reason.
     NotApplicable(String),
 }
 
@@ -346,7 +346,7 @@ pub struct PolicyReport {
     pub uri: String,
     /// What the URI stood for: the digest of the manifest in a registry, of the module on a web server.
     pub source_digest: Option<String>,
-    /// What is worth knowing about where it is from, such as a tag that has moved.
+    /// Remarks about its source, such as a tag that has moved.
     pub remarks: Vec<String>,
     /// Digest of the bytes that were run, annotated ones included.
     pub digest: Option<Digest>,
@@ -358,7 +358,7 @@ pub struct PolicyReport {
     pub compile_time: Duration,
     /// Where the suite defines it.
     pub span: Span,
-    /// Why it could not be had.
+    /// Why it is unavailable.
     pub unavailable: Option<Arc<Unavailable>>,
     /// Its place among the policies of its suite.
     pub position: usize,
@@ -414,7 +414,7 @@ pub struct RunReport {
     pub policies: Vec<PolicyReport>,
     /// The cases, in suite order.
     pub cases: Vec<CaseReport>,
-    /// What was published, in suite order; nothing unless the run was told to.
+    /// The results of publishing, in suite order; empty in a run that does not publish.
     pub publications: Vec<Publication>,
     /// Start of the run, seconds since 1970 (UTC).
     pub started_at: jiff::Timestamp,
@@ -422,7 +422,7 @@ pub struct RunReport {
     pub duration: Duration,
     /// Which part of a larger run this is, if it is one.
     pub shard: Option<Shard>,
-    /// What the order of the cases was made of, if they were shuffled.
+    /// The seed of the order of the cases, if they were shuffled.
     pub seed: Option<u64>,
 }
 
@@ -437,13 +437,13 @@ pub struct Summary {
     pub failed: usize,
     /// Cases without a usable answer, unavailable policies included.
     pub errors: usize,
-    /// Cases that were not run.
+    /// Cases that were skipped.
     pub skipped: usize,
-    /// Cases that failed as announced.
+    /// Cases that failed and are marked `xfail`.
     pub xfailed: usize,
-    /// Cases whose expectation says too little.
+    /// Cases whose expectation matches any rejection.
     pub weak: usize,
-    /// Cases that were to be run when the run was stopped.
+    /// Selected cases that had not started when the run was stopped.
     pub not_run: usize,
 }
 
