@@ -43,7 +43,7 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
 
 /// Names an unknown key, which kwctl drops in silence.
 fn name(key: &IgnoredKey) {
-    let mut text = format!("{}: warning: {key}, and is ignored", key.name.span.file_and_line());
+    let mut text = format!("{}: warning: {key} is ignored", key.name.span.file_and_line());
     if let Some(meant) = key.meant {
         text += &format!("\n  help: did you mean `{meant}`?");
     }

@@ -127,10 +127,10 @@ fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) 
         Applicability::Applicable(_) => Judgement::Mismatches(vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: String::new(),
-            expected: "not applicable: no rule of the metadata matches the request".into(),
+            expected: "not applicable: no rule in the metadata matches the request".into(),
             actual: match policies.has_rules_for(case) {
-                true => "a rule selects it, so the policy is body".into(),
-                false => "the policy has no metadata, so nothing says what it is body".into(),
+                true => "a rule matches the request: the policy is evaluated".into(),
+                false => "the policy has no metadata and therefore no rules".into(),
             },
             span: case.expect_span.clone(),
         }]),
@@ -195,8 +195,8 @@ fn from_journal(journal: policy_verify_host::Journal) -> (Vec<HostCall>, Vec<Str
     let unused = journal.unused.into_iter().map(|unused| Mismatch {
         kind: MismatchKind::Calls,
         at: String::new(),
-        expected: format!("a call of {}({})", unused.capability, unused.request),
-        actual: "no such call: the mock is unused".into(),
+        expected: format!("host call {}({})", unused.capability, unused.request),
+        actual: "not made: the mock is unused".into(),
         span: unused.span,
     });
     (journal.calls, journal.warnings, unused.collect())

@@ -175,7 +175,7 @@ mod tests {
                  cluster to read from:\ncluster: [fixtures/object.yaml]\nor ask the real world: `--live`; `verify \
                  record` keeps what it says for later runs",
                 "calls no host calls; ",
-                "calls the policy asks oci/v2/verify; calls no other host calls; ",
+                "calls host call oci/v2/verify; calls no other host calls; ",
             ]
         );
     }

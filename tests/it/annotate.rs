@@ -193,14 +193,14 @@ fn keys_that_mean_nothing_are_named_and_the_bytes_stay() {
     let without = std::fs::read(repository.path("out.wasm")).unwrap();
     let repository = repository.write("policy/metadata.yml", format!("{known}{unknown}"));
     repository.verify(&ANNOTATE).run().exits_with(0).says(&[
-        "policy/metadata.yml:2: warning: `scope` is no key of `rules[0]`, and is ignored",
-        "policy/metadata.yml:5: warning: `contextAwareResouces` is no key of the metadata, and is ignored",
+        "policy/metadata.yml:2: warning: unknown key `scope` in `rules[0]` is ignored",
+        "policy/metadata.yml:5: warning: unknown key `contextAwareResouces` in the metadata is ignored",
         "did you mean `contextAwareResources`?",
     ]);
     assert_eq!(std::fs::read(repository.path("out.wasm")).unwrap(), without, "kwctl ignores them too");
     let resource = "contextAwareResources:\n- { apiVersion: v1, kind: Pod, kinds: x }\n";
     let repository = repository.write("policy/metadata.yml", format!("{known}{resource}"));
-    repository.verify(&ANNOTATE).run().exits_with(0).says(&["`kinds` is no key of `contextAwareResources[0]`"]);
+    repository.verify(&ANNOTATE).run().exits_with(0).says(&["unknown key `kinds` in `contextAwareResources[0]`"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_suite_refuses_misspelt_keys_of_metadata() {
     let repository = repository.write("policy/metadata.yml", format!("{WASI}\ncontextAwareResouces: []\n"));
     repository.verify(&[]).run().exits_with(3).says(&[
         "policy/metadata.yml:5",
-        "`contextAwareResouces` is no key of the metadata: did you mean `contextAwareResources`?",
+        "unknown key `contextAwareResouces` in the metadata: did you mean `contextAwareResources`?",
     ]);
 }
 

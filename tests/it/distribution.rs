@@ -54,7 +54,7 @@ fn push_and_run(host: &str, sources: &str, docker: &str) {
         verify(&repository, &["--offline"]).says(&["1 passed"]);
     }
     verify(&release, &["--push", "-vv"]).says(&["1 passed", "Policy successfully pushed: "]);
-    verify(&release, &["--push"]).says(&["v2.0.0 leads there already", "latest leads there already"]);
+    verify(&release, &["--push"]).says(&["v2.0.0 already points to it", "latest already points to it"]);
     let uri = format!("{host}/acme/policies/labels:v2.0.0");
     verify(&release, &["digest", &uri]).says(&[&format!("{uri}@sha256:")]);
     verify(&release, &["inspect", &format!("registry://{uri}")]).says(&["io.kubewarden.policy.title"]);

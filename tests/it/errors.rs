@@ -90,7 +90,7 @@ fn a_code_is_explained_by_number_and_by_name() {
     for same in ["pv11", "message-mismatch"] {
         assert_eq!(repository.verify(&["explain", same]).run().exits_with(0).stdout, explained.stdout);
     }
-    repository.verify(&["explain", "PV999"]).run().exits_with(2).says(&["there is no code `PV999`"]);
+    repository.verify(&["explain", "PV999"]).run().exits_with(2).says(&["unknown code `PV999`"]);
     let all = repository.verify(&["explain"]).run().exits_with(0).stdout;
     assert_eq!(all.lines().count(), sections(&page()).len());
 }

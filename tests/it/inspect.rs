@@ -86,7 +86,7 @@ fn a_module_without_metadata_is_three_and_still_shown() {
     let run = repository.verify(&["inspect", "safe-labels/policy.wasm"]).run().exits_with(3);
     run.says(&[
         "No Kubewarden metadata found inside of 'safe-labels/policy.wasm'.",
-        "kubewarden-wapc (its exports are those of a waPC module)",
+        "kubewarden-wapc (exports of a waPC module)",
         "sha256:",
     ]);
     repository.verify(&["inspect", "-o", "yaml", "safe-labels/policy.wasm"]).run().exits_with(3).reports_nothing();

@@ -82,7 +82,7 @@ fn what_passed_is_published_with_all_its_tags() {
     assert_eq!(manifest["layers"][0]["digest"], policy["digest"]);
     target.is_consistent();
     // Again: the same digest may keep its immutable tag.
-    run(&repository, &[]).exits_with(0).says(&["v1 leads there already", "latest leads there already"]);
+    run(&repository, &[]).exits_with(0).says(&["v1 already points to it", "latest already points to it"]);
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_dry_run_says_everything_and_sends_nothing() {
     let asked = target.asked();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.method == "HEAD" || asked.method == "GET"));
     push(&repository, &target, "v1", &[]).exits_with(0);
-    push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 leads there already"]);
+    push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 already points to it"]);
     let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
     let run = push(&repository, &target, "v1", &["--dry-run", "-o", "json"]).exits_with(0);
     let run = run.says(&["v1 would move from sha256:"]);

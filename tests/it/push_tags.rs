@@ -44,7 +44,7 @@ fn an_immutable_tag_keeps_the_others_where_they_are() {
     let repository = repository(&target);
     let flags = ["--tag", "latest", "--immutable", "v1"];
     push(&repository, &target, "v1", &flags).exits_with(0);
-    push(&repository, &target, "v1", &flags).exits_with(0).says(&["v1 leads there already"]);
+    push(&repository, &target, "v1", &flags).exits_with(0).says(&["v1 already points to it"]);
     let before = target.tag(REPOSITORY, "v1");
     let repository = repository.write("policy.wasm", annotated_otherwise(&repository_of(&target)));
     for more in [&[][..], &["--dry-run"]] {

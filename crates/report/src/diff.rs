@@ -1,6 +1,4 @@
-//! Which lines of two texts differ: for showing them, side by side or as a unified diff.
-//!
-//! This is about text for people. Whether an answer meets its expectation is decided elsewhere.
+//! The lines in which two texts differ, for people: side by side or as a unified diff.
 
 /// One row of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +17,7 @@ const CONTEXT: usize = 3;
 /// Above this many lines on a side no alignment is sought: the table it takes grows with the square.
 const ALIGNED: usize = 500;
 
-/// The rows of `expected` beside `actual`, long equal stretches left out.
+/// The rows of `expected` and `actual`, long equal stretches left out.
 pub(super) fn rows<'a>(expected: &'a str, actual: &'a str) -> Vec<Row<'a>> {
     let (left, right): (Vec<_>, Vec<_>) = (lines(expected), lines(actual));
     let before = left.iter().zip(&right).take_while(|(a, b)| a == b).count();

@@ -1,8 +1,9 @@
-//! The report as a document: the keys of the JSON report, their order and what they hold, for writing and for reading.
+//! The JSON document of a report, for writing and for reading: keys, their order and their values.
 //!
-//! Keys and order are a contract (conventions, section 10). Keys that were added later stand at the end of their
-//! object, so that the contract's examples stay literal. Text is complete and unchanged; whoever shows it is
-//! responsible for where. What is read back can be written by every format: a run is the same before and after.
+//! These types are not the model with derived serde: the document has keys that are computed (`outcome`, `code`), suites by
+//! path instead of by index, places without their text, and places spread over their object. Keys and order are a
+//! contract; later keys are at the end of their object. Text is complete and unchanged, and is escaped by the format that
+//! shows it. A report that is read back gives the same run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -104,7 +105,7 @@ pub(super) struct Policy<'a> {
     pub(super) execution_mode: Option<ExecutionMode>,
     pub(super) size: Option<u64>,
     pub(super) compile_us: u64,
-    pub(super) error: Option<Trouble<'a>>,
+    pub(super) error: Option<ErrorEntry<'a>>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     pub(super) remarks: Cow<'a, [String]>,
     pub(super) position: usize,
@@ -122,7 +123,7 @@ pub(super) struct Case<'a> {
     pub(super) line: usize,
     pub(super) duration_us: u64,
     pub(super) response: Option<Cow<'a, AdmissionResponse>>,
-    pub(super) fault: Option<Trouble<'a>>,
+    pub(super) fault: Option<ErrorEntry<'a>>,
     pub(super) mismatches: Vec<Difference<'a>>,
     pub(super) calls: Cow<'a, [HostCall]>,
     pub(super) name: Cow<'a, str>,
@@ -149,14 +150,14 @@ pub(super) struct Part<'a> {
     pub(super) reason: Option<Cow<'a, str>>,
     pub(super) evaluations: usize,
     pub(super) response: Option<Cow<'a, AdmissionResponse>>,
-    pub(super) fault: Option<Trouble<'a>>,
+    pub(super) fault: Option<ErrorEntry<'a>>,
     pub(super) calls: Cow<'a, [HostCall]>,
     pub(super) members: Vec<Part<'a>>,
 }
 
-/// A fault, or the reason why a policy could not be had.
+/// A fault, or the reason why a policy is unavailable.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Trouble<'a> {
+pub(super) struct ErrorEntry<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) message: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,7 +275,7 @@ fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a
         execution_mode: report.execution_mode,
         size: report.size,
         compile_us: micros(report.compile_time),
-        error: report.unavailable.as_deref().map(Trouble::from),
+        error: report.unavailable.as_deref().map(ErrorEntry::from),
         remarks: (&report.remarks).into(),
         position: report.position,
         place: Place::from(&report.span),
@@ -284,9 +285,9 @@ fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a
 /// The document of one case; `suites` are those of its run.
 pub(super) fn case<'a>(suites: &'a [SuiteSummary], report: &'a CaseReport) -> Case<'a> {
     let fault = match &report.outcome {
-        Outcome::Error(fault) => Some(Trouble::from(fault)),
-        Outcome::Unavailable(why) => Some(Trouble::from(&**why)),
-        _ => report.fault.as_ref().map(Trouble::from),
+        Outcome::Error(fault) => Some(ErrorEntry::from(fault)),
+        Outcome::Unavailable(why) => Some(ErrorEntry::from(&**why)),
+        _ => report.fault.as_ref().map(ErrorEntry::from),
     };
     let mismatches = match &report.outcome {
         Outcome::Failed(mismatches) => mismatches.iter().map(Difference::from).collect(),
@@ -342,14 +343,14 @@ impl<'a> From<&'a PartReport> for Part<'a> {
             reason,
             evaluations: part.evaluations,
             response: part.response.as_ref().map(Cow::Borrowed),
-            fault: part.fault.as_ref().map(Trouble::from),
+            fault: part.fault.as_ref().map(ErrorEntry::from),
             calls: (&part.calls).into(),
             members: part.members.iter().map(Part::from).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Fault> for Trouble<'a> {
+impl<'a> From<&'a Fault> for ErrorEntry<'a> {
     fn from(fault: &'a Fault) -> Self {
         Self {
             kind: fault.kind.to_string().into(),
@@ -361,7 +362,7 @@ impl<'a> From<&'a Fault> for Trouble<'a> {
     }
 }
 
-impl<'a> From<&'a Unavailable> for Trouble<'a> {
+impl<'a> From<&'a Unavailable> for ErrorEntry<'a> {
     fn from(why: &'a Unavailable) -> Self {
         Self {
             kind: why.stage.word().into(),

@@ -1,9 +1,8 @@
-//! Makes text harmless for the place where it is to appear.
+//! Escapes untrusted text for its destination.
 //!
-//! Messages and logs come from the policies under test, names from suites that a stranger may have sent in a pull
-//! request. None of it may move the cursor, forge a workflow command, break out of a table or make a document
-//! unreadable. The rule everywhere: what is dangerous is made visible rather than dropped, so that nobody wonders
-//! where it went.
+//! Messages and logs come from the policies under test, names from suites of pull requests. None of it may move the
+//! cursor, forge a workflow command, break out of a table or make a document unreadable. Dangerous characters are made
+//! visible, never dropped.
 //!
 //! Making text visible can be done twice without harm; encoding it (for GitHub, Markdown, a shell) is done last, once.
 
@@ -46,8 +45,8 @@ fn is_deceptive(c: char) -> bool {
 
 /// For a terminal, which may be the log of a CI job: [`visible`], and no line is a command to the runner.
 ///
-/// GitHub's runner takes `::name::` at the start of a line, blanks before it included, and `##[` anywhere in a line;
-/// Azure's takes `##vso[`, TeamCity's `##teamcity[`. A backslash breaks them: `\::error::`, `##\[group]`. This is done
+/// GitHub's runner reads `::name::` at the start of a line, blanks before it included, and `##[` anywhere in a line;
+/// Azure's reads `##vso[`, TeamCity's `##teamcity[`. A backslash breaks them: `\::error::`, `##\[group]`. This is done
 /// always, not only under CI, so that the same run always reads the same.
 pub fn terminal(text: &str) -> String {
     let shown = visible(text);

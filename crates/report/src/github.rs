@@ -1,8 +1,8 @@
 //! Annotations on a pull request, as workflow commands for GitHub's runner.
 //!
 //! The runner shows ten errors and ten warnings per step and drops the rest silently, so this file keeps a budget: the
-//! tenth stands for all that are left. The commands belong on stderr; the runner reads both streams, and pipes on
-//! stdout stay clean. Nothing is said about cases that passed.
+//! tenth is a summary of the rest. The commands belong on stderr; the runner reads both streams, and pipes on
+//! stdout stay clean. Cases that passed have no annotation.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 
 use crate::format::Format;
-use crate::{diff, escape, wording};
+use crate::{diff, escape, phrases};
 
 /// Annotations of one level that a step can make.
 const MOST: usize = 10;
@@ -38,13 +38,13 @@ impl Format for Github {
         let failures = self.failures(run);
         let single = if failures.len() > MOST { MOST - 1 } else { failures.len() };
         for case in &failures[..single] {
-            let place = wording::place(run, case);
+            let place = phrases::place(run, case);
             command(out, "error", place, &case.id, &message(run, case))?;
         }
         if let Some(first) = failures.get(single) {
             let left = &failures[single..];
             let title = format!("and {} more, see the summary", left.len());
-            command(out, "error", wording::place(run, first), &title, &names(left))?;
+            command(out, "error", phrases::place(run, first), &title, &names(left))?;
         }
         weak(run, out)
     }
@@ -54,7 +54,7 @@ impl Github {
     /// The cases to annotate: those in changed files first, otherwise in suite order.
     fn failures<'a>(&self, run: &'a RunReport) -> Vec<&'a CaseReport> {
         let mut failures: Vec<_> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
-        failures.sort_by_key(|case| !self.changed_files.contains(&wording::place(run, case).file.path));
+        failures.sort_by_key(|case| !self.changed_files.contains(&phrases::place(run, case).file.path));
         failures
     }
 }
@@ -66,15 +66,15 @@ fn weak(run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     };
     let suites: Vec<_> = (0..run.suites.len()).map(of_suite).filter(|cases| !cases.is_empty()).collect();
     for cases in suites.iter().take(MOST) {
-        let title = format!("{} would accept any rejection, for whatever reason", wording::count(cases.len(), "test"));
-        let advice = "Say in `expect: { deny: … }` what the policy must answer.";
+        let title = format!("{}: the expectation matches any rejection", phrases::count(cases.len(), "weak test"));
+        let advice = "Write the expected message: `expect: { deny: … }`";
         command(out, "warning", &cases[0].span, &title, &format!("{advice}\n\n{}", names(cases)))?;
     }
     Ok(())
 }
 
 fn names(cases: &[&CaseReport]) -> String {
-    let names = cases.iter().map(|case| format!("- {}", wording::one_line(&case.id, LONGEST_TITLE)));
+    let names = cases.iter().map(|case| format!("- {}", phrases::one_line(&case.id, LONGEST_TITLE)));
     names.collect::<Vec<_>>().join("\n")
 }
 
@@ -84,7 +84,7 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
         Outcome::Failed(mismatches) => {
             let mut parts: Vec<String> = mismatches.iter().take(1).map(difference).collect();
             if mismatches.len() > 1 {
-                parts.push(format!("(and {})", wording::count(mismatches.len() - 1, "more difference")));
+                parts.push(format!("(and {})", phrases::count(mismatches.len() - 1, "more difference")));
             }
             parts
         }
@@ -100,14 +100,14 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
                 .chain(why.help.as_deref().map(advice))
                 .collect()
         }
-        _ => vec![wording::headline(case)],
+        _ => vec![phrases::headline(case)],
     };
-    parts.extend(wording::reproduce(run, case).map(|command| format!("\n{command}")));
+    parts.extend(phrases::reproduce(run, case).map(|command| format!("\n{command}")));
     parts.join("\n")
 }
 
 fn difference(mismatch: &Mismatch) -> String {
-    let at = format!("{} · {}", wording::about(mismatch), Code::from(mismatch.kind));
+    let at = format!("{} · {}", phrases::about(mismatch), Code::from(mismatch.kind));
     if mismatch.expected.contains('\n') || mismatch.actual.contains('\n') {
         let limit = |text| escape::cut(text, 20 * LONGEST_VALUE);
         let lines = diff::unified(&limit(&mismatch.expected), &limit(&mismatch.actual));

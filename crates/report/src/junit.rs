@@ -1,7 +1,7 @@
 //! JUnit XML, for GitLab, Jenkins, Buildkite and the report actions of GitHub.
 //!
-//! There is no standard, only readers; what each of them uses is listed in the conventions, section 7. Where they
-//! disagree the file writes both: `file` and `line` stand on the case as well as in the text of the failure.
+//! JUnit XML has no standard, only readers. Where they disagree the file has both forms: `file` and `line` are attributes of
+//! the case and part of the text of the failure.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,7 +13,7 @@ use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, SuiteSummary}
 
 use crate::format::Format;
 use crate::groups::{self, Group};
-use crate::{diff, escape, wording};
+use crate::{diff, escape, phrases};
 
 /// JUnit XML.
 pub(super) struct Junit;
@@ -71,7 +71,7 @@ fn properties(run: &RunReport, group: &Group<'_>) -> Vec<(&'static str, String)>
 }
 
 fn test_case(run: &RunReport, suite: Option<&SuiteSummary>, case: &CaseReport, taken: &mut Taken) -> TestCase {
-    // Jenkins makes a tree of the dots: exactly two levels are wanted.
+    // Jenkins makes a tree of the dots; it needs exactly two levels.
     let part = |name: &str| one_line(name).replace('.', "_");
     let class = format!("{}.{}", part(suite.map_or("", |suite| &suite.name)), part(&case.policy));
     let name = unique(&class, &one_line(&case.name), taken);
@@ -102,15 +102,15 @@ fn status(case: &CaseReport) -> TestCaseStatus {
         Outcome::Passed => return TestCaseStatus::success(),
         Outcome::Skipped(_) | Outcome::Xfailed(_) => TestCaseStatus::skipped(),
         Outcome::Failed(_) | Outcome::Xpassed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        // Readers take what is skipped for fine; what was to be run and was not is not.
+        // Readers count skipped cases as fine; selected cases that were not run are not.
         Outcome::Error(_) | Outcome::Unavailable(_) | Outcome::NotRun(_) => {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
     };
-    status.set_message(one_line(&wording::headline(case)));
+    status.set_message(one_line(&phrases::headline(case)));
     if case.outcome.is_red() {
         let advice = case.code().map(|code| format!("\nverify explain {code}")).unwrap_or_default();
-        status.set_type(wording::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
+        status.set_type(phrases::type_word(case)).set_description(format!("{}{advice}", bounded(&description(case))));
     }
     status
 }
@@ -125,7 +125,7 @@ fn description(case: &CaseReport) -> String {
     match &case.outcome {
         Outcome::Failed(mismatches) => {
             let parts = mismatches.iter().map(|mismatch| {
-                let heading = wording::about(mismatch);
+                let heading = phrases::about(mismatch);
                 let expected = escape::cut(&mismatch.expected, LONGEST_TEXT / 4);
                 let actual = escape::cut(&mismatch.actual, LONGEST_TEXT / 4);
                 format!(
@@ -141,11 +141,11 @@ fn description(case: &CaseReport) -> String {
             let place = why.span.as_ref().unwrap_or(&case.span);
             format!("{}{}", with_help(&why.message, why.help.as_ref()), at(place))
         }
-        _ => format!("{}\n{}", wording::headline(case), at(&case.span)),
+        _ => format!("{}\n{}", phrases::headline(case), at(&case.span)),
     }
 }
 
-/// What went in and out of the policy, for people who have nothing but the report.
+/// Request, response and output of the policy, for people who have only the report.
 fn attach_output(run: &RunReport, case: &CaseReport, test_case: &mut TestCase) {
     let mut exchanged = Vec::new();
     if let Some(Ok(request)) = case.request.as_deref().map(serde_json::to_string_pretty) {
@@ -154,21 +154,21 @@ fn attach_output(run: &RunReport, case: &CaseReport, test_case: &mut TestCase) {
     if let Some(Ok(response)) = case.response.as_ref().map(serde_json::to_string_pretty) {
         exchanged.push(format!("response:\n{}", bounded(&response)));
     }
-    if let Some((label, lines)) = wording::parts(case) {
+    if let Some((label, lines)) = phrases::parts(case) {
         exchanged.push(format!("{label}:\n{}", bounded(&lines)));
     }
-    exchanged.extend(wording::reproduce(run, case).map(|command| format!("repeat with:\n{command}")));
+    exchanged.extend(phrases::reproduce(run, case).map(|command| format!("repeat with:\n{command}")));
     if !exchanged.is_empty() {
         test_case.set_system_out(exchanged.join("\n\n"));
     }
     let log = &case.log;
     let texts = log.lines.iter().chain([&log.stdout, &log.stderr]).filter(|text| !text.is_empty());
-    let mut said = texts.map(|text| bounded(text)).collect::<Vec<_>>();
+    let mut output = texts.map(|text| bounded(text)).collect::<Vec<_>>();
     if log.is_truncated {
-        said.push("(cut: the policy logged more than the limits allow)".to_owned());
+        output.push("(cut: the policy logged more than the limits allow)".to_owned());
     }
-    if !said.is_empty() {
-        test_case.set_system_err(bounded(&said.join("\n")));
+    if !output.is_empty() {
+        test_case.set_system_err(bounded(&output.join("\n")));
     }
 }
 
@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn hostile_text_is_still_xml_and_every_name_is_unique() {
         let mut run = testing::hostile();
-        let mut twins = run.cases.clone();
-        run.cases.append(&mut twins);
+        let mut duplicates = run.cases.clone();
+        run.cases.append(&mut duplicates);
         let text = testing::written(&Junit, &run);
         let document = Document::parse(&text).unwrap();
         let cases = named(&document, "testcase");

@@ -1,8 +1,8 @@
-//! How many columns text takes in a terminal, and where to break it.
+//! The width of text in a terminal, and where to break it.
 
 use std::ops::Range;
 
-/// Columns that `text` takes. Close to what terminals do; a wrong guess costs alignment, never content.
+/// Columns of `text`. Close to what terminals do; a wrong guess costs alignment, never content.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }

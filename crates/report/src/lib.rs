@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod merge;
 pub mod ndjson;
 mod page;
+mod phrases;
 pub mod publication;
 mod quote;
 mod read;
@@ -29,9 +30,8 @@ mod style;
 mod tap;
 #[cfg(test)]
 mod testing;
-mod wording;
 
-pub use self::wording::size;
+pub use self::phrases::size;
 
 pub use self::format::Format;
 pub use self::read::read;
@@ -40,7 +40,7 @@ pub use self::style::{StatusLevel, Style, UnknownStatusLevel};
 
 type Maker = fn(&Style) -> Box<dyn Format>;
 
-/// Every format by the name that `--report` takes.
+/// Every format by its name in `--report`.
 const FORMATS: &[(&str, Maker)] = &[
     ("human", |style| Box::new(human::Human::new(*style))),
     ("junit", |_| Box::new(junit::Junit)),
@@ -53,7 +53,7 @@ const FORMATS: &[(&str, Maker)] = &[
     ("tap", |_| Box::new(tap::Tap)),
 ];
 
-/// The format called `name`; none when there is no such format.
+/// The format called `name`; `None` for an unknown name.
 pub fn by_name(name: &str, style: &Style) -> Option<Box<dyn Format>> {
     FORMATS.iter().find(|(known, _)| *known == name).map(|(_, make)| make(style))
 }

@@ -9,7 +9,7 @@ use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
 
 use crate::format::Format;
 use crate::groups::{self, Group};
-use crate::{diff, escape, publication, wording};
+use crate::{diff, escape, phrases, publication};
 
 /// Bytes of a summary: a tenth below GitHub's limit, because other steps of the job may write to the same file.
 pub const BUDGET: usize = 900 * 1024;
@@ -23,7 +23,7 @@ impl Format for Markdown {
     }
 }
 
-/// How much is said; [`list`] says even less.
+/// The level of detail; [`list`] has even less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     /// Differences of at most 40 lines.
@@ -60,7 +60,7 @@ fn detailed(run: &RunReport, detail: Detail, budget: usize) -> Option<String> {
     let mut is_first = true;
     for case in bad(run) {
         if std::mem::take(&mut is_first) {
-            text.push_str("\n### What went wrong\n");
+            text.push_str("\n### Failures\n");
         }
         text.push_str(&failure(run, case, detail));
         if text.len() > budget {
@@ -72,15 +72,15 @@ fn detailed(run: &RunReport, detail: Detail, budget: usize) -> Option<String> {
     (text.len() <= budget).then_some(text)
 }
 
-/// The least that can be said: the verdict and the names of what failed, as many as fit.
+/// The least detail: the verdict and the names of failed cases, as many as fit.
 fn list(run: &RunReport, budget: usize) -> String {
     let mut text = verdict(run);
-    text.push_str("\nThere is more to say than fits here: the uploaded report has the details.\n\n");
+    text.push_str("\nThe details exceed the size limit of a summary: see the uploaded report.\n\n");
     let bad: Vec<_> = bad(run).collect();
     // Room for the line about what is left out.
     let room = budget.saturating_sub(100);
     for (index, case) in bad.iter().enumerate() {
-        let place = escape::markdown(&wording::place(run, case).file_and_line());
+        let place = escape::markdown(&phrases::place(run, case).file_and_line());
         let name = escape::markdown(&escape::shorten(&case.id, SHORT_LINE));
         let line = format!("- {} {name} (<code>{place}</code>)\n", sign(case));
         if text.len() + line.len() > room {
@@ -97,7 +97,7 @@ fn bad(run: &RunReport) -> impl Iterator<Item = &CaseReport> {
 }
 
 fn verdict(run: &RunReport) -> String {
-    format!("## {} {}\n", sign_of(&run.summary()), wording::bottom_line(run))
+    format!("## {} {}\n", sign_of(&run.summary()), phrases::bottom_line(run))
 }
 
 fn sign_of(summary: &Summary) -> &'static str {
@@ -117,7 +117,7 @@ fn sign(case: &CaseReport) -> &'static str {
     }
 }
 
-/// One row per policy, and what is remarkable about where it is from.
+/// One row per policy, and remarks about its source.
 fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
     if groups.is_empty() {
         return String::new();
@@ -126,7 +126,7 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
     for group in groups {
         let summary = group.summary();
         let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
-        let mut counts = wording::count_parts(&summary).join(", ");
+        let mut counts = phrases::count_parts(&summary).join(", ");
         if summary.weak > 0 {
             counts.push_str(&format!(" · {} weak", summary.weak));
         }
@@ -135,7 +135,7 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
             sign_of(&summary),
             escape::markdown(&escape::shorten(group.name, SHORT_LINE)),
             escape::markdown(suite),
-            wording::duration(group.duration()),
+            phrases::duration(group.duration()),
         ));
     }
     for policy in groups.iter().filter_map(|group| group.policy) {
@@ -147,7 +147,7 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
     text
 }
 
-/// What was published, or was to be.
+/// The results of publishing.
 fn published(run: &RunReport) -> String {
     if run.publications.is_empty() {
         return String::new();
@@ -164,7 +164,7 @@ fn published(run: &RunReport) -> String {
 
 fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
     let bounded = |text: &str| if detail <= Detail::ShortDiffs { shortened(text) } else { text.to_owned() };
-    let place = wording::place(run, case).file_and_line();
+    let place = phrases::place(run, case).file_and_line();
     let mut text = format!(
         "\n#### {} {}\n\n<code>{}</code> · {}{}\n",
         sign(case),
@@ -173,35 +173,35 @@ fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
         escape::markdown(&case.policy),
         case.code().map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
     );
-    let mut say = |part: String| {
+    let mut push = |part: String| {
         text.push('\n');
         text.push_str(&part);
     };
     match &case.outcome {
         Outcome::Failed(mismatches) => {
             for mismatch in mismatches {
-                let at = escape::markdown(wording::about(mismatch));
-                say(format!("{} <code>{at}</code> (- expected, + actual)\n", mismatch.kind.word()));
+                let at = escape::markdown(phrases::about(mismatch));
+                push(format!("{} <code>{at}</code> (- expected, + actual)\n", mismatch.kind.word()));
                 let lines = diff::unified(&mismatch.expected, &mismatch.actual).join("\n");
-                say(escape::markdown_block("diff", &bounded(&lines)));
+                push(escape::markdown_block("diff", &bounded(&lines)));
             }
         }
         Outcome::Error(fault) => {
-            say(escape::markdown_block("", &bounded(&format!("{}: {}", fault.kind, fault.message))));
-            fault.help.iter().for_each(|help| say(format!("{}\n", escape::markdown(help))));
+            push(escape::markdown_block("", &bounded(&format!("{}: {}", fault.kind, fault.message))));
+            fault.help.iter().for_each(|help| push(format!("{}\n", escape::markdown(help))));
         }
         Outcome::Unavailable(why) => {
-            say(escape::markdown_block("", &bounded(&format!("{}: {}", why.stage.word(), why.message))));
-            why.help.iter().for_each(|help| say(format!("{}\n", escape::markdown(help))));
+            push(escape::markdown_block("", &bounded(&format!("{}: {}", why.stage.word(), why.message))));
+            why.help.iter().for_each(|help| push(format!("{}\n", escape::markdown(help))));
         }
-        _ => say(format!("{}\n", escape::markdown(&wording::headline(case)))),
+        _ => push(format!("{}\n", escape::markdown(&phrases::headline(case)))),
     }
-    if let Some((label, lines)) = wording::parts(case) {
-        say(format!("{label}\n"));
-        say(escape::markdown_block("", &bounded(&lines)));
+    if let Some((label, lines)) = phrases::parts(case) {
+        push(format!("{label}\n"));
+        push(escape::markdown_block("", &bounded(&lines)));
     }
-    if let Some(command) = wording::reproduce(run, case) {
-        say(escape::markdown_block("sh", &command));
+    if let Some(command) = phrases::reproduce(run, case) {
+        push(escape::markdown_block("sh", &command));
     }
     text
 }
@@ -225,19 +225,15 @@ fn others(run: &RunReport, detail: Detail) -> String {
         (run.cases.iter().filter(is_passed).collect(), run.cases.iter().filter(is_odd).collect());
     let weak: Vec<_> = run.cases.iter().filter(|case| case.is_weak).collect();
 
-    let mut text = folded(&format!("{} not run or failed as announced", odd.len()), &odd, |case| {
-        format!("{} · {}", escape::markdown(&case.id), escape::markdown(&wording::headline(case)))
+    let mut text = folded(&format!("{} skipped, not run or expected to fail", odd.len()), &odd, |case| {
+        format!("{} · {}", escape::markdown(&case.id), escape::markdown(&phrases::headline(case)))
     });
-    text.push_str(&folded(
-        &format!("{} weak: any rejection would do, for whatever reason", weak.len()),
-        &weak,
-        |case| {
-            format!("{} (<code>{}</code>)", escape::markdown(&case.id), escape::markdown(&case.span.file_and_line()))
-        },
-    ));
+    text.push_str(&folded(&format!("{} weak: the expectation matches any rejection", weak.len()), &weak, |case| {
+        format!("{} (<code>{}</code>)", escape::markdown(&case.id), escape::markdown(&case.span.file_and_line()))
+    }));
     if detail == Detail::Everything {
         text.push_str(&folded(&format!("{} passed", passed.len()), &passed, |case| {
-            format!("{} ({})", escape::markdown(&case.id), wording::duration(case.duration))
+            format!("{} ({})", escape::markdown(&case.id), phrases::duration(case.duration))
         }));
     }
     text
@@ -256,8 +252,8 @@ fn slowest(run: &RunReport) -> String {
     if run.cases.len() <= 10 {
         return String::new();
     }
-    folded("slowest", &wording::slowest(run, 5), |case| {
-        format!("{} {}", wording::duration(case.duration), escape::markdown(&case.id))
+    folded("slowest", &phrases::slowest(run, 5), |case| {
+        format!("{} {}", phrases::duration(case.duration), escape::markdown(&case.id))
     })
 }
 
@@ -301,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn less_and_less_is_said_and_it_is_always_whole() {
+    fn every_level_of_detail_is_complete_markdown() {
         let mut run = testing::failures(30, 22 * 100);
         run.cases.extend(testing::sample().cases);
         let everything = write_within(&run, BUDGET);

@@ -1,7 +1,7 @@
 //! The report as a stream of lines: what is known at the beginning, each case, what is known at the end.
 //!
-//! A caller that wants to follow a run writes the lines itself, as cases finish: then they are in the order in which
-//! cases finish, and `position` has the place of each in its suite. Written by [`Format`], cases are in suite order.
+//! A caller that streams a run writes the lines itself, as cases finish: then `position` has the place of each in its
+//! suite. Written by [`Format`], cases are in suite order.
 
 use std::io;
 

@@ -1,5 +1,4 @@
-//! Where the lines of what people read go: the only place that writes them, so that nothing reaches a terminal
-//! unescaped.
+//! Writes the lines of reports for people. No other file does, so that nothing reaches a terminal unescaped.
 
 use std::io;
 
@@ -16,10 +15,10 @@ pub(super) const BAD: Colour = AnsiColor::Red.on_default();
 pub(super) const ODD: Colour = AnsiColor::Yellow.on_default();
 pub(super) const PLACE: Colour = AnsiColor::Cyan.on_default();
 
-/// Wider than this, a time at the right edge is no longer read as belonging to the name at the left.
+/// On a wider page a time at the right edge would be too far from its name.
 const WIDEST: usize = 100;
 
-/// Narrower than this, nothing sensible can be laid out; the terminal may wrap.
+/// Below this width lines are not laid out; the terminal wraps them.
 const NARROWEST: usize = 40;
 
 /// Text of one colour.
@@ -36,7 +35,7 @@ pub(super) fn piece(text: impl AsRef<str>, colour: Colour) -> Piece {
     Piece { text, colour }
 }
 
-/// Columns that `pieces` take beside each other.
+/// Columns of `pieces` in one row.
 pub(super) fn width(pieces: &[Piece]) -> usize {
     pieces.iter().map(|piece| layout::width(&piece.text)).sum()
 }
@@ -76,7 +75,7 @@ impl<'a> Page<'a> {
         writeln!(self.out)
     }
 
-    /// Writes one line with `right` at the right edge, two columns away from the rest if there is no room.
+    /// Writes one line with `right` at the right edge, or two columns after the rest where the row is full.
     pub(super) fn line_with_right(&mut self, indent: usize, left: &[Piece], right: Piece) -> io::Result<()> {
         let used = indent + width(left) + layout::width(&right.text);
         let gap = self.columns().min(WIDEST).saturating_sub(used).max(2);
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_written_only_when_wanted() {
+    fn colours_are_written_only_if_enabled() {
         let pieces = [piece("a", BAD), piece("b  ", PLAIN), piece("  ", BOLD)];
         assert_eq!(line(false, &pieces), "  ab\n");
         assert_eq!(line(true, &pieces), "  \x1b[31ma\x1b[0mb\n");

@@ -1,4 +1,4 @@
-//! The phrases that several formats share: counts, times, one line about what went wrong, the command that repeats it.
+//! The phrases that several formats share: counts, times, one line about a failure, the command that repeats it.
 //!
 //! Nothing here is escaped for its destination except the command, which is quoted for a shell; each format escapes
 //! what it writes.
@@ -41,7 +41,7 @@ pub(super) fn count_parts(summary: &Summary) -> Vec<String> {
     parts
 }
 
-/// The sentence that says it all: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.
+/// The summary in one line: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.
 pub(super) fn bottom_line(run: &RunReport) -> String {
     let summary = run.summary();
     let weak = if summary.weak > 0 { format!(" · {} weak", summary.weak) } else { String::new() };
@@ -101,7 +101,7 @@ pub(super) fn headline(case: &CaseReport) -> String {
     }
 }
 
-/// Of documents, the first lines that differ say more than the braces they begin with.
+/// Of documents the first lines that differ are shown, rather than the braces they begin with.
 fn mismatch(mismatch: &Mismatch) -> String {
     let (expected, actual) = (escape::cut(&mismatch.expected, 20_000), escape::cut(&mismatch.actual, 20_000));
     let first = diff::rows(&expected, &actual).into_iter().find_map(|row| match row {
@@ -113,12 +113,12 @@ fn mismatch(mismatch: &Mismatch) -> String {
     format!("{}: expected {}, got {}", about(mismatch), shown(expected), shown(actual))
 }
 
-/// What a mismatch is about: the place in the response, or the kind where there is no place.
+/// The place of a mismatch in the response; its kind where it has no place.
 pub(super) fn about(mismatch: &Mismatch) -> &str {
     if mismatch.at.is_empty() { mismatch.kind.word() } else { &mismatch.at }
 }
 
-/// The word for what went wrong: the `type` of JUnit's `failure` and `error`.
+/// The kind of failure: the `type` of JUnit's `failure` and `error`.
 pub(super) fn type_word(case: &CaseReport) -> String {
     match &case.outcome {
         Outcome::Failed(mismatches) => mismatches.first().map_or("failed", |first| first.kind.word()).to_owned(),
@@ -140,7 +140,7 @@ pub(super) fn place<'a>(run: &RunReport, case: &'a CaseReport) -> &'a Span {
     mismatches.first().map(|first| &first.span).filter(in_suite).unwrap_or(&case.span)
 }
 
-/// `steps` or `members`, and a line for each of them; none for a case that asks a single policy.
+/// `steps` or `members`, and a line for each of them; none for a case of a single policy.
 pub(super) fn parts(case: &CaseReport) -> Option<(&'static str, String)> {
     let (label, parts) = if case.steps.is_empty() { ("members", &case.members) } else { ("steps", &case.steps) };
     let mut lines = Vec::new();
@@ -153,20 +153,20 @@ pub(super) fn parts(case: &CaseReport) -> Option<(&'static str, String)> {
 
 /// `signed: deny, "the image is not signed"`, `owned: allow (evaluated 2 times)`.
 fn part(part: &PartReport) -> String {
-    let said = match (&part.verdict, &part.fault, &part.response) {
+    let verdict = match (&part.verdict, &part.fault, &part.response) {
         (PartVerdict::NotApplicable(reason), ..) => format!("not applicable: {reason}"),
         (_, Some(fault), _) => format!("{}: {}", fault.kind, fault.message),
         (PartVerdict::Deny, _, Some(response)) => match response.message() {
             Some(message) => format!("deny, {message:?}"),
             None => "deny, without a message".to_owned(),
         },
-        (verdict, ..) => verdict.word().to_owned(),
+        (other, ..) => other.word().to_owned(),
     };
     let times = if part.evaluations > 1 { format!(" (evaluated {} times)", part.evaluations) } else { String::new() };
-    format!("{}: {}{times}", part.name, one_line(&said, VALUE_IN_A_SENTENCE))
+    format!("{}: {}{times}", part.name, one_line(&verdict, VALUE_IN_A_SENTENCE))
 }
 
-/// A command longer than this is of no use to anybody.
+/// Longest command that is worth printing.
 const LONGEST_COMMAND: usize = 2_000;
 
 /// The command that runs just this case; none when its name is absurdly long.

@@ -1,4 +1,4 @@
-//! What was published, for people and for scripts: the output of `verify push`, and a part of a run's report.
+//! The results of publishing, for people and for scripts: the output of `verify push`, and a part of a run's report.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::read_error::ReadError;
-use crate::{escape, wording};
+use crate::{escape, phrases};
 use policy_verify_model::publication::{Publication, PublishOutcome, PublishedTag, TagState};
 
 /// One line or more for people; every line harmless.
@@ -34,10 +34,10 @@ pub fn text(publication: &Publication) -> String {
 
 fn tag_line(tag: &PublishedTag, publication: &Publication) -> String {
     let is_dry = publication.outcome == PublishOutcome::WouldPush;
-    let leads_there = tag.before.is_some() && tag.before == publication.digest;
+    let points_there = tag.before.is_some() && tag.before == publication.digest;
     let name = &tag.name;
     match (&tag.before, tag.state) {
-        _ if leads_there || tag.state == TagState::Kept => format!("{name} leads there already"),
+        _ if points_there || tag.state == TagState::Kept => format!("{name} already points to it"),
         (Some(before), _) if is_dry => format!("{name} would move from {before}"),
         (None, _) if is_dry => format!("{name} would be new"),
         (Some(before), _) => format!("{name} moved from {before}"),
@@ -45,13 +45,13 @@ fn tag_line(tag: &PublishedTag, publication: &Publication) -> String {
     }
 }
 
-/// The three commands by which others make sure of an artifact once it is signed and attested. `owner` is the account
-/// on GitHub whose workflow does that.
+/// The three commands by which users verify an artifact once it is signed and attested. `owner` is the account on GitHub
+/// whose workflow signs it.
 pub fn consumer_commands(publication: &Publication, owner: Option<&str>) -> Option<String> {
     let reference = publication.immutable_ref()?;
     let owner = owner.map(str::to_owned).or_else(|| owner_of(&publication.repository));
     let owner = escape::shell(&owner.unwrap_or_else(|| "OWNER".into()));
-    // A reference consists of letters, digits and `.-_/:@`, which no shell takes for anything else.
+    // A reference consists of letters, digits and `.-_/:@`, which have no meaning to a shell.
     let image = escape::terminal_line(&reference);
     let commands = [
         format!("kwctl verify --github-owner {owner} registry://{image}"),
@@ -61,7 +61,7 @@ pub fn consumer_commands(publication: &Publication, owner: Option<&str>) -> Opti
         ),
         format!("gh attestation verify --owner {owner} oci://{image}"),
     ];
-    Some(format!("when it is signed and attested, its users check it with\n  {}", commands.join("\n  ")))
+    Some(format!("when it is signed and attested, users verify it with\n  {}", commands.join("\n  ")))
 }
 
 /// Images on GitHub's registry carry the account they belong to in their name.
@@ -120,7 +120,7 @@ pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>)
     let is_pushed = publication.outcome == PublishOutcome::Pushed;
     let is_dry = publication.outcome == PublishOutcome::WouldPush;
     let digest = || publication.digest.as_deref().map(Cow::from);
-    let tags = leading_there(publication);
+    let tags = current_tags(publication);
     let pushed = || match tags.first() {
         Some(tag) => format!("[registry] {}:{tag}", publication.repository),
         None => format!("[registry] {}", publication.immutable_ref().unwrap_or_default()),
@@ -153,8 +153,8 @@ pub(super) fn document<'a>(publication: &'a Publication, suite: Option<&'a str>)
     }
 }
 
-/// What a document tells of; `suite` is the index of its suite. References stand in commands that people copy, so
-/// nothing is taken for one that a shell could take for anything else.
+/// Reads a publication; `suite` is the index of its suite. References are part of commands that people copy, so they may
+/// only have characters without a meaning to a shell.
 pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Publication, ReadError> {
     let is_plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_/:@".contains(letter));
     let named = [&*written.repository]
@@ -190,10 +190,10 @@ pub(super) fn read(written: Document<'_>, suite: Option<usize>) -> Result<Public
     })
 }
 
-/// The tags that lead to the artifact now.
-fn leading_there(publication: &Publication) -> Vec<&str> {
-    let leads_there = |tag: &&PublishedTag| matches!(tag.state, TagState::Moved | TagState::Kept);
-    publication.tags.iter().filter(leads_there).map(|tag| tag.name.as_str()).collect()
+/// The tags that point to the artifact now.
+fn current_tags(publication: &Publication) -> Vec<&str> {
+    let points_there = |tag: &&PublishedTag| matches!(tag.state, TagState::Moved | TagState::Kept);
+    publication.tags.iter().filter(points_there).map(|tag| tag.name.as_str()).collect()
 }
 
 /// Where docker has the digest and the size of a manifest.
@@ -201,7 +201,7 @@ const DESCRIPTOR: &str = "containerimage.descriptor";
 
 /// The object that `docker buildx` writes about what it pushed.
 pub fn metadata(publication: &Publication) -> Value {
-    let names = leading_there(publication).into_iter().map(|tag| format!("{}:{tag}", publication.repository));
+    let names = current_tags(publication).into_iter().map(|tag| format!("{}:{tag}", publication.repository));
     json!({
         DESCRIPTOR: {
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -224,7 +224,7 @@ pub(super) fn heading(publications: &[Publication]) -> String {
     }
 }
 
-/// What a publication is about, and what became of it, as one line each.
+/// The reference and the result of a publication, as one line each.
 pub(super) fn in_short(publication: &Publication) -> (String, String) {
     let tags: Vec<&str> = publication.tags.iter().map(|tag| tag.name.as_str()).collect();
     match &publication.outcome {
@@ -232,10 +232,10 @@ pub(super) fn in_short(publication: &Publication) -> (String, String) {
             (publication.immutable_ref().unwrap_or_else(|| publication.repository.clone()), tags.join(", "))
         }
         PublishOutcome::Refused { message, .. } => {
-            (publication.repository.clone(), format!("not pushed: {}", wording::one_line(message, 400)))
+            (publication.repository.clone(), format!("not pushed: {}", phrases::one_line(message, 400)))
         }
         PublishOutcome::Failed { message, .. } => {
-            (publication.repository.clone(), format!("not published: {}", wording::one_line(message, 400)))
+            (publication.repository.clone(), format!("not published: {}", phrases::one_line(message, 400)))
         }
     }
 }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_find_the_shapes_they_know() {
+    fn keys_of_kwctl_oras_and_docker_are_present() {
         let document: Value = serde_json::from_str(&json(&publication(PublishOutcome::Pushed))).unwrap();
         assert_eq!(document["immutable_ref"], "ghcr.io/acme/safe-labels@sha256:aa");
         assert_eq!(document["tags"], json!(["v1", "latest"]));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_pushed_does_not_look_pushed() {
+    fn failed_and_dry_runs_have_no_pushed_keys() {
         let failed = PublishOutcome::Failed { message: "reset".into(), help: None };
         let document: Value = serde_json::from_str(&json(&publication(failed))).unwrap();
         assert_eq!((&document["outcome"], &document["error"]["message"]), (&json!("failed"), &json!("reset")));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_more_than_a_reference_is_not_read() {
+    fn references_with_shell_characters_are_rejected() {
         let publication = publication(PublishOutcome::Pushed);
         let read_back = |from: &str, to: &str| {
             let text = json(&publication).replace(from, to);
@@ -314,10 +314,10 @@ mod tests {
     }
 
     #[test]
-    fn people_read_what_moved() {
+    fn text_lists_moved_tags() {
         assert_eq!(
             text(&publication(PublishOutcome::Pushed)),
-            "warning: ::error::w\nPolicy successfully pushed: ghcr.io/acme/safe-labels@sha256:aa\n  v1 is new\n  latest leads there already"
+            "warning: ::error::w\nPolicy successfully pushed: ghcr.io/acme/safe-labels@sha256:aa\n  v1 is new\n  latest already points to it"
         );
         let refused =
             PublishOutcome::Refused { message: "a test failed\n::error::x".into(), help: Some("mend it".into()) };

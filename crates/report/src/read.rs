@@ -24,7 +24,7 @@ use crate::publication;
 use crate::read_error::{MOST_SOURCE_LINES, ReadError};
 
 use crate::document::{
-    Case, Closing, Counts, Difference, Document, Opening, Part, Place, Policy, Sources, Suite, Trouble,
+    Case, Closing, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite,
 };
 
 /// Reads a JSON report, or the lines of an `ndjson` report.
@@ -158,7 +158,7 @@ fn suite(written: &Suite<'_>, files: &Files) -> SuiteSummary {
 }
 
 fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyReport, ReadError> {
-    let unavailable = written.error.as_ref().map(|trouble| unavailable(trouble, files)).transpose()?;
+    let unavailable = written.error.as_ref().map(|entry| unavailable(entry, files)).transpose()?;
     Ok(PolicyReport {
         name: written.name.clone().into_owned(),
         suite,
@@ -215,12 +215,12 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
 
 fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, ReadError> {
     let reason = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-    let trouble = || written.fault.as_ref().ok_or_else(|| ReadError::MissingError(written.id.clone().into_owned()));
+    let error = || written.fault.as_ref().ok_or_else(|| ReadError::MissingError(written.id.clone().into_owned()));
     Ok(match &*written.outcome {
         "passed" => Outcome::Passed,
         "failed" => Outcome::Failed(written.mismatches.iter().map(|it| mismatch(it, files)).collect()),
-        "error" if stage(&trouble()?.kind).is_some() => Outcome::Unavailable(Arc::new(unavailable(trouble()?, files)?)),
-        "error" => Outcome::Error(fault(trouble()?)?),
+        "error" if stage(&error()?.kind).is_some() => Outcome::Unavailable(Arc::new(unavailable(error()?, files)?)),
+        "error" => Outcome::Error(fault(error()?)?),
         "skipped" => Outcome::Skipped(reason(&written.skip_reason)),
         "not-run" => Outcome::NotRun(reason(&written.skip_reason)),
         "xfailed" => Outcome::Xfailed(reason(&written.xfail_reason)),
@@ -271,7 +271,7 @@ fn by_word<T: for<'a> Deserialize<'a>>(word: &str) -> Option<T> {
     T::deserialize(word).ok()
 }
 
-fn unknown_kind(written: &Trouble<'_>) -> ReadError {
+fn unknown_kind(written: &ErrorEntry<'_>) -> ReadError {
     ReadError::UnknownKind(written.kind.clone().into_owned())
 }
 
@@ -283,7 +283,7 @@ fn stage(word: &str) -> Option<UnavailableStage> {
     by_word(word)
 }
 
-fn fault(written: &Trouble<'_>) -> Result<Fault, ReadError> {
+fn fault(written: &ErrorEntry<'_>) -> Result<Fault, ReadError> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.to_string() == written.kind);
     let kind = *kind.ok_or_else(|| unknown_kind(written))?;
     let fault = Fault::new(kind, written.message.clone());
@@ -293,7 +293,7 @@ fn fault(written: &Trouble<'_>) -> Result<Fault, ReadError> {
     })
 }
 
-fn unavailable(written: &Trouble<'_>, files: &Files) -> Result<Unavailable, ReadError> {
+fn unavailable(written: &ErrorEntry<'_>, files: &Files) -> Result<Unavailable, ReadError> {
     Ok(Unavailable {
         stage: stage(&written.kind).ok_or_else(|| unknown_kind(written))?,
         message: written.message.clone().into_owned(),

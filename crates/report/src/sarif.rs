@@ -1,6 +1,6 @@
-//! SARIF 2.1.0, for GitHub's code scanning and other collectors of findings: what went wrong and which tests are weak.
+//! SARIF 2.1.0, for GitHub's code scanning and other collectors of findings: failed and weak cases.
 //!
-//! Nothing is said about cases that passed. One run per suite, because GitHub replaces the findings of a run by those
+//! Cases that passed have no result. One run per suite, because GitHub replaces the findings of a run by those
 //! of the next with the same `automationDetails.id`.
 //!
 //! Limits of GitHub: 20 runs in a file, 25,000 results of which 5,000 are shown, 10 MB compressed.
@@ -15,7 +15,7 @@ use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 use policy_verify_model::source::Span;
 
 use crate::format::Format;
-use crate::{escape, wording};
+use crate::{escape, phrases};
 
 /// Results that GitHub shows of one run.
 const MOST_RESULTS: usize = 5_000;
@@ -48,13 +48,13 @@ impl Format for Sarif {
     }
 }
 
-/// What is to be said about one place.
+/// One result.
 struct Finding {
     code: Code,
     level: &'static str,
     message: String,
     span: Span,
-    /// What tells it from others of its kind, whatever happens to line numbers.
+    /// Identifies the finding when line numbers change.
     identity: String,
 }
 
@@ -91,7 +91,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut unavailable = Vec::new();
     for case in cases {
-        // One finding for a policy that could not be had, not one for each of its cases.
+        // One finding for an unavailable policy, not one for each of its cases.
         if let Outcome::Unavailable(why) = &case.outcome {
             if unavailable.contains(&why) {
                 continue;
@@ -114,9 +114,9 @@ fn failure(run: &RunReport, case: &CaseReport) -> Option<Finding> {
     let code = case.code().filter(|_| case.outcome.is_bad())?;
     let (span, subject) = match &case.outcome {
         Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(&case.span), &case.policy),
-        _ => (wording::place(run, case), &case.name),
+        _ => (phrases::place(run, case), &case.name),
     };
-    let message = format!("{subject}: {}", wording::headline(case));
+    let message = format!("{subject}: {}", phrases::headline(case));
     Some(Finding { code, level: "error", message, span: span.clone(), identity: case.id.clone() })
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Cases that failed as announced are `not ok … # TODO`, which counts as fine; a case that passed although it is
 //! announced to fail is plainly `not ok`, because the run fails, and so is one that was to be run and was not. Values in
-//! the YAML blocks are JSON texts, which YAML takes as they are.
+//! the YAML blocks are JSON texts, which are valid YAML.
 
 use std::io;
 
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 
 use crate::format::Format;
-use crate::{escape, wording};
+use crate::{escape, phrases};
 
 /// Characters of a value in a YAML block.
 const LONGEST_VALUE: usize = 4_000;
@@ -30,9 +30,9 @@ impl Format for Tap {
             }
         }
         if run.summary().not_run > 0 {
-            writeln!(out, "Bail out! {}", wording::bottom_line(run))?;
+            writeln!(out, "Bail out! {}", phrases::bottom_line(run))?;
         }
-        writeln!(out, "# {}", wording::bottom_line(run))
+        writeln!(out, "# {}", phrases::bottom_line(run))
     }
 }
 
@@ -44,19 +44,19 @@ fn description(text: &str) -> String {
 
 fn directive(case: &CaseReport) -> String {
     match &case.outcome {
-        Outcome::Skipped(_) => format!(" # SKIP {}", description(&wording::headline(case))),
+        Outcome::Skipped(_) => format!(" # SKIP {}", description(&phrases::headline(case))),
         // A comment, no directive: those make a point fine.
-        Outcome::NotRun(_) => format!(" # {}", description(&wording::headline(case))),
-        Outcome::Xfailed(reason) => format!(" # TODO {}", description(&wording::one_line(reason, 160))),
+        Outcome::NotRun(_) => format!(" # {}", description(&phrases::headline(case))),
+        Outcome::Xfailed(reason) => format!(" # TODO {}", description(&phrases::one_line(reason, 160))),
         _ => String::new(),
     }
 }
 
 fn diagnosis(run: &RunReport, case: &CaseReport, out: &mut dyn io::Write) -> io::Result<()> {
-    let place = wording::place(run, case);
+    let place = phrases::place(run, case);
     let severity = if matches!(case.outcome, Outcome::Failed(_) | Outcome::Xpassed(_)) { "fail" } else { "error" };
     writeln!(out, "  ---")?;
-    writeln!(out, "  message: {}", value(&wording::headline(case)))?;
+    writeln!(out, "  message: {}", value(&phrases::headline(case)))?;
     writeln!(out, "  severity: {severity}")?;
     if let Some(code) = case.code() {
         writeln!(out, "  code: {code}")?;

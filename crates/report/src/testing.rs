@@ -334,7 +334,7 @@ pub(super) fn hostile() -> RunReport {
             case.calls = vec![HostCall {
                 capability: "net/v1/dns_lookup_host".into(),
                 request: (*name).into(),
-                answered_by: AnsweredBy::Nobody,
+                answered_by: AnsweredBy::Unanswered,
                 error: Some(text.clone()),
             }];
             run.cases.push(case);

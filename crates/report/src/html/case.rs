@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::diff::{self, Row};
-use crate::{escape, wording};
+use crate::{escape, phrases};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::HostCall;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
@@ -30,13 +30,13 @@ pub(super) fn line(case: &CaseReport, number: usize) -> String {
     } else {
         (format!("c{number}"), name)
     };
-    let why = wording::headline(case);
+    let why = phrases::headline(case);
     let why = if why.is_empty() { why } else { format!(" <span class=\"dim\">{}</span>", escape::html_line(&why)) };
     let weak = if case.is_weak { " <span class=\"odd\">weak</span>" } else { "" };
     format!(
         "<li id=\"{anchor}\" data-o=\"{outcome}\">{}<span class=\"name\">{name}{weak}{why}</span><span class=\"time\">{}</span></li>\n",
         sign(case),
-        wording::duration(case.duration)
+        phrases::duration(case.duration)
     )
 }
 
@@ -48,32 +48,32 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         if is_open { " open" } else { "" },
         sign(case),
         escape::html_line(&case.id),
-        escape::html_line(&wording::place(run, case).file_and_line()),
+        escape::html_line(&phrases::place(run, case).file_and_line()),
         escape::html_line(&case.policy),
         case.code().map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
-        wording::duration(case.duration),
+        phrases::duration(case.duration),
     );
     match &case.outcome {
-        Outcome::Failed(mismatches) => text.push_str(&differences(mismatches, wording::place(run, case))),
+        Outcome::Failed(mismatches) => text.push_str(&differences(mismatches, phrases::place(run, case))),
         Outcome::Error(fault) => {
             text.push_str(&quote(&case.span));
-            text.push_str(&trouble(&fault.kind.to_string(), &fault.message, fault.help.as_deref()));
+            text.push_str(&error_block(&fault.kind.to_string(), &fault.message, fault.help.as_deref()));
         }
         Outcome::Unavailable(why) => {
             text.push_str(&quote(why.span.as_ref().unwrap_or(&case.span)));
-            text.push_str(&trouble(why.stage.word(), &why.message, why.help.as_deref()));
+            text.push_str(&error_block(why.stage.word(), &why.message, why.help.as_deref()));
         }
         _ => {
             text.push_str(&quote(&case.span));
-            let help = "remove `xfail:`; from now on the case guards what it describes";
-            text.push_str(&trouble("xpass", &wording::headline(case), Some(help)));
+            let help = "remove `xfail:`";
+            text.push_str(&error_block("xpass", &phrases::headline(case), Some(help)));
         }
     }
-    if let Some((label, lines)) = wording::parts(case) {
+    if let Some((label, lines)) = phrases::parts(case) {
         let lines = escape::html(escape::cut(&lines, LONGEST_TEXT).trim_end());
         let _ = writeln!(text, "<p class=\"about\">{label}</p>\n<pre class=\"wrap\">{lines}</pre>");
     }
-    if let Some([command, filter]) = wording::reproduce_in_parts(run, case) {
+    if let Some([command, filter]) = phrases::reproduce_in_parts(run, case) {
         let _ = writeln!(text, "<pre class=\"wrap\">{} {}</pre>", escape::html(&command), whole_flags(&filter));
     }
     text.push_str(&context(case));
@@ -104,20 +104,20 @@ fn differences(mismatches: &[Mismatch], place: &Span) -> String {
             text,
             "<p class=\"about\"><code>{}</code> · {}{elsewhere}</p>
 {}{}",
-            escape::html_line(wording::about(mismatch)),
+            escape::html_line(phrases::about(mismatch)),
             Code::from(mismatch.kind),
             quote(&mismatch.span),
             comparison(&mismatch.expected, &mismatch.actual),
         );
     }
     if mismatches.len() > MOST_DIFFERENCES {
-        let left = wording::count(mismatches.len() - MOST_DIFFERENCES, "more difference");
+        let left = phrases::count(mismatches.len() - MOST_DIFFERENCES, "more difference");
         let _ = writeln!(text, "<p class=\"dim\">… {left}</p>");
     }
     text
 }
 
-fn trouble(kind: &str, message: &str, help: Option<&str>) -> String {
+fn error_block(kind: &str, message: &str, help: Option<&str>) -> String {
     let message = escape::html(escape::cut(message, LONGEST_TEXT).trim_end());
     let mut text = format!("<pre class=\"wrap\"><b class=\"bad\">{}</b> {message}</pre>\n", escape::html_line(kind));
     if let Some(help) = help {
@@ -149,7 +149,7 @@ fn quote(span: &Span) -> String {
     format!("<pre class=\"quote\"><b>{} │</b> {before}<i>{within}</i>{after}</pre>\n", span.line)
 }
 
-/// Expected beside actual, line by line.
+/// Expected and actual, line by line.
 fn comparison(expected: &str, actual: &str) -> String {
     let (expected, actual) = (escape::cut(expected, LONGEST_TEXT), escape::cut(actual, LONGEST_TEXT));
     let mut text = String::from("<pre class=\"diff\">");
@@ -193,7 +193,7 @@ fn pair(expected: Option<&str>, actual: Option<&str>) -> (String, String) {
     (element("del", marked(expected, left)), element("ins", marked(actual, right)))
 }
 
-/// What the policy was asked, asked itself, said and answered: folded away.
+/// The request, the response, the host calls and the output of the policy: folded.
 fn context(case: &CaseReport) -> String {
     let mut text = String::new();
     let mut fold = |title: &str, content: &str| {

@@ -1,8 +1,8 @@
-//! One page to look at: failures first, a picture of every policy, the list of all cases.
+//! The report as a web page: failures first, a chart of every policy, the list of all cases.
 //!
-//! The page is a single file that loads nothing and sends nothing. Whatever comes from outside stands in it as escaped
-//! text; nothing of it is ever in a script or a style, and a content security policy pins the two that are ours by
-//! their digests. Without the script the page is complete, only the filter is missing.
+//! The page is a single file that loads nothing and sends nothing. Untrusted text is escaped, and never part of a script
+//! or a style; a content security policy allows our script and style by their digests. Without the script the page is
+//! complete, except for the filter.
 
 mod case;
 mod policies;
@@ -19,12 +19,12 @@ use policy_verify_model::outcome::{RunReport, Summary};
 
 use crate::format::Format;
 use crate::groups::{self, Group};
-use crate::{escape, publication, wording};
+use crate::{escape, phrases, publication};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Failed cases that are unfolded to begin with; more would bury the pictures below them.
+/// Failed cases that are unfolded to begin with; more would hide the charts below them.
 const UNFOLDED: usize = 10;
 
 /// Bytes of details: beyond, failed cases are named only. Browsers need a second for some ten times as much.
@@ -55,7 +55,7 @@ fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
         Summary { passed: 0, xfailed: 0, .. } => ("is-odd", "–"),
         _ => ("is-good", "✓"),
     };
-    let title = format!("{sign} {}", wording::counts(&summary));
+    let title = format!("{sign} {}", phrases::counts(&summary));
     let mut weak = String::new();
     if summary.weak > 0 {
         weak = format!(" · {} weak", summary.weak);
@@ -69,7 +69,7 @@ fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
         pin(STYLE),
         pin(SCRIPT),
         run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        wording::duration(run.duration),
+        phrases::duration(run.duration),
         env!("CARGO_PKG_VERSION"),
         sections(&summary, groups),
         tools(&summary),
@@ -86,7 +86,7 @@ fn sections(summary: &Summary, groups: &[Group<'_>]) -> String {
     if groups.is_empty() || summary.failed + summary.errors == 0 {
         return String::new();
     }
-    "<nav><a href=\"#failures\">What went wrong</a><a href=\"#policies\">Policies</a><a href=\"#cases\">All cases</a></nav>\n"
+    "<nav><a href=\"#failures\">Failures</a><a href=\"#policies\">Policies</a><a href=\"#cases\">All cases</a></nav>\n"
         .to_owned()
 }
 
@@ -95,10 +95,10 @@ fn tools(summary: &Summary) -> String {
     let mut buttons = String::new();
     let bad = summary.failed + summary.errors;
     // One button for both, so it must not count errors as failures.
-    let wrong = if summary.errors == 0 { "failed" } else { "went wrong" };
+    let failed = if summary.errors == 0 { "failed" } else { "failures and errors" };
     let skipped = summary.skipped + summary.xfailed + summary.not_run;
     for (outcome, number, label) in
-        [("failed", bad, wrong), ("passed", summary.passed, "passed"), ("skipped", skipped, "skipped")]
+        [("failed", bad, failed), ("passed", summary.passed, "passed"), ("skipped", skipped, "skipped")]
     {
         if number > 0 {
             // Writing to a String cannot fail.
@@ -127,16 +127,16 @@ fn failures(run: &RunReport) -> String {
         return text;
     }
     if without_details > 0 {
-        let left = wording::count(without_details, "more case");
+        let left = phrases::count(without_details, "more case");
         let _ = writeln!(
             text,
-            "<p class=\"dim\">{left} went wrong; the list below has their names, the JSON report their details.</p>"
+            "<p class=\"dim\">{left} failed; the list below has their names, the JSON report their details.</p>"
         );
     }
-    format!("<section id=\"failures\" data-block>\n<h2>What went wrong</h2>\n{text}</section>\n")
+    format!("<section id=\"failures\" data-block>\n<h2>Failures</h2>\n{text}</section>\n")
 }
 
-/// What was published, or was to be.
+/// The results of publishing.
 fn published(run: &RunReport) -> String {
     if run.publications.is_empty() {
         return String::new();
@@ -172,7 +172,7 @@ fn everything(run: &RunReport, groups: &[Group<'_>]) -> String {
             "<details open data-block>\n<summary><h3>{}</h3> {} · {}</summary>",
             escape::html_line(group.name),
             escape::html_line(suite),
-            wording::counts(&summary)
+            phrases::counts(&summary)
         );
         for remark in group.policy.iter().flat_map(|policy| &policy.remarks) {
             let _ = writeln!(text, "<p class=\"dim\">{}</p>", escape::html_line(remark));
@@ -247,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_what_the_counts_and_the_suite_say() {
+    fn counts_and_uris_are_on_the_page() {
         let mut run = testing::sample();
         run.policies[0].uri = "file://policies/safe-labels.wasm".into();
         let summary = run.summary();
         assert!(summary.failed > 0 && summary.errors > 0);
         let page = body(&page(&run));
-        assert!(page.contains(&format!(">{} went wrong</button>", summary.failed + summary.errors)));
+        assert!(page.contains(&format!(">{} failures and errors</button>", summary.failed + summary.errors)));
         assert!(page.contains("</code> policies/safe-labels.wasm"), "no host called `policies`");
         run.cases.retain(|case| !matches!(case.outcome, Outcome::Error(_) | Outcome::Unavailable(_)));
         assert!(tools(&run.summary()).contains(" failed</button>"));
@@ -282,10 +282,10 @@ mod tests {
     fn cases_that_policies_share_become_a_table() {
         let mut run = testing::sample();
         assert!(!page(&run).contains("class=\"matrix\""));
-        let mut twin = run.cases[0].clone();
-        (run.cases[0].name, twin.name) = ("renders [safe-labels, a]".into(), "renders [verify-images, a]".into());
-        twin.policy = "verify-images".into();
-        run.cases.push(twin);
+        let mut shared = run.cases[0].clone();
+        (run.cases[0].name, shared.name) = ("renders [safe-labels, a]".into(), "renders [verify-images, a]".into());
+        shared.policy = "verify-images".into();
+        run.cases.push(shared);
         let page = page(&run);
         assert!(page.contains("<tr><th>renders [a]</th><td><a href=\"#c0\">"), "{page}");
         assert!(is_well_formed(&page));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 
 use crate::groups::Group;
-use crate::{escape, wording};
+use crate::{escape, phrases};
 use policy_verify_model::outcome::{CaseReport, RunReport};
 
 use super::sign::{class, sign};
@@ -50,15 +50,15 @@ fn policy(run: &RunReport, group: &Group<'_>, longest: f64) -> String {
     let summary = group.summary();
     let colour = if summary.failed + summary.errors > 0 { "bad" } else { "good" };
     let compiled = group.policy.map(|policy| policy.compile_time).filter(|time| !time.is_zero());
-    let compiled = compiled.map(|time| format!("compiled in {} · ", wording::duration(time))).unwrap_or_default();
+    let compiled = compiled.map(|time| format!("compiled in {} · ", phrases::duration(time))).unwrap_or_default();
     let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
     format!(
         "<div class=\"policy\">\n<div class=\"row\"><h3>{}</h3><span class=\"dim\">{}</span><span class=\"{colour}\">{}</span>\
          <span class=\"right\">{compiled}cases {}</span></div>\n{}{}</div>\n",
         escape::html_line(group.name),
         escape::html_line(suite),
-        wording::counts(&summary),
-        wording::duration(group.duration()),
+        phrases::counts(&summary),
+        phrases::duration(group.duration()),
         bar(compile_time(group), group.duration().as_secs_f64(), longest),
         strip(group),
     )
@@ -67,7 +67,7 @@ fn policy(run: &RunReport, group: &Group<'_>, longest: f64) -> String {
 /// Compiling and running as shares of what took longest.
 fn bar(compile: f64, cases: f64, longest: f64) -> String {
     let share = |seconds: f64| if longest > 0.0 { 100.0 * seconds / longest } else { 0.0 };
-    // What took any time at all is to be seen.
+    // Whatever took time is visible.
     let visible = |seconds: f64| if seconds > 0.0 { share(seconds).max(0.4) } else { 0.0 };
     let (first, second) = (visible(compile), visible(cases));
     format!(
@@ -91,7 +91,7 @@ fn strip(group: &Group<'_>) -> String {
     text
 }
 
-/// What tells the cases of one policy from those of another: the name without that of the policy.
+/// The name of a case without that of its policy: cases of several policies have it in common.
 fn shared_name(case: &CaseReport) -> String {
     let Some((name, labels)) = case.name.strip_suffix(']').and_then(|name| name.rsplit_once(" [")) else {
         return case.name.clone();
@@ -105,7 +105,7 @@ type Cell<'a> = Option<(&'a CaseReport, usize)>;
 
 /// The cases of a suite that several policies share, by policy; nothing where there are none.
 fn matrix(groups: &[Group<'_>]) -> String {
-    // Cases written once stand at one place.
+    // A case that is written once has one place.
     let mut rows: IndexMap<(String, usize), Vec<Cell<'_>>> = IndexMap::new();
     for (column, group) in groups.iter().enumerate() {
         for (case, number) in group.cases.iter().zip(&group.numbers) {

@@ -1,4 +1,4 @@
-//! Expected and actual: single values below each other, documents beside each other where there is room for both.
+//! Expected and actual: single values below each other, documents side by side where there is room for both.
 
 use std::io;
 use std::ops::Range;
@@ -55,7 +55,7 @@ fn side_by_side(rows: &[Row<'_>], columns: usize) -> Vec<Vec<Piece>> {
     let left_width = longest(left_of).clamp("expected".len(), most);
     let right_width = both - left_width;
 
-    let mut lines = vec![beside(vec![piece("expected", DIM)], vec![piece("actual", DIM)], left_width)];
+    let mut lines = vec![two_columns(vec![piece("expected", DIM)], vec![piece("actual", DIM)], left_width)];
     for row in rows {
         let (left, right) = match row {
             Row::Same(line) => (cell(line, left_width, DIM, &(0..0)), cell(line, right_width, DIM, &(0..0))),
@@ -72,7 +72,7 @@ fn side_by_side(rows: &[Row<'_>], columns: usize) -> Vec<Vec<Piece>> {
         let mut left = left.into_iter();
         let mut right = right.into_iter();
         for _ in 0..height {
-            lines.push(beside(left.next().unwrap_or_default(), right.next().unwrap_or_default(), left_width));
+            lines.push(two_columns(left.next().unwrap_or_default(), right.next().unwrap_or_default(), left_width));
         }
     }
     lines
@@ -94,7 +94,7 @@ fn right_of<'a>(row: &Row<'a>) -> Option<&'a str> {
     }
 }
 
-fn beside(mut left: Vec<Piece>, right: Vec<Piece>, left_width: usize) -> Vec<Piece> {
+fn two_columns(mut left: Vec<Piece>, right: Vec<Piece>, left_width: usize) -> Vec<Piece> {
     let padding = left_width.saturating_sub(width(&left));
     left.push(piece(" ".repeat(padding), PLAIN));
     left.push(piece(GUTTER, DIM));
@@ -119,7 +119,7 @@ fn stacked(expected: &str, actual: &str, columns: usize) -> Vec<Vec<Piece>> {
     lines
 }
 
-/// Lines with a sign in front, as everybody knows them.
+/// A unified diff.
 fn unified(rows: &[Row<'_>], columns: usize) -> Vec<Vec<Piece>> {
     let mut lines = vec![vec![piece("- expected  + actual", DIM)]];
     let mut added = Vec::new();

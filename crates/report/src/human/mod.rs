@@ -1,8 +1,7 @@
 //! The report for people: what failed, where it is written, how to repeat it; one line about everything else.
 //!
-//! Failed cases come first in attention, not in order: the suite order is kept, but cases that passed are only counted
-//! unless [`Style::status`] asks for them. Text of policies is escaped and bounded throughout; the complete text is in
-//! the JSON report.
+//! Cases are in suite order; those that passed are only counted, unless [`Style::status`] includes them. Text of policies
+//! is escaped and bounded everywhere; the complete text is in the JSON report.
 
 mod columns;
 mod comparison;
@@ -21,12 +20,12 @@ use crate::format::Format;
 use crate::groups::{self, Group};
 use crate::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
 use crate::style::{SLOW, StatusLevel, Style};
-use crate::{escape, layout, quote, wording};
+use crate::{escape, layout, phrases, quote};
 
-/// Lines shown of a log or a list when nobody asked for more.
+/// Lines shown of a log or a list, without `--verbose`.
 const MOST_LINES: usize = 20;
 
-/// Entries of the lists at the end.
+/// Entries of the lists at the end, without `--verbose`.
 const MOST_ENTRIES: usize = 10;
 
 /// The report for people.
@@ -36,12 +35,12 @@ pub struct Human {
 }
 
 impl Human {
-    /// A report that looks as `style` says.
+    /// A report with the given style.
     pub fn new(style: Style) -> Self {
         Self { style }
     }
 
-    fn wants_line_for(&self, case: &CaseReport) -> bool {
+    fn is_listed(&self, case: &CaseReport) -> bool {
         let needed = match &case.outcome {
             // The block about the policy names them.
             Outcome::Unavailable(_) => return false,
@@ -62,14 +61,14 @@ impl Format for Human {
             for suite in groups.chunk_by(|a, b| a.suite == b.suite) {
                 self.suite(&mut page, run, suite)?;
             }
-            remarks(&mut page, run)?;
+            warnings(&mut page, run)?;
         }
         if self.style.verbosity >= 0 {
             weak(&mut page, run)?;
             slowest(&mut page, run)?;
         }
         page.blank()?;
-        page.line(0, &[piece(wording::bottom_line(run), colour_of(&run.summary()).bold())])
+        page.line(0, &[piece(phrases::bottom_line(run), colour_of(&run.summary()).bold())])
     }
 }
 
@@ -84,7 +83,7 @@ impl Human {
         let is_folded = self.is_foldable(&groups);
         if is_folded {
             let cases = groups.iter().flat_map(|group| group.cases.iter().copied());
-            page.command("group", &format!("{} · {}", suite.path, wording::counts(&Summary::of(cases))))?;
+            page.command("group", &format!("{} · {}", suite.path, phrases::counts(&Summary::of(cases))))?;
         }
         let mut heading = vec![piece(&suite.path, BOLD)];
         if suite.name != suite.path {
@@ -99,19 +98,19 @@ impl Human {
         if is_folded { page.command("endgroup", "") } else { Ok(()) }
     }
 
-    /// Whether a suite has so much to say that it is worth folding, and nothing that anybody must see.
+    /// Whether a suite lists cases, none of which makes the run fail.
     fn is_foldable(&self, groups: &[&Group<'_>]) -> bool {
         let any = |holds: &dyn Fn(&CaseReport) -> bool| groups.iter().any(|it| it.cases.iter().any(|case| holds(case)));
-        self.style.folds && any(&|case| self.wants_line_for(case)) && !any(&|case| case.outcome.is_red())
+        self.style.folds && any(&|case| self.is_listed(case)) && !any(&|case| case.outcome.is_red())
     }
 
     fn policy(&self, page: &mut Page<'_>, run: &RunReport, group: &Group<'_>, name_width: usize) -> io::Result<()> {
         let summary = group.summary();
         let name = format!("{:1$}", "", name_width.saturating_sub(layout::width(group.name)));
         let mut left = vec![glyph(&summary), piece(format!(" {}{name}   ", group.name), BOLD)];
-        let counts = piece(wording::counts(&summary), PLAIN);
+        let counts = piece(phrases::counts(&summary), PLAIN);
         let has_room = POLICY + page::width(&left) + page::width(std::slice::from_ref(&counts)) + 9 <= page.columns();
-        let time = if group.duration().is_zero() { String::new() } else { wording::duration(group.duration()) };
+        let time = if group.duration().is_zero() { String::new() } else { phrases::duration(group.duration()) };
         if has_room {
             left.push(counts);
             page.line_with_right(POLICY, &left, piece(time, DIM))?;
@@ -127,7 +126,7 @@ impl Human {
         }
         self.unavailable(page, group)?;
 
-        let listed: Vec<_> = group.cases.iter().filter(|case| self.wants_line_for(case)).collect();
+        let listed: Vec<_> = group.cases.iter().filter(|case| self.is_listed(case)).collect();
         for case in &listed {
             if case.outcome.is_bad() {
                 page.blank()?;
@@ -168,19 +167,19 @@ impl Human {
     }
 }
 
-/// Where the policy came from, for those who asked.
+/// The source of the policy, for `--verbose`.
 fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
     let Some(policy) = group.policy else { return Ok(()) };
     let mut facts = vec![policy.uri.clone()];
     facts.extend(policy.execution_mode.map(|mode| mode.to_string()));
     facts.extend(policy.digest.map(|digest| digest.to_string()));
     if !policy.compile_time.is_zero() {
-        facts.push(format!("compiled in {}", wording::duration(policy.compile_time)));
+        facts.push(format!("compiled in {}", phrases::duration(policy.compile_time)));
     }
     page.line(CASE, &[piece(facts.join(" · "), DIM)])
 }
 
-/// The colour of the worst that happened.
+/// The colour of the worst outcome.
 fn colour_of(summary: &Summary) -> anstyle::Style {
     match summary {
         Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => BAD,
@@ -208,42 +207,42 @@ fn headline(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
         Outcome::Failed(_) | Outcome::Xpassed(_) => vec![piece("✗ ", BAD), piece(name, BAD.bold())],
         Outcome::Error(_) | Outcome::Unavailable(_) => vec![piece("! ", BAD), piece(name, BAD.bold())],
         Outcome::Skipped(_) | Outcome::NotRun(_) => {
-            let line = [piece("- ", ODD), piece(name, PLAIN), reason(&wording::headline(case))];
+            let line = [piece("- ", ODD), piece(name, PLAIN), reason(&phrases::headline(case))];
             return page.line(CASE, &line);
         }
-        Outcome::Xfailed(_) => vec![piece("- ", ODD), piece(name, PLAIN), reason(&wording::headline(case))],
+        Outcome::Xfailed(_) => vec![piece("- ", ODD), piece(name, PLAIN), reason(&phrases::headline(case))],
     };
     let colour = if case.duration >= SLOW { ODD } else { DIM };
-    page.line_with_right(CASE, &line, piece(wording::duration(case.duration), colour))
+    page.line_with_right(CASE, &line, piece(phrases::duration(case.duration), colour))
 }
 
-/// Everything about a case that makes the run fail.
+/// The details of a case that makes the run fail.
 fn details(page: &mut Page<'_>, run: &RunReport, case: &CaseReport) -> io::Result<()> {
     page.blank()?;
     match &case.outcome {
-        Outcome::Failed(mismatches) => differences(page, mismatches)?,
+        Outcome::Failed(mismatches) => mismatch_blocks(page, mismatches)?,
         Outcome::Error(fault) => {
             place(page, &case.span, &Code::from(fault.kind).to_string())?;
-            trouble(page, fault)?;
+            fault_lines(page, fault)?;
         }
         Outcome::Xpassed(_) => {
             place(page, &case.span, &format!("xfail · {}", Code::UnexpectedPass))?;
-            labelled(page, "xpass", &wording::headline(case), BAD, Keep::First)?;
-            help(page, Some("remove `xfail:`; from now on the case guards what it describes"))?;
+            labelled(page, "xpass", &phrases::headline(case), BAD, Keep::First)?;
+            help(page, Some("remove `xfail:`"))?;
         }
         _ => {}
     }
     page.blank()?;
     context(page, case)?;
-    match wording::reproduce_in_parts(run, case) {
-        Some(parts) => repeat(page, parts),
+    match phrases::reproduce_in_parts(run, case) {
+        Some(parts) => command(page, parts),
         None => Ok(()),
     }
 }
 
 /// The command that runs just this case, in one line if there is room. It is there to be copied: where it is broken, a
 /// shell joins it again.
-fn repeat(page: &mut Page<'_>, [suite, filter]: [String; 2]) -> io::Result<()> {
+fn command(page: &mut Page<'_>, [suite, filter]: [String; 2]) -> io::Result<()> {
     let label = piece(format!("{:LABEL$}", "repeat"), DIM);
     let whole = [label.clone(), piece(format!("{suite} {filter}"), PLAIN)];
     if DETAIL + page::width(&whole) <= page.columns() {
@@ -253,22 +252,22 @@ fn repeat(page: &mut Page<'_>, [suite, filter]: [String; 2]) -> io::Result<()> {
     page.line(DETAIL + LABEL + 2, &[piece(filter, PLAIN)])
 }
 
-fn differences(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
+fn mismatch_blocks(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
     for (index, mismatch) in mismatches.iter().enumerate() {
         if index == MOST_ENTRIES && page.style.verbosity < 1 {
             page.blank()?;
-            let left_out = wording::count(mismatches.len() - index, "more difference");
+            let left_out = phrases::count(mismatches.len() - index, "more difference");
             return page.line(DETAIL, &[piece(format!("… {left_out}"), DIM)]);
         }
         page.blank()?;
-        let about = format!("{} · {}", wording::about(mismatch), Code::from(mismatch.kind));
+        let about = format!("{} · {}", phrases::about(mismatch), Code::from(mismatch.kind));
         place(page, &mismatch.span, &about)?;
         comparison::comparison(page, &mismatch.expected, &mismatch.actual)?;
     }
     Ok(())
 }
 
-fn trouble(page: &mut Page<'_>, fault: &Fault) -> io::Result<()> {
+fn fault_lines(page: &mut Page<'_>, fault: &Fault) -> io::Result<()> {
     let kind = fault.kind.to_string();
     if kind.len() < LABEL {
         labelled(page, &kind, &fault.message, BAD, Keep::First)?;
@@ -282,7 +281,7 @@ fn help(page: &mut Page<'_>, text: Option<&str>) -> io::Result<()> {
     text.map_or(Ok(()), |text| labelled(page, "help", text, PLAIN, Keep::First))
 }
 
-/// What the policy asked, said and answered.
+/// The request, the response, the host calls and the output of the policy.
 fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
     if page.style.verbosity > 0 {
         for (label, document) in [
@@ -294,7 +293,7 @@ fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
             }
         }
     }
-    if let Some((label, lines)) = wording::parts(case) {
+    if let Some((label, lines)) = phrases::parts(case) {
         labelled(page, label, &lines, PLAIN, Keep::First)?;
     }
     let calls = case.calls.iter().map(call).collect::<Vec<_>>().join("\n");
@@ -304,22 +303,23 @@ fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
     labelled(page, "stdout", &log.stdout, PLAIN, Keep::Last)?;
     labelled(page, "stderr", &log.stderr, PLAIN, Keep::Last)?;
     if log.is_truncated {
-        labelled(page, "", "(the policy wrote more than the limits allow)", DIM, Keep::First)?;
+        labelled(page, "", "(output truncated at the limit)", DIM, Keep::First)?;
     }
     Ok(())
 }
 
 fn call(call: &HostCall) -> String {
     let answered = match (&call.error, call.answered_by) {
-        (Some(error), _) => format!("error: {}", wording::one_line(error, 200)),
+        (Some(error), _) => format!("error: {}", phrases::one_line(error, 200)),
         (None, AnsweredBy::Host) => "answered by host:".to_owned(),
         (None, AnsweredBy::Replay) => "answered by replay:".to_owned(),
         (None, AnsweredBy::Cluster) => "answered by cluster:".to_owned(),
         (None, AnsweredBy::Live) => "answered live".to_owned(),
         (None, AnsweredBy::Kinds) => "known".to_owned(),
-        (None, AnsweredBy::AccessRules | AnsweredBy::Nobody) => "not answered".to_owned(),
+        (None, AnsweredBy::AccessRules) => "denied by the access rules".to_owned(),
+        (None, AnsweredBy::Unanswered) => "no mock".to_owned(),
     };
-    format!("{} {} → {answered}", call.capability, wording::one_line(&call.request, 200))
+    format!("{} {} → {answered}", call.capability, phrases::one_line(&call.request, 200))
 }
 
 /// Which end of a long text matters.
@@ -329,7 +329,7 @@ enum Keep {
     Last,
 }
 
-/// A word in the margin and a text beside it, broken into lines and bounded; nothing for an empty text.
+/// A label and a text to its right, wrapped and bounded; nothing for an empty text.
 fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style, keep: Keep) -> io::Result<()> {
     if text.trim().is_empty() {
         return Ok(());
@@ -360,37 +360,37 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
     Ok(())
 }
 
-/// Remarks that fail nothing but should be seen, of every case.
-fn remarks(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+/// The warnings of all cases.
+fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let remarks = run.cases.iter().flat_map(|case| case.warnings.iter().map(move |text| (case, text)));
     let remarks: Vec<_> = remarks.collect();
-    let title = wording::count(remarks.len(), "warning");
+    let title = phrases::count(remarks.len(), "warning");
     list(page, &title, &remarks, |(case, text)| {
         vec![
             piece(case.span.file_and_line(), PLACE),
-            piece(format!("  {}", wording::one_line(text, 300)), PLAIN),
+            piece(format!("  {}", phrases::one_line(text, 300)), PLAIN),
             piece(format!(" · {}", case.name), DIM),
         ]
     })
 }
 
-/// Cases that would not notice a wrong answer.
+/// Cases whose expectation matches any rejection.
 fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let weak: Vec<&CaseReport> = run.cases.iter().filter(|case| case.is_weak).collect();
-    let title = format!("{} weak: any rejection would do, for whatever reason", weak.len());
+    let title = format!("{} weak: the expectation matches any rejection", weak.len());
     list(page, &title, &weak, |case| {
         vec![piece(case.span.file_and_line(), PLACE), piece(format!("  {}", case.name), PLAIN)]
     })
 }
 
-/// What took longest, where that is of interest.
+/// The slowest cases.
 fn slowest(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let is_wanted = page.style.verbosity > 0 || page.style.status >= StatusLevel::Slow;
-    let mut cases = wording::slowest(run, 3);
+    let mut cases = phrases::slowest(run, 3);
     cases.retain(|case| is_wanted || case.duration >= SLOW);
     list(page, "slowest", &cases, |case| {
         vec![
-            piece(format!("{:>9}", wording::duration(case.duration)), PLAIN),
+            piece(format!("{:>9}", phrases::duration(case.duration)), PLAIN),
             piece(format!("  {}", case.span.file_and_line()), PLACE),
             piece(format!("  {}", case.name), PLAIN),
         ]

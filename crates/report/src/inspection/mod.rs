@@ -1,6 +1,6 @@
-//! What is known of one module, for people and for scripts: the output of `verify inspect`.
+//! A module and its metadata, for people and for scripts: the output of `verify inspect`.
 //!
-//! Everything in it may be a stranger's: a policy is inspected before it is trusted.
+//! All of its text is untrusted: a policy is inspected before it is trusted.
 
 mod options;
 mod text;
@@ -39,11 +39,10 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
     writeln!(out, "{}", escape::json(&text))
 }
 
-/// Writes the metadata as YAML, and behind it the manifest of signatures if somebody asked for that: what `kwctl inspect
-/// -o yaml` writes, byte for byte. Nothing where there is no metadata.
+/// Writes the metadata as YAML, followed by the manifest of signatures if it was requested: the bytes of `kwctl inspect -o
+/// yaml`. Writes nothing for a module without metadata.
 ///
-/// Where a line of it would be a command to a CI runner, the document is written in the part of YAML that is JSON: it says
-/// the same, and nothing in it begins a line.
+/// Where a line of it would be a command to a CI runner, the document is written as JSON, which is YAML as well.
 pub fn yaml(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
     let Some(metadata) = &inspection.metadata else { return Ok(()) };
     let mut document = Node::of(metadata)?;

@@ -5,7 +5,7 @@ use std::io;
 use super::options::TextOptions;
 use super::usage;
 use crate::page::{BOLD, DIM, ODD, PLAIN, Page, piece};
-use crate::{escape, layout, wording};
+use crate::{escape, layout, phrases};
 use policy_verify_model::inspection::{Inspection, ListedSignature, Looks, SignatureForm};
 use policy_verify_model::policy::{ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation};
 
@@ -14,7 +14,7 @@ const INDENT: usize = 2;
 /// Columns of the words in front of what a module is: a digest behind them still fits.
 const MODULE: usize = 7;
 
-/// Columns of the words in front of what the metadata says.
+/// Columns of the labels of the metadata.
 const POLICY: usize = 18;
 
 /// A wider key has a line of its own.
@@ -74,7 +74,7 @@ fn section(page: &mut Page<'_>, heading: &str) -> io::Result<()> {
     page.line(0, &[piece(heading, BOLD)])
 }
 
-/// A word and its value, which takes as many lines as it needs.
+/// A label and its value, on as many lines as necessary.
 fn field(page: &mut Page<'_>, indent: usize, label_width: usize, label: &str, value: &str) -> io::Result<()> {
     let value = escape::visible(&escape::cut(value.trim_end(), MOST_OF_A_VALUE));
     let room = page.columns().saturating_sub(indent + label_width).max(20);
@@ -105,8 +105,8 @@ fn field(page: &mut Page<'_>, indent: usize, label_width: usize, label: &str, va
 fn module(page: &mut Page<'_>, inspection: &Inspection) -> io::Result<()> {
     section(page, "Module")?;
     let size = match inspection.size {
-        bytes @ 0..1_024 => wording::count(usize::try_from(bytes).unwrap_or_default(), "byte"),
-        bytes => format!("{} ({bytes} bytes)", wording::size(bytes)),
+        bytes @ 0..1_024 => phrases::count(usize::try_from(bytes).unwrap_or_default(), "byte"),
+        bytes => format!("{} ({bytes} bytes)", phrases::size(bytes)),
     };
     for (label, value) in [
         ("uri", inspection.uri.clone()),
@@ -124,14 +124,14 @@ fn mode(inspection: &Inspection) -> String {
         Looks::Rego => "a Rego module (opa or gatekeeper)",
         Looks::Wapc => "a waPC module",
         Looks::Wasi => "a WASI program",
-        Looks::Unknown => "no policy we know",
+        Looks::Unknown => "an unknown kind of module",
     };
     match (inspection.execution_mode(), &inspection.metadata) {
         (Some(mode), Some(_)) if !fits(mode, inspection.looks) => {
-            format!("{mode}, but its exports are those of {looks}")
+            format!("{mode}, but the exports are those of {looks}")
         }
-        (Some(mode), _) => format!("{mode} (its exports are those of {looks})"),
-        (None, _) => format!("its exports are those of {looks}"),
+        (Some(mode), _) => format!("{mode} (exports of {looks})"),
+        (None, _) => format!("unknown (exports of {looks})"),
     }
 }
 
@@ -174,7 +174,7 @@ fn policy(page: &mut Page<'_>, metadata: &Metadata) -> io::Result<()> {
 fn rules(page: &mut Page<'_>, metadata: &Metadata) -> io::Result<()> {
     section(page, "Rules")?;
     if metadata.rules.is_empty() {
-        return page.line(INDENT, &[piece("none: the API server would send nothing", DIM)]);
+        return page.line(INDENT, &[piece("none: no request matches", DIM)]);
     }
     let operations: Vec<String> = metadata.rules.iter().map(operations).collect();
     let widest = operations.iter().map(|text| layout::width(text)).max().unwrap_or(0).min(WIDEST_KEY);
