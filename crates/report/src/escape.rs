@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 ///
 /// The C0 characters turn into Unicode's control pictures (`␛[31m`), the others into `\u{202e}`. What is left is also
 /// legal in XML 1.0.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -57,7 +57,7 @@ pub fn terminal(text: &str) -> String {
 }
 
 /// One line in which no runner finds a command.
-pub fn without_commands(line: &str) -> Cow<'_, str> {
+pub(crate) fn without_commands(line: &str) -> Cow<'_, str> {
     let mut safe = Cow::Borrowed(line);
     for opening in ["[", "vso[", "teamcity["] {
         let command = format!("##{opening}");
@@ -81,12 +81,12 @@ pub fn terminal_line(text: &str) -> String {
 }
 
 /// For the message of a GitHub workflow command. Control characters become visible before the encoding.
-pub fn github_data(text: &str) -> String {
+pub(crate) fn github_data(text: &str) -> String {
     terminal(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// For a property (`file=`, `title=`) of a GitHub workflow command.
-pub fn github_property(text: &str) -> String {
+pub(crate) fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
@@ -99,14 +99,14 @@ pub fn json(document: &str) -> String {
 /// For text or attributes of an XML document. The markup itself is escaped by the XML writer; this takes care of the
 /// characters that XML 1.0 cannot hold even when they are escaped, and of commands, because the document may be
 /// written to a log.
-pub fn xml(text: &str) -> String {
+pub(crate) fn xml(text: &str) -> String {
     terminal(text)
 }
 
 /// For running text, headings and table cells of GitHub's Markdown, and equally for HTML inside it: one line, in which
 /// every character that could be markup, a link, a mention or an emoji is a character reference. CommonMark takes
 /// references literally, so they cannot start anything.
-pub fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = terminal_line(text);
     let mut chars = text.chars().peekable();
@@ -129,7 +129,7 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// For text and quoted attributes of an HTML document; line breaks stay.
-pub fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     let text = terminal(text);
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -146,12 +146,12 @@ pub fn html(text: &str) -> String {
 }
 
 /// The same on one line, of bearable length: for names.
-pub fn html_line(text: &str) -> String {
+pub(crate) fn html_line(text: &str) -> String {
     html(&shorten(text.trim_end(), 1_000)).replace('\n', "␊")
 }
 
 /// A fenced block of Markdown that `text` cannot end: the fence is longer than any run of backticks in it.
-pub fn markdown_block(language: &str, text: &str) -> String {
+pub(crate) fn markdown_block(language: &str, text: &str) -> String {
     let text = terminal(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
@@ -159,7 +159,7 @@ pub fn markdown_block(language: &str, text: &str) -> String {
 }
 
 /// At most `limit` characters of `text`; what is missing is counted.
-pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     match text.char_indices().nth(limit) {
         None => Cow::Borrowed(text),
         Some((end, _)) => {
@@ -170,7 +170,7 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// At most `limit` characters of `text`, the last one an ellipsis when something is missing: for titles and columns.
-pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     match text.char_indices().nth(limit) {
         None => Cow::Borrowed(text),
         Some(_) => {

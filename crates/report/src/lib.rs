@@ -1,7 +1,44 @@
-//! Step 6: a finished run becomes bytes. One file per format; formats only read the [`RunReport`].
+//! Reports about tests of Kubewarden policies: a finished run is written as text for people, JUnit, JSON, Markdown, HTML,
+//! SARIF, TAP or annotations for GitHub, and a JSON report is read back. Reports of several machines are merged into one.
 //!
-//! A new format is one file and one line in `FORMATS`. Where the bytes go (stdout, stderr, a file) is the caller's
-//! decision, and so is everything about the terminal: a format is told its [`Style`] and asks nobody.
+//! Every format reads a complete [`RunReport`](policy_verify_model::outcome::RunReport) and writes bytes; it knows neither
+//! files nor the terminal. Text of policies and suites is untrusted and is escaped for its destination.
+//!
+//! ```
+//! use policy_verify_report::{Style, by_name, read};
+//!
+//! let json = r#"{
+//!   "version": 1,
+//!   "tool": { "name": "verify", "version": "VERSION" },
+//!   "summary": { "total": 1, "passed": 1, "failed": 0, "errors": 0, "skipped": 0, "xfailed": 0, "weak": 0,
+//!                "duration_ms": 2, "not_run": 0 },
+//!   "policies": [],
+//!   "cases": [{
+//!     "id": "labels › accepts a pod", "name": "accepts a pod", "suite": "suite.yml", "policy": "labels",
+//!     "kind": "case", "outcome": "passed", "file": "suite.yml", "line": 7, "column": 11, "length": 13,
+//!     "duration_us": 143, "mismatches": [], "calls": [], "weak": false, "warnings": [],
+//!     "log": { "lines": [], "stdout": "", "stderr": "", "is_truncated": false },
+//!     "steps": [], "members": [], "position": 0
+//!   }],
+//!   "suites": [{ "name": "labels", "path": "suite.yml", "argument": "suite.yml" }],
+//!   "started_at": "2026-10-01T12:00:00Z", "duration_us": 2000, "sources": {}
+//! }"#;
+//! let run = read(&json.replace("VERSION", env!("CARGO_PKG_VERSION")))?;
+//!
+//! let mut summary = Vec::new();
+//! by_name("markdown", &Style::default()).expect("a known format").write(&run, &mut summary)?;
+//! assert!(String::from_utf8(summary)?.starts_with("## ✅ 1 test: 1 passed · 2.0 ms"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | |
+//! |---|---|
+//! | [`human`], [`github`], [`markdown`], [`ndjson`] | formats with an interface of their own; the others are found [`by_name`] |
+//! | [`diagnostic`] | mistakes of the user, with the lines they are about |
+//! | [`inspection`] | one module and its metadata |
+//! | [`publication`] | the results of publishing |
+//! | [`merge`] | the reports of shards become one run |
+//! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
 pub mod diagnostic;
 mod diff;
@@ -31,9 +68,8 @@ mod tap;
 #[cfg(test)]
 mod testing;
 
-pub use self::phrases::size;
-
 pub use self::format::Format;
+pub use self::phrases::size;
 pub use self::read::read;
 pub use self::read_error::ReadError;
 pub use self::style::{StatusLevel, Style, UnknownStatusLevel};
@@ -58,7 +94,7 @@ pub fn by_name(name: &str, style: &Style) -> Option<Box<dyn Format>> {
     FORMATS.iter().find(|(known, _)| *known == name).map(|(_, make)| make(style))
 }
 
-/// The names that [`by_name`] knows, for messages and completions.
+/// The names of all formats, for messages and completions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|(name, _)| *name)
 }
