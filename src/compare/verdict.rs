@@ -28,13 +28,7 @@ pub(super) fn compare(
 ) -> Result<Vec<Mismatch>, Fault> {
     let expects_allowed = !matches!(expect.word, VerdictWord::Deny(_));
     if response.allowed != expects_allowed {
-        return Ok(vec![mismatch(
-            MismatchKind::Verdict,
-            "/allowed",
-            describe::expected(&expect.word),
-            describe::response(response),
-            span,
-        )]);
+        return Ok(vec![verdict_mismatch(MismatchKind::Verdict, "/allowed", expect, response, span)]);
     }
     let mut mismatches = match &expect.word {
         VerdictWord::Accept => Vec::new(),
@@ -45,13 +39,7 @@ pub(super) fn compare(
             mismatches
         }
         VerdictWord::Mutate(_) if response.patch.is_none() => {
-            vec![mismatch(
-                MismatchKind::Mutation,
-                "/patch",
-                describe::expected(&expect.word),
-                describe::response(response),
-                span,
-            )]
+            vec![verdict_mismatch(MismatchKind::Mutation, "/patch", expect, response, span)]
         }
         VerdictWord::Mutate(mutation) => patch::compare(mutation, span, request, response, second)?,
     };
@@ -63,13 +51,18 @@ fn unexpected_patch(expect: &VerdictExpectation, response: &AdmissionResponse, s
     if response.patch.is_none() {
         return Vec::new();
     }
-    vec![mismatch(
-        MismatchKind::Mutation,
-        "/patch",
-        describe::expected(&expect.word),
-        describe::response(response),
-        span,
-    )]
+    vec![verdict_mismatch(MismatchKind::Mutation, "/patch", expect, response, span)]
+}
+
+/// The expected verdict and the response, both in one line.
+fn verdict_mismatch(
+    kind: MismatchKind,
+    at: &str,
+    expect: &VerdictExpectation,
+    response: &AdmissionResponse,
+    span: &Span,
+) -> Mismatch {
+    mismatch(kind, at, describe::expected(&expect.word), describe::response(response), span)
 }
 
 /// The code, the warnings and the audit annotations.
