@@ -91,7 +91,7 @@ pub struct Exchange {
     pub variant: String,
     /// The members of the request.
     pub members: Value,
-    /// The recorded reply: the text the guest receives, or the text of the error.
+    /// The recorded reply: the text the guest receives, or the text of the error, which is handed to the guest unchanged.
     pub response: Result<String, String>,
     /// Where the exchange begins.
     pub span: Span,
