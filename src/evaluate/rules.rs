@@ -6,7 +6,7 @@ use policy_verify_model::policy::{Rule, RuleOperation};
 use policy_verify_model::request::AdmissionRequest;
 
 /// How many rules [`explain`] names.
-const MOST_RULES: usize = 4;
+const MAX_RULES: usize = 4;
 
 /// Whether any rule selects the request. The resource is the one after conversion (`resource`, not `requestResource`).
 pub(crate) fn selects(rules: &[Rule], request: &AdmissionRequest) -> bool {
@@ -47,34 +47,34 @@ fn operation_word(operation: RuleOperation) -> &'static str {
 
 /// One line on why no rule selects the request. `origin` is where the rules are from: `the metadata`.
 pub(crate) fn explain(rules: &[Rule], request: &AdmissionRequest, origin: &str) -> String {
-    let asked = asked_by(request);
+    let request = shown_request(request);
     if rules.is_empty() {
-        return format!("{origin} has no rules; the request is {asked}");
+        return format!("{origin} has no rules, so none matches {request}");
     }
-    let mut wanted: Vec<String> = rules.iter().take(MOST_RULES).map(wanted_by).collect();
-    if rules.len() > MOST_RULES {
-        wanted.push(format!("{} more", rules.len() - MOST_RULES));
+    let mut list: Vec<String> = rules.iter().take(MAX_RULES).map(shown_rule).collect();
+    if rules.len() > MAX_RULES {
+        list.push(format!("and {} more", rules.len() - MAX_RULES));
     }
-    format!("the rules ask for {}; the request is {asked}", wanted.join(", or "))
+    format!("no rule in {origin} matches {request}; rules: {}", list.join("; "))
 }
 
-/// `pods (v1) on CREATE, UPDATE`
-fn wanted_by(rule: &Rule) -> String {
+/// `CREATE, UPDATE pods (v1)`
+fn shown_rule(rule: &Rule) -> String {
     let operations: Vec<&str> = rule.operations.iter().map(|operation| operation_word(*operation)).collect();
     let versions: Vec<String> = (rule.api_groups.iter())
         .flat_map(|group| rule.api_versions.iter().map(|version| api_version(group, version)))
         .collect();
     let operations = if operations.contains(&"*") { "any operation".to_owned() } else { operations.join(", ") };
-    format!("{} ({}) on {operations}", rule.resources.join(", "), versions.join(", "))
+    format!("{operations} {} ({})", rule.resources.join(", "), versions.join(", "))
 }
 
-/// `DELETE of pods (v1)`
-fn asked_by(request: &AdmissionRequest) -> String {
+/// `DELETE pods (v1)`
+fn shown_request(request: &AdmissionRequest) -> String {
     let resource = &request.resource;
     let version = api_version(&resource.group, &resource.version);
     match request.sub_resource.as_deref() {
-        None | Some("") => format!("{} of {} ({version})", request.operation, resource.resource),
-        Some(subresource) => format!("{} of {}/{subresource} ({version})", request.operation, resource.resource),
+        None | Some("") => format!("{} {} ({version})", request.operation, resource.resource),
+        Some(subresource) => format!("{} {}/{subresource} ({version})", request.operation, resource.resource),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     fn an_empty_subresource_is_none() {
         let request = AdmissionRequest { sub_resource: Some(String::new()), ..request("v1 pods CREATE") };
         assert!(selects(&[rule("core v1 pods *")], &request));
-        assert!(explain(&[], &request, "the metadata").ends_with("the request is CREATE of pods (v1)"));
+        assert!(explain(&[], &request, "the metadata").ends_with("so none matches CREATE pods (v1)"));
     }
 
     #[test]
@@ -178,29 +178,29 @@ mod tests {
             (
                 ["core v1 pods CREATE,UPDATE"].as_slice(),
                 "v1 pods DELETE",
-                "the rules ask for pods (v1) on CREATE, UPDATE; the request is DELETE of pods (v1)",
+                "no rule in the metadata matches DELETE pods (v1); rules: CREATE, UPDATE pods (v1)",
             ),
             (
                 &["apps v1,v1beta1 deployments,statefulsets *", "core * pods/exec CONNECT"],
                 "apps/v1 deployments/scale UPDATE",
                 concat!(
-                    "the rules ask for deployments, statefulsets (apps/v1, apps/v1beta1) on any operation, ",
-                    "or pods/exec (any version of the core group) on CONNECT; ",
-                    "the request is UPDATE of deployments/scale (apps/v1)",
+                    "no rule in the metadata matches UPDATE deployments/scale (apps/v1); rules: ",
+                    "any operation deployments, statefulsets (apps/v1, apps/v1beta1); ",
+                    "CONNECT pods/exec (any version of the core group)",
                 ),
             ),
-            (&[], "v1 pods CREATE", "the metadata has no rules; the request is CREATE of pods (v1)"),
+            (&[], "v1 pods CREATE", "the metadata has no rules, so none matches CREATE pods (v1)"),
             (
                 &["* * * *"],
                 "v1 pods/log CREATE",
-                "the rules ask for * (any group and version) on any operation; the request is CREATE of pods/log (v1)",
+                "no rule in the metadata matches CREATE pods/log (v1); rules: any operation * (any group and version)",
             ),
             (
                 &["core v1 a *", "core v1 b *", "core v1 c *", "core v1 d *", "core v1 e *", "core v1 f *"],
                 "v1 pods CREATE",
                 concat!(
-                    "the rules ask for a (v1) on any operation, or b (v1) on any operation, or c (v1) on any operation, ",
-                    "or d (v1) on any operation, or 2 more; the request is CREATE of pods (v1)",
+                    "no rule in the metadata matches CREATE pods (v1); rules: any operation a (v1); ",
+                    "any operation b (v1); any operation c (v1); any operation d (v1); and 2 more",
                 ),
             ),
         ] {

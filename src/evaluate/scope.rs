@@ -32,7 +32,7 @@ pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&C
         let explanation = rules::explain(&all, request, "the manifest");
         let is_scope = rules::selects(&all, request);
         return Standing::Excluded(if is_scope {
-            format!("{explanation}, outside of their `scope`")
+            format!("{explanation}, outside their `scope`")
         } else {
             explanation
         });

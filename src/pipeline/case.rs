@@ -162,8 +162,7 @@ fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Ver
             return (Verdict::Skipped(format!("not applicable: {reason}")), findings);
         }
         Err(NotApplicable(reason)) => {
-            let fault = Fault::new(FaultKind::NotApplicable, format!("the policy would not be body: {reason}"))
-                .with_help(NOT_APPLICABLE_HELP);
+            let fault = Fault::new(FaultKind::NotApplicable, reason).with_help(NOT_APPLICABLE_HELP);
             return (
                 Verdict::Judged(Judgement::Fault(fault.clone())),
                 Findings { fault: Some(fault), calls, ..findings },
