@@ -282,7 +282,7 @@ mod tests {
         }
         scope.rules[0].scope = RuleScope::Cluster;
         let Standing::Excluded(reason) = standing(&scope, &request("shop", json!({})), &[]) else { panic!() };
-        assert!(reason.ends_with("outside of their `scope`"), "{reason}");
+        assert!(reason.ends_with("outside their `scope`"), "{reason}");
         scope.rules.clear();
         let Standing::Excluded(reason) = standing(&scope, &request("shop", json!({})), &[]) else { panic!() };
         assert!(reason.starts_with("the manifest has no rules"), "{reason}");
