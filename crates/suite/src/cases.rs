@@ -10,7 +10,7 @@ use super::expect;
 use super::files::Files;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
-use super::policies::{Named, Policies};
+use super::policies::{Policies, PolicyOrGroup};
 use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
@@ -303,8 +303,8 @@ impl<'a> Cases<'a> {
         let found: Vec<Result<PolicyIndex, Diagnostic>> = match named {
             None => vec![policies.only_one(case).and_then(|named| {
                 match named {
-                    Named::Policy(policy) => Ok(policy),
-                    Named::Group(_) => Err(mistake(case, "the case names no policy")
+                    PolicyOrGroup::Policy(policy) => Ok(policy),
+                    PolicyOrGroup::Group(_) => Err(mistake(case, "the case names no policy")
                         .with_help("settings are those of a policy, not of a group".to_owned())),
                 }
             })],

@@ -407,3 +407,15 @@ pub(crate) fn settings(source: &FileOr, files: &Files) -> Result<serde_json::Map
         _ => Err(mistake(span, "settings are a mapping")),
     }
 }
+
+/// The same settings; where they are a mistake, none.
+pub(crate) fn settings_or_none(
+    source: &FileOr,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> serde_json::Map<String, Value> {
+    settings(source, files).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        serde_json::Map::new()
+    })
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::mistake::{Mistakes, mistake, suggestion};
-use super::policies::{Named, Policies};
+use super::policies::{Policies, PolicyOrGroup};
 use super::request;
 use super::schema::{Either, FileOr, MemberEntry, OneOrMany, StepEntry};
 use policy_verify_model::code::Code;
@@ -61,10 +61,10 @@ pub(super) fn subjects(
             }
         }
         (None, Some(name), _) => add(policies.find(name, files).and_then(|named| match named {
-            Named::Group(_) => single(named, written, None, policies),
+            PolicyOrGroup::Group(_) => single(named, written, None, policies),
             // It may well be one, and its manifest is a mistake already.
-            Named::Policy(policy) if policies.is_unread(policy) => single(named, written, None, policies),
-            Named::Policy(_) => Err(mistake(&name.span, format!("`{}` is a policy, not a group", name.value))
+            PolicyOrGroup::Policy(policy) if policies.is_unread(policy) => single(named, written, None, policies),
+            PolicyOrGroup::Policy(_) => Err(mistake(&name.span, format!("`{}` is a policy, not a group", name.value))
                 .with_help("write `policy:`".to_owned())),
         })),
         (None, None, Some(chain)) => {
@@ -102,17 +102,17 @@ fn read(settings: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Option<Arc
 }
 
 fn single(
-    named: Named,
+    named: PolicyOrGroup,
     written: &Written<'_>,
     own_settings: Option<&Arc<Settings>>,
     policies: &Policies,
 ) -> Result<Step, Diagnostic> {
     match named {
-        Named::Policy(policy) => {
+        PolicyOrGroup::Policy(policy) => {
             let settings = settings_of(policy, own_settings, written.variant, policies)?;
             Ok(Step::Policy(PolicyUse { policy, settings }))
         }
-        Named::Group(group) => {
+        PolicyOrGroup::Group(group) => {
             refuse_settings(written, "a group: its members have their own")?;
             Ok(Step::Group(group))
         }
@@ -163,8 +163,10 @@ fn steps_of(
     for entry in &chain.value {
         let step = match entry {
             Either::Scalar(name) => policies.find(name, files).map(|named| match named {
-                Named::Policy(policy) => Step::Policy(PolicyUse { policy, settings: policies.settings(policy) }),
-                Named::Group(group) => Step::Group(group),
+                PolicyOrGroup::Policy(policy) => {
+                    Step::Policy(PolicyUse { policy, settings: policies.settings(policy) })
+                }
+                PolicyOrGroup::Group(group) => Step::Group(group),
             }),
             Either::Mapping(entry) => policy_use(entry, policies, files, mistakes).map(Step::Policy),
         };

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::files::Files;
 use super::manifest::DeployedModule;
 use super::mistake::{Mistakes, mistake};
-use super::policies::{policy_ref, read};
+use super::request;
 use super::schema::{ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
+use super::uri::policy_ref;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::ContextAware;
@@ -16,14 +17,14 @@ use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::Deployment;
 
 /// What is known of a policy before its entry has its say.
-pub(super) struct Source {
+pub(super) struct Origin {
     pub(super) uri: Spanned<PolicyRef>,
     pub(super) settings: Settings,
     pub(super) deployment: Deployment,
     pub(super) context_aware: ContextAware,
 }
 
-impl Source {
+impl Origin {
     /// A policy without settings and grants; also one whose entry is a mistake, so that cases can still name it.
     pub(super) fn unknown(span: &Span) -> Self {
         Self {
@@ -65,11 +66,12 @@ pub(super) fn as_written(
     entry: &PolicyEntry,
     files: &Files,
     mistakes: &mut Mistakes,
-) -> Source {
+) -> Origin {
     for (member, _) in &entry.modules.0 {
         mistakes.add(&member.span, "`modules` needs the manifest of a group");
     }
-    let settings = entry.settings.as_ref().map_or_else(Settings::new, |source| read(source, files, mistakes));
+    let settings =
+        entry.settings.as_ref().map_or_else(Settings::new, |source| request::settings_or_none(source, files, mistakes));
     let deployment = Deployment {
         is_monitor: entry.mode.as_ref().is_some_and(|mode| mode.value == DeploymentMode::Monitor),
         allowed_to_mutate: entry.allowed_to_mutate.as_ref().is_none_or(|allowed| allowed.value),
@@ -84,10 +86,10 @@ pub(super) fn as_written(
             let message = format!("`{}` has neither `uri` nor `manifest`", name.value);
             let mistake = mistake(&name.span, message).with_code(Code::MissingKey);
             mistakes.push(mistake.with_help(help.to_owned()));
-            Source::unknown(&name.span).uri
+            Origin::unknown(&name.span).uri
         }
     };
-    Source { uri, settings, deployment, context_aware }
+    Origin { uri, settings, deployment, context_aware }
 }
 
 /// What a manifest says cannot be said again.
