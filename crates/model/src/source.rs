@@ -1,13 +1,10 @@
 //! Where a value was written: the file, the line and the bytes.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 /// A text the user wrote, kept whole so that messages can quote it.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,38 +85,6 @@ impl<T> Spanned<T> {
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { value: change(self.value), span: self.span }
-    }
-}
-
-/// Name under which a [`Spanned`] asks a deserializer for its place, which answers by [`hand_over`].
-pub const SPANNED: &str = "policy-verify spanned";
-
-thread_local! {
-    static PLACE: RefCell<Option<Span>> = const { RefCell::new(None) };
-}
-
-/// Hands a place to the [`Spanned`] that is about to be read.
-pub fn hand_over(span: Span) {
-    PLACE.set(Some(span));
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SpannedVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
-            type Value = Spanned<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value with its place")
-            }
-
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Spanned<T>, D::Error> {
-                let span =
-                    PLACE.take().ok_or_else(|| D::Error::custom("this type can only be read from a suite file"))?;
-                Ok(Spanned { value: T::deserialize(deserializer)?, span })
-            }
-        }
-        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(PhantomData))
     }
 }
 

@@ -30,18 +30,18 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
     };
     refuse_empty(node, mistakes);
     let given = [
-        ("allow", entry.allow.is_some()),
-        ("accept", entry.accept.is_some()),
-        ("mutate", entry.mutate.is_some()),
-        ("deny", entry.deny.is_some()),
-        ("fault", entry.fault.is_some()),
+        ("allow", entry.allow.0.is_some()),
+        ("accept", entry.accept.0.is_some()),
+        ("mutate", entry.mutate.0.is_some()),
+        ("deny", entry.deny.0.is_some()),
+        ("fault", entry.fault.0.is_some()),
         ("response", entry.response.is_some()),
     ];
     let words: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(word, _)| *word).collect();
     match words.as_slice() {
         ["fault"] => {
             refuse_beside(&entry, "fault", mistakes);
-            fault(entry.fault.as_ref()?, mistakes).map(Expectation::Fault)
+            fault(entry.fault.0.as_ref()?, mistakes).map(Expectation::Fault)
         }
         ["response"] => {
             refuse_beside(&entry, "response", mistakes);
@@ -150,12 +150,12 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
     if let Some(exactly) = &entry.exactly {
         mistakes.add_with_help(&exactly.span, "`exactly` stands beside `response`", "in `mutate` it names the object");
     }
-    let word = if let Some(node) = &entry.deny {
+    let word = if let Some(node) = &entry.deny.0 {
         VerdictWord::Deny(deny(node, mistakes)?)
-    } else if let Some(node) = &entry.mutate {
+    } else if let Some(node) = &entry.mutate.0 {
         VerdictWord::Mutate(Box::new(mutate(node, files, mistakes)?))
     } else {
-        let (node, word) = match (&entry.allow, &entry.accept) {
+        let (node, word) = match (&entry.allow.0, &entry.accept.0) {
             (Some(node), _) => (node, VerdictWord::Allow),
             (_, node) => (node.as_ref()?, VerdictWord::Accept),
         };

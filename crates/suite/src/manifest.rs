@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::files::Files;
 use super::mistake::{Mistakes, mistake, nearest};
-use super::read::read;
+use super::read::{keys, missing, read};
 use super::schema::{Data, DeploymentMode, Named, ResourceEntry};
 use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
@@ -17,7 +16,7 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::ContextAware;
 use policy_verify_model::policy::{ContextAwareResource, Rule, RuleOperation, Settings};
 use policy_verify_model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope, ScopedRule};
-use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::Deployment;
 
 const API_VERSION: &str = "policies.kubewarden.io/v1";
@@ -149,103 +148,105 @@ fn is_meant(wanted: &str, node: &Node, kind: Kind) -> bool {
     }
 }
 
-#[derive(Deserialize)]
 struct ManifestEntry {
-    #[serde(default)]
     metadata: MetadataEntry,
     spec: Data,
 }
 
-#[derive(Default, Deserialize)]
+keys! { ManifestEntry and others { optional metadata, required spec } }
+
+#[derive(Default)]
 struct MetadataEntry {
     name: Option<String>,
     namespace: Option<String>,
 }
 
+keys! { MetadataEntry and others { optional name, optional namespace } }
+
 /// The `spec` of all four kinds; [`refuse_keys`] says which has what. Keys that begin with an underscore mean nothing to
 /// a verdict.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SpecEntry {
     module: Option<Spanned<String>>,
     settings: Option<Data>,
     mutating: Option<bool>,
-    #[serde(default)]
     context_aware_resources: Vec<ResourceEntry>,
-    #[serde(default)]
     policies: Named<MemberEntry>,
     expression: Option<Spanned<String>>,
     mode: Option<DeploymentMode>,
     message: Option<String>,
-    #[serde(default)]
     rules: Vec<RuleEntry>,
     namespace_selector: Option<SelectorEntry>,
     object_selector: Option<SelectorEntry>,
-    #[serde(default)]
     match_conditions: Vec<ConditionEntry>,
     timeout_eval_seconds: Option<Spanned<u64>>,
-    #[serde(rename = "policyServer")]
     _policy_server: Option<Data>,
-    #[serde(rename = "timeoutSeconds")]
     _timeout_seconds: Option<Data>,
-    #[serde(rename = "backgroundAudit")]
     _background_audit: Option<Data>,
-    #[serde(rename = "failurePolicy")]
     _failure_policy: Option<Data>,
-    #[serde(rename = "matchPolicy")]
     _match_policy: Option<Data>,
-    #[serde(rename = "sideEffects")]
     _side_effects: Option<Data>,
-    #[serde(rename = "allowInsideAdmissionControllerNamespace")]
     _allow_inside_admission_controller_namespace: Option<Data>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+keys! {
+    SpecEntry {
+        optional module, optional settings, optional mutating, optional context_aware_resources, optional policies,
+        optional expression, optional mode, optional message, optional rules, optional namespace_selector,
+        optional object_selector, optional match_conditions, optional timeout_eval_seconds, optional _policy_server,
+        optional _timeout_seconds, optional _background_audit, optional _failure_policy, optional _match_policy,
+        optional _side_effects, optional _allow_inside_admission_controller_namespace,
+    }
+}
+
 struct MemberEntry {
     module: Spanned<String>,
     settings: Option<Data>,
-    #[serde(default)]
     context_aware_resources: Vec<ResourceEntry>,
     timeout_eval_seconds: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+keys! {
+    MemberEntry {
+        required module, optional settings, optional context_aware_resources, optional timeout_eval_seconds,
+    }
+}
+
 struct RuleEntry {
     api_groups: Vec<String>,
     api_versions: Vec<String>,
     resources: Vec<String>,
     operations: Vec<RuleOperation>,
-    #[serde(default)]
     scope: RuleScope,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+keys! {
+    RuleEntry {
+        required api_groups, required api_versions, required resources, required operations, optional scope,
+    }
+}
+
+#[derive(Default)]
 struct SelectorEntry {
-    #[serde(default)]
     match_labels: Named<String>,
-    #[serde(default)]
     match_expressions: Vec<RequirementEntry>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+keys! { SelectorEntry { optional match_labels, optional match_expressions } }
+
 struct RequirementEntry {
     key: String,
     operator: LabelOperator,
-    #[serde(default)]
     values: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+keys! { RequirementEntry { required key, required operator, optional values } }
+
 struct ConditionEntry {
     name: String,
-    #[serde(rename = "expression")]
     _expression: String,
 }
+
+keys! { ConditionEntry { required name, required _expression } }
 
 /// Keys that the kind does not have, or that no kind has although suites have such keys.
 fn refuse_keys(spec: &Node, kind: Kind, mistakes: &mut Mistakes) {
@@ -375,10 +376,6 @@ fn group(written: SpecEntry, spec: &Node, deployment: Deployment, mistakes: &mut
     is_complete.then(|| Deployed::Group(Box::new(DeployedGroup { members, expression, message, deployment })))
 }
 
-fn missing(key: &str, span: &Span, mistakes: &mut Mistakes) {
-    mistakes.add_coded(Code::MissingKey, span, format!("the key `{key}` is missing"));
-}
-
 /// A module without a scheme is in a registry.
 fn with_scheme(module: String) -> String {
     if module.contains("://") { module } else { format!("registry://{module}") }
@@ -407,7 +404,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use policy_verify_model::source::SourceFile;
+    use policy_verify_model::source::{SourceFile, Span};
 
     /// The manifest in `text`, which must have no mistakes.
     fn deployed(text: &str) -> Deployed {

@@ -82,10 +82,15 @@ const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("violations", "deny"),
 ];
 
-/// Advice about an unknown word: the one that is meant, else the nearest known one, else all of them.
+/// What an unknown word was probably meant to be: what another tool calls so, else the nearest known word.
+pub(crate) fn near<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let foreign = FOREIGN_WORDS.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
+    foreign.map(|(_, ours)| *ours).or_else(|| nearest(word, known.iter().copied()))
+}
+
+/// Advice about an unknown word: the one that is meant, else all of them.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    let meant = FOREIGN_WORDS.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
-    match meant.map(|(_, ours)| *ours).or_else(|| nearest(word, known.iter().copied())) {
+    match near(word, known) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "nothing may stand here".into(),
         None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),

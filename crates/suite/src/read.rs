@@ -1,333 +1,391 @@
-//! Nodes become the types of the schema, and *all* mistakes are found in one go.
+//! Nodes become the types of the schema, and *all* mistakes are found in one pass.
 //!
-//! Serde stops at the first error. So each read is tried again without the entry that was wrong, until it succeeds:
-//! every try adds one mistake, and what is left can still be checked. Reading is single-threaded; the state of the
-//! read in progress is kept beside it, because serde has no room for it.
+//! A value that is wrong is reported and left out, so that the rest can still be checked.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
 
-use super::mistake::{Mistakes, mistake, suggestion};
+use super::mistake::{Mistakes, mistake, near, suggestion};
 use super::yaml::{Content, Key, Node};
+use policy_verify_model::answer::FaultKind;
 use policy_verify_model::code::Code;
-use policy_verify_model::source::{self, SPANNED, Span};
+use policy_verify_model::policy::{ExecutionMode, RuleOperation};
+use policy_verify_model::scope::{LabelOperator, RuleScope};
+use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::{Compat, RulesMode};
 
-/// More mistakes than anybody reads; a bound for hostile files.
-const MOST_MISTAKES: usize = 200;
-
-/// Name under which a type asks for the node itself.
-const CAPTURE: &str = "policy-verify node";
-
-thread_local! {
-    static CAPTURED: RefCell<Option<Node>> = const { RefCell::new(None) };
-    static SKIPPED: RefCell<HashSet<u32>> = RefCell::new(HashSet::new());
+/// A type that can be read from a node.
+pub(crate) trait FromNode: Sized {
+    /// The value of `node`; `None` means that it is wrong, and that the mistakes say why.
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self>;
 }
 
 /// Reads `node` as a `T`; mistakes are collected, and `None` means that nothing usable is left.
-pub(crate) fn read<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {
-    SKIPPED.with_borrow_mut(HashSet::clear);
-    for _ in 0..MOST_MISTAKES {
-        let error = match T::deserialize(NodeReader(node)) {
-            Ok(value) => return Some(value),
-            Err(error) => PENDING.take().unwrap_or(error),
-        };
-        let span = error.span.clone().unwrap_or_else(|| node.span.clone());
-        if !error.is_consequence {
-            let mistake = mistake(&span, error.message.clone()).with_code(error.code);
-            mistakes.push(mistake.with_help(error.help.clone()));
-        }
-        let is_progress = error.culprit.is_some_and(|id| SKIPPED.with_borrow_mut(|skipped| skipped.insert(id)));
-        if !is_progress {
-            return None;
+pub(crate) fn read<T: FromNode>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {
+    T::from_node(node, mistakes)
+}
+
+impl FromNode for Node {
+    fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+impl FromNode for bool {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match node.content {
+            Content::Bool(value) => Some(value),
+            _ => wrong_type("a boolean", node, mistakes),
         }
     }
+}
+
+impl FromNode for String {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match &node.content {
+            Content::String(text) => Some(text.clone()),
+            _ => wrong_type(TEXT, node, mistakes),
+        }
+    }
+}
+
+/// A whole number that fits its type.
+macro_rules! whole_numbers {
+    ($($number:ty)*) => {$(
+        impl FromNode for $number {
+            fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+                let Content::Number(number) = &node.content else {
+                    return wrong_type("a whole number", node, mistakes);
+                };
+                let fitting = number.as_u64().and_then(|number| number.try_into().ok());
+                if fitting.is_none() {
+                    let message = format!("expected a whole number from 0 to {}, found {number}", <$number>::MAX);
+                    mistakes.add_coded(Code::WrongType, &node.span, message);
+                }
+                fitting
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u8 u16 u64);
+
+/// Words of which one is expected: the variants of an enum, as serde knows them.
+macro_rules! words {
+    ($($word:ty),* $(,)?) => {$(
+        impl FromNode for $word {
+            fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+                $crate::read::word(node, mistakes)
+            }
+        }
+    )*};
+}
+pub(crate) use words;
+
+words!(Compat, ExecutionMode, FaultKind, LabelOperator, RuleOperation, RuleScope, RulesMode);
+
+/// Reads one of the words of an enum.
+pub(crate) fn word<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {
+    let variant = |text| T::deserialize(StrDeserializer::<NotAWord>::new(text));
+    let mistake = match node.as_str() {
+        Some(text) => match variant(text) {
+            Ok(word) => return Some(word),
+            Err(NotAWord(known)) => mistake(&node.span, format!("unknown word `{text}`"))
+                .with_code(Code::UnknownKey)
+                .with_help(suggestion(text, known)),
+        },
+        None => {
+            mistake(&node.span, format!("expected a word, found {}", node.description())).with_code(Code::WrongType)
+        }
+    };
+    mistakes.push(mistake);
     None
 }
 
-/// Why a node could not be read.
+/// A text that is none of the words serde knows.
 #[derive(Debug)]
-pub(crate) struct ReadError {
-    message: String,
-    help: Option<String>,
-    code: Code,
-    span: Option<Span>,
-    /// Id of the node to leave out in the next try.
-    culprit: Option<u32>,
-    /// The key whose absence is the error.
-    missing: Option<&'static str>,
-    /// Whether another mistake is the reason, so that this one need not be reported.
-    is_consequence: bool,
-}
+struct NotAWord(&'static [&'static str]);
 
-impl ReadError {
-    fn text(message: String, help: Option<String>) -> Self {
-        Self { message, help, code: Code::WrongType, span: None, culprit: None, missing: None, is_consequence: false }
-    }
-
-    /// Fills in the place unless a deeper node has done so.
-    fn at(mut self, span: &Span) -> Self {
-        self.span.get_or_insert_with(|| span.clone());
-        self
-    }
-
-    /// Blames the entry `node` unless a deeper one is blamed.
-    fn blaming(mut self, node: &Node) -> Self {
-        self.culprit.get_or_insert(node.id);
-        self
-    }
-}
-
-impl fmt::Display for ReadError {
+impl fmt::Display for NotAWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str("an unknown word")
     }
 }
 
-impl std::error::Error for ReadError {}
+impl std::error::Error for NotAWord {}
 
-impl de::Error for ReadError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        let message = message.to_string();
-        match message.split_once("\nhelp: ") {
-            Some((message, help)) => Self::text(message.to_owned(), Some(help.to_owned())),
-            None => Self::text(message, None),
+impl serde::de::Error for NotAWord {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, known: &'static [&'static str]) -> Self {
+        Self(known)
+    }
+}
+
+impl<T: FromNode> FromNode for Spanned<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        T::from_node(node, mistakes).map(|value| Self::new(value, node.span.clone()))
+    }
+}
+
+/// Nothing is `None`.
+impl<T: FromNode> FromNode for Option<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match node.content {
+            Content::Null => Some(None),
+            _ => T::from_node(node, mistakes).map(Some),
         }
     }
+}
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let help = Some(suggestion(field, expected));
-        Self { code: Code::UnknownKey, ..Self::text(format!("unknown key `{field}`"), help) }
+/// Items that are wrong are left out.
+impl<T: FromNode> FromNode for Vec<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match &node.content {
+            Content::List(items) => Some(items.iter().filter_map(|item| T::from_node(item, mistakes)).collect()),
+            _ => wrong_type("a list", node, mistakes),
+        }
     }
+}
 
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let help = Some(suggestion(variant, expected));
-        Self { code: Code::UnknownKey, ..Self::text(format!("unknown word `{variant}`"), help) }
+impl<T: FromNode> FromNode for BTreeMap<String, T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        Some(members(node, mistakes)?.into_iter().map(|(key, value)| (key.name.clone(), value)).collect())
     }
+}
 
-    fn missing_field(field: &'static str) -> Self {
-        let error = Self::text(format!("the key `{field}` is missing"), None);
-        Self { missing: Some(field), code: Code::MissingKey, ..error }
+impl<T: FromNode> FromNode for IndexMap<String, T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        Some(members(node, mistakes)?.into_iter().map(|(key, value)| (key.name.clone(), value)).collect())
     }
+}
 
-    fn duplicate_field(field: &'static str) -> Self {
-        Self::text(format!("the key `{field}` is given twice"), None)
+/// The members of a mapping whose keys are up to the user; members that are wrong are left out.
+pub(crate) fn members<'a, T: FromNode>(node: &'a Node, mistakes: &mut Mistakes) -> Option<Vec<(&'a Key, T)>> {
+    match &node.content {
+        Content::Map(entries) => {
+            let entries = entries.iter();
+            Some(entries.filter_map(|(key, value)| Some((key, T::from_node(value, mistakes)?))).collect())
+        }
+        _ => wrong_type("a mapping", node, mistakes),
     }
+}
 
-    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let found = match unexpected {
-            de::Unexpected::Bool(_) => "a boolean",
-            de::Unexpected::Unsigned(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) => "a number",
-            de::Unexpected::Str(_) => "a text",
-            de::Unexpected::Unit | de::Unexpected::Option => "nothing",
-            de::Unexpected::Seq => "a list",
-            de::Unexpected::Map => "a mapping",
-            _ => "something else",
-        };
-        let expected = match expected.to_string() {
-            text if text.starts_with("struct ") || text == "a map" => "a mapping".to_owned(),
-            text if text.contains("sequence") => "a list".to_owned(),
-            text if text == "a string" => "a text".to_owned(),
-            text if ["u8", "u16", "u32", "u64", "usize"].contains(&text.as_str()) => "a whole number".to_owned(),
-            text => text,
-        };
-        // `contains: 503` is a number to YAML.
-        let help = match unexpected {
-            de::Unexpected::Unsigned(number) => Some(format!("put it in quotes: \"{number}\"")),
-            de::Unexpected::Bool(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) => {
-                Some("put it in quotes".to_owned())
+/// What messages call a string.
+const TEXT: &str = "a text";
+
+fn wrong_type<T>(expected: &str, node: &Node, mistakes: &mut Mistakes) -> Option<T> {
+    // `contains: 503` is a number to YAML.
+    let help = match &node.content {
+        Content::Number(number) if number.is_u64() => Some(format!("put it in quotes: \"{number}\"")),
+        Content::Number(_) | Content::Bool(_) => Some("put it in quotes".to_owned()),
+        _ => None,
+    };
+    let message = format!("expected {expected}, found {}", node.description());
+    let mistake = mistake(&node.span, message).with_code(Code::WrongType);
+    mistakes.push(mistake.with_help(help.filter(|_| expected == TEXT)));
+    None
+}
+
+/// Reads a struct from a mapping. Every field is named with whether its key is `required`; an `optional` one that is
+/// absent or wrong has its default. The key of a field is its name in camel case, without an underscore at its start.
+/// Keys that begin with `x-` are ignored, other unknown ones are mistakes, except after `and others`.
+macro_rules! keys {
+    ($entry:ident and others { $($need:ident $field:ident),* $(,)? }) => {
+        keys!(@read $entry [others] $($need $field),*);
+    };
+    ($entry:ident { $($need:ident $field:ident),* $(,)? }) => {
+        keys!(@read $entry [no_others] $($need $field),*);
+    };
+    (@read $entry:ident [$others:ident] $($need:ident $field:ident),*) => {
+        impl $crate::read::FromNode for $entry {
+            fn from_node(node: &$crate::yaml::Node, mistakes: &mut $crate::mistake::Mistakes) -> Option<Self> {
+                let entry = $crate::read::Entry::$others(node, &[$(stringify!($field)),*], mistakes)?;
+                // All fields are read before the first missing one ends the work.
+                $(let $field = entry.$need(stringify!($field), mistakes);)*
+                Some(Self { $($field: $field?),* })
             }
-            _ => None,
-        };
-        Self::text(format!("expected {expected}, found {found}"), help.filter(|_| expected == "a text"))
-    }
-}
-
-/// Gives a type its own node: the way to [`Spanned`] values and to parts that are read later.
-pub(crate) fn capture<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
-    struct CaptureVisitor;
-    impl Visitor<'_> for CaptureVisitor {
-        type Value = Node;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a node of a suite")
         }
 
-        fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-            CAPTURED.take().ok_or_else(|| E::custom("this type can only be read from a suite file"))
+        #[cfg(test)]
+        impl $crate::read::Fields for $entry {
+            const FIELDS: &[(&str, &str)] = &[$((stringify!($need), stringify!($field))),*];
+        }
+    };
+}
+pub(crate) use keys;
+
+/// The fields of a struct, each behind `required` or `optional`: for the comparison with the schema.
+#[cfg(test)]
+pub(crate) trait Fields {
+    const FIELDS: &[(&str, &str)];
+}
+
+/// A mapping that is read into the fields of a struct.
+pub(crate) struct Entry<'a> {
+    node: &'a Node,
+    /// Fields whose keys are most likely there, but misspelt.
+    misspelt: Vec<&'static str>,
+}
+
+impl<'a> Entry<'a> {
+    /// A mapping that may have keys without a field.
+    pub(crate) fn others(node: &'a Node, _: &[&'static str], mistakes: &mut Mistakes) -> Option<Self> {
+        match node.content {
+            Content::Map(_) => Some(Self { node, misspelt: Vec::new() }),
+            _ => wrong_type("a mapping", node, mistakes),
         }
     }
-    deserializer.deserialize_newtype_struct(CAPTURE, CaptureVisitor)
-}
 
-/// Reads a captured node as a `T`. The caller's error type is generic, so the error with its place is kept aside and
-/// put back by the [`NodeReader`] around it.
-pub(crate) fn inside<T: DeserializeOwned, E: de::Error>(node: &Node) -> Result<T, E> {
-    T::deserialize(NodeReader(node)).map_err(|error| {
-        let error = PENDING.take().unwrap_or(error);
-        let placeholder = E::custom(&error.message);
-        PENDING.set(Some(error));
-        placeholder
-    })
-}
-
-thread_local! {
-    static PENDING: RefCell<Option<ReadError>> = const { RefCell::new(None) };
-}
-
-/// A serde deserializer over a [`Node`].
-struct NodeReader<'a>(&'a Node);
-
-impl NodeReader<'_> {
-    fn finish<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
-        result.map_err(|error| {
-            let mut error = PENDING.take().unwrap_or(error);
-            if let Some(key) = error.missing.take() {
-                let was_skipped = |id: u32| SKIPPED.with_borrow(|skipped| skipped.contains(&id));
-                error.is_consequence =
-                    self.0.entries().iter().any(|(name, value)| name.name == key && was_skipped(value.id));
+    /// A mapping whose keys all have a field.
+    pub(crate) fn no_others(node: &'a Node, fields: &[&'static str], mistakes: &mut Mistakes) -> Option<Self> {
+        let mut entry = Self::others(node, fields, mistakes)?;
+        let mut seen: Vec<&str> = Vec::new();
+        for (key, _) in node.entries().iter().filter(|(key, _)| !key.name.starts_with("x-")) {
+            let Some(field) = fields.iter().find(|field| is_key_of(&key.name, field)) else {
+                let known: Vec<String> = fields.iter().map(|field| key_of(field)).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let meant = near(&key.name, &known);
+                entry.misspelt.extend(fields.iter().filter(|field| meant.is_some_and(|key| is_key_of(key, field))));
+                let mistake = mistake(&key.span, format!("unknown key `{}`", key.name)).with_code(Code::UnknownKey);
+                mistakes.push(mistake.with_help(suggestion(&key.name, &known)));
+                continue;
+            };
+            // The parser refuses repeated keys, but variables can make them.
+            if seen.contains(field) {
+                let message = format!("the key `{}` is given twice", key.name);
+                mistakes.add_coded(Code::WrongType, &key.span, message);
             }
-            error.at(&self.0.span)
-        })
-    }
-}
-
-impl<'de> Deserializer<'de> for NodeReader<'_> {
-    type Error = ReadError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let result = match &self.0.content {
-            Content::Null => visitor.visit_unit(),
-            Content::Bool(value) => visitor.visit_bool(*value),
-            Content::Number(value) => match (value.as_u64(), value.as_i64(), value.as_f64()) {
-                (Some(value), _, _) => visitor.visit_u64(value),
-                (_, Some(value), _) => visitor.visit_i64(value),
-                (_, _, value) => visitor.visit_f64(value.unwrap_or_default()),
-            },
-            Content::String(text) => visitor.visit_str(text),
-            Content::List(items) => visitor.visit_seq(Items(items.iter())),
-            Content::Map(entries) => {
-                visitor.visit_map(Entries { entries: entries.iter(), value: None, ignores_extensions: false })
-            }
-        };
-        self.finish(result)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match &self.0.content {
-            Content::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+            seen.push(field);
         }
+        Some(entry)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        if name == CAPTURE {
-            CAPTURED.set(Some(self.0.clone()));
-            return visitor.visit_unit();
-        }
-        if name == SPANNED {
-            source::hand_over(self.0.span.clone());
-        }
-        let result = visitor.visit_newtype_struct(NodeReader(self.0));
-        self.finish(result)
+    fn value(&self, field: &str) -> Option<&'a Node> {
+        self.node.entries().iter().find(|(key, _)| is_key_of(&key.name, field)).map(|(_, value)| value)
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        match &self.0.content {
-            Content::Map(entries) => {
-                let entries = Entries { entries: entries.iter(), value: None, ignores_extensions: true };
-                let result = visitor.visit_map(entries);
-                self.finish(result)
-            }
-            _ => {
-                Err(ReadError::text(format!("expected a mapping, found {}", self.0.description()), None)
-                    .at(&self.0.span))
+    /// The value of a field that has to be there.
+    pub(crate) fn required<T: FromNode>(&self, field: &'static str, mistakes: &mut Mistakes) -> Option<T> {
+        match self.value(field) {
+            Some(value) => T::from_node(value, mistakes),
+            None if self.misspelt.contains(&field) => None,
+            None => {
+                missing(&key_of(field), &self.node.span, mistakes);
+                None
             }
         }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        let result = match &self.0.content {
-            Content::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            _ => Err(ReadError::text(format!("expected a word, found {}", self.0.description()), None)),
-        };
-        self.finish(result)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map identifier ignored_any
+    /// The value of a field that may be left out.
+    pub(crate) fn optional<T: FromNode + Default>(&self, field: &'static str, mistakes: &mut Mistakes) -> Option<T> {
+        Some(self.value(field).and_then(|value| T::from_node(value, mistakes)).unwrap_or_default())
     }
 }
 
-struct Items<'a>(std::slice::Iter<'a, Node>);
+/// Adds the mistake that a key is not there.
+pub(crate) fn missing(key: &str, span: &Span, mistakes: &mut Mistakes) {
+    mistakes.add_coded(Code::MissingKey, span, format!("the key `{key}` is missing"));
+}
 
-impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = ReadError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
-        let Some(node) = self.0.by_ref().find(|node| !is_skipped(node)) else { return Ok(None) };
-        seed.deserialize(NodeReader(node)).map(Some).map_err(|error| settle(error, node))
+/// The key of a field: `old_object` is `oldObject`.
+pub(crate) fn key_of(field: &str) -> String {
+    let mut key = String::with_capacity(field.len());
+    let mut parts = field.trim_start_matches('_').split('_');
+    key.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (first, rest) = part.split_at(1);
+        key.push_str(&first.to_ascii_uppercase());
+        key.push_str(rest);
     }
+    key
 }
 
-struct Entries<'a> {
-    entries: std::slice::Iter<'a, (Key, Node)>,
-    value: Option<&'a Node>,
-    /// Whether keys that start with `x-` are left out: in the mappings of the suite itself, not in data.
-    ignores_extensions: bool,
+/// The same as `key == key_of(field)`, for the many keys of a long suite.
+fn is_key_of(key: &str, field: &str) -> bool {
+    let field = field.trim_start_matches('_');
+    if field.contains('_') { key == key_of(field) } else { key == field }
 }
 
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = ReadError;
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
-        let ignores_extensions = self.ignores_extensions;
-        let is_wanted =
-            |(key, node): &&(Key, Node)| !(is_skipped(node) || ignores_extensions && key.name.starts_with("x-"));
-        let Some((key, node)) = self.entries.by_ref().find(is_wanted) else { return Ok(None) };
-        self.value = Some(node);
-        // The key is read as a node of its own, so that spanned keys work like spanned values.
-        let key_node = Node { id: node.id, span: key.span.clone(), content: Content::String(key.name.clone()) };
-        let result = if ignores_extensions {
-            seed.deserialize(StrDeserializer::<ReadError>::new(&key.name))
-        } else {
-            seed.deserialize(NodeReader(&key_node))
-        };
-        result.map(Some).map_err(|error| settle(error.at(&key.span), node))
+    use super::*;
+    use crate::yaml;
+    use policy_verify_model::source::SourceFile;
+
+    #[derive(Debug, PartialEq)]
+    struct Pair {
+        first_name: String,
+        count: Option<u8>,
+        _unused: Vec<bool>,
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        let node = self.value.take().expect("serde asks for a value only after its key");
-        seed.deserialize(NodeReader(node)).map_err(|error| settle(error, node))
+    keys! { Pair { required first_name, optional count, optional _unused } }
+
+    /// What a text is read into, and the mistakes as `line:column message`.
+    fn read_text<T: FromNode>(text: &str) -> (Option<T>, Vec<String>) {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() });
+        let mut mistakes = Mistakes::default();
+        let value = read(&yaml::parse(&file).unwrap(), &mut mistakes);
+        let shown = mistakes.into_sorted().into_iter().map(|it| {
+            let span = it.span.as_ref().unwrap();
+            format!("{}:{} {}", span.line, span.column, it.message)
+        });
+        (value, shown.collect())
     }
-}
 
-/// An error of an entry: its place, and the entry to leave out next time.
-fn settle(error: ReadError, node: &Node) -> ReadError {
-    PENDING.take().unwrap_or(error).at(&node.span).blaming(node)
-}
+    #[test]
+    fn keys_are_fields_in_camel_case() {
+        for (field, key) in [("name", "name"), ("old_object", "oldObject"), ("_vars", "vars"), ("a_b_c", "aBC")] {
+            assert_eq!(key_of(field), key);
+            assert!(is_key_of(key, field) && !is_key_of("x", field), "{field}");
+        }
+    }
 
-fn is_skipped(node: &Node) -> bool {
-    SKIPPED.with_borrow(|skipped| skipped.contains(&node.id))
+    #[test]
+    fn all_mistakes_of_a_mapping_are_found_in_one_pass() {
+        let (pair, mistakes) = read_text::<Pair>("{ count: x, unused: [1, true], color: red, x-note: 1 }");
+        assert_eq!(pair, None);
+        assert_eq!(
+            mistakes,
+            [
+                "1:1 the key `firstName` is missing",
+                "1:10 expected a whole number, found a text",
+                "1:22 expected a boolean, found a number",
+                "1:32 unknown key `color`",
+            ]
+        );
+    }
+
+    #[test]
+    fn optional_values_that_are_wrong_are_left_out() {
+        let (pair, mistakes) = read_text::<Pair>("{ firstName: a, count: 256, unused: [1, true] }");
+        assert_eq!(pair, Some(Pair { first_name: "a".into(), count: None, _unused: vec![true] }));
+        assert_eq!(
+            mistakes,
+            ["1:24 expected a whole number from 0 to 255, found 256", "1:38 expected a boolean, found a number"]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_key_is_not_missing_as_well() {
+        let (_, mistakes) = read_text::<Pair>("{ firstNme: a }");
+        assert_eq!(mistakes, ["1:3 unknown key `firstNme`"]);
+    }
+
+    #[test]
+    fn words_are_those_of_the_type() {
+        assert_eq!(read_text::<Compat>("server"), (Some(Compat::Server), vec![]));
+        assert_eq!(read_text::<Compat>("serve"), (None, vec!["1:1 unknown word `serve`".to_owned()]));
+        let (_, mistakes) = read_text::<FaultKind>("[trap]");
+        assert!(mistakes[0].starts_with("1:1 expected "), "{mistakes:?}");
+    }
 }

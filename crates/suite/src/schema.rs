@@ -5,16 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::read::{capture, inside};
+use super::mistake::Mistakes;
+use super::read::{FromNode, keys, members, read, words};
 use super::yaml::{Content, Node};
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::policy::ExecutionMode;
@@ -22,8 +20,8 @@ use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
 
 /// A test suite for Kubewarden policies.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "policy-verify suite")]
 pub(crate) struct SuiteFile {
     /// Version of this format: 1.
@@ -34,52 +32,61 @@ pub(crate) struct SuiteFile {
     /// Versions of verify that can run the suite, such as ">=0.1".
     pub(crate) requires: Option<Spanned<String>>,
     /// Values for ${name}; `--var name=value` overrides them.
-    #[serde(default, rename = "vars")]
+    #[schemars(default, rename = "vars")]
     pub(crate) _vars: Named<Data>,
     /// CustomResourceDefinition manifests that teach kinds and their resources: paths or globs.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) crds: Vec<Spanned<String>>,
     /// Keys that every case inherits unless it has its own.
     pub(crate) defaults: Option<DefaultsEntry>,
     /// The policies under test, by name.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) policies: Named<PolicyEntry>,
     /// Policies that answer as one, by name. Groups and policies share their names.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) groups: Named<GroupEntry>,
     /// Requests and the answers expected.
-    #[serde(default)]
+    #[schemars(default)]
     #[schemars(with = "Vec<CaseEntry>")]
     pub(crate) cases: Vec<Data>,
     /// Settings and whether the policy takes them.
-    #[serde(default)]
+    #[schemars(default)]
     #[schemars(with = "Vec<SettingsCaseEntry>")]
     pub(crate) settings_cases: Vec<Data>,
     /// Where `--push` publishes the policies that pass.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) publish: Vec<PublishEntry>,
 }
 
+keys! {
+    SuiteFile {
+        required version, optional name, optional requires, optional _vars, optional crds, optional defaults,
+        optional policies, optional groups, optional cases, optional settings_cases, optional publish,
+    }
+}
+
 /// Where a policy is published when all of its tests pass.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PublishEntry {
     /// Name of the policy; needed where the suite declares several.
     pub(crate) policy: Option<Spanned<String>>,
     /// Repository in a registry, such as ghcr.io/acme/policies/safe-labels.
     pub(crate) to: Spanned<String>,
     /// Tags that are to lead to it.
-    #[serde(default)]
+    #[schemars(default)]
     #[schemars(length(min = 1))]
     pub(crate) tags: Vec<Spanned<String>>,
     /// Tags that are never moved once they are there.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) immutable: Vec<Spanned<String>>,
 }
 
+keys! { PublishEntry { optional policy, required to, optional tags, optional immutable } }
+
 /// A policy under test.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{ "required": ["uri"] }, { "required": ["manifest"] }]))]
 pub(crate) struct PolicyEntry {
     /// Where the module is: a path, or a registry://, https:// or file:// URI. Beside `manifest` it takes the place of the module there.
@@ -88,7 +95,7 @@ pub(crate) struct PolicyEntry {
     /// and behind `#` its name if the file has several.
     pub(crate) manifest: Option<Spanned<String>>,
     /// Modules that take the place of those of a group's members, by member.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) modules: Named<Spanned<String>>,
     /// metadata.yml to annotate the module with, in memory.
     pub(crate) metadata: Option<Spanned<String>>,
@@ -97,7 +104,7 @@ pub(crate) struct PolicyEntry {
     /// Settings of the policy, inline or a path.
     pub(crate) settings: Option<FileOr>,
     /// Other settings, picked by name in a case.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) variants: Named<FileOr>,
     /// How the policy is deployed: `monitor` lets everything pass.
     pub(crate) mode: Option<Spanned<DeploymentMode>>,
@@ -115,15 +122,23 @@ pub(crate) struct PolicyEntry {
     /// code 500. `strict`, the default: it is a fault.
     pub(crate) compat: Option<Compat>,
     /// Who must have signed a policy that comes from a registry; all of them, where there are several.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) signed_by: OneOrMany<Spanned<SignedByEntry>>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
 }
 
+keys! {
+    PolicyEntry {
+        optional uri, optional manifest, optional modules, optional metadata, optional usage, optional settings,
+        optional variants, optional mode, optional allowed_to_mutate, optional message, optional context_aware,
+        optional host_capabilities, optional execution_mode, optional compat, optional signed_by, optional check,
+    }
+}
+
 /// Policies that answer as one.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GroupEntry {
     /// How the verdicts of the members make the verdict of the group: "owned() && !internal()".
     pub(crate) expression: Spanned<String>,
@@ -137,9 +152,11 @@ pub(crate) struct GroupEntry {
     pub(crate) compat: Option<Compat>,
 }
 
+keys! { GroupEntry { required expression, required message, required members, optional mode, optional compat } }
+
 /// A policy and its settings.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MemberEntry {
     /// The policy: a name of `policies`, or a path.
     pub(crate) policy: Spanned<String>,
@@ -149,12 +166,14 @@ pub(crate) struct MemberEntry {
     pub(crate) variant: Option<Spanned<String>>,
 }
 
+keys! { MemberEntry { required policy, optional settings, optional variant } }
+
 /// A step of a chain: a name of `policies` or `groups` or a path, or a policy with other settings.
 pub(crate) type StepEntry = Either<Spanned<String>, MemberEntry>;
 
 /// Somebody who must have signed: `key`, `githubOwner`, `issuer`, `certificate` or `config`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignedByEntry {
     /// A public key in PEM, or the path of one.
     pub(crate) key: Option<Spanned<String>>,
@@ -179,8 +198,16 @@ pub(crate) struct SignedByEntry {
     /// Annotations the signature must carry.
     pub(crate) annotations: Option<Spanned<Texts>>,
     /// Whether Sigstore bundles count, which Kubewarden does not accept.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) accept_bundles: bool,
+}
+
+keys! {
+    SignedByEntry {
+        optional key, optional github_owner, optional github_repo, optional issuer, optional subject,
+        optional subject_prefix, optional certificate, optional certificate_chain, optional require_rekor_bundle,
+        optional config, optional annotations, optional accept_bundles,
+    }
 }
 
 /// The Kubernetes resources a policy may read.
@@ -192,12 +219,11 @@ pub(crate) enum ContextAwareEntry {
     Listed(Vec<ResourceEntry>),
 }
 
-impl<'de> Deserialize<'de> for ContextAwareEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let node = capture(deserializer)?;
+impl FromNode for ContextAwareEntry {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.content {
-            Content::List(_) => inside(&node).map(Self::Listed),
-            _ => inside(&node).map(Self::Declared),
+            Content::List(_) => read(node, mistakes).map(Self::Listed),
+            _ => read(node, mistakes).map(Self::Declared),
         }
     }
 }
@@ -213,14 +239,16 @@ impl JsonSchema for ContextAwareEntry {
 }
 
 /// A kind of Kubernetes object.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResourceEntry {
     /// API version, such as `v1` or `apps/v1`.
     pub(crate) api_version: String,
     /// Kind, such as `Pod` or `Deployment`.
     pub(crate) kind: String,
 }
+
+keys! { ResourceEntry { required api_version, required kind } }
 
 /// How a policy is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -231,8 +259,8 @@ pub(crate) enum DeploymentMode {
 }
 
 /// Static checks of a policy.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CheckEntry {
     /// The annotation io.kubewarden.policy.version.
     pub(crate) version: Option<Spanned<String>>,
@@ -244,9 +272,11 @@ pub(crate) struct CheckEntry {
     pub(crate) size: Option<Spanned<String>>,
 }
 
+keys! { CheckEntry { optional version, optional mutating, optional host_capabilities, optional size } }
+
 /// Keys that every case inherits unless it has its own.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DefaultsEntry {
     /// The policy of cases that name none.
     pub(crate) policy: Option<Data>,
@@ -282,7 +312,7 @@ pub(crate) struct DefaultsEntry {
     /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
     pub(crate) clock: Option<Data>,
     /// Answers for host calls; asked after those of the case.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
     /// A kwctl recording with answers for host calls; asked after those of the case.
     pub(crate) replay: Option<Spanned<String>>,
@@ -291,6 +321,15 @@ pub(crate) struct DefaultsEntry {
     /// Objects of the cluster the policies can read: paths, globs, or manifests. It is the cluster of cases that have none
     /// of their own; a case's cluster replaces it.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
+}
+
+keys! {
+    DefaultsEntry {
+        optional policy, optional group, optional chain, optional settings, optional variant, optional object,
+        optional compat, optional user, optional namespace, optional operation, optional subresource,
+        optional dry_run, optional tags, optional timeout, optional rules, optional clock, optional host,
+        optional replay, optional order, optional cluster,
+    }
 }
 
 impl DefaultsEntry {
@@ -317,8 +356,8 @@ impl DefaultsEntry {
 }
 
 /// A request and the answer expected.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CaseEntry {
     /// What the case shows, in words; unique within the suite.
     pub(crate) name: Spanned<String>,
@@ -329,11 +368,11 @@ pub(crate) struct CaseEntry {
     /// Policies and groups one after the other: each sees the object as the one before left it.
     pub(crate) chain: Option<Spanned<Vec<StepEntry>>>,
     /// One case for each row; the values are used as ${key}.
-    #[serde(default, rename = "each")]
+    #[schemars(default, rename = "each")]
     #[schemars(with = "Vec<IndexMap<String, Value>>")]
     pub(crate) _each: Option<Data>,
     /// One case for each combination; the values are used as ${key}.
-    #[serde(default, rename = "matrix")]
+    #[schemars(default, rename = "matrix")]
     #[schemars(with = "IndexMap<String, Vec<Value>>")]
     pub(crate) _matrix: Option<Data>,
     /// Settings instead of the policy's own, inline or a path.
@@ -361,15 +400,15 @@ pub(crate) struct CaseEntry {
     /// Whether the request is a dry run.
     pub(crate) dry_run: Option<Spanned<bool>>,
     /// Values to put into the object, by path: `spec.containers[0].image`.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) set: Named<Data>,
     /// Paths to remove from the object.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) unset: Vec<Spanned<String>>,
     /// Puts the pod into a workload of this kind.
     pub(crate) wrap: Option<Spanned<Workload>>,
     /// Words for `--tag`.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
@@ -384,7 +423,7 @@ pub(crate) struct CaseEntry {
     /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<RulesMode>,
     /// Answers for host calls: capability, request, answer.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
@@ -398,26 +437,37 @@ pub(crate) struct CaseEntry {
     pub(crate) expect: Data,
 }
 
+keys! {
+    CaseEntry {
+        required name, optional policy, optional group, optional chain, optional _each, optional _matrix,
+        optional settings, optional variant, optional object, optional old_object, optional objects, optional request,
+        optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
+        optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
+        optional timeout, optional clock, optional rules, optional host, optional replay, optional order,
+        optional cluster, required expect,
+    }
+}
+
 /// Settings and whether the policy takes them.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SettingsCaseEntry {
     /// What the case shows, in words; unique within the suite.
     pub(crate) name: Spanned<String>,
     /// The policy: a name of `policies`, or a path.
     pub(crate) policy: Option<OneOrMany<Spanned<String>>>,
     /// One case for each row; the values are used as ${key}.
-    #[serde(default, rename = "each")]
+    #[schemars(default, rename = "each")]
     #[schemars(with = "Vec<IndexMap<String, Value>>")]
     pub(crate) _each: Option<Data>,
     /// One case for each combination; the values are used as ${key}.
-    #[serde(default, rename = "matrix")]
+    #[schemars(default, rename = "matrix")]
     #[schemars(with = "IndexMap<String, Vec<Value>>")]
     pub(crate) _matrix: Option<Data>,
     /// The settings, inline or a path.
     pub(crate) value: FileOr,
     /// Words for `--tag`.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
@@ -430,7 +480,7 @@ pub(crate) struct SettingsCaseEntry {
     /// What the policy takes for the present time.
     pub(crate) clock: Option<Spanned<String>>,
     /// Answers for host calls: capability, request, answer.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
     /// A kwctl recording with answers for host calls.
     pub(crate) replay: Option<Spanned<String>>,
@@ -442,6 +492,14 @@ pub(crate) struct SettingsCaseEntry {
     /// Whether the policy takes them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,
+}
+
+keys! {
+    SettingsCaseEntry {
+        required name, optional policy, optional _each, optional _matrix, required value, optional tags,
+        optional skip, optional only, optional xfail, optional timeout, optional clock, optional host,
+        optional replay, optional order, optional cluster, required expect,
+    }
 }
 
 /// What is done with the object.
@@ -491,8 +549,8 @@ pub(crate) enum ReplayOrder {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserEntry {
     /// Name of the user.
     pub(crate) username: Option<String>,
@@ -504,15 +562,19 @@ pub(crate) struct UserEntry {
     pub(crate) extra: Option<Data>,
 }
 
+keys! { UserEntry { optional username, optional uid, optional groups, optional extra } }
+
 /// Why a case is not run, and for how long.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SkipEntry {
     /// Why.
     pub(crate) reason: Spanned<String>,
     /// The day from which the case runs again, as 2027-01-31.
     pub(crate) until: Option<Spanned<String>>,
 }
+
+keys! { SkipEntry { required reason, optional until } }
 
 /// Verdicts that need no more than a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -531,29 +593,29 @@ pub(crate) enum ExpectWord {
 }
 
 /// A verdict and what stands beside it.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExpectEntry {
     /// Allowed, and not mutated.
-    #[serde(default, deserialize_with = "given")]
+    #[schemars(default)]
     #[schemars(with = "Option<bool>")]
-    pub(crate) allow: Option<Node>,
+    pub(crate) allow: Given,
     /// Allowed, mutated or not.
-    #[serde(default, deserialize_with = "given")]
+    #[schemars(default)]
     #[schemars(with = "Option<bool>")]
-    pub(crate) accept: Option<Node>,
+    pub(crate) accept: Given,
     /// Allowed, and mutated like this.
-    #[serde(default, deserialize_with = "given")]
+    #[schemars(default)]
     #[schemars(with = "Option<MutateEntry>")]
-    pub(crate) mutate: Option<Node>,
+    pub(crate) mutate: Given,
     /// Rejected by the policy, with this message.
-    #[serde(default, deserialize_with = "given")]
+    #[schemars(default)]
     #[schemars(with = "Option<Either<String, TextEntry>>")]
-    pub(crate) deny: Option<Node>,
+    pub(crate) deny: Given,
     /// No usable answer, of this kind.
-    #[serde(default, deserialize_with = "given")]
+    #[schemars(default)]
     #[schemars(with = "Option<Either<FaultKind, FaultEntry>>")]
-    pub(crate) fault: Option<Node>,
+    pub(crate) fault: Given,
     /// The AdmissionResponse: every given key must match; inline or a path.
     pub(crate) response: Option<Spanned<FileOr>>,
     /// Compare the whole response.
@@ -568,9 +630,17 @@ pub(crate) struct ExpectEntry {
     /// that it makes none. Log lines do not count.
     pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
     /// What members of the group say; members that are not named may say anything.
-    #[serde(default)]
+    #[schemars(default)]
     #[schemars(with = "Named<Either<MemberSays, MemberDenies>>")]
     pub(crate) members: Named<Data>,
+}
+
+keys! {
+    ExpectEntry {
+        optional allow, optional accept, optional mutate, optional deny, optional fault, optional response,
+        optional exactly, optional code, optional warnings, optional audit_annotations, optional calls,
+        optional members,
+    }
 }
 
 /// What a member of a group says.
@@ -586,20 +656,22 @@ pub(crate) enum MemberSays {
 }
 
 /// How a member of a group rejects.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MemberDenies {
     /// It rejects, with this message.
     #[schemars(with = "Either<String, TextEntry>")]
     pub(crate) deny: Data,
 }
 
+keys! { MemberDenies { required deny } }
+
 /// A host call: the name of its capability, or more.
 pub(crate) type CallWritten = Either<Spanned<String>, CallEntry>;
 
 /// A host call.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CallEntry {
     /// Name of the capability, such as "kubernetes/list_resources_all".
     pub(crate) capability: Spanned<String>,
@@ -607,9 +679,11 @@ pub(crate) struct CallEntry {
     pub(crate) request: Option<Spanned<String>>,
 }
 
+keys! { CallEntry { required capability, optional request } }
+
 /// How the object is mutated.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MutateEntry {
     /// The mutated object has these keys, inline or a path.
     pub(crate) object: Option<Spanned<FileOr>>,
@@ -625,34 +699,44 @@ pub(crate) struct MutateEntry {
     pub(crate) idempotent: Option<Spanned<bool>>,
 }
 
+keys! {
+    MutateEntry {
+        optional object, optional exactly, optional only, optional includes, optional patch, optional idempotent,
+    }
+}
+
 /// What a text looks like.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TextEntry {
     /// The text holds each of these.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) contains: OneOrMany<Spanned<String>>,
     /// Each of these regular expressions matches somewhere in the text.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) matches: OneOrMany<Spanned<String>>,
     /// The text holds none of these.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) not: OneOrMany<Spanned<String>>,
 }
 
+keys! { TextEntry { optional contains, optional matches, optional not } }
+
 /// A fault that is expected.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FaultEntry {
     /// The kind of fault.
     pub(crate) kind: Spanned<FaultKind>,
     /// The message holds each of these.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) contains: OneOrMany<Spanned<String>>,
     /// Each of these regular expressions matches somewhere in the message.
-    #[serde(default)]
+    #[schemars(default)]
     pub(crate) matches: OneOrMany<Spanned<String>>,
 }
+
+keys! { FaultEntry { required kind, optional contains, optional matches } }
 
 /// What a policy says of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -665,26 +749,33 @@ pub(crate) enum SettingsWord {
 }
 
 /// How a policy refuses settings.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SettingsExpectEntry {
     /// The policy refuses them, with this text.
     pub(crate) invalid: Either<Spanned<String>, TextEntry>,
 }
 
+keys! { SettingsExpectEntry { required invalid } }
+
 /// A value kept as it is written, to be read later or handed on.
 #[derive(Debug, Clone)]
 pub(crate) struct Data(pub(crate) Node);
 
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        capture(deserializer).map(Data)
+impl FromNode for Data {
+    fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
+        Some(Self(node.clone()))
     }
 }
 
-/// Takes a key as given even when its value is empty (`deny:`).
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Node>, D::Error> {
-    capture(deserializer).map(Some)
+/// A key that counts as given even when its value is empty (`deny:`).
+#[derive(Debug, Default)]
+pub(crate) struct Given(pub(crate) Option<Node>);
+
+impl FromNode for Given {
+    fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
+        Some(Self(Some(node.clone())))
+    }
 }
 
 impl JsonSchema for Data {
@@ -718,12 +809,11 @@ impl FileOr {
     }
 }
 
-impl<'de> Deserialize<'de> for FileOr {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let node = capture(deserializer)?;
-        Ok(match node.as_str() {
-            Some(path) => Self::File(Spanned::new(path.to_owned(), node.span)),
-            None => Self::Inline(node),
+impl FromNode for FileOr {
+    fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
+        Some(match node.as_str() {
+            Some(path) => Self::File(Spanned::new(path.to_owned(), node.span.clone())),
+            None => Self::Inline(node.clone()),
         })
     }
 }
@@ -745,12 +835,11 @@ pub(crate) enum Either<S, M> {
     Mapping(M),
 }
 
-impl<'de, S: DeserializeOwned, M: DeserializeOwned> Deserialize<'de> for Either<S, M> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let node = capture(deserializer)?;
+impl<S: FromNode, M: FromNode> FromNode for Either<S, M> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.content {
-            Content::Map(_) => inside(&node).map(Self::Mapping),
-            _ => inside(&node).map(Self::Scalar),
+            Content::Map(_) => read(node, mistakes).map(Self::Mapping),
+            _ => read(node, mistakes).map(Self::Scalar),
         }
     }
 }
@@ -775,12 +864,11 @@ impl<T> Default for OneOrMany<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let node = capture(deserializer)?;
+impl<T: FromNode> FromNode for OneOrMany<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.content {
-            Content::List(_) => inside(&node).map(Self),
-            _ => inside(&node).map(|value| Self(vec![value])),
+            Content::List(_) => read(node, mistakes).map(Self),
+            _ => read(node, mistakes).map(|value| Self(vec![value])),
         }
     }
 }
@@ -806,29 +894,13 @@ impl<T> Default for Named<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NamedVisitor<T>(PhantomData<T>);
-        impl<'de, T: DeserializeOwned> Visitor<'de> for NamedVisitor<T> {
-            type Value = Named<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Named::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = access.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Named(entries))
-            }
+impl<T: FromNode> FromNode for Named<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        if matches!(node.content, Content::Null) {
+            return Some(Self::default());
         }
-        deserializer.deserialize_map(NamedVisitor(PhantomData))
+        let members = members(node, mistakes)?.into_iter();
+        Some(Self(members.map(|(key, value)| (Spanned::new(key.name.clone(), key.span.clone()), value)).collect()))
     }
 }
 
@@ -850,25 +922,26 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
 pub(crate) type Texts = BTreeMap<String, String>;
 
 /// A verification-config.yml, as kwctl reads it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(crate) struct VerificationFile {
     pub(crate) api_version: Spanned<String>,
     pub(crate) all_of: Option<Vec<SignatureEntry>>,
     pub(crate) any_of: Option<AnyOfEntry>,
 }
 
+keys! { VerificationFile { required api_version, optional all_of, optional any_of } }
+
 /// Signatures of which some are enough.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(crate) struct AnyOfEntry {
     pub(crate) minimum_matches: Option<u8>,
     pub(crate) signatures: Vec<SignatureEntry>,
 }
 
+keys! { AnyOfEntry { optional minimum_matches, required signatures } }
+
 /// A signature of a verification-config.yml; which keys belong to it depends on its kind.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(crate) struct SignatureEntry {
     pub(crate) kind: Spanned<SignatureKind>,
     pub(crate) owner: Option<Spanned<String>>,
@@ -879,6 +952,13 @@ pub(crate) struct SignatureEntry {
     pub(crate) annotations: Option<Texts>,
 }
 
+keys! {
+    SignatureEntry {
+        required kind, optional owner, optional repo, optional key, optional issuer, optional subject,
+        optional annotations,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum SignatureKind {
@@ -887,12 +967,15 @@ pub(crate) enum SignatureKind {
     GithubAction,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(crate) struct SubjectEntry {
     pub(crate) equal: Option<String>,
     pub(crate) url_prefix: Option<Spanned<String>>,
 }
+
+keys! { SubjectEntry { optional equal, optional url_prefix } }
+
+words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind, Workload);
 
 /// The JSON Schema of a suite file.
 pub fn json_schema() -> Value {
@@ -934,6 +1017,7 @@ fn allow_extensions_and_variables(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::read::{Fields as _, key_of};
     use super::*;
 
     #[test]
@@ -943,5 +1027,30 @@ mod tests {
             let variable = &schema["$defs"][name]["anyOf"][1]["pattern"];
             assert_eq!(variable, "\\$\\{", "{name}: {}", schema["$defs"][name]);
         }
+    }
+    /// The keys of a definition that have to be there, as the schema and as the reader have them.
+    fn assert_same_keys(definition: &Value, fields: &[(&str, &str)]) {
+        let mut known: Vec<String> = fields.iter().map(|(_, field)| key_of(field)).collect();
+        known.sort_unstable();
+        let mut documented: Vec<&String> = definition["properties"].as_object().unwrap().keys().collect();
+        documented.sort_unstable();
+        assert_eq!(documented, known.iter().collect::<Vec<_>>());
+        let required: Vec<Value> =
+            fields.iter().filter(|(need, _)| *need == "required").map(|(_, field)| key_of(field).into()).collect();
+        assert_eq!(definition["required"].as_array().cloned().unwrap_or_default(), required, "{definition}");
+    }
+
+    #[test]
+    fn the_schema_has_the_keys_that_are_read() {
+        let schema = json_schema();
+        assert_same_keys(&schema, SuiteFile::FIELDS);
+        macro_rules! definitions {
+            ($($entry:ident)*) => { $(assert_same_keys(&schema["$defs"][stringify!($entry)], $entry::FIELDS);)* };
+        }
+        definitions!(
+            PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry DefaultsEntry
+            CaseEntry SettingsCaseEntry UserEntry SkipEntry ExpectEntry MemberDenies CallEntry MutateEntry TextEntry
+            FaultEntry SettingsExpectEntry
+        );
     }
 }
