@@ -159,7 +159,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             (Some(node), _) => (node, VerdictWord::Allow),
             (_, node) => (node.as_ref()?, VerdictWord::Accept),
         };
-        if !matches!(node.content, Content::Null | Content::Bool(true)) {
+        if !matches!(node.content, Content::Null | Content::Bool(true) | Content::Unknown) {
             mistakes.add_with_help(&node.span, "nothing can be said here", "leave the value empty, or write `true`");
         }
         word

@@ -77,12 +77,12 @@ pub(super) struct DeployedModule {
 /// Reads the manifest a suite names as `path` or `path#name`.
 pub(super) fn read_manifest(named: &Spanned<String>, files: &Files, mistakes: &mut Mistakes) -> Option<Deployed> {
     let (node, kind) = find(named, files).map_err(|mistake| mistakes.push(mistake)).ok()?;
-    let before = mistakes.len();
+    let before = mistakes.added();
     let entry = read::<ManifestEntry>(&node, mistakes)?;
     let spec = &entry.spec.0;
     let written = read::<SpecEntry>(spec, mistakes);
     refuse_keys(spec, kind, mistakes);
-    let written = written.filter(|_| mistakes.len() == before)?;
+    let written = written.filter(|_| mistakes.added() == before)?;
     let deployment = deployment(&entry.metadata, &written, kind, mistakes);
     if kind.is_group { group(written, spec, deployment, mistakes) } else { policy(written, spec, deployment, mistakes) }
 }

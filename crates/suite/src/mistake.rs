@@ -1,5 +1,8 @@
 //! Mistakes in what the user wrote: file, line, the quoted text, and what to do about it.
 
+use std::collections::btree_map::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
+
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 pub(crate) use policy_verify_model::nearest::nearest;
@@ -10,19 +13,118 @@ pub(crate) fn mistake(span: &Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::Mistake, message).at(span)
 }
 
-/// Collects mistakes, dropping exact repetitions (a case that is expanded ten times is wrong once).
+/// More mistakes than are of use; a bound for hostile files.
+const MOST: usize = 1000;
+
+/// Collects mistakes: one cause is one mistake, however many cases and places it has.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
-    list: Vec<Diagnostic>,
+    list: Vec<Found>,
+    /// Where in the list a cause is.
+    known: HashMap<Cause, usize>,
+    /// How many were added, repetitions included.
+    added: usize,
+    /// Number of the case that is being read.
+    case: Option<CaseNumber>,
+    cases: usize,
+}
+
+/// Tells the cases of a suite apart while they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CaseNumber(usize);
+
+/// What makes two mistakes one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Cause {
+    code: Code,
+    message: String,
+    help: Option<String>,
+    /// Missing where the words are enough: an unknown policy is the same one wherever it is named.
+    place: Option<(String, usize)>,
+}
+
+impl Cause {
+    fn of(mistake: &Diagnostic) -> Self {
+        let is_named =
+            matches!(mistake.code, Code::FileNotFound | Code::OutsideRepository | Code::UnknownName | Code::UnknownKey);
+        let place = mistake.span.as_ref().filter(|_| !is_named);
+        let (message, help) = (mistake.message.clone(), mistake.help.clone().filter(|_| is_named));
+        Self { code: mistake.code, message, help, place: place.map(place_of) }
+    }
+}
+
+fn place_of(span: &Span) -> (String, usize) {
+    (span.file.path.clone(), span.offset)
+}
+
+/// A mistake and where it was found.
+#[derive(Debug)]
+struct Found {
+    mistake: Diagnostic,
+    /// Its places, each once.
+    places: BTreeMap<(String, usize), Span>,
+    /// How many cases have it.
+    cases: usize,
+    /// The last one of them; cases are read in their order.
+    last_case: Option<CaseNumber>,
+}
+
+impl Found {
+    fn add(&mut self, span: Option<&Span>, case: Option<CaseNumber>) {
+        if let Some(span) = span {
+            self.places.entry(place_of(span)).or_insert_with(|| span.clone());
+        }
+        if case > self.last_case {
+            self.cases += 1;
+            self.last_case = case;
+        }
+    }
+
+    /// The mistake at its first place, with the second one and the number of the others.
+    fn into_diagnostic(self) -> Diagnostic {
+        let mut mistake = self.mistake;
+        // The name tells how many cases there are: each of them has it.
+        if self.cases > 1 && mistake.code != Code::NameTwice {
+            mistake.message = format!("{} ({} cases)", mistake.message, self.cases);
+        }
+        let mut places = self.places.into_values();
+        mistake.span = places.next().or(mistake.span);
+        let second = places.next();
+        match (second, places.len()) {
+            (None, _) => mistake,
+            (Some(second), 0) => mistake.with_related(&second, "also here"),
+            (Some(second), 1) => mistake.with_related(&second, "also here, and at 1 other place"),
+            (Some(second), more) => mistake.with_related(&second, format!("also here, and at {more} other places")),
+        }
+    }
 }
 
 impl Mistakes {
-    /// Adds a mistake unless it is known already.
+    /// Adds a mistake; one with the same cause is counted.
     pub(crate) fn push(&mut self, mistake: Diagnostic) {
-        let is_known = self.list.iter().any(|known| known.span == mistake.span && known.message == mistake.message);
-        if !is_known {
-            self.list.push(mistake);
+        self.added += 1;
+        let next = self.list.len();
+        let index = match self.known.entry(Cause::of(&mistake)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if next == MOST => return,
+            Entry::Vacant(unknown) => *unknown.insert(next),
+        };
+        let span = mistake.span.clone();
+        if index == next {
+            self.list.push(Found { mistake, places: BTreeMap::new(), cases: 0, last_case: None });
         }
+        self.list[index].add(span.as_ref(), self.case);
+    }
+
+    /// A number for another case.
+    pub(crate) fn new_case(&mut self) -> CaseNumber {
+        self.cases += 1;
+        CaseNumber(self.cases)
+    }
+
+    /// Mistakes found from now on belong to this case, or to none.
+    pub(crate) fn set_case(&mut self, case: Option<CaseNumber>) {
+        self.case = case;
     }
 
     /// Adds a mistake made of its parts.
@@ -40,21 +142,21 @@ impl Mistakes {
         self.push(mistake(span, message).with_code(code));
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
+    /// How many were added, repetitions included: whether a part has any is seen by comparing.
+    pub(crate) fn added(&self) -> usize {
+        self.added
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.added == 0
     }
 
     /// All of them, by place: mistakes are found in several passes, but read from top to bottom.
-    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        let place = |it: &Diagnostic| it.span.as_ref().map(|span| (span.file.path.clone(), span.offset));
-        self.list.sort_by_key(place);
-        self.list
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut list: Vec<Diagnostic> = self.list.into_iter().map(Found::into_diagnostic).collect();
+        list.sort_by_key(|it| it.span.as_ref().map(place_of));
+        list
     }
 }
 
@@ -99,7 +201,60 @@ pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use policy_verify_model::source::SourceFile;
+
+    fn place(offset: usize) -> Span {
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+        Span { offset, line: offset, ..Span::start_of(&file) }
+    }
+
+    #[test]
+    fn a_mistake_of_eight_rows_is_one_with_their_number() {
+        let mut mistakes = Mistakes::default();
+        for _ in 0..8 {
+            let case = mistakes.new_case();
+            mistakes.set_case(Some(case));
+            mistakes.add(&place(3), "invalid path");
+            mistakes.add(&place(3), "invalid path");
+        }
+        assert_eq!(mistakes.added(), 16);
+        let found = mistakes.into_sorted();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].message, "invalid path (8 cases)");
+        assert!(found[0].related.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_name_is_one_mistake_wherever_it_is_written() {
+        let mut mistakes = Mistakes::default();
+        for offset in [9, 3, 7, 5] {
+            mistakes.add_coded(Code::UnknownName, &place(offset), "unknown policy `x`");
+        }
+        let found = mistakes.into_sorted();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].message.as_str(), found[0].span.as_ref().unwrap().offset), ("unknown policy `x`", 3));
+        assert_eq!((found[0].related.len(), found[0].related[0].span.offset), (1, 5));
+        assert_eq!(found[0].related[0].message, "also here, and at 2 other places");
+    }
+
+    #[test]
+    fn equal_words_about_different_values_are_two_mistakes() {
+        let mut mistakes = Mistakes::default();
+        for offset in [1, 2] {
+            mistakes.add_coded(Code::WrongType, &place(offset), "expected a text, found a number");
+        }
+        assert_eq!(mistakes.into_sorted().len(), 2);
+    }
+
+    #[test]
+    fn hostile_files_have_a_bounded_number_of_mistakes() {
+        let mut mistakes = Mistakes::default();
+        (0..2 * MOST).for_each(|offset| mistakes.add(&place(offset), "wrong"));
+        assert_eq!(mistakes.into_sorted().len(), MOST);
+    }
 
     #[test]
     fn words_of_other_tools_are_understood() {

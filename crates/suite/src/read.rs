@@ -63,7 +63,11 @@ macro_rules! whole_numbers {
                 };
                 let fitting = number.as_u64().and_then(|number| number.try_into().ok());
                 if fitting.is_none() {
-                    let message = format!("expected a whole number from 0 to {}, found {number}", <$number>::MAX);
+                    let range = match u64::from(<$number>::MAX) {
+                        u64::MAX => "0 or more".to_owned(),
+                        most => format!("0 to {most}"),
+                    };
+                    let message = format!("expected a whole number, {range}, found {number}");
                     mistakes.add_coded(Code::WrongType, &node.span, message);
                 }
                 fitting
@@ -90,6 +94,9 @@ words!(Compat, ExecutionMode, FaultKind, LabelOperator, RuleOperation, RuleScope
 
 /// Reads one of the words of an enum.
 pub(crate) fn word<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {
+    if node.is_unknown() {
+        return None;
+    }
     let variant = |text| T::deserialize(StrDeserializer::<NotAWord>::new(text));
     let mistake = match node.as_str() {
         Some(text) => match variant(text) {
@@ -181,6 +188,9 @@ pub(crate) fn members<'a, T: FromNode>(node: &'a Node, mistakes: &mut Mistakes) 
 const TEXT: &str = "a text";
 
 fn wrong_type<T>(expected: &str, node: &Node, mistakes: &mut Mistakes) -> Option<T> {
+    if node.is_unknown() {
+        return None;
+    }
     // `contains: 503` is a number to YAML.
     let help = match &node.content {
         Content::Number(number) if number.is_u64() => Some(format!("put it in quotes: \"{number}\"")),
@@ -230,8 +240,8 @@ pub(crate) trait Fields {
 /// A mapping that is read into the fields of a struct.
 pub(crate) struct Entry<'a> {
     node: &'a Node,
-    /// Fields whose keys are most likely there, but misspelt.
-    misspelt: Vec<&'static str>,
+    /// Values of fields whose keys are most likely misspelt, so that they are not missing as well.
+    misspelt: Vec<(&'static str, &'a Node)>,
 }
 
 impl<'a> Entry<'a> {
@@ -247,12 +257,13 @@ impl<'a> Entry<'a> {
     pub(crate) fn no_others(node: &'a Node, fields: &[&'static str], mistakes: &mut Mistakes) -> Option<Self> {
         let mut entry = Self::others(node, fields, mistakes)?;
         let mut seen: Vec<&str> = Vec::new();
-        for (key, _) in node.entries().iter().filter(|(key, _)| !key.name.starts_with("x-")) {
+        for (key, value) in node.entries().iter().filter(|(key, _)| !key.name.starts_with("x-")) {
             let Some(field) = fields.iter().find(|field| is_key_of(&key.name, field)) else {
                 let known: Vec<String> = fields.iter().map(|field| key_of(field)).collect();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 let meant = near(&key.name, &known);
-                entry.misspelt.extend(fields.iter().filter(|field| meant.is_some_and(|key| is_key_of(key, field))));
+                let meant = fields.iter().filter(|field| meant.is_some_and(|key| is_key_of(key, field)));
+                entry.misspelt.extend(meant.map(|field| (*field, value)));
                 let mistake = mistake(&key.span, format!("unknown key `{}`", key.name)).with_code(Code::UnknownKey);
                 mistakes.push(mistake.with_help(suggestion(&key.name, &known)));
                 continue;
@@ -271,21 +282,30 @@ impl<'a> Entry<'a> {
         self.node.entries().iter().find(|(key, _)| is_key_of(&key.name, field)).map(|(_, value)| value)
     }
 
+    /// The value of a misspelt key. What is wrong with it is not said: the key may have been meant otherwise.
+    fn misspelt<T: FromNode>(&self, field: &str) -> Option<Option<T>> {
+        let (_, value) = self.misspelt.iter().find(|(name, _)| *name == field)?;
+        Some(T::from_node(value, &mut Mistakes::default()))
+    }
+
     /// The value of a field that has to be there.
     pub(crate) fn required<T: FromNode>(&self, field: &'static str, mistakes: &mut Mistakes) -> Option<T> {
-        match self.value(field) {
-            Some(value) => T::from_node(value, mistakes),
-            None if self.misspelt.contains(&field) => None,
-            None => {
-                missing(&key_of(field), &self.node.span, mistakes);
-                None
-            }
+        if let Some(value) = self.value(field) {
+            return T::from_node(value, mistakes);
         }
+        self.misspelt(field).unwrap_or_else(|| {
+            missing(&key_of(field), &self.node.span, mistakes);
+            None
+        })
     }
 
     /// The value of a field that may be left out.
     pub(crate) fn optional<T: FromNode + Default>(&self, field: &'static str, mistakes: &mut Mistakes) -> Option<T> {
-        Some(self.value(field).and_then(|value| T::from_node(value, mistakes)).unwrap_or_default())
+        let value = match self.value(field) {
+            Some(value) => T::from_node(value, mistakes),
+            None => self.misspelt(field).flatten(),
+        };
+        Some(value.unwrap_or_default())
     }
 }
 
@@ -371,13 +391,14 @@ mod tests {
         assert_eq!(pair, Some(Pair { first_name: "a".into(), count: None, _unused: vec![true] }));
         assert_eq!(
             mistakes,
-            ["1:24 expected a whole number from 0 to 255, found 256", "1:38 expected a boolean, found a number"]
+            ["1:24 expected a whole number, 0 to 255, found 256", "1:38 expected a boolean, found a number"]
         );
     }
 
     #[test]
     fn a_misspelt_key_is_not_missing_as_well() {
-        let (_, mistakes) = read_text::<Pair>("{ firstNme: a }");
+        let (pair, mistakes) = read_text::<Pair>("{ firstNme: a }");
+        assert_eq!(pair.unwrap().first_name, "a");
         assert_eq!(mistakes, ["1:3 unknown key `firstNme`"]);
     }
 

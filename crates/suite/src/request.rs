@@ -51,10 +51,10 @@ impl Requests<'_> {
         if let Some(globs) = &case.objects {
             return globs.0.iter().flat_map(|glob| self.each_document(case, glob, mistakes)).collect();
         }
-        let before = mistakes.len();
+        let before = mistakes.added();
         let object = case.object.as_ref().and_then(|object| self.load(object, mistakes));
         let old_object = case.old_object.as_ref().and_then(|object| self.load(object, mistakes));
-        if mistakes.len() > before {
+        if mistakes.added() > before {
             return Vec::new();
         }
         let request = self.about_objects(case, object, old_object, mistakes);

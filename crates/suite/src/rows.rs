@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 
-use super::mistake::{Mistakes, mistake};
+use super::mistake::{CaseNumber, Mistakes, mistake};
 use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
 use policy_verify_model::code::Code;
-use policy_verify_model::source::Spanned;
+use policy_verify_model::source::{Span, Spanned};
 
 /// Most cases a matrix may make.
 const MOST_ROWS: usize = 100_000;
 
 /// One case made from a table: its node with everything filled in, and what tells it from its siblings.
 pub(crate) struct Row {
+    /// The case it becomes.
+    pub(crate) case: CaseNumber,
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
     /// `owner=team-a`, for parameters of what is asked that the name does not show itself.
@@ -24,8 +26,11 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let Some(parameters) = parameters(case, variables, mistakes) else { return Vec::new() };
     let bare = without_tables(case);
     let Some(parameters) = parameters else {
-        return vec![Row { node: substitute(&bare, &[variables], mistakes), labels: Vec::new() }];
+        let case = mistakes.new_case();
+        mistakes.set_case(Some(case));
+        return vec![Row { case, node: substitute(&bare, &[variables], mistakes), labels: Vec::new() }];
     };
+    let incomplete = incomplete_rows(&bare, &parameters, variables, mistakes);
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
     // What is expected is no part of a name: it changes while the case stays the same. Only the text of the case
@@ -35,7 +40,12 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let mut rows = Vec::new();
     // The first row that has an unused parameter speaks for all of them.
     let mut unused = HashSet::new();
-    for (index, row) in parameters.into_iter().enumerate() {
+    for (index, Parameters { entries: row, .. }) in parameters.into_iter().enumerate() {
+        if incomplete.contains(&index) {
+            continue;
+        }
+        let case = mistakes.new_case();
+        mistakes.set_case(Some(case));
         let labels = row.iter().filter(|(key, _)| is_told(key)).map(|(key, value)| {
             let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
             format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
@@ -45,7 +55,7 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         for (key, value) in row {
             scope.define(Spanned::new(key.name, key.span), value);
         }
-        rows.push(Row { node: substitute(&bare, &[&scope, variables], mistakes), labels });
+        rows.push(Row { case, node: substitute(&bare, &[&scope, variables], mistakes), labels });
         for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
             let help = format!("use it as `${{{name}}}`, or take it out");
             let mistake = mistake(span, format!("nothing uses the parameter `{name}`")).with_code(Code::Variable);
@@ -56,24 +66,49 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     rows
 }
 
+/// The rows that lack a name which the case uses and other rows have; each such name is a mistake.
+fn incomplete_rows(case: &Node, rows: &[Parameters], variables: &Scope, mistakes: &mut Mistakes) -> HashSet<usize> {
+    let mut used = HashSet::new();
+    collect_names(case, &mut used);
+    let mut used: Vec<&str> = used.into_iter().filter(|name| !variables.names().any(|known| known == *name)).collect();
+    used.sort_unstable();
+    let mut incomplete = HashSet::new();
+    for name in used {
+        let has = |row: &Parameters| row.entries.iter().any(|(key, _)| key.name == name);
+        let (with, without): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|index| has(&rows[*index]));
+        let (Some(example), Some(first)) = (with.first(), without.first()) else { continue };
+        let lacking = match without.len() {
+            1 => format!("row {} has no `{name}`", first + 1),
+            several => format!("{several} rows have no `{name}`, the first is row {}", first + 1),
+        };
+        let mistake = mistake(&rows[*first].span, format!("{lacking}; row {} has one", example + 1));
+        mistakes.push(mistake.with_code(Code::Variable).with_help(format!("add `{name}: …` to the row")));
+        incomplete.extend(without);
+    }
+    incomplete
+}
+
 /// The variables a case uses anywhere but in its expectation.
 fn names_outside_of_expect(case: &Node) -> HashSet<&str> {
-    fn collect<'a>(node: &'a Node, names: &mut HashSet<&'a str>) {
-        match &node.content {
-            Content::String(text) => names.extend(names_in(text)),
-            Content::List(items) => items.iter().for_each(|item| collect(item, names)),
-            Content::Map(entries) => {
-                for (key, value) in entries {
-                    names.extend(names_in(&key.name));
-                    collect(value, names);
-                }
-            }
-            _ => {}
-        }
-    }
     let mut names = HashSet::new();
-    case.entries().iter().filter(|(key, _)| key.name != "expect").for_each(|(_, value)| collect(value, &mut names));
+    let others = case.entries().iter().filter(|(key, _)| key.name != "expect");
+    others.for_each(|(_, value)| collect_names(value, &mut names));
     names
+}
+
+/// The variables used anywhere in a node.
+fn collect_names<'a>(node: &'a Node, names: &mut HashSet<&'a str>) {
+    match &node.content {
+        Content::String(text) => names.extend(names_in(text)),
+        Content::List(items) => items.iter().for_each(|item| collect_names(item, names)),
+        Content::Map(entries) => {
+            for (key, value) in entries {
+                names.extend(names_in(&key.name));
+                collect_names(value, names);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn without_tables(case: &Node) -> Node {
@@ -84,7 +119,13 @@ fn without_tables(case: &Node) -> Node {
     bare
 }
 
-type Parameters = Vec<(Key, Node)>;
+/// The values of a row.
+#[derive(Clone)]
+struct Parameters {
+    /// Where the row is written.
+    span: Span,
+    entries: Vec<(Key, Node)>,
+}
 
 /// The rows of the table; the inner `None` means that the case has no table, the outer one that it is wrong.
 fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Vec<Parameters>>> {
@@ -114,7 +155,7 @@ fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>>
             mistakes.add(&item.span, format!("a row is a mapping of names to values, not {}", item.description()));
             return None;
         }
-        rows.push(item.entries().to_vec());
+        rows.push(Parameters { span: item.span.clone(), entries: item.entries().to_vec() });
     }
     Some(rows)
 }
@@ -124,7 +165,7 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
         mistakes.add(&matrix.span, "`matrix` is a mapping of names to lists of values");
         return None;
     }
-    let mut rows: Vec<Parameters> = vec![Vec::new()];
+    let mut rows = vec![Parameters { span: matrix.span.clone(), entries: Vec::new() }];
     for (key, values) in matrix.entries() {
         let Content::List(values) = &values.content else {
             mistakes.add(&values.span, format!("`{}` needs a list of values", key.name));
@@ -144,7 +185,7 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
             .flat_map(|row| {
                 values.iter().map(|value| {
                     let mut longer = row.clone();
-                    longer.push((key.clone(), value.clone()));
+                    longer.entries.push((key.clone(), value.clone()));
                     longer
                 })
             })
@@ -176,6 +217,17 @@ mod tests {
         let each =
             "each: [{ owner: a, size: 1 }, { owner: a, size: 2 }]\nset: { '${owner}': '${size}' }\nexpect: allow";
         assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [["size=1"], ["size=2"]]);
+    }
+
+    #[test]
+    fn a_value_that_a_row_lacks_is_one_mistake() {
+        let each = "each: [{ owner: a, answer: allow }, { owner: b }, { owner: c }]\nexpect: ${answer}";
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text: format!("name: n ${{owner}}\n{each}") });
+        let mut mistakes = Mistakes::default();
+        let rows = expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes);
+        assert_eq!(rows.len(), 1);
+        let mistakes: Vec<String> = mistakes.into_sorted().iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes, ["2 rows have no `answer`, the first is row 2; row 1 has one"]);
     }
 
     #[test]

@@ -811,10 +811,10 @@ impl FileOr {
 
 impl FromNode for FileOr {
     fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
-        Some(match node.as_str() {
-            Some(path) => Self::File(Spanned::new(path.to_owned(), node.span.clone())),
-            None => Self::Inline(node.clone()),
-        })
+        match node.as_str() {
+            Some(path) => Some(Self::File(Spanned::new(path.to_owned(), node.span.clone()))),
+            None => (!node.is_unknown()).then(|| Self::Inline(node.clone())),
+        }
     }
 }
 

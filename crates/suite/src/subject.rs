@@ -150,7 +150,7 @@ fn steps_of(
     files: &Files,
     mistakes: &mut Mistakes,
 ) -> Option<Vec<Step>> {
-    let before = mistakes.len();
+    let before = mistakes.added();
     if let Err(mistake) = refuse_settings(written, "a chain") {
         mistakes.push(mistake.with_help("a step can have its own: `{ policy: …, settings: … }`".to_owned()));
     }
@@ -175,7 +175,7 @@ fn steps_of(
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    (mistakes.len() == before).then_some(steps)
+    (mistakes.added() == before).then_some(steps)
 }
 
 /// A policy with settings of its own: a step of a chain, or a member of a group.

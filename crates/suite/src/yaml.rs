@@ -38,6 +38,8 @@ pub(crate) enum Content {
     String(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
+    /// The value is that of an unknown variable, which is a mistake already.
+    Unknown,
 }
 
 /// A key of a mapping and its place.
@@ -75,10 +77,15 @@ impl Node {
         }
     }
 
+    /// Whether the value is that of an unknown variable.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self.content, Content::Unknown)
+    }
+
     /// The value without its places.
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {
-            Content::Null => Value::Null,
+            Content::Null | Content::Unknown => Value::Null,
             Content::Bool(value) => Value::Bool(*value),
             Content::Number(value) => Value::Number(value.clone()),
             Content::String(text) => Value::String(text.clone()),
@@ -92,7 +99,7 @@ impl Node {
     /// What the value is, for messages.
     pub(crate) fn description(&self) -> &'static str {
         match &self.content {
-            Content::Null => "nothing",
+            Content::Null | Content::Unknown => "nothing",
             Content::Bool(_) => "a boolean",
             Content::Number(_) => "a number",
             Content::String(_) => "a text",
