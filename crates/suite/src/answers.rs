@@ -47,7 +47,7 @@ fn answer(capability: &str, data: &Data, files: &Files, mistakes: &mut Mistakes)
         return match text.as_str() {
             Some(text) => Some(TableAnswer::Error(text.to_owned())),
             None => {
-                mistakes.add(&key.span, "`error` is the text of the error");
+                mistakes.add(&key.span, "`error` needs a text");
                 None
             }
         };
@@ -55,7 +55,7 @@ fn answer(capability: &str, data: &Data, files: &Files, mistakes: &mut Mistakes)
     let value = match node.as_str() {
         Some(path) if ANSWERED_BY_DOCUMENTS.contains(&capability) => {
             match files.document(&Spanned::new(path.to_owned(), node.span.clone())) {
-                Ok(document) => document,
+                Ok(document) => document.value,
                 Err(mistake) => {
                     mistakes.push(mistake);
                     return None;
@@ -69,7 +69,7 @@ fn answer(capability: &str, data: &Data, files: &Files, mistakes: &mut Mistakes)
 }
 
 fn check(capability: &str, value: &Value) -> Result<(), String> {
-    host::check_answer(capability, value).map_err(|message| format!("no answer for `{capability}`: {message}"))
+    host::check_answer(capability, value).map_err(|message| format!("invalid mock of `{capability}`: {message}"))
 }
 
 /// The recording a `replay:` names.
@@ -81,7 +81,7 @@ pub(crate) fn session(
 ) -> Option<Arc<Session>> {
     let Some(named) = written else {
         if let Some(order) = order {
-            mistakes.add(&order.span, "`order` stands beside `replay`");
+            mistakes.add_with_help(&order.span, "`order` needs `replay`", "add `replay:`, or leave `order` out");
         }
         return None;
     };
@@ -89,8 +89,8 @@ pub(crate) fn session(
     let path = files.resolve(named).map_err(|mistake| mistakes.push(mistake)).ok()?;
     let file = match files.read_text(&path) {
         Ok(file) => file,
-        Err(message) => {
-            mistakes.add(&named.span, message);
+        Err(mistake) => {
+            mistakes.push(mistake.at(&named.span));
             return None;
         }
     };

@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use super::files::Files;
 use super::kinds::Kinds;
-use super::mistake::{Mistakes, mistake};
+use super::mistake::Mistakes;
 use super::schema::{FileOr, OneOrMany};
 use policy_verify_model::cluster::{Cluster, ClusterKind, ClusterKinds};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::ContextAwareResource;
 use policy_verify_model::source::Span;
 
@@ -43,9 +45,6 @@ struct Member {
     name: String,
     document: Arc<Value>,
 }
-
-/// Why a document cannot be in a cluster, and what to do about it.
-type Problem = (String, Option<String>);
 
 impl<'a> Clusters<'a> {
     pub(crate) fn new(files: &'a Files, kinds: &'a Kinds) -> Self {
@@ -83,7 +82,7 @@ impl<'a> Clusters<'a> {
                 FileOr::Inline(node) => {
                     let document = node.to_json();
                     let source = Source::Inline(document.to_string());
-                    let members = self.members(&document, &node.span, None, mistakes);
+                    let members = self.members(&document, &node.span, mistakes);
                     sources.push((source, node.span.clone(), Arc::new(members)));
                 }
             }
@@ -107,7 +106,7 @@ impl<'a> Clusters<'a> {
                 let place = (member.namespace.clone(), member.name.clone());
                 let objects = cluster.objects.entry(member.resource.clone()).or_default();
                 if objects.insert(place, Arc::clone(&member.document)).is_some() {
-                    mistakes.add(span, format!("{member} is in the cluster twice"));
+                    mistakes.add(span, format!("duplicate object in the cluster: {member}"));
                 }
             }
         }
@@ -121,9 +120,8 @@ impl<'a> Clusters<'a> {
         let mut members = Vec::new();
         match self.files.documents(path, span) {
             Ok(documents) => {
-                let shown = self.files.shown(path);
-                for document in documents.documents.iter().filter(|document| !document.is_null()) {
-                    members.extend(self.members(document, span, Some(&shown), mistakes));
+                for document in documents.iter().filter(|document| !document.value.is_null()) {
+                    members.extend(self.members(&document.value, &document.span, mistakes));
                 }
             }
             Err(mistake) => mistakes.push(mistake),
@@ -134,7 +132,7 @@ impl<'a> Clusters<'a> {
     }
 
     /// The objects of a document: itself, or the items of a list as `kubectl get -o yaml` prints it.
-    fn members(&self, document: &Value, span: &Span, file: Option<&str>, mistakes: &mut Mistakes) -> Vec<Member> {
+    fn members(&self, document: &Value, span: &Span, mistakes: &mut Mistakes) -> Vec<Member> {
         let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
         let objects = match document.get("items").and_then(Value::as_array) {
             Some(items) if is_list => items.as_slice(),
@@ -144,29 +142,24 @@ impl<'a> Clusters<'a> {
         for object in objects {
             match self.member(object) {
                 Ok(member) => members.push(member),
-                Err((message, help)) => {
-                    let place = file.map(|file| format!("`{file}`: ")).unwrap_or_default();
-                    mistakes.push(mistake(span, format!("{place}{message}")).with_help(help));
-                }
+                Err(mistake) => mistakes.push(mistake.at(span)),
             }
         }
         members
     }
 
-    fn member(&self, object: &Value) -> Result<Member, Problem> {
+    fn member(&self, object: &Value) -> Result<Member, Diagnostic> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (Some(api_version), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
-            let help = "a cluster holds manifests of Kubernetes objects";
-            return Err(("the document has no `apiVersion` and `kind`".into(), Some(help.into())));
+            return Err(Diagnostic::new(Code::MissingKey, "the document has no `apiVersion` and `kind`")
+                .with_help("write the manifest of a Kubernetes object".to_owned()));
         };
         let resource = ContextAwareResource { api_version: api_version.into(), kind: kind.into() };
         let Some(info) = self.facts().get(&resource) else {
-            let near = self.kinds.nearest(api_version, kind).map(|near| format!("{near}; else ")).unwrap_or_default();
-            let help = format!("{near}name the file of its CustomResourceDefinition under `crds:`");
-            return Err((format!("unknown kind `{kind}` of `{api_version}`"), Some(help)));
+            return Err(self.kinds.unknown(api_version, kind));
         };
         let Some(name) = text("/metadata/name") else {
-            return Err((format!("the {kind} has no `metadata.name`"), None));
+            return Err(Diagnostic::new(Code::MissingKey, format!("the {kind} has no `metadata.name`")));
         };
         let mut document = object.clone();
         let namespace = match (info.is_namespaced, text("/metadata/namespace")) {
@@ -178,8 +171,10 @@ impl<'a> Clusters<'a> {
             }
             (false, None) => String::new(),
             (false, Some(_)) => {
-                let help = "take `metadata.namespace` out".to_owned();
-                return Err((format!("{kind} {name:?} has a namespace, but {kind} is not namespaced"), Some(help)));
+                let message = format!("{kind} {name:?} has a namespace, but {kind} is not namespaced");
+                return Err(
+                    Diagnostic::new(Code::Contradiction, message).with_help("remove `metadata.namespace`".to_owned())
+                );
             }
         };
         Ok(Member { resource, namespace, name: name.to_owned(), document: Arc::new(document) })
@@ -264,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn what_no_cluster_can_hold_is_a_mistake() {
+    fn invalid_cluster_objects_are_mistakes() {
         let (_folder, files) = folder();
         let kinds = Kinds::default();
         for (text, message) in [
-            ("[default.yaml, again.yaml]", "Ingress `default/z` is in the cluster twice"),
+            ("[default.yaml, again.yaml]", "duplicate object in the cluster: Ingress `default/z`"),
             ("{ kind: Pod }", "the document has no `apiVersion` and `kind`"),
             ("{ apiVersion: v1, kind: Pod, metadata: {} }", "the Pod has no `metadata.name`"),
             ("{ apiVersion: v1, kind: Pods, metadata: { name: p } }", "unknown kind `Pods` of `v1`"),
@@ -280,7 +275,7 @@ mod tests {
                 "{ apiVersion: v1, kind: Node, metadata: { name: n, namespace: web } }",
                 "Node \"n\" has a namespace, but Node is not namespaced",
             ),
-            ("[none.yaml]", "there is no file `none.yaml`"),
+            ("[none.yaml]", "file not found: `none.yaml`"),
         ] {
             let mut mistakes = Mistakes::default();
             Clusters::new(&files, &kinds).read(Some(&entries(text)), &mut mistakes);

@@ -311,7 +311,7 @@ fn document(
             (node.to_json(), spans)
         }
         FileOr::File(path) => match files.document(path) {
-            Ok(document) => (document, BTreeMap::new()),
+            Ok(document) => (document.value, BTreeMap::new()),
             Err(mistake) => {
                 mistakes.push(mistake);
                 return None;

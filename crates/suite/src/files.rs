@@ -31,15 +31,8 @@ pub(crate) struct Files {
     root: PathBuf,
     /// Paths of the suite are relative to this folder.
     directory: PathBuf,
-    documents: RefCell<HashMap<PathBuf, Arc<Documents>>>,
+    documents: RefCell<HashMap<PathBuf, Arc<Vec<Spanned<Value>>>>>,
     check_key: KeyCheck,
-}
-
-/// The documents of one file.
-#[derive(Debug)]
-pub(crate) struct Documents {
-    /// Its documents, in order.
-    pub(crate) documents: Vec<Value>,
 }
 
 impl Files {
@@ -70,15 +63,18 @@ impl Files {
         }
     }
 
-    /// Reads the text of a file.
-    pub(crate) fn read_text(&self, path: &Path) -> Result<Arc<SourceFile>, String> {
-        let describe = |error: std::io::Error| format!("cannot read `{}`: {error}", self.shown(path));
+    /// Reads the text of a file; an error has no place.
+    pub(crate) fn read_text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let unreadable = |reason: String| {
+            Diagnostic::new(Code::FileNotFound, format!("cannot read `{}`: {reason}", self.shown(path)))
+        };
+        let describe = |error: std::io::Error| unreadable(error.to_string());
         let size = std::fs::metadata(path).map_err(describe)?.len();
         if size > MOST_BYTES {
-            return Err(format!("`{}` has {size} bytes; at most {MOST_BYTES} are read", self.shown(path)));
+            return Err(unreadable(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
         }
         let bytes = std::fs::read(path).map_err(describe)?;
-        let text = String::from_utf8(bytes).map_err(|_| format!("`{}` is not UTF-8 text", self.shown(path)))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".into()))?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Arc::new(SourceFile { path: self.shown(path), text }))
     }
@@ -91,7 +87,7 @@ impl Files {
         let path = self.directory.join(relative);
         let real = path.canonicalize().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
-                let mistake = at(format!("there is no file `{written}`"));
+                let mistake = at(format!("file not found: `{written}`"));
                 match self.nearest_file(&path) {
                     Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
                     None => mistake.with_help(self.where_paths_start()),
@@ -100,12 +96,14 @@ impl Files {
             _ => at(format!("cannot read `{written}`: {error}")),
         })?;
         if !real.starts_with(&self.root) {
-            return Err(at(format!("`{written}` leads out of the repository"))
+            return Err(at(format!("`{written}` is outside the repository"))
                 .with_code(Code::OutsideRepository)
-                .with_help("a suite reads only files of its own repository, also through links".to_owned()));
+                .with_help(
+                    "move the file into the repository of the suite; links to other places are not followed".to_owned(),
+                ));
         }
         if real.is_dir() {
-            return Err(at(format!("`{written}` is a folder")));
+            return Err(at(format!("`{written}` is a folder, not a file")));
         }
         Ok(real)
     }
@@ -125,17 +123,18 @@ impl Files {
         let relative = self.relative(named)?;
         let folder = glob::Pattern::escape(&self.directory.to_string_lossy());
         let pattern = format!("{folder}/{}", relative.to_string_lossy());
-        let matches = glob::glob(&pattern).map_err(|error| mistake(&named.span, format!("bad glob: {error}")))?;
+        let matches =
+            glob::glob(&pattern).map_err(|error| mistake(&named.span, format!("invalid glob `{written}`: {error}")))?;
         let mut paths = Vec::new();
         for path in matches.filter_map(Result::ok).filter(|path| path.is_file()) {
             let real = path.canonicalize().unwrap_or(path);
             if !real.starts_with(&self.root) {
-                return Err(mistake(&named.span, format!("`{written}` leads out of the repository"))
+                return Err(mistake(&named.span, format!("`{written}` is outside the repository"))
                     .with_code(Code::OutsideRepository)
-                    .with_help(format!("through `{}`", self.shown(&real))));
+                    .with_help(format!("leave out the link to `{}`", self.shown(&real))));
             }
             if paths.len() == MOST_MATCHES {
-                return Err(mistake(&named.span, format!("`{written}` names more than {MOST_MATCHES} files")));
+                return Err(mistake(&named.span, format!("`{written}` matches more than {MOST_MATCHES} files")));
             }
             paths.push(real);
         }
@@ -148,32 +147,37 @@ impl Files {
         Ok(paths)
     }
 
-    /// The documents of a JSON or YAML file. A file that cannot be parsed is a mistake in that file; one that cannot
+    /// The documents of a JSON or YAML file, in order, each with its place. A file that cannot be parsed is a mistake in that file; one that cannot
     /// be read is a mistake where it is named.
-    pub(crate) fn documents(&self, path: &Path, named_at: &Span) -> Result<Arc<Documents>, Diagnostic> {
+    pub(crate) fn documents(&self, path: &Path, named_at: &Span) -> Result<Arc<Vec<Spanned<Value>>>, Diagnostic> {
         if let Some(known) = self.documents.borrow().get(path) {
             return Ok(Arc::clone(known));
         }
-        let file = self.read_text(path).map_err(|message| mistake(named_at, message).with_code(Code::FileNotFound))?;
+        let file = self.read_text(path).map_err(|mistake| mistake.at(named_at))?;
         let documents = if path.extension().is_some_and(|extension| extension == "json") {
-            vec![parse_json(&file)?]
+            vec![Spanned::new(parse_json(&file)?, Span::start_of(&file))]
         } else {
-            yaml::parse_documents(&file)?.iter().map(yaml::Node::to_json).collect()
+            let nodes = yaml::parse_documents(&file)?;
+            nodes.iter().map(|node| Spanned::new(node.to_json(), node.span.clone())).collect()
         };
-        let documents = Arc::new(Documents { documents });
+        let documents = Arc::new(documents);
         self.documents.borrow_mut().insert(path.to_path_buf(), Arc::clone(&documents));
         Ok(documents)
     }
 
     /// The only document of a file the suite names.
-    pub(crate) fn document(&self, named: &Spanned<String>) -> Result<Value, Diagnostic> {
+    pub(crate) fn document(&self, named: &Spanned<String>) -> Result<Spanned<Value>, Diagnostic> {
         let path = self.resolve(named)?;
         let documents = self.documents(&path, &named.span)?;
-        match documents.documents.as_slice() {
+        match documents.as_slice() {
             [document] => Ok(document.clone()),
-            [] => Err(mistake(&named.span, format!("`{}` is empty", named.value))),
-            several => Err(mistake(&named.span, format!("`{}` holds {} documents", named.value, several.len()))
-                .with_help("one is expected here; `objects:` makes a case of each document".to_owned())),
+            [] => Err(mistake(&named.span, format!("`{}` is empty", named.value))
+                .with_help("write one document into it".to_owned())),
+            several => Err(mistake(
+                &named.span,
+                format!("expected one document, found {} in `{}`", several.len(), named.value),
+            )
+            .with_help("split the file; `objects:` makes a case of each document".to_owned())),
         }
     }
 
@@ -182,20 +186,22 @@ impl Files {
         let written = named.value.strip_prefix("file://").unwrap_or(&named.value);
         let path = Path::new(written);
         if written.is_empty() {
-            return Err(mistake(&named.span, "an empty path"));
+            return Err(
+                mistake(&named.span, "the path is empty").with_help("write a path relative to the suite".to_owned())
+            );
         }
         if path.is_absolute() || written.contains('\\') {
-            return Err(mistake(&named.span, format!("`{written}` is not a relative path with forward slashes"))
+            return Err(mistake(&named.span, format!("invalid path `{written}`: it is absolute or has backslashes"))
                 .with_code(Code::OutsideRepository)
-                .with_help("paths are relative to the suite and stay inside the repository".to_owned()));
+                .with_help("write a path relative to the suite, with forward slashes".to_owned()));
         }
         let mut depth = self.directory.strip_prefix(&self.root).map_or(0, |inside| inside.components().count());
         for part in path.components() {
             match part {
                 Component::ParentDir if depth == 0 => {
-                    return Err(mistake(&named.span, format!("`{written}` leads out of the repository"))
+                    return Err(mistake(&named.span, format!("`{written}` is outside the repository"))
                         .with_code(Code::OutsideRepository)
-                        .with_help("a suite reads only files of its own repository".to_owned()));
+                        .with_help("move the file into the repository of the suite".to_owned()));
                 }
                 Component::ParentDir => depth -= 1,
                 Component::Normal(_) => depth += 1,
@@ -245,7 +251,7 @@ fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Diagnostic> {
         let span = Span { file: Arc::clone(file), offset, len: 0, line, column };
         let text = error.to_string();
         let text = text.split(" at line ").next().unwrap_or(&text);
-        mistake(&span, format!("this is not JSON we can read: {text}")).with_code(Code::Syntax)
+        mistake(&span, format!("invalid JSON: {text}")).with_code(Code::Syntax)
     })
 }
 
@@ -282,7 +288,7 @@ mod tests {
         let path = files.resolve(&named("../shared.yaml")).unwrap();
         assert_eq!(files.shown(&path), "shared.yaml");
         assert_eq!(files.glob(&named("*.yaml")).unwrap().len(), 2);
-        assert_eq!(files.document(&named("pod.yaml")).unwrap(), serde_json::json!({"kind": "Pod"}));
+        assert_eq!(files.document(&named("pod.yaml")).unwrap().value, serde_json::json!({"kind": "Pod"}));
     }
 
     #[test]
@@ -299,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_the_repository_is_read() {
+    fn files_outside_the_repository_are_refused() {
         let (folder, files) = repository();
         let outside = tempfile::NamedTempFile::new().unwrap();
         #[cfg(unix)]
@@ -307,7 +313,7 @@ mod tests {
         for path in ["../../x.yaml", "/etc/passwd", "a/../../../x", "link.yaml", "l*k.yaml", "file:///etc/passwd"] {
             let error = files.glob(&named(path)).unwrap_err();
             assert!(
-                error.message.contains("out of the repository") || error.message.contains("not a relative path"),
+                error.message.contains("outside the repository") || error.message.contains("it is absolute"),
                 "{path}: {error}"
             );
         }
@@ -315,12 +321,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_empty_or_broken_is_named() {
+    fn missing_and_invalid_files_are_mistakes() {
         let (_folder, files) = repository();
         let missing = files.resolve(&named("pods.yaml")).unwrap_err();
         assert_eq!(missing.help.as_deref(), Some("did you mean `pod.yaml`?"));
         assert!(files.glob(&named("none/*.yaml")).unwrap_err().message.contains("no file matches"));
-        assert!(files.document(&named("two.yaml")).unwrap_err().message.contains("holds 2 documents"));
+        assert!(files.document(&named("two.yaml")).unwrap_err().message.contains("found 2 in `two.yaml`"));
         let broken = files.document(&named("bad.json")).unwrap_err();
         assert_eq!(
             (broken.span.as_ref().unwrap().file.path.as_str(), broken.span.as_ref().unwrap().line),

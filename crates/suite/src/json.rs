@@ -1,4 +1,4 @@
-//! JSON fixtures, read as strictly as YAML: a key given twice is a mistake, because one of the two would get lost.
+//! JSON fixtures, read as strictly as YAML: duplicate keys are mistakes.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("this number is too large"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("the number is too large"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut members = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if members.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` is given twice")));
+                return Err(A::Error::custom(format!("duplicate key `{key}`")));
             }
             let Strict(value) = access.next_value()?;
             members.insert(key, value);
@@ -89,14 +89,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_given_twice_is_found_at_its_line() {
+    fn duplicate_keys_are_found_at_their_line() {
         let error = parse("{\"labels\": {\"a\": 1},\n \"labels\": {}}").unwrap_err();
-        assert!(error.to_string().contains("`labels` is given twice"), "{error}");
+        assert!(error.to_string().contains("duplicate key `labels`"), "{error}");
         assert_eq!(error.line(), 2);
     }
 
     #[test]
-    fn what_is_nested_too_deeply_or_goes_on_is_refused() {
+    fn deep_nesting_and_trailing_text_are_refused() {
         assert!(parse(&"[".repeat(100_000)).is_err());
         assert!(parse("{} {}").is_err());
         assert!(parse("1e999").is_err());

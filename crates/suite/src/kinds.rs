@@ -11,6 +11,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::mistake::nearest;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{GroupVersionKind, GroupVersionResource};
 
 /// What is known about one kind in one version.
@@ -118,7 +121,7 @@ impl Kinds {
 
     /// Learns the served versions of a CustomResourceDefinition and returns how many there are. Kinds that are known
     /// already are replaced: the suite knows its cluster better than the built-in table.
-    pub(crate) fn add_crds(&mut self, document: &Value) -> Result<usize, String> {
+    pub(crate) fn add_crds(&mut self, document: &Value) -> Result<usize, Diagnostic> {
         let infos = read_crd(document)?;
         let count = infos.len();
         for info in infos {
@@ -130,20 +133,32 @@ impl Kinds {
         Ok(count)
     }
 
-    /// What to say about an unknown kind: where the kind is, or which one was meant.
-    pub(crate) fn nearest(&self, api_version: &str, kind: &str) -> Option<String> {
+    /// The mistake of a manifest whose kind is unknown.
+    pub(crate) fn unknown(&self, api_version: &str, kind: &str) -> Diagnostic {
+        let near = self.nearest(api_version, kind).map(|near| format!("{near}; else ")).unwrap_or_default();
+        Diagnostic::new(Code::UnknownName, format!("unknown kind `{kind}` of `{api_version}`"))
+            .with_help(format!("{near}name the file of its CustomResourceDefinition under `crds:`"))
+    }
+
+    /// Where an unknown kind is, or which one was meant.
+    fn nearest<'a>(&'a self, api_version: &str, kind: &str) -> Option<String> {
         if kind == "Scale" {
-            return Some("`Scale` is a subresource of several resources: give the whole request instead".into());
+            return Some(
+                "`Scale` is a subresource of several resources: write the whole request under `request:`".into(),
+            );
         }
         let (group, version) = split(api_version);
         if let Some(elsewhere) = self.elsewhere(group, kind) {
             return Some(elsewhere);
         }
-        let distance = |info: &&KindInfo| strsim::damerau_levenshtein(&info.kind, kind);
-        // A different kind of the same group version is likelier than one that is merely spelled alike.
-        let candidates = self.kinds.iter().filter(|info| distance(info) <= (kind.chars().count() / 3).max(1));
-        let is_elsewhere = |info: &&KindInfo| (info.group != group, info.version != version);
-        let best = candidates.min_by_key(|info| (distance(info), is_elsewhere(info)))?;
+        // A kind of the same group version is likelier than one of another that is spelled more alike.
+        let is_here = |info: &&KindInfo| info.group == group && info.version == version;
+        let names = |info: &'a KindInfo| -> &'a str { &info.kind };
+        let here = nearest(kind, self.kinds.iter().filter(is_here).map(names));
+        let meant = here.or_else(|| nearest(kind, self.kinds.iter().map(names)))?;
+        let candidates = || self.kinds.iter().filter(|info| info.kind == meant);
+        let best = candidates().find(is_here).or_else(|| candidates().find(|info| info.group == group));
+        let best = best.or_else(|| candidates().next())?;
         let there = best.api_version();
         Some(if there == api_version {
             format!("did you mean `{}`?", best.kind)
@@ -174,13 +189,16 @@ fn api_version(group: &str, version: &str) -> String {
 }
 
 /// The kinds that a CustomResourceDefinition defines, `v1` or the removed `v1beta1`.
-fn read_crd(document: &Value) -> Result<Vec<KindInfo>, String> {
-    let text = |pointer: &str| -> Result<&str, String> {
+fn read_crd(document: &Value) -> Result<Vec<KindInfo>, Diagnostic> {
+    let wrong = |message: String| Diagnostic::new(Code::Mistake, message);
+    let missing =
+        |path: &str| Diagnostic::new(Code::MissingKey, format!("the CustomResourceDefinition has no `{path}`"));
+    let text = |pointer: &str| -> Result<&str, Diagnostic> {
         let found = document.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-        found.ok_or_else(|| format!("the custom resource definition has no text at `{}`", dotted(pointer)))
+        found.ok_or_else(|| missing(&dotted(pointer)))
     };
     if document.get("kind").and_then(Value::as_str) != Some("CustomResourceDefinition") {
-        return Err("this is not a CustomResourceDefinition".into());
+        return Err(wrong("expected a CustomResourceDefinition".to_owned()));
     }
     let (group, kind, plural) = (text("/spec/group")?, text("/spec/names/kind")?, text("/spec/names/plural")?);
     let is_namespaced = match document.pointer("/spec/scope").and_then(Value::as_str) {
@@ -188,7 +206,7 @@ fn read_crd(document: &Value) -> Result<Vec<KindInfo>, String> {
         Some("Cluster") => false,
         // `v1beta1` had this default; `v1` requires the member.
         None if document.get("apiVersion").is_some_and(|version| version == "apiextensions.k8s.io/v1beta1") => true,
-        _ => return Err("`spec.scope` of the custom resource definition is neither `Namespaced` nor `Cluster`".into()),
+        _ => return Err(wrong("invalid `spec.scope`: expected `Namespaced` or `Cluster`".to_owned())),
     };
     let versions = match document.pointer("/spec/versions").and_then(Value::as_array) {
         Some(versions) => versions
@@ -196,11 +214,11 @@ fn read_crd(document: &Value) -> Result<Vec<KindInfo>, String> {
             .filter(|version| version.get("served") != Some(&Value::Bool(false)))
             .map(|version| version.get("name").and_then(Value::as_str))
             .collect::<Option<Vec<&str>>>()
-            .ok_or("a version of the custom resource definition has no name")?,
-        None => vec![text("/spec/version").map_err(|_| "the custom resource definition has no `spec.versions`")?],
+            .ok_or_else(|| missing("spec.versions[].name"))?,
+        None => vec![text("/spec/version").map_err(|_| missing("spec.versions"))?],
     };
     if versions.is_empty() {
-        return Err("no version of the custom resource definition is served".into());
+        return Err(wrong("no version of the CustomResourceDefinition is served".to_owned()));
     }
     let info = |version: &str| KindInfo {
         group: group.to_owned().into(),
@@ -505,7 +523,7 @@ mod tests {
             (
                 "autoscaling/v1",
                 "Scale",
-                Some("`Scale` is a subresource of several resources: give the whole request instead"),
+                Some("`Scale` is a subresource of several resources: write the whole request under `request:`"),
             ),
             ("acme.test/v1", "Gizmo", None),
             ("acme.test/v1", "", None),
@@ -560,28 +578,29 @@ mod tests {
     fn broken_definitions_say_what_is_wrong() {
         let names = json!({"kind": "Widget", "plural": "widgets"});
         for (document, wanted) in [
-            (json!({"kind": "Pod"}), "this is not a CustomResourceDefinition"),
-            (json!(null), "this is not a CustomResourceDefinition"),
-            (crd(json!({})), "the custom resource definition has no text at `spec.group`"),
+            (json!({"kind": "Pod"}), "expected a CustomResourceDefinition"),
+            (json!(null), "expected a CustomResourceDefinition"),
+            (crd(json!({})), "the CustomResourceDefinition has no `spec.group`"),
             (
                 crd(json!({"group": "acme.test", "names": {"kind": "Widget"}})),
-                "the custom resource definition has no text at `spec.names.plural`",
+                "the CustomResourceDefinition has no `spec.names.plural`",
             ),
             (
                 crd(json!({"group": "acme.test", "names": names, "versions": []})),
-                "`spec.scope` of the custom resource definition is neither `Namespaced` nor `Cluster`",
+                "invalid `spec.scope`: expected `Namespaced` or `Cluster`",
             ),
             (
                 crd(json!({"group": "acme.test", "names": names, "scope": "Cluster"})),
-                "the custom resource definition has no `spec.versions`",
+                "the CustomResourceDefinition has no `spec.versions`",
             ),
-            (widget("Cluster", json!([{}])), "a version of the custom resource definition has no name"),
+            (widget("Cluster", json!([{}])), "the CustomResourceDefinition has no `spec.versions[].name`"),
             (
                 widget("Cluster", json!([{"name": "v1", "served": false}])),
-                "no version of the custom resource definition is served",
+                "no version of the CustomResourceDefinition is served",
             ),
         ] {
-            assert_eq!(Kinds::default().add_crds(&document), Err(wanted.to_owned()), "{document}");
+            let error = Kinds::default().add_crds(&document).unwrap_err();
+            assert_eq!(error.message, wanted, "{document}");
         }
     }
 }

@@ -64,7 +64,8 @@ pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -
     if is_module(&real_path) {
         return Err(vec![module_as_suite(path)]);
     }
-    let file = files.read_text(&real_path).map_err(|message| vec![unreadable(path, &message)])?;
+    let file =
+        files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&Span::unquoted(path.to_string_lossy()))])?;
     // Without a line there is nothing to quote, so the message has to name the file.
     if file.text.trim().is_empty() {
         return Err(vec![unreadable(path, "it is empty")]);
@@ -236,9 +237,9 @@ fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
         for path in paths {
             match files.documents(&path, &named.span) {
                 Ok(documents) => {
-                    for document in &documents.documents {
-                        if let Err(message) = kinds.add_crds(document) {
-                            mistakes.add(&named.span, format!("`{}`: {message}", files.shown(&path)));
+                    for document in documents.iter() {
+                        if let Err(mistake) = kinds.add_crds(&document.value) {
+                            mistakes.push(mistake.at(&document.span));
                         }
                     }
                 }

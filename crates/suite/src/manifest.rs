@@ -95,7 +95,7 @@ fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, Kind), Diagnost
     };
     let at = |message: String| mistake(&named.span, message);
     let real = files.resolve(&Spanned::new(path.to_owned(), named.span.clone()))?;
-    let file = files.read_text(&real).map_err(at)?;
+    let file = files.read_text(&real).map_err(|mistake| mistake.at(&named.span))?;
     let mut policies = Vec::new();
     for node in yaml::parse_documents(&file)? {
         let kind = node.get("kind").and_then(Node::as_str);

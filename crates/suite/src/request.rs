@@ -1,4 +1,4 @@
-//! What arrives: manifests become the admission requests an API server would send.
+//! Manifests become the admission requests an API server would send.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use super::mistake::{Mistakes, mistake};
 use super::schema::{CaseEntry, Either, FileOr, Operation, UserEntry};
 use super::workload;
 use super::yaml::Node;
+use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{AdmissionRequest, Request, UserInfo};
 use policy_verify_model::source::{Span, Spanned};
@@ -26,6 +27,16 @@ pub(crate) struct Arrival {
     pub(crate) label: Option<String>,
     /// The request.
     pub(crate) request: Arc<Request>,
+}
+
+/// A document that a request is made of.
+#[derive(Clone)]
+struct Document {
+    value: Value,
+    /// Where it is written: in the suite, or in a file of its own.
+    span: Span,
+    /// Where the suite names it.
+    named: Span,
 }
 
 /// Everything needed to make requests.
@@ -74,45 +85,37 @@ impl Requests<'_> {
             [] => {
                 mistakes.add_with_help(
                     &case.name.span,
-                    "the case does not say what arrives",
-                    "give `object`, `oldObject`, `objects`, `request` or `raw`",
+                    "the case has no request",
+                    "add `object`, `oldObject`, `objects`, `request` or `raw`",
                 );
                 false
             }
             several => {
                 let list = several.join("` and `");
-                mistakes.add_with_help(
-                    &case.name.span,
-                    format!("`{list}` exclude each other"),
-                    "a case has one source for what arrives",
-                );
+                let message = format!("`{list}` cannot be combined");
+                let mistake = mistake(&case.name.span, message).with_code(Code::Contradiction);
+                mistakes.push(mistake.with_help("keep one of them".to_owned()));
                 false
             }
         }
     }
 
-    fn load(&self, source: &FileOr, mistakes: &mut Mistakes) -> Option<(Value, Span)> {
-        match source {
-            FileOr::Inline(node) => Some((node.to_json(), node.span.clone())),
-            FileOr::File(path) => match self.files.document(path) {
-                Ok(document) => Some((document, path.span.clone())),
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    None
-                }
-            },
-        }
+    fn load(&self, source: &FileOr, mistakes: &mut Mistakes) -> Option<Document> {
+        let loaded = match source {
+            FileOr::Inline(node) => Ok(Spanned::new(node.to_json(), node.span.clone())),
+            FileOr::File(path) => self.files.document(path),
+        };
+        let document = loaded.map_err(|mistake| mistakes.push(mistake)).ok()?;
+        Some(Document { value: document.value, span: document.span, named: source.span().clone() })
     }
 
     fn raw(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
         for (name, _, span) in admission_keys(case) {
-            mistakes.add_with_help(
-                span,
-                format!("`{name}` means nothing beside `raw`"),
-                "only Kubernetes requests have it",
-            );
+            let message = format!("`{name}` cannot be combined with `raw`");
+            let mistake = mistake(span, message).with_code(Code::Contradiction);
+            mistakes.push(mistake.with_help(format!("remove `{name}`: only Kubernetes requests have it")));
         }
-        let (mut document, _) = self.load(source, mistakes)?;
+        let Document { value: mut document, .. } = self.load(source, mistakes)?;
         fixture::change(&mut document, &case.set, &case.unset, mistakes);
         Some(Request::Raw(document))
     }
@@ -123,11 +126,12 @@ impl Requests<'_> {
         for (name, member, span) in admission_keys(case) {
             let help = match member {
                 Some(member) => format!("write it into the request, or use `set: {{ {member}: … }}`"),
-                None => "the request is sent as it is".to_owned(),
+                None => format!("remove `{name}`: the request is sent as it is"),
             };
-            mistakes.add_with_help(span, format!("`{name}` means nothing beside `request`"), help);
+            let message = format!("`{name}` cannot be combined with `request`");
+            mistakes.push(mistake(span, message).with_code(Code::Contradiction).with_help(help));
         }
-        let (document, span) = self.load(source, mistakes)?;
+        let Document { value: document, named: span, .. } = self.load(source, mistakes)?;
         let mut request = match document {
             Value::Object(mut review) if review.get("kind").and_then(Value::as_str) == Some("AdmissionReview") => {
                 match review.remove("request") {
@@ -140,7 +144,7 @@ impl Requests<'_> {
             }
             Value::Object(_) => document,
             _ => {
-                mistakes.add(&span, "invalid request object: an AdmissionReview or AdmissionRequest is expected");
+                mistakes.add(&span, "invalid request object: expected an AdmissionReview or AdmissionRequest");
                 return None;
             }
         };
@@ -150,9 +154,7 @@ impl Requests<'_> {
             Err(error) => {
                 let message = format!("cannot build AdmissionRequest object from given input: {error}");
                 let mistake = mistake(&span, message);
-                mistakes.push(
-                    mistake.with_help("to send a plain manifest, write `object:` instead of `request:`".to_owned()),
-                );
+                mistakes.push(mistake.with_help("write `object:` instead of `request:` to send a manifest".to_owned()));
                 None
             }
         }
@@ -175,13 +177,14 @@ impl Requests<'_> {
                     continue;
                 }
             };
-            if documents.documents.is_empty() {
-                mistakes.add(&glob.span, format!("`{}` holds no document", self.files.shown(&path)));
+            if documents.is_empty() {
+                mistakes.add(&glob.span, format!("`{}` is empty", self.files.shown(&path)));
             }
-            for (number, document) in documents.documents.iter().enumerate() {
+            for (number, document) in documents.iter().enumerate() {
                 let shown = self.files.shown_from_suite(&path);
-                let label = if documents.documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
-                let object = Some((document.clone(), glob.span.clone()));
+                let label = if documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
+                let Spanned { value, span } = document.clone();
+                let object = Some(Document { value, span, named: glob.span.clone() });
                 if let Some(request) = self.about_objects(case, object, None, mistakes) {
                     let request = Arc::new(Request::Admission(Box::new(request)));
                     arrivals.push(Arrival { label: Some(label), request });
@@ -194,31 +197,32 @@ impl Requests<'_> {
     fn about_objects(
         &self,
         case: &CaseEntry,
-        object: Option<(Value, Span)>,
-        old_object: Option<(Value, Span)>,
+        object: Option<Document>,
+        old_object: Option<Document>,
         mistakes: &mut Mistakes,
     ) -> Option<AdmissionRequest> {
         let operation = match &case.operation {
             Some(operation) => operation.value,
             None => match (&object, &old_object) {
-                (Some((object, _)), None) => self.usual_operation(object),
+                (Some(object), None) => self.usual_operation(&object.value),
                 (None, Some(_)) => Operation::Delete,
                 _ => Operation::Update,
             },
         };
-        let span = object.as_ref().or(old_object.as_ref()).map(|(_, span)| span.clone())?;
-        let (object, old_object) = (object.map(|(value, _)| value), old_object.map(|(value, _)| value));
+        let origin = object.as_ref().or(old_object.as_ref())?.clone();
+        let span = origin.named.clone();
+        let (object, old_object) = (object.map(|it| it.value), old_object.map(|it| it.value));
         let (mut object, mut old_object) = match (operation, object, old_object) {
             (Operation::Create | Operation::Connect, None, Some(_)) => {
-                mistakes.add(&span, format!("{} needs an `object`, not an `oldObject`", operation.word()));
+                mistakes.add(&span, format!("{} needs `object`, found `oldObject`", operation.word()));
                 return None;
             }
             (Operation::Create | Operation::Connect | Operation::Delete, Some(_), Some(_)) => {
-                mistakes.add(&span, format!("{} takes one object, not two", operation.word()));
+                mistakes.add(&span, format!("{} needs one object, found `object` and `oldObject`", operation.word()));
                 return None;
             }
             (Operation::Update, None, Some(_)) => {
-                mistakes.add(&span, "UPDATE needs an `object`: what the old object becomes");
+                mistakes.add(&span, "UPDATE needs `object`: the object after the change");
                 return None;
             }
             // The old object of an update is the fixture without the changes of the case.
@@ -233,7 +237,7 @@ impl Requests<'_> {
         for document in [&mut object, &mut old_object].into_iter().flatten() {
             self.finish_object(case, document, mistakes);
         }
-        self.assemble(case, operation, object, old_object, &span, mistakes)
+        self.assemble(case, operation, object, old_object, &origin, mistakes)
     }
 
     /// What an object alone means: it is created, unless its kind is only ever connected to (`PodExecOptions`).
@@ -253,7 +257,7 @@ impl Requests<'_> {
         if let Some(workload) = &case.wrap {
             match workload::wrap(document.take(), workload.value) {
                 Ok(wrapped) => *document = wrapped,
-                Err(message) => mistakes.add(&workload.span, message),
+                Err(mistake) => mistakes.push(mistake.at(&workload.span)),
             }
         }
         if let Some(namespace) = &case.namespace
@@ -273,11 +277,11 @@ impl Requests<'_> {
         operation: Operation,
         object: Option<Value>,
         old_object: Option<Value>,
-        span: &Span,
+        origin: &Document,
         mistakes: &mut Mistakes,
     ) -> Option<AdmissionRequest> {
         let subject = object.as_ref().or(old_object.as_ref())?;
-        let info = self.kind_of(subject, span, mistakes)?;
+        let info = self.kind_of(subject, case, origin).map_err(|mistake| mistakes.push(mistake)).ok()?;
         let kind = info.group_version_kind();
         let resource = info.group_version_resource();
         let name = text_at(subject, "/metadata/name");
@@ -287,7 +291,8 @@ impl Requests<'_> {
             if let Some(namespace) = &case.namespace
                 && self.inherited_namespace != Some(&namespace.span)
             {
-                mistakes.add(&namespace.span, format!("{} is not namespaced", info.kind));
+                let message = format!("`namespace` cannot be combined with {}, which is not namespaced", info.kind);
+                mistakes.add_coded(Code::Contradiction, &namespace.span, message);
             }
             // The API server names a namespace as the namespace of its own request.
             (kind.kind == "Namespace" && kind.group.is_empty()).then(|| name.clone()).flatten()
@@ -315,26 +320,35 @@ impl Requests<'_> {
         })
     }
 
-    fn kind_of(&self, object: &Value, span: &Span, mistakes: &mut Mistakes) -> Option<&KindInfo> {
-        let (Some(api_version), Some(kind)) = (text_at(object, "/apiVersion"), text_at(object, "/kind")) else {
-            mistakes.add_with_help(
-                span,
-                "the object has no `apiVersion` and `kind`",
-                "a document that is not about Kubernetes is sent with `raw:`",
-            );
-            return None;
-        };
-        let info = self.kinds.lookup(&api_version, &kind);
-        if info.is_none() {
-            let hint = self.kinds.nearest(&api_version, &kind).map(|near| format!("{near}; else ")).unwrap_or_default();
-            mistakes.add_with_help(
-                span,
-                format!("unknown kind `{kind}` of `{api_version}`"),
-                format!("{hint}name the file of its CustomResourceDefinition under `crds:`"),
-            );
+    fn kind_of(&self, object: &Value, case: &CaseEntry, origin: &Document) -> Result<&KindInfo, Diagnostic> {
+        let of = |value: &Value| (text_at(value, "/apiVersion"), text_at(value, "/kind"));
+        // What is wrong with a file is wrong there, unless the case has changed it.
+        let place = if of(object) == of(&origin.value) { &origin.span } else { &origin.named };
+        if let Some(word) = admission_word(object) {
+            let key = match (&case.objects, &case.object) {
+                (Some(_), _) => "objects",
+                (None, Some(_)) => "object",
+                (None, None) => "oldObject",
+            };
+            let help = format!("write `request:` instead of `{key}:`");
+            return Err(mistake(&origin.named, format!("this is an {word}")).with_help(help));
         }
-        info
+        let (Some(api_version), Some(kind)) = of(object) else {
+            return Err(mistake(place, "the object has no `apiVersion` and `kind`")
+                .with_code(Code::MissingKey)
+                .with_help("write `raw:` to send a document that is not about Kubernetes".to_owned()));
+        };
+        self.kinds.lookup(&api_version, &kind).ok_or_else(|| self.kinds.unknown(&api_version, &kind).at(place))
     }
+}
+
+/// What an object is that was meant as a whole request.
+fn admission_word(object: &Value) -> Option<&'static str> {
+    if object.get("kind").and_then(Value::as_str) == Some("AdmissionReview") {
+        return Some("AdmissionReview");
+    }
+    let is_request = object.get("kind").is_some_and(Value::is_object) && object.get("operation").is_some();
+    is_request.then_some("AdmissionRequest")
 }
 
 fn single(request: Request) -> Arrival {
@@ -399,12 +413,12 @@ fn named_user(name: &str) -> UserInfo {
 pub(crate) fn settings(source: &FileOr, files: &Files) -> Result<serde_json::Map<String, Value>, Diagnostic> {
     let (document, span) = match source {
         FileOr::Inline(node) => (Node::to_json(node), &node.span),
-        FileOr::File(path) => (files.document(path)?, &path.span),
+        FileOr::File(path) => (files.document(path)?.value, &path.span),
     };
     match document {
         Value::Object(settings) => Ok(settings),
         Value::Null => Ok(serde_json::Map::new()),
-        _ => Err(mistake(span, "settings are a mapping")),
+        _ => Err(mistake(span, "invalid settings: expected a mapping").with_code(Code::WrongType)),
     }
 }
 

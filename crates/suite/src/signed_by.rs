@@ -1,4 +1,4 @@
-//! `signedBy:` of a policy, and verification-config.yml of kwctl: who must have signed.
+//! `signedBy:` of a policy, and verification-config.yml of kwctl: required signatures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use super::files::{Files, KeyCheck};
 use super::mistake::{Mistakes, mistake};
 use super::schema::{SignatureEntry, SignatureKind, SignedByEntry, SubjectEntry, VerificationFile};
 use super::{read, yaml};
+use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::signature::{AnyOf, Certificate, Requirement, SignedBy, Signer, Subject};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 
-/// What `signedBy:` asks for; each of them has to hold.
+/// What `signedBy:` requires: all of it.
 pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistakes: &mut Mistakes) -> Vec<Requirement> {
     let mut required = Vec::new();
     for entry in entries {
@@ -29,12 +30,14 @@ pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistak
 ///
 /// All its mistakes.
 pub fn verification_config(path: &Path, check_key: KeyCheck) -> Result<Requirement, Vec<Diagnostic>> {
-    let unreadable = |message: String| {
-        vec![mistake(&Span::unquoted(path.to_string_lossy()), format!("cannot read `{}`: {message}", path.display()))]
+    let place = Span::unquoted(path.to_string_lossy());
+    let unreadable = |error: std::io::Error| {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        vec![mistake(&place, message).with_code(Code::FileNotFound)]
     };
-    let files = Files::of_suite(path, check_key).map_err(|error| unreadable(error.to_string()))?;
-    let real_path = path.canonicalize().map_err(|error| unreadable(error.to_string()))?;
-    let file = files.read_text(&real_path).map_err(unreadable)?;
+    let files = Files::of_suite(path, check_key).map_err(unreadable)?;
+    let real_path = path.canonicalize().map_err(unreadable)?;
+    let file = files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&place)])?;
     let mut mistakes = Mistakes::default();
     match from_config(&file, &files, &mut mistakes) {
         Some(requirement) if mistakes.is_empty() => Ok(requirement),
@@ -42,8 +45,8 @@ pub fn verification_config(path: &Path, check_key: KeyCheck) -> Result<Requireme
     }
 }
 
-/// The ways of saying who, of which an entry has one.
-const WAYS: &str = "an entry has one of `key`, `githubOwner`, `issuer`, `certificate`, `config`";
+/// The keys that name a signer, of which an entry has one.
+const WAYS: &str = "add one of `key`, `githubOwner`, `issuer`, `certificate`, `config`";
 
 fn requirement(
     entry: &SignedByEntry,
@@ -54,16 +57,17 @@ fn requirement(
     let ways = [&entry.key, &entry.github_owner, &entry.issuer, &entry.certificate, &entry.config];
     let mut named = ways.into_iter().flatten();
     let Some(first) = named.next() else {
-        return Err(mistake(place, "this does not say who has signed").with_help(WAYS.to_owned()));
+        return Err(mistake(place, "the signer is missing").with_code(Code::MissingKey).with_help(WAYS.to_owned()));
     };
     if let Some(second) = named.next() {
-        return Err(mistake(&second.span, "an entry names one signer")
-            .with_help("write a list: all its entries have to hold".to_owned()));
+        return Err(mistake(&second.span, "several signers in one entry")
+            .with_code(Code::Contradiction)
+            .with_help("write a list with an entry for each signer; all of them must have signed".to_owned()));
     }
-    belongs(entry)?;
+    check_needed_keys(entry)?;
     if entry.config.is_some() {
-        let file = files.resolve(first).map(|path| files.read_text(&path))?;
-        let file = file.map_err(|message| mistake(&first.span, message))?;
+        let path = files.resolve(first)?;
+        let file = files.read_text(&path).map_err(|mistake| mistake.at(&first.span))?;
         let read = from_config(&file, files, mistakes);
         return Ok(read.map(|read| Requirement { accepts_bundles: entry.accept_bundles, ..read }));
     }
@@ -71,8 +75,8 @@ fn requirement(
     Ok(Some(Requirement { accepts_bundles: entry.accept_bundles, ..Requirement::all_of(vec![signer]) }))
 }
 
-/// Keys that mean something only beside another one.
-fn belongs(entry: &SignedByEntry) -> Result<(), Diagnostic> {
+/// Keys that need another one.
+fn check_needed_keys(entry: &SignedByEntry) -> Result<(), Diagnostic> {
     let span = |key: &Option<Spanned<String>>| key.as_ref().map(|key| key.span.clone());
     for (place, key, beside, is_there) in [
         (span(&entry.github_repo), "githubRepo", "githubOwner", entry.github_owner.is_some()),
@@ -87,12 +91,15 @@ fn belongs(entry: &SignedByEntry) -> Result<(), Diagnostic> {
         ),
     ] {
         if let (Some(place), false) = (place, is_there) {
-            return Err(mistake(&place, format!("`{key}` belongs beside `{beside}`")));
+            return Err(mistake(&place, format!("`{key}` needs `{beside}`")));
         }
     }
     match (&entry.annotations, &entry.config) {
-        (Some(annotations), Some(_)) => Err(mistake(&annotations.span, "`annotations` do not go with `config`")
-            .with_help("write them into the configuration, to the signatures they are about".to_owned())),
+        (Some(annotations), Some(_)) => {
+            Err(mistake(&annotations.span, "`annotations` cannot be combined with `config`")
+                .with_code(Code::Contradiction)
+                .with_help("write the annotations into the configuration, to their signatures".to_owned()))
+        }
         _ => Ok(()),
     }
 }
@@ -109,7 +116,7 @@ fn signed_by(entry: &SignedByEntry, files: &Files) -> Result<SignedBy, Diagnosti
         let subject = match (&entry.subject, &entry.subject_prefix) {
             (Some(subject), None) => Subject::Equal(subject.value.clone()),
             (None, Some(prefix)) => url_prefix(prefix)?,
-            _ => return Err(mistake(&issuer.span, "`issuer` goes with one of `subject` and `subjectPrefix`")),
+            _ => return Err(mistake(&issuer.span, "`issuer` needs either `subject` or `subjectPrefix`")),
         };
         return Ok(SignedBy::Issuer { issuer: issuer.value.clone(), subject });
     }
@@ -128,7 +135,7 @@ fn pem(written: &Spanned<String>, files: &Files) -> Result<String, Diagnostic> {
         return Ok(written.value.clone());
     }
     let path = files.resolve(written)?;
-    let file = files.read_text(&path).map_err(|message| mistake(&written.span, message))?;
+    let file = files.read_text(&path).map_err(|mistake| mistake.at(&written.span))?;
     Ok(file.text.clone())
 }
 
@@ -144,7 +151,7 @@ fn certificates(written: &Spanned<String>, files: &Files) -> Result<Vec<Vec<u8>>
         .filter_map(|part| Some(part.as_bytes()[part.find("-----BEGIN CERTIFICATE-----")?..].to_vec()))
         .filter(|certificate| certificate.ends_with(END.as_bytes()))
         .collect();
-    if found.is_empty() { Err(mistake(&written.span, "this is no certificate in PEM")) } else { Ok(found) }
+    if found.is_empty() { Err(mistake(&written.span, "invalid certificate: expected PEM")) } else { Ok(found) }
 }
 
 fn checked_key(pem: String, files: &Files, place: &Span) -> Result<String, Diagnostic> {
@@ -155,12 +162,13 @@ fn url_prefix(written: &Spanned<String>) -> Result<Subject, Diagnostic> {
     Subject::url_prefix(&written.value).map_err(|message| mistake(&written.span, message))
 }
 
-/// What a verification-config.yml asks for; mistakes are those kwctl finds as well.
+/// What a verification-config.yml requires; mistakes are those kwctl finds as well.
 fn from_config(file: &Arc<SourceFile>, files: &Files, mistakes: &mut Mistakes) -> Option<Requirement> {
     let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
     let written: VerificationFile = read::read(&root, mistakes)?;
     if written.api_version.value != "v1" {
-        let message = format!("version {:?} of the configuration is not known, only \"v1\"", written.api_version.value);
+        let message =
+            format!("unsupported apiVersion {:?} of the configuration: expected \"v1\"", written.api_version.value);
         mistakes.add(&written.api_version.span, message);
     }
     let mut signers = |entries: &[SignatureEntry]| -> Vec<Signer> {
@@ -189,10 +197,11 @@ fn signer(entry: &SignatureEntry, files: &Files) -> Result<Signer, Diagnostic> {
         (&entry.issuer, "issuer", &[GenericIssuer]),
     ] {
         if let Some(key) = key.as_ref().filter(|_| !kinds.contains(&kind)) {
-            return Err(mistake(&key.span, format!("signatures of this kind have no `{name}`")));
+            return Err(mistake(&key.span, format!("`{name}` cannot be combined with this `kind`")));
         }
     }
-    let missing = |name: &str| mistake(&entry.kind.span, format!("the key `{name}` is missing"));
+    let missing =
+        |name: &str| mistake(&entry.kind.span, format!("the key `{name}` is missing")).with_code(Code::MissingKey);
     let by = match kind {
         PubKey => {
             let key = entry.key.as_ref().ok_or_else(|| missing("key"))?;
@@ -210,7 +219,7 @@ fn signer(entry: &SignatureEntry, files: &Files) -> Result<Signer, Diagnostic> {
     };
     match &entry.subject {
         Some(subject) if kind != GenericIssuer => {
-            Err(mistake(&subject.span, "signatures of this kind have no `subject`"))
+            Err(mistake(&subject.span, "`subject` cannot be combined with this `kind`"))
         }
         _ => Ok(Signer { by, annotations: entry.annotations.clone() }),
     }
@@ -220,7 +229,7 @@ fn subject(written: &Spanned<SubjectEntry>) -> Result<Subject, Diagnostic> {
     match (&written.value.equal, &written.value.url_prefix) {
         (Some(equal), None) => Ok(Subject::Equal(equal.clone())),
         (None, Some(prefix)) => url_prefix(prefix),
-        _ => Err(mistake(&written.span, "a subject is `equal` to something, or has a `urlPrefix`")),
+        _ => Err(mistake(&written.span, "a subject needs either `equal` or `urlPrefix`")),
     }
 }
 
@@ -264,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_saying_who_is_read() {
+    fn every_kind_of_signer_is_read() {
         let key = std::fs::read_to_string(format!("{FOLDER}/keys/owner.pub")).unwrap();
         let by_key = one(SignedBy::PublicKey { owner: None, key: key.clone() });
         assert_eq!(entry("key: keys/owner.pub"), (by_key.clone(), vec![]));
@@ -292,17 +301,17 @@ mod tests {
     #[test]
     fn mistakes_are_found_where_they_are_written() {
         for (text, mistake) in [
-            ("annotations: { env: prod }", "1:1 this does not say who has signed"),
-            ("githubOwner: acme\nkey: keys/owner.pub", "1:14 an entry names one signer"),
-            ("key: keys/owner.pub\nsubject: x", "2:10 `subject` belongs beside `issuer`"),
-            ("key: keys/owner.pub\nrequireRekorBundle: true", "2:21 `requireRekorBundle` belongs beside `certificate`"),
-            ("issuer: https://a.test", "1:9 `issuer` goes with one of `subject` and `subjectPrefix`"),
+            ("annotations: { env: prod }", "1:1 the signer is missing"),
+            ("githubOwner: acme\nkey: keys/owner.pub", "1:14 several signers in one entry"),
+            ("key: keys/owner.pub\nsubject: x", "2:10 `subject` needs `issuer`"),
+            ("key: keys/owner.pub\nrequireRekorBundle: true", "2:21 `requireRekorBundle` needs `certificate`"),
+            ("issuer: https://a.test", "1:9 `issuer` needs either `subject` or `subjectPrefix`"),
             ("issuer: a\nsubjectPrefix: github.com", "2:16 `github.com` is no URL: relative URL without a base"),
-            ("key: keys/owner.pu", "1:6 there is no file `keys/owner.pu`"),
+            ("key: keys/owner.pu", "1:6 file not found: `keys/owner.pu`"),
             ("key: certificates/signer.pem", "1:6 not a key"),
-            ("certificate: keys/owner.pub", "1:14 this is no certificate in PEM"),
+            ("certificate: keys/owner.pub", "1:14 invalid certificate: expected PEM"),
             ("key: ../../Cargo.toml", "1:6 not a key"),
-            ("key: ../../../secret", "1:6 `../../../secret` leads out of the repository"),
+            ("key: ../../../secret", "1:6 `../../../secret` is outside the repository"),
             ("githubOwners: acme", "1:1 unknown key `githubOwners`"),
         ] {
             let (_, mistakes) = entry(text);
@@ -332,18 +341,21 @@ mod tests {
         for (text, mistake) in [
             ("apiVersion: v1", "config is missing signatures in both allOf and anyOff list"),
             ("apiVersion: v1\nallOf: []", "config is missing signatures in both allOf and anyOff list"),
-            ("apiVersion: v2\nallOf: [{kind: githubAction, owner: a}]", "version \"v2\" of the configuration"),
+            (
+                "apiVersion: v2\nallOf: [{kind: githubAction, owner: a}]",
+                "unsupported apiVersion \"v2\" of the configuration",
+            ),
             ("allOf: [{kind: githubAction, owner: a}]", "the key `apiVersion` is missing"),
             ("apiVersion: v1\nallOf: [{kind: githubAction}]", "the key `owner` is missing"),
             ("apiVersion: v1\nallOf: [{kind: github, owner: a}]", "unknown word `github`"),
             (
                 "apiVersion: v1\nallOf: [{kind: githubAction, owner: a, key: b}]",
-                "signatures of this kind have no `key`",
+                "`key` cannot be combined with this `kind`",
             ),
             ("apiVersion: v1\nallOf: [{kind: genericIssuer, issuer: a}]", "the key `subject` is missing"),
             (
                 "apiVersion: v1\nallOf: [{kind: genericIssuer, issuer: a, subject: {equal: b, urlPrefix: c}}]",
-                "a subject is `equal` to something, or has a `urlPrefix`",
+                "a subject needs either `equal` or `urlPrefix`",
             ),
             ("apiVersion: v1\nallOff: []", "unknown key `allOff`"),
             ("apiVersion: v1\nallOf: [{kind: pubKey, key: nonsense}]", "not a key"),

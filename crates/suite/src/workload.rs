@@ -3,16 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::Workload;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 
 /// Puts `pod` into a workload: its metadata names the workload and labels the template, its spec is the template's.
 ///
 /// # Errors
 ///
-/// When `pod` is no pod.
-pub(crate) fn wrap(pod: Value, workload: Workload) -> Result<Value, String> {
+/// When `pod` is not a Pod.
+pub(crate) fn wrap(pod: Value, workload: Workload) -> Result<Value, Diagnostic> {
     if pod.get("kind").and_then(Value::as_str) != Some("Pod") {
-        let kind = pod.get("kind").and_then(Value::as_str).unwrap_or("something without a kind");
-        return Err(format!("only a Pod can be wrapped, not {kind}"));
+        let kind = pod.get("kind").and_then(Value::as_str).unwrap_or("an object without `kind`");
+        return Err(Diagnostic::new(Code::Contradiction, format!("`wrap` needs a Pod, found {kind}")));
     }
     if workload == Workload::Pod {
         return Ok(pod);
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pod_spec_arrives_in_every_workload() {
+    fn every_workload_has_the_pod_spec() {
         for (workload, kind, pointer) in [
             (Workload::Pod, "Pod", "/spec"),
             (Workload::Deployment, "Deployment", "/spec/template/spec"),

@@ -124,7 +124,7 @@ pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagn
 }
 
 fn syntax_mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
-    let message = format!("this is not YAML we can read: {}", yaml::message(error));
+    let message = format!("invalid YAML: {}", yaml::message(error));
     let help = syntax_help(&error.without_snippet().to_string());
     mistake(&yaml::span_of_error(file, error), message).with_code(Code::Syntax).with_help(help.map(str::to_owned))
 }
@@ -132,12 +132,12 @@ fn syntax_mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagno
 /// Advice about what people get wrong in YAML.
 fn syntax_help(text: &str) -> Option<&'static str> {
     if text.contains("found a tab") || text.contains("tab character") {
-        return Some("YAML is indented with blanks, not with tabs");
+        return Some("indent with spaces, not with tabs");
     }
     if text.contains("flow mapping") || text.contains("flow sequence") {
-        return Some("inside of `{ }` and `[ ]` a text with `: `, `,` or `${…}` needs quotes");
+        return Some("put texts with `: `, `,` or `${…}` in quotes inside of `{ }` and `[ ]`");
     }
-    text.contains("mapping values").then_some("a text with `: ` in it needs quotes")
+    text.contains("mapping values").then_some("put texts with `: ` in quotes")
 }
 
 fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
@@ -212,7 +212,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("JSON has no number for this"))
+        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("infinity and NaN are not supported"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -272,9 +272,9 @@ mod tests {
     fn mistakes_of_the_syntax_name_their_line() {
         for (text, line, words) in [
             ("a: 1\nb: 2\na: 3\n", 3, "duplicate mapping key"),
-            ("a: [1\nb: }2\n", 2, "not YAML"),
+            ("a: [1\nb: }2\n", 2, "invalid YAML"),
             ("a: 1\n---\nb: 2\n", 3, "only single YAML document expected"),
-            ("a: *nowhere\n", 1, "not YAML"),
+            ("a: *nowhere\n", 1, "invalid YAML"),
         ] {
             let mistake = parse(&file(text)).unwrap_err();
             assert_eq!(mistake.span.as_ref().unwrap().line, line, "{text:?}: {mistake}");
