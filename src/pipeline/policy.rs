@@ -123,6 +123,7 @@ fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
         Some((scheme, _)) => location::parse(scheme, uri),
         None => location::parse("registry", uri),
     }
+    .map_err(|mistake| (mistake.message, mistake.help))
 }
 
 /// The error of a registry, as the reason why a policy is unavailable.

@@ -90,7 +90,8 @@ fn tags(options: &PushOptions, to: &Reference) -> Result<(Vec<String>, BTreeSet<
         (None, (_, typed)) => typed,
         (Some(_), _) => None,
     };
-    let tags = name::tags(own.into_iter().chain(options.tags.iter().map(String::as_str)))?;
+    let tags = name::tags(own.into_iter().chain(options.tags.iter().map(String::as_str)))
+        .map_err(|mistake| (mistake.message, mistake.help.unwrap_or_default()))?;
     if let Some(other) = options.immutable.iter().find(|name| !tags.contains(name)) {
         let message = format!("--immutable: `{}` is none of the tags", other.escape_debug());
         return Err((message, format!("add `--tag`, or name one of {}", tags.join(", "))));

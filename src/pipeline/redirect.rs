@@ -97,8 +97,8 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
     };
     let repository = match (to, entry) {
         (Some(to), _) => {
-            let to =
-                name::repository(to).map_err(|(message, help)| (format!("--publish-to: {message}"), help.into()))?;
+            let to = name::repository(to)
+                .map_err(|mistake| (format!("--publish-to: {}", mistake.message), mistake.help.unwrap_or_default()))?;
             Spanned::new(to, entry.map_or(&policy.span, |entry| &entry.repository.span).clone())
         }
         (None, Some(entry)) => entry.repository.clone(),
@@ -107,7 +107,8 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
             return Err((message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite".into()));
         }
     };
-    let typed = name::tags(typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)))?;
+    let typed = name::tags(typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)))
+        .map_err(|mistake| (mistake.message, mistake.help.unwrap_or_default()))?;
     let mut tags: Vec<Spanned<String>> =
         typed.into_iter().map(|tag| Spanned::new(tag, repository.span.clone())).collect();
     if tags.is_empty() {

@@ -1,43 +1,46 @@
-//! Where a policy is that is no file: the text of a URI becomes what the door is asked for.
+//! The text of a URI becomes a reference to a policy.
 
 use oci_spec::distribution::Reference;
 use url::Url;
 
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
 use crate::policy::PolicyRef;
-
-/// What to do about a text that names no policy.
-pub(crate) type Problem = (String, Option<String>);
 
 /// Reads a URI with a scheme other than `file`; a name in a registry is completed as kwctl does: `docker.io`, `library`,
 /// `latest`.
-pub fn parse(scheme: &str, text: &str) -> Result<PolicyRef, Problem> {
+pub fn parse(scheme: &str, text: &str) -> Result<PolicyRef, Diagnostic> {
     match scheme {
         "registry" => {
             let name = text.strip_prefix("registry://").unwrap_or(text);
             let image: Reference = name.parse().map_err(|error| {
                 let help = "write registry://HOST/REPOSITORY:TAG, or @sha256:… instead of the tag";
-                (format!("`{text}` names nothing in a registry: {error}"), Some(help.into()))
+                invalid(format!("invalid registry reference `{text}`: {error}")).with_help(help.to_owned())
             })?;
             Ok(PolicyRef::Registry(image.to_string()))
         }
         "http" | "https" => web(text).map(|url| PolicyRef::Web(url.to_string())),
         "oci" | "docker" => {
             let help = format!("write registry://{}", text.split_once("://").map_or("", |(_, rest)| rest));
-            Err((format!("unknown scheme `{scheme}://`"), Some(help)))
+            Err(invalid(format!("unknown scheme `{scheme}://`")).with_help(help))
         }
         _ => {
-            let help = "known are registry://, https://, http://, file:// and paths";
-            Err((format!("unknown scheme `{scheme}://`"), Some(help.into())))
+            let help = "write a path, or a URI with registry://, https://, http:// or file://";
+            Err(invalid(format!("unknown scheme `{scheme}://`")).with_help(help.to_owned()))
         }
     }
 }
 
-fn web(text: &str) -> Result<Url, Problem> {
-    let mut url = Url::parse(text).map_err(|error| (format!("`{text}` is no URL: {error}"), None))?;
+fn invalid(message: String) -> Diagnostic {
+    Diagnostic::new(Code::Mistake, message)
+}
+
+fn web(text: &str) -> Result<Url, Diagnostic> {
+    let mut url = Url::parse(text).map_err(|error| invalid(format!("invalid URL `{text}`: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
         // Not repeated: it is in the suite, but need not be in the log.
-        let help = "reports show URIs: policies that need credentials come from a registry, after `docker login`";
-        return Err(("a URI with a user or a password".into(), Some(help.into())));
+        let help = "remove them, since reports show URIs; for credentials use a registry and `docker login`";
+        return Err(invalid("the URL has a user or a password".into()).with_help(help.to_owned()));
     }
     url.set_fragment(None);
     Ok(url)
@@ -47,7 +50,7 @@ fn web(text: &str) -> Result<Url, Problem> {
 mod tests {
     use super::*;
 
-    fn registry(text: &str) -> Result<PolicyRef, Problem> {
+    fn registry(text: &str) -> Result<PolicyRef, Diagnostic> {
         parse("registry", text)
     }
 
@@ -64,11 +67,11 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_says_what_to_write() {
+    fn invalid_references_have_help() {
         for text in ["registry://", "registry://a/p@sha256:abc", "registry://../p", "registry://a b"] {
-            assert!(registry(text).unwrap_err().1.unwrap().contains("registry://HOST"), "{text}");
+            assert!(registry(text).unwrap_err().help.unwrap().contains("registry://HOST"), "{text}");
         }
-        assert!(parse("oci", "oci://ghcr.io/p").unwrap_err().1.unwrap().contains("registry://ghcr.io/p"));
+        assert!(parse("oci", "oci://ghcr.io/p").unwrap_err().help.unwrap().contains("registry://ghcr.io/p"));
         assert!(parse("ftp", "ftp://a/p").is_err());
     }
 

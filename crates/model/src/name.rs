@@ -1,22 +1,29 @@
-//! Names of repositories and tags, by the grammar of the distribution specification. Stricter than what clients take:
-//! where something is published is never guessed.
+//! Names of repositories and tags, by the grammar of the distribution specification. Stricter than clients: where
+//! something is published is never guessed.
 
-/// The name of a repository without its scheme; what is wrong with it, and what to do about it.
-pub fn repository(text: &str) -> Result<String, (String, &'static str)> {
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+
+/// The name of a repository without its scheme.
+///
+/// # Errors
+///
+/// What is wrong with the name, without a place.
+pub fn repository(text: &str) -> Result<String, Diagnostic> {
     let name = text.strip_prefix("registry://").unwrap_or(text);
     let example = "write `ghcr.io/acme/policies/safe-labels`, with or without `registry://`";
     if name.contains("://") {
-        return Err((format!("`{text}` is in no registry"), example));
+        return Err(invalid(format!("`{text}` is not in a registry"), example));
     }
-    let (host, path) = name.split_once('/').ok_or_else(|| (format!("`{text}` names no registry"), example))?;
+    let (host, path) = name.split_once('/').ok_or_else(|| invalid(format!("`{text}` has no registry"), example))?;
     if !is_host(host) || (!host.contains(['.', ':']) && host != "localhost") {
-        return Err((format!("`{host}` is no host of a registry"), example));
+        return Err(invalid(format!("invalid host of a registry `{host}`"), example));
     }
     if path.contains('@') {
-        return Err((format!("`{text}` has a digest"), "the digest comes out of the policy: take it away"));
+        return Err(invalid(format!("`{text}` has a digest"), "remove the digest: it is that of the policy"));
     }
     if path.contains(':') {
-        return Err((format!("`{text}` has a tag"), "write it under `tags`"));
+        return Err(invalid(format!("`{text}` has a tag"), "write the tag under `tags`"));
     }
     let is_separator = |letter: char| matches!(letter, '.' | '_' | '-');
     let is_part = |part: &str| {
@@ -26,10 +33,14 @@ pub fn repository(text: &str) -> Result<String, (String, &'static str)> {
             && !part.is_empty()
     };
     if !path.split('/').all(is_part) || name.len() > 255 {
-        let help = "names of repositories have lower-case letters, digits, and `.`, `_`, `-` between them";
-        return Err((format!("`{path}` is no name of a repository"), help));
+        let help = "use lower-case letters, digits, and `.`, `_`, `-` between them";
+        return Err(invalid(format!("invalid name of a repository `{path}`"), help));
     }
     Ok(name.to_owned())
+}
+
+fn invalid(message: String, help: &str) -> Diagnostic {
+    Diagnostic::new(Code::Mistake, message).with_help(help.to_owned())
 }
 
 /// Whether a text is the name of a host or an IPv4 address, perhaps with a port. References have no IPv6 addresses.
@@ -44,9 +55,8 @@ fn is_host(text: &str) -> bool {
         && port.parse::<u16>().is_ok()
 }
 
-/// What a tag looks like, for whoever typed something else.
-pub const TAG_HELP: &str =
-    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two";
+/// Help for an invalid tag.
+pub const TAG_HELP: &str = "write up to 128 letters, digits, `_`, `.` and `-`; the first is not `.` or `-`";
 
 /// Whether a text is a tag.
 pub fn is_tag(text: &str) -> bool {
@@ -56,13 +66,16 @@ pub fn is_tag(text: &str) -> bool {
         && text.chars().all(|letter| is_word(letter) || matches!(letter, '.' | '-'))
 }
 
-/// Tags that somebody typed, each once: scripts put them together, and that two of them are the same does no harm. What is
-/// wrong with one of them, and what to do about it.
-pub fn tags<'a>(typed: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, (String, String)> {
+/// Tags from the command line, each once: repeated ones are not mistakes, because scripts put them together.
+///
+/// # Errors
+///
+/// The first tag that is invalid.
+pub fn tags<'a>(typed: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, Diagnostic> {
     let mut tags: Vec<String> = Vec::new();
     for tag in typed {
         if !is_tag(tag) {
-            return Err((format!("`{}` is no tag", tag.escape_debug()), TAG_HELP.into()));
+            return Err(invalid(format!("invalid tag `{}`", tag.escape_debug()), TAG_HELP));
         }
         if !tags.iter().any(|known| known == tag) {
             tags.push(tag.to_owned());
@@ -91,34 +104,34 @@ mod tests {
             assert_eq!(repository(&format!("registry://{text}")).unwrap(), text);
         }
         for (text, problem) in [
-            ("safe-labels", "names no registry"),
-            ("acme/safe-labels", "no host"),
-            ("https://ghcr.io/a", "in no registry"),
-            ("a.b$c/x", "`a.b$c` is no host"),
-            ("a b.c/x", "no host"),
-            ("é.fr/x", "no host"),
-            (".a/x", "no host"),
-            ("a..b/x", "no host"),
-            ("-a.b/x", "no host"),
-            ("a.b:/x", "no host"),
-            ("a.b:x/x", "no host"),
-            ("a.b:99999/x", "no host"),
-            ("a.b:1:2/x", "no host"),
-            ("a.b:+1/x", "no host"),
-            ("[::1]:5000/x", "no host"),
+            ("safe-labels", "has no registry"),
+            ("acme/safe-labels", "invalid host"),
+            ("https://ghcr.io/a", "not in a registry"),
+            ("a.b$c/x", "invalid host of a registry `a.b$c`"),
+            ("a b.c/x", "invalid host"),
+            ("é.fr/x", "invalid host"),
+            (".a/x", "invalid host"),
+            ("a..b/x", "invalid host"),
+            ("-a.b/x", "invalid host"),
+            ("a.b:/x", "invalid host"),
+            ("a.b:x/x", "invalid host"),
+            ("a.b:99999/x", "invalid host"),
+            ("a.b:1:2/x", "invalid host"),
+            ("a.b:+1/x", "invalid host"),
+            ("[::1]:5000/x", "invalid host"),
             ("ghcr.io/a:v1", "has a tag"),
             ("ghcr.io/a@sha256:00", "has a digest"),
-            ("ghcr.io/Acme", "no name of a repository"),
-            ("ghcr.io/", "no name of a repository"),
-            ("ghcr.io/a//b", "no name of a repository"),
+            ("ghcr.io/Acme", "invalid name of a repository"),
+            ("ghcr.io/", "invalid name of a repository"),
+            ("ghcr.io/a//b", "invalid name of a repository"),
         ] {
-            let (message, _) = repository(text).unwrap_err();
+            let message = repository(text).unwrap_err().message;
             assert!(message.contains(problem), "{text}: {message}");
         }
     }
 
     #[test]
-    fn tags_are_those_of_the_specification() {
+    fn tags_follow_the_specification() {
         for text in ["v1.0.0", "latest", "_x", "1"] {
             assert!(is_tag(text), "{text}");
         }

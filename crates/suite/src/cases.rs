@@ -15,7 +15,7 @@ use super::read::read;
 use super::request::{self, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+    CaseEntry, Data, DefaultsEntry, DurationText, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
@@ -56,7 +56,7 @@ struct Frame {
     skip: Option<Either<Spanned<String>, SkipEntry>>,
     only: Option<Spanned<bool>>,
     xfail: Option<Spanned<String>>,
-    timeout: Option<Spanned<String>>,
+    timeout: Option<Spanned<DurationText>>,
     clock: Option<Spanned<String>>,
     labels: Vec<String>,
     expect_span: Span,
@@ -201,12 +201,9 @@ impl<'a> Cases<'a> {
         subject::check_members(&expect, &subjects, policies, mistakes);
         subject::check_faults(&expect, &subjects, policies, mistakes);
         if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
-            let help = "rules that are ignored select everything";
-            mistakes.add_with_help(
-                &entry.expect.0.span,
-                "`not-applicable` and `rules: ignore` exclude each other",
-                help,
-            );
+            let message = "`not-applicable` cannot be combined with `rules: ignore`";
+            let mistake = mistake(&entry.expect.0.span, message).with_code(Code::Contradiction);
+            mistakes.push(mistake.with_help("remove `rules: ignore`: it makes every request match".to_owned()));
         }
         let frame = Frame {
             name: entry.name,
@@ -260,12 +257,12 @@ impl<'a> Cases<'a> {
         labels.extend(arrival.map(str::to_owned));
         let written = frame.name.value.trim();
         if written.is_empty() {
-            mistakes.add(&frame.name.span, "a case needs a name");
+            mistakes.add_with_help(&frame.name.span, "the name of the case is empty", "write what the case shows");
         }
         let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
         let reasons = [frame.xfail.as_ref(), frame.skip.as_ref().map(Either::reason)];
         for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
-            mistakes.add(&reason.span, "a reason is missing");
+            mistakes.add_with_help(&reason.span, "the reason is empty", "write why the case is skipped or fails");
         }
         let case = Case {
             id: format!("{} › {name}", self.suite_name),
@@ -287,11 +284,11 @@ impl<'a> Cases<'a> {
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
         if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
             let help = if line == case.span.line {
-                "rows of a table need a `${…}` in the name that tells them apart".to_owned()
+                "add a `${…}` of the row to the name".to_owned()
             } else {
-                format!("line {line} has it too; names tell cases apart in every report")
+                format!("rename this case, or the one in line {line}")
             };
-            let mistake = mistake(&case.span, format!("the name `{}` is used twice", case.name));
+            let mistake = mistake(&case.span, format!("duplicate case name `{}`", case.name));
             mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
         }
         self.cases.push(case);
@@ -305,17 +302,16 @@ impl<'a> Cases<'a> {
         mistakes: &mut Mistakes,
     ) -> Vec<PolicyIndex> {
         let found: Vec<Result<PolicyIndex, Diagnostic>> = match named {
-            None => vec![policies.only_one(case).and_then(|named| {
-                match named {
-                    PolicyOrGroup::Policy(policy) => Ok(policy),
-                    PolicyOrGroup::Group(_) => Err(mistake(case, "the case names no policy")
-                        .with_help("settings are those of a policy, not of a group".to_owned())),
-                }
+            None => vec![policies.only_one(case).and_then(|named| match named {
+                PolicyOrGroup::Policy(policy) => Ok(policy),
+                PolicyOrGroup::Group(_) => Err(
+                    mistake(case, "a settings case needs a policy, not a group").with_help("add `policy:`".to_owned()),
+                ),
             })],
             Some(list) => list.0.iter().map(|name| policies.find_policy(name, self.files)).collect(),
         };
         if found.is_empty() {
-            mistakes.add_coded(Code::NeverRuns, case, "the list of policies is empty, so the case would never run");
+            mistakes.add_coded(Code::NeverRuns, case, "the list of policies is empty: the case would never run");
         }
         found.into_iter().filter_map(|policy| policy.map_err(|mistake| mistakes.push(mistake)).ok()).collect()
     }
@@ -366,21 +362,23 @@ impl<'a> Cases<'a> {
     }
 }
 
-fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Option<Duration> {
+fn timeout(written: Option<&Spanned<DurationText>>, mistakes: &mut Mistakes) -> Option<Duration> {
     let written = written?;
-    match humantime::parse_duration(&written.value) {
+    match humantime::parse_duration(&written.value.0) {
         Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
             let longest = LONGEST_TIMEOUT.as_secs();
-            mistakes.add(&written.span, format!("a deadline is longer than nothing and at most {longest}s"));
+            let message = format!("timeout must be greater than 0 and at most {longest}s");
+            mistakes.add_with_help(&written.span, message, "write `2s`");
             None
         }
         Ok(timeout) => Some(timeout),
         Err(_) => {
-            mistakes.add_with_help(
-                &written.span,
-                format!("`{}` is no duration", written.value),
-                "durations are written with their unit: `200ms`, `2s`",
-            );
+            let number = written.value.0.trim();
+            let (message, help) = match number.parse::<f64>() {
+                Ok(_) => ("a timeout needs a unit".to_owned(), format!("write `{number}s`")),
+                Err(_) => (format!("invalid duration `{}`", written.value.0), "write `200ms` or `2s`".to_owned()),
+            };
+            mistakes.add_with_help(&written.span, message, help);
             None
         }
     }
@@ -389,8 +387,8 @@ fn timeout(written: Option<&Spanned<String>>, mistakes: &mut Mistakes) -> Option
 fn point_in_time(written: &Spanned<String>, mistakes: &mut Mistakes) -> Option<jiff::Timestamp> {
     let time = written.value.parse();
     if time.is_err() {
-        let message = format!("`{}` is no point in time", written.value);
-        mistakes.add_with_help(&written.span, message, "write it as `2026-01-01T00:00:00Z`");
+        let message = format!("invalid timestamp `{}`", written.value);
+        mistakes.add_with_help(&written.span, message, "write `2026-01-01T00:00:00Z`");
     }
     time.ok()
 }
@@ -417,7 +415,7 @@ fn skip_reason(skip: &Either<Spanned<String>, SkipEntry>, mistakes: &mut Mistake
             (!is_over).then(|| format!("{} (until {day})", entry.reason.value))
         }
         Err(_) => {
-            mistakes.add_with_help(&until.span, format!("`{}` is no day", until.value), "write it as `2027-01-31`");
+            mistakes.add_with_help(&until.span, format!("invalid date `{}`", until.value), "write `2027-01-31`");
             None
         }
     }

@@ -40,11 +40,11 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
     let words: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(word, _)| *word).collect();
     match words.as_slice() {
         ["fault"] => {
-            refuse_beside(&entry, "fault", mistakes);
+            refuse_with(&entry, "fault", mistakes);
             fault(entry.fault.0.as_ref()?, mistakes).map(Expectation::Fault)
         }
         ["response"] => {
-            refuse_beside(&entry, "response", mistakes);
+            refuse_with(&entry, "response", mistakes);
             let is_exact = entry.exactly.as_ref().is_some_and(|exactly| exactly.value);
             let expected = document(entry.response.as_ref()?, is_exact, files, mistakes)?;
             check_members(&expected, mistakes);
@@ -54,13 +54,13 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
         [] => {
             mistakes.add_with_help(
                 &node.span,
-                "the expectation holds no verdict",
-                "give one of `allow`, `accept`, `mutate`, `deny`, `fault`, `response`",
+                "the expectation has no verdict",
+                "add one of `allow`, `deny`, `mutate`, `accept`, `fault`, `response`",
             );
             None
         }
         several => {
-            let message = format!("`{}` exclude each other", several.join("` and `"));
+            let message = format!("`{}` cannot be combined", several.join("` and `"));
             mistakes.add_coded(Code::Contradiction, &node.span, message);
             None
         }
@@ -79,17 +79,18 @@ pub(crate) fn settings_expectation(node: &Node, mistakes: &mut Mistakes) -> Opti
     })
 }
 
-/// A key without a value reads like an expectation and would be none.
+/// A key without a value looks like an expectation, but is ignored.
 fn refuse_empty(node: &Node, mistakes: &mut Mistakes) {
     let may_be_empty = ["allow", "accept", "mutate", "deny"];
     for (key, value) in node.entries() {
         if matches!(value.content, Content::Null) && !may_be_empty.contains(&key.name.as_str()) {
-            mistakes.add(&key.span, format!("`{}` has no value", key.name));
+            let help = format!("write a value, or remove `{}`", key.name);
+            mistakes.add_with_help(&key.span, format!("`{}` is empty", key.name), help);
         }
     }
 }
 
-/// A misspelt member of a response would hold for ever, as long as it is expected to be null.
+/// A misspelt member that is expected to be null would match every response.
 fn check_members(response: &DocumentExpectation, mistakes: &mut Mistakes) {
     const RESPONSE: [&str; 7] = ["uid", "allowed", "patchType", "patch", "status", "auditAnnotations", "warnings"];
     const STATUS: [&str; 5] = ["status", "message", "reason", "details", "code"];
@@ -98,18 +99,20 @@ fn check_members(response: &DocumentExpectation, mistakes: &mut Mistakes) {
     let is_review = whole.get("kind").is_some_and(|kind| kind == "AdmissionReview");
     let (prefix, expected) = if is_review { ("/response", &whole["response"]) } else { ("", whole) };
     let Value::Object(members) = expected else {
-        mistakes.add(&response.expected.span, "an AdmissionResponse is a mapping");
+        mistakes.add_coded(Code::WrongType, &response.expected.span, "invalid AdmissionResponse: expected a mapping");
         return;
     };
     if members.is_empty() {
-        mistakes.add_with_help(&response.expected.span, "an empty response expects nothing", "give `allowed` at least");
+        let mistake = mistake(&response.expected.span, "an empty response matches any response");
+        mistakes.push(mistake.with_code(Code::HoldsAlways).with_help("add `allowed` at least".to_owned()));
     }
     let status = members.get("status").and_then(Value::as_object);
     let in_status = status.into_iter().flat_map(|status| status.keys()).map(|key| ("/status", key, &STATUS[..]));
     let in_response = members.keys().map(|key| ("", key, &RESPONSE[..]));
     for (folder, key, known) in in_response.chain(in_status).filter(|(_, key, known)| !known.contains(&key.as_str())) {
-        let message = format!("an AdmissionResponse has no member `{key}` here");
-        mistakes.add_with_help(span_of(&format!("{prefix}{folder}/{key}")), message, suggestion(key, known));
+        let mistake =
+            mistake(span_of(&format!("{prefix}{folder}/{key}")), format!("unknown member `{key}` of a response"));
+        mistakes.push(mistake.with_code(Code::UnknownKey).with_help(suggestion(key, known)));
     }
 }
 
@@ -131,8 +134,8 @@ fn from_word(word: ExpectWord) -> Expectation {
     }))
 }
 
-/// `fault` and `response` stand alone.
-fn refuse_beside(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
+/// `fault` and `response` cannot be combined with other keys.
+fn refuse_with(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
     let keys = [
         ("code", entry.code.as_ref().map(|key| &key.span)),
         ("warnings", entry.warnings.as_ref().map(|key| &key.span)),
@@ -142,13 +145,18 @@ fn refuse_beside(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
         ("members", entry.members.0.first().map(|(id, _)| &id.span)),
     ];
     for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-        mistakes.add(span, format!("`{key}` means nothing beside `{word}`"));
+        let mistake = mistake(span, format!("`{key}` cannot be combined with `{word}`"));
+        mistakes.push(mistake.with_code(Code::Contradiction).with_help(format!("remove `{key}`")));
     }
 }
 
 fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Option<Expectation> {
     if let Some(exactly) = &entry.exactly {
-        mistakes.add_with_help(&exactly.span, "`exactly` stands beside `response`", "in `mutate` it names the object");
+        mistakes.add_with_help(
+            &exactly.span,
+            "`exactly` needs `response`",
+            "write it under `mutate` to compare the object",
+        );
     }
     let word = if let Some(node) = &entry.deny.0 {
         VerdictWord::Deny(deny(node, mistakes)?)
@@ -160,7 +168,13 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             (_, node) => (node.as_ref()?, VerdictWord::Accept),
         };
         if !matches!(node.content, Content::Null | Content::Bool(true) | Content::Unknown) {
-            mistakes.add_with_help(&node.span, "nothing can be said here", "leave the value empty, or write `true`");
+            let key = if matches!(word, VerdictWord::Allow) { "allow" } else { "accept" };
+            let help = match node.content {
+                Content::Bool(_) => "to expect a rejection write `deny`".to_owned(),
+                _ => format!("write `{key}: true`"),
+            };
+            let mistake = mistake(&node.span, format!("`{key}` takes no value"));
+            mistakes.push(mistake.with_code(Code::WrongType).with_help(help));
         }
         word
     };
@@ -223,8 +237,15 @@ fn deny(node: &Node, mistakes: &mut Mistakes) -> Option<TextExpectation> {
 }
 
 fn text(entry: TextEntry, mistakes: &mut Mistakes) -> TextExpectation {
-    for empty in entry.contains.0.iter().chain(&entry.not.0).filter(|text| text.value.is_empty()) {
-        mistakes.add_coded(Code::HoldsAlways, &empty.span, "every text holds the empty one");
+    let texts = [
+        ("an empty `contains` matches any message", &entry.contains),
+        ("an empty `not` matches no message", &entry.not),
+    ];
+    for (message, texts) in texts {
+        for empty in texts.0.iter().filter(|text| text.value.is_empty()) {
+            let mistake = mistake(&empty.span, message).with_code(Code::HoldsAlways);
+            mistakes.push(mistake.with_help("write a part of the message".to_owned()));
+        }
     }
     TextExpectation {
         exact: None,
@@ -239,13 +260,14 @@ fn patterns(texts: &OneOrMany<Spanned<String>>, mistakes: &mut Mistakes) -> Vec<
     for text in &texts.0 {
         match Regex::new(&text.value) {
             Ok(pattern) if pattern.is_match("") => {
-                mistakes.add_coded(Code::HoldsAlways, &text.span, "this matches every text, the empty one too");
+                let mistake = mistake(&text.span, format!("the pattern `{}` matches any message", text.value));
+                mistakes.push(mistake.with_code(Code::HoldsAlways).with_help("write a part of the message".to_owned()));
             }
             Ok(pattern) => patterns.push(Spanned::new(pattern, text.span.clone())),
             Err(error) => {
                 let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or("it cannot be read").trim_start_matches("error: ");
-                mistakes.add(&text.span, format!("bad regular expression: {reason}"));
+                let reason = reason.lines().last().unwrap_or("unknown error").trim_start_matches("error: ");
+                mistakes.add(&text.span, format!("invalid regular expression `{}`: {reason}", text.value));
             }
         }
     }
@@ -253,6 +275,10 @@ fn patterns(texts: &OneOrMany<Spanned<String>>, mistakes: &mut Mistakes) -> Vec<
 }
 
 fn fault(node: &Node, mistakes: &mut Mistakes) -> Option<FaultExpectation> {
+    // A key without a value is a mistake already.
+    if matches!(node.content, Content::Null) {
+        return None;
+    }
     Some(match read::<Either<Spanned<FaultKind>, FaultEntry>>(node, mistakes)? {
         Either::Scalar(kind) => FaultExpectation { kind, text: TextExpectation::default() },
         Either::Mapping(entry) => {
@@ -269,19 +295,21 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
     }
     let entry = read::<MutateEntry>(node, mistakes)?;
     if let (Some(_), Some(exactly)) = (&entry.object, &entry.exactly) {
-        mistakes.add_coded(Code::Contradiction, &exactly.span, "`object` and `exactly` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &exactly.span, "`object` cannot be combined with `exactly`");
     }
     if let Some(only) = &entry.only {
         for pointer in only.value.0.iter().filter(|pointer| !pointer.value.starts_with('/')) {
-            let help = "as in `/spec/containers/0/image`";
-            mistakes.add_with_help(&pointer.span, format!("`{}` is no JSON pointer", pointer.value), help);
+            let help = "write `/spec/containers/0/image`";
+            mistakes.add_with_help(&pointer.span, format!("invalid JSON pointer `{}`", pointer.value), help);
         }
     }
     if let Some(includes) = &entry.includes {
         let is_empty = |operation: &&Data| operation.0.entries().is_empty();
         let empty = includes.value.iter().find(is_empty).map(|operation| &operation.0.span);
         if let Some(span) = empty.or(includes.value.is_empty().then_some(&includes.span)) {
-            mistakes.add_with_help(span, "this includes nothing", "an operation has `op`, `path`, `value`");
+            let mistake = mistake(span, "an empty `includes` matches any patch");
+            let help = "write an operation: `{ op: …, path: …, value: … }`";
+            mistakes.push(mistake.with_code(Code::HoldsAlways).with_help(help.to_owned()));
         }
     }
     let operations = |list: Vec<Data>| list.into_iter().map(|op| Spanned::new(op.0.to_json(), op.0.span)).collect();
@@ -377,10 +405,10 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_known_and_stand_beside_a_verdict() {
+    fn calls_are_known_and_need_a_verdict() {
         let (_, mistakes) = read_expectation("{ allow, calls: [oci/v3/verify] }");
         assert_eq!(mistakes, ["18 unknown host capability `oci/v3/verify`"]);
         let (_, mistakes) = read_expectation("{ fault: host, calls: [] }");
-        assert_eq!(mistakes, ["23 `calls` means nothing beside `fault`"]);
+        assert_eq!(mistakes, ["23 `calls` cannot be combined with `fault`"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Expressions of policy groups: Rhai, evaluated as policy-server does it.
 //!
 //! A raw engine evaluates a single expression in which every member is a function without parameters. Which members are
-//! asked is up to the expression: it stops where the result is certain. Source: `policy_group_evaluator/evaluator.rs` of
+//! evaluated is up to the expression: it stops where the result is certain. Source: `policy_group_evaluator/evaluator.rs` of
 //! policy-evaluator. An expression is hostile input, so its size, depth and time are bounded.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use rhai::{Engine, EvalAltResult, OptimizationLevel, Position};
 /// Longest expression, in bytes.
 pub(crate) const MOST_BYTES: usize = 16 * 1024;
 
-/// Most evaluations of members that one evaluation of an expression may ask for.
+/// Most evaluations of members in one evaluation of an expression.
 pub(crate) const MOST_CALLS: usize = 256;
 
 /// Most steps of the interpreter; `a() && b()` takes less than ten.
@@ -26,14 +26,14 @@ const DEEPEST: usize = 64;
 pub enum Failure<E> {
     /// The expression is at fault.
     Expression(Problem),
-    /// A member could not be asked.
+    /// A member could not be evaluated.
     Member(E),
 }
 
 /// What is wrong with an expression.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What Rhai says, which is what policy-server says.
+    /// The message of Rhai, which policy-server has too.
     pub text: String,
     /// Where, in characters counted from 1, if it is in the first line.
     pub(crate) column: Option<usize>,
@@ -106,7 +106,7 @@ pub fn evaluate<E>(
         let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.answers.len() == MOST_CALLS {
             return Err(Failure::Expression(Problem::limit(format!(
-                "the expression asks its members more than {MOST_CALLS} times"
+                "the expression evaluates its members more than {MOST_CALLS} times"
             ))));
         }
         calls.answers.push(answer);
@@ -154,7 +154,7 @@ mod tests {
 
     const MEMBERS: [&str; 3] = ["a", "b", "c"];
 
-    /// The result, and the members asked in their order; `denying` say no.
+    /// The result, and the members evaluated in their order; `denying` reject.
     fn evaluated(expression: &str, denying: &str) -> (Result<bool, String>, String) {
         let mut asked = String::new();
         let result = evaluate(expression, &MEMBERS, |index| {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_asked_until_the_result_is_certain() {
+    fn members_are_evaluated_until_the_result_is_certain() {
         for (expression, denying, result, asked) in [
             ("a()", "", true, "a"),
             ("a() && b()", "", true, "ab"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_cannot_be_asked_ends_the_evaluation() {
+    fn a_failing_member_ends_the_evaluation() {
         let mut asked = 0;
         let result = evaluate("a() || b()", &MEMBERS, |_| {
             asked += 1;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_no_expressions() {
+    fn statements_are_refused() {
         for expression in ["let x = a(); x", "while true {}", "import \"x\" as y", "fn f() { true } f()"] {
             assert!(evaluated(expression, "").0.is_err(), "{expression}");
         }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::mistake::{Mistakes, nearest};
 use super::schema::{Data, Named};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::Spanned;
 
 /// One step of a path into an object.
@@ -23,14 +25,11 @@ pub(crate) fn change(document: &mut Value, set: &Named<Data>, unset: &[Spanned<S
     }
 }
 
-fn apply(path: &Spanned<String>, mistakes: &mut Mistakes, change: impl FnOnce(&[Step]) -> Result<(), Problem>) {
-    let result = parse(&path.value).map_err(|message| Problem { message, help: None }).and_then(|steps| change(&steps));
-    if let Err(problem) = result {
-        let message = format!("`{}`: {}", path.value, problem.message);
-        match key_with_dots(&path.value).or(problem.help) {
-            Some(help) => mistakes.add_with_help(&path.span, message, help),
-            None => mistakes.add(&path.span, message),
-        }
+fn apply(path: &Spanned<String>, mistakes: &mut Mistakes, change: impl FnOnce(&[Step]) -> Result<(), Diagnostic>) {
+    if let Err(mistake) = parse(&path.value).and_then(|steps| change(&steps)) {
+        let help = key_with_dots(&path.value).or(mistake.help.clone());
+        let message = format!("invalid path `{}`: {}", path.value, mistake.message);
+        mistakes.push(Diagnostic { message, help, ..mistake }.at(&path.span));
     }
 }
 
@@ -40,17 +39,16 @@ fn key_with_dots(path: &str) -> Option<String> {
         .iter()
         .find_map(|place| path.find(&format!("{place}.")).map(|at| path.split_at(at + place.len())))?;
     let key = key.strip_prefix('.').filter(|key| key.contains('.') && !key.contains('['))?;
-    Some(format!("a key with dots is quoted: `{parents}[\"{key}\"]`"))
+    Some(format!("put a key with dots in quotes: `{parents}[\"{key}\"]`"))
 }
 
-/// Why a path does not fit the document.
-struct Problem {
-    message: String,
-    help: Option<String>,
+/// Why a path does not fit the document; whoever has the whole path completes the message.
+fn wrong(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Code::Mistake, message)
 }
 
 /// Reads `spec.containers[0].image` and `metadata.labels["app.kubernetes.io/name"]`.
-fn parse(text: &str) -> Result<Vec<Step>, String> {
+fn parse(text: &str) -> Result<Vec<Step>, Diagnostic> {
     let mut steps = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -61,30 +59,33 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
         } else {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
             if end == 0 {
-                return Err("an empty step".into());
+                return Err(wrong("it has an empty step"));
             }
             steps.push(Step::Key(rest[..end].to_owned()));
             rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
         }
     }
     if steps.is_empty() || text.ends_with('.') {
-        return Err("an empty step".into());
+        return Err(wrong("it has an empty step"));
     }
     Ok(steps)
 }
 
-fn parse_bracket(inside: &str) -> Result<(Step, &str), String> {
+fn parse_bracket(inside: &str) -> Result<(Step, &str), Diagnostic> {
     if let Some(quote) = inside.chars().next().filter(|letter| ['"', '\''].contains(letter)) {
-        let (key, behind) = inside[1..].split_once(quote).ok_or("a quote is not closed")?;
-        let behind = behind.strip_prefix(']').ok_or("`]` is missing")?;
+        let (key, behind) = inside[1..].split_once(quote).ok_or_else(|| wrong("a closing quote is missing"))?;
+        let behind = behind.strip_prefix(']').ok_or_else(|| wrong("`]` is missing"))?;
         return Ok((Step::Key(key.to_owned()), behind));
     }
-    let (index, behind) = inside.split_once(']').ok_or("`]` is missing")?;
-    let index = index.parse().map_err(|_| format!("`[{index}]` is neither an index nor a quoted key"))?;
+    let (index, behind) = inside.split_once(']').ok_or_else(|| wrong("`]` is missing"))?;
+    let index = index.parse().map_err(|_| {
+        wrong(format!("`[{index}]` is neither an index nor a key in quotes"))
+            .with_help(format!("write `[0]` or `[\"{index}\"]`"))
+    })?;
     Ok((Step::Index(index), behind))
 }
 
-fn remove(document: &mut Value, steps: &[Step]) -> Result<(), Problem> {
+fn remove(document: &mut Value, steps: &[Step]) -> Result<(), Diagnostic> {
     let (last, parents) = steps.split_last().expect("a parsed path has a step");
     let parent = descend(document, parents)?;
     match (parent, last) {
@@ -101,13 +102,12 @@ fn remove(document: &mut Value, steps: &[Step]) -> Result<(), Problem> {
 }
 
 /// Only the last step may be new: for a list that is the index just behind its end.
-fn insert(document: &mut Value, steps: &[Step], value: Value) -> Result<(), Problem> {
+fn insert(document: &mut Value, steps: &[Step], value: Value) -> Result<(), Diagnostic> {
     let (last, parents) = steps.split_last().expect("a parsed path has a step");
-    let parent = descend(document, parents).map_err(|problem| Problem {
-        help: problem
-            .help
-            .or_else(|| Some("only the last step of a path may be new: set its parent to a mapping".into())),
-        ..problem
+    let parent = descend(document, parents).map_err(|mistake| {
+        let help = mistake.help.clone();
+        mistake
+            .with_help(help.or_else(|| Some("set the parent to a mapping first: only the last step can be new".into())))
     })?;
     match (parent, last) {
         (Value::Object(members), Step::Key(key)) => {
@@ -126,7 +126,7 @@ fn insert(document: &mut Value, steps: &[Step], value: Value) -> Result<(), Prob
     }
 }
 
-fn descend<'a>(document: &'a mut Value, steps: &[Step]) -> Result<&'a mut Value, Problem> {
+fn descend<'a>(document: &'a mut Value, steps: &[Step]) -> Result<&'a mut Value, Diagnostic> {
     let mut place = document;
     for step in steps {
         let is_there = match step {
@@ -144,25 +144,19 @@ fn descend<'a>(document: &'a mut Value, steps: &[Step]) -> Result<&'a mut Value,
     Ok(place)
 }
 
-fn absent(parent: &Value, step: &Step) -> Problem {
+fn absent(parent: &Value, step: &Step) -> Diagnostic {
     match (parent, step) {
-        (Value::Object(members), Step::Key(key)) => Problem {
-            message: format!("there is no `{key}`"),
-            help: nearest(key, members.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?")),
-        },
-        (Value::Array(items), Step::Key(key)) => Problem {
-            message: format!("`{key}` is asked of a list of {}", items.len()),
-            help: Some("an index is written in brackets: `containers[0]`".to_owned()),
-        },
+        (Value::Object(members), Step::Key(key)) => {
+            let near = nearest(key, members.keys().map(String::as_str));
+            wrong(format!("no key `{key}`")).with_help(near.map(|near| format!("did you mean `{near}`?")))
+        }
+        (Value::Array(items), Step::Key(key)) => wrong(format!("key `{key}` of a list with {} items", items.len()))
+            .with_help("write an index in brackets: `containers[0]`".to_owned()),
         (Value::Array(items), Step::Index(index)) => {
-            Problem { message: format!("there is no [{index}] in a list of {}", items.len()), help: None }
+            wrong(format!("index {index} is out of range of a list with {} items", items.len()))
         }
-        (_, Step::Key(key)) => {
-            Problem { message: format!("`{key}` is asked of something that is no mapping"), help: None }
-        }
-        (_, Step::Index(index)) => {
-            Problem { message: format!("[{index}] is asked of something that is no list"), help: None }
-        }
+        (_, Step::Key(key)) => wrong(format!("key `{key}` of a value that is not a mapping")),
+        (_, Step::Index(index)) => wrong(format!("index {index} of a value that is not a list")),
     }
 }
 
@@ -193,7 +187,7 @@ mod tests {
 
     #[test]
     fn keys_with_dots_are_recognised() {
-        let help = "a key with dots is quoted: `metadata.labels[\"app.kubernetes.io/name\"]`";
+        let help = "put a key with dots in quotes: `metadata.labels[\"app.kubernetes.io/name\"]`";
         assert_eq!(key_with_dots("metadata.labels.app.kubernetes.io/name").as_deref(), Some(help));
         for path in ["metadata.labels.owner", "metadata.labels[\"a.b\"]", "spec.containers.0.image"] {
             assert_eq!(key_with_dots(path), None, "{path}");
@@ -210,7 +204,7 @@ mod tests {
                 Some(value) => insert(&mut copy, &steps, value),
                 None => remove(&mut copy, &steps),
             };
-            result.map(|()| copy).map_err(|problem| problem.message)
+            result.map(|()| copy).map_err(|mistake| mistake.message)
         };
         assert_eq!(after("a.c", Some(json!(2))), Ok(json!({"a": {"b": [1], "c": 2}})));
         assert_eq!(after("a.b[1]", Some(json!(2))), Ok(json!({"a": {"b": [1, 2]}})));

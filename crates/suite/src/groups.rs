@@ -6,6 +6,7 @@ use super::policies::Policies;
 use super::schema::{DeploymentMode, GroupEntry, Named};
 use super::subject::{MOST_PARTS, policy_use};
 use crate::expression::{self, Problem};
+use policy_verify_model::code::Code;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Deployment, GroupSpec, Member};
 
@@ -13,8 +14,9 @@ use policy_verify_model::suite::{Deployment, GroupSpec, Member};
 pub(super) fn read(written: &Named<GroupEntry>, policies: &mut Policies, files: &Files, mistakes: &mut Mistakes) {
     for (name, entry) in &written.0 {
         if policies.is_declared(&name.value) {
-            let help = "groups and policies share their names";
-            mistakes.add_with_help(&name.span, format!("`{}` is also the name of a policy", name.value), help);
+            let help = "rename one of them: groups and policies share their names";
+            let mistake = mistake(&name.span, format!("duplicate name `{}` of a policy and a group", name.value));
+            mistakes.push(mistake.with_code(Code::NameTwice).with_help(help.to_owned()));
         }
         let group = group(name, entry, policies, files, mistakes);
         policies.groups.push(group);
@@ -37,8 +39,8 @@ fn group(
         if !is_named(&entry.expression.value, &id.value) {
             mistakes.add_with_help(
                 &id.span,
-                format!("the expression never asks the member `{}`", id.value),
-                format!("use it as `{}()`, or take it out", id.value),
+                format!("the expression does not use the member `{}`", id.value),
+                format!("use it as `{}()`, or remove it", id.value),
             );
         }
     }
@@ -73,16 +75,16 @@ fn is_named(expression: &str, id: &str) -> bool {
 /// Members are functions, so their ids must be names of functions.
 pub(super) fn check_ids(ids: &[&Spanned<String>], group: &Span, mistakes: &mut Mistakes) {
     match ids.len() {
-        0 => mistakes.add(group, "a group needs a member"),
+        0 => mistakes.add_with_help(group, "the group has no members", "add one under `members:`"),
         1..=MOST_PARTS => {}
         // Neither their names nor the expression are worth the time that so many take.
-        more => return mistakes.add(group, format!("a group has at most {MOST_PARTS} members, not {more}")),
+        more => return mistakes.add(group, format!("a group can have at most {MOST_PARTS} members, found {more}")),
     }
     for id in ids.iter().filter(|id| !expression::is_usable_name(&id.value)) {
         mistakes.add_with_help(
             &id.span,
-            format!("`{}` cannot be the name of a member: no expression can call it", id.value),
-            "it is letters, digits and `_`, does not begin with a digit, and is no word of the language",
+            format!("invalid name of a member `{}`", id.value),
+            "use letters, digits and `_`, no digit at the start, and no keyword of the expression language",
         );
     }
 }
@@ -99,12 +101,12 @@ pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<Str
     let near = problem.unknown.as_deref().and_then(|unknown| nearest(unknown, names.iter().copied()));
     let help = match near {
         Some(near) => format!("did you mean `{near}()`?"),
-        None => format!("an expression joins its members with `&&`, `||`, `!` and parentheses: {}", known()),
+        None => format!("join members with `&&`, `||`, `!` and parentheses: {}", known()),
     };
-    mistakes.push(mistake(&span, format!("bad expression: {}", problem.text)).with_help(help));
+    mistakes.push(mistake(&span, format!("invalid expression: {}", problem.text)).with_help(help));
 }
 
-/// Where the problem is, if the expression stands in the file as it is, on a single line.
+/// Where the problem is, if the expression is in the file as it is, on a single line.
 fn place(expression: &Spanned<String>, problem: &Problem) -> Span {
     let span = &expression.span;
     let written = span.file.text.get(span.offset..span.offset + span.len).unwrap_or_default();

@@ -68,7 +68,7 @@ pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -
         files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&Span::unquoted(path.to_string_lossy()))])?;
     // Without a line there is nothing to quote, so the message has to name the file.
     if file.text.trim().is_empty() {
-        return Err(vec![unreadable(path, "it is empty")]);
+        return Err(vec![unreadable(path, "the file is empty")]);
     }
     let mut mistakes = Mistakes::default();
     let suite = read_suite(&file, &files, overrides, &mut mistakes);
@@ -87,7 +87,7 @@ fn is_module(path: &Path) -> bool {
 
 fn module_as_suite(path: &Path) -> Diagnostic {
     let shown = path.to_string_lossy().into_owned();
-    let help = format!("name it under `policies:` of a suite, or look into it: `verify inspect {shown}`");
+    let help = format!("write it under `policies:` of a suite, or run `verify inspect {shown}`");
     let message = format!("`{shown}` is a module, not a suite");
     mistake(&Span::unquoted(shown), message).with_help(help)
 }
@@ -97,7 +97,7 @@ fn unreadable(path: &Path, message: &str) -> Diagnostic {
     let shown = path.to_string_lossy().into_owned();
     let message = match path.exists() {
         true => format!("cannot read the suite `{shown}`: {message}"),
-        false => format!("there is no suite `{shown}`"),
+        false => format!("suite not found: `{shown}`"),
     };
     mistake(&Span::unquoted(shown), message)
 }
@@ -131,8 +131,8 @@ fn read_suite(
     let cases = cases.finish();
     let publish = publish::specs(&written.publish, &policies, mistakes);
     for (span, name) in variables.unused() {
-        let help = format!("use it as `${{{name}}}`, or take it out");
-        let mistake = mistake(span, format!("nothing uses the variable `{name}`")).with_code(Code::Variable);
+        let help = format!("use it as `${{{name}}}`, or remove it");
+        let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
         mistakes.push(mistake.with_help(help));
     }
     Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
@@ -145,7 +145,7 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
         mistakes.add_with_help(
             &root.span,
             "this is a suite of Gatekeeper's `gator`, not of verify",
-            "verify suites start with `version: 1`; `gator verify` runs this one",
+            "run it with `gator verify`; suites of verify start with `version: 1`",
         );
         return false;
     }
@@ -155,13 +155,17 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
         mistakes.add_with_help(
             place,
             format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
-            "a suite starts with `version: 1`; its cases name manifests: `object: pod.yaml`",
+            "write a suite that starts with `version: 1` and names the manifest: `object: pod.yaml`",
         );
         return false;
     }
     if !matches!(root.content, Content::Map(_)) {
-        let help = "a suite starts with `version: 1`, followed by `policies:` and `cases:`";
-        mistakes.add_with_help(&root.span, format!("a suite is a mapping, not {}", root.description()), help);
+        let help = "write `version: 1`, followed by `policies:` and `cases:`";
+        mistakes.add_with_help(
+            &root.span,
+            format!("invalid suite: expected a mapping, found {}", root.description()),
+            help,
+        );
         return false;
     }
     true
@@ -184,7 +188,7 @@ fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistake
         if !known.contains(&name.as_str()) {
             let vars = root.entries().iter().find(|(key, _)| key.name == "vars").map(|(key, _)| &key.span);
             let mistake = match vars.filter(|_| !known.is_empty()) {
-                Some(vars) => mistake(vars, format!("`--var {name}=…`: the suite has no such variable"))
+                Some(vars) => mistake(vars, format!("unknown variable `{name}` of `--var`"))
                     .with_help(mistake::suggestion(name, &known)),
                 None => no_vars(name, &root.span.file.path),
             };
@@ -196,8 +200,9 @@ fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistake
 
 /// A variable for a suite that has none: no line of it is to blame, so none is quoted.
 fn no_vars(name: &str, path: &str) -> Diagnostic {
-    let message = format!("`--var {name}=…`: the suite `{path}` declares no `vars:`");
-    mistake(&Span::unquoted(path), message).with_help(format!("leave it out, or add `vars: {{ {name}: … }}`"))
+    let message = format!("unknown variable `{name}` of `--var`: the suite `{path}` has no `vars:`");
+    mistake(&Span::unquoted(path), message)
+        .with_help(format!("remove `--var {name}=…`, or add `vars: {{ {name}: … }}`"))
 }
 
 /// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
@@ -211,8 +216,8 @@ fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> 
 
 fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
     if written.version.value != 1 {
-        let message = format!("version {} of the suite format is unknown", written.version.value);
-        mistakes.add_with_help(&written.version.span, message, "this verify reads `version: 1`");
+        let message = format!("unsupported version {} of the suite format", written.version.value);
+        mistakes.add_with_help(&written.version.span, message, "write `version: 1`");
     }
     let Some(requires) = &written.requires else { return };
     let running = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo checks the version of a package");
@@ -220,10 +225,13 @@ fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
         Ok(wanted) if wanted.matches(&running) => {}
         Ok(_) => mistakes.add_with_help(
             &requires.span,
-            format!("the suite requires verify {}, this is {running}", requires.value),
+            format!("the suite requires verify {}, found {running}", requires.value),
             "install another version of verify",
         ),
-        Err(error) => mistakes.add(&requires.span, format!("`{}` is no version range: {error}", requires.value)),
+        Err(error) => {
+            let message = format!("invalid version range `{}`: {error}", requires.value);
+            mistakes.add_with_help(&requires.span, message, "write `>=0.1`");
+        }
     }
 }
 

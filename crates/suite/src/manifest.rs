@@ -106,7 +106,9 @@ fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, Kind), Diagnost
     let listed = policies.iter().map(|(node, _)| name_of(node).to_owned()).collect::<Vec<_>>();
     if policies.is_empty() {
         let kinds = KINDS.map(|kind| kind.word).join(", ");
-        return Err(at(format!("`{path}` holds no policy")).with_help(format!("the kinds of policies are {kinds}")));
+        return Err(
+            at(format!("no policy in `{path}`")).with_help(format!("write a resource of one of the kinds {kinds}"))
+        );
     }
     let mut meant =
         policies.into_iter().filter(|(node, kind)| wanted.is_none_or(|wanted| is_meant(wanted, node, *kind)));
@@ -115,23 +117,20 @@ fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, Kind), Diagnost
             Some(version) if version.as_str() == Some(API_VERSION) => Ok((node, kind)),
             version => {
                 let span = version.map_or(&node.span, |version| &version.span);
-                Err(mistake(span, "invalid apiVersion").with_help(format!("policies are of `{API_VERSION}`")))
+                Err(mistake(span, "invalid `apiVersion`").with_help(format!("write `apiVersion: {API_VERSION}`")))
             }
         },
-        (Some(_), Some(_), None) => Err(at(format!("`{path}` holds {} policies", listed.len())).with_help(format!(
-            "pick one by its name, `{path}#{}`: {}",
-            listed[0],
-            listed.join(", ")
-        ))),
-        (Some(_), Some(_), Some(wanted)) => Err(at(format!("`{path}` holds several policies `{wanted}`"))
-            .with_help(format!("pick one with its kind, as in `{path}#{}/{wanted}`", KINDS[1].word))),
+        (Some(_), Some(_), None) => Err(at(format!("expected one policy, found {} in `{path}`", listed.len()))
+            .with_help(format!("add the name of one, `{path}#{}`: {}", listed[0], listed.join(", ")))),
+        (Some(_), Some(_), Some(wanted)) => Err(at(format!("several policies `{wanted}` in `{path}`"))
+            .with_help(format!("add the kind, as in `{path}#{}/{wanted}`", KINDS[1].word))),
         (None, _, wanted) => {
             let wanted = wanted.unwrap_or_default();
             let help = match nearest(wanted, listed.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{path}#{near}`?"),
-                None => format!("policies of this file: {}", listed.join(", ")),
+                None => format!("write one of: {}", listed.join(", ")),
             };
-            Err(at(format!("`{path}` holds no policy `{wanted}`")).with_code(Code::UnknownName).with_help(help))
+            Err(at(format!("no policy `{wanted}` in `{path}`")).with_code(Code::UnknownName).with_help(help))
         }
     }
 }
@@ -263,7 +262,7 @@ fn refuse_keys(spec: &Node, kind: Kind, mistakes: &mut Mistakes) {
     let mut refuse = |node: &Node, has: &dyn Fn(&str) -> bool| {
         for (key, _) in node.entries().iter().filter(|(key, _)| !has(&key.name)) {
             let mistake = mistake(&key.span, format!("unknown key `{}`", key.name)).with_code(Code::UnknownKey);
-            mistakes.push(mistake.with_help(format!("{} has no such key here", with_article(kind.word))));
+            mistakes.push(mistake.with_help(format!("remove it: {} has no such key here", with_article(kind.word))));
         }
     };
     refuse(spec, &has);
@@ -330,7 +329,8 @@ fn selector(written: Option<&SelectorEntry>) -> LabelSelector {
 fn timeout(written: Option<&Spanned<u64>>, mistakes: &mut Mistakes) -> Option<Duration> {
     let written = written?;
     if !(1..=LONGEST_TIMEOUT).contains(&written.value) {
-        mistakes.add(&written.span, format!("a deadline is 1 to {LONGEST_TIMEOUT} seconds"));
+        let message = format!("timeout must be greater than 0 and at most {LONGEST_TIMEOUT} seconds");
+        mistakes.add_with_help(&written.span, message, "write `2`");
         return None;
     }
     Some(Duration::from_secs(written.value))

@@ -194,8 +194,10 @@ pub(crate) fn near<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
     match near(word, known) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None if known.is_empty() => "nothing may stand here".into(),
-        None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+        None if known.is_empty() => "remove it".into(),
+        None => {
+            format!("expected one of: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -257,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_tools_are_understood() {
+    fn words_of_other_tools_are_known() {
         assert_eq!(suggestion("result", &["request", "expect"]), "did you mean `expect`?");
         assert_eq!(suggestion("message", &["deny", "fault"]), "did you mean `deny`?");
-        assert_eq!(suggestion("result", &["uri"]), "known here: `uri`");
+        assert_eq!(suggestion("result", &["uri"]), "expected one of: `uri`");
     }
 }

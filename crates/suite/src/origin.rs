@@ -1,4 +1,4 @@
-//! Where a policy comes from and how it is deployed: what its entry says, or the manifest the entry names.
+//! Where a policy comes from and how it is deployed: by its entry, or by the manifest the entry names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use policy_verify_model::policy::{ContextAwareResource, PolicyRef, Settings};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::Deployment;
 
-/// What is known of a policy before its entry has its say.
+/// The module of a policy and its deployment.
 pub(super) struct Origin {
     pub(super) uri: Spanned<PolicyRef>,
     pub(super) settings: Settings,
@@ -52,7 +52,7 @@ impl Origin {
     }
 }
 
-/// The place of a module; where it is a mistake, some place.
+/// The reference of a module; where it is a mistake, an empty one.
 fn known(found: Result<PolicyRef, Diagnostic>, mistakes: &mut Mistakes) -> PolicyRef {
     found.unwrap_or_else(|mistake| {
         mistakes.push(mistake);
@@ -68,7 +68,8 @@ pub(super) fn as_written(
     mistakes: &mut Mistakes,
 ) -> Origin {
     for (member, _) in &entry.modules.0 {
-        mistakes.add(&member.span, "`modules` needs the manifest of a group");
+        let help = "write `uri:` for the module of a single policy";
+        mistakes.add_with_help(&member.span, "`modules` needs the manifest of a group", help);
     }
     let settings =
         entry.settings.as_ref().map_or_else(Settings::new, |source| request::settings_or_none(source, files, mistakes));
@@ -82,7 +83,7 @@ pub(super) fn as_written(
     let uri = match &entry.uri {
         Some(uri) => Spanned::new(known(policy_ref(uri, files), mistakes), uri.span.clone()),
         None => {
-            let help = "name its module with `uri:`, or the resource that deploys it with `manifest:`";
+            let help = "add `uri:` with its module, or `manifest:` with the resource that deploys it";
             let message = format!("`{}` has neither `uri` nor `manifest`", name.value);
             let mistake = mistake(&name.span, message).with_code(Code::MissingKey);
             mistakes.push(mistake.with_help(help.to_owned()));
@@ -92,8 +93,8 @@ pub(super) fn as_written(
     Origin { uri, settings, deployment, context_aware }
 }
 
-/// What a manifest says cannot be said again.
-pub(super) fn refuse_beside_manifest(entry: &PolicyEntry, mistakes: &mut Mistakes) {
+/// Keys whose values are in the manifest.
+pub(super) fn refuse_with_manifest(entry: &PolicyEntry, mistakes: &mut Mistakes) {
     for (key, span) in [
         ("settings", entry.settings.as_ref().map(FileOr::span)),
         ("mode", entry.mode.as_ref().map(|key| &key.span)),
@@ -102,18 +103,20 @@ pub(super) fn refuse_beside_manifest(entry: &PolicyEntry, mistakes: &mut Mistake
         ("contextAware", entry.context_aware.as_ref().map(|key| &key.span)),
     ] {
         if let Some(span) = span {
-            let help = "change it there, or leave `manifest` out";
-            let mistake = mistake(span, format!("`{key}` comes from the manifest")).with_code(Code::Contradiction);
+            let help = "change it in the manifest, or remove `manifest`";
+            let mistake =
+                mistake(span, format!("`{key}` cannot be combined with `manifest`")).with_code(Code::Contradiction);
             mistakes.push(mistake.with_help(help.to_owned()));
         }
     }
 }
 
-/// What is about one module means nothing for several.
+/// Keys about a single module.
 pub(super) fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mistakes: &mut Mistakes) {
     if let Some(uri) = &entry.uri {
-        let help = "name the modules of its members: `modules: { member: policy.wasm }`";
-        mistakes.add_with_help(&uri.span, format!("`{}` is a group and has several modules", name.value), help);
+        let help = "write the modules of its members: `modules: { member: policy.wasm }`";
+        let message = format!("`uri` cannot be combined with the manifest of a group, `{}`", name.value);
+        mistakes.push(mistake(&uri.span, message).with_code(Code::Contradiction).with_help(help.to_owned()));
     }
     let first_capability = entry.host_capabilities.as_ref().and_then(|patterns| Some(&patterns.first()?.span));
     for (key, span) in [
@@ -126,27 +129,28 @@ pub(super) fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mist
         ("check", entry.check.as_ref().map(|_| &name.span)),
     ] {
         if let Some(span) = span {
-            mistakes.add(span, format!("`{key}` means nothing for a group"));
+            let message = format!("`{key}` cannot be combined with the manifest of a group");
+            mistakes.add_coded(Code::Contradiction, span, message);
         }
     }
 }
 
-/// The module of a manifest. A file is one of the machine that is deployed to, unless it is in the repository.
+/// The module of a manifest. A file is on the server, unless it is in the repository.
 fn module_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyRef, Diagnostic> {
-    let own = "to run a module of the repository, name it beside the manifest: `uri:`, for a group `modules:`";
+    let own = "add `uri:` with a module of the repository, or `modules:` for a group";
     let Some(path) = uri.value.strip_prefix("file://") else {
         return policy_ref(uri, files)
             .map_err(|mistake| if mistake.help.is_some() { mistake } else { mistake.with_help(own.to_owned()) });
     };
     match files.within(Path::new(path)) {
         Some(path) => Ok(PolicyRef::File(path)),
-        None => {
-            Err(mistake(&uri.span, format!("`{}` is no file of the repository", uri.value)).with_help(own.to_owned()))
-        }
+        None => Err(mistake(&uri.span, format!("file not found in the repository: `{}`", uri.value))
+            .with_code(Code::FileNotFound)
+            .with_help(own.to_owned())),
     }
 }
 
-/// What the entry grants; what the metadata declares is known only later.
+/// The resources the entry grants; those of the metadata are known only later.
 pub(super) fn context_aware(written: Option<&ContextAwareEntry>) -> ContextAware {
     match written {
         None => ContextAware::Nothing,

@@ -75,25 +75,28 @@ impl Policies {
         names.any(|known| known == name)
     }
 
-    /// What a case means that names nothing: the only policy or group there is.
+    /// The policy or group of a case that names none: the only one there is.
     pub(crate) fn only_one(&self, case: &Span) -> Result<PolicyOrGroup, Diagnostic> {
         match (self.declared.len(), self.groups.len()) {
             (1, 0) => Ok(PolicyOrGroup::Policy(self.declared[0])),
             (0, 1) => Ok(PolicyOrGroup::Group(GroupIndex(0))),
-            (0, 0) => {
-                Err(mistake(case, "the case names no policy").with_help("declare one under `policies:`".to_owned()))
-            }
-            (several, 0) => Err(mistake(case, format!("the case names none of the {several} policies"))
+            (0, 0) => Err(mistake(case, "the suite has no policy")
+                .with_code(Code::MissingKey)
+                .with_help("declare one under `policies:`".to_owned())),
+            (several, 0) => Err(mistake(case, format!("the case has no policy, and the suite has {several}"))
+                .with_code(Code::MissingKey)
                 .with_help("add `policy:` to the case or to `defaults:`".to_owned())),
             (policies, groups) => {
-                let message = format!("the case names none of the {} policies and groups", policies + groups);
+                let message =
+                    format!("the case has no policy, and the suite has {} policies and groups", policies + groups);
                 Err(mistake(case, message)
+                    .with_code(Code::MissingKey)
                     .with_help("add `policy:` or `group:` to the case or to `defaults:`".to_owned()))
             }
         }
     }
 
-    /// What a name means: a declared policy, a group, or a path to a module.
+    /// The policy or group of a name, or the policy of a path.
     pub(crate) fn find(&mut self, named: &Spanned<String>, files: &Files) -> Result<PolicyOrGroup, Diagnostic> {
         if let Some(index) = self.specs.iter().position(|spec| spec.name == named.value) {
             return Ok(PolicyOrGroup::Policy(PolicyIndex(index)));
@@ -107,7 +110,7 @@ impl Policies {
             let names = names.chain(self.groups.iter().map(|group| group.name.as_str()));
             let help = match nearest(&named.value, names.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("policies of this suite: {}", names.collect::<Vec<_>>().join(", ")),
+                None => format!("write one of: {}", names.collect::<Vec<_>>().join(", ")),
             };
             return Err(mistake(&named.span, format!("unknown policy `{}`", named.value))
                 .with_code(Code::UnknownName)
@@ -135,12 +138,12 @@ impl Policies {
         self.details[policy.0].is_unread
     }
 
-    /// A policy that must be one: no group.
+    /// The policy of a name that must not be a group's.
     pub(crate) fn find_policy(&mut self, named: &Spanned<String>, files: &Files) -> Result<PolicyIndex, Diagnostic> {
         match self.find(named, files)? {
             PolicyOrGroup::Policy(policy) => Ok(policy),
-            PolicyOrGroup::Group(_) => Err(mistake(&named.span, format!("`{}` is a group", named.value))
-                .with_help("only a policy can stand here".to_owned())),
+            PolicyOrGroup::Group(_) => Err(mistake(&named.span, format!("`{}` is a group, not a policy", named.value))
+                .with_help("write the name of a policy".to_owned())),
         }
     }
 
@@ -153,7 +156,7 @@ impl Policies {
         subject.steps.iter().map(name).collect::<Vec<_>>().join(" → ")
     }
 
-    /// `server` if everything a subject asks has it.
+    /// `server` if all steps of a subject have it.
     pub(crate) fn compat_of(&self, subject: &Subject) -> Compat {
         let is_strict = |step: &Step| match step {
             Step::Policy(used) => self.specs[used.policy.0].compat == Compat::Strict,
@@ -162,7 +165,7 @@ impl Policies {
         if subject.steps.iter().any(is_strict) { Compat::Strict } else { Compat::Server }
     }
 
-    /// The declared policy that is meant: the one of this name, or the only one there is.
+    /// The declared policy of this name, or the only one there is.
     pub(crate) fn find_declared(
         &self,
         named: Option<&Spanned<String>>,
@@ -172,7 +175,8 @@ impl Policies {
         let Some(named) = named else {
             return match self.declared[..] {
                 [only] => Ok(only),
-                _ => Err(mistake(place, format!("the entry does not say which of {} policies", self.declared.len()))
+                _ => Err(mistake(place, format!("the entry has no policy, and the suite has {}", self.declared.len()))
+                    .with_code(Code::MissingKey)
                     .with_help("add `policy:`".to_owned())),
             };
         };
@@ -181,9 +185,11 @@ impl Policies {
         }
         let help = match nearest(&named.value, names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("policies of this suite: {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("write one of: {}", names().collect::<Vec<_>>().join(", ")),
         };
-        Err(mistake(&named.span, format!("unknown policy `{}`", named.value)).with_help(help))
+        Err(mistake(&named.span, format!("unknown policy `{}`", named.value))
+            .with_code(Code::UnknownName)
+            .with_help(help))
     }
 
     /// The settings a policy runs with by default.
@@ -202,8 +208,8 @@ impl Policies {
         names.sort_unstable();
         let help = match nearest(&named.value, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => format!("`{policy}` has no `variants:`"),
-            None => format!("variants of `{policy}`: {}", names.join(", ")),
+            None if names.is_empty() => format!("declare it under `variants:` of `{policy}`"),
+            None => format!("write one of: {}", names.join(", ")),
         };
         Err(mistake(&named.span, format!("unknown variant `{}` of `{policy}`", named.value))
             .with_code(Code::UnknownName)

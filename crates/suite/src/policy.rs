@@ -39,7 +39,7 @@ impl Reader<'_> {
         let origin = match &entry.manifest {
             None => origin::as_written(name, entry, self.files, self.mistakes),
             Some(manifest) => {
-                origin::refuse_beside_manifest(entry, self.mistakes);
+                origin::refuse_with_manifest(entry, self.mistakes);
                 match manifest::read_manifest(manifest, self.files, self.mistakes) {
                     None => {
                         is_unread = true;
@@ -65,7 +65,7 @@ impl Reader<'_> {
 
     fn deployed(&mut self, entry: &PolicyEntry, policy: DeployedPolicy) -> Origin {
         for (member, _) in &entry.modules.0 {
-            let help = "one policy has one module: write `uri:`";
+            let help = "write `uri:` for the module of a single policy";
             self.mistakes.add_with_help(&member.span, "`modules` needs the manifest of a group", help);
         }
         Origin::deployed(policy.module, policy.deployment, entry.uri.as_ref(), self.files, self.mistakes)
@@ -116,14 +116,14 @@ impl Reader<'_> {
         let metadata = path(entry.and_then(|entry| entry.metadata.as_ref()));
         let usage = path(entry.and_then(|entry| entry.usage.as_ref()));
         if let Some(PolicyEntry { usage: Some(usage), metadata: None, .. }) = entry {
-            let help = "it becomes an annotation of the metadata";
+            let help = "add `metadata:`, or remove `usage`";
             self.mistakes.add_with_help(&usage.span, "`usage` needs `metadata`", help);
         }
         let signed_by = entry.map(|entry| &entry.signed_by.0[..]).unwrap_or_default();
         let is_image = matches!(origin.uri.value, PolicyRef::Registry(_));
         if let Some(signer) = signed_by.first().filter(|_| !is_image) {
-            let help = "a file of the repository is what is under test; take `signedBy` out, or name the policy by registry://";
-            self.mistakes.add_with_help(&signer.span, "only policies in a registry are signed", help);
+            let help = "remove `signedBy`, or write a `registry://` URI";
+            self.mistakes.add_with_help(&signer.span, "`signedBy` needs a policy in a registry", help);
         }
         let signed_by = signed_by::required(signed_by, self.files, self.mistakes);
         let host_capabilities =
@@ -156,7 +156,7 @@ fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> O
 
 fn checks(entry: &CheckEntry, mistakes: &mut Mistakes) -> Vec<Check> {
     let size = entry.size.as_ref().and_then(|size| {
-        let limit = size::limit(&size.value).map_err(|message| mistakes.add(&size.span, message)).ok()?;
+        let limit = size::limit(&size.value).map_err(|mistake| mistakes.push(mistake.at(&size.span))).ok()?;
         Some(Check::Size(Spanned::new(limit, size.span.clone())))
     });
     [

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::mistake::{Mistakes, nearest};
+use super::mistake::{Mistakes, mistake, nearest};
 use super::policies::Policies;
 use super::schema::PublishEntry;
+use policy_verify_model::code::Code;
 use policy_verify_model::name;
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::PublishSpec;
@@ -19,11 +20,10 @@ pub(crate) fn specs(written: &[PublishEntry], policies: &Policies, mistakes: &mu
                 other.repository.value == spec.repository.value && other.tags.iter().any(|it| it.value == tag.value)
             };
             if let Some(other) = specs.iter().find(taken) {
-                let message = format!(
-                    "line {} publishes `{}:{}` already",
-                    other.repository.span.line, spec.repository.value, tag.value
-                );
-                mistakes.add(&tag.span, message);
+                let message = format!("duplicate tag `{}:{}`", spec.repository.value, tag.value);
+                let mistake =
+                    mistake(&tag.span, message).with_related(&other.repository.span, "published here already");
+                mistakes.push(mistake.with_help("publish it once".to_owned()));
             }
         }
         specs.push(spec);
@@ -34,28 +34,26 @@ pub(crate) fn specs(written: &[PublishEntry], policies: &Policies, mistakes: &mu
 fn spec(entry: &PublishEntry, policies: &Policies, mistakes: &mut Mistakes) -> Option<PublishSpec> {
     let policy =
         policies.find_declared(entry.policy.as_ref(), &entry.to.span).map_err(|mistake| mistakes.push(mistake)).ok();
-    let repository = name::repository(&entry.to.value).map_err(|(message, help)| {
-        mistakes.add_with_help(&entry.to.span, message, help);
-    });
+    let repository = name::repository(&entry.to.value).map_err(|mistake| mistakes.push(mistake.at(&entry.to.span)));
     if entry.tags.is_empty() {
-        let help = "write `tags: [latest]`: nothing but its digest would lead to it";
-        mistakes.add_with_help(&entry.to.span, "the entry has no `tags`", help);
+        let help = "add `tags: [latest]`";
+        let mistake = mistake(&entry.to.span, "the entry has no `tags`").with_code(Code::MissingKey);
+        mistakes.push(mistake.with_help(help.to_owned()));
     }
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for tag in &entry.tags {
         if !name::is_tag(&tag.value) {
-            mistakes.add_with_help(&tag.span, format!("`{}` is no tag", tag.value), name::TAG_HELP);
+            mistakes.add_with_help(&tag.span, format!("invalid tag `{}`", tag.value), name::TAG_HELP);
         }
         if !names.insert(&tag.value) {
-            mistakes.add(&tag.span, format!("the tag `{}` is there twice", tag.value));
+            mistakes.add_with_help(&tag.span, format!("duplicate tag `{}`", tag.value), "remove one of them");
         }
     }
     for tag in &entry.immutable {
         if !names.contains(tag.value.as_str()) {
             let near = nearest(&tag.value, names.iter().copied());
-            let help =
-                near.map_or("`immutable` picks from `tags`".to_owned(), |near| format!("did you mean `{near}`?"));
-            mistakes.add_with_help(&tag.span, format!("`{}` is none of the `tags`", tag.value), help);
+            let help = near.map_or("add it to `tags`".to_owned(), |near| format!("did you mean `{near}`?"));
+            mistakes.add_with_help(&tag.span, format!("immutable tag `{}` is not among `tags`", tag.value), help);
         }
     }
     Some(PublishSpec {

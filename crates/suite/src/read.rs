@@ -101,12 +101,13 @@ pub(crate) fn word<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) ->
     let mistake = match node.as_str() {
         Some(text) => match variant(text) {
             Ok(word) => return Some(word),
-            Err(NotAWord(known)) => mistake(&node.span, format!("unknown word `{text}`"))
+            Err(NotAWord(known)) => mistake(&node.span, format!("unknown value `{text}`"))
                 .with_code(Code::UnknownKey)
                 .with_help(suggestion(text, known)),
         },
         None => {
-            mistake(&node.span, format!("expected a word, found {}", node.description())).with_code(Code::WrongType)
+            let known = variant("").map_or_else(|NotAWord(known)| known.join(", "), |_: T| String::new());
+            mistake(&node.span, format!("expected one of: {known}")).with_code(Code::WrongType)
         }
     };
     mistakes.push(mistake);
@@ -270,7 +271,7 @@ impl<'a> Entry<'a> {
             };
             // The parser refuses repeated keys, but variables can make them.
             if seen.contains(field) {
-                let message = format!("the key `{}` is given twice", key.name);
+                let message = format!("duplicate key `{}`", key.name);
                 mistakes.add_coded(Code::WrongType, &key.span, message);
             }
             seen.push(field);
@@ -405,8 +406,8 @@ mod tests {
     #[test]
     fn words_are_those_of_the_type() {
         assert_eq!(read_text::<Compat>("server"), (Some(Compat::Server), vec![]));
-        assert_eq!(read_text::<Compat>("serve"), (None, vec!["1:1 unknown word `serve`".to_owned()]));
+        assert_eq!(read_text::<Compat>("serve"), (None, vec!["1:1 unknown value `serve`".to_owned()]));
         let (_, mistakes) = read_text::<FaultKind>("[trap]");
-        assert!(mistakes[0].starts_with("1:1 expected "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("1:1 expected one of: guest, trap, "), "{mistakes:?}");
     }
 }

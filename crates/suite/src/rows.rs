@@ -11,13 +11,13 @@ use policy_verify_model::source::{Span, Spanned};
 /// Most cases a matrix may make.
 const MOST_ROWS: usize = 100_000;
 
-/// One case made from a table: its node with everything filled in, and what tells it from its siblings.
+/// One case made from a table: its node with everything filled in, and what tells it apart.
 pub(crate) struct Row {
     /// The case it becomes.
     pub(crate) case: CaseNumber,
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
-    /// `owner=team-a`, for parameters of what is asked that the name does not show itself.
+    /// `owner=team-a`, for parameters of the request that are not in the name.
     pub(crate) labels: Vec<String>,
 }
 
@@ -33,12 +33,12 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let incomplete = incomplete_rows(&bare, &parameters, variables, mistakes);
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
-    // What is expected is no part of a name: it changes while the case stays the same. Only the text of the case
-    // decides, so that a new row never renames the others.
+    // Expectations are not in names: they change while the case stays the same. Only the text of the case decides,
+    // so that a new row never renames the others.
     let asked = names_outside_of_expect(&bare);
     let is_told = |key: &Key| !shown.contains(&key.name.as_str()) && asked.contains(key.name.as_str());
     let mut rows = Vec::new();
-    // The first row that has an unused parameter speaks for all of them.
+    // An unused parameter is reported for the first row only.
     let mut unused = HashSet::new();
     for (index, Parameters { entries: row, .. }) in parameters.into_iter().enumerate() {
         if incomplete.contains(&index) {
@@ -57,8 +57,8 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         }
         rows.push(Row { case, node: substitute(&bare, &[&scope, variables], mistakes), labels });
         for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
-            let help = format!("use it as `${{{name}}}`, or take it out");
-            let mistake = mistake(span, format!("nothing uses the parameter `{name}`")).with_code(Code::Variable);
+            let help = format!("use it as `${{{name}}}`, or remove it");
+            let mistake = mistake(span, format!("unused parameter `{name}`")).with_code(Code::Variable);
             mistakes.push(mistake.with_help(help));
         }
         unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
@@ -134,7 +134,7 @@ fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option
         (Some(each), None) => rows_of_each(&substitute(each, &[variables], mistakes), mistakes).map(Some),
         (None, Some(matrix)) => rows_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
         (Some(_), Some(matrix)) => {
-            mistakes.add_coded(Code::Contradiction, &matrix.span, "`each` and `matrix` exclude each other");
+            mistakes.add_coded(Code::Contradiction, &matrix.span, "`each` cannot be combined with `matrix`");
             None
         }
     }
@@ -142,17 +142,22 @@ fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option
 
 fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
     let Content::List(items) = &each.content else {
-        mistakes.add(&each.span, format!("`each` is a list of rows, not {}", each.description()));
+        if !each.is_unknown() {
+            let message = format!("`each` needs a list of rows, found {}", each.description());
+            mistakes.add_coded(Code::WrongType, &each.span, message);
+        }
         return None;
     };
     if items.is_empty() {
-        mistakes.add_coded(Code::NeverRuns, &each.span, "`each` has no rows, so the case would never run");
+        mistakes.add_coded(Code::NeverRuns, &each.span, "`each` has no rows: the case would never run");
         return None;
     }
     let mut rows = Vec::new();
     for item in items {
         if item.entries().is_empty() {
-            mistakes.add(&item.span, format!("a row is a mapping of names to values, not {}", item.description()));
+            let found = if matches!(item.content, Content::Map(_)) { "an empty one" } else { item.description() };
+            let message = format!("a row needs a mapping of names to values, found {found}");
+            mistakes.add_coded(Code::WrongType, &item.span, message);
             return None;
         }
         rows.push(Parameters { span: item.span.clone(), entries: item.entries().to_vec() });
@@ -162,22 +167,28 @@ fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>>
 
 fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
     if matrix.entries().is_empty() {
-        mistakes.add(&matrix.span, "`matrix` is a mapping of names to lists of values");
+        if !matrix.is_unknown() {
+            let message = "`matrix` needs a mapping of names to lists of values";
+            mistakes.add_coded(Code::WrongType, &matrix.span, message);
+        }
         return None;
     }
     let mut rows = vec![Parameters { span: matrix.span.clone(), entries: Vec::new() }];
     for (key, values) in matrix.entries() {
         let Content::List(values) = &values.content else {
-            mistakes.add(&values.span, format!("`{}` needs a list of values", key.name));
+            if !values.is_unknown() {
+                let message = format!("`{}` needs a list of values, found {}", key.name, values.description());
+                mistakes.add_coded(Code::WrongType, &values.span, message);
+            }
             return None;
         };
         if values.is_empty() {
-            let message = format!("`{}` has no values, so the case would never run", key.name);
+            let message = format!("`{}` has no values: the case would never run", key.name);
             mistakes.add_coded(Code::NeverRuns, &key.span, message);
             return None;
         }
         if rows.len().saturating_mul(values.len()) > MOST_ROWS {
-            mistakes.add(&matrix.span, format!("the matrix makes more than {MOST_ROWS} cases"));
+            mistakes.add(&matrix.span, format!("the matrix has more than {MOST_ROWS} rows"));
             return None;
         }
         rows = rows
@@ -210,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_the_parameters_of_what_is_asked() {
+    fn labels_are_the_parameters_of_the_request() {
         let each = "each: [{ owner: a, verdict: allow }, { owner: b, verdict: deny }]\nset: { o: '${owner}' }\nexpect: ${verdict}";
         assert_eq!(labels(&format!("name: owner ${{owner}}\n{each}")), [[""; 0]; 2]);
         assert_eq!(labels(&format!("name: an owner\n{each}")), [["owner=a"], ["owner=b"]]);

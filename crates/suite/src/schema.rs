@@ -417,7 +417,8 @@ pub(crate) struct CaseEntry {
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
     /// Deadline, such as "200ms".
-    pub(crate) timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
+    pub(crate) timeout: Option<Spanned<DurationText>>,
     /// What the policy takes for the present time.
     pub(crate) clock: Option<Spanned<String>>,
     /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
@@ -476,7 +477,8 @@ pub(crate) struct SettingsCaseEntry {
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
     /// Deadline, such as "200ms".
-    pub(crate) timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
+    pub(crate) timeout: Option<Spanned<DurationText>>,
     /// What the policy takes for the present time.
     pub(crate) clock: Option<Spanned<String>>,
     /// Answers for host calls: capability, request, answer.
@@ -789,6 +791,20 @@ impl JsonSchema for Data {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         true.into()
+    }
+}
+
+/// A duration with its unit, as it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct DurationText(pub(crate) String);
+
+impl FromNode for DurationText {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match &node.content {
+            // `timeout: 2` is a number to YAML.
+            Content::Number(number) => Some(Self(number.to_string())),
+            _ => read(node, mistakes).map(Self),
+        }
     }
 }
 

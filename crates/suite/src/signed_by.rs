@@ -347,7 +347,7 @@ mod tests {
             ),
             ("allOf: [{kind: githubAction, owner: a}]", "the key `apiVersion` is missing"),
             ("apiVersion: v1\nallOf: [{kind: githubAction}]", "the key `owner` is missing"),
-            ("apiVersion: v1\nallOf: [{kind: github, owner: a}]", "unknown word `github`"),
+            ("apiVersion: v1\nallOf: [{kind: github, owner: a}]", "unknown value `github`"),
             (
                 "apiVersion: v1\nallOf: [{kind: githubAction, owner: a, key: b}]",
                 "`key` cannot be combined with this `kind`",

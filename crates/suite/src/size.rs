@@ -1,9 +1,11 @@
 //! Bounds on the size of a module: `<= 5MiB`.
 
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::suite::SizeLimit;
 
 /// Reads `<= 5MiB`, `< 300 KiB`, `2MB`: a bound without a sign is inclusive.
-pub(super) fn limit(text: &str) -> Result<SizeLimit, String> {
+pub(super) fn limit(text: &str) -> Result<SizeLimit, Diagnostic> {
     let (is_inclusive, bound) = match text.trim().strip_prefix('<') {
         Some(rest) => match rest.strip_prefix('=') {
             Some(rest) => (true, rest),
@@ -20,10 +22,18 @@ pub(super) fn limit(text: &str) -> Result<SizeLimit, String> {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
-        unit => return Err(format!("`{unit}` is no unit of size; known are B, kB, MB, KiB, MiB, GiB")),
+        unit => {
+            return Err(Diagnostic::new(Code::Mistake, format!("unknown unit of size `{unit}`"))
+                .with_help("write one of: B, kB, MB, KiB, MiB, GiB".to_owned()));
+        }
     };
-    let number: u64 = bound[..digits].parse().map_err(|_| format!("`{text}` is no bound such as `<= 5MiB`"))?;
-    let bytes = number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))?;
+    let invalid = |message: String| Diagnostic::new(Code::Mistake, message).with_help("write `<= 5MiB`".to_owned());
+    let number = &bound[..digits];
+    if number.is_empty() {
+        return Err(invalid(format!("invalid size `{text}`")));
+    }
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    let bytes = bytes.ok_or_else(|| invalid(format!("size `{text}` overflows 64 bits")))?;
     Ok(SizeLimit { is_inclusive, bytes, text: text.to_owned() })
 }
 

@@ -1,4 +1,4 @@
-//! What a case is put to: `policy`, `group` and `chain` become steps with their settings.
+//! What a case is about: `policy`, `group` and `chain` become steps with their settings.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use policy_verify_model::suite::{Compat, Expectation, PolicyIndex, PolicyUse, St
 /// Most members of a group and most steps of a chain.
 pub(super) const MOST_PARTS: usize = 100;
 
-/// The keys of a case that say what it is put to.
+/// The keys of a case that name its policies.
 pub(super) struct Written<'a> {
     pub(super) policy: Option<&'a OneOrMany<Spanned<String>>>,
     pub(super) group: Option<&'a Spanned<String>>,
@@ -37,11 +37,11 @@ pub(super) fn subjects(
     mistakes: &mut Mistakes,
 ) -> Vec<Subject> {
     if let Some(span) = second_of(written) {
-        mistakes.add_coded(Code::Contradiction, span, "`policy`, `group` and `chain` exclude each other");
+        mistakes.add_coded(Code::Contradiction, span, "`policy`, `group` and `chain` cannot be combined");
         return Vec::new();
     }
     if let (Some(_), Some(variant)) = (written.settings, written.variant) {
-        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` and `variant` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` cannot be combined with `variant`");
     }
     let own_settings = written.settings.and_then(|settings| read(settings, files, mistakes));
     let mut subjects = Vec::new();
@@ -52,7 +52,8 @@ pub(super) fn subjects(
     match (written.policy, written.group, written.chain) {
         (Some(list), _, _) => {
             if list.0.is_empty() {
-                add(Err(mistake(case, "the list of policies is empty, so the case would never run")));
+                let message = "the list of policies is empty: the case would never run";
+                add(Err(mistake(case, message).with_code(Code::NeverRuns)));
             }
             for name in &list.0 {
                 add(policies
@@ -65,7 +66,7 @@ pub(super) fn subjects(
             // It may well be one, and its manifest is a mistake already.
             PolicyOrGroup::Policy(policy) if policies.is_unread(policy) => single(named, written, None, policies),
             PolicyOrGroup::Policy(_) => Err(mistake(&name.span, format!("`{}` is a policy, not a group", name.value))
-                .with_help("write `policy:`".to_owned())),
+                .with_help("write `policy:` instead of `group:`".to_owned())),
         })),
         (None, None, Some(chain)) => {
             let subject = steps_of(written, chain, policies, files, mistakes).map(|steps| Subject { steps });
@@ -78,22 +79,23 @@ pub(super) fn subjects(
     subjects
 }
 
-/// The place of a key that stands beside another one.
+/// The place of the second key.
 fn second_of<'a>(written: &Written<'a>) -> Option<&'a Span> {
     let policy = written.policy.and_then(|list| Some(&list.0.first()?.span));
     let all = [policy, written.group.map(|group| &group.span), written.chain.map(|chain| &chain.span)];
     all.into_iter().flatten().nth(1)
 }
 
-/// Expected faults of subjects that have the server's answers instead.
+/// Expected faults of subjects with `compat: server`.
 pub(super) fn check_faults(expect: &Expectation, subjects: &[Subject], policies: &Policies, mistakes: &mut Mistakes) {
     let Expectation::Fault(expected) = expect else { return };
     for subject in subjects.iter().filter(|subject| policies.compat_of(subject) == Compat::Server) {
         let name = policies.name_of(subject);
-        let message = format!("no fault can be expected of `{name}`, which has `compat: server`");
-        let help = "expect what policy-server answers, such as `{ deny: { contains: … }, code: 500 }`, or write `compat: \
+        let message = format!("`fault` cannot be combined with `compat: server` of `{name}`");
+        let help = "write the response of policy-server, such as `{ deny: { contains: … }, code: 500 }`, or `compat: \
                     strict`";
-        mistakes.add_with_help(&expected.kind.span, message, help);
+        let mistake = mistake(&expected.kind.span, message).with_code(Code::Contradiction);
+        mistakes.push(mistake.with_help(help.to_owned()));
     }
 }
 
@@ -113,7 +115,7 @@ fn single(
             Ok(Step::Policy(PolicyUse { policy, settings }))
         }
         PolicyOrGroup::Group(group) => {
-            refuse_settings(written, "a group: its members have their own")?;
+            refuse_settings(written, "a group: its members have settings of their own")?;
             Ok(Step::Group(group))
         }
     }
@@ -132,13 +134,15 @@ fn settings_of(
     }
 }
 
-/// Settings beside a subject that has several policies, unless they came from the defaults.
+/// Settings of a subject that has several policies, unless they came from the defaults.
 fn refuse_settings(written: &Written<'_>, what: &str) -> Result<(), Diagnostic> {
     let settings = written.settings.map(|settings| ("settings", settings.span()));
     let variant = written.variant.map(|variant| ("variant", &variant.span));
     let mut given = [settings, variant].into_iter().flatten();
     match given.find(|(_, span)| !written.inherited.contains(span)) {
-        Some((key, span)) => Err(mistake(span, format!("`{key}` means nothing for {what}"))),
+        Some((key, span)) => {
+            Err(mistake(span, format!("`{key}` cannot be combined with {what}")).with_code(Code::Contradiction))
+        }
         None => Ok(()),
     }
 }
@@ -152,12 +156,12 @@ fn steps_of(
 ) -> Option<Vec<Step>> {
     let before = mistakes.added();
     if let Err(mistake) = refuse_settings(written, "a chain") {
-        mistakes.push(mistake.with_help("a step can have its own: `{ policy: …, settings: … }`".to_owned()));
+        mistakes.push(mistake.with_help("write `{ policy: …, settings: … }` for a step of the chain".to_owned()));
     }
     match chain.value.len() {
-        0 => mistakes.add_coded(Code::NeverRuns, &chain.span, "a chain needs a step"),
+        0 => mistakes.add_coded(Code::NeverRuns, &chain.span, "the chain is empty: the case would never run"),
         1..=MOST_PARTS => {}
-        more => mistakes.add(&chain.span, format!("a chain has at most {MOST_PARTS} steps, not {more}")),
+        more => mistakes.add(&chain.span, format!("a chain can have at most {MOST_PARTS} steps, found {more}")),
     }
     let mut steps = Vec::new();
     for entry in &chain.value {
@@ -186,7 +190,7 @@ pub(super) fn policy_use(
     mistakes: &mut Mistakes,
 ) -> Result<PolicyUse, Diagnostic> {
     if let (Some(_), Some(variant)) = (&entry.settings, &entry.variant) {
-        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` and `variant` exclude each other");
+        mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` cannot be combined with `variant`");
     }
     let own = entry.settings.as_ref().and_then(|settings| read(settings, files, mistakes));
     let policy = policies.find_policy(&entry.policy, files)?;
@@ -213,7 +217,7 @@ pub(super) fn check_members(expect: &Expectation, subjects: &[Subject], policies
                 continue;
             }
             if ids.is_empty() {
-                let message = format!("`members` needs a group; `{}` is none", policies.name_of(subject));
+                let message = format!("`members` needs a group, and `{}` is a policy", policies.name_of(subject));
                 mistakes.add(span, message);
             } else {
                 let mistake = mistake(span, format!("the group has no member `{id}`")).with_code(Code::UnknownName);

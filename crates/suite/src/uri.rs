@@ -1,7 +1,6 @@
 //! Where a policy is: paths and URIs of a suite become references.
 
 use super::files::Files;
-use super::mistake::mistake;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::location;
 use policy_verify_model::policy::PolicyRef;
@@ -12,8 +11,7 @@ pub(super) fn policy_ref(uri: &Spanned<String>, files: &Files) -> Result<PolicyR
     if let Some((scheme, _)) = uri.value.split_once("://")
         && scheme != "file"
     {
-        return location::parse(scheme, &uri.value)
-            .map_err(|(message, help)| mistake(&uri.span, message).with_help(help));
+        return location::parse(scheme, &uri.value).map_err(|mistake| mistake.at(&uri.span));
     }
     files.resolve(uri).map(PolicyRef::File)
 }

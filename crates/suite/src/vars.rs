@@ -121,7 +121,7 @@ fn replace(text: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) 
         }
         result.push_str(before);
         let Some((name, behind)) = after.split_once('}') else {
-            mistakes.add_with_help(span, "`${` without `}`", "write `$${` for a literal `${`");
+            mistakes.add_with_help(span, "`${` without `}`", "close it with `}`, or write `$${` for a literal `${`");
             return Content::Unknown;
         };
         let value = value_of(name, span, scopes, mistakes);
