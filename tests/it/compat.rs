@@ -189,7 +189,7 @@ fn an_expected_fault_is_a_mistake() {
     let line = format!("suite.yml:{}:", line_of(&text, "fault: trap"));
     let repository = Repository::with_suite(&text).write("g.wasm", guests::failing("no"));
     let run = repository.verify(&[]).run().exits_with(2);
-    run.says(&["no fault can be expected of `lenient`, which has `compat: server`", "compat: strict", &line])
+    run.says(&["`fault` cannot be combined with `compat: server` of `lenient`", "compat: strict", &line])
         .never_says("of `strict`");
 }
 

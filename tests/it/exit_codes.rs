@@ -44,7 +44,7 @@ fn unknown_names_exit_with_2_and_their_line() {
         &["regular expression"],
     );
     let vars = suite(GOOD).replace("policies:", "vars:\n  idle: 1 # here\npolicies:");
-    refuses(&vars, &["nothing uses the variable `idle`"]);
+    refuses(&vars, &["unused variable `idle`"]);
     refuses(&suite(GOOD).replace("version: 1", "version: 2 # here"), &["version 2"]);
     refuses(&suite(GOOD).replace("name: table", "requires: '>=99' # here"), &["requires verify >=99"]);
 }
@@ -54,24 +54,24 @@ fn duplicate_case_name_exits_with_2_and_both_lines() {
     let text =
         suite("  - { name: same, object: POD, expect: allow }\n  - { name: same, object: POD, expect: deny } # here\n");
     let first = format!("line {}", line_of(&text, "name: same"));
-    refuses(&text, &["`same` is used twice", &first]);
+    refuses(&text, &["duplicate case name `same`", &first]);
 }
 
 #[test]
 fn missing_file_exits_with_2_and_its_line() {
-    refuses(&suite("  - { name: a, object: gone.yaml, expect: allow } # here\n"), &["no file `gone.yaml`"]);
+    refuses(&suite("  - { name: a, object: gone.yaml, expect: allow } # here\n"), &["file not found: `gone.yaml`"]);
     refuses(
         &suite("  - { name: a, objects: gone/*.yaml, expect: allow } # here\n"),
         &["no file matches `gone/*.yaml`"],
     );
     let no_module = suite(GOOD).replace("\"yes.wasm\" }", "gone.wasm } # here");
-    refuses(&no_module, &["no file `gone.wasm`"]);
+    refuses(&no_module, &["file not found: `gone.wasm`"]);
     let no_metadata = suite(GOOD).replace("\"yes.wasm\" }", "yes.wasm, metadata: gone.yml } # here");
-    refuses(&no_metadata, &["no file `gone.yml`"]);
-    refuses(&suite("  - { name: a, object: POD, replay: gone.yml, expect: allow } # here\n"), &["no file `gone.yml`"]);
+    refuses(&no_metadata, &["file not found: `gone.yml`"]);
+    refuses(&suite("  - { name: a, object: POD, replay: gone.yml, expect: allow } # here\n"), &["file not found: `gone.yml`"]);
     refuses(
         &suite("  - { name: a, object: POD, settings: gone.yml, expect: allow } # here\n"),
-        &["no file `gone.yml`"],
+        &["file not found: `gone.yml`"],
     );
 }
 
@@ -82,7 +82,7 @@ fn invalid_yaml_exits_with_2_and_its_line() {
     refuses(&suite("  - name: a\n    name: b # here\n    object: POD\n    expect: allow\n"), &["name"]);
     let twice = suite(GOOD) + "cases: [] # here\n";
     refuses(&twice, &["cases"]);
-    repository("just a text\n").verify(&[]).run().exits_with(2).says(&["suite.yml:1:1", "a suite is a mapping"]);
+    repository("just a text\n").verify(&[]).run().exits_with(2).says(&["suite.yml:1:1", "expected a mapping"]);
     repository("").verify(&[]).run().exits_with(2).says(&["suite.yml"]);
 }
 
@@ -112,7 +112,7 @@ fn nothing_outside_the_repository_is_read() {
         let repository = repository(&text);
         std::os::unix::fs::symlink(outside.path(), repository.path("link.yaml")).unwrap();
         let run = repository.verify(&[]).run().exits_with(2).reports_nothing();
-        run.says(&["leads out of the repository", "suite.yml:6:"]).never_says("sesame");
+        run.says(&["is outside the repository", "suite.yml:6:"]).never_says("sesame");
     }
 }
 
@@ -331,16 +331,16 @@ fn expectations_that_match_everything_exit_with_2() {
     for (expect, says) in [
         ("{ response: { alowed: null } }", "did you mean `allowed`?"),
         ("{ response: { status: { mesage: null } } }", "did you mean `message`?"),
-        ("{ response: {} }", "expects nothing"),
-        ("{ deny: { contains: \"\" } }", "every text holds"),
-        ("{ deny: { matches: \".*\" } }", "matches every text"),
-        ("{ mutate: { includes: [] } }", "includes nothing"),
-        ("{ mutate: { includes: [{}] } }", "includes nothing"),
-        ("{ allow: , warnings: }", "`warnings` has no value"),
-        ("{ allow: , calls: }", "`calls` has no value"),
-        ("not-applicable, rules: ignore", "exclude each other"),
-        ("allow, xfail: \"\"", "a reason is missing"),
-        ("allow, skip: \" \"", "a reason is missing"),
+        ("{ response: {} }", "matches any response"),
+        ("{ deny: { contains: \"\" } }", "an empty `contains` matches any message"),
+        ("{ deny: { matches: \".*\" } }", "matches any message"),
+        ("{ mutate: { includes: [] } }", "an empty `includes` matches any patch"),
+        ("{ mutate: { includes: [{}] } }", "an empty `includes` matches any patch"),
+        ("{ allow: , warnings: }", "`warnings` is empty"),
+        ("{ allow: , calls: }", "`calls` is empty"),
+        ("not-applicable, rules: ignore", "cannot be combined"),
+        ("allow, xfail: \"\"", "the reason is empty"),
+        ("allow, skip: \" \"", "the reason is empty"),
     ] {
         refuses(&suite(&format!("  - {{ name: a, object: POD, expect: {expect} }} # here\n")), &[says]);
     }
@@ -490,6 +490,6 @@ fn module_or_manifest_instead_of_a_suite_is_identified() {
 fn var_for_a_suite_without_vars_quotes_no_source() {
     let repository = repository(&suite(GOOD));
     let run = repository.verify(&["--var", "a=b"]).run().exits_with(2);
-    let run = run.says(&["`--var a=…`: the suite `suite.yml` declares no `vars:`"]);
+    let run = run.says(&["unknown variable `a` of `--var`: the suite `suite.yml` has no `vars:`"]);
     run.never_says("nothing may stand here").never_says("version: 1");
 }

@@ -241,7 +241,7 @@ fn plain_http_and_passwords_in_uris_are_refused() {
     run(&repository, &[]).exits_with(3).says(&["plain HTTP to", "is not allowed", "insecure_sources"]);
     assert!(fake.seen().is_empty());
     let repository = Repository::with_suite(&suite(&[("p", "https://me:hunter2@acme.test/p.wasm")]));
-    run(&repository, &[]).exits_with(2).says(&["a URI with a user or a password", "docker login"]);
+    run(&repository, &[]).exits_with(2).says(&["the URL has a user or a password", "docker login"]);
 }
 
 #[test]

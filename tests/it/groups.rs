@@ -175,18 +175,18 @@ fn an_expression_that_fails_while_it_runs_is_a_fault() {
 #[test]
 fn members_are_named_and_used() {
     for (text, message) in [
-        (group(&["yes", "no"], "yes()", "allow"), "the expression never asks the member `no`"),
-        (group(&[], "'true'", "allow"), "a group needs a member"),
+        (group(&["yes", "no"], "yes()", "allow"), "the expression does not use the member `no`"),
+        (group(&[], "'true'", "allow"), "the group has no members"),
         (group(&["yes"], "yes()", "{ deny, members: { nobody: deny } }"), "the group has no member `nobody`"),
-        (group(&["yes"], "yes()", "allow").replace("yes: {", "a-b: {"), "`a-b` cannot be the name of a member"),
+        (group(&["yes"], "yes()", "allow").replace("yes: {", "a-b: {"), "invalid name of a member `a-b`"),
         (group(&["yes"], "yes()", "allow").replace("policy: yes", "policy: yess"), "did you mean `yes`?"),
         (group(&["yes"], "yes()", "allow").replace("policy: yes", "policy: all"), "unknown policy `all`"),
-        (group(&["yes"], "yes()", "allow").replace("  all:", "  yes:"), "`yes` is also the name of a policy"),
+        (group(&["yes"], "yes()", "allow").replace("  all:", "  yes:"), "duplicate name `yes` of a policy and a group"),
         (group(&["yes"], "yes()", "allow").replace("group: all", "group: yes"), "`yes` is a policy, not a group"),
-        (group(&["yes"], "yes()", "allow").replace("group: all", "group: all, policy: yes"), "exclude each other"),
+        (group(&["yes"], "yes()", "allow").replace("group: all", "group: all, policy: yes"), "cannot be combined"),
         (
             group(&["yes"], "yes()", "allow").replace("group: all", "group: all, settings: {}"),
-            "`settings` means nothing for a group",
+            "`settings` cannot be combined with a group",
         ),
         (
             group(&["yes"], "yes()", "allow")
@@ -277,11 +277,11 @@ fn a_group_can_be_a_step() {
 #[test]
 fn mistakes_in_chains() {
     for (text, message) in [
-        (chain("[]", "expect: allow"), "a chain needs a step"),
+        (chain("[]", "expect: allow"), "the chain is empty"),
         (chain("[yes, noo]", "expect: allow"), "did you mean `no`?"),
-        (chain("[yes]", "settings: {}, expect: allow"), "`settings` means nothing for a chain"),
+        (chain("[yes]", "settings: {}, expect: allow"), "`settings` cannot be combined with a chain"),
         (chain("[{ policy: yes, variant: strict }]", "expect: allow"), "unknown variant `strict`"),
-        (chain("[{ policy: yes, settings: {}, variant: strict }]", "expect: allow"), "exclude each other"),
+        (chain("[{ policy: yes, settings: {}, variant: strict }]", "expect: allow"), "cannot be combined"),
     ] {
         repository(&text).verify(&[]).run().exits_with(2).says(&[message, "suite.yml:"]);
     }
@@ -317,7 +317,7 @@ fn too_many_parts_are_a_mistake() {
         members.join(", "),
         chain(&format!("[{}]", vec!["yes"; 101].join(", ")), "expect: allow")
     );
-    let messages = ["a group has at most 100 members, not 101", "a chain has at most 100 steps, not 101"];
+    let messages = ["a group can have at most 100 members, found 101", "a chain can have at most 100 steps, found 101"];
     repository(&text).verify(&[]).run().exits_with(2).says(&messages);
 }
 

@@ -140,10 +140,10 @@ fn one_of_several_documents_is_picked_by_its_name() {
     passes(&text, &with("#second"), &case("expect: allow"));
     passes(&text, &with("#ClusterAdmissionPolicy/deployed"), &case("expect: { deny: not today }"));
     for (name, message) in [
-        ("", "pick one by its name, `deploy/p.yaml#deployed`: deployed, second, deployed"),
+        ("", "add the name of one, `deploy/p.yaml#deployed`: deployed, second, deployed"),
         ("#secnd", "did you mean `deploy/p.yaml#second`?"),
-        ("#deployed", "`deploy/p.yaml` holds several policies `deployed`"),
-        ("#Pod/deployed", "holds no policy `Pod/deployed`"),
+        ("#deployed", "several policies `deployed` in `deploy/p.yaml`"),
+        ("#Pod/deployed", "no policy `Pod/deployed`"),
     ] {
         repository(&text, &with(name), &case("expect: allow")).verify(&[]).run().exits_with(2).says(&[message]);
     }
@@ -165,11 +165,11 @@ fn a_group_of_a_manifest_is_a_group() {
     passes(&text, policy, &case("operation: UPDATE, expect: not-applicable"));
     passes(&text.replace("  message", "  mode: monitor\n  message"), policy, &case("expect: allow"));
     for (policy, message) in [
-        ("manifest: deploy/p.yaml, uri: yes.wasm", "`p` is a group and has several modules"),
+        ("manifest: deploy/p.yaml, uri: yes.wasm", "`uri` cannot be combined with the manifest of a group, `p`"),
         ("manifest: deploy/p.yaml, modules: { a: yes.wasm, b: no.wasm, c: no.wasm }", "the group has no member `c`"),
         (
             "manifest: deploy/p.yaml, modules: { a: yes.wasm, b: no.wasm }, variants: { x: {} }",
-            "`variants` means nothing for a group",
+            "`variants` cannot be combined with the manifest of a group",
         ),
     ] {
         repository(&text, policy, &case("expect: allow"))
@@ -254,7 +254,7 @@ fn mistakes_in_manifests_have_their_place() {
         (cluster("  module: m\n  modul: n\n"), "unknown key `modul`", "deploy/p.yaml:7:3"),
         (cluster("  module: m\n  x-note: n\n"), "unknown key `x-note`", "deploy/p.yaml:7:3"),
         (cluster("  mutating: true\n"), "the key `module` is missing", "deploy/p.yaml:5"),
-        (cluster("  module: m\n  mode: audit\n"), "unknown word `audit`", "deploy/p.yaml:7:9"),
+        (cluster("  module: m\n  mode: audit\n"), "unknown value `audit`", "deploy/p.yaml:7:9"),
         (cluster("  module: m\n  settings: [a]\n"), "Invalid settings in CRD, not an object", "deploy/p.yaml:7:13"),
         (
             cluster("  module: m\n  expression: a()\n"),
@@ -263,11 +263,11 @@ fn mistakes_in_manifests_have_their_place() {
         ),
         (
             cluster("  module: m\n  objectSelector: { matchExpressions: [{ key: a, operator: Is }] }\n"),
-            "unknown word `Is`",
+            "unknown value `Is`",
             "deploy/p.yaml:7:",
         ),
-        (cluster("  module: m\n  timeoutEvalSeconds: 0\n"), "a deadline is 1 to 600 seconds", "deploy/p.yaml:7:"),
-        (cluster("  module: file:///etc/passwd\n"), "is no file of the repository", "deploy/p.yaml:6:11"),
+        (cluster("  module: m\n  timeoutEvalSeconds: 0\n"), "timeout must be greater than 0 and at most 600 seconds", "deploy/p.yaml:7:"),
+        (cluster("  module: file:///etc/passwd\n"), "file not found in the repository", "deploy/p.yaml:6:11"),
         (
             manifest("AdmissionPolicy", "  module: m\n  contextAwareResources: []\n"),
             "an AdmissionPolicy has no such key here",
@@ -287,8 +287,8 @@ fn mistakes_in_manifests_have_their_place() {
             "deploy/p.yaml:8:",
         ),
         (manifest("AdmissionPolicyGroup", "  message: m\n"), "the key `policies` is missing", "deploy/p.yaml:5"),
-        (cluster("  module: m\n").replace("/v1\n", "/v1alpha2\n"), "invalid apiVersion", "deploy/p.yaml:1:13"),
-        ("kind: Pod\n".to_owned(), "`deploy/p.yaml` holds no policy", "suite.yml:4:"),
+        (cluster("  module: m\n").replace("/v1\n", "/v1alpha2\n"), "invalid `apiVersion`", "deploy/p.yaml:1:13"),
+        ("kind: Pod\n".to_owned(), "no policy in `deploy/p.yaml`", "suite.yml:4:"),
     ] {
         let policy = if text.contains("file://") { "manifest: deploy/p.yaml" } else { HERE };
         let policy = if text.contains("PolicyGroup") { "manifest: deploy/p.yaml" } else { policy };
@@ -304,18 +304,18 @@ fn mistakes_in_manifests_have_their_place() {
 fn a_manifest_that_cannot_be_read_is_one_mistake() {
     let cases = case("group: p, expect: { deny: m, members: { a: deny } }");
     let finished = repository("kind: Pod\n", "manifest: deploy/p.yaml", &cases).verify(&[]).run().exits_with(2);
-    finished.says(&["`deploy/p.yaml` holds no policy", "invalid suite: 1 mistake"]);
+    finished.says(&["no policy in `deploy/p.yaml`", "invalid suite: 1 mistake"]);
 }
 
 #[test]
 fn a_manifest_leaves_nothing_to_be_said_beside_it() {
     let text = manifest("ClusterAdmissionPolicy", "  module: m\n");
     for (beside, message) in [
-        ("settings: {}", "`settings` comes from the manifest"),
-        ("mode: monitor", "`mode` comes from the manifest"),
-        ("allowedToMutate: true", "`allowedToMutate` comes from the manifest"),
-        ("message: m", "`message` comes from the manifest"),
-        ("contextAware: true", "`contextAware` comes from the manifest"),
+        ("settings: {}", "`settings` cannot be combined with `manifest`"),
+        ("mode: monitor", "`mode` cannot be combined with `manifest`"),
+        ("allowedToMutate: true", "`allowedToMutate` cannot be combined with `manifest`"),
+        ("message: m", "`message` cannot be combined with `manifest`"),
+        ("contextAware: true", "`contextAware` cannot be combined with `manifest`"),
         ("modules: { a: yes.wasm }", "`modules` needs the manifest of a group"),
     ] {
         let policy = format!("{HERE}, {beside}");

@@ -432,17 +432,17 @@ fn mistakes_in_publish_have_their_place() {
         run.says(&[&format!("suite.yml:{line}:")]).says(says);
     };
     refuses("  - { policy: god, to: ghcr.io/a/b, tags: [v1] }\n", &["unknown policy `god`", "`good`"]);
-    refuses("  - { to: ghcr.io/a/b, tags: [v1] }\n", &["which of 3 policies"]);
+    refuses("  - { to: ghcr.io/a/b, tags: [v1] }\n", &["the entry has no policy, and the suite has 3"]);
     refuses("  - { policy: good, to: ghcr.io/a/b }\n", &["the entry has no `tags`"]);
-    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1, v1] }\n", &["`v1` is there twice"]);
-    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [a/b] }\n", &["`a/b` is no tag"]);
-    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n", &["`v2` is none of the `tags`"]);
-    refuses("  - { policy: good, to: 'ghcr.io/a/b:v1', tags: [v1] }\n", &["has a tag", "write it under `tags`"]);
-    refuses("  - { policy: good, to: a/b, tags: [v1] }\n", &["`a` is no host of a registry"]);
-    refuses("  - { policy: good, to: 'a.b$c/x', tags: [v1] }\n", &["`a.b$c` is no host of a registry"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1, v1] }\n", &["duplicate tag `v1`"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [a/b] }\n", &["invalid tag `a/b`"]);
+    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n", &["immutable tag `v2` is not among `tags`"]);
+    refuses("  - { policy: good, to: 'ghcr.io/a/b:v1', tags: [v1] }\n", &["has a tag", "write the tag under `tags`"]);
+    refuses("  - { policy: good, to: a/b, tags: [v1] }\n", &["invalid host of a registry `a`"]);
+    refuses("  - { policy: good, to: 'a.b$c/x', tags: [v1] }\n", &["invalid host of a registry `a.b$c`"]);
     refuses("  - { policy: good, to: ghcr.io/a/b, tag: [v1] }\n", &["unknown key `tag`", "`tags`"]);
     refuses(
         "  - { policy: good, to: ghcr.io/a/b, tags: [v1] }\n  - { policy: bad, tags: [v1], to: ghcr.io/a/b }\n",
-        &["publishes `ghcr.io/a/b:v1` already"],
+        &["duplicate tag `ghcr.io/a/b:v1`"],
     );
 }

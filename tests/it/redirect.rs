@@ -73,8 +73,8 @@ fn publish_to_needs_exactly_one_policy() {
     refuses(&one, &[], &["there is nothing to publish", "`--publish-to ghcr.io"]);
     refuses(&one, &["--publish-tag", "v1"], &["no repository for `good`", "--publish-to"]);
     refuses(&one, &["--publish-to", to.trim_end_matches(":v1")], &["no tag for `good`", "--publish-tag latest"]);
-    refuses(&one, &["--publish-to", "acme/good:v1"], &["--publish-to: `acme` is no host of a registry"]);
-    refuses(&one, &["--publish-to", &to, "--publish-tag", "a/b"], &["`a/b` is no tag"]);
+    refuses(&one, &["--publish-to", "acme/good:v1"], &["--publish-to: invalid host of a registry `acme`"]);
+    refuses(&one, &["--publish-to", &to, "--publish-tag", "a/b"], &["invalid tag `a/b`"]);
     refuses(&one, &["--publish-to", &to, "--annotation", "io.kubewarden.policy.title=x"], &["metadata.yml"]);
     refuses(&one, &["--publish-to", &to, "--annotation", "x"], &["KEY=VALUE"]);
     one.verify(&["--publish-to", &to]).run().exits_with(2).says(&["--push"]);

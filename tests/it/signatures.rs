@@ -137,7 +137,7 @@ fn files_are_not_signed() {
     let repository = repository.write("suite.yml", suite("")).write("verification-config.yml", config);
     repository.verify(&["--verification-config-path", "verification-config.yml"]).run().exits_with(0);
     let repository = repository.write("suite.yml", suite(", signedBy: { githubOwner: acme }"));
-    repository.verify(&["run"]).run().exits_with(2).says(&["only policies in a registry are signed", "suite.yml:2"]);
+    repository.verify(&["run"]).run().exits_with(2).says(&["`signedBy` needs a policy in a registry", "suite.yml:2"]);
 }
 
 #[test]

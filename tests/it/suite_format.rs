@@ -117,8 +117,8 @@ fn set_and_unset_say_what_differs() {
     );
     for (case, message) in [
         ("unset: [metadata.labels.ownr]", "did you mean `owner`?"),
-        ("set: { spec.template.spec: 1 }", "there is no `template`"),
-        ("unset: ['spec.containers[7]']", "[7] in a list of 2"),
+        ("set: { spec.template.spec: 1 }", "no key `template`"),
+        ("unset: ['spec.containers[7]']", "index 7 is out of range of a list with 2 items"),
     ] {
         let text = format!("cases:\n  - {{ name: a, object: pod.yaml, {case}, expect: allow }}\n");
         repository(&text).verify(&[]).run().exits_with(2).says(&[message, "suite.yml:5:"]);
@@ -308,7 +308,7 @@ fn raw_requests_arrive_as_they_are() {
         .verify(&["list"])
         .run()
         .exits_with(2)
-        .says(&["`operation` means nothing beside `raw`"]);
+        .says(&["`operation` cannot be combined with `raw`"]);
 }
 
 /// A suite about `safe-labels` with the metadata it has.
@@ -467,22 +467,22 @@ fn answers_come_from_the_case_then_from_the_defaults() {
 #[test]
 fn expectations_that_do_not_fit_together_are_mistakes() {
     for (expect, message) in [
-        ("{ allow: , deny: }", "exclude each other"),
+        ("{ allow: , deny: }", "cannot be combined"),
         ("{ code: 400 }", "no verdict"),
-        ("{ fault: trap, code: 400 }", "`code` means nothing beside `fault`"),
-        ("{ deny: , exactly: true }", "`exactly` stands beside `response`"),
-        ("{ mutate: { only: spec } }", "no JSON pointer"),
-        ("{ allow: loudly }", "nothing can be said here"),
+        ("{ fault: trap, code: 400 }", "`code` cannot be combined with `fault`"),
+        ("{ deny: , exactly: true }", "`exactly` needs `response`"),
+        ("{ mutate: { only: spec } }", "invalid JSON pointer"),
+        ("{ allow: loudly }", "`allow` takes no value"),
     ] {
         let text = format!("cases:\n  - {{ name: a, object: pod.yaml, expect: {expect} }}\n");
         repository(&text).verify(&["list"]).run().exits_with(2).says(&[message, "suite.yml:5:"]);
     }
     for (case, message) in [
-        ("object: pod.yaml, raw: {}", "exclude each other"),
-        ("tags: []", "does not say what arrives"),
-        ("object: pod.yaml, each: []", "`each` has no rows, so the case would never run"),
+        ("object: pod.yaml, raw: {}", "cannot be combined"),
+        ("tags: []", "the case has no request"),
+        ("object: pod.yaml, each: []", "`each` has no rows: the case would never run"),
         ("object: { a: 1 }", "`raw:`"),
-        ("object: pod.yaml, operation: CONNECT, oldObject: pod.yaml", "CONNECT takes one object"),
+        ("object: pod.yaml, operation: CONNECT, oldObject: pod.yaml", "CONNECT needs one object"),
     ] {
         let text = format!("cases:\n  - {{ name: a, {case}, expect: allow }}\n");
         repository(&text).verify(&["list"]).run().exits_with(2).says(&[message, "suite.yml:5:"]);

@@ -32,7 +32,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The very beginning of `file`: for what is said about the file as a whole.
+    /// The very beginning of `file`: for messages about the whole file.
     pub fn start_of(file: &Arc<SourceFile>) -> Self {
         Self { file: Arc::clone(file), offset: 0, len: 0, line: 1, column: 1 }
     }

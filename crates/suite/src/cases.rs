@@ -192,11 +192,12 @@ impl<'a> Cases<'a> {
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) {
+        let is_misread = mistakes.is_case_wrong();
         let arrivals = self.requests().of_case(&entry, mistakes);
         let answers =
             self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
-        let subjects = self.subjects_of(&entry, policies, mistakes);
+        let subjects = self.subjects_of(&entry, is_misread, policies, mistakes);
         let Some(expect) = expect.map(Arc::new) else { return };
         subject::check_members(&expect, &subjects, policies, mistakes);
         subject::check_faults(&expect, &subjects, policies, mistakes);
@@ -231,7 +232,13 @@ impl<'a> Cases<'a> {
         }
     }
 
-    fn subjects_of(&self, entry: &CaseEntry, policies: &mut Policies, mistakes: &mut Mistakes) -> Vec<Subject> {
+    fn subjects_of(
+        &self,
+        entry: &CaseEntry,
+        is_misread: bool,
+        policies: &mut Policies,
+        mistakes: &mut Mistakes,
+    ) -> Vec<Subject> {
         let inherited = [&self.defaults.settings, &self.defaults.variant];
         let written = subject::Written {
             policy: entry.policy.as_ref(),
@@ -239,6 +246,7 @@ impl<'a> Cases<'a> {
             chain: entry.chain.as_ref(),
             settings: entry.settings.as_ref(),
             variant: entry.variant.as_ref(),
+            is_misread,
             inherited: inherited.into_iter().flatten().map(|data| &data.0.span).collect(),
         };
         subject::subjects(&written, &entry.name.span, policies, self.files, mistakes)

@@ -87,7 +87,7 @@ impl<'a> Clusters<'a> {
                 }
             }
         }
-        // Globs that overlap name a file twice, which is no mistake.
+        // Globs may overlap.
         let mut seen = std::collections::HashSet::new();
         sources.retain(|(source, ..)| matches!(source, Source::Inline(_)) || seen.insert(source.clone()));
         let key: Vec<Source> = sources.iter().map(|(source, ..)| source.clone()).collect();

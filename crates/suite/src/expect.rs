@@ -51,6 +51,7 @@ pub(crate) fn expectation(node: &Node, files: &Files, mistakes: &mut Mistakes) -
             Some(Expectation::Response(expected))
         }
         [_] => verdict(&entry, files, mistakes),
+        [] if node.entries().iter().any(|(_, value)| value.is_unknown()) => None,
         [] => {
             mistakes.add_with_help(
                 &node.span,
@@ -190,7 +191,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             .calls
             .as_ref()
             .map(|calls| Spanned::new(expected_calls(&calls.value, mistakes), calls.span.clone())),
-        members: entry.members.0.iter().filter_map(|(id, said)| member(id, &said.0, mistakes)).collect(),
+        members: entry.members.0.iter().filter_map(|(id, written)| member(id, &written.0, mistakes)).collect(),
     })))
 }
 

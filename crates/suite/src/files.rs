@@ -1,4 +1,4 @@
-//! The files a suite names: found beside the suite, never outside the repository, read once.
+//! The files a suite names: relative to the suite, inside its repository, read once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// Most files one glob may name.
 const MOST_MATCHES: usize = 100_000;
 
-/// Whether a public key in PEM can be used to check signatures; the error says why not. Which keys there are only the
-/// registry knows, and whoever only reads suites need not build it.
+/// Whether a public key in PEM can be used to check signatures; the error says why not. Only the registry
+/// knows all kinds of keys, and reading suites does not need it.
 pub type KeyCheck = fn(&str) -> Result<(), String>;
 
 /// Reads the files a suite names.

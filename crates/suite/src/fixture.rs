@@ -42,7 +42,7 @@ fn key_with_dots(path: &str) -> Option<String> {
     Some(format!("put a key with dots in quotes: `{parents}[\"{key}\"]`"))
 }
 
-/// Why a path does not fit the document; whoever has the whole path completes the message.
+/// Why a path does not fit the document; [`apply`] adds the path and its place.
 fn wrong(message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::Mistake, message)
 }

@@ -1,7 +1,49 @@
-//! Step 1: a suite file becomes a [`Suite`]. All mistakes of a file are found in one go, each with its place.
+//! Test suites for Kubewarden policies: YAML becomes a [`Suite`](policy_verify_model::suite::Suite), or every mistake of
+//! the file at once, each with its place and help.
 //!
-//! [`schema`] is the file as it is written; [`yaml`] and [`read`] bring it there with the place of every value; the
-//! other files give meaning to one part each.
+//! ```
+//! # fn main() -> Result<(), std::io::Error> {
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("suite.yml");
+//! std::fs::write(folder.path().join("pod.yaml"), "{ apiVersion: v1, kind: Pod, metadata: { name: web } }")?;
+//! std::fs::write(
+//!     &path,
+//!     "version: 1
+//! policies: { labels: { uri: registry://ghcr.io/kubewarden/policies/safe-labels:v1.0.0 } }
+//! cases:
+//!   - { name: a pod without labels, object: pod.yaml, expct: deny }
+//! ",
+//! )?;
+//! let key_check = |_: &str| Ok(());
+//! let mistakes = policy_verify_suite::suite(&path, &[], key_check).unwrap_err();
+//! assert_eq!(mistakes.len(), 1);
+//! assert_eq!(mistakes[0].message, "unknown key `expct`");
+//! assert_eq!(mistakes[0].help.as_deref(), Some("did you mean `expect`?"));
+//!
+//! std::fs::write(&path, std::fs::read_to_string(&path)?.replace("expct", "expect"))?;
+//! let suite = policy_verify_suite::suite(&path, &[], key_check).unwrap();
+//! assert_eq!(suite.cases[0].name, "a pod without labels");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `load` | the steps, in their order; read it first |
+//! | `yaml`, `json` | text becomes values; nodes of a suite know their place |
+//! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
+//! | `reference` | the reference of the format in Markdown, from the schema |
+//! | `vars`, `rows` | `${…}`, `each` and `matrix` |
+//! | `policy`, `origin`, `manifest`, `signed_by`, `size`, `uri` | entries of `policies:` |
+//! | `groups`, [`expression`] | policy groups and their expressions |
+//! | `policies`, `subject` | policies by name, and the steps of a case |
+//! | `cases` | cases, with defaults applied |
+//! | `request`, `fixture`, `workload`, `kinds` | requests made of manifests |
+//! | `expect` | expectations |
+//! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
+//! | `publish` | entries of `publish:` |
+//! | `files` | files named by a suite, inside its repository |
+//! | `mistake` | the mistakes found so far: one cause is one mistake |
 
 mod answers;
 mod cases;
@@ -13,6 +55,7 @@ mod fixture;
 mod groups;
 mod json;
 mod kinds;
+mod load;
 mod manifest;
 mod mistake;
 mod origin;
@@ -32,228 +75,8 @@ mod vars;
 mod workload;
 mod yaml;
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
-use std::sync::Arc;
-
-use self::cases::Cases;
-use self::files::Files;
 pub use self::files::KeyCheck;
-use self::kinds::Kinds;
-use self::mistake::{Mistakes, mistake};
+pub use self::load::suite;
 pub use self::reference::markdown as reference;
-use self::schema::SuiteFile;
 pub use self::schema::json_schema;
 pub use self::signed_by::verification_config;
-use self::vars::{Scope, substitute};
-use self::yaml::{Content, Node};
-use policy_verify_model::code::Code;
-use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::source::{SourceFile, Span, Spanned};
-use policy_verify_model::suite::Suite;
-
-/// Reads the suite at `path`. `overrides` are values for its variables from the command line.
-///
-/// # Errors
-///
-/// Every mistake of the suite and of the files it names.
-pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
-    let files = Files::of_suite(path, check_key).map_err(|error| vec![unreadable(path, &error.to_string())])?;
-    let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
-    if is_module(&real_path) {
-        return Err(vec![module_as_suite(path)]);
-    }
-    let file =
-        files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&Span::unquoted(path.to_string_lossy()))])?;
-    // Without a line there is nothing to quote, so the message has to name the file.
-    if file.text.trim().is_empty() {
-        return Err(vec![unreadable(path, "the file is empty")]);
-    }
-    let mut mistakes = Mistakes::default();
-    let suite = read_suite(&file, &files, overrides, &mut mistakes);
-    match suite {
-        Some(suite) if mistakes.is_empty() => Ok(suite),
-        _ => Err(mistakes.into_sorted()),
-    }
-}
-
-/// Whether a file begins as modules do.
-fn is_module(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    let mut read = || File::open(path)?.read_exact(&mut magic);
-    path.is_file() && read().is_ok() && magic == *b"\0asm"
-}
-
-fn module_as_suite(path: &Path) -> Diagnostic {
-    let shown = path.to_string_lossy().into_owned();
-    let help = format!("write it under `policies:` of a suite, or run `verify inspect {shown}`");
-    let message = format!("`{shown}` is a module, not a suite");
-    mistake(&Span::unquoted(shown), message).with_help(help)
-}
-
-/// A mistake about a file that cannot be quoted.
-fn unreadable(path: &Path, message: &str) -> Diagnostic {
-    let shown = path.to_string_lossy().into_owned();
-    let message = match path.exists() {
-        true => format!("cannot read the suite `{shown}`: {message}"),
-        false => format!("suite not found: `{shown}`"),
-    };
-    mistake(&Span::unquoted(shown), message)
-}
-
-fn read_suite(
-    file: &Arc<SourceFile>,
-    files: &Files,
-    overrides: &[(String, String)],
-    mistakes: &mut Mistakes,
-) -> Option<Suite> {
-    let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
-    if !is_ours(&root, mistakes) {
-        return None;
-    }
-    let variables = variables(&root, overrides, mistakes);
-    let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
-    check_versions(&written, mistakes);
-    let kinds = kinds(&written, files, mistakes);
-    let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
-    let defaults = written.defaults.unwrap_or_default();
-    let mut policies = policy::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
-    groups::read(&written.groups, &mut policies, files, mistakes);
-    let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
-    cases.add_checks(&mut policies, mistakes);
-    for case in &written.settings_cases {
-        cases.add_settings_case(case, &mut policies, mistakes);
-    }
-    for case in &written.cases {
-        cases.add_case(case, &mut policies, mistakes);
-    }
-    let cases = cases.finish();
-    let publish = publish::specs(&written.publish, &policies, mistakes);
-    for (span, name) in variables.unused() {
-        let help = format!("use it as `${{{name}}}`, or remove it");
-        let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
-        mistakes.push(mistake.with_help(help));
-    }
-    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
-}
-
-/// Tells suites of other tools from ours before their keys are called unknown.
-fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
-    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
-    if text("kind") == "Suite" && text("apiVersion").starts_with("test.gatekeeper.sh") {
-        mistakes.add_with_help(
-            &root.span,
-            "this is a suite of Gatekeeper's `gator`, not of verify",
-            "run it with `gator verify`; suites of verify start with `version: 1`",
-        );
-        return false;
-    }
-    let is_manifest = !text("kind").is_empty() && !text("apiVersion").is_empty() && root.get("version").is_none();
-    if is_manifest {
-        let place = root.entries().iter().find(|(key, _)| key.name == "kind").map_or(&root.span, |(_, it)| &it.span);
-        mistakes.add_with_help(
-            place,
-            format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
-            "write a suite that starts with `version: 1` and names the manifest: `object: pod.yaml`",
-        );
-        return false;
-    }
-    if !matches!(root.content, Content::Map(_)) {
-        let help = "write `version: 1`, followed by `policies:` and `cases:`";
-        mistakes.add_with_help(
-            &root.span,
-            format!("invalid suite: expected a mapping, found {}", root.description()),
-            help,
-        );
-        return false;
-    }
-    true
-}
-
-/// The variables of the suite, each one free to use those before it.
-fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
-    let mut scope = Scope::default();
-    for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
-        // The value may use another variable; what takes its place is final.
-        let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
-        let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
-        scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
-        if let Some(text) = text {
-            scope.override_with(&key.name, text);
-        }
-    }
-    for (name, _) in overrides {
-        let known: Vec<&str> = scope.names().collect();
-        if !known.contains(&name.as_str()) {
-            let vars = root.entries().iter().find(|(key, _)| key.name == "vars").map(|(key, _)| &key.span);
-            let mistake = match vars.filter(|_| !known.is_empty()) {
-                Some(vars) => mistake(vars, format!("unknown variable `{name}` of `--var`"))
-                    .with_help(mistake::suggestion(name, &known)),
-                None => no_vars(name, &root.span.file.path),
-            };
-            mistakes.push(mistake.with_code(Code::Variable));
-        }
-    }
-    scope
-}
-
-/// A variable for a suite that has none: no line of it is to blame, so none is quoted.
-fn no_vars(name: &str, path: &str) -> Diagnostic {
-    let message = format!("unknown variable `{name}` of `--var`: the suite `{path}` has no `vars:`");
-    mistake(&Span::unquoted(path), message)
-        .with_help(format!("remove `--var {name}=…`, or add `vars: {{ {name}: … }}`"))
-}
-
-/// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
-fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
-    let entries = root.entries().iter().map(|(key, value)| {
-        let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
-        (key.clone(), if is_frame { substitute(value, &[variables], mistakes) } else { value.clone() })
-    });
-    Node { id: root.id, span: root.span.clone(), content: Content::Map(entries.collect()) }
-}
-
-fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
-    if written.version.value != 1 {
-        let message = format!("unsupported version {} of the suite format", written.version.value);
-        mistakes.add_with_help(&written.version.span, message, "write `version: 1`");
-    }
-    let Some(requires) = &written.requires else { return };
-    let running = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo checks the version of a package");
-    match semver::VersionReq::parse(&requires.value) {
-        Ok(wanted) if wanted.matches(&running) => {}
-        Ok(_) => mistakes.add_with_help(
-            &requires.span,
-            format!("the suite requires verify {}, found {running}", requires.value),
-            "install another version of verify",
-        ),
-        Err(error) => {
-            let message = format!("invalid version range `{}`: {error}", requires.value);
-            mistakes.add_with_help(&requires.span, message, "write `>=0.1`");
-        }
-    }
-}
-
-fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
-    let mut kinds = Kinds::default();
-    for named in &written.crds {
-        let paths = files.glob(named).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            Vec::new()
-        });
-        for path in paths {
-            match files.documents(&path, &named.span) {
-                Ok(documents) => {
-                    for document in documents.iter() {
-                        if let Err(mistake) = kinds.add_crds(&document.value) {
-                            mistakes.push(mistake.at(&document.span));
-                        }
-                    }
-                }
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-    }
-    kinds
-}

@@ -162,8 +162,8 @@ struct MetadataEntry {
 
 keys! { MetadataEntry and others { optional name, optional namespace } }
 
-/// The `spec` of all four kinds; [`refuse_keys`] says which has what. Keys that begin with an underscore mean nothing to
-/// a verdict.
+/// The `spec` of all four kinds; [`refuse_keys`] says which has what. Keys that begin with an underscore have no influence on a
+/// verdict.
 struct SpecEntry {
     module: Option<Spanned<String>>,
     settings: Option<Data>,
@@ -298,7 +298,7 @@ fn deployment(metadata: &MetadataEntry, spec: &SpecEntry, kind: Kind, mistakes: 
     Deployment {
         is_monitor: spec.mode == Some(DeploymentMode::Monitor),
         allowed_to_mutate: spec.mutating.unwrap_or(false),
-        // The message of a group is no replacement: it is the only one there is.
+        // The message of a group is its own, not a replacement.
         message: spec.message.clone().filter(|_| !kind.is_group),
         id: Some(metadata.name.clone().unwrap_or_else(|| NAMELESS.to_owned())),
         scope: Some(Scope {

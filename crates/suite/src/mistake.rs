@@ -1,5 +1,6 @@
 //! Mistakes in what the user wrote: file, line, the quoted text, and what to do about it.
 
+use std::collections::HashSet;
 use std::collections::btree_map::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 
@@ -27,10 +28,12 @@ pub(crate) struct Mistakes {
     /// Number of the case that is being read.
     case: Option<CaseNumber>,
     cases: usize,
+    /// The cases with a mistake.
+    wrong: HashSet<CaseNumber>,
 }
 
 /// Tells the cases of a suite apart while they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CaseNumber(usize);
 
 /// What makes two mistakes one.
@@ -103,6 +106,7 @@ impl Mistakes {
     /// Adds a mistake; one with the same cause is counted.
     pub(crate) fn push(&mut self, mistake: Diagnostic) {
         self.added += 1;
+        self.wrong.extend(self.case);
         let next = self.list.len();
         let index = match self.known.entry(Cause::of(&mistake)) {
             Entry::Occupied(known) => *known.get(),
@@ -140,6 +144,11 @@ impl Mistakes {
     /// Adds a mistake of a kind that has a code of its own.
     pub(crate) fn add_coded(&mut self, code: Code, span: &Span, message: impl Into<String>) {
         self.push(mistake(span, message).with_code(code));
+    }
+
+    /// Whether the case that is being read has a mistake: what it lacks may then be a consequence.
+    pub(crate) fn is_case_wrong(&self) -> bool {
+        self.case.is_some_and(|case| self.wrong.contains(&case))
     }
 
     /// How many were added, repetitions included: whether a part has any is seen by comparing.
@@ -184,7 +193,7 @@ const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("violations", "deny"),
 ];
 
-/// What an unknown word was probably meant to be: what another tool calls so, else the nearest known word.
+/// The known word for an unknown one: by the vocabulary of other tools, else by spelling.
 pub(crate) fn near<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let foreign = FOREIGN_WORDS.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
     foreign.map(|(_, ours)| *ours).or_else(|| nearest(word, known.iter().copied()))

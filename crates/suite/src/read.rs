@@ -283,7 +283,7 @@ impl<'a> Entry<'a> {
         self.node.entries().iter().find(|(key, _)| is_key_of(&key.name, field)).map(|(_, value)| value)
     }
 
-    /// The value of a misspelt key. What is wrong with it is not said: the key may have been meant otherwise.
+    /// The value of a misspelt key. Its own mistakes are not reported: another key may be meant.
     fn misspelt<T: FromNode>(&self, field: &str) -> Option<Option<T>> {
         let (_, value) = self.misspelt.iter().find(|(name, _)| *name == field)?;
         Some(T::from_node(value, &mut Mistakes::default()))

@@ -133,7 +133,7 @@ fn title(name: &str) -> String {
     title
 }
 
-/// A schema without the alternative that lets a variable stand in its place.
+/// A schema without the alternative that allows a variable.
 fn without_variable(schema: &Value) -> &Value {
     match schema["anyOf"].as_array().map(Vec::as_slice) {
         Some([first, second]) if is_variable(second) && schema["$ref"].is_null() => first,
@@ -154,7 +154,7 @@ fn code(value: &Value) -> String {
     format!("`{text}`")
 }
 
-/// Text that stays within its cell and is no markup of its own.
+/// Text of a cell, with its markup escaped.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
@@ -183,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_key_takes_is_said_in_words() {
+    fn types_of_keys_are_in_words() {
         let page = markdown(&super::super::json_schema());
         for row in [
             "| `version` | `1` | Version of this format: 1. Required. |",
-            "| `cases` | list of [case](#case) | Requests and the answers expected. |",
+            "| `cases` | list of [case](#case) | Requests and the expected responses. |",
             "| `policies` | mapping of names to [policy](#policy) | The policies under test, by name. |",
             "| `trap` | The policy trapped. |",
         ] {

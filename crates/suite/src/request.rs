@@ -82,6 +82,7 @@ impl Requests<'_> {
         let given: Vec<&str> = sources.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
         match given.as_slice() {
             [_] => true,
+            [] if mistakes.is_case_wrong() => false,
             [] => {
                 mistakes.add_with_help(
                     &case.name.span,
@@ -384,7 +385,7 @@ fn options_of(operation: Operation) -> Option<Value> {
     Some(json!({ "apiVersion": "meta.k8s.io/v1", "kind": kind }))
 }
 
-/// Who asks. A name alone gets the groups the API server adds by itself; nobody is an ordinary signed-in user.
+/// The user of the request. A name alone gets the groups the API server adds; the default is an ordinary user.
 fn user_info(user: Option<&Either<String, UserEntry>>) -> UserInfo {
     match user {
         None => named_user("test-user"),

@@ -34,7 +34,7 @@ pub(crate) struct SuiteFile {
     /// Values for ${name}; `--var name=value` overrides them.
     #[schemars(default, rename = "vars")]
     pub(crate) _vars: Named<Data>,
-    /// CustomResourceDefinition manifests that teach kinds and their resources: paths or globs.
+    /// CustomResourceDefinition manifests with further kinds: paths or globs.
     #[schemars(default)]
     pub(crate) crds: Vec<Spanned<String>>,
     /// Keys that every case inherits unless it has its own.
@@ -42,14 +42,14 @@ pub(crate) struct SuiteFile {
     /// The policies under test, by name.
     #[schemars(default)]
     pub(crate) policies: Named<PolicyEntry>,
-    /// Policies that answer as one, by name. Groups and policies share their names.
+    /// Policy groups, by name. A group and a policy cannot have the same name.
     #[schemars(default)]
     pub(crate) groups: Named<GroupEntry>,
-    /// Requests and the answers expected.
+    /// Requests and the expected responses.
     #[schemars(default)]
     #[schemars(with = "Vec<CaseEntry>")]
     pub(crate) cases: Vec<Data>,
-    /// Settings and whether the policy takes them.
+    /// Settings, and whether the policy accepts them.
     #[schemars(default)]
     #[schemars(with = "Vec<SettingsCaseEntry>")]
     pub(crate) settings_cases: Vec<Data>,
@@ -73,11 +73,11 @@ pub(crate) struct PublishEntry {
     pub(crate) policy: Option<Spanned<String>>,
     /// Repository in a registry, such as ghcr.io/acme/policies/safe-labels.
     pub(crate) to: Spanned<String>,
-    /// Tags that are to lead to it.
+    /// Tags of the artifact.
     #[schemars(default)]
     #[schemars(length(min = 1))]
     pub(crate) tags: Vec<Spanned<String>>,
-    /// Tags that are never moved once they are there.
+    /// Tags that are never moved once they exist.
     #[schemars(default)]
     pub(crate) immutable: Vec<Spanned<String>>,
 }
@@ -89,12 +89,13 @@ keys! { PublishEntry { optional policy, required to, optional tags, optional imm
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{ "required": ["uri"] }, { "required": ["manifest"] }]))]
 pub(crate) struct PolicyEntry {
-    /// Where the module is: a path, or a registry://, https:// or file:// URI. Beside `manifest` it takes the place of the module there.
+    /// Where the module is: a path, or a registry://, https:// or file:// URI. Together with `manifest` it replaces
+    /// the module of the manifest.
     pub(crate) uri: Option<Spanned<String>>,
     /// Manifest of an AdmissionPolicy, ClusterAdmissionPolicy, AdmissionPolicyGroup or ClusterAdmissionPolicyGroup: a path,
     /// and behind `#` its name if the file has several.
     pub(crate) manifest: Option<Spanned<String>>,
-    /// Modules that take the place of those of a group's members, by member.
+    /// Modules that replace those of a group's members, by member.
     #[schemars(default)]
     pub(crate) modules: Named<Spanned<String>>,
     /// metadata.yml to annotate the module with, in memory.
@@ -136,7 +137,7 @@ keys! {
     }
 }
 
-/// Policies that answer as one.
+/// A policy group.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GroupEntry {
@@ -171,7 +172,7 @@ keys! { MemberEntry { required policy, optional settings, optional variant } }
 /// A step of a chain: a name of `policies` or `groups` or a path, or a policy with other settings.
 pub(crate) type StepEntry = Either<Spanned<String>, MemberEntry>;
 
-/// Somebody who must have signed: `key`, `githubOwner`, `issuer`, `certificate` or `config`.
+/// A required signature, by `key`, `githubOwner`, `issuer`, `certificate` or `config`.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignedByEntry {
@@ -189,7 +190,7 @@ pub(crate) struct SignedByEntry {
     pub(crate) subject_prefix: Option<Spanned<String>>,
     /// A certificate in PEM whose key has signed, or the path of one.
     pub(crate) certificate: Option<Spanned<String>>,
-    /// Certificates in PEM that vouch for `certificate`, each one trusted, or the path of a file with them.
+    /// Trusted certificates in PEM that have signed `certificate`, or the path of a file with them.
     pub(crate) certificate_chain: Option<Spanned<String>>,
     /// Whether a transparency log must have seen the signature while `certificate` was valid.
     pub(crate) require_rekor_bundle: Option<Spanned<bool>>,
@@ -197,7 +198,7 @@ pub(crate) struct SignedByEntry {
     pub(crate) config: Option<Spanned<String>>,
     /// Annotations the signature must carry.
     pub(crate) annotations: Option<Spanned<Texts>>,
-    /// Whether Sigstore bundles count, which Kubewarden does not accept.
+    /// Whether Sigstore bundles are accepted, which Kubewarden does not.
     #[schemars(default)]
     pub(crate) accept_bundles: bool,
 }
@@ -293,7 +294,7 @@ pub(crate) struct DefaultsEntry {
     /// Whether faults become the answers of policy-server (`server`) or stay faults (`strict`), for policies that do not
     /// say.
     pub(crate) compat: Option<Compat>,
-    /// Who asks.
+    /// The user.
     pub(crate) user: Option<Data>,
     /// Namespace of the request.
     pub(crate) namespace: Option<Data>,
@@ -303,18 +304,18 @@ pub(crate) struct DefaultsEntry {
     pub(crate) subresource: Option<Data>,
     /// Whether requests are dry runs.
     pub(crate) dry_run: Option<Data>,
-    /// Words for `--tag`.
+    /// Tags, for `--tag`.
     pub(crate) tags: Option<Data>,
-    /// Deadline of a case, "2s" by default.
+    /// Timeout of a case, "2s" by default.
     pub(crate) timeout: Option<Data>,
-    /// What becomes of requests that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
+    /// What happens with requests that no rule of the metadata matches: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<Data>,
-    /// What policies take for the present time, 2026-01-01T00:00:00Z by default.
+    /// The current time for policies, 2026-01-01T00:00:00Z by default.
     pub(crate) clock: Option<Data>,
-    /// Answers for host calls; asked after those of the case.
+    /// Mocks of host calls, used after those of the case.
     #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
-    /// A kwctl recording with answers for host calls; asked after those of the case.
+    /// A kwctl recording with mocks of host calls, used after those of the case.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
@@ -355,7 +356,7 @@ impl DefaultsEntry {
     }
 }
 
-/// A request and the answer expected.
+/// A request and the expected response.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CaseEntry {
@@ -379,7 +380,8 @@ pub(crate) struct CaseEntry {
     pub(crate) settings: Option<FileOr>,
     /// Name of a variant of the policy's settings.
     pub(crate) variant: Option<Spanned<String>>,
-    /// The object, inline or a path. Alone it is created; beside `oldObject` it is the new one.
+    /// The object, inline or a path. Alone it is created; with `oldObject` it is the object after
+    /// an update.
     pub(crate) object: Option<FileOr>,
     /// The object before the change, inline or a path. Alone it is deleted.
     pub(crate) old_object: Option<FileOr>,
@@ -389,11 +391,11 @@ pub(crate) struct CaseEntry {
     pub(crate) request: Option<FileOr>,
     /// A document that is not about Kubernetes, inline or a path; for raw policies.
     pub(crate) raw: Option<FileOr>,
-    /// What is done with the object, where it cannot be inferred.
+    /// Operation of the request, where it cannot be inferred.
     pub(crate) operation: Option<Spanned<Operation>>,
     /// Subresource of the request, such as `status` or `scale`.
     pub(crate) subresource: Option<Spanned<String>>,
-    /// Who asks: a user name, or name and groups.
+    /// The user: a name, or name and groups.
     pub(crate) user: Option<Either<String, UserEntry>>,
     /// Namespace of the request.
     pub(crate) namespace: Option<Spanned<String>>,
@@ -407,7 +409,7 @@ pub(crate) struct CaseEntry {
     pub(crate) unset: Vec<Spanned<String>>,
     /// Puts the pod into a workload of this kind.
     pub(crate) wrap: Option<Spanned<Workload>>,
-    /// Words for `--tag`.
+    /// Tags, for `--tag`.
     #[schemars(default)]
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
@@ -416,24 +418,24 @@ pub(crate) struct CaseEntry {
     pub(crate) only: Option<Spanned<bool>>,
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
-    /// Deadline, such as "200ms".
+    /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
     pub(crate) timeout: Option<Spanned<DurationText>>,
-    /// What the policy takes for the present time.
+    /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
-    /// What becomes of a request that no metadata rule selects: `enforce` (an error), `skip` or `ignore`.
+    /// What happens with a request that no rule of the metadata matches: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<RulesMode>,
-    /// Answers for host calls: capability, request, answer.
+    /// Mocks of host calls: capability, request, response.
     #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
-    /// A kwctl recording with answers for host calls.
+    /// A kwctl recording with mocks of host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
     /// known kind, after `host` and `replay`; what it does not hold is not there.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
-    /// The answer expected.
+    /// The expected response.
     #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
     pub(crate) expect: Data,
 }
@@ -449,7 +451,7 @@ keys! {
     }
 }
 
-/// Settings and whether the policy takes them.
+/// Settings, and whether the policy accepts them.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SettingsCaseEntry {
@@ -467,7 +469,7 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) _matrix: Option<Data>,
     /// The settings, inline or a path.
     pub(crate) value: FileOr,
-    /// Words for `--tag`.
+    /// Tags, for `--tag`.
     #[schemars(default)]
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
@@ -476,22 +478,22 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) only: Option<Spanned<bool>>,
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
-    /// Deadline, such as "200ms".
+    /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
     pub(crate) timeout: Option<Spanned<DurationText>>,
-    /// What the policy takes for the present time.
+    /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
-    /// Answers for host calls: capability, request, answer.
+    /// Mocks of host calls: capability, request, response.
     #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
-    /// A kwctl recording with answers for host calls.
+    /// A kwctl recording with mocks of host calls.
     pub(crate) replay: Option<Spanned<String>>,
     /// `strict`: the calls of the recording must come in its order.
     pub(crate) order: Option<Spanned<ReplayOrder>>,
     /// Objects of the cluster the policy can read: paths, globs, or manifests. It answers lists and look-ups of every
     /// known kind, after `host` and `replay`; what it does not hold is not there.
     pub(crate) cluster: Option<OneOrMany<FileOr>>,
-    /// Whether the policy takes them.
+    /// Whether the policy accepts them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,
 }
@@ -504,7 +506,7 @@ keys! {
     }
 }
 
-/// What is done with the object.
+/// Operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Operation {
@@ -546,11 +548,11 @@ pub(crate) enum Workload {
 pub(crate) enum ReplayOrder {
     /// Calls must come in the recorded order, as in kwctl.
     Strict,
-    /// Calls are matched by what they ask.
+    /// Calls are matched by their request.
     Content,
 }
 
-/// Who asks.
+/// The user of a request.
 #[derive(Debug, Clone, Default, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserEntry {
@@ -586,15 +588,15 @@ pub(crate) enum ExpectWord {
     Allow,
     /// Allowed, mutated or not.
     Accept,
-    /// Allowed, and mutated in whatever way.
+    /// Allowed, and mutated in any way.
     Mutate,
-    /// Rejected by the policy, with whatever message.
+    /// Rejected by the policy, with any message.
     Deny,
-    /// No rule of the metadata selects the request.
+    /// No rule of the metadata matches the request.
     NotApplicable,
 }
 
-/// A verdict and what stands beside it.
+/// A verdict and its details.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExpectEntry {
@@ -614,7 +616,7 @@ pub(crate) struct ExpectEntry {
     #[schemars(default)]
     #[schemars(with = "Option<Either<String, TextEntry>>")]
     pub(crate) deny: Given,
-    /// No usable answer, of this kind.
+    /// A fault of this kind.
     #[schemars(default)]
     #[schemars(with = "Option<Either<FaultKind, FaultEntry>>")]
     pub(crate) fault: Given,
@@ -628,10 +630,10 @@ pub(crate) struct ExpectEntry {
     pub(crate) warnings: Option<Spanned<Vec<String>>>,
     /// All audit annotations.
     pub(crate) audit_annotations: Option<Spanned<IndexMap<String, String>>>,
-    /// The host calls the policy makes: each of these at least once, in whatever order, and no others. An empty list means
+    /// The host calls the policy makes: each of these at least once, in any order, and no others. An empty list means
     /// that it makes none. Log lines do not count.
     pub(crate) calls: Option<Spanned<Vec<CallWritten>>>,
-    /// What members of the group say; members that are not named may say anything.
+    /// Verdicts of members of the group; other members may have any verdict.
     #[schemars(default)]
     #[schemars(with = "Named<Either<MemberSays, MemberDenies>>")]
     pub(crate) members: Named<Data>,
@@ -645,7 +647,7 @@ keys! {
     }
 }
 
-/// What a member of a group says.
+/// The verdict of a member of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MemberSays {
@@ -653,7 +655,7 @@ pub(crate) enum MemberSays {
     Allow,
     /// It rejects or mutates.
     Deny,
-    /// The expression is decided without it.
+    /// Not evaluated: the expression is decided without it.
     NotAsked,
 }
 
@@ -677,7 +679,7 @@ pub(crate) type CallWritten = Either<Spanned<String>, CallEntry>;
 pub(crate) struct CallEntry {
     /// Name of the capability, such as "kubernetes/list_resources_all".
     pub(crate) capability: Spanned<String>,
-    /// What is asked, in the short form of `host:`; anything by default.
+    /// The request, in the short form of `host:`; any by default.
     pub(crate) request: Option<Spanned<String>>,
 }
 
@@ -740,27 +742,27 @@ pub(crate) struct FaultEntry {
 
 keys! { FaultEntry { required kind, optional contains, optional matches } }
 
-/// What a policy says of settings.
+/// The expected validation of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SettingsWord {
-    /// The policy takes them.
+    /// The policy accepts them.
     Valid,
-    /// The policy refuses them, with whatever message.
+    /// The policy rejects them, with any message.
     Invalid,
 }
 
-/// How a policy refuses settings.
+/// How a policy rejects settings.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SettingsExpectEntry {
-    /// The policy refuses them, with this text.
+    /// The policy rejects them, with this text.
     pub(crate) invalid: Either<Spanned<String>, TextEntry>,
 }
 
 keys! { SettingsExpectEntry { required invalid } }
 
-/// A value kept as it is written, to be read later or handed on.
+/// A value kept as it is written, to be read later.
 #[derive(Debug, Clone)]
 pub(crate) struct Data(pub(crate) Node);
 
@@ -808,7 +810,7 @@ impl FromNode for DurationText {
     }
 }
 
-/// A path (when it is a text) or the document itself.
+/// A path (if it is a text) or the document itself.
 #[derive(Debug, Clone)]
 pub(crate) enum FileOr {
     File(Spanned<String>),
@@ -844,7 +846,7 @@ impl JsonSchema for FileOr {
     }
 }
 
-/// A scalar, or a mapping that says more.
+/// A scalar, or a mapping with details.
 #[derive(Debug)]
 pub(crate) enum Either<S, M> {
     Scalar(S),

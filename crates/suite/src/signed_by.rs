@@ -78,7 +78,7 @@ fn requirement(
 /// Keys that need another one.
 fn check_needed_keys(entry: &SignedByEntry) -> Result<(), Diagnostic> {
     let span = |key: &Option<Spanned<String>>| key.as_ref().map(|key| key.span.clone());
-    for (place, key, beside, is_there) in [
+    for (place, key, other, is_there) in [
         (span(&entry.github_repo), "githubRepo", "githubOwner", entry.github_owner.is_some()),
         (span(&entry.subject), "subject", "issuer", entry.issuer.is_some()),
         (span(&entry.subject_prefix), "subjectPrefix", "issuer", entry.issuer.is_some()),
@@ -91,7 +91,7 @@ fn check_needed_keys(entry: &SignedByEntry) -> Result<(), Diagnostic> {
         ),
     ] {
         if let (Some(place), false) = (place, is_there) {
-            return Err(mistake(&place, format!("`{key}` needs `{beside}`")));
+            return Err(mistake(&place, format!("`{key}` needs `{other}`")));
         }
     }
     match (&entry.annotations, &entry.config) {

@@ -24,6 +24,8 @@ pub(super) struct Written<'a> {
     /// The case's own settings; they are those of its only policy.
     pub(super) settings: Option<&'a FileOr>,
     pub(super) variant: Option<&'a Spanned<String>>,
+    /// Whether reading the case had mistakes: the key of its policy may be among them.
+    pub(super) is_misread: bool,
     /// Places of settings that came from the defaults: groups and chains pass them over.
     pub(super) inherited: Vec<&'a Span>,
 }
@@ -72,6 +74,7 @@ pub(super) fn subjects(
             let subject = steps_of(written, chain, policies, files, mistakes).map(|steps| Subject { steps });
             return subject.into_iter().collect();
         }
+        (None, None, None) if written.is_misread && policies.only_one(case).is_err() => {}
         (None, None, None) => {
             add(policies.only_one(case).and_then(|named| single(named, written, own_settings.as_ref(), policies)));
         }

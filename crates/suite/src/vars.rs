@@ -242,7 +242,7 @@ mod tests {
     fn a_text_from_the_command_line_takes_the_declared_type() {
         let mut scope = scope("{n: 3, b: true, s: x}");
         assert!(scope.override_with("n", "4") && scope.override_with("b", "false") && scope.override_with("s", "1.10"));
-        assert!(!scope.override_with("nobody", "1"));
+        assert!(!scope.override_with("unknown", "1"));
         let json = substitute(&node("['${n}', '${b}', '${s}']"), &[&scope], &mut Mistakes::default()).to_json();
         assert_eq!(json, serde_json::json!([4, false, "1.10"]));
     }

@@ -1,0 +1,353 @@
+//! The steps from the text of a suite to a [`Suite`], in their order.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cases::Cases;
+use super::files::{Files, KeyCheck};
+use super::kinds::Kinds;
+use super::mistake::{Mistakes, mistake, suggestion};
+use super::schema::SuiteFile;
+use super::vars::{Scope, substitute};
+use super::yaml::{Content, Node};
+use super::{groups, policy, publish, read, yaml};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::suite::Suite;
+
+/// Reads the suite at `path`. `overrides` are values for its variables from the command line.
+///
+/// # Errors
+///
+/// Every mistake of the suite and of the files it names.
+pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
+    let files = Files::of_suite(path, check_key).map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
+    if is_module(&real_path) {
+        return Err(vec![module_as_suite(path)]);
+    }
+    let file =
+        files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&Span::unquoted(path.to_string_lossy()))])?;
+    // Without a line there is nothing to quote, so the message has to name the file.
+    if file.text.trim().is_empty() {
+        return Err(vec![unreadable(path, "the file is empty")]);
+    }
+    let mut mistakes = Mistakes::default();
+    let suite = read_suite(&file, &files, overrides, &mut mistakes);
+    match suite {
+        Some(suite) if mistakes.is_empty() => Ok(suite),
+        _ => Err(mistakes.into_sorted()),
+    }
+}
+
+/// Whether a file begins as modules do.
+fn is_module(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let mut read = || File::open(path)?.read_exact(&mut magic);
+    path.is_file() && read().is_ok() && magic == *b"\0asm"
+}
+
+fn module_as_suite(path: &Path) -> Diagnostic {
+    let shown = path.to_string_lossy().into_owned();
+    let help = format!("write it under `policies:` of a suite, or run `verify inspect {shown}`");
+    let message = format!("`{shown}` is a module, not a suite");
+    mistake(&Span::unquoted(shown), message).with_help(help)
+}
+
+/// A mistake about a file that cannot be quoted.
+fn unreadable(path: &Path, message: &str) -> Diagnostic {
+    let shown = path.to_string_lossy().into_owned();
+    let message = match path.exists() {
+        true => format!("cannot read the suite `{shown}`: {message}"),
+        false => format!("suite not found: `{shown}`"),
+    };
+    mistake(&Span::unquoted(shown), message)
+}
+
+fn read_suite(
+    file: &Arc<SourceFile>,
+    files: &Files,
+    overrides: &[(String, String)],
+    mistakes: &mut Mistakes,
+) -> Option<Suite> {
+    let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    if !is_ours(&root, mistakes) {
+        return None;
+    }
+    let variables = variables(&root, overrides, mistakes);
+    let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
+    check_versions(&written, mistakes);
+    let kinds = kinds(&written, files, mistakes);
+    let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
+    let defaults = written.defaults.unwrap_or_default();
+    let mut policies = policy::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
+    groups::read(&written.groups, &mut policies, files, mistakes);
+    let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
+    cases.add_checks(&mut policies, mistakes);
+    for case in &written.settings_cases {
+        cases.add_settings_case(case, &mut policies, mistakes);
+    }
+    for case in &written.cases {
+        cases.add_case(case, &mut policies, mistakes);
+    }
+    let cases = cases.finish();
+    let publish = publish::specs(&written.publish, &policies, mistakes);
+    for (span, name) in variables.unused() {
+        let help = format!("use it as `${{{name}}}`, or remove it");
+        let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
+        mistakes.push(mistake.with_help(help));
+    }
+    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
+}
+
+/// Tells suites of other tools from ours before their keys are called unknown.
+fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
+    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
+    if text("kind") == "Suite" && text("apiVersion").starts_with("test.gatekeeper.sh") {
+        mistakes.add_with_help(
+            &root.span,
+            "this is a suite of Gatekeeper's `gator`, not of verify",
+            "run it with `gator verify`; suites of verify start with `version: 1`",
+        );
+        return false;
+    }
+    let is_manifest = !text("kind").is_empty() && !text("apiVersion").is_empty() && root.get("version").is_none();
+    if is_manifest {
+        let place = root.entries().iter().find(|(key, _)| key.name == "kind").map_or(&root.span, |(_, it)| &it.span);
+        mistakes.add_with_help(
+            place,
+            format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
+            "write a suite that starts with `version: 1` and names the manifest: `object: pod.yaml`",
+        );
+        return false;
+    }
+    if !matches!(root.content, Content::Map(_)) {
+        let help = "write `version: 1`, followed by `policies:` and `cases:`";
+        mistakes.add_with_help(
+            &root.span,
+            format!("invalid suite: expected a mapping, found {}", root.description()),
+            help,
+        );
+        return false;
+    }
+    true
+}
+
+/// The variables of the suite, each one free to use those before it.
+fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
+    let mut scope = Scope::default();
+    for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
+        // The value may use another variable; what takes its place is final.
+        let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
+        let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
+        scope.define(Spanned::new(key.name.clone(), key.span.clone()), value);
+        if let Some(text) = text {
+            scope.override_with(&key.name, text);
+        }
+    }
+    for (name, _) in overrides {
+        let known: Vec<&str> = scope.names().collect();
+        if !known.contains(&name.as_str()) {
+            let vars = root.entries().iter().find(|(key, _)| key.name == "vars").map(|(key, _)| &key.span);
+            let mistake = match vars.filter(|_| !known.is_empty()) {
+                Some(vars) => {
+                    mistake(vars, format!("unknown variable `{name}` of `--var`")).with_help(suggestion(name, &known))
+                }
+                None => no_vars(name, &root.span.file.path),
+            };
+            mistakes.push(mistake.with_code(Code::Variable));
+        }
+    }
+    scope
+}
+
+/// A variable for a suite that has none: no line of it is to blame, so none is quoted.
+fn no_vars(name: &str, path: &str) -> Diagnostic {
+    let message = format!("unknown variable `{name}` of `--var`: the suite `{path}` has no `vars:`");
+    mistake(&Span::unquoted(path), message)
+        .with_help(format!("remove `--var {name}=…`, or add `vars: {{ {name}: … }}`"))
+}
+
+/// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
+fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
+    let entries = root.entries().iter().map(|(key, value)| {
+        let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
+        (key.clone(), if is_frame { substitute(value, &[variables], mistakes) } else { value.clone() })
+    });
+    Node { id: root.id, span: root.span.clone(), content: Content::Map(entries.collect()) }
+}
+
+fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
+    if written.version.value != 1 {
+        let message = format!("unsupported version {} of the suite format", written.version.value);
+        mistakes.add_with_help(&written.version.span, message, "write `version: 1`");
+    }
+    let Some(requires) = &written.requires else { return };
+    let running = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo checks the version of a package");
+    match semver::VersionReq::parse(&requires.value) {
+        Ok(wanted) if wanted.matches(&running) => {}
+        Ok(_) => mistakes.add_with_help(
+            &requires.span,
+            format!("the suite requires verify {}, found {running}", requires.value),
+            "install another version of verify",
+        ),
+        Err(error) => {
+            let message = format!("invalid version range `{}`: {error}", requires.value);
+            mistakes.add_with_help(&requires.span, message, "write `>=0.1`");
+        }
+    }
+}
+
+fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
+    let mut kinds = Kinds::default();
+    for named in &written.crds {
+        let paths = files.glob(named).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Vec::new()
+        });
+        for path in paths {
+            match files.documents(&path, &named.span) {
+                Ok(documents) => {
+                    for document in documents.iter() {
+                        if let Err(mistake) = kinds.add_crds(&document.value) {
+                            mistakes.push(mistake.at(&document.span));
+                        }
+                    }
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+    }
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mistakes of a suite with these cases, as `path:line message; help`.
+    fn mistakes(cases: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let request = "{ uid: u, operation: CREATE, kind: { group: '', version: v1, kind: Pod } }";
+        for (path, text) in [
+            (".git/HEAD", ""),
+            ("pod.yaml", "{ apiVersion: v1, kind: Pod, metadata: { name: web } }"),
+            ("broken.yaml", "kind: Pod\nmetadata: [\n"),
+            ("strange.yaml", "# a comment\napiVersion: v1\nkind: Pood\n"),
+            ("request.yaml", request),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let path = folder.path().join("suite.yml");
+        let head = "version: 1\npolicies: { p: { uri: registry://ghcr.io/acme/p:v1 } }\ncases:\n";
+        std::fs::write(&path, format!("{head}{cases}")).unwrap();
+        let found = suite(&path, &[], |_| Ok(())).err().unwrap_or_default();
+        let shown = found.iter().map(|it| {
+            let place = it.span.as_ref().unwrap().file_and_line();
+            format!("{place} {}; {}", it.message, it.help.as_deref().unwrap_or("-"))
+        });
+        shown.collect()
+    }
+
+    fn each(number: usize, case: &str) -> String {
+        (0..number).map(|index| format!("  - {{ name: case {index}, {case} }}\n")).collect()
+    }
+
+    #[test]
+    fn a_misspelt_key_is_one_mistake() {
+        for (case, message) in [
+            ("object: pod.yaml, expct: allow", "suite.yml:4 unknown key `expct`; did you mean `expect`?"),
+            ("obejct: pod.yaml, expect: allow", "suite.yml:4 unknown key `obejct`; did you mean `object`?"),
+            ("object: pod.yaml, expect: { alow: true }", "suite.yml:4 unknown key `alow`; did you mean `allow`?"),
+        ] {
+            assert_eq!(mistakes(&each(1, case)), [message], "{case}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_fixture_is_one_mistake_at_its_own_line() {
+        let found = mistakes(&each(10, "object: broken.yaml, expect: allow"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("broken.yaml:") && found[0].contains(" (10 cases); "), "{found:?}");
+        let found = mistakes(&each(10, "object: strange.yaml, expect: allow"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("strange.yaml:2 unknown kind `Pood` of `v1` (10 cases); did you"), "{found:?}");
+    }
+
+    #[test]
+    fn the_same_cause_in_several_cases_is_one_mistake() {
+        let found = mistakes(&each(3, "object: none.yaml, expect: allow"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("suite.yml:4 file not found: `none.yaml` (3 cases); "), "{found:?}");
+        let found = mistakes(&each(3, "policy: q, object: pod.yaml, expect: allow"));
+        assert_eq!(found, ["suite.yml:4 unknown policy `q` (3 cases); write one of: p"]);
+    }
+
+    #[test]
+    fn the_rows_of_a_matrix_have_one_mistake() {
+        let matrix =
+            "matrix: { a: [1, 2, 3, 4], b: [x, y] }, object: pod.yaml, set: { spec.x: '${a}${b}' }, expect: deny";
+        let found = mistakes(&format!("  - {{ name: 'case ${{a}} ${{b}}', {matrix} }}\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("suite.yml:4 invalid path `spec.x`: no key `spec` (8 cases); "), "{found:?}");
+    }
+
+    #[test]
+    fn an_unknown_variable_has_no_further_mistakes() {
+        for case in [
+            "object: pod.yaml, expect: '${word}'",
+            "object: '${word}', expect: deny",
+            "object: 'x${word}.yaml', expect: deny",
+        ] {
+            let found = mistakes(&each(1, case));
+            assert_eq!(found.len(), 1, "{case}: {found:?}");
+            assert!(found[0].starts_with("suite.yml:4 unknown variable `word`; "), "{case}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn messages_say_what_is_wrong_and_help_what_to_write() {
+        for (case, message) in [
+            ("object: pod.yaml, timeout: 2, expect: allow", "a timeout needs a unit; write `2s`"),
+            ("object: pod.yaml, timeout: '2', expect: allow", "a timeout needs a unit; write `2s`"),
+            (
+                "object: pod.yaml, timeout: 0s, expect: allow",
+                "timeout must be greater than 0 and at most 600s; write `2s`",
+            ),
+            ("object: pod.yaml, timeout: soon, expect: allow", "invalid duration `soon`; write `200ms` or `2s`"),
+            ("object: pod.yaml, clock: noon, expect: allow", "invalid timestamp `noon`; write `2026-01-01T00:00:00Z`"),
+            (
+                "object: pod.yaml, skip: { reason: r, until: may }, expect: allow",
+                "invalid date `may`; write `2027-01-31`",
+            ),
+            (
+                "object: pod.yaml, expect: { allow: false }",
+                "`allow` takes no value; to expect a rejection write `deny`",
+            ),
+            (
+                "object: pod.yaml, expect: { deny: { contains: '' } }",
+                "an empty `contains` matches any message; write a part of the message",
+            ),
+            ("object: pod.yaml, expect: 3", "expected one of: allow, accept, mutate, deny, not-applicable; -"),
+            (
+                "object: request.yaml, expect: deny",
+                "this is an AdmissionRequest; write `request:` instead of `object:`",
+            ),
+            (
+                "object: ../x.yaml, expect: deny",
+                "`../x.yaml` is outside the repository; move the file into the repository of the suite",
+            ),
+            (
+                "object: pod.yaml, raw: pod.yaml, expect: deny",
+                "`object` or `oldObject` and `raw` cannot be combined; keep one of them",
+            ),
+        ] {
+            assert_eq!(mistakes(&each(1, case)), [format!("suite.yml:4 {message}")], "{case}");
+        }
+    }
+}
