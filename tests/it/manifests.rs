@@ -266,7 +266,6 @@ fn mistakes_in_manifests_have_their_place() {
             "unknown value `Is`",
             "deploy/p.yaml:7:",
         ),
-        (cluster("  module: m\n  timeoutEvalSeconds: 0\n"), "timeout must be greater than 0 and at most 600 seconds", "deploy/p.yaml:7:"),
         (cluster("  module: file:///etc/passwd\n"), "file not found in the repository", "deploy/p.yaml:6:11"),
         (
             manifest("AdmissionPolicy", "  module: m\n  contextAwareResources: []\n"),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::files::Files;
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::schema::{Data, Named, ReplayOrder};
@@ -64,12 +62,11 @@ fn answer(capability: &str, data: &Data, files: &Files, mistakes: &mut Mistakes)
         }
         _ => node.to_json(),
     };
-    check(capability, &value).map_err(|message| mistakes.add(&node.span, message)).ok()?;
+    if let Err(reason) = host::check_answer(capability, &value) {
+        mistakes.add(&node.span, format!("invalid mock of `{capability}`: {reason}"));
+        return None;
+    }
     Some(TableAnswer::Value(value))
-}
-
-fn check(capability: &str, value: &Value) -> Result<(), String> {
-    host::check_answer(capability, value).map_err(|message| format!("invalid mock of `{capability}`: {message}"))
 }
 
 /// The recording a `replay:` names.

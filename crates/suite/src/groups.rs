@@ -36,7 +36,7 @@ fn group(
             Ok(policy) => members.push(Member { id: id.value.clone(), policy }),
             Err(mistake) => mistakes.push(mistake),
         }
-        if !is_named(&entry.expression.value, &id.value) {
+        if expression::is_usable_name(&id.value) && !is_named(&entry.expression.value, &id.value) {
             mistakes.add_with_help(
                 &id.span,
                 format!("the expression does not use the member `{}`", id.value),
@@ -92,7 +92,8 @@ pub(super) fn check_ids(ids: &[&Spanned<String>], group: &Span, mistakes: &mut M
 /// Tries an expression as policy-server does when it starts: with members that all allow.
 pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<String>], mistakes: &mut Mistakes) {
     let names: Vec<&str> = ids.iter().map(|id| id.value.as_str()).collect();
-    if names.len() > MOST_PARTS {
+    // Without its members the expression is wrong as well.
+    if names.len() > MOST_PARTS || !names.iter().all(|name| expression::is_usable_name(name)) {
         return;
     }
     let Err(problem) = expression::check(&expression.value, &names) else { return };

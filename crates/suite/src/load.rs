@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("suite.yml:4 file not found: `none.yaml` (3 cases); "), "{found:?}");
         let found = mistakes(&each(3, "policy: q, object: pod.yaml, expect: allow"));
-        assert_eq!(found, ["suite.yml:4 unknown policy `q` (3 cases); write one of: p"]);
+        assert_eq!(found, ["suite.yml:4 unknown policy `q` (3 cases); expected one of: `p`"]);
     }
 
     #[test]

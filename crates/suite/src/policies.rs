@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::files::Files;
-use super::mistake::{mistake, nearest};
+use super::mistake::{mistake, suggestion};
 use super::uri;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -107,14 +107,8 @@ impl Policies {
         let is_path = named.value.ends_with(".wasm") || named.value.contains('/');
         if !is_path {
             let names = self.specs.iter().map(|spec| spec.name.as_str());
-            let names = names.chain(self.groups.iter().map(|group| group.name.as_str()));
-            let help = match nearest(&named.value, names.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("write one of: {}", names.collect::<Vec<_>>().join(", ")),
-            };
-            return Err(mistake(&named.span, format!("unknown policy `{}`", named.value))
-                .with_code(Code::UnknownName)
-                .with_help(help));
+            let names: Vec<&str> = names.chain(self.groups.iter().map(|group| group.name.as_str())).collect();
+            return Err(unknown_policy(named, &names));
         }
         let uri = uri::policy_ref(named, files)?;
         let spec = PolicySpec {
@@ -183,13 +177,7 @@ impl Policies {
         if let Some(index) = names().position(|name| name == named.value) {
             return Ok(self.declared[index]);
         }
-        let help = match nearest(&named.value, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write one of: {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Err(mistake(&named.span, format!("unknown policy `{}`", named.value))
-            .with_code(Code::UnknownName)
-            .with_help(help))
+        Err(unknown_policy(named, &names().collect::<Vec<_>>()))
     }
 
     /// The settings a policy runs with by default.
@@ -206,13 +194,20 @@ impl Policies {
         let policy = &self.specs[policy.0].name;
         let mut names: Vec<&str> = variants.keys().map(String::as_str).collect();
         names.sort_unstable();
-        let help = match nearest(&named.value, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => format!("declare it under `variants:` of `{policy}`"),
-            None => format!("write one of: {}", names.join(", ")),
+        let help = match names[..] {
+            [] => format!("declare it under `variants:` of `{policy}`"),
+            _ => suggestion(&named.value, &names),
         };
         Err(mistake(&named.span, format!("unknown variant `{}` of `{policy}`", named.value))
             .with_code(Code::UnknownName)
             .with_help(help))
     }
+}
+
+fn unknown_policy(named: &Spanned<String>, names: &[&str]) -> Diagnostic {
+    let help = match names {
+        [] => "declare it under `policies:`".to_owned(),
+        _ => suggestion(&named.value, names),
+    };
+    mistake(&named.span, format!("unknown policy `{}`", named.value)).with_code(Code::UnknownName).with_help(help)
 }

@@ -155,11 +155,14 @@ fn certificates(written: &Spanned<String>, files: &Files) -> Result<Vec<Vec<u8>>
 }
 
 fn checked_key(pem: String, files: &Files, place: &Span) -> Result<String, Diagnostic> {
-    files.checked_key(pem).map_err(|message| mistake(place, message))
+    files.checked_key(pem).map_err(|mistake| mistake.at(place))
 }
 
 fn url_prefix(written: &Spanned<String>) -> Result<Subject, Diagnostic> {
-    Subject::url_prefix(&written.value).map_err(|message| mistake(&written.span, message))
+    Subject::url_prefix(&written.value).map_err(|_| {
+        mistake(&written.span, format!("invalid URL `{}`", written.value))
+            .with_help("write a URL with its scheme, such as `https://github.com/acme/`".to_owned())
+    })
 }
 
 /// What a verification-config.yml requires; mistakes are those kwctl finds as well.
@@ -306,7 +309,7 @@ mod tests {
             ("key: keys/owner.pub\nsubject: x", "2:10 `subject` needs `issuer`"),
             ("key: keys/owner.pub\nrequireRekorBundle: true", "2:21 `requireRekorBundle` needs `certificate`"),
             ("issuer: https://a.test", "1:9 `issuer` needs either `subject` or `subjectPrefix`"),
-            ("issuer: a\nsubjectPrefix: github.com", "2:16 `github.com` is no URL: relative URL without a base"),
+            ("issuer: a\nsubjectPrefix: github.com", "2:16 invalid URL `github.com`"),
             ("key: keys/owner.pu", "1:6 file not found: `keys/owner.pu`"),
             ("key: certificates/signer.pem", "1:6 not a key"),
             ("certificate: keys/owner.pub", "1:14 invalid certificate: expected PEM"),
