@@ -36,7 +36,10 @@ fn group(
             Ok(policy) => members.push(Member { id: id.value.clone(), policy }),
             Err(mistake) => mistakes.push(mistake),
         }
-        if expression::is_usable_name(&id.value) && !is_named(&entry.expression.value, &id.value) {
+        let is_checked = entry.members.0.len() <= MOST_PARTS;
+        let is_named = is_named(&entry.expression.value, &id.value);
+        // An invalid name is a mistake already.
+        if !is_named && (!is_checked || expression::is_usable_name(&id.value)) {
             mistakes.add_with_help(
                 &id.span,
                 format!("the expression does not use the member `{}`", id.value),
