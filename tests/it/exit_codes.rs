@@ -68,7 +68,10 @@ fn missing_file_exits_with_2_and_its_line() {
     refuses(&no_module, &["file not found: `gone.wasm`"]);
     let no_metadata = suite(GOOD).replace("\"yes.wasm\" }", "yes.wasm, metadata: gone.yml } # here");
     refuses(&no_metadata, &["file not found: `gone.yml`"]);
-    refuses(&suite("  - { name: a, object: POD, replay: gone.yml, expect: allow } # here\n"), &["file not found: `gone.yml`"]);
+    refuses(
+        &suite("  - { name: a, object: POD, replay: gone.yml, expect: allow } # here\n"),
+        &["file not found: `gone.yml`"],
+    );
     refuses(
         &suite("  - { name: a, object: POD, settings: gone.yml, expect: allow } # here\n"),
         &["file not found: `gone.yml`"],

@@ -90,7 +90,12 @@ fn a_module_without_metadata_is_three_and_still_shown() {
         "sha256:",
     ]);
     repository.verify(&["inspect", "-o", "yaml", "safe-labels/policy.wasm"]).run().exits_with(3).reports_nothing();
-    repository.verify(&["inspect", "gone.wasm"]).run().exits_with(3).reports_nothing().says(&["file not found: `gone.wasm`"]);
+    repository
+        .verify(&["inspect", "gone.wasm"])
+        .run()
+        .exits_with(3)
+        .reports_nothing()
+        .says(&["file not found: `gone.wasm`"]);
     let run = repository.verify(&["inspect", "ghcr.io/acme/p:v1"]).run().exits_with(3);
     run.says(&["no file `ghcr.io/acme/p:v1`", "write `registry://ghcr.io/acme/p:v1`"]);
     repository.verify(&["inspect", "a.b/p.wasm"]).run().exits_with(3).never_says("registry://");

@@ -436,7 +436,10 @@ fn mistakes_in_publish_have_their_place() {
     refuses("  - { policy: good, to: ghcr.io/a/b }\n", &["the entry has no `tags`"]);
     refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1, v1] }\n", &["duplicate tag `v1`"]);
     refuses("  - { policy: good, to: ghcr.io/a/b, tags: [a/b] }\n", &["invalid tag `a/b`"]);
-    refuses("  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n", &["immutable tag `v2` is not among `tags`"]);
+    refuses(
+        "  - { policy: good, to: ghcr.io/a/b, tags: [v1], immutable: [v2] }\n",
+        &["immutable tag `v2` is not among `tags`"],
+    );
     refuses("  - { policy: good, to: 'ghcr.io/a/b:v1', tags: [v1] }\n", &["has a tag", "write the tag under `tags`"]);
     refuses("  - { policy: good, to: a/b, tags: [v1] }\n", &["invalid host of a registry `a`"]);
     refuses("  - { policy: good, to: 'a.b$c/x', tags: [v1] }\n", &["invalid host of a registry `a.b$c`"]);
