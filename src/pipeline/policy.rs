@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::resolve::{self, Resolved, StoreUse};
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::location;
 use policy_verify_model::name;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
@@ -105,25 +106,23 @@ pub(super) fn remote(
     store_use: StoreUse,
     place: &Span,
 ) -> Result<Resolved, Unavailable> {
-    let problem = |(message, help): (String, Option<String>)| unavailable(message, help, place);
-    match located(uri).map_err(problem)? {
+    let unavailable = |error| resolve::unavailable(UnavailableStage::Fetch, error, place);
+    match located(uri).map_err(unavailable)? {
         PolicyRef::File(path) => {
             let module = resolve::file(&path, uri, place)?;
             Ok(Resolved { module, digest: None, remarks: Vec::new() })
         }
-        policy => resolve::single(&policy, registry, store_use)
-            .map_err(|error| resolve::unavailable(UnavailableStage::Fetch, error, place)),
+        policy => resolve::single(&policy, registry, store_use).map_err(unavailable),
     }
 }
 
 /// What a URI names; without a scheme, something in a registry.
-fn located(uri: &str) -> Result<PolicyRef, (String, Option<String>)> {
+fn located(uri: &str) -> Result<PolicyRef, Diagnostic> {
     match uri.split_once("://") {
         Some(("file", path)) => Ok(PolicyRef::File(path.into())),
         Some((scheme, _)) => location::parse(scheme, uri),
         None => location::parse("registry", uri),
     }
-    .map_err(|mistake| (mistake.message, mistake.help))
 }
 
 /// The error of a registry, as the reason why a policy is unavailable.

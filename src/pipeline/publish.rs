@@ -13,16 +13,25 @@ use policy_verify_model::suite::{PublishSpec, Suite, SuiteIndex};
 use policy_verify_registry::network;
 use policy_verify_registry::publish::{self, Artifact};
 
-/// What is wrong, and what the user can do about it.
-type Problem = (String, String);
+/// Why a policy is not published.
+struct NotPublished {
+    message: String,
+    help: Option<String>,
+}
+
+impl NotPublished {
+    fn new(message: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
+        Self { message: message.into(), help: help.into().map(str::to_owned) }
+    }
+}
 
 const LEFT_OUT: &str =
     "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables";
 
 /// Why a run cannot publish whatever its cases say: it would not have looked at everything, or there is nothing to
 /// publish.
-fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
-    let problem = |message: &str, help: &str| Some((message.to_owned(), help.to_owned()));
+fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Error> {
+    let problem = |message: &str, help: &str| Some(Error::usage(message, help.to_owned()));
     if suites.iter().all(|suite| suite.publish.is_empty()) {
         return problem(
             "there is nothing to publish: no suite of this run has `publish:`",
@@ -49,7 +58,7 @@ fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Problem> {
 ///
 /// Why, and what to do about it.
 pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error> {
-    obstacle(suites, selection).map_or(Ok(()), |(message, help)| Err(Error::usage(message, help)))
+    obstacle(suites, selection).map_or(Ok(()), Err)
 }
 
 /// Publishes what passed, if the run is to publish and was not interrupted: every entry whose policy passed; of the others
@@ -92,7 +101,7 @@ fn judge(
             // Whatever left cases out: their results are unknown.
             let artifact = match total - selected.len() {
                 0 => artifact(suite, policies, entry, &own),
-                left_out => Err((format!("the run left out {left_out} of {total} tests"), LEFT_OUT.into())),
+                left_out => Err(NotPublished::new(format!("the run left out {left_out} of {total} tests"), LEFT_OUT)),
             };
             judged.push(artifact.map_err(|problem| refusal(suite, policies, entry, problem)));
         }
@@ -118,12 +127,11 @@ fn name<'a>(policies: &Policies<'a>, entry: &PublishSpec) -> &'a str {
     &policies.suite.policies[entry.policy.0].name
 }
 
-fn refusal(suite: SuiteIndex, policies: &Policies<'_>, entry: &PublishSpec, (message, help): Problem) -> Publication {
-    let help = Some(help).filter(|help| !help.is_empty());
+fn refusal(suite: SuiteIndex, policies: &Policies<'_>, entry: &PublishSpec, why: NotPublished) -> Publication {
     Publication {
         suite: Some(suite.0),
         span: Some(entry.repository.span.clone()),
-        ..Publication::refused(name(policies, entry), &entry.repository.value, message, help)
+        ..Publication::refused(name(policies, entry), &entry.repository.value, why.message, why.help)
     }
 }
 
@@ -133,21 +141,21 @@ fn artifact(
     policies: &Policies<'_>,
     entry: &PublishSpec,
     cases: &[&CaseReport],
-) -> Result<Artifact, Problem> {
+) -> Result<Artifact, NotPublished> {
     // A policy without cases need not be prepared.
     passed(cases)?;
     let prepared =
-        policies.prepared[entry.policy.0].ok_or_else(|| ("the run did not need it".to_owned(), String::new()))?;
+        policies.prepared[entry.policy.0].ok_or_else(|| NotPublished::new("the run did not need it", None))?;
     let policy = prepared
         .as_ref()
-        .map_err(|unavailable| ("the policy is unavailable".to_owned(), unavailable.message.clone()))?;
+        .map_err(|it| NotPublished { message: "the policy is unavailable".into(), help: Some(it.message.clone()) })?;
     if policy.metadata.is_none() {
         let message = "the module carries no metadata";
         let help = "give the policy of the suite `metadata: metadata.yml`, or annotate the module by `verify annotate`";
-        return Err((message.into(), help.into()));
+        return Err(NotPublished::new(message, help));
     }
-    let repository =
-        publish::reference(&entry.repository.value).map_err(|error| (error.message, error.help.unwrap_or_default()))?;
+    let repository = publish::reference(&entry.repository.value)
+        .map_err(|error| NotPublished { message: error.message, help: error.help })?;
     Ok(Artifact {
         policy: name(policies, entry).to_owned(),
         suite: Some(suite.0),
@@ -162,7 +170,7 @@ fn artifact(
 }
 
 /// Whether every test about a policy passed, and there was one.
-fn passed(cases: &[&CaseReport]) -> Result<(), Problem> {
+fn passed(cases: &[&CaseReport]) -> Result<(), NotPublished> {
     let is_fine = |case: &CaseReport| match &case.outcome {
         Outcome::Passed => true,
         // `rules: skip` says that the API server would not have asked; a case skipped for another reason has no request.
@@ -180,15 +188,14 @@ fn passed(cases: &[&CaseReport]) -> Result<(), Problem> {
             first.span.file_and_line()
         );
         let help = match &first.outcome {
-            Outcome::Skipped(_) => "what did not run did not pass: run it, or take it out of the suite",
-            Outcome::Xfailed(_) => "known trouble would be published too: mend it, or take it out of the suite",
-            _ => "",
+            Outcome::Skipped(_) => Some("run the skipped test, or remove it from the suite"),
+            Outcome::Xfailed(_) => Some("fix the known failure, or remove the test from the suite"),
+            _ => None,
         };
-        return Err((message, help.to_owned()));
+        return Err(NotPublished::new(message, help));
     }
     if !cases.iter().any(|case| case.outcome == Outcome::Passed) {
-        let help = "write a case for it: nothing is known about a policy that was asked nothing";
-        return Err(("no test of the suite is about it".into(), help.into()));
+        return Err(NotPublished::new("no test of the suite is about it", "write a case for the policy"));
     }
     Ok(())
 }

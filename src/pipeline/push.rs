@@ -9,6 +9,8 @@ use super::policy::{self, Network};
 use crate::error::Error;
 use crate::prepare::single::{self, Named};
 use crate::resolve::StoreUse;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::name;
 use policy_verify_model::publication::{Publication, PublishMode};
@@ -45,7 +47,7 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
     let place = policy::command_line();
     let refused = |problem| Error::policy(vec![problem], &place);
     let to = publish::reference(&options.to).map_err(|error| Error::Usage(Box::new(error)))?;
-    let (tags, immutable) = tags(options, &to).map_err(|(message, help)| Error::usage(message, help))?;
+    let (tags, immutable) = tags(options, &to).map_err(|error| Error::Usage(Box::new(error)))?;
     let annotations = publish::annotations(&options.annotations).map_err(|error| Error::Usage(Box::new(error)))?;
     let registry = policy::registry(&options.network)?;
     let fetched = policy::fetch(&options.module, &registry, StoreUse::Read, &place).map_err(refused)?.module;
@@ -83,18 +85,18 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
     Ok(Publication { warnings: [unannotated, publication.warnings.clone()].concat(), ..publication })
 }
 
-/// The tags that are to lead to the module, and those among them that are never moved.
-fn tags(options: &PushOptions, to: &Reference) -> Result<(Vec<String>, BTreeSet<String>), (String, String)> {
+/// The tags of the module, and those among them that are never moved.
+fn tags(options: &PushOptions, to: &Reference) -> Result<(Vec<String>, BTreeSet<String>), Diagnostic> {
     let own = match (to.digest(), name::without_tag(&options.to)) {
         (None, (_, None)) if options.tags.is_empty() => to.tag(),
         (None, (_, typed)) => typed,
         (Some(_), _) => None,
     };
-    let tags = name::tags(own.into_iter().chain(options.tags.iter().map(String::as_str)))
-        .map_err(|mistake| (mistake.message, mistake.help.unwrap_or_default()))?;
+    let tags = name::tags(own.into_iter().chain(options.tags.iter().map(String::as_str)))?;
     if let Some(other) = options.immutable.iter().find(|name| !tags.contains(name)) {
-        let message = format!("--immutable: `{}` is none of the tags", other.escape_debug());
-        return Err((message, format!("add `--tag`, or name one of {}", tags.join(", "))));
+        let message = format!("--immutable: `{}` is not among the tags", other.escape_debug());
+        let help = format!("add `--tag`, or name one of {}", tags.join(", "));
+        return Err(Diagnostic::new(Code::Usage, message).with_help(help));
     }
     Ok((tags, options.immutable.iter().cloned().collect()))
 }

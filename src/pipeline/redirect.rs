@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::error::Error;
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::name;
 use policy_verify_model::publication::Redirection;
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{PolicyIndex, PublishSpec, Suite};
 use policy_verify_registry::publish;
-
-/// What is wrong, and what the user can do about it.
-type Problem = (String, String);
 
 /// Replaces what the suites say about publishing.
 ///
@@ -23,7 +22,7 @@ pub(super) fn apply(suites: &mut [Suite], redirection: &Redirection) -> Result<(
         return Ok(());
     }
     let found = single_target(suites).and_then(|found| Ok((found.suite, spec(suites, &found, redirection)?)));
-    let (suite, spec) = found.map_err(|(message, help)| Error::usage(message, help))?;
+    let (suite, spec) = found.map_err(|problem| Error::Usage(Box::new(problem)))?;
     suites.iter_mut().for_each(|suite| suite.publish.clear());
     suites[suite].publish.push(spec);
     Ok(())
@@ -38,7 +37,7 @@ struct Target {
 }
 
 /// The only entry of all suites, or the only policy.
-fn single_target(suites: &[Suite]) -> Result<Target, Problem> {
+fn single_target(suites: &[Suite]) -> Result<Target, Diagnostic> {
     let entries = || {
         let entries =
             suites.iter().enumerate().flat_map(|(index, suite)| suite.publish.iter().map(move |it| (index, it)));
@@ -79,16 +78,18 @@ fn single_target(suites: &[Suite]) -> Result<Target, Problem> {
                 "say in the suite which it is: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }]"
             }
         };
-        return Err((message, help.into()));
+        return Err(usage(message, help));
     }
-    found
-        .pop()
-        .ok_or_else(|| ("there is nothing to publish: this run has no policy".into(), "add one to the suite".into()))
+    found.pop().ok_or_else(|| usage("nothing to publish: this run has no policy".to_owned(), "add one to the suite"))
+}
+
+fn usage(message: String, help: &str) -> Diagnostic {
+    Diagnostic::new(Code::Usage, message).with_help(help.to_owned())
 }
 
 const FLAGS: &str = "`--publish-to`, `--publish-tag` and `--annotation`";
 
-fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<PublishSpec, Problem> {
+fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<PublishSpec, Diagnostic> {
     let policy = &suites[found.suite].policies[found.policy.0];
     let entry = found.entry.as_ref();
     let (to, typed_tag) = match redirection.to.as_deref().map(name::without_tag) {
@@ -98,17 +99,16 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
     let repository = match (to, entry) {
         (Some(to), _) => {
             let to = name::repository(to)
-                .map_err(|mistake| (format!("--publish-to: {}", mistake.message), mistake.help.unwrap_or_default()))?;
+                .map_err(|mistake| Diagnostic { message: format!("--publish-to: {}", mistake.message), ..mistake })?;
             Spanned::new(to, entry.map_or(&policy.span, |entry| &entry.repository.span).clone())
         }
         (None, Some(entry)) => entry.repository.clone(),
         (None, None) => {
             let message = format!("no repository for `{}`", policy.name);
-            return Err((message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite".into()));
+            return Err(usage(message, "add `--publish-to ghcr.io/acme/policies/NAME`, or `publish:` to the suite"));
         }
     };
-    let typed = name::tags(typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)))
-        .map_err(|mistake| (mistake.message, mistake.help.unwrap_or_default()))?;
+    let typed = name::tags(typed_tag.into_iter().chain(redirection.tags.iter().map(String::as_str)))?;
     let mut tags: Vec<Spanned<String>> =
         typed.into_iter().map(|tag| Spanned::new(tag, repository.span.clone())).collect();
     if tags.is_empty() {
@@ -116,7 +116,7 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
     }
     if tags.is_empty() {
         let message = format!("no tag for `{}`", policy.name);
-        return Err((message, "add `--publish-tag latest`; the flag may be repeated".into()));
+        return Err(usage(message, "add `--publish-tag latest`; the flag may be repeated"));
     }
     let immutable: BTreeSet<String> = entry.into_iter().flat_map(|entry| entry.immutable.clone()).collect();
     Ok(PublishSpec {
@@ -124,7 +124,6 @@ fn spec(suites: &[Suite], found: &Target, redirection: &Redirection) -> Result<P
         immutable: immutable.into_iter().filter(|name| tags.iter().any(|tag| tag.value == *name)).collect(),
         repository,
         tags,
-        annotations: publish::annotations(&redirection.annotations)
-            .map_err(|error| (error.message, error.help.unwrap_or_default()))?,
+        annotations: publish::annotations(&redirection.annotations)?,
     })
 }

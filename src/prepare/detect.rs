@@ -5,11 +5,10 @@
 
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::policy::{ExecutionMode, Metadata};
-
-/// A message and what to do about it.
-pub(super) type Problem = (String, Option<String>);
 
 /// Looks at the exports of a module.
 pub(super) fn looks(bytes: &[u8]) -> Result<Looks, BinaryReaderError> {
@@ -33,31 +32,31 @@ pub(super) fn mode(
     metadata: Option<&Metadata>,
     stated: Option<ExecutionMode>,
     looks: Looks,
-) -> Result<ExecutionMode, Problem> {
+) -> Result<ExecutionMode, Diagnostic> {
+    let wrong = |message: &str, help: Option<String>| Err(Diagnostic::new(Code::Metadata, message).with_help(help));
     let is_rego = looks == Looks::Rego;
     match (metadata.map(|metadata| metadata.execution_mode).or(stated), looks) {
-        (Some(ExecutionMode::Opa | ExecutionMode::Gatekeeper), _) if !is_rego => Err((
-            "Wrong value inside of policy's metadata for 'executionMode'. The policy has not been created using Rego"
-                .into(),
+        (Some(ExecutionMode::Opa | ExecutionMode::Gatekeeper), _) if !is_rego => wrong(
+            "Wrong value inside of policy's metadata for 'executionMode'. The policy has not been created using Rego",
             guess(looks).map(|mode| format!("it looks like a policy for `executionMode: {mode}`")),
-        )),
-        (Some(ExecutionMode::KubewardenWapc), Looks::Rego) => Err((
-            "Wrong value inside of policy's metadata for 'executionMode'. This policy has been created using Rego".into(),
+        ),
+        (Some(ExecutionMode::KubewardenWapc), Looks::Rego) => wrong(
+            "Wrong value inside of policy's metadata for 'executionMode'. This policy has been created using Rego",
             Some("write `executionMode: gatekeeper` if its entry point yields violations, else `opa`".into()),
-        )),
+        ),
         (Some(mode), _) => Ok(mode),
-        (None, Looks::Rego) => Err((
-            "The policy has been created with Rego, please specify which Opa runtime has to be used".into(),
+        (None, Looks::Rego) => wrong(
+            "The policy has been created with Rego, please specify which Opa runtime has to be used",
             Some(
                 "the module has no metadata: add `metadata: metadata.yml` to the policy, or `executionMode: gatekeeper` \
                  if its entry point yields violations, else `executionMode: opa`"
                     .into(),
             ),
-        )),
-        (None, Looks::Wasi) => Err((
-            "the module has no metadata and looks like a WASI policy, but would be run as a waPC policy".into(),
+        ),
+        (None, Looks::Wasi) => wrong(
+            "the module has no metadata and looks like a WASI policy, but would be run as a waPC policy",
             Some("add `metadata: metadata.yml` to the policy, or `executionMode: wasi`".into()),
-        )),
+        ),
         (None, Looks::Wapc | Looks::Unknown) => Ok(ExecutionMode::KubewardenWapc),
     }
 }
@@ -108,18 +107,18 @@ mod tests {
 
     #[test]
     fn rego_modules_and_rego_modes_belong_together() {
-        let (message, help) = mode(Some(&metadata("gatekeeper")), None, Looks::Wapc).unwrap_err();
+        let Diagnostic { message, help, .. } = mode(Some(&metadata("gatekeeper")), None, Looks::Wapc).unwrap_err();
         assert!(message.ends_with("has not been created using Rego"), "{message}");
         assert!(help.unwrap().contains("executionMode: kubewarden-wapc"));
-        let (message, _) = mode(Some(&metadata("kubewarden-wapc")), None, Looks::Rego).unwrap_err();
+        let Diagnostic { message, .. } = mode(Some(&metadata("kubewarden-wapc")), None, Looks::Rego).unwrap_err();
         assert!(message.ends_with("This policy has been created using Rego"), "{message}");
-        let (message, _) = mode(None, None, Looks::Rego).unwrap_err();
+        let Diagnostic { message, .. } = mode(None, None, Looks::Rego).unwrap_err();
         assert_eq!(message, "The policy has been created with Rego, please specify which Opa runtime has to be used");
     }
 
     #[test]
     fn a_wasi_policy_without_metadata_is_told_what_to_add() {
-        let (message, help) = mode(None, None, Looks::Wasi).unwrap_err();
+        let Diagnostic { message, help, .. } = mode(None, None, Looks::Wasi).unwrap_err();
         assert!(message.contains("looks like a WASI policy"), "{message}");
         assert!(help.unwrap().contains("`executionMode: wasi`"));
     }

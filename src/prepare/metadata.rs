@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use wasmparser::{Parser, Payload};
 
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::{
     ContextAwareResource, ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation,
 };
@@ -18,12 +20,13 @@ use policy_verify_model::yaml;
 pub(super) const SECTION: &str = "io.kubewarden.metadata";
 
 /// Reads the metadata a module carries: the first section of that name, if any.
-pub(super) fn of_module(bytes: &[u8]) -> Result<Option<Metadata>, String> {
+pub(super) fn of_module(bytes: &[u8]) -> Result<Option<Metadata>, Diagnostic> {
+    let unreadable = |message: String| Diagnostic::new(Code::Metadata, message);
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| error.to_string())? {
+        match payload.map_err(|error| unreadable(error.to_string()))? {
             Payload::CustomSection(section) if section.name() == SECTION => {
                 let metadata = serde_json::from_slice(section.data()).map_err(|error| {
-                    format!("cannot deserialize custom section `{SECTION}` of wasm module: {error}")
+                    unreadable(format!("cannot deserialize custom section `{SECTION}` of wasm module: {error}"))
                 })?;
                 return Ok(Some(metadata));
             }
@@ -403,7 +406,7 @@ mod tests {
         let two = r#"(@custom "io.kubewarden.metadata" "{\"rules\":[],\"mutating\":true}")
                      (@custom "io.kubewarden.metadata" "{\"rules\":[],\"mutating\":false}")"#;
         assert!(of_module(&module(two)).unwrap().unwrap().mutating, "the first section counts");
-        let error = of_module(&module(r#"(@custom "io.kubewarden.metadata" "{\"rules\":[]}")"#)).unwrap_err();
+        let error = of_module(&module(r#"(@custom "io.kubewarden.metadata" "{\"rules\":[]}")"#)).unwrap_err().message;
         assert_eq!(
             error,
             "cannot deserialize custom section `io.kubewarden.metadata` of wasm module: missing field `mutating` at line 1 \

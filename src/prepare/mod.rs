@@ -30,7 +30,7 @@ use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
 
 pub(crate) use self::prepared::PreparedPolicy;
-use self::prepared::{AnnotatedModule, unusable};
+use self::prepared::{AnnotatedModule, unusable, unusable_at};
 
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -168,7 +168,7 @@ fn with_its_own(spec: &PolicySpec, bytes: Arc<[u8]>, looks: Looks) -> Result<Ann
         let help = "add `metadata: metadata.yml`, or leave `usage` out";
         return Err(unusable(usage.span.clone(), "`usage` is a part of the metadata".into(), Some(help.into())));
     }
-    let metadata = metadata::of_module(&bytes).map_err(|message| unusable(spec.uri.span.clone(), message, None))?;
+    let metadata = metadata::of_module(&bytes).map_err(|error| unusable_at(&spec.uri.span, error))?;
     let mode = choose_mode(spec, metadata.as_ref(), looks)?;
     Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes, metadata, mode, looks })
 }
@@ -185,7 +185,7 @@ fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> 
         return Err(unusable(stated.span.clone(), message, Some(help.into())));
     }
     let stated = spec.execution_mode.as_ref().map(|stated| stated.value);
-    detect::mode(metadata, stated, looks).map_err(|(message, help)| unusable(mode_span(spec), message, help))
+    detect::mode(metadata, stated, looks).map_err(|error| unusable_at(&mode_span(spec), error))
 }
 
 /// The place in the suite that decides about the execution mode.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy_verify_engine::Guest;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
@@ -38,6 +39,11 @@ pub(crate) struct AnnotatedModule {
     pub(crate) digest: Digest,
     /// What its exports say, for advice when it cannot be linked.
     pub(super) looks: Looks,
+}
+
+/// A policy whose metadata cannot be used, at a place of the suite.
+pub(super) fn unusable_at(span: &Span, error: Diagnostic) -> Unavailable {
+    unusable(error.span.unwrap_or_else(|| span.clone()), error.message, error.help)
 }
 
 /// A policy whose metadata cannot be used.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::prepared::{AnnotatedModule, unusable};
+use super::prepared::{AnnotatedModule, unusable_at};
 use super::{annotate, detect, metadata, read_text, ready, scan, unknown_keys};
 use policy_verify_engine::engine::Engine;
 use policy_verify_host as host;
@@ -42,7 +42,7 @@ pub(crate) fn annotate(
     let looks = detect::looks(bytes).map_err(|error| vec![broken(&error)])?;
     let choose_mode = |metadata: &Metadata, stated: &Span| {
         let mode = detect::mode(Some(metadata), None, looks);
-        mode.map_err(|(message, help)| unusable(stated.clone(), message, help))
+        mode.map_err(|error| unusable_at(stated, error))
     };
     let annotated =
         annotate::with_file(bytes, looks, file, usage, choose_mode).map_err(|refused| refused.into_problems(broken))?;
@@ -65,8 +65,7 @@ pub(crate) fn text(path: &Path, place: &Span) -> Result<Arc<SourceFile>, Unavail
 pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
     let broken = |error: wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
     let looks = detect::looks(module.bytes).map_err(broken)?;
-    let metadata =
-        metadata::of_module(module.bytes).map_err(|message| unusable(module.place.clone(), message, None))?;
+    let metadata = metadata::of_module(module.bytes).map_err(|error| unusable_at(module.place, error))?;
     Ok(Inspection {
         uri: module.name.to_owned(),
         digest: Digest::of(module.bytes),

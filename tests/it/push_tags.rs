@@ -58,7 +58,7 @@ fn an_immutable_tag_keeps_the_others_where_they_are() {
     let refuses = |flags: &[&str], says: &str| {
         push(&repository, &target, "v1", flags).exits_with(2).reports_nothing().says(&[says]);
     };
-    refuses(&["--immutable", "v2"], "--immutable: `v2` is none of the tags");
+    refuses(&["--immutable", "v2"], "--immutable: `v2` is not among the tags");
     refuses(&["--tag", "a/b"], "invalid tag `a/b`");
     refuses(&["--annotation", "io.kubewarden.policy.title=x"], "metadata.yml");
 }

@@ -28,13 +28,18 @@ impl fmt::Display for Digest {
     }
 }
 
-impl std::str::FromStr for Digest {
-    type Err = String;
+/// A text that is not a SHA-256 digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid SHA-256 digest `{0}`")]
+pub struct InvalidDigest(pub String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::str::FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
         let bytes = text.strip_prefix("sha256:").and_then(|digits| hex::decode(digits).ok());
         let digest = bytes.and_then(|bytes| bytes.try_into().ok());
-        digest.map(Self).ok_or_else(|| format!("`{text}` is no SHA-256 digest"))
+        digest.map(Self).ok_or_else(|| InvalidDigest(text.to_owned()))
     }
 }
 

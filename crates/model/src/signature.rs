@@ -99,9 +99,9 @@ impl Subject {
     ///
     /// # Errors
     ///
-    /// When it is no URL.
-    pub fn url_prefix(text: &str) -> Result<Self, String> {
-        let mut url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    /// Not a URL.
+    pub fn url_prefix(text: &str) -> Result<Self, url::ParseError> {
+        let mut url = Url::parse(text)?;
         if !url.path().ends_with('/') {
             let path = format!("{}/", url.path());
             url.set_path(&path);
@@ -153,7 +153,7 @@ mod tests {
                 assert!(!prefix.is_met_by(other), "{other}");
             }
         }
-        assert!(Subject::url_prefix("github.com/acme").unwrap_err().starts_with("`github.com/acme` is no URL"));
+        assert_eq!(Subject::url_prefix("github.com/acme"), Err(url::ParseError::RelativeUrlWithoutBase));
     }
 
     #[test]
