@@ -12,10 +12,10 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
 use policy_verify_host::capability::to_bytes;
-use policy_verify_host::crypto::{
+use policy_verify_host::live::{LiveFailure, LiveReply};
+use policy_verify_host::wire::crypto::{
     Certificate, CertificateEncoding, CertificateVerificationResponse, CryptoIsCertificateTrusted,
 };
-use policy_verify_host::live::{LiveFailure, LiveReply};
 
 /// Verifies a certificate: at the time of the request, else at `clock`, else now.
 pub(super) fn verify(asked: &CryptoIsCertificateTrusted, clock: Option<jiff::Timestamp>) -> LiveReply {

@@ -20,8 +20,8 @@ use policy_verify_host::live::{LiveFailure, LiveReply};
 use super::causes::with_causes;
 use policy_verify_host::capability::to_bytes;
 use policy_verify_host::cluster::{List, prune};
-use policy_verify_host::kubernetes::{KubernetesCanI, KubernetesGetResource, ObjectList};
-use policy_verify_host::rego::KubernetesGetResourcePluralName;
+use policy_verify_host::wire::kubernetes::{KubernetesCanI, KubernetesGetResource, ObjectList};
+use policy_verify_host::wire::rego::KubernetesGetResourcePluralName;
 
 /// Objects of one page, as in the watches of policy-server.
 const PAGE: u32 = 500;

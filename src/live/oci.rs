@@ -12,8 +12,8 @@ use policy_verify_host::live::{LiveFailure, LiveReply};
 
 use super::signatures;
 use policy_verify_host::capability::to_bytes;
-use policy_verify_host::oci::Verification;
 use policy_verify_host::request::Request;
+use policy_verify_host::wire::oci::Verification;
 use policy_verify_model::signature::Requirement;
 use policy_verify_registry::Registry;
 use policy_verify_registry::error::{Class, RegistryError};

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::capability::to_bytes;
-use super::kubernetes::{
-    KubernetesGetResource, KubernetesListResourceAll, KubernetesListResourceNamespace, ObjectList,
-};
 use super::request::Request;
 use super::selector::{Fields, Labels};
+use super::wire::kubernetes::{
+    KubernetesGetResource, KubernetesListResourceAll, KubernetesListResourceNamespace, ObjectList,
+};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::policy::ContextAwareResource;
 

@@ -1,83 +1,10 @@
 //! `crypto`: chains of certificates.
-//!
-//! Certificates make poor keys, so the short form of a request is the beginning of the leaf's SHA-256 fingerprint,
-//! `sha256:` and twelve hexadecimal digits, taken from the DER form as `openssl x509 -fingerprint -sha256` does.
-//! Most suites will write `*` instead.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, from_slice};
-use sha2::{Digest as _, Sha256};
 
 use super::capability::{Capability, Operation, describe, to_bytes};
 use super::request::Request;
-
-/// Whether a certificate is trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CryptoIsCertificateTrusted {
-    /// What is asked.
-    pub request: CertificateVerificationRequest,
-}
-
-/// The payload, which recordings keep whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateVerificationRequest {
-    /// The certificate.
-    pub cert: Certificate,
-    /// Its chain, from the intermediate to the root; none means the public roots.
-    pub cert_chain: Option<Vec<Certificate>>,
-    // Has to be present, as on the server; the empty text counts as null.
-    #[serde(deserialize_with = "text_or_nothing")]
-    /// The time at which it must be valid, RFC 3339.
-    pub not_after: Option<String>,
-}
-
-/// A certificate as guests send it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Certificate {
-    /// How `data` is encoded.
-    pub encoding: CertificateEncoding,
-    /// The bytes.
-    pub data: Vec<u8>,
-}
-
-/// How the bytes of a certificate are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CertificateEncoding {
-    /// DER.
-    Der,
-    /// PEM.
-    Pem,
-}
-
-fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
-}
-
-impl CryptoIsCertificateTrusted {
-    /// The beginning of the leaf's fingerprint.
-    pub(super) fn short(&self) -> String {
-        let fingerprint = hex::encode(Sha256::digest(self.request.cert.der()));
-        format!("sha256:{}", &fingerprint[..12])
-    }
-}
-
-impl Certificate {
-    /// The certificate in DER; bytes that cannot be converted are returned as they are, since any name will do.
-    fn der(&self) -> Vec<u8> {
-        let from_pem = || {
-            let text = std::str::from_utf8(&self.data).ok()?;
-            let (_, body) = text.split_once("-----BEGIN CERTIFICATE-----")?;
-            let (body, _) = body.split_once("-----END CERTIFICATE-----")?;
-            STANDARD.decode(body.split_whitespace().collect::<String>()).ok()
-        };
-        match self.encoding {
-            CertificateEncoding::Der => self.data.clone(),
-            CertificateEncoding::Pem => from_pem().unwrap_or_else(|| self.data.clone()),
-        }
-    }
-}
+use super::wire::crypto::{CertificateVerificationResponse, CryptoIsCertificateTrusted};
 
 /// The namespace `crypto`.
 pub(super) struct Crypto;
@@ -100,17 +27,6 @@ impl Capability for Crypto {
     }
 }
 
-/// The reply.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CertificateVerificationResponse {
-    /// Whether the certificate is trusted.
-    pub trusted: bool,
-    #[serde(default)]
-    /// Why not; empty for trusted ones.
-    pub reason: String,
-}
-
 /// `true`, or the reply itself. Mistrust needs a reason: the server always gives one.
 fn trust(value: &Value) -> Result<Vec<u8>, String> {
     let reply = match value {
@@ -131,7 +47,10 @@ const SHAPE: &str = "expected `true`, or {trusted: false, reason: …}";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
+    use sha2::{Digest as _, Sha256};
 
     fn read(payload: &Value) -> serde_json::Result<Request> {
         (Crypto.operations()[0].read)(payload.to_string().as_bytes())

@@ -1,151 +1,17 @@
 //! `kubernetes`: objects of the cluster, and what its users may do.
-//!
-//! Short forms, with `apiVersion/Kind` in front: `apps/v1/Deployment` (all), `apps/v1/Deployment/web` (a namespace),
-//! `v1/Namespace/web` and `apps/v1/Deployment/web/api` (one object). Selectors and field masks are no part of them, and
-//! they are not applied to an answer: what a table holds is what the policy receives. (A `cluster:` applies them.)
-//!
-//! A `can_i` reads like a sentence, `bob create apps/deployments web/api`: user, verb, group and resource (and
-//! `/subresource`), then `namespace`, `namespace/name` or, for objects outside of namespaces, `/name`.
-
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_slice, json};
 
 use super::capability::{Capability, Operation, describe, to_bytes};
 use super::request::Request;
-
-/// All objects of a kind in a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubernetesListResourceNamespace {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) namespace: String,
-    pub(super) label_selector: Option<String>,
-    pub(super) field_selector: Option<String>,
-    pub(super) field_masks: Option<BTreeSet<String>>,
-}
-
-/// All objects of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubernetesListResourceAll {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) label_selector: Option<String>,
-    pub(super) field_selector: Option<String>,
-    pub(super) field_masks: Option<BTreeSet<String>>,
-}
-
-/// One object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubernetesGetResource {
-    /// Group and version, `apps/v1`.
-    pub api_version: String,
-    /// The kind, `Pod`.
-    pub kind: String,
-    /// Name of the object.
-    pub name: String,
-    /// The namespace; none for cluster-wide resources.
-    pub namespace: Option<String>,
-    /// Whether the answer must be fresh.
-    pub disable_cache: bool,
-    /// The members that are wanted; none means all.
-    pub field_masks: Option<BTreeSet<String>>,
-}
-
-/// Whether somebody may do something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubernetesCanI {
-    request: SubjectAccessReview,
-    disable_cache: bool,
-}
+use super::wire::kubernetes::{KubernetesCanI, ObjectList, SubjectAccessReview};
 
 /// The payload of `can_i`; recordings call its first member `request`.
 #[derive(Deserialize)]
 struct CanIRequest {
     subject_access_review: SubjectAccessReview,
     disable_cache: bool,
-}
-
-/// Who wants to do what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct SubjectAccessReview {
-    groups: Option<Vec<String>>,
-    resource_attributes: ResourceAttributes,
-    user: String,
-}
-
-/// What somebody wants to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ResourceAttributes {
-    group: Option<String>,
-    name: Option<String>,
-    namespace: Option<String>,
-    resource: String,
-    subresource: Option<String>,
-    verb: String,
-    version: Option<String>,
-}
-
-impl KubernetesListResourceNamespace {
-    pub(super) fn short(&self) -> String {
-        format!("{}/{}/{}", self.api_version, self.kind, self.namespace)
-    }
-}
-
-impl KubernetesListResourceAll {
-    pub(super) fn short(&self) -> String {
-        format!("{}/{}", self.api_version, self.kind)
-    }
-}
-
-impl KubernetesGetResource {
-    pub(super) fn short(&self) -> String {
-        match given(self.namespace.as_ref()) {
-            Some(namespace) => format!("{}/{}/{namespace}/{}", self.api_version, self.kind, self.name),
-            None => format!("{}/{}/{}", self.api_version, self.kind, self.name),
-        }
-    }
-
-    /// The server's text for an object that is not there.
-    pub fn not_found(&self) -> String {
-        let Self { api_version, kind, name, namespace, .. } = self;
-        format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'")
-    }
-
-    /// The server's text where a namespace is needed and none given.
-    pub fn without_namespace(&self) -> String {
-        format!("Resource {}/{} is namespaced, but no namespace was provided", self.api_version, self.kind)
-    }
-
-    /// The smallest object that has the right identity.
-    fn example(&self) -> String {
-        let namespace = given(self.namespace.as_ref()).map(|name| format!(", namespace: {name}")).unwrap_or_default();
-        let Self { api_version, kind, name, .. } = self;
-        format!("{{ apiVersion: {api_version}, kind: {kind}, metadata: {{ name: {name}{namespace} }} }}")
-    }
-}
-
-impl KubernetesCanI {
-    pub(super) fn short(&self) -> String {
-        let ResourceAttributes { group, name, namespace, resource, subresource, verb, version: _ } =
-            &self.request.resource_attributes;
-        let group = given(group.as_ref()).map(|group| format!("{group}/")).unwrap_or_default();
-        let subresource = given(subresource.as_ref()).map(|sub| format!("/{sub}")).unwrap_or_default();
-        let object = match (given(namespace.as_ref()), given(name.as_ref())) {
-            (Some(namespace), Some(name)) => format!(" {namespace}/{name}"),
-            (Some(namespace), None) => format!(" {namespace}"),
-            (None, Some(name)) => format!(" /{name}"),
-            (None, None) => String::new(),
-        };
-        format!("{} {verb} {group}{resource}{subresource}{object}", self.request.user)
-    }
-
-    /// The question as Kubernetes writes it: the `spec` of a SubjectAccessReview.
-    pub fn spec(&self) -> Value {
-        let SubjectAccessReview { groups, resource_attributes, user } = &self.request;
-        json!({ "user": user, "groups": groups, "resourceAttributes": resource_attributes })
-    }
 }
 
 /// The resource that a list or a look-up reads: what the allow list is about.
@@ -156,11 +22,6 @@ pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
         Request::KubernetesGetResource(asked) => Some((&asked.api_version, &asked.kind)),
         _ => None,
     }
-}
-
-/// SDKs send the empty text as well as null for what is not given.
-fn given(text: Option<&String>) -> Option<&String> {
-    text.filter(|text| !text.is_empty())
 }
 
 /// `list_resources_all`, which the host also asks by itself.
@@ -249,20 +110,6 @@ fn object(value: &Value) -> Result<Vec<u8>, String> {
             Err(format!("expected the object as a document, not {}; a missing one is {{ error: … }}", describe(value)))
         }
     }
-}
-
-/// The list document the server makes of what it found.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectList<'a> {
-    /// Group and version, `apps/v1`.
-    pub api_version: &'a str,
-    /// The kind, `Pod`.
-    pub kind: String,
-    /// Metadata of the list.
-    pub metadata: Value,
-    /// The objects.
-    pub items: &'a [Value],
 }
 
 /// A list of objects, or the whole List document.

@@ -8,13 +8,13 @@
 pub mod access;
 pub mod capability;
 pub mod cluster;
-pub mod crypto;
-pub mod kubernetes;
+mod crypto;
+mod kubernetes;
 pub mod live;
 mod net;
-pub mod oci;
+mod oci;
 pub mod record;
-pub mod rego;
+mod rego;
 pub mod replay;
 pub mod request;
 mod selector;
@@ -22,6 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tracing;
+pub mod wire;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -410,8 +411,8 @@ impl State {
 
     /// The entry to add, and what the recordings have that comes close.
     fn advice(&self, operation: &Operation, request: &Request) -> String {
-        if let Request::KubernetesGetResourcePluralName(asked) = request {
-            let kind = asked.short();
+        if let Request::KubernetesGetResourcePluralName(_) = request {
+            let kind = request.short();
             return format!("name the file of the CustomResourceDefinition that defines {kind} under `crds:`");
         }
         let key = Value::String(request.short());

@@ -1,18 +1,12 @@
-//! `net`: addresses of hosts. The short form of a request is the name of the host.
+//! `net`: addresses of hosts.
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_slice, json};
 
 use super::capability::{Capability, Operation, describe, to_bytes};
 use super::request::Request;
-
-/// The addresses of a host. Named like its tag in recordings, hence the spelling.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DNSLookupHost {
-    pub host: String,
-}
+use super::wire::net::DNSLookupHost;
 
 /// The namespace `net`.
 pub(super) struct Net;

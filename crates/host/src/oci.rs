@@ -1,107 +1,14 @@
 //! `oci`: digests, manifests and signatures of images.
-//!
-//! The short form of a request is the image as the policy wrote it; nothing is added to it, so `nginx` and
-//! `docker.io/library/nginx:latest` are two different questions, as they are in a recording.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, from_slice, json};
 
 use super::capability::{Capability, Operation, describe, to_bytes};
 use super::request::Request;
-
-/// The digest of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OciManifestDigest {
-    pub(super) image: String,
-}
-
-/// A manifest or index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OciManifest {
-    pub(super) image: String,
-}
-
-/// A manifest, its digest and the configuration of the image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OciManifestAndConfig {
-    pub(super) image: String,
-}
-
-/// Signatures by public keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigstorePubKeyVerify {
-    pub(super) image: String,
-    /// Public keys in PEM; each must have signed.
-    pub pub_keys: Vec<String>,
-    /// Annotations that each signature must have.
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Keyless signatures by exact subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigstoreKeylessVerify {
-    pub(super) image: String,
-    /// Identities; each must have signed.
-    pub keyless: Vec<KeylessInfo>,
-    /// Annotations that each signature must have.
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Keyless signatures by prefix of the subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigstoreKeylessPrefixVerify {
-    pub(super) image: String,
-    /// Identities by the beginning of their URL; each must have signed.
-    pub keyless_prefix: Vec<KeylessPrefixInfo>,
-    /// Annotations that each signature must have.
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Keyless signatures made by GitHub Actions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigstoreGithubActionsVerify {
-    pub(super) image: String,
-    /// Owner of the repositories on GitHub.
-    pub owner: String,
-    /// Repository; none means any of the owner.
-    pub repo: Option<String>,
-    /// Annotations that each signature must have.
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Signatures by a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigstoreCertificateVerify {
-    pub(super) image: String,
-    /// The certificate in PEM.
-    pub certificate: Vec<u8>,
-    /// Its chain in PEM.
-    pub certificate_chain: Option<Vec<Vec<u8>>>,
-    /// Whether there must be a proof of the transparency log.
-    pub require_rekor_bundle: bool,
-    /// Annotations that each signature must have.
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Who signed, exactly.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeylessInfo {
-    /// Who vouches for the identity, an URL.
-    pub issuer: String,
-    /// The identity.
-    pub subject: String,
-}
-
-/// Who signed, by prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeylessPrefixInfo {
-    /// Who vouches for the identity, an URL.
-    pub issuer: String,
-    /// What the URL of the identity begins with.
-    pub url_prefix: String,
-}
+use super::wire::oci::{
+    OciManifest, OciManifestAndConfig, OciManifestDigest, SigstoreCertificateVerify, SigstoreGithubActionsVerify,
+    SigstoreKeylessPrefixVerify, SigstoreKeylessVerify, SigstorePubKeyVerify, Verification,
+};
 
 /// The payload of `v1/verify`.
 #[derive(Deserialize)]
@@ -221,16 +128,6 @@ fn manifest(value: &Value) -> Result<Vec<u8>, String> {
 fn manifest_and_config(value: &Value) -> Result<Vec<u8>, String> {
     let has_all = value["manifest"].is_object() && value["digest"].is_string() && value.get("config").is_some();
     if has_all { to_bytes(value) } else { Err("expected an object with `manifest`, `digest` and `config`".into()) }
-}
-
-/// What the server answers when signatures hold.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verification {
-    /// Whether the image is signed as required.
-    pub is_trusted: bool,
-    /// Digest of the manifest.
-    pub digest: String,
 }
 
 /// The digest that stands for "some digest" where the suite only says that the image is trusted.

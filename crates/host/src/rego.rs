@@ -4,51 +4,17 @@
 //! at then: the server checks patterns where a guest calls. What is gathered is what the policy is granted, no more.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::Host;
 use super::capability::{Operation, to_bytes};
-use super::kubernetes::{KubernetesListResourceAll, LIST_ALL};
+use super::kubernetes::LIST_ALL;
 use super::request::Request;
+use super::wire::kubernetes::KubernetesListResourceAll;
+use super::wire::rego::KubernetesGetResourcePluralName;
 use policy_verify_model::answer::Fault;
 use policy_verify_model::cluster::ClusterKinds;
 use policy_verify_model::hosting::PLURAL_NAME;
 use policy_verify_model::policy::ContextAwareResource;
-
-/// Asks for the plural name of a kind. No guest can ask this; recordings of OPA policies hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubernetesGetResourcePluralName {
-    /// Group and version, `apps/v1`.
-    pub api_version: String,
-    /// The kind, `Pod`.
-    pub kind: String,
-}
-
-impl KubernetesGetResourcePluralName {
-    pub(super) fn short(&self) -> String {
-        format!("{}/{}", self.api_version, self.kind)
-    }
-}
-
-/// Asks whether a list is still the same. No guest can ask this; recordings of Gatekeeper policies hold it where one
-/// process evaluated several times. Each case is a process of its own, so it is never asked here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HasKubernetesListResourceAllResultChangedSinceInstant {
-    api_version: String,
-    kind: String,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
-    field_masks: Option<BTreeSet<String>>,
-    since: Duration,
-}
-
-impl HasKubernetesListResourceAllResultChangedSinceInstant {
-    pub(super) fn short(&self) -> String {
-        format!("{}/{}", self.api_version, self.kind)
-    }
-}
 
 /// The look-up of a plural name. It is no capability, so nobody can answer it under `host:`.
 const PLURAL: Operation = Operation {

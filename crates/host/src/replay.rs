@@ -100,7 +100,7 @@ fn request_help() -> String {
 
 fn nearest_tag(tag: &str) -> Option<&'static str> {
     let closeness = |candidate: &str| strsim::jaro_winkler(&candidate.to_lowercase(), &tag.to_lowercase());
-    let nearest = TAGS.into_iter().max_by(|a, b| closeness(a).total_cmp(&closeness(b)))?;
+    let nearest = TAGS.iter().copied().max_by(|a, b| closeness(a).total_cmp(&closeness(b)))?;
     (closeness(nearest) > 0.8).then_some(nearest)
 }
 

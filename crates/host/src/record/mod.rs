@@ -83,7 +83,7 @@ mod tests {
     fn every_variant_is_written_as_kwctl_writes_it() {
         let session = read(EVERY_VARIANT);
         for tag in TAGS {
-            assert!(session.exchanges.iter().any(|exchange| exchange.variant == tag), "{tag} is missing in the file");
+            assert!(session.exchanges.iter().any(|exchange| exchange.variant == *tag), "{tag} is missing in the file");
         }
         assert_eq!(written(&session), EVERY_VARIANT);
     }
