@@ -11,8 +11,8 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
-use policy_verify_host::capability::to_bytes;
 use policy_verify_host::live::{LiveFailure, LiveReply};
+use policy_verify_host::reply::to_bytes;
 use policy_verify_host::wire::crypto::{
     Certificate, CertificateEncoding, CertificateVerificationResponse, CryptoIsCertificateTrusted,
 };
@@ -39,7 +39,7 @@ pub(super) fn verify(asked: &CryptoIsCertificateTrusted, clock: Option<jiff::Tim
         }
     };
     let reply = CertificateVerificationResponse { trusted: reason.is_none(), reason: reason.unwrap_or_default() };
-    to_bytes(&reply).map_err(LiveFailure::Refused)
+    Ok(to_bytes(&reply))
 }
 
 static MOZILLA: LazyLock<Vec<TrustAnchor<'static>>> = LazyLock::new(|| {

@@ -18,8 +18,8 @@ use tokio::sync::OnceCell;
 use policy_verify_host::live::{LiveFailure, LiveReply};
 
 use super::causes::with_causes;
-use policy_verify_host::capability::to_bytes;
 use policy_verify_host::cluster::{List, prune};
+use policy_verify_host::reply::to_bytes;
 use policy_verify_host::wire::kubernetes::{KubernetesCanI, KubernetesGetResource, ObjectList};
 use policy_verify_host::wire::rego::KubernetesGetResourcePluralName;
 
@@ -81,7 +81,7 @@ impl ApiServer {
             }
         }
         let kind = format!("{kind}List");
-        to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items }).map_err(LiveFailure::Refused)
+        Ok(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items }))
     }
 
     /// Looks up one object.
@@ -98,7 +98,7 @@ impl ApiServer {
             Ok(Some(object)) => {
                 let mut object = to_value(&object)?;
                 prune(&mut object, field_masks.as_ref());
-                to_bytes(&object).map_err(LiveFailure::Refused)
+                Ok(to_bytes(&object))
             }
             Ok(None) => Err(LiveFailure::Refused(asked.not_found())),
             Err(error) => Err(failure(&error)),
@@ -114,13 +114,13 @@ impl ApiServer {
         let status = review
             .status
             .ok_or_else(|| LiveFailure::Refused("SubjectAccessReview did not return a response".into()))?;
-        to_bytes(&status).map_err(LiveFailure::Refused)
+        Ok(to_bytes(&status))
     }
 
     /// The plural name of a kind, for the data of Rego policies.
     pub(super) async fn plural(&self, asked: &KubernetesGetResourcePluralName) -> LiveReply {
         let kind = self.find(&asked.api_version, &asked.kind).await?;
-        to_bytes(&kind.resource.plural).map_err(LiveFailure::Refused)
+        Ok(to_bytes(&kind.resource.plural))
     }
 
     /// Finds a kind in its group.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use policy_verify_host::live::{LiveFailure, LiveReply};
 
 use super::signatures;
-use policy_verify_host::capability::to_bytes;
+use policy_verify_host::reply::to_bytes;
 use policy_verify_host::request::Request;
 use policy_verify_host::wire::oci::Verification;
 use policy_verify_model::signature::Requirement;
@@ -56,7 +56,7 @@ impl Images {
     async fn fetch(&self, request: &Request) -> LiveReply {
         let wanted = signatures::requirement(request).transpose()?;
         let image: Reference = request.short().parse().map_err(|error| LiveFailure::Refused(format!("{error}")))?;
-        let reply = match (wanted, request) {
+        Ok(match (wanted, request) {
             (Some(wanted), _) => to_bytes(&self.verify(&image, wanted).await?),
             (None, Request::OciManifestDigest(_)) => {
                 let digest = self.registry.digest(&image).await.map_err(failure)?;
@@ -72,8 +72,7 @@ impl Images {
                 })?;
                 to_bytes(&ManifestAndConfig { manifest: image.manifest, digest: image.digest.as_str(), config })
             }
-        };
-        reply.map_err(LiveFailure::Refused)
+        })
     }
 
     /// Signatures that Kubewarden ignores do not count.

@@ -93,7 +93,7 @@ impl Surroundings {
 fn call(host: &Host, capability: &str, payload: &Value) -> Result<String, String> {
     let (namespace, operation) = capability.split_once('/').unwrap();
     let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
-    reply.map(|reply| String::from_utf8(reply).unwrap())
+    reply.map(|reply| String::from_utf8(reply).unwrap()).map_err(|error| error.0)
 }
 
 fn granted() -> Grants {
@@ -275,7 +275,7 @@ fn an_outage_is_a_fault_and_not_recorded() {
     let fault = host.fault().unwrap();
     assert_eq!(fault.kind, FaultKind::Host);
     assert!(
-        fault.message.starts_with("nobody could be asked oci/v1/manifest_digest \"127.0.0.1:1/app:1\": "),
+        fault.message.starts_with("live call failed: oci/v1/manifest_digest(\"127.0.0.1:1/app:1\"): "),
         "{fault:?}"
     );
     let journal = host.journal();

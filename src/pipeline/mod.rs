@@ -170,10 +170,10 @@ mod tests {
                 "Policy has not been granted access to Kubernetes networking.k8s.io/v1/Ingress resources. The violation \
                  has been reported.: add `contextAware: true` to the policy in the suite: it grants what the metadata \
                  declares",
-                "nobody answers kubernetes/list_resources_all for \"networking.k8s.io/v1/Ingress\": add the answer to \
-                 the case:\nhost:\n  kubernetes/list_resources_all: { \"networking.k8s.io/v1/Ingress\": [] }\nor a \
-                 cluster to read from:\ncluster: [fixtures/object.yaml]\nor ask the real world: `--live`; `verify \
-                 record` keeps what it says for later runs",
+                "no mock for kubernetes/list_resources_all(\"networking.k8s.io/v1/Ingress\"): add a mock to \
+                 the case:\nhost:\n  kubernetes/list_resources_all: { \"networking.k8s.io/v1/Ingress\": [] }\nor add \
+                 the objects:\ncluster: [fixtures/object.yaml]\nor run with `--live`, or record the reply with `verify \
+                 record`",
                 "calls no host calls; ",
                 "calls host call oci/v2/verify; calls no other host calls; ",
             ]

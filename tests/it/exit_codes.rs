@@ -263,7 +263,7 @@ fn unmocked_host_call_exits_with_1_even_when_the_policy_handles_the_error() {
         .replace("POD", POD);
     let repository = Repository::with_suite(&text).policy("image-licence");
     let run = repository.verify(&[]).run().exits_with(1);
-    let run = run.says(&["1 passed", "1 error", "suite.yml:8", "nobody answers oci/v1/oci_manifest"]);
+    let run = run.says(&["1 passed", "1 error", "suite.yml:8", "no mock for oci/v1/oci_manifest"]);
     let run = run.says(&["host:", "oci/v1/oci_manifest: { \"ghcr.io/acme/web:1\":"]);
 
     // What is printed is what has to be added: put it in, and the case has its verdict.

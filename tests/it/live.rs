@@ -50,7 +50,7 @@ fn the_cluster_of_the_kubeconfig_answers_what_the_suite_does_not() {
     let kinds = cluster.asked().iter().filter(|path| *path == "/apis/networking.k8s.io/v1").count();
     assert!((1..=2).contains(&kinds), "kinds are found out once, or twice by two cases at once: {:?}", cluster.asked());
     let asked = cluster.asked().len();
-    repository.verify(&["suite.yml"]).env("KUBECONFIG", &kubeconfig).run().exits_with(1).says(&["nobody answers"]);
+    repository.verify(&["suite.yml"]).env("KUBECONFIG", &kubeconfig).run().exits_with(1).says(&["no mock for"]);
     assert_eq!(cluster.asked().len(), asked, "nothing is asked without --live");
 }
 
@@ -122,7 +122,7 @@ fn unreachable_cluster_is_a_fault_of_the_case() {
     let repository = repository().write("kubeconfig", "{}");
     let run = repository.verify(&["record", "suite.yml"]).env("KUBECONFIG", repository.path("kubeconfig")).run();
     run.exits_with(1).says(&[
-        "nobody could be asked kubernetes/list_resources_all",
+        "live call failed: kubernetes/list_resources_all",
         "set `KUBECONFIG` to a kubeconfig file, or add a `cluster:` to the case",
         "1 case recorded in sessions",
     ]);

@@ -14,21 +14,22 @@ use super::fault::{Circumstances, RefusedMemory, Stop};
 use super::wasi_ctx::{Clock, RandomBytes};
 use super::{Context, GuestOutput, memory};
 use policy_verify_host::Host;
+use policy_verify_host::reply::Reply;
 
 /// Bytes that an element of a table is charged with.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
-/// Who answers host calls.
+/// What answers host calls.
 pub(super) trait HostServices: Send + Sync {
-    /// Answers one call. The error is the text the guest is given.
-    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String>;
+    /// Answers one call.
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Reply;
 
     /// Keeps a line of waPC's `__console_log`.
     fn console_log(&self, text: &str);
 }
 
 impl HostServices for Host {
-    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Reply {
         Host::call(self, binding, namespace, operation, payload)
     }
 
@@ -41,7 +42,7 @@ impl HostServices for Host {
 pub(super) struct NoHost;
 
 impl HostServices for NoHost {
-    fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+    fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Reply {
         Err("Cannot process Wasm guest request: callback channel not provided".into())
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::engine::Limits;
 use super::sandbox::{HostServices, Surroundings};
 use super::*;
+use policy_verify_host::reply::Reply;
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::hosting::HostAnswers;
 
@@ -96,7 +97,7 @@ impl Alike {
 }
 
 impl HostServices for Alike {
-    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+    fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
         assert_eq!((binding, namespace, operation), ("kubewarden", "fake", "v1/answer"));
         assert_eq!(payload, br#"{"question":1}"#);
@@ -359,8 +360,8 @@ fn the_error_of_the_host_reaches_the_guest() {
 fn the_host_of_the_context_is_the_one_asked() {
     let host = Host::new(Arc::new(HostAnswers::default()));
     let expected = host.call("kubewarden", "fake", "v1/answer", br#"{"question":1}"#).unwrap_err();
-    fails("wapc-host-call", FaultKind::Guest, &expected);
-    fails("wasi-host-call", FaultKind::Guest, &expected);
+    fails("wapc-host-call", FaultKind::Guest, &expected.0);
+    fails("wasi-host-call", FaultKind::Guest, &expected.0);
 }
 
 #[test]
@@ -483,7 +484,7 @@ fn instances_of_one_guest_run_side_by_side() {
 fn a_panicking_host_unwinds_through_the_guest() {
     struct Panics;
     impl HostServices for Panics {
-        fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+        fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Reply {
             panic!("on purpose")
         }
 

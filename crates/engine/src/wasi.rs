@@ -13,6 +13,7 @@ use super::fault;
 use super::link::{self, LinkError, NOTHING};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Surroundings, lock};
 use super::{Context, Guest, GuestOutput, Instance, default_clock, response, wasi_ctx};
+use policy_verify_host::reply::CallError;
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, Settings};
 use policy_verify_model::request::Request;
@@ -222,7 +223,7 @@ fn host_call(
     let sandbox = &mut caller.data_mut().sandbox;
     let (code, reply) = match sandbox.host.call(&call.binding, &call.namespace, &call.operation, &call.payload) {
         Ok(reply) => (0, reply),
-        Err(text) => (1, text.into_bytes()),
+        Err(CallError(text)) => (1, text.into_bytes()),
     };
     sandbox.charge_host_bytes(reply.len() as u64)?;
     sandbox.stdin.extend(reply);

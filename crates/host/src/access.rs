@@ -1,11 +1,12 @@
-//! What a policy may ask at all, decided before anybody answers.
+//! The access rules of a policy, applied before a call is answered.
 //!
-//! Two rules of policy-server: patterns of host capabilities, and the Kubernetes resources a context-aware policy may
-//! read. Texts are the server's; the advice beside them says what to write in the suite.
+//! policy-server has two: patterns of host capabilities, and the Kubernetes resources a context-aware policy may read.
+//! The texts are the server's, with help about what to write in the suite.
 
 use std::collections::BTreeSet;
 
 use super::kubernetes;
+use super::reply::CallError;
 use super::request::Request;
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::hosting::{ContextAware, Grants};
@@ -18,14 +19,14 @@ pub struct Access {
     grants: Grants,
     /// What the metadata declares.
     declared: BTreeSet<ContextAwareResource>,
-    /// Whether the policy may run into the rules.
+    /// Whether a violation is a fault.
     compat: Compat,
 }
 
-/// A call that is not let through: the text for the guest, and the fault for the case, unless that has only the answer of
-/// the server, which leaves it to the policy.
+/// A call that is denied: the error for the guest, and the fault for the case, unless the suite leaves the error to the
+/// policy, as the server does.
 pub(super) struct Refusal {
-    pub text: String,
+    pub(super) error: CallError,
     pub(super) fault: Option<Box<Fault>>,
 }
 
@@ -46,23 +47,25 @@ impl Access {
         }
     }
 
-    /// The resources a Rego policy is given. A fault where the suite has to say so first.
+    /// The resources a Rego policy is given; a fault if the suite does not state whether those of the metadata are granted.
     pub(super) fn readable(&self) -> Result<&BTreeSet<ContextAwareResource>, Fault> {
-        let is_said = self.grants.context_aware != ContextAware::Nothing || self.compat == Compat::Server;
-        if is_said || self.declared.is_empty() {
+        let is_stated = self.grants.context_aware != ContextAware::Nothing || self.compat == Compat::Server;
+        if is_stated || self.declared.is_empty() {
             return Ok(self.granted());
         }
         let declared: Vec<String> =
             self.declared.iter().map(|resource| format!("{}/{}", resource.api_version, resource.kind)).collect();
-        let message =
-            format!("the metadata declares that the policy reads {}, but nothing is granted", declared.join(", "));
+        let message = format!(
+            "`contextAwareResources` of the metadata declares {}, but the suite grants none",
+            declared.join(", ")
+        );
         Err(Fault::new(FaultKind::Host, message).with_help(
-            "add `contextAware: true` to the policy in the suite, or `contextAware: false` if the cluster grants nothing \
-             either: the policy then finds nothing in its `data`",
+            "add `contextAware: true` to the policy in the suite, or `contextAware: false` if the cluster grants none: the \
+             `data` of the policy is then empty",
         ))
     }
 
-    /// The rule that comes first: the capability by its name, known or not.
+    /// The first rule: the capability by its name, known or not.
     pub(super) fn check_capability(&self, capability: &str) -> Result<(), Refusal> {
         let Some(patterns) = &self.grants.host_capabilities else { return Ok(()) };
         if patterns.iter().any(|pattern| covers(pattern, capability)) {
@@ -72,18 +75,20 @@ impl Access {
             "Policy has not been granted access to the '{capability}' host capability. The violation has been reported."
         );
         let granted = if patterns.is_empty() { "nothing".to_owned() } else { patterns.join(", ") };
-        let help = format!("`hostCapabilities` of the policy grants {granted}; add `{capability}` if the cluster does");
+        let help = format!(
+            "add `{capability}` to `hostCapabilities` of the policy if the cluster grants it; granted: {granted}"
+        );
         Err(self.refusal(text, help))
     }
 
-    /// The rule behind the reading of the payload: lists and single objects of Kubernetes, but not `can_i`.
+    /// The second rule, applied once the payload is read: lists and single objects of Kubernetes, but not `can_i`.
     pub(super) fn check_resource(&self, request: &Request) -> Result<(), Refusal> {
         let Some((api_version, kind)) = kubernetes::resource_of(request) else { return Ok(()) };
-        let is_wanted = |it: &ContextAwareResource| it.api_version == api_version && it.kind == kind;
-        if self.granted().iter().any(is_wanted) {
+        let is_requested = |it: &ContextAwareResource| it.api_version == api_version && it.kind == kind;
+        if self.granted().iter().any(is_requested) {
             return Ok(());
         }
-        let is_declared = self.declared.iter().any(is_wanted);
+        let is_declared = self.declared.iter().any(is_requested);
         let help = match &self.grants.context_aware {
             ContextAware::Nothing if is_declared => {
                 "add `contextAware: true` to the policy in the suite: it grants what the metadata declares".to_owned()
@@ -93,8 +98,7 @@ impl Access {
                  grant it here:\ncontextAware: [{{ apiVersion: {api_version}, kind: {kind} }}]"
             ),
             ContextAware::Listed(_) => format!(
-                "add it to the list under `contextAware` of the policy, or under `contextAwareResources` of its manifest, if the cluster \
-                 grants it:\n\
+                "add it to `contextAware` of the policy, or to `contextAwareResources` of its manifest, if the cluster grants it:\n\
                  - {{ apiVersion: {api_version}, kind: {kind} }}"
             ),
         };
@@ -109,11 +113,11 @@ impl Access {
             Compat::Strict => Some(Box::new(Fault::new(FaultKind::Host, text.clone()).with_help(help))),
             Compat::Server => None,
         };
-        Refusal { text, fault }
+        Refusal { error: CallError(text), fault }
     }
 }
 
-/// Whether a pattern grants a capability. What stands in front of a star ends with a slash, or is nothing at all.
+/// Whether a pattern grants a capability. The part before a star is empty or ends with a slash.
 pub(super) fn covers(pattern: &str, capability: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => capability.starts_with(prefix),
@@ -121,24 +125,56 @@ pub(super) fn covers(pattern: &str, capability: &str) -> bool {
     }
 }
 
-/// Whether policy-server takes a pattern; the error is its own. `known` are the full names of all capabilities.
+/// Why policy-server rejects a pattern of host capabilities, in its words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPattern {
+    /// The pattern is empty.
+    #[error("invalid pattern: pattern must not be empty")]
+    Empty,
+    /// A star with something before or behind it.
+    #[error(
+        "invalid pattern {0:?}: wildcard '*' must be the entire last path segment (e.g. 'oci/*'), not a partial match"
+    )]
+    PartialWildcard(String),
+    /// No capability has this segment.
+    #[error("invalid pattern {pattern:?}: unknown segment {segment:?}, valid options at this level are: {options}")]
+    UnknownSegment {
+        /// The pattern.
+        pattern: String,
+        /// The segment.
+        segment: String,
+        /// What could be there, separated by commas.
+        options: String,
+    },
+    /// The beginning of a capability.
+    #[error(
+        "invalid pattern {pattern:?}: not a complete capability path; use {suggestion:?} to allow all capabilities \
+         under it"
+    )]
+    Incomplete {
+        /// The pattern.
+        pattern: String,
+        /// The pattern with a wildcard.
+        suggestion: String,
+    },
+}
+
+/// Whether policy-server accepts a pattern. `known` are the full names of all capabilities.
 ///
-/// The server stops reading at the first `*`, so it takes anything behind it; here every pattern has to be right.
-pub(super) fn check_pattern(pattern: &str, known: &[&str]) -> Result<(), String> {
+/// The server stops reading at the first `*` and accepts anything behind it; here every pattern must be right.
+pub(super) fn check_pattern(pattern: &str, known: &[&str]) -> Result<(), InvalidPattern> {
     let trimmed = pattern.trim();
     if trimmed.is_empty() {
-        return Err("invalid pattern: pattern must not be empty".into());
+        return Err(InvalidPattern::Empty);
     }
     if trimmed == "*" {
         return Ok(());
     }
+    let pattern = || pattern.to_owned();
     let parts: Vec<&str> = trimmed.split('/').collect();
     let is_partial = |(index, part): (usize, &&str)| part.contains('*') && (*part != "*" || index + 1 < parts.len());
     if parts.iter().enumerate().any(is_partial) {
-        return Err(format!(
-            "invalid pattern {pattern:?}: wildcard '*' must be the entire last path segment (e.g. 'oci/*'), not a \
-             partial match"
-        ));
+        return Err(InvalidPattern::PartialWildcard(pattern()));
     }
     for (depth, part) in parts.iter().enumerate() {
         let here = known.iter().map(|name| name.split('/').collect::<Vec<_>>());
@@ -147,17 +183,11 @@ pub(super) fn check_pattern(pattern: &str, known: &[&str]) -> Result<(), String>
         // Behind a complete name there is nothing left to choose from, not even `*`.
         if !options.contains(part) && (*part != "*" || options.is_empty()) {
             let options = options.into_iter().collect::<Vec<_>>().join(", ");
-            return Err(format!(
-                "invalid pattern {pattern:?}: unknown segment {part:?}, valid options at this level are: {options}"
-            ));
+            return Err(InvalidPattern::UnknownSegment { pattern: pattern(), segment: (*part).into(), options });
         }
     }
     if parts.last() != Some(&"*") && !known.contains(&trimmed) {
-        let suggestion = format!("{trimmed}/*");
-        return Err(format!(
-            "invalid pattern {pattern:?}: not a complete capability path; use {suggestion:?} to allow all capabilities \
-             under it"
-        ));
+        return Err(InvalidPattern::Incomplete { pattern: pattern(), suggestion: format!("{trimmed}/*") });
     }
     Ok(())
 }
@@ -169,7 +199,7 @@ mod tests {
     use super::*;
 
     fn check(pattern: &str) -> Result<(), String> {
-        check_pattern(pattern, super::super::known_capabilities())
+        check_pattern(pattern, crate::known_capabilities()).map_err(|error| error.to_string())
     }
 
     fn resource(api_version: &str, kind: &str) -> ContextAwareResource {
@@ -182,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_refused_in_the_words_of_the_server() {
+    fn errors_about_patterns_are_those_of_the_server() {
         for pattern in ["*", " oci/* ", "oci/v1/*", "oci/v2/verify", "kubernetes/can_i", "kubernetes/*"] {
             assert_eq!(check(pattern), Ok(()), "{pattern}");
         }
@@ -240,12 +270,12 @@ mod tests {
         }
         let Err(refusal) = with(Some(&[])).check_capability("kubernetes/can_i") else { panic!("nothing is granted") };
         assert_eq!(
-            refusal.text,
+            refusal.error.0,
             "Policy has not been granted access to the 'kubernetes/can_i' host capability. The violation has been reported."
         );
         let fault = refusal.fault.unwrap();
-        assert_eq!(fault.message, refusal.text);
-        assert!(fault.help.unwrap().contains("grants nothing; add `kubernetes/can_i`"));
+        assert_eq!(fault.message, refusal.error.0);
+        assert!(fault.help.unwrap().contains("add `kubernetes/can_i` to `hostCapabilities`"));
     }
 
     #[test]
@@ -263,14 +293,14 @@ mod tests {
             (access(ContextAware::Nothing, &ours), "add `contextAware: true` to the policy"),
             (access(ContextAware::Nothing, &theirs), "declare it in the metadata"),
             (access(ContextAware::Declared, &theirs), "declare it in the metadata"),
-            (access(ContextAware::Listed(theirs.clone().into()), &ours), "add it to the list under `contextAware`"),
+            (access(ContextAware::Listed(theirs.clone().into()), &ours), "add it to `contextAware` of the policy"),
         ] {
             let given = help(&access).unwrap();
             assert!(given.starts_with(advice), "{given}");
         }
         let Err(refusal) = Access::default().check_resource(&request) else { panic!("nothing is granted") };
         assert_eq!(
-            refusal.text,
+            refusal.error.0,
             "Policy has not been granted access to Kubernetes networking.k8s.io/v1/Ingress resources. The violation has been reported."
         );
         let review = json!({"request": {"groups": null, "user": "bob", "resource_attributes": {"verb": "get",

@@ -1,10 +1,9 @@
-//! What every namespace of host calls has in common: a table of operations that read a question and write an answer.
-//!
-//! Nothing here decides who answers; that is the router's job, in the folder's `mod.rs`.
+//! What all namespaces of host calls have in common: a table of operations, each of which reads a request and turns the
+//! value of a mock into a reply.
 
-use serde::Serialize;
 use serde_json::Value;
 
+use super::reply::InvalidMock;
 use super::request::Request;
 
 /// One namespace of calls a policy can make to its host.
@@ -17,32 +16,14 @@ pub(super) trait Capability: Send + Sync {
 
 /// One operation of a namespace.
 pub(super) struct Operation {
-    /// Full name, `oci/v1/manifest_digest`: the key in `host:` tables and the word of `hostCapabilities`.
+    /// Full name, `oci/v1/manifest_digest`: the key in `host:` tables, and in `hostCapabilities`.
     pub(super) capability: &'static str,
     /// The part behind the namespace, as guests name it.
     pub(super) name: &'static str,
-    /// Reads what the guest asks. The error text is what the server hands to the guest.
+    /// Reads the payload. The error text is what the server hands to the guest.
     pub(super) read: fn(&[u8]) -> serde_json::Result<Request>,
-    /// Turns the value of a `host:` entry into the reply. Without a request only the shape of the value is of interest.
-    pub(super) reply: fn(&Value, Option<&Request>) -> Result<Vec<u8>, String>,
-    /// An answer in YAML, to be pasted into a suite and corrected there.
+    /// Turns the value of a mock into the reply. Without a request only the shape of the value is checked.
+    pub(super) reply: fn(&Value, Option<&Request>) -> Result<Vec<u8>, InvalidMock>,
+    /// The value of a mock in YAML, to be pasted into a suite and corrected there.
     pub(super) example: fn(&Request) -> String,
-}
-
-/// The bytes of a reply.
-pub fn to_bytes(reply: &impl Serialize) -> Result<Vec<u8>, String> {
-    serde_json::to_vec(reply).map_err(|error| error.to_string())
-}
-
-/// What a value is, for messages about a value of the wrong kind.
-pub(super) fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(true) => "`true`",
-        Value::Bool(false) => "`false`",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

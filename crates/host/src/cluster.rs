@@ -1,4 +1,4 @@
-//! Answers from the `cluster:` of the suite: what an API server holding its objects would answer.
+//! Replies from the `cluster:` of a suite: what an API server with these objects would reply.
 //!
 //! Behaviour and texts are those of the Kubernetes client of policy-evaluator 0.32. Two of them are not obvious: a
 //! namespace given with an object outside of namespaces is ignored when the object is looked up, and list items always
@@ -9,45 +9,59 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::capability::to_bytes;
+use super::reply::{CallError, Reply, to_bytes};
 use super::request::Request;
-use super::selector::{Fields, Labels};
+use super::selector::{Fields, Labels, SelectorError};
 use super::wire::kubernetes::{
     KubernetesGetResource, KubernetesListResourceAll, KubernetesListResourceNamespace, ObjectList,
 };
-use policy_verify_model::cluster::Cluster;
+use policy_verify_model::cluster::{Cluster, ClusterKinds};
 use policy_verify_model::policy::ContextAwareResource;
 
-/// What a cluster says to a request.
-pub(super) enum Served {
-    /// An answer, or the error an API server would cause.
-    Reply(Result<Vec<u8>, String>),
-    /// The policy asks for more than the cluster can do; the text says what.
-    Unable(String),
+/// Why the objects of a suite cannot answer a request.
+///
+/// A server retries a list that the API server rejects until the policy times out, so an invalid selector is not an error
+/// that the policy could receive.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unsupported {
+    #[error("the API server rejects the label selector: {0}")]
+    Labels(SelectorError),
+    #[error("the API server rejects the field selector: {0}")]
+    Fields(SelectorError),
+    /// A field that an API server may know.
+    #[error("{0}")]
+    Field(SelectorError),
 }
 
 /// The annotation that is taken out of list items.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Answers a request about objects; nothing if it is about something else.
-pub(super) fn answer(cluster: &Cluster, request: &Request) -> Option<Served> {
+/// Answers a request about objects, also with the errors an API server would cause; nothing if it is about something else.
+pub(super) fn answer(cluster: &Cluster, request: &Request) -> Option<Result<Reply, Unsupported>> {
     match request {
-        Request::KubernetesGetResource(asked) => Some(Served::Reply(get(cluster, asked))),
-        Request::KubernetesListResourceAll(asked) => Some(List::from(asked).answer(cluster)),
-        Request::KubernetesListResourceNamespace(asked) => Some(List::from(asked).answer(cluster)),
+        Request::KubernetesGetResource(request) => Some(Ok(get(cluster, request))),
+        Request::KubernetesListResourceAll(request) => Some(List::from(request).answer(cluster)),
+        Request::KubernetesListResourceNamespace(request) => Some(List::from(request).answer(cluster)),
         _ => None,
     }
 }
 
+/// The plural name of a kind, from the kinds that the suite knows. An API server gives the same, so no cluster is needed.
+pub(super) fn plural_name(kinds: &ClusterKinds, request: &Request) -> Option<Reply> {
+    let Request::KubernetesGetResourcePluralName(request) = request else { return None };
+    let resource = ContextAwareResource { api_version: request.api_version.clone(), kind: request.kind.clone() };
+    kinds.get(&resource).map(|known| Ok(to_bytes(&known.plural)))
+}
+
 /// Whether the objects of a kind live in namespaces; an error if there is no such kind.
-fn is_namespaced(cluster: &Cluster, api_version: &str, kind: &str) -> Result<bool, String> {
+fn is_namespaced(cluster: &Cluster, api_version: &str, kind: &str) -> Result<bool, CallError> {
     let resource = ContextAwareResource { api_version: api_version.into(), kind: kind.into() };
     match cluster.kinds.get(&resource) {
         Some(info) => Ok(info.is_namespaced),
         None if cluster.kinds.keys().any(|known| known.api_version == api_version) => {
-            Err(format!("Cannot find resource {api_version}/{kind}"))
+            Err(CallError(format!("Cannot find resource {api_version}/{kind}")))
         }
-        None => Err(format!("error finding resource {api_version} / {kind}: 404 page not found")),
+        None => Err(CallError(format!("error finding resource {api_version} / {kind}: 404 page not found"))),
     }
 }
 
@@ -61,18 +75,19 @@ fn objects<'a>(
     cluster.objects.get(&resource).into_iter().flatten()
 }
 
-fn get(cluster: &Cluster, asked: &KubernetesGetResource) -> Result<Vec<u8>, String> {
-    let KubernetesGetResource { api_version, kind, name, namespace, disable_cache: _, field_masks } = asked;
-    let wanted = match (is_namespaced(cluster, api_version, kind)?, namespace) {
+fn get(cluster: &Cluster, request: &KubernetesGetResource) -> Reply {
+    let KubernetesGetResource { api_version, kind, name, namespace, disable_cache: _, field_masks } = request;
+    let in_namespace = match (is_namespaced(cluster, api_version, kind)?, namespace) {
         (true, Some(namespace)) => namespace.as_str(),
-        (true, None) => return Err(asked.without_namespace()),
+        (true, None) => return Err(CallError(request.without_namespace())),
         (false, _) => "",
     };
-    let found = objects(cluster, api_version, kind).find(|((namespace, it), _)| namespace == wanted && it == name);
-    let Some((_, object)) = found else { return Err(asked.not_found()) };
+    let found =
+        objects(cluster, api_version, kind).find(|((namespace, it), _)| namespace == in_namespace && it == name);
+    let Some((_, object)) = found else { return Err(CallError(request.not_found())) };
     let mut object = Value::clone(object);
     prune(&mut object, field_masks.as_ref());
-    to_bytes(&object)
+    Ok(to_bytes(&object))
 }
 
 /// A request for a list, of a namespace or of all.
@@ -92,66 +107,61 @@ pub struct List<'a> {
 }
 
 impl<'a> From<&'a KubernetesListResourceAll> for List<'a> {
-    fn from(asked: &'a KubernetesListResourceAll) -> Self {
+    fn from(request: &'a KubernetesListResourceAll) -> Self {
         Self {
-            api_version: &asked.api_version,
-            kind: &asked.kind,
+            api_version: &request.api_version,
+            kind: &request.kind,
             namespace: None,
-            labels: asked.label_selector.as_deref(),
-            fields: asked.field_selector.as_deref(),
-            masks: asked.field_masks.as_ref(),
+            labels: request.label_selector.as_deref(),
+            fields: request.field_selector.as_deref(),
+            masks: request.field_masks.as_ref(),
         }
     }
 }
 
 impl<'a> From<&'a KubernetesListResourceNamespace> for List<'a> {
-    fn from(asked: &'a KubernetesListResourceNamespace) -> Self {
+    fn from(request: &'a KubernetesListResourceNamespace) -> Self {
         Self {
-            api_version: &asked.api_version,
-            kind: &asked.kind,
-            namespace: Some(&asked.namespace),
-            labels: asked.label_selector.as_deref(),
-            fields: asked.field_selector.as_deref(),
-            masks: asked.field_masks.as_ref(),
+            api_version: &request.api_version,
+            kind: &request.kind,
+            namespace: Some(&request.namespace),
+            labels: request.label_selector.as_deref(),
+            fields: request.field_selector.as_deref(),
+            masks: request.field_masks.as_ref(),
         }
     }
 }
 
 impl List<'_> {
-    fn answer(&self, cluster: &Cluster) -> Served {
+    fn answer(&self, cluster: &Cluster) -> Result<Reply, Unsupported> {
         let Self { api_version, kind, .. } = self;
         match is_namespaced(cluster, api_version, kind) {
-            Ok(false) if self.namespace.is_some() => return Served::Reply(Err(self.cluster_wide())),
+            Ok(false) if self.namespace.is_some() => return Ok(Err(CallError(self.cluster_wide()))),
             Ok(_) => {}
-            Err(text) => return Served::Reply(Err(text)),
+            Err(error) => return Ok(Err(error)),
         }
-        // A server retries a list that the API server refuses until the policy runs out of time. That is an answer to
-        // nothing, so these are troubles of the case instead.
-        let labels = match Labels::parse(self.labels.unwrap_or_default()) {
-            Ok(labels) => labels,
-            Err(problem) => return Served::Unable(format!("the API server refuses the label selector: {problem}")),
-        };
-        let fields = match Fields::parse(self.fields.unwrap_or_default()) {
-            Ok(fields) => fields,
-            Err(problem) => return Served::Unable(problem),
-        };
+        let labels = Labels::parse(self.labels.unwrap_or_default()).map_err(Unsupported::Labels)?;
+        let fields = Fields::parse(self.fields.unwrap_or_default()).map_err(|error| match error {
+            SelectorError::UnsupportedField(_) => Unsupported::Field(error),
+            _ => Unsupported::Fields(error),
+        })?;
         let items: Vec<Value> = objects(cluster, api_version, kind)
-            .filter(|((namespace, _), _)| self.namespace.is_none_or(|wanted| namespace == wanted))
+            .filter(|((namespace, _), _)| self.namespace.is_none_or(|it| namespace == it))
             .filter(|((namespace, name), _)| fields.select(namespace, name))
             .filter(|(_, object)| labels.select(object.pointer("/metadata/labels")))
             .map(|(_, object)| self.item(object))
             .collect();
         let kind = format!("{kind}List");
-        Served::Reply(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items }))
+        Ok(Ok(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items })))
     }
 
-    /// The server's text for a kind outside of namespaces that is looked for in one.
+    /// The server's text for a list of cluster-wide objects in a namespace.
     pub fn cluster_wide(&self) -> String {
         let Self { api_version, kind, .. } = self;
         format!("resource {api_version}/{kind} is cluster wide. Cannot search for it inside of a namespace")
     }
 
-    /// An object as it stands in a list.
+    /// An object as an item of a list.
     pub fn item(&self, object: &Value) -> Value {
         let mut item = object.clone();
         if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -177,7 +187,7 @@ pub fn prune(object: &mut Value, masks: Option<&BTreeSet<String>>) {
 }
 
 /// Whether a member is kept; what is below it is cut to the masks. A mask that ends here does not keep the rest of a
-/// subtree that a longer one goes into: `spec` beside `spec.replicas` keeps the replicas only, as in the server.
+/// subtree that a longer one goes into: `spec` with `spec.replicas` keeps the replicas only, as in the server.
 fn keep(key: &str, value: &mut Value, paths: &[&[&str]]) -> bool {
     let below: Vec<&[&str]> = paths
         .iter()
@@ -202,56 +212,15 @@ fn cut(value: &mut Value, paths: &[&[&str]]) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use policy_verify_model::cluster::ClusterKind;
-
-    /// A cluster with two deployments, a namespace, and the kinds `Pod` and `Node` of which it holds nothing.
-    pub(crate) fn cluster() -> Cluster {
-        let mut cluster = Cluster::default();
-        let kinds = [
-            ("v1", "Namespace", "namespaces", false),
-            ("v1", "Node", "nodes", false),
-            ("v1", "Pod", "pods", true),
-            ("apps/v1", "Deployment", "deployments", true),
-        ];
-        let resource =
-            |api_version: &str, kind: &str| ContextAwareResource { api_version: api_version.into(), kind: kind.into() };
-        cluster.kinds = Arc::new(
-            kinds
-                .into_iter()
-                .map(|(api_version, kind, plural, is_namespaced)| {
-                    (resource(api_version, kind), ClusterKind { plural: plural.into(), is_namespaced })
-                })
-                .collect(),
-        );
-        let mut add = |namespace: &str, object: Value| {
-            let text = |pointer: &str| object.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-            let (resource, name) = (resource(&text("/apiVersion"), &text("/kind")), text("/metadata/name"));
-            cluster.objects.entry(resource).or_default().insert((namespace.into(), name), Arc::new(object));
-        };
-        add("", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}));
-        add(
-            "web",
-            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api", "namespace": "web",
-                "labels": {"tier": "back", "app": "x"}, "managedFields": [{"manager": "kubectl"}],
-                "annotations": {LAST_APPLIED: "{}", "team": "a"}},
-                "spec": {"replicas": 2, "paused": false,
-                    "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}}),
-        );
-        add(
-            "batch",
-            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "job", "namespace": "batch"},
-                "spec": {"replicas": 1}, "status": {}}),
-        );
-        cluster
-    }
+    use crate::testing::cluster;
 
     fn served(tag: &str, members: &Value) -> Result<Value, String> {
         let request = Request::from_recorded(tag, members).expect("the request is complete");
         match answer(&cluster(), &request).expect("it is about objects") {
-            Served::Reply(reply) => reply.map(|bytes| serde_json::from_slice(&bytes).unwrap()),
-            Served::Unable(text) => Err(format!("unable: {text}")),
+            Ok(reply) => reply.map(|bytes| serde_json::from_slice(&bytes).unwrap()).map_err(|error| error.0),
+            Err(error) => Err(format!("unsupported: {error}")),
         }
     }
 
@@ -284,7 +253,7 @@ pub(super) mod tests {
     const DEPLOYMENT: (&str, &str) = ("apps/v1", "Deployment");
 
     #[test]
-    fn lists_are_ordered_and_free_of_what_the_server_drops() {
+    fn lists_are_ordered_without_members_that_the_server_drops() {
         let all = list(DEPLOYMENT, None, &json!({})).unwrap();
         assert_eq!(
             (&all["apiVersion"], &all["kind"], &all["metadata"]),
@@ -313,8 +282,8 @@ pub(super) mod tests {
             assert_eq!(names(DEPLOYMENT, namespace, &more).unwrap(), expected, "{namespace:?} {more}");
         }
         for (more, problem) in [
-            (json!({"label_selector": "tier in back"}), "unable: the API server refuses the label selector"),
-            (json!({"field_selector": "spec.replicas=1"}), "unable: the cluster of the suite selects by"),
+            (json!({"label_selector": "tier in back"}), "unsupported: the API server rejects the label selector"),
+            (json!({"field_selector": "spec.replicas=1"}), "unsupported: unsupported field \"spec.replicas\""),
         ] {
             let error = names(DEPLOYMENT, None, &more).unwrap_err();
             assert!(error.starts_with(problem), "{error}");

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, from_slice};
 
-use super::capability::{Capability, Operation, describe, to_bytes};
+use super::capability::{Capability, Operation};
+use super::reply::{InvalidMock, to_bytes};
 use super::request::Request;
 use super::wire::crypto::{CertificateVerificationResponse, CryptoIsCertificateTrusted};
 
@@ -27,22 +28,22 @@ impl Capability for Crypto {
     }
 }
 
-/// `true`, or the reply itself. Mistrust needs a reason: the server always gives one.
-fn trust(value: &Value) -> Result<Vec<u8>, String> {
+/// `true`, or the reply itself. An untrusted certificate needs a reason: the server always gives one.
+fn trust(value: &Value) -> Result<Vec<u8>, InvalidMock> {
     let reply = match value {
         Value::Bool(true) => CertificateVerificationResponse { trusted: true, reason: String::new() },
-        Value::Object(_) => serde_json::from_value(value.clone()).map_err(|error| format!("{error}; {SHAPE}"))?,
-        _ => return Err(format!("{SHAPE}, not {}", describe(value))),
+        Value::Object(_) => {
+            serde_json::from_value(value.clone()).map_err(|error| InvalidMock::of_members(&error, SHAPE))?
+        }
+        _ => return Err(InvalidMock::of_type(value, SHAPE)),
     };
     if !reply.trusted && reply.reason.is_empty() {
-        return Err("a certificate that is not trusted needs a reason, for instance { trusted: false, reason: \
-                    Certificate is not trusted by the provided cert chain }"
-            .into());
+        return Err(InvalidMock::NoReason);
     }
-    to_bytes(&reply)
+    Ok(to_bytes(&reply))
 }
 
-const SHAPE: &str = "expected `true`, or {trusted: false, reason: …}";
+const SHAPE: &str = "`true`, or {trusted: false, reason: …}";
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_time_is_no_time_but_has_to_be_there() {
+    fn an_empty_time_equals_null_and_an_absent_one_is_an_error() {
         let empty = read(&json!({"cert": {"encoding": "Der", "data": []}, "not_after": ""})).unwrap();
         let null = read(&json!({"cert": {"encoding": "Der", "data": []}, "not_after": null})).unwrap();
         assert_eq!(empty, null);
@@ -75,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn mistrust_needs_a_reason() {
+    fn an_untrusted_certificate_needs_a_reason() {
         assert_eq!(trust(&json!(true)).unwrap(), br#"{"trusted":true,"reason":""}"#);
         assert_eq!(trust(&json!({"trusted": false, "reason": "old"})).unwrap(), br#"{"trusted":false,"reason":"old"}"#);
-        assert!(trust(&json!({"trusted": false})).unwrap_err().contains("needs a reason"));
-        assert!(trust(&json!(false)).unwrap_err().contains("expected `true`"));
-        assert!(trust(&json!({"is_trusted": true})).unwrap_err().contains("unknown field `is_trusted`"));
+        assert!(trust(&json!({"trusted": false})).unwrap_err().to_string().contains("missing `reason`"));
+        assert!(trust(&json!(false)).unwrap_err().to_string().contains("expected `true`"));
+        assert!(trust(&json!({"is_trusted": true})).unwrap_err().to_string().contains("unknown field `is_trusted`"));
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_slice, json};
 
-use super::capability::{Capability, Operation, describe, to_bytes};
+use super::capability::{Capability, Operation};
+use super::reply::{InvalidMock, to_bytes};
 use super::request::Request;
 use super::wire::kubernetes::{KubernetesCanI, ObjectList, SubjectAccessReview};
 
@@ -14,17 +15,17 @@ struct CanIRequest {
     disable_cache: bool,
 }
 
-/// The resource that a list or a look-up reads: what the allow list is about.
+/// The resource that a list or a look-up reads.
 pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
     match request {
-        Request::KubernetesListResourceNamespace(asked) => Some((&asked.api_version, &asked.kind)),
-        Request::KubernetesListResourceAll(asked) => Some((&asked.api_version, &asked.kind)),
-        Request::KubernetesGetResource(asked) => Some((&asked.api_version, &asked.kind)),
+        Request::KubernetesListResourceNamespace(request) => Some((&request.api_version, &request.kind)),
+        Request::KubernetesListResourceAll(request) => Some((&request.api_version, &request.kind)),
+        Request::KubernetesGetResource(request) => Some((&request.api_version, &request.kind)),
         _ => None,
     }
 }
 
-/// `list_resources_all`, which the host also asks by itself.
+/// `list_resources_all`, which the host also calls itself.
 pub(super) const LIST_ALL: Operation = Operation {
     capability: "kubernetes/list_resources_all",
     name: "list_resources_all",
@@ -59,7 +60,7 @@ impl Capability for Kubernetes {
                 read: |payload| from_slice(payload).map(Request::KubernetesGetResource),
                 reply: |value, _| object(value),
                 example: |request| match request {
-                    Request::KubernetesGetResource(asked) => asked.example(),
+                    Request::KubernetesGetResource(request) => request.example(),
                     _ => "fixtures/object.yaml".into(),
                 },
             },
@@ -89,50 +90,41 @@ struct SubjectAccessReviewStatus {
 }
 
 /// `true`, `false`, or the status.
-fn access(value: &Value) -> Result<Vec<u8>, String> {
-    const SHAPE: &str = "expected `true`, `false`, or {allowed, denied, reason, evaluationError}";
+fn access(value: &Value) -> Result<Vec<u8>, InvalidMock> {
+    const SHAPE: &str = "`true`, `false`, or {allowed, denied, reason, evaluationError}";
     match value {
-        Value::Bool(allowed) => to_bytes(&json!({ "allowed": allowed })),
+        Value::Bool(allowed) => Ok(to_bytes(&json!({ "allowed": allowed }))),
         Value::Object(_) => {
             let status: SubjectAccessReviewStatus =
-                serde_json::from_value(value.clone()).map_err(|error| format!("{error}; {SHAPE}"))?;
-            to_bytes(&status)
+                serde_json::from_value(value.clone()).map_err(|error| InvalidMock::of_members(&error, SHAPE))?;
+            Ok(to_bytes(&status))
         }
-        _ => Err(format!("{SHAPE}, not {}", describe(value))),
+        _ => Err(InvalidMock::of_type(value, SHAPE)),
     }
 }
 
 /// The object itself.
-fn object(value: &Value) -> Result<Vec<u8>, String> {
+fn object(value: &Value) -> Result<Vec<u8>, InvalidMock> {
     match value {
-        Value::Object(_) => to_bytes(value),
-        _ => {
-            Err(format!("expected the object as a document, not {}; a missing one is {{ error: … }}", describe(value)))
-        }
+        Value::Object(_) => Ok(to_bytes(value)),
+        _ => Err(InvalidMock::of_type(value, "the object as a document, or { error: … } for a missing one")),
     }
 }
 
 /// A list of objects, or the whole List document.
-fn list(value: &Value, request: Option<&Request>) -> Result<Vec<u8>, String> {
+fn list(value: &Value, request: Option<&Request>) -> Result<Vec<u8>, InvalidMock> {
+    const SHAPE: &str = "a list of objects, or a List document with `items`";
     let items = match value {
-        Value::Object(document) if document.get("items").is_some_and(Value::is_array) => return to_bytes(value),
-        Value::Array(items) if items.iter().all(Value::is_object) => items,
-        _ => return Err(format!("expected a list of objects, or a List document with `items`, not {}", wrong(value))),
+        Value::Object(document) if document.get("items").is_some_and(Value::is_array) => return Ok(to_bytes(value)),
+        Value::Object(_) => return Err(InvalidMock::of_members(&"missing `items`", SHAPE)),
+        Value::Array(items) => match items.iter().find(|item| !item.is_object()) {
+            None => items,
+            Some(item) => return Err(InvalidMock::of_type(item, "a list of objects")),
+        },
+        _ => return Err(InvalidMock::of_type(value, SHAPE)),
     };
-    let (api_version, kind) = match request {
-        Some(Request::KubernetesListResourceAll(asked)) => (asked.api_version.as_str(), asked.kind.as_str()),
-        Some(Request::KubernetesListResourceNamespace(asked)) => (asked.api_version.as_str(), asked.kind.as_str()),
-        _ => ("v1", ""),
-    };
-    to_bytes(&ObjectList { api_version, kind: format!("{kind}List"), metadata: json!({}), items })
-}
-
-fn wrong(value: &Value) -> &'static str {
-    match value {
-        Value::Array(_) => "a list of something else",
-        Value::Object(_) => "an object without them",
-        other => describe(other),
-    }
+    let (api_version, kind) = request.and_then(resource_of).unwrap_or(("v1", ""));
+    Ok(to_bytes(&ObjectList { api_version, kind: format!("{kind}List"), metadata: json!({}), items }))
 }
 
 #[cfg(test)]
@@ -150,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn short_forms_read_like_paths() {
+    fn short_forms_are_paths() {
         let all = json!({"api_version": "apps/v1", "kind": "Deployment"});
         assert_eq!(read("list_resources_all", &all).unwrap().short(), "apps/v1/Deployment");
         let some = json!({"api_version": "apps/v1", "kind": "Deployment", "namespace": "web"});
@@ -163,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn can_i_reads_like_a_sentence() {
+    fn the_short_form_of_can_i_is_user_verb_and_resource() {
         assert_eq!(
             can_i(
                 json!({"verb": "create", "group": "apps", "resource": "deployments", "namespace": "web", "name": ""})
@@ -178,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_requires_is_required() {
+    fn members_that_the_server_requires_are_required() {
         let one = json!({"api_version": "v1", "kind": "Namespace", "name": "web"});
         let error = read("get_resource", &one).unwrap_err().to_string();
         assert!(error.starts_with("missing field `disable_cache`"), "{error}");
@@ -201,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn access_is_a_word_or_a_status() {
+    fn access_is_a_boolean_or_a_status() {
         assert_eq!(access(&json!(false)).unwrap(), br#"{"allowed":false}"#);
         assert_eq!(
             access(&json!({"reason": "no", "allowed": false, "denied": true})).unwrap(),
             br#"{"allowed":false,"denied":true,"reason":"no"}"#
         );
-        assert!(access(&json!({"alowed": true})).unwrap_err().contains("unknown field `alowed`"));
+        assert!(access(&json!({"alowed": true})).unwrap_err().to_string().contains("unknown field `alowed`"));
         assert!(object(&json!([])).is_err());
     }
 }

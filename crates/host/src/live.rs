@@ -1,23 +1,22 @@
-//! What answers host calls when the suite does not: the interface of a live host, which has no implementation here.
-//!
-//! Reaching registries, resolvers and clusters needs network code that nobody who replays answers has to build.
+//! The interface of a live host, which answers host calls that the suite does not. This crate has no implementation:
+//! registries, resolvers and clusters need network code, and replays do not.
 
 use std::time::Duration;
 
 use crate::request::Request;
 
-/// Answers host calls from the real world.
+/// Answers host calls with data from registries, resolvers and clusters.
 pub trait LiveHost: Send + Sync {
     /// The reply to a request; `None` if this host does not serve such requests at all.
     fn answer(&self, request: &Request, options: &LiveOptions) -> Option<LiveReply>;
 }
 
-/// How a live host is asked in one case.
+/// Options of the calls of one case.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LiveOptions {
-    /// Longest wait for one reply: the deadline of the policy, which goes on meanwhile as in policy-server.
+    /// Longest wait for one reply: the timeout of the policy, which includes the wait, as in policy-server.
     pub timeout: Duration,
-    /// What certificates are judged by where the policy gives no time: the clock of the suite, if it sets one.
+    /// The time at which certificates must be valid if the policy gives none: the clock of the suite, if it sets one.
     pub clock: Option<jiff::Timestamp>,
 }
 
@@ -29,14 +28,14 @@ pub type LiveReply = Result<Vec<u8>, LiveFailure>;
 pub enum LiveFailure {
     /// The call fails with this text, as it would in the cluster.
     Refused(String),
-    /// The call fails with this text, and there is something the cluster does not look at.
+    /// The call fails with this text although there is something that a cluster ignores.
     Unseen {
-        /// What the policy is told.
+        /// The text for the policy.
         text: String,
         /// What the user should know.
         remark: String,
     },
-    /// The service could not be reached. A verdict that rests on an outage is none, so this is a fault of the case.
+    /// The service could not be reached. A verdict must not rest on an outage, so this is a fault of the case.
     Outage {
         /// What is wrong.
         text: String,

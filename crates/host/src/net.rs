@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, from_slice, json};
 
-use super::capability::{Capability, Operation, describe, to_bytes};
+use super::capability::{Capability, Operation};
+use super::reply::{InvalidMock, to_bytes};
 use super::request::Request;
 use super::wire::net::DNSLookupHost;
 
@@ -28,21 +29,21 @@ impl Capability for Net {
 }
 
 /// A list of addresses, alone or in the shape of the reply.
-fn addresses(value: &Value) -> Result<Vec<u8>, String> {
+fn addresses(value: &Value) -> Result<Vec<u8>, InvalidMock> {
     let listed = match value {
         Value::Object(reply) if reply.len() == 1 => reply.get("ips").unwrap_or(value),
         other => other,
     };
     let Value::Array(listed) = listed else {
-        return Err(format!("expected a list of addresses, or {{ips: […]}}, not {}", describe(value)));
+        return Err(InvalidMock::of_type(value, "a list of addresses, or {ips: […]}"));
     };
     for address in listed {
         let is_address = address.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok());
         if !is_address {
-            return Err(format!("{address} is not an IP address"));
+            return Err(InvalidMock::Address(address.clone()));
         }
     }
-    to_bytes(&json!({ "ips": listed }))
+    Ok(to_bytes(&json!({ "ips": listed })))
 }
 
 #[cfg(test)]
@@ -50,16 +51,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_may_be_a_bare_list() {
+    fn addresses_are_a_list_or_a_reply() {
         for value in [json!(["10.0.0.7", "::1"]), json!({"ips": ["10.0.0.7", "::1"]})] {
             assert_eq!(addresses(&value).unwrap(), br#"{"ips":["10.0.0.7","::1"]}"#);
         }
     }
 
     #[test]
-    fn other_values_are_refused() {
-        assert_eq!(addresses(&json!(["acme.test"])).unwrap_err(), "\"acme.test\" is not an IP address");
-        assert!(addresses(&json!("10.0.0.7")).unwrap_err().contains("not a text"));
-        assert!(addresses(&json!({"addresses": []})).unwrap_err().contains("not an object"));
+    fn other_values_are_invalid() {
+        assert_eq!(addresses(&json!(["acme.test"])).unwrap_err().to_string(), "invalid IP address \"acme.test\"");
+        assert!(addresses(&json!("10.0.0.7")).unwrap_err().to_string().contains("not a string"));
+        assert!(addresses(&json!({"addresses": []})).unwrap_err().to_string().contains("not an object"));
     }
 }

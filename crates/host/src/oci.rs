@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, from_slice, json};
 
-use super::capability::{Capability, Operation, describe, to_bytes};
+use super::capability::{Capability, Operation};
+use super::reply::{InvalidMock, to_bytes};
 use super::request::Request;
 use super::wire::oci::{
     OciManifest, OciManifestAndConfig, OciManifestDigest, SigstoreCertificateVerify, SigstoreGithubActionsVerify,
@@ -81,8 +82,8 @@ impl Capability for Oci {
 impl From<VerifyV1> for Request {
     fn from(payload: VerifyV1) -> Self {
         match payload {
-            VerifyV1::SigstorePubKeyVerify(asked) => Self::SigstorePubKeyVerify(asked),
-            VerifyV1::SigstoreKeylessVerify(asked) => Self::SigstoreKeylessVerify(asked),
+            VerifyV1::SigstorePubKeyVerify(request) => Self::SigstorePubKeyVerify(request),
+            VerifyV1::SigstoreKeylessVerify(request) => Self::SigstoreKeylessVerify(request),
         }
     }
 }
@@ -90,73 +91,67 @@ impl From<VerifyV1> for Request {
 impl From<VerifyV2> for Request {
     fn from(payload: VerifyV2) -> Self {
         match payload {
-            VerifyV2::SigstorePubKeyVerify(asked) => Self::SigstorePubKeyVerify(asked),
-            VerifyV2::SigstoreKeylessVerify(asked) => Self::SigstoreKeylessVerify(asked),
-            VerifyV2::SigstoreKeylessPrefixVerify(asked) => Self::SigstoreKeylessPrefixVerify(asked),
-            VerifyV2::SigstoreGithubActionsVerify(asked) => Self::SigstoreGithubActionsVerify(asked),
-            VerifyV2::SigstoreCertificateVerify(asked) => Self::SigstoreCertificateVerify(asked),
+            VerifyV2::SigstorePubKeyVerify(request) => Self::SigstorePubKeyVerify(request),
+            VerifyV2::SigstoreKeylessVerify(request) => Self::SigstoreKeylessVerify(request),
+            VerifyV2::SigstoreKeylessPrefixVerify(request) => Self::SigstoreKeylessPrefixVerify(request),
+            VerifyV2::SigstoreGithubActionsVerify(request) => Self::SigstoreGithubActionsVerify(request),
+            VerifyV2::SigstoreCertificateVerify(request) => Self::SigstoreCertificateVerify(request),
         }
     }
 }
 
 /// A digest, alone or in the shape of the reply.
-fn manifest_digest(value: &Value) -> Result<Vec<u8>, String> {
+fn manifest_digest(value: &Value) -> Result<Vec<u8>, InvalidMock> {
+    const SHAPE: &str = "a digest such as \"sha256:…\", or {digest: …}";
     let digest = match value {
-        Value::String(digest) => digest,
-        Value::Object(reply) if reply.len() == 1 => match reply.get("digest") {
-            Some(Value::String(digest)) => digest,
-            _ => return Err(wants_digest(value)),
-        },
-        _ => return Err(wants_digest(value)),
+        Value::Object(reply) if reply.len() == 1 => reply.get("digest").and_then(Value::as_str),
+        value => value.as_str(),
     };
-    to_bytes(&json!({ "digest": digest }))
-}
-
-fn wants_digest(value: &Value) -> String {
-    format!("expected a digest such as \"sha256:…\", or {{digest: …}}, not {}", describe(value))
+    let digest = digest.ok_or_else(|| InvalidMock::of_type(value, SHAPE))?;
+    Ok(to_bytes(&json!({ "digest": digest })))
 }
 
 /// The manifest itself.
-fn manifest(value: &Value) -> Result<Vec<u8>, String> {
+fn manifest(value: &Value) -> Result<Vec<u8>, InvalidMock> {
     match value {
-        Value::Object(_) => to_bytes(value),
-        _ => Err(format!("expected the manifest or the index as a document, not {}", describe(value))),
+        Value::Object(_) => Ok(to_bytes(value)),
+        _ => Err(InvalidMock::of_type(value, "the manifest or the index as a document")),
     }
 }
 
 /// The three members of the reply; policies read all of them.
-fn manifest_and_config(value: &Value) -> Result<Vec<u8>, String> {
+fn manifest_and_config(value: &Value) -> Result<Vec<u8>, InvalidMock> {
+    const SHAPE: &str = "an object with `manifest`, `digest` and `config`";
     let has_all = value["manifest"].is_object() && value["digest"].is_string() && value.get("config").is_some();
-    if has_all { to_bytes(value) } else { Err("expected an object with `manifest`, `digest` and `config`".into()) }
+    match value {
+        _ if has_all => Ok(to_bytes(value)),
+        Value::Object(_) => Err(InvalidMock::of_members(&"missing member", SHAPE)),
+        _ => Err(InvalidMock::of_type(value, SHAPE)),
+    }
 }
 
-/// The digest that stands for "some digest" where the suite only says that the image is trusted.
+/// The digest in the reply where the mock is only `true`.
 const UNKNOWN_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// `true`, the digest of the trusted image, or the reply itself. The server has no way of answering "not trusted": it
-/// fails instead, and so must a suite.
-fn verification(value: &Value, request: Option<&Request>) -> Result<Vec<u8>, String> {
+/// `true`, the digest of the trusted image, or the reply itself. The server never replies "not trusted": the call fails.
+fn verification(value: &Value, request: Option<&Request>) -> Result<Vec<u8>, InvalidMock> {
+    const SHAPE: &str = "`true`, the digest of the image, or {is_trusted: true, digest: …}";
     let digest = match value {
         Value::Bool(true) => request.and_then(pinned_digest).unwrap_or_else(|| UNKNOWN_DIGEST.into()),
         Value::String(digest) => digest.clone(),
         Value::Object(_) => {
             let reply: Verification =
-                serde_json::from_value(value.clone()).map_err(|error| format!("{error}; {VERIFICATION_SHAPE}"))?;
+                serde_json::from_value(value.clone()).map_err(|error| InvalidMock::of_members(&error, SHAPE))?;
             if !reply.is_trusted {
-                return Err(UNTRUSTED.into());
+                return Err(InvalidMock::Untrusted);
             }
             reply.digest
         }
-        Value::Bool(false) => return Err(UNTRUSTED.into()),
-        _ => return Err(format!("{VERIFICATION_SHAPE}, not {}", describe(value))),
+        Value::Bool(false) => return Err(InvalidMock::Untrusted),
+        _ => return Err(InvalidMock::of_type(value, SHAPE)),
     };
-    to_bytes(&Verification { is_trusted: true, digest })
+    Ok(to_bytes(&Verification { is_trusted: true, digest }))
 }
-
-const VERIFICATION_SHAPE: &str = "expected `true`, the digest of the image, or {is_trusted: true, digest: …}";
-
-const UNTRUSTED: &str = "the server never answers that an image is not trusted, the call fails instead: \
-                         write { error: \"Image verification failed: missing signatures\" }";
 
 /// The digest an image is pinned to.
 fn pinned_digest(request: &Request) -> Option<String> {
@@ -171,12 +166,12 @@ mod tests {
         Oci.operations().iter().find(|operation| operation.name == name).unwrap()
     }
 
-    fn text(reply: Result<Vec<u8>, String>) -> String {
+    fn text(reply: Result<Vec<u8>, InvalidMock>) -> String {
         String::from_utf8(reply.unwrap()).unwrap()
     }
 
     #[test]
-    fn both_versions_of_verify_ask_the_same_question() {
+    fn both_versions_of_verify_make_the_same_request() {
         let v1 = br#"{"SigstorePubKeyVerify":{"image":"app:1","pub_keys":["k"],"annotations":null}}"#;
         let v2 = br#"{"type":"SigstorePubKeyVerify","image":"app:1","pub_keys":["k"]}"#;
         let (v1, v2) = ((operation("v1/verify").read)(v1).unwrap(), (operation("v2/verify").read)(v2).unwrap());
@@ -201,16 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_may_be_bare() {
+    fn a_digest_is_a_string_or_a_reply() {
         for value in [json!("sha256:a"), json!({"digest": "sha256:a"})] {
             assert_eq!(text(manifest_digest(&value)), r#"{"digest":"sha256:a"}"#);
         }
-        assert!(manifest_digest(&json!(["sha256:a"])).unwrap_err().contains("not a list"));
+        assert!(manifest_digest(&json!(["sha256:a"])).unwrap_err().to_string().contains("not a list"));
         assert!(manifest_digest(&json!({"digets": "sha256:a"})).is_err());
     }
 
     #[test]
-    fn a_trusted_image_has_a_digest_in_any_case() {
+    fn a_trusted_image_always_has_a_digest() {
         let pinned =
             (operation("v2/verify").read)(br#"{"type":"SigstorePubKeyVerify","image":"a@sha256:b","pub_keys":[]}"#);
         let pinned = pinned.unwrap();
@@ -220,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn an_untrusted_image_has_to_be_an_error() {
+    fn an_untrusted_image_must_be_an_error() {
         for value in [json!(false), json!({"is_trusted": false, "digest": ""})] {
-            assert!(verification(&value, None).unwrap_err().contains("write { error:"), "{value}");
+            assert!(verification(&value, None).unwrap_err().to_string().contains("write { error:"), "{value}");
         }
     }
 
     #[test]
-    fn a_manifest_is_a_document() {
+    fn a_manifest_must_be_a_document() {
         assert_eq!(text(manifest(&json!({"schemaVersion": 2}))), r#"{"schemaVersion":2}"#);
         assert!(manifest(&json!("fixtures/index.json")).is_err());
         assert!(manifest_and_config(&json!({"manifest": {}, "digest": "sha256:a", "config": {}})).is_ok());

@@ -1,6 +1,6 @@
 //! Answers recorded by `kwctl run --record-host-capabilities-interactions`, read unchanged.
 //!
-//! kwctl replays a recording strictly in order, so an SDK that asks once more breaks it. Here exchanges are found by
+//! kwctl replays a recording strictly in order, so one more call of an SDK breaks it. Here exchanges are matched by
 //! content unless the suite says `order: strict`; then even the error texts are kwctl's. Nothing is ever written here.
 
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Tagged;
 
+use super::reply::CallError;
 use super::request::{Request, TAGS};
-
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{Exchange, Session};
+use policy_verify_model::nearest::nearest;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::yaml::{message, options, span_at, span_of_error};
-
-/// Something wrong in a session file: where, what, and what to do about it.
-pub(crate) type Mistake = (Span, String, Option<String>);
 
 /// An entry of the file as far as its shape goes.
 #[derive(Deserialize)]
@@ -25,14 +25,17 @@ struct Written {
     response: Option<serde_saphyr::Spanned<Value>>,
 }
 
-/// Reads a session file; all its mistakes are reported at once.
-pub fn read_session(file: Arc<SourceFile>, named_at: Span, is_strict: bool) -> Result<Session, Vec<Mistake>> {
+/// Reads a recording; all its mistakes are reported at once.
+pub fn read_session(file: Arc<SourceFile>, named_at: Span, is_strict: bool) -> Result<Session, Vec<Diagnostic>> {
     if file.text.trim().is_empty() {
-        let help = "a session without exchanges is written `[]`";
-        return Err(vec![(Span::start_of(&file), "the session is empty".into(), Some(help.into()))]);
+        return Err(vec![invalid("empty recording", HELP_EMPTY).at(&Span::start_of(&file))]);
     }
     let entries: Vec<serde_saphyr::Spanned<Written>> = serde_saphyr::from_str_with_options(&file.text, options())
-        .map_err(|error| vec![not_a_session(&file, &error)])?;
+        .map_err(|error| {
+            vec![
+                invalid(format!("invalid recording: {}", message(&error)), HELP_FILE).at(&span_of_error(&file, &error)),
+            ]
+        })?;
     let mut exchanges = Vec::new();
     let mut mistakes = Vec::new();
     for entry in entries {
@@ -45,23 +48,31 @@ pub fn read_session(file: Arc<SourceFile>, named_at: Span, is_strict: bool) -> R
     if mistakes.is_empty() { Ok(Session { file, named_at, is_strict, exchanges }) } else { Err(mistakes) }
 }
 
-fn not_a_session(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Mistake {
-    (
-        span_of_error(file, error),
-        format!("not a session of kwctl: {}", message(error)),
-        Some("a session is a list of exchanges, each with `request` and `response`".into()),
-    )
+const HELP_EMPTY: &str = "write `[]` for a recording without exchanges";
+
+const HELP_FILE: &str = "a recording is a list of exchanges, each with `request` and `response`";
+
+const HELP_REQUEST: &str =
+    "write a text with a tag and members:\nrequest: |\n  !DNSLookupHost\n  host: registry.acme.test";
+
+const HELP_RESPONSE: &str = "write { type: Success, payload: … } or { type: Error, message: … }";
+
+fn invalid(message: impl Into<String>, help: &str) -> Diagnostic {
+    Diagnostic::new(Code::Mistake, message).with_help(help.to_owned())
 }
 
-fn read_exchange(file: &Arc<SourceFile>, span: Span, written: Written) -> Result<Exchange, Vec<Mistake>> {
+fn read_exchange(file: &Arc<SourceFile>, span: Span, written: Written) -> Result<Exchange, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let request = match written.request {
         Some(request) => read_request(&span_at(file, request.referenced), &request.value),
-        None => Err((span.clone(), "the exchange has no `request`".into(), Some(request_help()))),
+        None => Err(invalid("missing `request`", HELP_REQUEST).at(&span)),
     };
     let response = match written.response {
-        Some(response) => read_response(&span_at(file, response.referenced), &response.value),
-        None => Err((span.clone(), "the exchange has no `response`".into(), Some(RESPONSE_HELP.into()))),
+        Some(response) => {
+            let span = span_at(file, response.referenced);
+            read_response(&response.value).map_err(|mistake| mistake.at(&span))
+        }
+        None => Err(invalid("missing `response`", HELP_RESPONSE).at(&span)),
     };
     let request = request.map_err(|mistake| mistakes.push(mistake));
     let response = response.map_err(|mistake| mistakes.push(mistake));
@@ -75,50 +86,42 @@ fn read_exchange(file: &Arc<SourceFile>, span: Span, written: Written) -> Result
 }
 
 /// Reads the second YAML document, the one inside of the text: a tag, then members.
-fn read_request(span: &Span, value: &Value) -> Result<Request, Mistake> {
-    let mistake = |message: String, help: Option<String>| (span.clone(), message, help);
+fn read_request(span: &Span, value: &Value) -> Result<Request, Diagnostic> {
     let Value::String(text) = value else {
-        return Err(mistake("`request` has to be a text".into(), Some(request_help())));
+        return Err(invalid("invalid `request`: expected a string", HELP_REQUEST).at(span));
+    };
+    let unreadable = |what: &str, error: serde_saphyr::Error| {
+        Diagnostic::new(Code::Mistake, format!("{what}: {}", message(&error))).at(&line_inside(span, &error))
     };
     let tag = serde_saphyr::from_str_with_options::<Tagged<Value>>(text, options())
-        .map_err(|error| (line_inside(span, &error), format!("unreadable request: {}", message(&error)), None))?
+        .map_err(|error| unreadable("invalid `request`", error))?
         .1;
     let Some(tag) = tag.as_deref().and_then(|tag| tag.strip_prefix('!')) else {
-        return Err(mistake("the request has no tag to say what it asks".into(), Some(request_help())));
+        return Err(invalid("missing tag in `request`", HELP_REQUEST).at(span));
     };
     if !TAGS.contains(&tag) {
-        let help = nearest_tag(tag).map(|tag| format!("did you mean `!{tag}`?"));
-        return Err(mistake(format!("unknown kind of request `!{tag}`"), help));
+        let help = nearest(tag, TAGS.iter().copied()).map(|tag| format!("did you mean `!{tag}`?"));
+        return Err(Diagnostic::new(Code::Mistake, format!("unknown request `!{tag}`")).with_help(help).at(span));
     }
-    serde_saphyr::from_str_with_options(text, options())
-        .map_err(|error| (line_inside(span, &error), format!("`!{tag}`: {}", message(&error)), None))
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| unreadable(&format!("`!{tag}`"), error))
 }
 
-fn request_help() -> String {
-    "a request is a text holding a tag and members:\nrequest: |\n  !DNSLookupHost\n  host: registry.acme.test".into()
-}
-
-fn nearest_tag(tag: &str) -> Option<&'static str> {
-    let closeness = |candidate: &str| strsim::jaro_winkler(&candidate.to_lowercase(), &tag.to_lowercase());
-    let nearest = TAGS.iter().copied().max_by(|a, b| closeness(a).total_cmp(&closeness(b)))?;
-    (closeness(nearest) > 0.8).then_some(nearest)
-}
-
-const RESPONSE_HELP: &str = "a response is { type: Success, payload: … } or { type: Error, message: … }";
-
-fn read_response(span: &Span, value: &Value) -> Result<Result<String, String>, Mistake> {
-    let mistake = |message: &str| Err((span.clone(), message.to_owned(), Some(RESPONSE_HELP.to_owned())));
+fn read_response(value: &Value) -> Result<Result<String, String>, Diagnostic> {
     match (value["type"].as_str(), value["payload"].as_str(), value["message"].as_str()) {
         (Some("Success"), Some(payload), _) => Ok(Ok(payload.to_owned())),
-        (Some("Success"), None, _) => mistake("a successful response needs a `payload`, a text"),
+        (Some("Success"), None, _) => {
+            Err(invalid("missing text `payload` in a response of type `Success`", HELP_RESPONSE))
+        }
         (Some("Error"), _, Some(message)) => Ok(Err(message.to_owned())),
-        (Some("Error"), _, None) => mistake("a failed response needs a `message`, a text"),
-        (Some(_), ..) => mistake("the `type` of a response is `Success` or `Error`"),
-        (None, ..) => mistake("the response has no `type`"),
+        (Some("Error"), _, None) => Err(invalid("missing text `message` in a response of type `Error`", HELP_RESPONSE)),
+        (Some(other), ..) => {
+            Err(invalid(format!("invalid `type` `{other}`: expected `Success` or `Error`"), HELP_RESPONSE))
+        }
+        (None, ..) => Err(invalid("missing `type` in `response`", HELP_RESPONSE)),
     }
 }
 
-/// Where an error inside of the text at `span` stands in the file. Only block scalars keep their lines; in all other
+/// The place in the file of an error inside of the text at `span`. Only block scalars keep their lines; in all other
 /// texts the place is the text as a whole.
 fn line_inside(span: &Span, error: &serde_saphyr::Error) -> Span {
     let lines: Vec<&str> = span.file.text.split_inclusive('\n').collect();
@@ -135,21 +138,21 @@ fn line_inside(span: &Span, error: &serde_saphyr::Error) -> Span {
     Span { file: Arc::clone(&span.file), offset: start + indent, len, line, column: indent + 1 }
 }
 
-/// A session being replayed for one case.
+/// A recording that is replayed for one case.
 pub(super) struct Replay {
     session: Arc<Session>,
     is_used: Vec<bool>,
 }
 
-/// What a session says to a request.
+/// What a recording has for a request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Replayed {
     /// The recorded reply.
-    Reply(Result<String, String>),
-    /// Nothing; the next answerer may know.
+    Reply(Result<String, CallError>),
+    /// Nothing; the next source may have a reply.
     Unknown,
-    /// Nothing, and nobody else may answer: the order is strict. The text is kwctl's.
-    OutOfOrder(String),
+    /// Nothing, and no other source may answer because the order is strict. The text is kwctl's.
+    OutOfOrder(CallError),
 }
 
 impl Replay {
@@ -158,13 +161,13 @@ impl Replay {
         Self { session, is_used }
     }
 
-    /// Answers a request.
+    /// The reply to a request.
     pub(super) fn answer(&mut self, request: &Request) -> Replayed {
         if self.session.is_strict { self.next(request) } else { self.equal(request) }
     }
 
     /// The first equal exchange not used yet, else the last equal one once more: kwctl records every single call, and
-    /// a policy may be asked more often here than it was there.
+    /// a policy may run more often here than it did there.
     fn equal(&mut self, request: &Request) -> Replayed {
         let (variant, members) = request.to_recorded();
         let is_equal = |index: &usize| {
@@ -175,11 +178,10 @@ impl Replay {
         let fresh = equal.iter().find(|index| !self.is_used[**index]);
         let Some(&index) = fresh.or(equal.last()) else { return Replayed::Unknown };
         self.is_used[index] = true;
-        Replayed::Reply(self.session.exchanges[index].response.clone())
+        Replayed::Reply(recorded(&self.session.exchanges[index]))
     }
 
-    /// The next exchange, which is used up whether it fits or not. A check of a cached list answers nothing here, so it is
-    /// passed over.
+    /// The next exchange, which is used up whether it is equal or not. Checks of cached lists are skipped.
     fn next(&mut self, request: &Request) -> Replayed {
         let is_left = |(exchange, is_used): (&Exchange, &bool)| !is_used && !is_check_of_a_cache(exchange);
         let Some(index) = self.session.exchanges.iter().zip(&self.is_used).position(is_left) else {
@@ -188,13 +190,13 @@ impl Replay {
         self.is_used[index] = true;
         let exchange = &self.session.exchanges[index];
         match Request::from_recorded(&exchange.variant, &exchange.members) {
-            Some(expected) if expected == *request => Replayed::Reply(exchange.response.clone()),
+            Some(expected) if expected == *request => Replayed::Reply(recorded(exchange)),
             Some(expected) => Replayed::OutOfOrder(unexpected(&format!("{expected:?}"), request)),
             None => Replayed::OutOfOrder(unexpected(&format!("{} {}", exchange.variant, exchange.members), request)),
         }
     }
 
-    /// What was never used and could have been.
+    /// The exchanges that were not used and could have been.
     pub(super) fn leftovers(&self) -> impl Iterator<Item = &Exchange> {
         let unused = self.session.exchanges.iter().zip(&self.is_used).filter(|(_, is_used)| !**is_used);
         unused.map(|(exchange, _)| exchange).filter(|exchange| !is_check_of_a_cache(exchange))
@@ -204,7 +206,7 @@ impl Replay {
         self.session.is_strict
     }
 
-    /// The recorded exchange that differs least from a request nobody could answer, described for a person.
+    /// The recorded request that differs least from one without an answer, and how it differs.
     pub(super) fn nearest(&self, request: &Request) -> Option<String> {
         let (variant, members) = request.to_recorded();
         let same_variant = self.session.exchanges.iter().filter(|exchange| exchange.variant == variant);
@@ -212,41 +214,45 @@ impl Replay {
             .map(|exchange| (differences(&exchange.members, &members), exchange))
             .min_by_key(|(differences, _)| differences.len())?;
         let differing = differences.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        let more = if differences.len() > 3 { "; and more" } else { "" };
-        Some(format!("the nearest recorded request, {}, differs in {differing}{more}", exchange.span.file_and_line()))
+        let more = if differences.len() > 3 { "; …" } else { "" };
+        Some(format!("closest recorded request ({}): {differing}{more}", exchange.span.file_and_line()))
     }
 }
 
-/// What policy-server asks when it has a Gatekeeper inventory of an earlier evaluation. Cases share nothing.
+/// A request of policy-server when it has the Gatekeeper inventory of an earlier evaluation. Cases share nothing.
 fn is_check_of_a_cache(exchange: &Exchange) -> bool {
     exchange.variant == "HasKubernetesListResourceAllResultChangedSinceInstant"
 }
 
-fn unexpected(expected: &str, request: &Request) -> String {
-    format!("Replay error: unexpected request. Was expecting {expected}, got {request:?} instead")
+fn recorded(exchange: &Exchange) -> Result<String, CallError> {
+    exchange.response.clone().map_err(CallError)
 }
 
-/// In what two requests of one variant differ, member by member.
-fn differences(recorded: &Value, asked: &Value) -> Vec<String> {
+fn unexpected(expected: &str, request: &Request) -> CallError {
+    CallError(format!("Replay error: unexpected request. Was expecting {expected}, got {request:?} instead"))
+}
+
+/// The members in which two requests of one variant differ.
+fn differences(recorded: &Value, requested: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    compare("", recorded, asked, &mut found);
+    compare("", recorded, requested, &mut found);
     found
 }
 
-fn compare(path: &str, recorded: &Value, asked: &Value, found: &mut Vec<String>) {
-    match (recorded, asked) {
-        (Value::Object(recorded), Value::Object(asked)) => {
-            let mut keys: Vec<&String> = recorded.keys().chain(asked.keys()).collect();
+fn compare(path: &str, recorded: &Value, requested: &Value, found: &mut Vec<String>) {
+    match (recorded, requested) {
+        (Value::Object(recorded), Value::Object(requested)) => {
+            let mut keys: Vec<&String> = recorded.keys().chain(requested.keys()).collect();
             keys.sort_unstable();
             keys.dedup();
             for key in keys {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let [recorded, asked] = [recorded, asked].map(|side| side.get(key).unwrap_or(&Value::Null));
-                compare(&path, recorded, asked, found);
+                let [recorded, requested] = [recorded, requested].map(|side| side.get(key).unwrap_or(&Value::Null));
+                compare(&path, recorded, requested, found);
             }
         }
-        _ if recorded == asked => {}
-        _ => found.push(format!("`{path}`: recorded {}, asked {}", brief(recorded), brief(asked))),
+        _ if recorded == requested => {}
+        _ => found.push(format!("`{path}` is {} there, {} here", brief(recorded), brief(requested))),
     }
 }
 
@@ -293,7 +299,7 @@ mod tests {
         Arc::new(SourceFile { path: "session.yml".into(), text: text.into() })
     }
 
-    fn read(text: &str) -> Result<Session, Vec<Mistake>> {
+    fn read(text: &str) -> Result<Session, Vec<Diagnostic>> {
         let file = file(text);
         let named_at = Span::start_of(&file);
         read_session(file, named_at, false)
@@ -310,7 +316,8 @@ mod tests {
 
     /// The mistakes, each as `line: message`.
     fn mistakes(text: &str) -> Vec<String> {
-        read(text).unwrap_err().into_iter().map(|(span, message, _)| format!("{}: {message}", span.line)).collect()
+        let line = |mistake: &Diagnostic| mistake.span.as_ref().unwrap().line;
+        read(text).unwrap_err().iter().map(|mistake| format!("{}: {mistake}", line(mistake))).collect()
     }
 
     #[test]
@@ -326,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tag_with_members_is_understood() {
+    fn all_tags_are_read() {
         let crypto = "- request: \"!CryptoIsCertificateTrusted {request: {cert: {encoding: Pem, data: [45, 46]}, \
                       cert_chain: null, not_after: ''}}\"\n  response: {type: Error, message: no}\n";
         let members = &read(crypto).unwrap().exchanges[0].members;
@@ -354,18 +361,17 @@ mod tests {
             mistakes(text),
             [
                 "3: `!DNSLookupHost`: missing field `host`",
-                "6: the request has no tag to say what it asks",
-                "7: a successful response needs a `payload`, a text",
-                "9: unknown kind of request `!OciManifestDigset`",
-                "11: the `type` of a response is `Success` or `Error`",
-                "12: `request` has to be a text",
-                "12: the exchange has no `response`",
-                "13: the exchange has no `request`",
-                "13: a failed response needs a `message`, a text",
+                "6: missing tag in `request`",
+                "7: missing text `payload` in a response of type `Success`",
+                "9: unknown request `!OciManifestDigset`",
+                "11: invalid `type` `Maybe`: expected `Success` or `Error`",
+                "12: invalid `request`: expected a string",
+                "12: missing `response`",
+                "13: missing `request`",
+                "13: missing text `message` in a response of type `Error`",
             ]
         );
-        let (_, _, help) = &read(text).unwrap_err()[3];
-        assert_eq!(help.as_deref(), Some("did you mean `!OciManifestDigest`?"));
+        assert_eq!(read(text).unwrap_err()[3].help.as_deref(), Some("did you mean `!OciManifestDigest`?"));
     }
 
     #[test]
@@ -382,21 +388,22 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_inside_of_a_request_is_found_on_its_line() {
+    fn a_mistake_inside_of_a_request_has_its_own_line() {
         let text = "- request: |-\n    !KubernetesGetResource\n    api_version: v1\n    kind: Pod\n    name: a\n    \
                     disable_cache: perhaps\n  response: {type: Success, payload: ''}\n";
-        let (span, message, _) = read(text).unwrap_err().remove(0);
+        let Diagnostic { span, message, .. } = read(text).unwrap_err().remove(0);
+        let span = span.unwrap();
         assert_eq!((span.line, span.column), (6, 5), "{message}");
         assert_eq!(&text[span.offset..span.offset + span.len], "disable_cache: perhaps");
     }
 
     #[test]
-    fn what_is_no_list_is_no_session() {
-        let (span, message, _) = &read("request: x\n").unwrap_err()[0];
-        assert_eq!(span.line, 1);
-        assert!(message.starts_with("not a session of kwctl: "), "{message}");
-        assert_eq!(read("- [\n").unwrap_err()[0].0.file.path, "session.yml");
-        assert_eq!(mistakes("\n"), ["1: the session is empty"], "kwctl writes [] when nothing was asked");
+    fn a_recording_must_be_a_list() {
+        let mistake = &read("request: x\n").unwrap_err()[0];
+        assert_eq!(mistake.span.as_ref().unwrap().line, 1);
+        assert!(mistake.message.starts_with("invalid recording: "), "{mistake}");
+        assert_eq!(read("- [\n").unwrap_err()[0].span.as_ref().unwrap().file.path, "session.yml");
+        assert_eq!(mistakes("\n"), ["1: empty recording"], "kwctl writes [] if there were no calls");
     }
 
     #[test]
@@ -414,27 +421,27 @@ mod tests {
         assert_eq!(get("''").answer(&asked), Replayed::Unknown);
         assert_eq!(
             get("''").nearest(&asked).unwrap(),
-            "the nearest recorded request, session.yml:1, differs in `namespace`: recorded \"\", asked null"
+            "closest recorded request (session.yml:1): `namespace` is \"\" there, null here"
         );
     }
 
     #[test]
-    fn equal_exchanges_answer_in_turn_and_the_last_one_for_ever() {
+    fn equal_exchanges_answer_in_turn_and_the_last_one_repeats() {
         let entry = |payload: &str| {
             format!(
                 "- request: |\n    !DNSLookupHost\n    host: a\n  response: {{type: Success, payload: {payload}}}\n"
             )
         };
         let mut replay = replay(&(entry("first") + entry("second").as_str()), false);
-        let mut ask = || replay.answer(&dns("a"));
-        assert_eq!(ask(), Replayed::Reply(Ok("first".into())));
-        assert_eq!(ask(), Replayed::Reply(Ok("second".into())));
-        assert_eq!(ask(), Replayed::Reply(Ok("second".into())));
+        let mut answer = || replay.answer(&dns("a"));
+        assert_eq!(answer(), Replayed::Reply(Ok("first".into())));
+        assert_eq!(answer(), Replayed::Reply(Ok("second".into())));
+        assert_eq!(answer(), Replayed::Reply(Ok("second".into())));
         assert_eq!(replay.leftovers().count(), 0);
     }
 
     #[test]
-    fn content_matters_and_not_the_order() {
+    fn exchanges_are_matched_by_content_in_any_order() {
         let mut replay = replay(RECORDED, false);
         let digest = Request::from_recorded("OciManifestDigest", &json!({"image": "registry.example.com/app:1"}));
         assert_eq!(replay.answer(&digest.unwrap()), Replayed::Reply(Err("something failed".into())));
@@ -457,7 +464,7 @@ mod tests {
             )
         );
         assert!(
-            matches!(replay.answer(&dns("localhost")), Replayed::OutOfOrder(text) if text.contains("OciManifestDigest"))
+            matches!(replay.answer(&dns("localhost")), Replayed::OutOfOrder(error) if error.0.contains("OciManifestDigest"))
         );
         assert_eq!(
             replay.answer(&dns("localhost")),
@@ -465,9 +472,9 @@ mod tests {
         );
     }
 
-    /// kwctl asks before each evaluation but the first of a process whether a list has changed.
+    /// kwctl checks before each evaluation but the first of a process whether a list has changed.
     #[test]
-    fn checks_of_a_cache_are_passed_over() {
+    fn checks_of_a_cache_are_skipped() {
         let check = "- request: |\n    !HasKubernetesListResourceAllResultChangedSinceInstant\n    api_version: v1\n    kind: \
                      Pod\n    since: {secs: 1, nanos: 2}\n  response: {type: Success, payload: 'true'}\n";
         let list = "- request: |\n    !KubernetesListResourceAll\n    api_version: v1\n    kind: Pod\n  response: {type: \

@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_request_survives_the_words_of_a_recording() {
+    fn a_recorded_request_is_read_back() {
         let request = Request::DNSLookupHost(DNSLookupHost { host: "registry.acme.test".into() });
         let (tag, members) = request.to_recorded();
         assert_eq!((tag.as_str(), &members), ("DNSLookupHost", &json!({"host": "registry.acme.test"})));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_debug_text_is_kwctls() {
+    fn the_debug_text_is_that_of_kwctl() {
         let request = Request::OciManifestDigest(OciManifestDigest { image: "ghcr.io/acme/app:1".into() });
         assert_eq!(format!("{request:?}"), r#"OciManifestDigest { image: "ghcr.io/acme/app:1" }"#);
     }

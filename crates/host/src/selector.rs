@@ -1,6 +1,30 @@
-//! Label and field selectors, as an API server reads them.
+//! Label and field selectors, parsed and applied as an API server does.
 
 use serde_json::Value;
+
+/// Why a selector cannot be applied. The texts about syntax are close to those of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SelectorError {
+    #[error("found '{letter}', expected something else in {selector:?}")]
+    Parenthesis { letter: char, selector: String },
+    #[error("missing ')' in {0:?}")]
+    Unclosed(String),
+    #[error("{0:?}: expected one of =, ==, !=, in, notin, <, >")]
+    Operator(String),
+    #[error("invalid label key {0:?}")]
+    Key(String),
+    #[error("invalid label value {0:?}")]
+    Value(String),
+    #[error("for 'Gt', 'Lt' operators, the value must be an integer, not {0:?}")]
+    Number(String),
+    #[error("{0:?}: expected values in parentheses")]
+    Set(String),
+    #[error("invalid selector: '{selector}'; can't understand '{part}'")]
+    Part { selector: String, part: String },
+    /// Other fields depend on the kind, and on values that only an API server fills in.
+    #[error("unsupported field {0:?}: `cluster` supports metadata.name and metadata.namespace")]
+    UnsupportedField(String),
+}
 
 /// A label selector: all requirements must hold. The empty one selects everything.
 #[derive(Debug, Default, PartialEq)]
@@ -19,8 +43,8 @@ enum Requirement {
 }
 
 impl Labels {
-    /// Reads `a=b,c!=d,e in (f, g),h notin (i),j,!k,l>1`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses `a=b,c!=d,e in (f, g),h notin (i),j,!k,l>1`.
+    pub(super) fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut requirements = Vec::new();
         if text.trim().is_empty() {
             return Ok(Self(requirements));
@@ -53,14 +77,14 @@ impl Requirement {
     }
 }
 
-/// The parts between commas that stand outside of parentheses.
-fn split(text: &str) -> Result<Vec<&str>, String> {
+/// The parts between commas outside of parentheses.
+fn split(text: &str) -> Result<Vec<&str>, SelectorError> {
     let (mut parts, mut start, mut is_inside) = (Vec::new(), 0, false);
     for (index, letter) in text.char_indices() {
         match letter {
             '(' if !is_inside => is_inside = true,
             ')' if is_inside => is_inside = false,
-            '(' | ')' => return Err(format!("found '{letter}', expected something else in {text:?}")),
+            '(' | ')' => return Err(SelectorError::Parenthesis { letter, selector: text.into() }),
             ',' if !is_inside => {
                 parts.push(&text[start..index]);
                 start = index + 1;
@@ -69,13 +93,13 @@ fn split(text: &str) -> Result<Vec<&str>, String> {
         }
     }
     if is_inside {
-        return Err(format!("a parenthesis of {text:?} is not closed"));
+        return Err(SelectorError::Unclosed(text.into()));
     }
     parts.push(&text[start..]);
     Ok(parts)
 }
 
-fn requirement(text: &str) -> Result<(String, Requirement), String> {
+fn requirement(text: &str) -> Result<(String, Requirement), SelectorError> {
     if let Some(key) = text.strip_prefix('!') {
         return Ok((label_key(key)?, Requirement::Absent));
     }
@@ -96,32 +120,32 @@ fn requirement(text: &str) -> Result<(String, Requirement), String> {
     } else if let Some(values) = rest.strip_prefix("in") {
         Requirement::In(set(values)?)
     } else {
-        return Err(format!("{text:?}: expected one of =, ==, !=, in, notin, <, >"));
+        return Err(SelectorError::Operator(text.into()));
     };
     Ok((key, requirement))
 }
 
-fn label_key(text: &str) -> Result<String, String> {
+fn label_key(text: &str) -> Result<String, SelectorError> {
     let text = text.trim();
     let is_key = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
     let is_usable = !text.is_empty() && text.chars().all(is_key) && text.matches('/').count() < 2;
-    if is_usable { Ok(text.to_owned()) } else { Err(format!("{text:?} is no key of a label")) }
+    if is_usable { Ok(text.to_owned()) } else { Err(SelectorError::Key(text.into())) }
 }
 
-fn label_value(text: &str) -> Result<String, String> {
+fn label_value(text: &str) -> Result<String, SelectorError> {
     let text = text.trim();
     let is_value = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let is_usable = text.len() <= 63 && text.chars().all(is_value);
-    if is_usable { Ok(text.to_owned()) } else { Err(format!("{text:?} is no value of a label")) }
+    if is_usable { Ok(text.to_owned()) } else { Err(SelectorError::Value(text.into())) }
 }
 
-fn number(text: &str) -> Result<i64, String> {
-    text.trim().parse().map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer, not {text:?}"))
+fn number(text: &str) -> Result<i64, SelectorError> {
+    text.trim().parse().map_err(|_| SelectorError::Number(text.into()))
 }
 
-fn set(text: &str) -> Result<Vec<String>, String> {
+fn set(text: &str) -> Result<Vec<String>, SelectorError> {
     let inside = text.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    let inside = inside.ok_or_else(|| format!("{text:?}: expected values in parentheses"))?;
+    let inside = inside.ok_or_else(|| SelectorError::Set(text.into()))?;
     inside.split(',').map(label_value).collect()
 }
 
@@ -137,9 +161,8 @@ struct Term {
 }
 
 impl Fields {
-    /// Reads `metadata.name=a,metadata.namespace!=b`. Other fields depend on the kind, and on values that only a real
-    /// server fills in.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses `metadata.name=a,metadata.namespace!=b`.
+    pub(super) fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut terms = Vec::new();
         for part in text.split(',').filter(|part| !part.is_empty()) {
             let (field, is_equal, value) = if let Some((field, value)) = part.split_once("!=") {
@@ -147,18 +170,12 @@ impl Fields {
             } else if let Some((field, value)) = part.split_once("==").or(part.split_once('=')) {
                 (field, true, value)
             } else {
-                return Err(format!(
-                    "the API server refuses the field selector: invalid selector: '{text}'; can't understand '{part}'"
-                ));
+                return Err(SelectorError::Part { selector: text.into(), part: part.into() });
             };
             let is_name = match field {
                 "metadata.name" => true,
                 "metadata.namespace" => false,
-                _ => {
-                    return Err(format!(
-                        "the cluster of the suite selects by the fields metadata.name and metadata.namespace, not by {field:?}"
-                    ));
-                }
+                _ => return Err(SelectorError::UnsupportedField(field.into())),
             };
             terms.push(Term { is_name, is_equal, value: value.to_owned() });
         }
@@ -178,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_selected_as_by_an_api_server() {
+    fn label_selectors_select_as_an_api_server_does() {
         let labels = json!({"app": "web", "tier": "", "example.com/size": "12"});
         for (selector, is_selected) in [
             ("", true),
@@ -211,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn selectors_that_an_api_server_refuses_are_refused() {
+    fn invalid_selectors_are_errors() {
         for selector in [
             "=web",
             "app=a b",
@@ -233,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_namespace_and_name() {
+    fn field_selectors_compare_namespace_and_name() {
         for (selector, is_selected) in [
             ("", true),
             ("metadata.name=api", true),

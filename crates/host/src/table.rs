@@ -1,38 +1,33 @@
-//! Answers written in the suite itself: the `host:` tables.
+//! Mocks: the `host:` tables of a suite.
 
 use serde_json::Value;
 
 use super::capability::Operation;
+use super::reply::{CallError, InvalidMock, Reply};
 use super::request::Request;
 use policy_verify_model::hosting::{TableAnswer, TableEntry};
 
-/// Matches every request of a capability that has no entry of its own.
+/// Matches every request of a capability that has no mock of its own.
 pub(super) const ANY: &str = "*";
 
-/// The entry for a request: the one that names it, else the one that takes any.
+/// The mock of a request: the one that names it, else the one for all requests.
 pub(super) fn find<'a>(table: &'a [TableEntry], capability: &str, short: &str) -> Option<(usize, &'a TableEntry)> {
     let position =
-        |wanted: &str| table.iter().position(|entry| entry.capability == capability && entry.request.value == wanted);
+        |request: &str| table.iter().position(|entry| entry.capability == capability && entry.request.value == request);
     let index = position(short).or_else(|| position(ANY))?;
     Some((index, &table[index]))
 }
 
-/// What an entry answers, in the bytes a guest expects; an error is the text of the failure.
-///
-/// The outer error says that the value cannot be turned into a reply at all.
-pub(super) fn reply(
-    answer: &TableAnswer,
-    operation: &Operation,
-    request: &Request,
-) -> Result<Result<Vec<u8>, String>, String> {
+/// The reply of a mock. The outer error is that of a value that cannot be turned into a reply.
+pub(super) fn reply(answer: &TableAnswer, operation: &Operation, request: &Request) -> Result<Reply, InvalidMock> {
     match answer {
-        TableAnswer::Error(text) => Ok(Err(text.clone())),
+        TableAnswer::Error(text) => Ok(Err(CallError(text.clone()))),
         TableAnswer::Value(value) => (operation.reply)(value, Some(request)).map(Ok),
     }
 }
 
-/// Whether a value can answer calls of this operation.
-pub(super) fn check(operation: &Operation, value: &Value) -> Result<(), String> {
+/// Whether a value can be turned into replies of this operation.
+pub(super) fn check(operation: &Operation, value: &Value) -> Result<(), InvalidMock> {
     (operation.reply)(value, None).map(drop)
 }
 
@@ -53,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_that_names_a_request_beats_the_one_for_all() {
+    fn a_mock_of_one_request_precedes_the_mock_of_all() {
         let table = [entry("oci/v2/verify", "*"), entry("oci/v2/verify", "app:1"), entry("oci/v1/verify", "app:2")];
         let found = |capability, short| find(&table, capability, short).map(|(index, _)| index);
         assert_eq!(found("oci/v2/verify", "app:1"), Some(1));

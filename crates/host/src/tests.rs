@@ -1,9 +1,14 @@
-//! What a policy hears, whoever answers.
+//! The host as a policy sees it.
 
+use std::sync::Arc;
+
+use super::access::Access;
+use super::capabilities::{operations, preview};
 use super::*;
-use policy_verify_model::hosting::{ContextAware, Grants, Session, TableAnswer};
+use policy_verify_model::answer::FaultKind;
+use policy_verify_model::hosting::{AnsweredBy, ContextAware, Grants, HostAnswers, Session, TableAnswer, TableEntry};
 use policy_verify_model::policy::ContextAwareResource;
-use policy_verify_model::source::{SourceFile, Spanned};
+use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::Compat;
 use serde_json::json;
 
@@ -35,11 +40,15 @@ fn session(images: &[(&str, &str)], is_strict: bool) -> Option<Arc<Session>> {
 
 fn ask(host: &Host, image: &str) -> Result<String, String> {
     let payload = json!(image).to_string();
-    host.call(BINDING, DIGEST.0, DIGEST.1, payload.as_bytes()).map(|reply| String::from_utf8(reply).unwrap())
+    reply(host, BINDING, DIGEST, payload.as_bytes()).map(|reply| String::from_utf8(reply).unwrap())
+}
+
+fn reply(host: &Host, binding: &str, operation: (&str, &str), payload: &[u8]) -> Result<Vec<u8>, String> {
+    host.call(binding, operation.0, operation.1, payload).map_err(|error| error.0)
 }
 
 #[test]
-fn the_names_are_those_of_the_capability_tree() {
+fn known_capabilities_are_those_of_the_server() {
     assert_eq!(
         known_capabilities(),
         [
@@ -62,18 +71,19 @@ fn the_names_are_those_of_the_capability_tree() {
 }
 
 #[test]
-fn answers_are_checked_by_the_capability() {
+fn mocks_are_checked_by_the_capability() {
     assert_eq!(check_answer("oci/v1/manifest_digest", &json!("sha256:a")), Ok(()));
     assert!(check_answer("oci/v1/manifest_digest", &json!(1)).is_err());
     assert_eq!(check_answer("kubernetes/list_resources_all", &json!([{}])), Ok(()));
-    assert!(check_answer("oci/v3/verify", &json!(true)).unwrap_err().contains("unknown host capability"));
+    assert!(check_answer("oci/v3/verify", &json!(true)).unwrap_err().to_string().contains("unknown host capability"));
 }
 
 #[test]
-fn calls_are_refused_in_the_words_of_the_server() {
+fn invalid_calls_have_the_errors_of_the_server() {
     let host = Host::new(Arc::default());
-    let refused =
-        |binding, namespace, operation, payload: &[u8]| host.call(binding, namespace, operation, payload).unwrap_err();
+    let refused = |binding, namespace, operation, payload: &[u8]| {
+        host.call(binding, namespace, operation, payload).unwrap_err().0
+    };
     assert_eq!(refused("wapc", "tracing", "log", b"{}"), "unknown binding: wapc");
     assert_eq!(refused(BINDING, "tracing", "span", b"{}"), "unknown operation: span");
     assert_eq!(refused(BINDING, "oci", "v3/verify", b"{}"), "unknown operation: v3/verify");
@@ -93,7 +103,7 @@ fn access_rules_come_before_everything_else_but_logging() {
     let answers = HostAnswers { own_table: vec![entry("*", digest("x"))], ..Default::default() };
     let host = Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Strict));
     let call = |binding, namespace, operation, payload: &[u8]| {
-        host.call(binding, namespace, operation, payload).map_err(|text| text.replace(" has not been granted", ""))
+        reply(&host, binding, (namespace, operation), payload).map_err(|text| text.replace(" has not been granted", ""))
     };
     let refused =
         |name: &str| Err(format!("Policy access to the '{name}' host capability. The violation has been reported."));
@@ -124,12 +134,12 @@ fn access_rules_come_before_everything_else_but_logging() {
         by_rules,
         [("oci/v1/manifest_digest", "no JSON"), ("ldap/v1/bind", ""), ("kubernetes/list_resources_all", "v1/Pod")]
     );
-    assert_eq!(journal.unused.len(), 1, "nobody was asked");
+    assert_eq!(journal.unused.len(), 1, "the mock was not used");
 }
 
 /// Every capability, in every way a call can end.
 #[test]
-fn every_capability_is_granted_answered_refused_and_missed_alike() {
+fn every_capability_is_granted_mocked_denied_and_unmocked_alike() {
     let signed = json!({"type": "SigstorePubKeyVerify", "image": "app:1", "pub_keys": ["k"], "annotations": null});
     let signed_v1 = json!({"SigstorePubKeyVerify": {"image": "app:1", "pub_keys": ["k"], "annotations": null}});
     let certificate = json!({"cert": {"encoding": "Der", "data": [48]}, "cert_chain": null, "not_after": null});
@@ -159,7 +169,7 @@ fn every_capability_is_granted_answered_refused_and_missed_alike() {
             let answers = HostAnswers { own_table: entry.into_iter().collect(), ..Default::default() };
             let host = Host::new(Arc::new(answers)).with_access(Access::new(grants, None, Compat::Strict));
             let (namespace, operation) = capability.split_once('/').unwrap();
-            let reply = host.call(BINDING, namespace, operation, payload.to_string().as_bytes());
+            let reply = reply(&host, BINDING, (namespace, operation), payload.to_string().as_bytes());
             let (Journal { calls, unused, .. }, fault) = (host.journal(), host.fault());
             assert_eq!(calls[0].capability, capability);
             (reply, calls[0].answered_by, fault, unused.len())
@@ -172,7 +182,7 @@ fn every_capability_is_granted_answered_refused_and_missed_alike() {
         assert_eq!(reply, Err("Callback evaluation failure: down".into()), "{capability}");
         assert_eq!((by, fault, unused), (AnsweredBy::Host, None, 0), "{capability}");
         let (reply, by, fault, unused) = run(&granted, None);
-        assert!(reply.is_err() && fault.unwrap().message.starts_with("nobody answers"), "{capability}");
+        assert!(reply.is_err() && fault.unwrap().message.starts_with("no mock for "), "{capability}");
         assert_eq!((by, unused), (AnsweredBy::Unanswered, 0), "{capability}");
         let (reply, by, fault, unused) = run(&nothing, value());
         assert!(reply.unwrap_err().contains(&format!("'{capability}' host capability")), "{capability}");
@@ -185,7 +195,7 @@ fn every_capability_is_granted_answered_refused_and_missed_alike() {
 }
 
 #[test]
-fn the_nearer_answerer_wins() {
+fn sources_of_the_case_precede_those_of_the_defaults() {
     let host = Host::new(Arc::new(HostAnswers {
         own_table: vec![entry("a", digest("own table"))],
         own_session: session(&[("a", "own-session"), ("b", "own-session")], false),
@@ -203,13 +213,13 @@ fn the_nearer_answerer_wins() {
     assert!(host.fault().is_none() && journal.unused.is_empty());
     assert_eq!(
         journal.warnings,
-        [r#"session.yml:1: nobody asked for the recorded oci/v1/manifest_digest "a""#],
-        "leftovers of the defaults are nobody's debt"
+        [r#"session.yml:1: unused recorded call oci/v1/manifest_digest("a")"#],
+        "recordings of the defaults may stay unused"
     );
 }
 
 #[test]
-fn a_cluster_answers_between_the_recordings_and_the_defaults() {
+fn the_cluster_follows_the_recordings_and_precedes_the_defaults() {
     let table = |request: &str, text: &str| TableEntry {
         capability: "kubernetes/get_resource".into(),
         request: Spanned::new(request.into(), span()),
@@ -217,7 +227,7 @@ fn a_cluster_answers_between_the_recordings_and_the_defaults() {
     };
     let own = HostAnswers {
         own_table: vec![table("v1/Namespace/own", "own table")],
-        own_cluster: Some(Arc::new(cluster::tests::cluster())),
+        own_cluster: Some(Arc::new(testing::cluster())),
         default_table: vec![table("*", "default table")].into(),
         ..Default::default()
     };
@@ -228,7 +238,7 @@ fn a_cluster_answers_between_the_recordings_and_the_defaults() {
     let host = |answers| Host::new(Arc::new(answers)).with_access(Access::new(&grants, None, Compat::Strict));
     let ask = |host: &Host, operation: &str, name: &str, selector: &str| {
         let asked = json!({"api_version": "v1", "kind": "Namespace", "name": name, "disable_cache": true, "label_selector": selector});
-        let reply = host.call(BINDING, "kubernetes", operation, asked.to_string().as_bytes());
+        let reply = reply(host, BINDING, ("kubernetes", operation), asked.to_string().as_bytes());
         reply
             .map(|reply| String::from_utf8(reply).unwrap())
             .map_err(|text| text.replace("Callback evaluation failure: ", ""))
@@ -243,9 +253,9 @@ fn a_cluster_answers_between_the_recordings_and_the_defaults() {
     let journal = own.journal();
     let by: Vec<AnsweredBy> = journal.calls.iter().map(|call| call.answered_by).collect();
     assert_eq!(by, [AnsweredBy::Host, AnsweredBy::Cluster, AnsweredBy::Cluster, AnsweredBy::Cluster]);
-    assert!(own.fault().is_none() && journal.unused.is_empty(), "a cluster owes nothing");
+    assert!(own.fault().is_none() && journal.unused.is_empty(), "objects of a cluster may stay unused");
     ask(&own, "list_resources_all", "", "a b c").unwrap_err();
-    assert!(own.fault().unwrap().message.contains("refuses the label selector"));
+    assert!(own.fault().unwrap().message.contains("rejects the label selector"));
     let default = host(default);
     assert_eq!(ask(&default, "get_resource", "web", "").unwrap_err(), "default table");
     assert!(ask(&default, "list_resources_all", "", "").is_ok());
@@ -255,18 +265,18 @@ fn a_cluster_answers_between_the_recordings_and_the_defaults() {
 }
 
 #[test]
-fn an_error_of_the_suite_is_worded_like_one_of_the_server() {
+fn an_error_of_a_mock_has_the_prefix_of_the_server() {
     let answers = HostAnswers { own_table: vec![entry("*", TableAnswer::Error("503".into()))], ..Default::default() };
     let host = Host::new(Arc::new(answers));
     assert_eq!(ask(&host, "a").unwrap_err(), "Callback evaluation failure: 503");
     let journal = host.journal();
-    assert_eq!(host.fault(), None, "the suite wanted this error");
+    assert_eq!(host.fault(), None, "the suite gives this error on purpose");
     assert_eq!(journal.calls[0].error.as_deref(), Some("Callback evaluation failure: 503"));
     assert_eq!(journal.calls[0].answered_by, AnsweredBy::Host);
 }
 
 #[test]
-fn an_unanswered_call_is_a_fault_with_the_entry_to_add() {
+fn an_unmocked_call_is_a_fault_with_the_mock_to_add() {
     let answers = HostAnswers {
         own_table: vec![entry("a", digest("x"))],
         own_session: session(&[("ghcr.io/acme/app:2", "x")], false),
@@ -282,13 +292,12 @@ fn an_unanswered_call_is_a_fault_with_the_entry_to_add() {
     let journal = host.journal();
     let fault = host.fault().unwrap();
     assert_eq!(fault.kind, FaultKind::Host);
-    assert_eq!(fault.message, r#"nobody answers oci/v1/manifest_digest for "ghcr.io/acme/app:1""#);
+    assert_eq!(fault.message, r#"no mock for oci/v1/manifest_digest("ghcr.io/acme/app:1")"#);
     assert_eq!(
         fault.help.unwrap(),
-        "add the answer to the case:\nhost:\n  oci/v1/manifest_digest: { \"ghcr.io/acme/app:1\": \"sha256:…\" }\n\
-         or ask the real world: `--live`; `verify record` keeps what it says for later runs\n\
-         the nearest recorded request, session.yml:1, differs in `image`: recorded \"ghcr.io/acme/app:2\", asked \
-         \"ghcr.io/acme/app:1\""
+        "add a mock to the case:\nhost:\n  oci/v1/manifest_digest: { \"ghcr.io/acme/app:1\": \"sha256:…\" }\n\
+         or run with `--live`, or record the reply with `verify record`\n\
+         closest recorded request (session.yml:1): `image` is \"ghcr.io/acme/app:2\" there, \"ghcr.io/acme/app:1\" here"
     );
     assert_eq!(journal.calls[0].answered_by, AnsweredBy::Unanswered);
     assert_eq!(journal.unused.len(), 1);
@@ -299,7 +308,7 @@ fn an_unanswered_call_is_a_fault_with_the_entry_to_add() {
 }
 
 #[test]
-fn a_strict_recording_lets_nobody_else_answer() {
+fn a_strict_recording_excludes_other_sources() {
     let host = Host::new(Arc::new(HostAnswers {
         own_session: session(&[("a", "1"), ("b", "2"), ("c", "3")], true),
         default_table: [entry("*", digest("default"))].into(),
@@ -320,7 +329,7 @@ fn a_strict_recording_lets_nobody_else_answer() {
 }
 
 #[test]
-fn an_answer_of_the_wrong_shape_is_a_fault() {
+fn an_invalid_mock_is_a_fault() {
     let answers = HostAnswers { own_table: vec![entry("*", TableAnswer::Value(json!([])))], ..Default::default() };
     let host = Host::new(Arc::new(answers));
     ask(&host, "a").unwrap_err();
@@ -328,7 +337,7 @@ fn an_answer_of_the_wrong_shape_is_a_fault() {
 }
 
 #[test]
-fn logging_is_always_possible_and_no_call() {
+fn logging_is_always_allowed_and_not_a_call() {
     let host = Host::new(Arc::default());
     assert_eq!(host.call(BINDING, "tracing", "log", b"garbage"), Ok(Vec::new()));
     assert_eq!(host.call(BINDING, "tracing", "log", br#"{"level":"info","message":"hi"}"#), Ok(Vec::new()));

@@ -1,4 +1,4 @@
-//! `tracing`: what a policy logs. Never refused, never answered with anything, kept for the report.
+//! `tracing`: the log of a policy. It is always allowed, has no reply, and is kept for the report.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::capability::{Capability, Operation};
 /// The namespace `tracing`. Its only operation, `log`, never reaches the router's table: see [`LOG`].
 pub(super) struct Tracing;
 
-/// The operation that is handled before anything else is looked at.
+/// The operation that is handled before all checks.
 pub(super) const LOG: (&str, &str) = ("tracing", "log");
 
 impl Capability for Tracing {
@@ -70,8 +70,8 @@ struct Entry {
     members: Map<String, Value>,
 }
 
-/// `LEVEL message key=value…`. What is not a log entry is kept too, since the policy's author will want to know why it
-/// is missing from the server's log.
+/// `LEVEL message key=value…`. An invalid entry is kept with the reason, because the server's log
+/// lacks it.
 fn line(payload: &[u8]) -> String {
     let entry = match serde_json::from_slice::<Entry>(payload) {
         Ok(entry) => entry,
@@ -97,7 +97,7 @@ fn line(payload: &[u8]) -> String {
     line + place.as_str()
 }
 
-/// Where the policy logged: the Rust SDK adds this to every entry, and only its author knows what to do with it.
+/// The place in the policy that logged, which the Rust SDK adds to every entry.
 fn place_in(members: &mut Map<String, Value>) -> String {
     let (Some(Value::String(file)), Some(Value::Number(line))) = (members.get("file"), members.get("line")) else {
         return String::new();
@@ -112,7 +112,7 @@ fn place_in(members: &mut Map<String, Value>) -> String {
     String::new()
 }
 
-/// A text without white space needs no quotes; everything else is JSON.
+/// A text without white space as it is; everything else as JSON.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '"') => {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_does_not_log_is_kept_with_the_reason() {
+    fn invalid_entries_are_kept_with_the_reason() {
         let garbage = line(b"hello\nworld");
         assert!(garbage.starts_with("ERROR not a log entry (expected value"), "{garbage}");
         assert!(garbage.ends_with(r": hello\nworld"), "{garbage}");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_log_is_not_yet_a_truncated_one() {
+    fn a_log_of_exactly_the_limit_is_not_truncated() {
         let mut log = Log::default();
         for _ in 0..MAX_LINES {
             log.keep(br#"{"level":"info"}"#);

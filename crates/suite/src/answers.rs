@@ -62,8 +62,8 @@ fn answer(capability: &str, data: &Data, files: &Files, mistakes: &mut Mistakes)
         }
         _ => node.to_json(),
     };
-    if let Err(reason) = host::check_answer(capability, &value) {
-        mistakes.add(&node.span, format!("invalid mock of `{capability}`: {reason}"));
+    if let Err(error) = host::check_answer(capability, &value) {
+        mistakes.add(&node.span, format!("invalid mock for `{capability}`: {error}"));
         return None;
     }
     Some(TableAnswer::Value(value))
@@ -94,9 +94,7 @@ pub(crate) fn session(
     match host::replay::read_session(file, named.span.clone(), is_strict) {
         Ok(session) => Some(Arc::new(session)),
         Err(problems) => {
-            for (span, message, help) in problems {
-                mistakes.push(mistake(&span, message).with_help(help));
-            }
+            problems.into_iter().for_each(|problem| mistakes.push(problem));
             None
         }
     }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use policy_verify_host::Host;
+use policy_verify_host::reply::CallError;
 use policy_verify_model::answer::{Fault, FaultKind, ServerAnswer};
 use policy_verify_model::policy::ContextAwareResource;
 
@@ -59,7 +60,7 @@ pub(crate) fn of_gatekeeper(host: &Host) -> Result<Value, Fault> {
 /// Everything the policy may read, in the order in which the server asks.
 fn lists(host: &Host) -> Result<Vec<Listed<'_>>, Fault> {
     let list = |resource| {
-        let reply = host.list_all(resource).map_err(|text| not_answered(&text))?;
+        let reply = host.list_all(resource).map_err(|error| not_answered(&error))?;
         let list: ObjectList<DynamicObject> =
             read(&reply, "cannot convert callback response into a list of kubernetes objects")?;
         Ok((resource, list.items))
@@ -68,7 +69,7 @@ fn lists(host: &Host) -> Result<Vec<Listed<'_>>, Fault> {
 }
 
 fn plural(host: &Host, resource: &ContextAwareResource) -> Result<String, Fault> {
-    let reply = host.plural_name(resource).map_err(|text| not_answered(&text))?;
+    let reply = host.plural_name(resource).map_err(|error| not_answered(&error))?;
     read(&reply, "get plural name failure, cannot convert callback response")
 }
 
@@ -114,8 +115,8 @@ fn document(object: &DynamicObject) -> Value {
     serde_json::to_value(object).expect("what was read from JSON can be written as JSON")
 }
 
-fn not_answered(text: &str) -> Fault {
-    failed(format!("cannot perform a request via callback channel: {text}"))
+fn not_answered(error: &CallError) -> Fault {
+    failed(format!("cannot perform a request via callback channel: {error}"))
 }
 
 /// There is no data, so the policy is not asked.
@@ -290,7 +291,7 @@ mod tests {
         let host = host(&[(WIDGET, json!([]))]);
         of_opa(&host).unwrap_err();
         let fault = host.fault().unwrap();
-        assert_eq!(fault.message, "nobody answers kubernetes/get_resource_plural_name for \"acme.test/v1/Widget\"");
+        assert_eq!(fault.message, "no mock for kubernetes/get_resource_plural_name(\"acme.test/v1/Widget\")");
         assert!(fault.help.unwrap().contains("that defines acme.test/v1/Widget under `crds:`"));
     }
 
@@ -303,7 +304,7 @@ mod tests {
             of_gatekeeper(&Host::new(Arc::default()).with_access(Access::new(&grants, Some(&metadata), compat)))
         };
         let fault = gather(ContextAware::Nothing, Compat::Strict).unwrap_err();
-        assert_eq!(fault.message, "the metadata declares that the policy reads v1/Pod, but nothing is granted");
+        assert_eq!(fault.message, "`contextAwareResources` of the metadata declares v1/Pod, but the suite grants none");
         let nothing = ContextAware::Listed([].into());
         assert_eq!(gather(nothing, Compat::Strict).unwrap(), json!({}), "the suite says: nothing");
         assert_eq!(gather(ContextAware::Nothing, Compat::Server).unwrap(), json!({}), "the server asks nobody");

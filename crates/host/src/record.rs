@@ -1,26 +1,26 @@
-//! What was answered, in the files that `kwctl run --replay-host-capabilities-interactions` reads: the opposite of
-//! [`super::replay`].
+//! Writes recordings, in the format that `kwctl run --replay-host-capabilities-interactions` reads.
 //!
-//! Answers of the suite are recorded like those of the world: a recording stands for everything a case was told.
+//! Replies of the suite are recorded like those of a live host: a recording holds all calls of a case.
 
+use super::reply::{CallError, Reply};
 use super::request::Request;
 pub use policy_verify_model::yaml::emit::Node;
 
-/// A call and its answer in kwctl's words.
+/// A call and its reply in kwctl's format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// The question: a YAML document with a tag.
+    /// The request: a YAML document with a tag.
     request: String,
-    /// What the policy received, or the error without the words the server puts in front of it.
-    response: Result<String, String>,
+    /// What the policy received, or the error without the prefix of the server.
+    response: Result<String, CallError>,
 }
 
 impl Recorded {
-    pub(super) fn new(request: &Request, reply: &Result<Vec<u8>, String>) -> Self {
+    pub(super) fn new(request: &Request, reply: &Reply) -> Self {
         let response = match reply {
-            // Replies are JSON; bytes that are no text could not be recorded by kwctl either.
+            // Replies are JSON; kwctl cannot record bytes that are not UTF-8 either.
             Ok(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-            Err(text) => Err(text.clone()),
+            Err(error) => Err(error.clone()),
         };
         Self { request: document(request), response }
     }
@@ -28,7 +28,7 @@ impl Recorded {
     fn to_node(&self) -> Node {
         let response = match &self.response {
             Ok(payload) => [("type", Node::text("Success")), ("payload", Node::text(payload))],
-            Err(message) => [("type", Node::text("Error")), ("message", Node::text(message))],
+            Err(CallError(message)) => [("type", Node::text("Error")), ("message", Node::text(message))],
         };
         let request = Node::text(&self.request);
         Node::map([("type", Node::text("Exchange")), ("request", request), ("response", Node::map(response))])
@@ -40,7 +40,7 @@ pub fn session(calls: &[Recorded]) -> String {
     Node::List(calls.iter().map(Recorded::to_node).collect()).to_yaml()
 }
 
-/// The tag that says what is asked, then the members in kwctl's order.
+/// The tag of the request, then the members in kwctl's order.
 fn document(request: &Request) -> String {
     let text = serde_json::to_string(request).expect("a request holds only texts, numbers, lists and maps of texts");
     match serde_json::from_str(&text) {
@@ -63,7 +63,7 @@ mod tests {
     use policy_verify_model::source::{SourceFile, Span};
 
     /// Every kind of request with every member in use and not, as serde_yaml 0.9.34 wrote kwctl's own types.
-    const EVERY_VARIANT: &str = include_str!("../../../../testdata/recordings/every-variant.yml");
+    const EVERY_VARIANT: &str = include_str!("../../../testdata/recordings/every-variant.yml");
 
     fn read(text: &str) -> Session {
         let file = Arc::new(SourceFile { path: "session.yml".into(), text: text.into() });
@@ -74,7 +74,8 @@ mod tests {
     fn written(read: &Session) -> String {
         let calls = read.exchanges.iter().map(|exchange| {
             let request = Request::from_recorded(&exchange.variant, &exchange.members).unwrap();
-            Recorded::new(&request, &exchange.response.clone().map(String::into_bytes))
+            let reply = exchange.response.clone().map(String::into_bytes).map_err(CallError);
+            Recorded::new(&request, &reply)
         });
         session(&calls.collect::<Vec<_>>())
     }
@@ -89,13 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_an_empty_list() {
+    fn a_recording_without_calls_is_an_empty_list() {
         assert_eq!(session(&[]), "[]\n");
         assert!(read(&session(&[])).exchanges.is_empty());
     }
 
     #[test]
-    fn what_is_written_is_read_back_whatever_it_is() {
+    fn any_text_is_written_and_read_back() {
         let texts = [
             "",
             " x ",
@@ -116,7 +117,7 @@ mod tests {
                 "SigstorePubKeyVerify",
                 &serde_json::json!({"image": text, "pub_keys": [text], "annotations": {text: text, (long_key.as_str()): text}}),
             );
-            let reply: Result<Vec<u8>, String> = Err(text.into());
+            let reply: Reply = Err(text.into());
             let session = read(&session(&[Recorded::new(&request.clone().unwrap(), &reply)]));
             let Session { exchanges, .. } = session;
             assert_eq!(Request::from_recorded(&exchanges[0].variant, &exchanges[0].members), request, "{text:?}");
