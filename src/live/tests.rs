@@ -178,7 +178,7 @@ fn signature_errors_have_the_text_of_policy_server() {
     // The policy is told what it would be told in the cluster, the user why.
     let image = format!("{}/signed/bundle:v1", surroundings.registry.host());
     let remark =
-        format!("oci/v2/verify {image:?}: only a Sigstore bundle satisfies this, and Kubewarden ignores bundles");
+        format!("oci/v2/verify({image:?}): only a Sigstore bundle satisfies this, and Kubewarden ignores bundles");
     let warnings = host.journal().warnings;
     assert!(warnings.len() == 1 && warnings[0].starts_with(&remark), "{warnings:?}");
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this folder names wasmtime.
 
+mod clock;
 mod code_cache;
 pub mod engine;
 mod fault;
@@ -9,6 +10,7 @@ mod gatekeeper;
 pub(crate) mod link;
 mod memory;
 mod opa;
+mod random;
 mod rego;
 mod response;
 mod sandbox;

@@ -9,9 +9,10 @@ use wasmtime::{Caller, ResourceLimiter};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
+use super::clock::Clock;
 use super::engine::Limits;
 use super::fault::{Circumstances, RefusedMemory, Stop};
-use super::wasi_ctx::{Clock, RandomBytes};
+use super::random::RandomBytes;
 use super::{Context, GuestOutput, memory};
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;

@@ -1,21 +1,17 @@
 //! The WASI that guests meet, under both of its names, `wasi_snapshot_preview1` and `wasi_unstable`.
 //!
-//! wasmtime's own implementation is linked first. What would reach out of the sandbox or wait is then replaced: the
+//! wasmtime's own implementation is linked first. Functions that would leave the sandbox or wait are then replaced: the
 //! standard streams are buffers with a limit, sleeping lets virtual time pass, random bytes come from a fixed seed.
-//! There are no files, so nothing else can be read or written.
+//! Files, sockets, arguments and environment do not exist.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime::{Caller, Linker};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, I32Exit, p0, p1};
+use wasmtime_wasi::{I32Exit, p0, p1};
 
+use super::clock::Clock;
 use super::memory;
 use super::sandbox::Sandboxed;
-
-/// How far the monotonic clock moves with every reading, so that waiting for it in a loop comes to an end.
-const READING: Duration = Duration::from_micros(100);
 
 /// Buffers in one call of `fd_read` or `fd_write`: what POSIX guarantees and more than any libc uses.
 const MOST_BUFFERS: u32 = 1024;
@@ -49,8 +45,8 @@ pub(super) fn link<T: Sandboxed>(linker: &mut Linker<T>) -> wasmtime::Result<()>
     Ok(())
 }
 
-/// Reads what is there. An empty buffer reads as end of file, but more may come: that is how a WASI policy receives
-/// the answers to its host calls.
+/// Reads from stdin. An empty buffer reads as end of file, but may be filled later: that is how a WASI policy receives
+/// the replies to its host calls.
 fn fd_read<T: Sandboxed>(
     mut caller: Caller<'_, T>,
     fd: u32,
@@ -145,11 +141,11 @@ impl Layout {
     const PREVIEW_0: Self = Self { size: 56, clock_id: 24, timeout: 32, flags: 48 };
 }
 
-/// What a subscription waits for.
-enum Wanted {
+/// The event of a subscription.
+enum Event {
     /// Reading or writing a standard stream, which is always possible.
     Stream,
-    /// A clock, which gets there after this long.
+    /// A clock, after this time.
     Clock(Duration),
 }
 
@@ -168,41 +164,41 @@ fn poll_oneoff<T: Sandboxed>(
     }
     let bytes = memory::read(&mut caller, NAME, subscriptions, count * layout.size as u32)?;
     let clock = caller.data_mut().sandbox().clock.clone();
-    let mut wanted = Vec::new();
+    let mut subscribed = Vec::new();
     for subscription in bytes.chunks_exact(layout.size) {
-        match wants(subscription, layout, &clock) {
-            Ok(what) => wanted.push((subscription, what)),
+        match event_of(subscription, layout, &clock) {
+            Ok(event) => subscribed.push((subscription, event)),
             Err(errno) => return Ok(errno),
         }
     }
-    let patience = wanted
+    let nearest = subscribed
         .iter()
-        .map(|(_, what)| match what {
-            Wanted::Stream => Duration::ZERO,
-            Wanted::Clock(after) => *after,
+        .map(|(_, event)| match event {
+            Event::Stream => Duration::ZERO,
+            Event::Clock(after) => *after,
         })
         .min()
         .unwrap_or_default();
-    caller.data_mut().sandbox().sleep(patience)?;
+    caller.data_mut().sandbox().sleep(nearest)?;
 
-    let mut happened = Vec::new();
-    for (subscription, what) in wanted {
-        if matches!(what, Wanted::Clock(after) if after > patience) {
+    let mut occurred = Vec::new();
+    for (subscription, event) in subscribed {
+        if matches!(event, Event::Clock(after) if after > nearest) {
             continue;
         }
-        happened.extend_from_slice(&subscription[..8]);
-        happened.extend_from_slice(&[0, 0, subscription[8], 0, 0, 0, 0, 0]);
-        happened.extend_from_slice(&u64::from(matches!(what, Wanted::Stream)).to_le_bytes());
-        happened.extend_from_slice(&[0; 8]);
+        occurred.extend_from_slice(&subscription[..8]);
+        occurred.extend_from_slice(&[0, 0, subscription[8], 0, 0, 0, 0, 0]);
+        occurred.extend_from_slice(&u64::from(matches!(event, Event::Stream)).to_le_bytes());
+        occurred.extend_from_slice(&[0; 8]);
     }
-    memory::write(&mut caller, NAME, events, &happened)?;
-    memory::write(&mut caller, NAME, written, &((happened.len() / EVENT_SIZE) as u32).to_le_bytes())?;
+    memory::write(&mut caller, NAME, events, &occurred)?;
+    memory::write(&mut caller, NAME, written, &((occurred.len() / EVENT_SIZE) as u32).to_le_bytes())?;
     Ok(SUCCESS)
 }
 
 const EVENT_SIZE: usize = 32;
 
-fn wants(subscription: &[u8], layout: &Layout, clock: &Clock) -> Result<Wanted, u32> {
+fn event_of(subscription: &[u8], layout: &Layout, clock: &Clock) -> Result<Event, u32> {
     match subscription[8] {
         0 => {
             let timeout = Duration::from_nanos(u64_at(subscription, layout.timeout));
@@ -212,9 +208,9 @@ fn wants(subscription: &[u8], layout: &Layout, clock: &Clock) -> Result<Wanted, 
                 1 => clock.elapsed(),
                 _ => return Err(INVAL),
             };
-            Ok(Wanted::Clock(if is_absolute { timeout.saturating_sub(now) } else { timeout }))
+            Ok(Event::Clock(if is_absolute { timeout.saturating_sub(now) } else { timeout }))
         }
-        1 | 2 if u32_at(subscription, 16) <= 2 => Ok(Wanted::Stream),
+        1 | 2 if u32_at(subscription, 16) <= 2 => Ok(Event::Stream),
         1 | 2 => Err(BADF),
         _ => Err(INVAL),
     }
@@ -226,119 +222,4 @@ fn u32_at(bytes: &[u8], offset: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     bytes[offset..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
-
-/// Time inside the guest. The date stands still, except that sleeping moves it; the monotonic clock also moves a
-/// little with every reading. Both are the same in every run.
-#[derive(Clone)]
-pub(super) struct Clock(Arc<Times>);
-
-struct Times {
-    /// Since 1970.
-    start: Duration,
-    /// Nanoseconds slept.
-    slept: AtomicU64,
-    /// Nanoseconds added by readings.
-    read: AtomicU64,
-}
-
-impl Clock {
-    /// A clock that shows `start`. WASI knows no time before 1970, so that is what earlier ones become.
-    pub(super) fn starting_at(start: jiff::Timestamp) -> Self {
-        let start = u64::try_from(start.as_nanosecond()).unwrap_or(0);
-        Self(Arc::new(Times { start: Duration::from_nanos(start), slept: AtomicU64::new(0), read: AtomicU64::new(0) }))
-    }
-
-    /// Lets time pass.
-    pub(super) fn sleep(&self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let slept = self.slept().saturating_add(nanoseconds);
-        self.0.slept.store(slept, Ordering::Relaxed);
-    }
-
-    fn slept(&self) -> u64 {
-        self.0.slept.load(Ordering::Relaxed)
-    }
-
-    fn wall(&self) -> Duration {
-        self.0.start.saturating_add(Duration::from_nanos(self.slept()))
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.slept().saturating_add(self.0.read.load(Ordering::Relaxed)))
-    }
-}
-
-impl HostWallClock for Clock {
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-
-    fn now(&self) -> Duration {
-        self.wall()
-    }
-}
-
-impl HostMonotonicClock for Clock {
-    fn resolution(&self) -> u64 {
-        1
-    }
-
-    fn now(&self) -> u64 {
-        let read = self.0.read.fetch_add(READING.as_nanos() as u64, Ordering::Relaxed);
-        self.slept().saturating_add(read)
-    }
-}
-
-/// Random bytes that are the same in every run: SplitMix64 from a fixed seed. Good enough for hash tables, which is
-/// what policies use them for; no policy may keep a secret in a test.
-#[derive(Default)]
-pub(super) struct RandomBytes {
-    state: u64,
-}
-
-impl RandomBytes {
-    /// The next `len` bytes.
-    pub(super) fn take(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(len.next_multiple_of(8));
-        while bytes.len() < len {
-            bytes.extend_from_slice(&self.next_word().to_le_bytes());
-        }
-        bytes.truncate(len);
-        bytes
-    }
-
-    fn next_word(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_bytes_are_splitmix64_from_zero() {
-        // First values of the reference implementation for seed 0.
-        let mut random = RandomBytes::default();
-        assert_eq!(random.next_word(), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(random.next_word(), 0x6e78_9e6a_a1b9_65f4);
-        assert_eq!(RandomBytes::default().take(3), [0xaf, 0xcd, 0x1d]);
-    }
-
-    #[test]
-    fn sleeping_moves_both_clocks_and_reading_only_one() {
-        let clock = Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let start = Duration::from_secs(1_767_225_600);
-        assert_eq!(HostMonotonicClock::now(&clock), 0);
-        assert_eq!(HostMonotonicClock::now(&clock), 100_000);
-        assert_eq!(HostWallClock::now(&clock), start);
-        clock.sleep(Duration::from_secs(1));
-        assert_eq!(HostMonotonicClock::now(&clock), 1_000_200_000);
-        assert_eq!(HostWallClock::now(&clock), start + Duration::from_secs(1));
-    }
 }

@@ -11,7 +11,7 @@ use wasmtime::{
     WasmResults,
 };
 
-use super::builtins::{self, Builtin, Surroundings as BuiltinSurroundings};
+use super::builtins::{self, Builtin, Environment};
 use super::value::Value;
 use crate::default_clock;
 use crate::engine::{Engine, Limits, Module, ticks};
@@ -57,7 +57,7 @@ struct State {
     limits: Limits,
     /// Built-ins by the number the module gave them; filled once the module has said so.
     builtins: BTreeMap<i32, &'static Builtin>,
-    surroundings: BuiltinSurroundings,
+    environment: Environment,
 }
 
 impl State {
@@ -66,7 +66,7 @@ impl State {
             sandbox: Sandbox::new(surroundings, limits, &[]),
             limits: limits.clone(),
             builtins: BTreeMap::new(),
-            surroundings: BuiltinSurroundings { now: surroundings.clock },
+            environment: Environment { now: surroundings.clock },
         }
     }
 }
@@ -357,15 +357,15 @@ fn call(mut caller: Caller<'_, State>, id: i32, arguments: &[i32]) -> wasmtime::
     // Where it exists, because it tells sets from arrays.
     let dump = typed::<i32, i32>(&mut caller, "opa_value_dump").or_else(|_| typed(&mut caller, "opa_json_dump"))?;
     let limit = caller.data().limits.reply;
-    let failed = |text| Stop::Builtin { name: builtin.name, text };
+    let failed = |error: &dyn ToString| Stop::Builtin { name: builtin.name, text: error.to_string() };
     let mut values = Vec::with_capacity(arguments.len());
     for argument in arguments {
         let address = dump.call(&mut caller, *argument)?;
         let text = memory::read_c_text(&memory, &caller, NAME, address.cast_unsigned(), limit)?;
         caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
-        values.push(Value::parse(&text).map_err(failed)?);
+        values.push(Value::parse(&text).map_err(|error| failed(&error))?);
     }
-    let outcome = builtins::call(builtin, &caller.data().surroundings, &values).map_err(failed)?;
+    let outcome = builtins::call(builtin, &caller.data().environment, &values).map_err(|error| failed(&error))?;
     for line in outcome.log {
         log(&mut caller, &line)?;
     }

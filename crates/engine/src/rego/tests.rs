@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::builtins::{self, Surroundings};
+use super::builtins::{self, BuiltinError, Environment};
 use super::value::Value;
 use crate::engine::{Engine, Limits};
 use crate::link::LinkError;
@@ -17,7 +17,7 @@ use policy_verify_model::hosting::HostAnswers;
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::request::Request;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn testdata(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(path)
@@ -28,7 +28,7 @@ fn builtins_give_what_opa_gives() {
     let text = std::fs::read_to_string(testdata("rego/builtins.json")).unwrap();
     let Value::Array(table) = Value::parse(&text).unwrap() else { panic!("the table is an array") };
     assert!(table.len() > 200, "{}", table.len());
-    let surroundings = Surroundings { now: default_clock() };
+    let environment = Environment { now: default_clock() };
     let mut wrong = Vec::new();
     for entry in &table {
         let Value::Object(members) = entry else { panic!("{entry:?}") };
@@ -37,7 +37,7 @@ fn builtins_give_what_opa_gives() {
             panic!("{entry:?}")
         };
         let Value::Array(values) = Value::parse(arguments).unwrap() else { panic!("{arguments}") };
-        let outcome = builtins::call(builtins::find(name).unwrap(), &surroundings, &values);
+        let outcome = builtins::call(builtins::find(name).unwrap(), &environment, &values);
         let ours = outcome.ok().and_then(|outcome| outcome.value);
         let is_equal = match (&ours, member("value")) {
             (Some(ours), Some(theirs)) => ours.equals(theirs),
@@ -62,12 +62,12 @@ fn the_documentation_names_every_builtin() {
 
 #[test]
 fn wide_results_are_possible_and_bounded() {
-    let surroundings = Surroundings { now: default_clock() };
+    let environment = Environment { now: default_clock() };
     let result = |format: &str| {
         let arguments = [Value::text(format), Value::parse("[1.5, 7]").unwrap()];
-        let outcome = builtins::call(builtins::find("sprintf").unwrap(), &surroundings, &arguments)?;
+        let outcome = builtins::call(builtins::find("sprintf").unwrap(), &environment, &arguments)?;
         let Some(Value::Text(text)) = outcome.value else { panic!("sprintf gives a text") };
-        Ok::<_, String>(text.len())
+        Ok::<_, BuiltinError>(text.len())
     };
     for verb in ["%70000f %d", "%070000f %d", "%.69998f %d", "%.69994e %d", "%.69994x %[2]d", "%f%069993d"] {
         assert!(result(verb).unwrap() > 69_990, "{verb}");
@@ -77,9 +77,9 @@ fn wide_results_are_possible_and_bounded() {
 
 #[test]
 fn arguments_cannot_exhaust_the_host() {
-    let surroundings = Surroundings { now: default_clock() };
+    let environment = Environment { now: default_clock() };
     let outcome = |name: &str, arguments: &[Value]| {
-        builtins::call(builtins::find(name).unwrap(), &surroundings, arguments).map(|outcome| outcome.value)
+        builtins::call(builtins::find(name).unwrap(), &environment, arguments).map(|outcome| outcome.value)
     };
     let deepening = Value::parse(r#"{"op": "copy", "from": "", "path": "/a"}"#).unwrap();
     let patches = Value::Array(vec![deepening; 600]);
@@ -96,15 +96,15 @@ fn arguments_cannot_exhaust_the_host() {
 
 #[test]
 fn the_time_is_that_of_the_suite() {
-    let surroundings = Surroundings { now: default_clock() };
-    let outcome = builtins::call(builtins::find("time.now_ns").unwrap(), &surroundings, &[]).unwrap();
+    let environment = Environment { now: default_clock() };
+    let outcome = builtins::call(builtins::find("time.now_ns").unwrap(), &environment, &[]).unwrap();
     assert_eq!(outcome.value, Some(Value::integer(1_767_225_600_000_000_000)));
 }
 
 #[test]
 fn the_wrong_number_of_arguments_is_an_error() {
-    let surroundings = Surroundings { now: default_clock() };
-    assert!(builtins::call(builtins::find("sprintf").unwrap(), &surroundings, &[]).is_err());
+    let environment = Environment { now: default_clock() };
+    assert!(builtins::call(builtins::find("sprintf").unwrap(), &environment, &[]).is_err());
 }
 
 fn guest_of(module: &[u8], mode: ExecutionMode) -> Result<Arc<dyn Guest>, LinkError> {
@@ -113,7 +113,7 @@ fn guest_of(module: &[u8], mode: ExecutionMode) -> Result<Arc<dyn Guest>, LinkEr
 }
 
 fn context() -> Context {
-    Context::new(Arc::new(Host::new(Arc::new(HostAnswers::default()))), PATIENCE)
+    Context::new(Arc::new(Host::new(Arc::new(HostAnswers::default()))), TIMEOUT)
 }
 
 fn ask(guest: &dyn Guest, request: &Request, settings: Json) -> Answer {
@@ -264,7 +264,7 @@ fn fault_of(module: &[u8], timeout: Duration) -> Fault {
 
 #[track_caller]
 fn fails(module: &[u8], kind: FaultKind, text: &str) {
-    let fault = fault_of(module, PATIENCE);
+    let fault = fault_of(module, TIMEOUT);
     assert_eq!(fault.kind, kind, "{}", fault.message);
     assert!(fault.message.contains(text), "{}", fault.message);
 }
@@ -279,7 +279,7 @@ fn a_synthetic_module_answers() {
 fn missing_builtins_are_listed_and_nothing_runs() {
     let module =
         synthetic(r#"{"uuid.rfc4122": 1, "sprintf": 2, "time.date": 3, "crypto.sha256": 0}"#, "unreachable", "");
-    let fault = fault_of(&module, PATIENCE);
+    let fault = fault_of(&module, TIMEOUT);
     assert_eq!(fault.kind, FaultKind::MissingBuiltins);
     assert_eq!(fault.message, "Missing Rego builtins: crypto.sha256, time.date, uuid.rfc4122");
     assert!(fault.help.unwrap().contains("policy-server refuses this module"));

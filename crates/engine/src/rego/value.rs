@@ -10,6 +10,15 @@ use super::builtins::quote;
 /// How deep values may be nested.
 const MAX_DEPTH: usize = 500;
 
+/// Why the text of a value cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ParseError {
+    #[error("an argument is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    #[error("an argument is no value: unexpected text at its byte {at}")]
+    Unexpected { at: usize },
+}
+
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -37,7 +46,7 @@ impl Value {
     }
 
     /// Reads the text of a value.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, ParseError> {
         let mut parser = Parser { text, at: 0 };
         let value = parser.value(0)?;
         parser.skip_blanks();
@@ -216,8 +225,8 @@ impl Parser<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn wrong(&self) -> String {
-        format!("an argument is no value: unexpected text at its byte {}", self.at)
+    fn wrong(&self) -> ParseError {
+        ParseError::Unexpected { at: self.at }
     }
 
     fn skip_blanks(&mut self) {
@@ -234,9 +243,9 @@ impl Parser<'_> {
         is_there
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, String> {
+    fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
         if depth > MAX_DEPTH {
-            return Err(format!("an argument is nested deeper than {MAX_DEPTH} levels"));
+            return Err(ParseError::TooDeep);
         }
         self.skip_blanks();
         match self.peek() {
@@ -260,7 +269,7 @@ impl Parser<'_> {
         digits
     }
 
-    fn string(&mut self) -> Result<String, String> {
+    fn string(&mut self) -> Result<String, ParseError> {
         let bytes = self.rest().as_bytes();
         let mut end = 1;
         while let Some(byte) = bytes.get(end) {
@@ -278,7 +287,7 @@ impl Parser<'_> {
     }
 
     /// What comes between two elements: whether there is another one.
-    fn goes_on(&mut self, end: u8) -> Result<bool, String> {
+    fn goes_on(&mut self, end: u8) -> Result<bool, ParseError> {
         self.skip_blanks();
         match self.peek() {
             Some(b',') => {
@@ -293,7 +302,7 @@ impl Parser<'_> {
         }
     }
 
-    fn list(&mut self, end: u8, depth: usize) -> Result<Vec<Value>, String> {
+    fn list(&mut self, end: u8, depth: usize) -> Result<Vec<Value>, ParseError> {
         self.at += 1;
         self.skip_blanks();
         if self.peek() == Some(end) {
@@ -307,7 +316,7 @@ impl Parser<'_> {
         Ok(values)
     }
 
-    fn object_or_set(&mut self, depth: usize) -> Result<Value, String> {
+    fn object_or_set(&mut self, depth: usize) -> Result<Value, ParseError> {
         self.at += 1;
         self.skip_blanks();
         if self.peek() == Some(b'}') {

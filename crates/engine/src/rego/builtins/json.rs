@@ -3,8 +3,8 @@
 //! Patches work on Rego's values rather than on JSON, so that numbers keep their digits and sets stay sets. That is
 //! also why no crate does it: paths may be arrays, and go through sets.
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, truth, unfit};
+use super::builtin::{BuiltinError, Environment, Outcome, truth, wrong_type};
+use crate::rego::value::Value;
 
 /// How deep a patched document may be.
 const MAX_DEPTH: usize = 500;
@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 500;
 /// Values that the operations of one patch may add; copies could double the document each time.
 const MAX_ADDED: usize = 1_000_000;
 
-pub(super) fn is_valid(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     truth(matches!(arguments, [Value::Text(text)] if is_json(text)))
 }
@@ -24,15 +24,17 @@ struct Room {
 }
 
 /// Undefined where an operation is wrong or does not fit.
-pub(super) fn patch(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn patch(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let [target, Value::Array(operations)] = arguments else {
-        return Err(unfit(1, "array", arguments.get(1)));
+        return Err(wrong_type(1, "array", arguments.get(1)));
     };
     let mut document = Some(target.clone());
     let mut room = Room { left: MAX_ADDED, is_exceeded: false };
     let is_done = operations.iter().try_for_each(|operation| apply(operation, &mut document, &mut room)).is_some();
     if room.is_exceeded {
-        return Err(format!("the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"));
+        return Err(BuiltinError::Limit(format!(
+            "the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"
+        )));
     }
     Ok(Outcome { value: document.filter(|_| is_done), ..Outcome::default() })
 }

@@ -1,8 +1,9 @@
 //! The built-ins that the host evaluates: those policy-server offers, under the names it registers, each with the
 //! result `opa eval` gives.
 //!
-//! Everything else is compiled into the module by `opa build`, or makes the module unusable in the cluster.
+//! All other built-ins are compiled into the module by `opa build`, or make the module unusable in the cluster.
 
+mod builtin;
 mod encoding;
 mod glob;
 mod json;
@@ -16,34 +17,7 @@ mod urlquery;
 mod yaml;
 
 use super::value::Value;
-
-/// What a built-in may know beside its arguments.
-pub(super) struct Surroundings {
-    /// The date and time the policy sees.
-    pub(super) now: jiff::Timestamp,
-}
-
-/// What came of a built-in.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Outcome {
-    /// Its value; none when it is undefined.
-    pub(super) value: Option<Value>,
-    /// Lines for the log.
-    pub(super) log: Vec<String>,
-}
-
-impl From<Value> for Outcome {
-    fn from(value: Value) -> Self {
-        Self { value: Some(value), log: Vec::new() }
-    }
-}
-
-/// A built-in.
-pub(super) struct Builtin {
-    pub(super) name: &'static str,
-    arity: usize,
-    evaluate: fn(&Surroundings, &[Value]) -> Result<Outcome, String>,
-}
+pub(super) use builtin::{Builtin, BuiltinError, Environment, Outcome};
 
 /// All of them, sorted.
 ///
@@ -87,45 +61,9 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// Evaluates a built-in.
-pub(super) fn call(builtin: &Builtin, surroundings: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn call(builtin: &Builtin, environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     if arguments.len() != builtin.arity {
-        return Err(format!("it takes {} arguments and was given {}", builtin.arity, arguments.len()));
+        return Err(BuiltinError::Arity { expected: builtin.arity, given: arguments.len() });
     }
-    (builtin.evaluate)(surroundings, arguments)
-}
-
-/// An argument that has to be a text.
-fn text(arguments: &[Value], index: usize) -> Result<&str, String> {
-    match arguments.get(index) {
-        Some(Value::Text(text)) => Ok(text),
-        other => Err(unfit(index, "string", other)),
-    }
-}
-
-fn unfit(index: usize, wanted: &str, value: Option<&Value>) -> String {
-    let got = match value {
-        None => "nothing",
-        Some(Value::Null) => "null",
-        Some(Value::Bool(_)) => "boolean",
-        Some(Value::Number(_)) => "number",
-        Some(Value::Text(_)) => "string",
-        Some(Value::Array(_)) => "array",
-        Some(Value::Set(_)) => "set",
-        Some(Value::Object(_)) => "object",
-    };
-    format!("operand {} must be {wanted} but got {got}", index + 1)
-}
-
-fn truth(value: bool) -> Result<Outcome, String> {
-    Ok(Value::Bool(value).into())
-}
-
-/// Bytes as text the way Go shows them: each wrong byte is replaced.
-fn go_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
-    text
+    (builtin.evaluate)(environment, arguments)
 }

@@ -5,24 +5,24 @@
 
 use regex::Regex;
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, text, truth, unfit};
+use super::builtin::{BuiltinError, Environment, Outcome, text, truth, wrong_type};
+use crate::rego::value::Value;
 
 /// The most repetitions Go allows.
 const MOST_REPETITIONS: u32 = 1000;
 
-pub(super) fn find_n(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn find_n(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (pattern, text) = (compile(text(arguments, 0)?)?, text(arguments, 1)?);
-    let Some(Value::Number(digits)) = arguments.get(2) else { return Err(unfit(2, "number", arguments.get(2))) };
+    let Some(Value::Number(digits)) = arguments.get(2) else { return Err(wrong_type(2, "number", arguments.get(2))) };
     let count: i64 = digits.parse().map_err(|_| "operand 3 must be integer number but got floating-point number")?;
-    // A negative one asks for all of them.
+    // A negative number stands for all matches.
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let found = pattern.find_iter(text).take(count).map(|found| Value::text(found.as_str()));
     Ok(Value::Array(found.collect()).into())
 }
 
 /// Splits as Go does: nothing is split off in front of an empty match at the beginning, nor behind one at the end.
-pub(super) fn split(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (pattern, text) = (text(arguments, 0)?, text(arguments, 1)?);
     let regex = compile(pattern)?;
     if !pattern.is_empty() && text.is_empty() {
@@ -44,10 +44,10 @@ pub(super) fn split(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, St
 }
 
 /// Matches against a text with patterns between delimiters.
-pub(super) fn template_match(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (template, text_) = (text(arguments, 0)?, text(arguments, 1)?);
     let (start, end) = (delimiter(text(arguments, 2)?, "start")?, delimiter(text(arguments, 3)?, "end")?);
-    let unbalanced = || format!("unbalanced braces in {template:?}");
+    let unbalanced = || BuiltinError::Value(format!("unbalanced braces in {template:?}"));
     let mut pattern = String::from("^");
     let (mut level, mut begin) = (0_u32, 0);
     for (at, byte) in template.bytes().enumerate() {
@@ -75,14 +75,16 @@ pub(super) fn template_match(_: &Surroundings, arguments: &[Value]) -> Result<Ou
     truth(compile(&pattern)?.is_match(text_))
 }
 
-fn delimiter(text: &str, which: &str) -> Result<u8, String> {
+fn delimiter(text: &str, which: &str) -> Result<u8, BuiltinError> {
     match text.as_bytes() {
         [byte] => Ok(*byte),
-        bytes => Err(format!("{which} delimiter has to be exactly one character long but is {} long", bytes.len())),
+        bytes => {
+            Err(format!("{which} delimiter has to be exactly one character long but is {} long", bytes.len()).into())
+        }
     }
 }
 
-/// Escapes what means something in Go's patterns, and nothing else.
+/// Escapes the special characters of Go's patterns, and nothing else.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
@@ -94,12 +96,12 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&translate(pattern)?).map_err(|error| error.to_string())
+fn compile(pattern: &str) -> Result<Regex, BuiltinError> {
+    Regex::new(&translate(pattern)?).map_err(|error| error.to_string().into())
 }
 
 /// A pattern of Go as one of the `regex` crate.
-fn translate(pattern: &str) -> Result<String, String> {
+fn translate(pattern: &str) -> Result<String, BuiltinError> {
     let mut rest = pattern;
     let mut out = String::new();
     while let Some(c) = rest.chars().next() {
@@ -118,7 +120,7 @@ fn translate(pattern: &str) -> Result<String, String> {
 }
 
 /// Only the flags of Go.
-fn translate_group<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, String> {
+fn translate_group<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, BuiltinError> {
     let flags = &rest[2..];
     let is_name = flags.starts_with("P<") || flags.starts_with('<');
     if !is_name && flags.starts_with(|c: char| !"imsU-:)".contains(c)) {
@@ -132,8 +134,8 @@ fn translate_group<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, Strin
     Ok(flags)
 }
 
-/// A brace that begins no repetition stands for itself.
-fn translate_repetition<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, String> {
+/// A brace that does not begin a repetition is an ordinary character.
+fn translate_repetition<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, BuiltinError> {
     let inner = &rest[1..];
     let end = inner.find('}').map(|end| &inner[..end]);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -151,7 +153,7 @@ fn translate_repetition<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, 
     Ok(inner)
 }
 
-fn translate_class<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, String> {
+fn translate_class<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, BuiltinError> {
     out.push('[');
     let mut rest = &rest[1..];
     if let Some(negated) = rest.strip_prefix('^') {
@@ -181,7 +183,7 @@ fn translate_class<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, Strin
     }
 }
 
-fn translate_class_character<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, String> {
+fn translate_class_character<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, BuiltinError> {
     match rest.chars().next() {
         None => Err("missing closing ]".into()),
         Some('\\') => translate_escape(rest, true, out),
@@ -197,7 +199,7 @@ fn translate_class_character<'a>(rest: &'a str, out: &mut String) -> Result<&'a 
     }
 }
 
-fn translate_escape<'a>(rest: &'a str, is_in_class: bool, out: &mut String) -> Result<&'a str, String> {
+fn translate_escape<'a>(rest: &'a str, is_in_class: bool, out: &mut String) -> Result<&'a str, BuiltinError> {
     let escaped = &rest[1..];
     let c = escaped.chars().next().ok_or("trailing backslash at end of expression")?;
     let after = &escaped[c.len_utf8()..];
@@ -231,7 +233,7 @@ fn translate_escape<'a>(rest: &'a str, is_in_class: bool, out: &mut String) -> R
         '0'..='7' => translate_octal(escaped, out),
         'x' | 'p' | 'P' | 'a' | 'f' | 't' | 'n' | 'r' | 'v' => {
             out.extend(['\\', c]);
-            // The braces of `\x{…}` and `\p{…}` are no repetition.
+            // The braces of `\x{…}` and `\p{…}` are part of the escape.
             let len = after.strip_prefix('{').and_then(|it| it.find('}')).map_or(0, |end| end + 2);
             out.push_str(&after[..len]);
             Ok(&after[len..])
@@ -244,11 +246,11 @@ fn translate_escape<'a>(rest: &'a str, is_in_class: bool, out: &mut String) -> R
             out.extend(['\\', c]);
             Ok(after)
         }
-        c => Err(format!("invalid escape sequence: `\\{c}`")),
+        c => Err(format!("invalid escape sequence: `\\{c}`").into()),
     }
 }
 
-fn translate_octal<'a>(digits: &'a str, out: &mut String) -> Result<&'a str, String> {
+fn translate_octal<'a>(digits: &'a str, out: &mut String) -> Result<&'a str, BuiltinError> {
     let len = digits.bytes().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
     // A single digit would be a reference to a group, except for zero.
     if len < 2 && !digits.starts_with('0') {

@@ -4,19 +4,20 @@
 
 use std::cmp::Ordering;
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, text, truth};
+use super::builtin::{BuiltinError, Environment, Outcome, text, truth};
+use crate::rego::value::Value;
 
-pub(super) fn compare(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn compare(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let version = |index: usize| {
         let written = text(arguments, index)?;
-        parse(written).ok_or_else(|| format!("operand {}: string {written} is not a valid SemVer", index + 1))
+        let invalid = || format!("operand {}: string {written} is not a valid SemVer", index + 1);
+        parse(written).ok_or_else(|| BuiltinError::Value(invalid()))
     };
     let order = order(&version(0)?, &version(1)?);
     Ok(Value::integer(order as i64).into())
 }
 
-pub(super) fn is_valid(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     truth(matches!(arguments, [Value::Text(version)] if parse(version).is_some()))
 }
 

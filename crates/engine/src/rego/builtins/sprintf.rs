@@ -3,8 +3,9 @@
 //! OPA hands Go whole numbers, large whole numbers, floating-point numbers and texts; everything else becomes a text
 //! before. Which verb fits which, and what is written when it does not, follows Go's `fmt` and `math/big`.
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, quote, text, unfit};
+use super::builtin::{BuiltinError, Environment, Outcome, text, wrong_type};
+use super::quote;
+use crate::rego::value::Value;
 
 /// The largest width and precision given as an argument; written ones may have one digit more.
 const MAX_NUMBER: usize = 1_000_000;
@@ -18,14 +19,14 @@ const MAX_DIGITS: usize = 2000;
 /// Digits behind the point beyond which every floating-point number has only zeros.
 const MAX_DECIMALS: usize = 1100;
 
-pub(super) fn sprintf(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn sprintf(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let format = text(arguments, 0)?;
     let Some(Value::Array(values)) = arguments.get(1) else {
-        return Err(unfit(1, "array", arguments.get(1)));
+        return Err(wrong_type(1, "array", arguments.get(1)));
     };
     let is_long = |value: &Value| matches!(value, Value::Number(digits) if digits.len() > MAX_DIGITS);
     if values.iter().any(is_long) {
-        return Err(format!("a number has more than {MAX_DIGITS} digits"));
+        return Err(BuiltinError::Limit(format!("a number has more than {MAX_DIGITS} digits")));
     }
     let arguments: Vec<_> = values.iter().map(Argument::of).collect();
     Ok(Value::text(Printer::new(&arguments).print(format)?).into())
@@ -89,7 +90,7 @@ struct Spec {
 }
 
 impl Spec {
-    /// Fills up with blanks, or with zeros where that is wanted and on the left.
+    /// Pads with blanks, or with zeros if the flag is set and on the left.
     fn pad(&self, out: &mut String, text: &str) {
         let missing = self.width.unwrap_or(0).saturating_sub(text.chars().count());
         if self.minus {
@@ -126,13 +127,13 @@ impl<'a> Printer<'a> {
         Self { arguments, out: String::new(), next: 0, is_reordered: false, is_index_good: true }
     }
 
-    fn print(mut self, format: &str) -> Result<String, String> {
+    fn print(mut self, format: &str) -> Result<String, BuiltinError> {
         let mut rest = format;
         while let Some(at) = rest.find('%') {
             self.out.push_str(&rest[..at]);
             rest = self.directive(&rest[at + 1..]);
             if self.out.len() > MAX_RESULT {
-                return Err(format!("its result is longer than {MAX_RESULT} bytes"));
+                return Err(BuiltinError::Limit(format!("its result is longer than {MAX_RESULT} bytes")));
             }
         }
         self.out.push_str(rest);

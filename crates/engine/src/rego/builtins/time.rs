@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, text, unfit};
+use super::builtin::{BuiltinError, Environment, Outcome, text, wrong_type};
+use crate::rego::value::Value;
 
 /// The time the suite sets, in nanoseconds since 1970.
-pub(super) fn now_ns(surroundings: &Surroundings, _: &[Value]) -> Result<Outcome, String> {
-    Ok(Value::Number(surroundings.now.as_nanosecond().to_string()).into())
+pub(super) fn now_ns(environment: &Environment, _: &[Value]) -> Result<Outcome, BuiltinError> {
+    Ok(Value::Number(environment.now.as_nanosecond().to_string()).into())
 }
 
-pub(super) fn parse_rfc3339_ns(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn parse_rfc3339_ns(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let written = text(arguments, 0)?;
     if !has_form(written) {
-        return Err(format!("`{written}` is not a time of RFC 3339"));
+        return Err(format!("`{written}` is not a time of RFC 3339").into());
     }
     let time: Timestamp = written.parse().map_err(|error: jiff::Error| error.to_string())?;
     match i64::try_from(time.as_nanosecond()) {
@@ -46,17 +46,19 @@ fn has_form(text: &str) -> bool {
 }
 
 /// Year, month and day of a number of nanoseconds, or of `[nanoseconds, time zone]`.
-pub(super) fn date(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn date(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (number, zone) = match arguments.first() {
         Some(Value::Array(parts)) => match parts.as_slice() {
             [number] => (number, ""),
             [number, zone, ..] => (number, text(std::slice::from_ref(zone), 0)?),
-            [] => return Err(unfit(0, "number or [number, time zone]", arguments.first())),
+            [] => return Err(wrong_type(0, "number or [number, time zone]", arguments.first())),
         },
         Some(number) => (number, ""),
-        None => return Err(unfit(0, "number or [number, time zone]", None)),
+        None => return Err(wrong_type(0, "number or [number, time zone]", None)),
     };
-    let Value::Number(digits) = number else { return Err(unfit(0, "number or [number, time zone]", Some(number))) };
+    let Value::Number(digits) = number else {
+        return Err(wrong_type(0, "number or [number, time zone]", Some(number)));
+    };
     let nanoseconds: i64 = digits.parse().map_err(|_| "timestamp too big".to_owned())?;
     let time = Timestamp::from_nanosecond(nanoseconds.into()).map_err(|error| error.to_string())?;
     let zone = match zone {

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::super::value::Value;
-use super::{Outcome, Surroundings, go_text, text, unfit};
+use super::builtin::{BuiltinError, Environment, Outcome, go_text, text, wrong_type};
+use crate::rego::value::Value;
 
-pub(super) fn encode(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn encode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(escape(text(arguments, 0)?)).into())
 }
 
-pub(super) fn decode(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn decode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(unescape(text(arguments, 0)?)?).into())
 }
 
-pub(super) fn encode_object(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn encode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let Some(Value::Object(members)) = arguments.first() else {
-        return Err(unfit(0, "object", arguments.first()));
+        return Err(wrong_type(0, "object", arguments.first()));
     };
     let mut query: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (key, value) in members {
@@ -48,7 +48,7 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-pub(super) fn decode_object(_: &Surroundings, arguments: &[Value]) -> Result<Outcome, String> {
+pub(super) fn decode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let mut query: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for pair in text(arguments, 0)?.split('&').filter(|pair| !pair.is_empty()) {
         if pair.contains(';') {
@@ -73,7 +73,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+fn unescape(text: &str) -> Result<String, BuiltinError> {
     let bytes = text.as_bytes();
     let mut unescaped = Vec::with_capacity(bytes.len());
     let mut at = 0;

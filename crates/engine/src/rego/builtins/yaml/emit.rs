@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::super::super::value::Value;
 use super::super::sprintf;
 use super::load::{Resolved, resolve};
+use crate::rego::value::Value;
 
 /// Keys longer than this are written in the long form.
 const LONGEST_SIMPLE_KEY: usize = 128;

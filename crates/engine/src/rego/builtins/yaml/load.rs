@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::super::super::value::Value;
-use super::super::go_text;
+use super::super::builtin::{BuiltinError, go_text};
+use crate::rego::value::Value;
 
 const TAGS: &str = "tag:yaml.org,2002:";
 const MAX_DEPTH: usize = 500;
@@ -16,7 +16,7 @@ const MAX_NODES: usize = 1_000_000;
 const EXCESSIVE: &str = "document contains excessive aliasing";
 
 /// Reads the first document.
-pub(super) fn document(text: &str) -> Result<Value, String> {
+pub(super) fn document(text: &str) -> Result<Value, BuiltinError> {
     let mut loader = Loader { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), nodes: 0 };
     loop {
         match loader.next()? {
@@ -64,20 +64,20 @@ struct Loader<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E> {
 }
 
 impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'a, I, S, E> {
-    fn next(&mut self) -> Result<Event<'a>, String> {
+    fn next(&mut self) -> Result<Event<'a>, BuiltinError> {
         loop {
             match self.parser.next() {
                 None => return Ok(Event::StreamEnd),
-                Some(Err(error)) => return Err(error.to_string()),
+                Some(Err(error)) => return Err(error.to_string().into()),
                 Some(Ok((event, _))) if is_node(&event) => return Ok(event),
                 Some(Ok(_)) => {}
             }
         }
     }
 
-    fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Node, String> {
+    fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Node, BuiltinError> {
         if depth > MAX_DEPTH {
-            return Err(format!("the document is nested deeper than {MAX_DEPTH} levels"));
+            return Err(BuiltinError::Limit(format!("the document is nested deeper than {MAX_DEPTH} levels")));
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -90,7 +90,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
                 let node = self.anchors.get(&anchor).ok_or("an anchor contains itself, or is unknown")?;
                 self.nodes += node.size;
                 if self.nodes > MAX_NODES {
-                    return Err(EXCESSIVE.into());
+                    return Err(BuiltinError::Limit(EXCESSIVE.into()));
                 }
                 (node.clone(), 0)
             }
@@ -99,7 +99,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
         // What an anchor keeps counts too.
         self.nodes += if anchor == 0 { 1 } else { node.size };
         if self.nodes > MAX_NODES {
-            return Err(EXCESSIVE.into());
+            return Err(BuiltinError::Limit(EXCESSIVE.into()));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -107,7 +107,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
         Ok(node)
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<Node, String> {
+    fn sequence(&mut self, depth: usize) -> Result<Node, BuiltinError> {
         let (mut values, mut size) = (Vec::new(), 1);
         loop {
             match self.next()? {
@@ -121,7 +121,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<Node, String> {
+    fn mapping(&mut self, depth: usize) -> Result<Node, BuiltinError> {
         let (mut members, mut size) = (BTreeMap::new(), 1);
         loop {
             let event = self.next()?;
@@ -165,7 +165,7 @@ fn is_node(event: &Event<'_>) -> bool {
 }
 
 /// Takes over what `<<` names; of several the first counts.
-fn merge(value: Value, members: &mut BTreeMap<String, Value>) -> Result<(), String> {
+fn merge(value: Value, members: &mut BTreeMap<String, Value>) -> Result<(), BuiltinError> {
     match value {
         Value::Object(merged) => {
             for (key, value) in merged {
@@ -181,7 +181,7 @@ fn merge(value: Value, members: &mut BTreeMap<String, Value>) -> Result<(), Stri
     }
 }
 
-fn scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Node, String> {
+fn scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Node, BuiltinError> {
     let Some(tag) = tag else {
         if is_plain && text == "<<" {
             return Ok(Node { value: Value::text(text), size: 1, key: Key::Merge });
@@ -209,7 +209,7 @@ fn scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Node, String>
                 _ => false,
             };
             if !fits {
-                return Err(format!("cannot decode `{text}` as a !!{kind}"));
+                return Err(format!("cannot decode `{text}` as a !!{kind}").into());
             }
             node
         }
@@ -219,7 +219,7 @@ fn scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Node, String>
 }
 
 /// What a text without quotes means.
-fn plain(text: &str) -> Result<Node, String> {
+fn plain(text: &str) -> Result<Node, BuiltinError> {
     Ok(match resolve(text) {
         Resolved::Text => Node::scalar(Value::text(text)),
         Resolved::Null => Node::scalar(Value::Null),
@@ -234,7 +234,7 @@ fn plain(text: &str) -> Result<Node, String> {
             let key = Key::Text(super::super::sprintf::shortest(f64::from(number as f32), true));
             Node { key, ..Node::scalar(Value::Number(json_number(number))) }
         }
-        Resolved::Float(number) => return Err(format!("json: unsupported value: {number}")),
+        Resolved::Float(number) => return Err(format!("json: unsupported value: {number}").into()),
     })
 }
 
