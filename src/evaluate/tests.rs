@@ -145,7 +145,7 @@ impl Row {
 
     /// The bytes of the answer, or the kind of the fault.
     fn answered(&self, engine: &Engine, module: &Module, requests: &BTreeMap<String, Value>) -> Result<String, String> {
-        let guest = runtime::guest(engine, module, self.mode()).map_err(|_| "link".to_owned())?;
+        let guest = runtime::load(engine, module, self.mode()).map_err(|_| "link".to_owned())?;
         let request = self.request(requests);
         let host = Arc::new(self.host());
         let timeout = self.timeout.as_ref().map_or(TIMEOUT, |text| humantime::parse_duration(text).unwrap());

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use policy_verify_engine::engine::{CompileError, Engine, Module};
-use policy_verify_engine::{self as runtime, Guest};
+use policy_verify_engine::{self as runtime, Policy};
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
@@ -113,7 +113,7 @@ fn ready(
     asks: bool,
     name: &str,
     place: &Span,
-) -> Result<Arc<dyn Guest>, Unavailable> {
+) -> Result<Arc<dyn Policy>, Unavailable> {
     let unavailable = |stage: UnavailableStage, message: String, help: Option<String>| Unavailable {
         stage,
         message,
@@ -123,7 +123,7 @@ fn ready(
     let mode = annotated.mode;
     let module = compiled
         .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
-    let guest = runtime::guest(engine, module, mode).map_err(|error| {
+    let guest = runtime::load(engine, module, mode).map_err(|error| {
         let help = detect::guess(annotated.looks)
             .filter(|guess| *guess != mode)
             .map(|guess| format!("it looks like a policy for `executionMode: {guess}`"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy_verify_engine::Guest;
+use policy_verify_engine::Policy;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::inspection::Looks;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
@@ -21,7 +21,7 @@ pub(crate) struct PreparedPolicy {
     /// How it is called.
     pub(crate) execution_mode: ExecutionMode,
     /// The compiled module.
-    pub(crate) guest: Arc<dyn Guest>,
+    pub(crate) guest: Arc<dyn Policy>,
     /// Time spent compiling; zero when another policy had the same bytes, or an earlier run.
     pub(crate) compile_time: Duration,
 }

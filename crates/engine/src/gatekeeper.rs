@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::engine::{Engine, Module};
 use super::link::LinkError;
+use super::policy::{Context, GuestOutput, Instance, Policy};
+use super::rego;
 use super::rego::{RegoInstance, RegoModule, inventory};
 use super::response::internal_error;
-use super::{Context, Guest, GuestOutput, Instance, rego};
 use policy_verify_host::Host;
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict, Status};
 use policy_verify_model::policy::{ExecutionMode, Settings};
@@ -32,7 +33,7 @@ impl GatekeeperGuest {
     }
 }
 
-impl Guest for GatekeeperGuest {
+impl Policy for GatekeeperGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
         Ok(Box::new(GatekeeperInstance { rego: self.0.start(&context.into())?, host: Arc::clone(&context.host) }))
     }

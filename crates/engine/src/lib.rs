@@ -1,101 +1,77 @@
-//! Everything wasmtime: compiling modules, and asking one instance of a policy the questions of one case.
+//! Loads Kubewarden policies and evaluates requests with them, in all execution modes, with the responses of policy-server.
 //!
-//! Nothing outside this folder names wasmtime.
+//! A policy runs in a sandbox: its memory, output and host calls are limited, its clock and its random bytes are the same
+//! in every run, and every failure is a [`Fault`](policy_verify_model::answer::Fault) of a kind instead of a verdict. No
+//! other crate of the workspace uses wasmtime.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use policy_verify_engine::engine::{Engine, Limits};
+//! use policy_verify_engine::{Context, load};
+//! use policy_verify_host::Host;
+//! use policy_verify_model::policy::{ExecutionMode, Settings};
+//! use policy_verify_model::request::Request;
+//!
+//! let engine = Engine::new(Limits::default())?;
+//! let module = engine.compile(&wat::parse_file("../../testdata/wat/wapc-denies.wat")?)?;
+//! let policy = load(&engine, &module, ExecutionMode::KubewardenWapc)?;
+//!
+//! let host = Arc::new(Host::new(Arc::default()));
+//! let mut instance = policy.start(&Context::new(host, Duration::from_secs(2))).map_err(|fault| fault.message)?;
+//! let request = Request::Raw(serde_json::json!({ "user": "alice" }));
+//! let response = instance.validate(&request, &Settings::new()).map_err(|fault| fault.message)?;
+//! assert!(!response.allowed);
+//! println!("denied: {}", response.message().unwrap_or_default());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`engine`] | compiles modules, with limits, timeouts and a cache of compiled code |
+//! | `policy` | [`Policy`], [`Instance`] and their [`Context`] |
+//! | `wapc`, `wasi`, `opa`, `gatekeeper` | one execution mode each; `rego` is what the last two share |
+//! | `sandbox` | the limits of an instance, its streams, clock and host |
+//! | `fault` | errors of wasmtime as faults |
 
 mod clock;
 mod code_cache;
 pub mod engine;
 mod fault;
 mod gatekeeper;
-pub(crate) mod link;
+mod link;
 mod memory;
 mod opa;
+mod policy;
 mod random;
 mod rego;
 mod response;
 mod sandbox;
 #[cfg(test)]
 mod tests;
-pub(crate) mod wapc;
+mod wapc;
 mod wasi;
 mod wasi_ctx;
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use policy_verify_model::policy::ExecutionMode;
 
 use self::engine::{Engine, Module};
-use self::gatekeeper::GatekeeperGuest;
-use self::link::LinkError;
-use self::opa::OpaGuest;
-use self::wapc::{ProtocolError, WapcGuest};
-use self::wasi::WasiGuest;
-use policy_verify_host::Host;
-use policy_verify_model::answer::{Answer, Fault, SettingsVerdict};
-use policy_verify_model::policy::{ExecutionMode, ProtocolVersion, Settings};
-use policy_verify_model::request::Request;
+pub use self::link::LinkError;
+pub use self::policy::{Context, GuestOutput, Instance, Policy};
+pub use self::wapc::{ProtocolError, protocol_version};
 
-/// Links a module for the mode it is called in.
-pub fn guest(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Arc<dyn Guest>, LinkError> {
+/// Loads a compiled module for an execution mode.
+///
+/// # Errors
+///
+/// The module lacks what the mode needs, or imports what it does not offer.
+pub fn load(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Arc<dyn Policy>, LinkError> {
     match mode {
-        ExecutionMode::KubewardenWapc => Ok(Arc::new(WapcGuest::new(engine, module)?)),
-        ExecutionMode::Wasi => Ok(Arc::new(WasiGuest::new(engine, module)?)),
-        ExecutionMode::Opa => Ok(Arc::new(OpaGuest::new(engine, module)?)),
-        ExecutionMode::Gatekeeper => Ok(Arc::new(GatekeeperGuest::new(engine, module)?)),
+        ExecutionMode::KubewardenWapc => Ok(Arc::new(wapc::WapcGuest::new(engine, module)?)),
+        ExecutionMode::Wasi => Ok(Arc::new(wasi::WasiGuest::new(engine, module)?)),
+        ExecutionMode::Opa => Ok(Arc::new(opa::OpaGuest::new(engine, module)?)),
+        ExecutionMode::Gatekeeper => Ok(Arc::new(gatekeeper::GatekeeperGuest::new(engine, module)?)),
     }
-}
-
-/// Asks a waPC module which version of the protocol it speaks. The module runs, without any host.
-pub fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
-    wapc::protocol_version(engine, module)
-}
-
-/// A policy compiled and linked. Each case starts an instance of its own.
-pub trait Guest: Send + Sync {
-    /// Creates a fresh instance and runs its initialisation.
-    fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault>;
-}
-
-/// One instance of a policy, for the calls of one case.
-pub trait Instance {
-    /// Asks the policy whether it takes these settings.
-    fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault>;
-
-    /// Asks the policy for its verdict. The response is the server's before any post-processing.
-    fn validate(&mut self, request: &Request, settings: &Settings) -> Answer;
-
-    /// What the guest wrote to its standard streams so far: stdout, stderr, and whether something was cut.
-    fn output(&self) -> GuestOutput;
-}
-
-/// What the instances of one case share.
-pub struct Context {
-    /// Answers the host calls.
-    pub(crate) host: Arc<Host>,
-    /// Deadline of each call into the guest; starting it is one of them.
-    pub(crate) timeout: Duration,
-    /// The date and time the guest sees.
-    pub clock: jiff::Timestamp,
-}
-
-impl Context {
-    /// A context with the default clock.
-    pub fn new(host: Arc<Host>, timeout: Duration) -> Self {
-        Self { host, timeout, clock: default_clock() }
-    }
-}
-
-/// 2026-01-01T00:00:00Z: what guests take for now unless the suite says otherwise.
-pub(crate) fn default_clock() -> jiff::Timestamp {
-    jiff::Timestamp::constant(1_767_225_600, 0)
-}
-
-/// What a guest wrote to its standard streams.
-#[derive(Debug, Clone, Default)]
-pub struct GuestOutput {
-    /// Standard output.
-    pub stdout: Vec<u8>,
-    /// Standard error.
-    pub stderr: Vec<u8>,
-    /// Whether something is missing because there was too much.
-    pub is_truncated: bool,
 }

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::engine::{Engine, Module};
 use super::link::LinkError;
+use super::policy::{Context, GuestOutput, Instance, Policy};
+use super::rego;
 use super::rego::{RegoInstance, RegoModule, inventory};
 use super::response::internal_error;
-use super::{Context, Guest, GuestOutput, Instance, rego};
 use policy_verify_host::Host;
 use policy_verify_model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict, Status, StatusCause, StatusDetails,
@@ -34,7 +35,7 @@ impl OpaGuest {
     }
 }
 
-impl Guest for OpaGuest {
+impl Policy for OpaGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
         Ok(Box::new(OpaInstance { rego: self.0.start(&context.into())?, host: Arc::clone(&context.host) }))
     }

@@ -12,8 +12,9 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use super::clock::Clock;
 use super::engine::Limits;
 use super::fault::{Circumstances, RefusedMemory, Stop};
+use super::memory;
+use super::policy::{Context, GuestOutput};
 use super::random::RandomBytes;
-use super::{Context, GuestOutput, memory};
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
 

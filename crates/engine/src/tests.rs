@@ -1,23 +1,29 @@
 //! Every hostile guest of `testdata/wat`, driven through the traits.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::engine::Limits;
+use super::policy::default_clock;
 use super::sandbox::{HostServices, Surroundings};
+use super::wapc::WapcGuest;
+use super::wasi::WasiGuest;
 use super::*;
+use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
-use policy_verify_model::answer::FaultKind;
+use policy_verify_model::answer::{Fault, FaultKind, SettingsVerdict};
 use policy_verify_model::hosting::HostAnswers;
+use policy_verify_model::policy::{ProtocolVersion, Settings};
+use policy_verify_model::request::Request;
 
 /// Long enough for every guest that ends by itself; no test waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// For guests that never end by themselves.
-const HURRY: Duration = Duration::from_millis(50);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
 
 fn engine() -> Engine {
     Engine::new(Limits::default()).unwrap()
@@ -32,8 +38,8 @@ fn mode_of(name: &str) -> ExecutionMode {
     if name.starts_with("wasi-") { ExecutionMode::Wasi } else { ExecutionMode::KubewardenWapc }
 }
 
-fn linked(engine: &Engine, name: &str) -> Result<Arc<dyn Guest>, LinkError> {
-    guest(engine, &module(engine, name), mode_of(name))
+fn linked(engine: &Engine, name: &str) -> Result<Arc<dyn Policy>, LinkError> {
+    load(engine, &module(engine, name), mode_of(name))
 }
 
 fn context(timeout: Duration) -> Context {
@@ -45,7 +51,7 @@ fn start_with(name: &str, timeout: Duration, limits: Limits) -> Result<Box<dyn I
 }
 
 fn start(name: &str) -> Box<dyn Instance> {
-    start_with(name, PATIENCE, Limits::default()).unwrap()
+    start_with(name, TIMEOUT, Limits::default()).unwrap()
 }
 
 fn request() -> Request {
@@ -76,7 +82,7 @@ fn fault_within(name: &str, timeout: Duration) -> Fault {
 
 /// Asserts how a guest fails, be it while it starts or when it is asked.
 fn fails(name: &str, kind: FaultKind, text: &str) {
-    assert_fault(name, &fault_within(name, PATIENCE), kind, text);
+    assert_fault(name, &fault_within(name, TIMEOUT), kind, text);
 }
 
 fn assert_fault(name: &str, fault: &Fault, kind: FaultKind, text: &str) {
@@ -112,7 +118,7 @@ impl HostServices for Alike {
 fn start_before(host: &Arc<Alike>, name: &str) -> Box<dyn Instance> {
     let engine = engine();
     let module = module(&engine, name);
-    let surroundings = Surroundings { host: host.clone(), timeout: PATIENCE, clock: default_clock() };
+    let surroundings = Surroundings { host: host.clone(), timeout: TIMEOUT, clock: default_clock() };
     match mode_of(name) {
         ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),
         _ => Box::new(WapcGuest::new(&engine, &module).unwrap().start_in(&surroundings).unwrap()),
@@ -152,12 +158,12 @@ fn a_mutated_object_becomes_a_patch() {
 #[test]
 fn guests_that_never_return_meet_the_deadline() {
     for name in ["wapc-loop", "wapc-init-loops", "wapc-sleeps-for-ever", "wasi-loop"] {
-        assert_fault(name, &fault_within(name, HURRY), FaultKind::Timeout, "did not answer within 50ms");
+        assert_fault(name, &fault_within(name, SHORT_TIMEOUT), FaultKind::Timeout, "did not answer within 50ms");
     }
     let name = "wapc-memory-hog-loops";
     let limits = Limits { memory: 1 << 20, ..Limits::default() };
     // Ten times longer, for the refusal has to come before the deadline on a busy machine too.
-    let fault = start_with(name, HURRY * 10, limits).unwrap().validate(&request(), &settings()).unwrap_err();
+    let fault = start_with(name, SHORT_TIMEOUT * 10, limits).unwrap().validate(&request(), &settings()).unwrap_err();
     assert_fault(name, &fault, FaultKind::Timeout, "refused more memory");
 }
 
@@ -165,7 +171,7 @@ fn guests_that_never_return_meet_the_deadline() {
 fn an_interrupted_guest_leaves_the_guest_usable() {
     let guest = linked(&engine(), "wapc-loop").unwrap();
     for _ in 0..2 {
-        let fault = guest.start(&context(HURRY)).unwrap().validate(&request(), &settings()).unwrap_err();
+        let fault = guest.start(&context(SHORT_TIMEOUT)).unwrap().validate(&request(), &settings()).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Timeout);
     }
 }
@@ -183,7 +189,7 @@ fn too_much_memory_is_a_fault_unless_the_guest_makes_do() {
 #[test]
 fn the_memory_limit_is_the_one_given() {
     let limits = Limits { memory: 400 << 20, ..Limits::default() };
-    let mut instance = start_with("wapc-memory-minimum", PATIENCE, limits).unwrap();
+    let mut instance = start_with("wapc-memory-minimum", TIMEOUT, limits).unwrap();
     assert_eq!(verdict(&mut *instance)["allowed"], true);
 }
 
@@ -288,7 +294,7 @@ fn what_was_printed_before_the_limit_is_kept() {
 fn answers_of_the_host_count_against_a_limit() {
     for name in ["wapc-host-call-flood", "wasi-host-call-flood"] {
         let limits = Limits { host_bytes: 1000, ..Limits::default() };
-        let mut instance = start_with(name, PATIENCE, limits).unwrap();
+        let mut instance = start_with(name, TIMEOUT, limits).unwrap();
         let fault = instance.validate(&request(), &settings()).unwrap_err();
         assert_fault(name, &fault, FaultKind::Limit, "more than 1000 bytes");
     }
@@ -330,7 +336,7 @@ fn guests_receive_exactly_the_documented_payload() {
 fn one_case_shares_an_instance_and_two_do_not() {
     let guest = linked(&engine(), "wapc-remembers").unwrap();
     for _ in 0..2 {
-        let mut instance = guest.start(&context(PATIENCE)).unwrap();
+        let mut instance = guest.start(&context(TIMEOUT)).unwrap();
         assert!(instance.validate_settings(&settings()).unwrap().valid);
         let fault = instance.validate(&request(), &settings()).unwrap_err();
         assert_fault("wapc-remembers", &fault, FaultKind::Guest, "called before");
@@ -374,7 +380,7 @@ fn lines_of_the_console_reach_the_host() {
 #[test]
 fn time_stands_still_and_the_suite_may_set_it() {
     let shown = |clock: &str| {
-        let mut context = context(PATIENCE);
+        let mut context = context(TIMEOUT);
         context.clock = clock.parse().unwrap();
         let mut instance = linked(&engine(), "wapc-wall-clock").unwrap().start(&context).unwrap();
         [(); 2].map(|()| verdict(&mut *instance)["status"]["message"].as_str().unwrap().to_owned())
@@ -431,7 +437,7 @@ fn the_protocol_version_is_asked_without_a_host() {
 #[test]
 fn modules_that_do_not_fit_their_mode_are_refused_with_names() {
     let engine = engine();
-    let error = |name, mode| guest(&engine, &module(&engine, name), mode).err().unwrap().to_string();
+    let error = |name, mode| load(&engine, &module(&engine, name), mode).err().unwrap().to_string();
     for (name, mode, expected) in [
         ("wapc-accepts", ExecutionMode::Wasi, "the module cannot run as `wasi`: it does not export `_start`"),
         (
@@ -474,7 +480,7 @@ fn instances_of_one_guest_run_side_by_side() {
     let guest = linked(&engine(), "wapc-random").unwrap();
     let messages: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| verdict(&mut *guest.start(&context(PATIENCE)).unwrap()))).collect();
+            (0..4).map(|_| scope.spawn(|| verdict(&mut *guest.start(&context(TIMEOUT)).unwrap()))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(messages.iter().all(|message| message["status"]["message"] == "e220a8397b1dcdaf"), "{messages:?}");
@@ -493,7 +499,7 @@ fn a_panicking_host_unwinds_through_the_guest() {
     let engine = engine();
     for name in ["wapc-host-call", "wasi-host-call"] {
         let module = module(&engine, name);
-        let surroundings = Surroundings { host: Arc::new(Panics), timeout: PATIENCE, clock: default_clock() };
+        let surroundings = Surroundings { host: Arc::new(Panics), timeout: TIMEOUT, clock: default_clock() };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut instance: Box<dyn Instance> = match mode_of(name) {
                 ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),

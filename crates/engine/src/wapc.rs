@@ -19,8 +19,9 @@ use wasmtime_wasi::I32Exit;
 use super::engine::{Engine, Limits, Module, ticks};
 use super::fault::{self, Circumstances, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
+use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
-use super::{Context, Guest, GuestOutput, Instance, default_clock, memory, response, wasi_ctx};
+use super::{memory, response, wasi_ctx};
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, ProtocolVersion, Settings};
 use policy_verify_model::request::Request;
@@ -107,14 +108,18 @@ impl WapcGuest {
     }
 }
 
-impl Guest for WapcGuest {
+impl Policy for WapcGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
         Ok(Box::new(self.start_in(&context.into())?))
     }
 }
 
-/// Asks the module which version of the protocol it speaks. It has no host meanwhile, as when it is annotated.
-pub(super) fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
+/// Reads the protocol version of a waPC module by running it, without a host.
+///
+/// # Errors
+///
+/// The module cannot run in this mode, or gives no known version.
+pub fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
     let guest = WapcGuest::new(engine, module)?;
     let surroundings = Surroundings { host: Arc::new(NoHost), timeout: PROTOCOL_TIMEOUT, clock: default_clock() };
     let reply = guest.start_in(&surroundings)?.call("protocol_version", b"")?;

@@ -11,8 +11,9 @@ use wasmtime_wasi::I32Exit;
 use super::engine::{Engine, Limits, Module, ticks};
 use super::fault;
 use super::link::{self, LinkError, NOTHING};
+use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Surroundings, lock};
-use super::{Context, Guest, GuestOutput, Instance, default_clock, response, wasi_ctx};
+use super::{response, wasi_ctx};
 use policy_verify_host::reply::CallError;
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, Settings};
@@ -60,7 +61,7 @@ impl WasiGuest {
     }
 }
 
-impl Guest for WasiGuest {
+impl Policy for WasiGuest {
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault> {
         Ok(Box::new(self.start_in(context.into())))
     }

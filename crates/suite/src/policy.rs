@@ -147,8 +147,8 @@ impl Reader<'_> {
 /// The patterns of capabilities a policy may use. The texts about patterns are policy-server's.
 fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> Option<Vec<String>> {
     for pattern in patterns {
-        if let Err(message) = host::check_pattern(&pattern.value) {
-            mistakes.add(&pattern.span, message);
+        if let Err(error) = host::check_pattern(&pattern.value) {
+            mistakes.add(&pattern.span, error.to_string());
         }
     }
     Some(patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect())

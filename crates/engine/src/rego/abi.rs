@@ -13,11 +13,11 @@ use wasmtime::{
 
 use super::builtins::{self, Builtin, Environment};
 use super::value::Value;
-use crate::default_clock;
 use crate::engine::{Engine, Limits, Module, ticks};
 use crate::fault::{self, Circumstances, Seen, Stop};
 use crate::link::{self, LinkError, Signature};
 use crate::memory;
+use crate::policy::default_clock;
 use crate::response::internal_error;
 use crate::sandbox::{NoHost, Sandbox, Sandboxed, Surroundings};
 use policy_verify_model::answer::{Fault, FaultKind};

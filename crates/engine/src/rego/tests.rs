@@ -10,7 +10,8 @@ use super::builtins::{self, BuiltinError, Environment};
 use super::value::Value;
 use crate::engine::{Engine, Limits};
 use crate::link::LinkError;
-use crate::{Context, Guest, default_clock};
+use crate::policy::default_clock;
+use crate::{Context, Policy};
 use policy_verify_host::Host;
 use policy_verify_model::answer::{Answer, Fault, FaultKind};
 use policy_verify_model::hosting::HostAnswers;
@@ -107,16 +108,16 @@ fn the_wrong_number_of_arguments_is_an_error() {
     assert!(builtins::call(builtins::find("sprintf").unwrap(), &environment, &[]).is_err());
 }
 
-fn guest_of(module: &[u8], mode: ExecutionMode) -> Result<Arc<dyn Guest>, LinkError> {
+fn guest_of(module: &[u8], mode: ExecutionMode) -> Result<Arc<dyn Policy>, LinkError> {
     let engine = Engine::new(Limits::default()).unwrap();
-    crate::guest(&engine, &engine.compile(module).unwrap(), mode)
+    crate::load(&engine, &engine.compile(module).unwrap(), mode)
 }
 
 fn context() -> Context {
     Context::new(Arc::new(Host::new(Arc::new(HostAnswers::default()))), TIMEOUT)
 }
 
-fn ask(guest: &dyn Guest, request: &Request, settings: Json) -> Answer {
+fn ask(guest: &dyn Policy, request: &Request, settings: Json) -> Answer {
     let settings = settings.as_object().unwrap().clone();
     let mut instance = guest.start(&context())?;
     assert!(instance.validate_settings(&settings)?.valid);

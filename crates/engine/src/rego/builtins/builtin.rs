@@ -3,18 +3,18 @@
 use crate::rego::value::Value;
 
 /// What a built-in depends on besides its arguments.
-pub(in crate::rego) struct Environment {
+pub(crate) struct Environment {
     /// The date and time the policy sees.
-    pub(in crate::rego) now: jiff::Timestamp,
+    pub(crate) now: jiff::Timestamp,
 }
 
 /// The result of a built-in.
 #[derive(Debug, Default, PartialEq)]
-pub(in crate::rego) struct Outcome {
+pub(crate) struct Outcome {
     /// Its value; none when it is undefined.
-    pub(in crate::rego) value: Option<Value>,
+    pub(crate) value: Option<Value>,
     /// Lines for the log.
-    pub(in crate::rego) log: Vec<String>,
+    pub(crate) log: Vec<String>,
 }
 
 impl From<Value> for Outcome {
@@ -24,15 +24,15 @@ impl From<Value> for Outcome {
 }
 
 /// A built-in.
-pub(in crate::rego) struct Builtin {
-    pub(in crate::rego) name: &'static str,
+pub(crate) struct Builtin {
+    pub(crate) name: &'static str,
     pub(super) arity: usize,
     pub(super) evaluate: fn(&Environment, &[Value]) -> Result<Outcome, BuiltinError>,
 }
 
 /// Why a built-in has no result. OPA takes its value for undefined then; policy-server fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::rego) enum BuiltinError {
+pub(crate) enum BuiltinError {
     /// The module passes another number of arguments.
     #[error("it takes {expected} arguments and was given {given}")]
     Arity { expected: usize, given: usize },

@@ -1,7 +1,7 @@
 //! Texts and characters in quotes, as Go writes them.
 
 /// A text in double quotes.
-pub(in crate::rego) fn go_string(text: &str, is_ascii_only: bool) -> String {
+pub(crate) fn go_string(text: &str, is_ascii_only: bool) -> String {
     quoted(text.chars(), '"', is_ascii_only)
 }
 
