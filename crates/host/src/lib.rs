@@ -6,6 +6,28 @@
 //! verdict then rests on an error that the cluster would not cause. This crate opens no connections: a live host is
 //! whatever implements [`live::LiveHost`].
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use policy_verify_host::{BINDING, Host};
+//! use policy_verify_model::hosting::{HostAnswers, TableAnswer, TableEntry};
+//! use policy_verify_model::source::{SourceFile, Span, Spanned};
+//!
+//! let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
+//! let mock = TableEntry {
+//!     capability: "net/v1/dns_lookup_host".into(),
+//!     request: Spanned::new("registry.acme.test".into(), Span::start_of(&file)),
+//!     answer: TableAnswer::Value(serde_json::json!(["10.0.0.7"])),
+//! };
+//! let host = Host::new(Arc::new(HostAnswers { own_table: vec![mock], ..HostAnswers::default() }));
+//!
+//! let reply = host.call(BINDING, "net", "v1/dns_lookup_host", br#""registry.acme.test""#)?;
+//! assert_eq!(reply, br#"{"ips":["10.0.0.7"]}"#);
+//! assert!(host.call(BINDING, "net", "v1/dns_lookup_host", br#""elsewhere.test""#).is_err());
+//! assert_eq!(host.fault().unwrap().message, r#"no mock for net/v1/dns_lookup_host("elsewhere.test")"#);
+//! # Ok::<(), policy_verify_host::reply::CallError>(())
+//! ```
+//!
 //! | module | what it is |
 //! |---|---|
 //! | [`access`] | the access rules of a policy: patterns of capabilities, Kubernetes resources |

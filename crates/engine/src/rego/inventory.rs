@@ -292,7 +292,7 @@ mod tests {
         of_opa(&host).unwrap_err();
         let fault = host.fault().unwrap();
         assert_eq!(fault.message, "no mock for kubernetes/get_resource_plural_name(\"acme.test/v1/Widget\")");
-        assert!(fault.help.unwrap().contains("that defines acme.test/v1/Widget under `crds:`"));
+        assert!(fault.help.unwrap().contains("CustomResourceDefinition of acme.test/v1/Widget to `crds`"));
     }
 
     #[test]
