@@ -97,7 +97,7 @@ fn a_module_without_metadata_is_three_and_still_shown() {
         .reports_nothing()
         .says(&["file not found: `gone.wasm`"]);
     let run = repository.verify(&["inspect", "ghcr.io/acme/p:v1"]).run().exits_with(3);
-    run.says(&["no file `ghcr.io/acme/p:v1`", "write `registry://ghcr.io/acme/p:v1`"]);
+    run.says(&["file not found: `ghcr.io/acme/p:v1`", "write `registry://ghcr.io/acme/p:v1`"]);
     repository.verify(&["inspect", "a.b/p.wasm"]).run().exits_with(3).never_says("registry://");
     let repository =
         repository.write("broken.wasm", wat::parse_str("(module (@custom \"io.kubewarden.metadata\" \"{\"))").unwrap());
