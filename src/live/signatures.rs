@@ -20,8 +20,8 @@ pub(super) fn requirement(request: &Request) -> Option<Result<Requirement, LiveF
         }
         Request::SigstoreKeylessPrefixVerify(asked) => {
             let issuers = asked.keyless_prefix.iter().map(|it| {
-                let subject =
-                    Subject::url_prefix(&it.url_prefix).map_err(|error| LiveFailure::Refused(error.to_string()))?;
+                let invalid = |error| LiveFailure::Refused(format!("`{}` is no URL: {error}", it.url_prefix));
+                let subject = Subject::url_prefix(&it.url_prefix).map_err(invalid)?;
                 Ok(SignedBy::Issuer { issuer: it.issuer.clone(), subject })
             });
             (issuers.collect(), &asked.annotations, "Must provide keyless info")
