@@ -50,4 +50,5 @@ mod suite_format;
 mod support;
 mod upload;
 mod walkthrough;
+mod words;
 mod workflows;
