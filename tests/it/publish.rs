@@ -135,7 +135,11 @@ fn policy_with_a_case_that_did_not_pass_is_not_published() {
         assert!(tags(&target).is_empty() && target.content().blobs.is_empty(), "{case}");
     };
     stays("  - { name: s, policy: good, object: POD, expect: allow, skip: later }\n", 5, "run the skipped test");
-    stays("  - { name: x, policy: good, object: POD, expect: { deny: no }, xfail: '#1' }\n", 5, "fix the known failure");
+    stays(
+        "  - { name: x, policy: good, object: POD, expect: { deny: no }, xfail: '#1' }\n",
+        5,
+        "fix the known failure",
+    );
     stays("  - { name: p, policy: good, object: POD, expect: allow, xfail: '#1' }\n", 1, "`p` (xpassed");
     // That the API server would not have asked is an answer.
     let target = Target::new();

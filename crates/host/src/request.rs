@@ -91,7 +91,7 @@ impl Request {
         }
     }
 
-    /// The opposite of [`Request::to_recorded`].
+    /// The opposite of `Request::to_recorded`.
     pub fn from_recorded(tag: &str, members: &Value) -> Option<Self> {
         serde_json::from_value(Value::Object(Map::from_iter([(tag.to_owned(), members.clone())]))).ok()
     }

@@ -43,7 +43,7 @@ fn is_deceptive(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// For a terminal, which may be the log of a CI job: [`visible`], and no line is a command to the runner.
+/// For a terminal, which may be the log of a CI job: `visible`, and no line is a command to the runner.
 ///
 /// GitHub's runner reads `::name::` at the start of a line, blanks before it included, and `##[` anywhere in a line;
 /// Azure's reads `##vso[`, TeamCity's `##teamcity[`. A backslash breaks them: `\::error::`, `##\[group]`. This is done
