@@ -1,4 +1,4 @@
-//! The floor: wasmtime with nothing around it. Shares no code with `src/runtime`.
+//! The floor: wasmtime with nothing around it. Shares no code with `crates/engine`.
 //!
 //! Each case is what it cannot do without: a fresh store with a WASI context, an instance made from an `InstancePre`,
 //! and the two calls with their bytes. No limits, no journal, no captured streams beyond the reply.
