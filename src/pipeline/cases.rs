@@ -8,7 +8,7 @@ use policy_verify_model::suite::Suite;
 use rayon::prelude::*;
 
 use super::options::{Options, Progress};
-use super::order::{self, Positions};
+use super::order;
 use super::policies::PolicyRecord;
 use super::recording::{self, Recording};
 use super::runner::CaseRunner;
@@ -55,9 +55,14 @@ pub(super) fn add_unused_policies(
     progress: &dyn Progress,
 ) {
     let used = select::used_policies(suites, selected);
-    let positions: Positions<'_> = order::positions(suites);
-    for record in records.iter().filter(|record| !used.contains(&record.key)) {
-        let Some(mut report) = summary::unused_policy(suites, record) else { continue };
+    let unused = records.iter().filter(|record| !used.contains(&record.key));
+    let reports = unused.filter_map(|record| Some((record, summary::unused_policy(suites, record)?)));
+    let reports: Vec<(&PolicyRecord, CaseReport)> = reports.collect();
+    if reports.is_empty() {
+        return;
+    }
+    let positions = order::positions(suites);
+    for (record, mut report) in reports {
         report.position = positions.before(record.key.suite, &report.span);
         progress.case_finished(&report);
         cases.push(report);
