@@ -25,14 +25,60 @@ pub(super) enum Stop {
     /// A Rego module gave up; the text is its own.
     #[error("the policy aborted: {0}")]
     Aborted(String),
-    /// A Rego built-in could not be evaluated. OPA itself would take its value for undefined and go on.
-    #[error("the built-in `{name}` failed: {text}; policy-server answers this with an internal error")]
-    Builtin {
-        /// Its name.
-        name: &'static str,
-        /// What is wrong.
-        text: String,
+    /// A Rego built-in failed. The text is the server's.
+    #[error("Builtin error [{:?}]: {:?}", .0.name, .0.message)]
+    Builtin(BuiltinFailure),
+    /// A Rego built-in ends the worker of the server that evaluates the request.
+    #[error("the built-in `{builtin}` panics: {message}")]
+    WorkerEnds {
+        /// The built-in.
+        builtin: &'static str,
+        /// The text of the panic.
+        message: String,
     },
+    /// An argument of a Rego built-in is not JSON that the server reads, for example a number as large as 1e400.
+    #[error("cannot convert data read from memory into utf8 String: {0}")]
+    Argument(#[source] serde_json::Error),
+}
+
+/// A Rego built-in that failed.
+#[derive(Debug)]
+pub(super) struct BuiltinFailure {
+    /// The built-in.
+    pub(super) builtin: &'static str,
+    /// Its name in the server's error.
+    pub(super) name: &'static str,
+    /// What is wrong, in the server's words.
+    pub(super) message: String,
+    /// How OPA's value differs.
+    pub(super) opinion: Option<String>,
+}
+
+impl BuiltinFailure {
+    /// The fault of a built-in that fails in the server.
+    fn fault(&self) -> Fault {
+        let message = format!(
+            "the built-in `{}` failed: {}; policy-server answers this with an internal error",
+            self.builtin, self.message
+        );
+        let fault = Fault::new(FaultKind::Trap, message);
+        match &self.opinion {
+            Some(opinion) => fault.with_help(format!("write the rule without this call: {opinion}")),
+            None => fault,
+        }
+    }
+}
+
+/// The fault of a built-in that ends the worker of the server.
+fn worker_ends(builtin: &str, message: &str) -> Fault {
+    Fault::new(
+        FaultKind::Trap,
+        format!(
+            "the built-in `{builtin}` ends the worker of policy-server ({message}); the connection closes without a \
+             response, and the API server applies the failurePolicy of the policy"
+        ),
+    )
+    .with_help("write the rule without this call, or with other arguments")
 }
 
 /// What else is known about a call that ended badly.
@@ -74,6 +120,8 @@ pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances)
     let trap = error.downcast_ref::<Trap>();
     match (error.downcast_ref::<Stop>(), trap) {
         (Some(Stop::Limit(text)), _) => return Fault::new(FaultKind::Limit, text),
+        (Some(Stop::Builtin(failure)), _) => return failure.fault(),
+        (Some(Stop::WorkerEnds { builtin, message }), _) => return worker_ends(builtin, message),
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => return timeout(circumstances),
         (None, Some(Trap::StackOverflow)) => return Fault::new(FaultKind::Trap, describe(error)),
         _ => {}
@@ -97,7 +145,7 @@ pub(super) enum Seen {
 pub(super) fn seen_by_server(error: &wasmtime::Error, circumstances: &Circumstances) -> Option<Seen> {
     match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => Some(Seen::Deadline),
-        (Some(Stop::Limit(_) | Stop::Misuse(_)), _) => None,
+        (Some(Stop::Limit(_) | Stop::Misuse(_) | Stop::WorkerEnds { .. }), _) => None,
         _ if circumstances.refused_memory.is_some() => None,
         _ => Some(Seen::Failure),
     }

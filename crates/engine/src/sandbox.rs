@@ -28,6 +28,9 @@ pub(super) trait HostServices: Send + Sync {
 
     /// Keeps a line of waPC's `__console_log`.
     fn console_log(&self, text: &str);
+
+    /// Keeps a remark for the report of the case.
+    fn remark(&self, text: &str);
 }
 
 impl HostServices for Host {
@@ -37,6 +40,10 @@ impl HostServices for Host {
 
     fn console_log(&self, text: &str) {
         Host::console_log(self, text);
+    }
+
+    fn remark(&self, text: &str) {
+        Host::remark(self, text);
     }
 }
 
@@ -49,6 +56,8 @@ impl HostServices for NoHost {
     }
 
     fn console_log(&self, _: &str) {}
+
+    fn remark(&self, _: &str) {}
 }
 
 /// Addresses and lengths a guest passes with a host call; the same in both modes.

@@ -113,6 +113,10 @@ impl HostServices for Alike {
     fn console_log(&self, _: &str) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn remark(&self, text: &str) {
+        panic!("no remark is expected: {text}")
+    }
 }
 
 fn start_before(host: &Arc<Alike>, name: &str) -> Box<dyn Instance> {
@@ -495,6 +499,8 @@ fn a_panicking_host_unwinds_through_the_guest() {
         }
 
         fn console_log(&self, _: &str) {}
+
+        fn remark(&self, _: &str) {}
     }
     let engine = engine();
     for name in ["wapc-host-call", "wasi-host-call"] {

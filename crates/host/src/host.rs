@@ -22,6 +22,9 @@ use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::hosting::{AnsweredBy, HostAnswers, HostCall, TableEntry};
 
+/// Remarks of one case on how its policies were run.
+const MAX_REMARKS: usize = 20;
+
 /// Answers the host calls of one policy of a case and keeps the journal, which all policies of the case share.
 pub struct Host {
     access: Access,
@@ -53,7 +56,7 @@ struct State {
     is_used: Vec<bool>,
     own_replay: Option<Replay>,
     default_replay: Option<Replay>,
-    /// What the user should know about the live host's replies.
+    /// What the user should know about the live host's replies and about the run of the policy.
     remarks: Vec<String>,
 }
 
@@ -131,6 +134,14 @@ impl Host {
     /// Keeps a line of waPC's `__console_log`.
     pub fn console_log(&self, text: &str) {
         self.state().log.keep_console(text);
+    }
+
+    /// Keeps a remark about how the policy was run, once; of many of them the first.
+    pub fn remark(&self, text: &str) {
+        let mut state = self.state();
+        if state.remarks.len() < MAX_REMARKS && !state.remarks.iter().any(|remark| remark == text) {
+            state.remarks.push(text.to_owned());
+        }
     }
 
     /// Time spent waiting for the live host so far. The timeout of the policy includes it.

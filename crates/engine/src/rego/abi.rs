@@ -11,10 +11,11 @@ use wasmtime::{
     WasmResults,
 };
 
+use super::builtins::server::BuiltinError;
 use super::builtins::{self, Builtin, Environment};
 use super::value::Value;
 use crate::engine::{Engine, Limits, Module, ticks};
-use crate::fault::{self, Circumstances, Seen, Stop};
+use crate::fault::{self, BuiltinFailure, Circumstances, Seen, Stop};
 use crate::link::{self, LinkError, Signature};
 use crate::memory;
 use crate::policy::default_clock;
@@ -346,35 +347,83 @@ fn read_argument_text(caller: &mut Caller<'_, State>, import: &'static str, text
     memory::read_c_text(&memory, caller, import, text.cast_unsigned(), limit)
 }
 
-/// Calls a built-in. Address 0 means undefined.
-fn call(mut caller: Caller<'_, State>, id: i32, arguments: &[i32]) -> wasmtime::Result<i32> {
-    const NAME: &str = "opa_builtin";
+/// Calls a built-in: the policy gets what it gets in the server, in JSON. Where OPA gives something else the case gets a
+/// remark.
+fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::Result<i32> {
     let builtin =
         *caller.data().builtins.get(&id).ok_or_else(|| {
             Stop::Misuse(format!("the policy called the built-in number {id}, which it does not list"))
         })?;
-    let memory = memory::exported_memory(&mut caller, NAME)?;
-    // Where it exists, because it tells sets from arrays.
-    let dump = typed::<i32, i32>(&mut caller, "opa_value_dump").or_else(|_| typed(&mut caller, "opa_json_dump"))?;
+    let memory = memory::exported_memory(&mut caller, BUILTIN)?;
+    let dump = typed::<i32, i32>(&mut caller, "opa_json_dump")?;
+    let mut arguments = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let text = dumped(&mut caller, &memory, &dump, *address)?;
+        arguments.push(serde_json::from_str::<Json>(&text).map_err(Stop::Argument)?);
+    }
+    if let ("trace", Some(Json::String(line))) = (builtin.name, arguments.first()) {
+        log(&mut caller, line)?;
+    }
+    let result = builtins::call(builtin, &caller.data().environment, &arguments);
+    let opinion = second_opinion(&mut caller, &memory, builtin, addresses, result.as_ref())?;
+    match result {
+        Ok(value) => {
+            if let Some(opinion) = opinion {
+                caller.data().sandbox.host.remark(&opinion);
+            }
+            let text = value.to_string();
+            caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
+            let malloc = typed(&mut caller, "opa_malloc")?;
+            let parse = typed(&mut caller, "opa_json_parse")?;
+            load(&mut caller, &memory, &malloc, &parse, &text)
+        }
+        Err(error) => Err(stopped_by(builtin, error, opinion).into()),
+    }
+}
+
+/// The name of the imports in messages.
+const BUILTIN: &str = "opa_builtin";
+
+/// The text of a value of the module.
+fn dumped(
+    caller: &mut Caller<'_, State>,
+    memory: &Memory,
+    dump: &TypedFunc<i32, i32>,
+    address: i32,
+) -> wasmtime::Result<String> {
     let limit = caller.data().limits.reply;
-    let failed = |error: &dyn ToString| Stop::Builtin { name: builtin.name, text: error.to_string() };
-    let mut values = Vec::with_capacity(arguments.len());
-    for argument in arguments {
-        let address = dump.call(&mut caller, *argument)?;
-        let text = memory::read_c_text(&memory, &caller, NAME, address.cast_unsigned(), limit)?;
-        caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
-        values.push(Value::parse(&text).map_err(|error| failed(&error))?);
-    }
-    let outcome = builtins::call(builtin, &caller.data().environment, &values).map_err(|error| failed(&error))?;
-    for line in outcome.log {
-        log(&mut caller, &line)?;
-    }
-    let Some(result) = outcome.value else { return Ok(0) };
-    let text = result.to_text();
+    let address = dump.call(&mut *caller, address)?;
+    let text = memory::read_c_text(memory, &*caller, BUILTIN, address.cast_unsigned(), limit)?;
     caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
-    let malloc = typed(&mut caller, "opa_malloc")?;
-    let parse = typed(&mut caller, "opa_value_parse").or_else(|_| typed(&mut caller, "opa_json_parse"))?;
-    load(&mut caller, &memory, &malloc, &parse, &text)
+    Ok(text)
+}
+
+/// How OPA's value of a call differs. Its values are dumped as such where the module can, because JSON has no sets.
+fn second_opinion(
+    caller: &mut Caller<'_, State>,
+    memory: &Memory,
+    builtin: &Builtin,
+    addresses: &[i32],
+    result: Result<&Json, &BuiltinError>,
+) -> wasmtime::Result<Option<String>> {
+    let dump = typed::<i32, i32>(caller, "opa_value_dump").or_else(|_| typed(caller, "opa_json_dump"))?;
+    let mut arguments = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let Ok(value) = Value::parse(&dumped(caller, memory, &dump, *address)?) else { return Ok(None) };
+        arguments.push(value);
+    }
+    Ok(builtins::second_opinion(builtin, &caller.data().environment, &arguments, result))
+}
+
+/// How a built-in that fails ends the evaluation.
+fn stopped_by(builtin: &Builtin, error: BuiltinError, opinion: Option<String>) -> Stop {
+    match error {
+        BuiltinError::Failed { name, message } => {
+            Stop::Builtin(BuiltinFailure { builtin: builtin.name, name, message, opinion })
+        }
+        BuiltinError::Panicked(message) => Stop::WorkerEnds { builtin: builtin.name, message },
+        BuiltinError::Limit(text) => Stop::Limit(format!("the built-in `{}` reached a limit: {text}", builtin.name)),
+    }
 }
 
 fn typed<P: WasmParams, R: WasmResults>(

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use super::builtins::quote;
+use super::builtins::opa::quote;
 
 /// How deep values may be nested.
 const MAX_DEPTH: usize = 500;
@@ -32,6 +32,21 @@ pub(super) enum Value {
     Set(Vec<Value>),
     /// In no order.
     Object(Vec<(Value, Value)>),
+}
+
+impl From<&serde_json::Value> for Value {
+    fn from(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(value) => Self::Bool(*value),
+            serde_json::Value::Number(number) => Self::Number(number.to_string()),
+            serde_json::Value::String(text) => Self::text(text),
+            serde_json::Value::Array(values) => Self::Array(values.iter().map(Self::from).collect()),
+            serde_json::Value::Object(members) => {
+                Self::Object(members.iter().map(|(name, value)| (Self::text(name), Self::from(value))).collect())
+            }
+        }
+    }
 }
 
 impl Value {

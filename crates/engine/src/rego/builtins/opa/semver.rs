@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use super::builtin::{BuiltinError, Environment, Outcome, text, truth};
 use crate::rego::value::Value;
 
-pub(super) fn compare(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn compare(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let version = |index: usize| {
         let written = text(arguments, index)?;
         let invalid = || format!("operand {}: string {written} is not a valid SemVer", index + 1);
@@ -17,7 +17,7 @@ pub(super) fn compare(_: &Environment, arguments: &[Value]) -> Result<Outcome, B
     Ok(Value::integer(order as i64).into())
 }
 
-pub(super) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     truth(matches!(arguments, [Value::Text(version)] if parse(version).is_some()))
 }
 

@@ -9,14 +9,14 @@ mod load;
 use super::builtin::{BuiltinError, Environment, Outcome, text, truth};
 use crate::rego::value::Value;
 
-pub(super) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     truth(matches!(arguments, [Value::Text(text)] if load::document(text).is_ok()))
 }
 
-pub(super) fn unmarshal(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn unmarshal(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     load::document(text(arguments, 0)?).map(Into::into)
 }
 
-pub(super) fn marshal(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn marshal(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(emit::document(arguments.first().unwrap_or(&Value::Null))).into())
 }

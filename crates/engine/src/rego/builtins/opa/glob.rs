@@ -6,13 +6,18 @@ use crate::rego::value::Value;
 /// Characters that mean something in a glob.
 const SPECIAL: &str = "\\*?[]{}";
 
-pub(super) fn quote_meta(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn quote_meta(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+    Ok(Some(Value::text(quoted(text(arguments, 0)?))))
+}
+
+/// The text with `\` before each special character.
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::new();
-    for c in text(arguments, 0)?.chars() {
+    for c in text.chars() {
         if SPECIAL.contains(c) {
             quoted.push('\\');
         }
         quoted.push(c);
     }
-    Ok(Value::text(quoted).into())
+    quoted
 }

@@ -7,11 +7,11 @@ use super::builtin::{BuiltinError, Environment, Outcome, text, wrong_type};
 use crate::rego::value::Value;
 
 /// The time the suite sets, in nanoseconds since 1970.
-pub(super) fn now_ns(environment: &Environment, _: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn now_ns(environment: &Environment, _: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::Number(environment.now.as_nanosecond().to_string()).into())
 }
 
-pub(super) fn parse_rfc3339_ns(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn parse_rfc3339_ns(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let written = text(arguments, 0)?;
     if !has_form(written) {
         return Err(format!("`{written}` is not a time of RFC 3339").into());
@@ -46,7 +46,7 @@ fn has_form(text: &str) -> bool {
 }
 
 /// Year, month and day of a number of nanoseconds, or of `[nanoseconds, time zone]`.
-pub(super) fn date(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn date(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (number, zone) = match arguments.first() {
         Some(Value::Array(parts)) => match parts.as_slice() {
             [number] => (number, ""),

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::builtin::{BuiltinError, Environment, Outcome, go_text, text, wrong_type};
 use crate::rego::value::Value;
 
-pub(super) fn encode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn encode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(escape(text(arguments, 0)?)).into())
 }
 
-pub(super) fn decode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn decode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(unescape(text(arguments, 0)?)?).into())
 }
 
-pub(super) fn encode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn encode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let Some(Value::Object(members)) = arguments.first() else {
         return Err(wrong_type(0, "object", arguments.first()));
     };
@@ -48,7 +48,7 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-pub(super) fn decode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn decode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let mut query: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for pair in text(arguments, 0)?.split('&').filter(|pair| !pair.is_empty()) {
         if pair.contains(';') {

@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 500;
 /// Values that the operations of one patch may add; copies could double the document each time.
 const MAX_ADDED: usize = 1_000_000;
 
-pub(super) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     truth(matches!(arguments, [Value::Text(text)] if is_json(text)))
 }
@@ -24,7 +24,7 @@ struct Room {
 }
 
 /// Undefined where an operation is wrong or does not fit.
-pub(super) fn patch(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn patch(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let [target, Value::Array(operations)] = arguments else {
         return Err(wrong_type(1, "array", arguments.get(1)));
     };
@@ -36,7 +36,7 @@ pub(super) fn patch(_: &Environment, arguments: &[Value]) -> Result<Outcome, Bui
             "the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"
         )));
     }
-    Ok(Outcome { value: document.filter(|_| is_done), ..Outcome::default() })
+    Ok(document.filter(|_| is_done))
 }
 
 /// Applies one operation; none when it cannot be.

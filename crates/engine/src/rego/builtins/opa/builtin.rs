@@ -2,40 +2,17 @@
 
 use crate::rego::value::Value;
 
-/// What a built-in depends on besides its arguments.
-pub(crate) struct Environment {
-    /// The date and time the policy sees.
-    pub(crate) now: jiff::Timestamp,
-}
+pub(super) use crate::rego::builtins::environment::Environment;
 
-/// The result of a built-in.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Outcome {
-    /// Its value; none when it is undefined.
-    pub(crate) value: Option<Value>,
-    /// Lines for the log.
-    pub(crate) log: Vec<String>,
-}
-
-impl From<Value> for Outcome {
-    fn from(value: Value) -> Self {
-        Self { value: Some(value), log: Vec::new() }
-    }
-}
+/// The value of a built-in; none when it is undefined.
+pub(super) type Outcome = Option<Value>;
 
 /// A built-in.
-pub(crate) struct Builtin {
-    pub(crate) name: &'static str,
-    pub(super) arity: usize,
-    pub(super) evaluate: fn(&Environment, &[Value]) -> Result<Outcome, BuiltinError>,
-}
+pub(crate) type Function = fn(&Environment, &[Value]) -> Result<Outcome, BuiltinError>;
 
-/// Why a built-in has no result. OPA takes its value for undefined then; policy-server fails.
+/// Why a built-in has no value. OPA takes it for undefined then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BuiltinError {
-    /// The module passes another number of arguments.
-    #[error("it takes {expected} arguments and was given {given}")]
-    Arity { expected: usize, given: usize },
     /// An argument has another type.
     #[error("operand {number} must be {expected} but got {got}")]
     Operand { number: usize, expected: &'static str, got: &'static str },
@@ -84,7 +61,7 @@ pub(super) fn wrong_type(index: usize, expected: &'static str, value: Option<&Va
 
 /// The result of a predicate.
 pub(super) fn truth(value: bool) -> Result<Outcome, BuiltinError> {
-    Ok(Value::Bool(value).into())
+    Ok(Some(Value::Bool(value)))
 }
 
 /// Bytes as text as Go prints them: each wrong byte is replaced.

@@ -11,7 +11,7 @@ use crate::rego::value::Value;
 /// The most repetitions Go allows.
 const MOST_REPETITIONS: u32 = 1000;
 
-pub(super) fn find_n(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn find_n(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (pattern, text) = (compile(text(arguments, 0)?)?, text(arguments, 1)?);
     let Some(Value::Number(digits)) = arguments.get(2) else { return Err(wrong_type(2, "number", arguments.get(2))) };
     let count: i64 = digits.parse().map_err(|_| "operand 3 must be integer number but got floating-point number")?;
@@ -22,7 +22,7 @@ pub(super) fn find_n(_: &Environment, arguments: &[Value]) -> Result<Outcome, Bu
 }
 
 /// Splits as Go does: nothing is split off in front of an empty match at the beginning, nor behind one at the end.
-pub(super) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (pattern, text) = (text(arguments, 0)?, text(arguments, 1)?);
     let regex = compile(pattern)?;
     if !pattern.is_empty() && text.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, Bui
 }
 
 /// Matches against a text with patterns between delimiters.
-pub(super) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (template, text_) = (text(arguments, 0)?, text(arguments, 1)?);
     let (start, end) = (delimiter(text(arguments, 2)?, "start")?, delimiter(text(arguments, 3)?, "end")?);
     let unbalanced = || BuiltinError::Value(format!("unbalanced braces in {template:?}"));

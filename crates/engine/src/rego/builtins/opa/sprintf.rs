@@ -19,7 +19,7 @@ const MAX_DIGITS: usize = 2000;
 /// Digits behind the point beyond which every floating-point number has only zeros.
 const MAX_DECIMALS: usize = 1100;
 
-pub(super) fn sprintf(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn sprintf(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let format = text(arguments, 0)?;
     let Some(Value::Array(values)) = arguments.get(1) else {
         return Err(wrong_type(1, "array", arguments.get(1)));

@@ -1,0 +1,80 @@
+//! `regex.find_n`, `regex.split`, `regex.template_match`: the syntax of the crate `regex`, not of Go.
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::builtin::{BuiltinError, Outcome, failed, text};
+use crate::rego::builtins::environment::Environment;
+
+pub(crate) fn find_n(_: &Environment, arguments: &[Value]) -> Outcome {
+    const NAME: &str = "regex.find_n";
+    let (pattern, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
+    let number = arguments.get(2).and_then(Value::as_i64);
+    let number = number.ok_or_else(|| failed(NAME, "3rd parameter is not a number"))?;
+    // All negative numbers mean all matches.
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    let regex = compiled(NAME, pattern)?;
+    Ok(regex.find_iter(subject).take(number).map(|found| Value::from(found.as_str())).collect())
+}
+
+/// The parts joined again, instead of an array of them.
+pub(crate) fn split(_: &Environment, arguments: &[Value]) -> Outcome {
+    const NAME: &str = "regex.split";
+    let (pattern, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
+    Ok(compiled(NAME, pattern)?.split(subject).collect::<String>().into())
+}
+
+fn compiled(name: &'static str, pattern: &str) -> Result<Regex, BuiltinError> {
+    Regex::new(pattern).map_err(|error| {
+        failed(name, format!("cannot build regex from the given pattern string '{pattern}': {error:?}"))
+    })
+}
+
+pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Outcome {
+    const NAME: &str = "regex.template_match";
+    let (template, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
+    let open = delimiter(NAME, text(NAME, arguments, 2)?, "3rd")?;
+    let close = delimiter(NAME, text(NAME, arguments, 3)?, "4th")?;
+    let pattern = pattern_of(template, open, close);
+    let regex = Regex::new(&pattern)
+        .map_err(|error| failed("regex", format!("tried to initialize an invalid regular expression: {error:?}")))?;
+    Ok(regex.is_match(subject).into())
+}
+
+/// One byte: characters beyond ASCII are refused.
+fn delimiter(name: &'static str, text: &str, ordinal: &str) -> Result<char, BuiltinError> {
+    match text.as_bytes() {
+        [byte] => Ok(char::from(*byte)),
+        _ => Err(failed(name, format!("{ordinal} parameter has to be exactly one character long"))),
+    }
+}
+
+/// The pattern a template stands for. It is not anchored, nested delimiters are lost, and those without a partner are no
+/// error: `{[0-9]{2,3}}` becomes `[0-9]2,3`.
+fn pattern_of(template: &str, open: char, close: char) -> String {
+    let mut pattern = String::new();
+    let mut part = String::new();
+    let mut is_pattern = false;
+    let mut depth = 0_i64;
+    let mut finish = |part: &mut String, is_pattern: bool| {
+        pattern.push_str(&if is_pattern { std::mem::take(part) } else { regex::escape(&std::mem::take(part)) });
+    };
+    for c in template.chars() {
+        let was = depth;
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth -= 1;
+        } else {
+            part.push(c);
+            continue;
+        }
+        if (c == open && depth == 1) || (c != open && depth == 0) {
+            debug_assert_ne!(was, depth);
+            finish(&mut part, is_pattern);
+            is_pattern = c == open;
+        }
+    }
+    finish(&mut part, is_pattern);
+    pattern
+}
