@@ -22,8 +22,8 @@ pub(super) enum Stop {
     /// The guest used an import wrongly; the text says how.
     #[error("{0}")]
     Misuse(String),
-    /// A Rego module gave up; the text is its own.
-    #[error("the policy aborted: {0}")]
+    /// A Rego module gave up; the text is its own. The server notes it and sees the trap that follows in the module.
+    #[error("wasm trap: wasm `unreachable` instruction executed")]
     Aborted(String),
     /// A Rego built-in failed. The text is the server's.
     #[error("Builtin error [{:?}]: {:?}", .0.name, .0.message)]
@@ -183,7 +183,9 @@ fn timeout(circumstances: &Circumstances) -> Fault {
 
 /// What happened and where, in one line.
 fn describe(error: &wasmtime::Error) -> String {
-    let what = if let Some(stop) = error.downcast_ref::<Stop>() {
+    let what = if let Some(Stop::Aborted(text)) = error.downcast_ref() {
+        format!("the policy aborted: {text}")
+    } else if let Some(stop) = error.downcast_ref::<Stop>() {
         stop.to_string()
     } else if let Some(I32Exit(code)) = error.downcast_ref() {
         format!("the policy exited with code {code}")

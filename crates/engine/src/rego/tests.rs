@@ -1,4 +1,4 @@
-//! Both Rego modules of `testdata/policies`, and the built-ins held against what the real `opa eval` gave.
+//! Both Rego modules of `testdata/policies`, and modules that are wrong.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::builtins::{self, Builtin, Environment, server};
-use super::value::Value;
+use super::builtins;
 use crate::engine::{Engine, Limits};
 use crate::link::LinkError;
-use crate::policy::default_clock;
 use crate::{Context, Policy};
 use policy_verify_host::Host;
 use policy_verify_model::answer::{Answer, Fault, FaultKind};
@@ -24,98 +22,6 @@ fn testdata(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(path)
 }
 
-/// A row of the table of recorded answers: a call, OPA's value, and the value or error of policy-server 1.36.
-struct Recorded {
-    builtin: &'static Builtin,
-    /// As texts of Rego.
-    arguments: String,
-    opa: Option<Value>,
-    server: Result<Json, String>,
-}
-
-impl Recorded {
-    fn values(&self) -> Vec<Value> {
-        let Value::Array(values) = Value::parse(&self.arguments).unwrap() else { panic!("{}", self.arguments) };
-        values
-    }
-}
-
-fn recorded() -> Vec<Recorded> {
-    let text = std::fs::read_to_string(testdata("server/rego-builtins.jsonl")).unwrap();
-    let rows: Vec<_> = text.lines().map(recorded_row).collect();
-    assert!(rows.len() > 250, "{}", rows.len());
-    rows
-}
-
-fn recorded_row(line: &str) -> Recorded {
-    let row: Json = serde_json::from_str(line).unwrap();
-    // OPA's value with all digits of its numbers.
-    let Value::Object(members) = Value::parse(line).unwrap() else { panic!("{line}") };
-    let opa = members.into_iter().find(|(name, _)| *name == Value::text("value")).map(|(_, value)| value);
-    let server = match row["server"].get("error") {
-        Some(error) => Err(error.as_str().unwrap().to_owned()),
-        None => Ok(row["server"]["value"].clone()),
-    };
-    let builtin = builtins::find(row["builtin"].as_str().unwrap()).unwrap();
-    Recorded { builtin, arguments: row["arguments"].as_str().unwrap().into(), opa, server }
-}
-
-fn environment() -> Environment {
-    Environment { now: default_clock() }
-}
-
-#[test]
-fn the_second_opinion_is_what_opa_gives() {
-    let mut wrong = Vec::new();
-    for row in recorded() {
-        let ours = row.builtin.opa(&environment(), &row.values());
-        let is_equal = match (&ours, &row.opa) {
-            (Some(ours), Some(theirs)) => ours.equals(theirs),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_equal {
-            wrong.push(format!("{}{}\n  ours:   {ours:?}\n  theirs: {:?}", row.builtin.name, row.arguments, row.opa));
-        }
-    }
-    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
-}
-
-/// The error of a built-in at the end of what the server reports about the trap.
-fn cause(error: &str) -> &str {
-    error.split_once("Caused by:\n    ").map_or(error, |(_, cause)| cause)
-}
-
-#[test]
-fn builtins_give_what_policy_server_gives() {
-    let mut wrong = Vec::new();
-    for row in recorded() {
-        // JSON has no sets, and no number of this size.
-        let Ok(Json::Array(arguments)) = serde_json::from_str(&row.arguments) else { continue };
-        // OPA compiles its own `json.is_valid`, and calls the other two by names the server does not have.
-        if matches!(row.builtin.name, "json.is_valid" | "date" | "parse_rfc3339_ns") {
-            continue;
-        }
-        let ours = builtins::call(row.builtin, &environment(), &arguments);
-        let is_equal = match (&ours, &row.server) {
-            (Ok(ours), Ok(theirs)) => ours == theirs,
-            (Err(server::BuiltinError::Panicked(_)), Err(theirs)) => theirs.starts_with("Remote end closed"),
-            (Err(server::BuiltinError::Failed { name, message }), Err(theirs)) => {
-                let error = format!("Builtin error [{name:?}]: {message:?}");
-                // After the message of `gtmpl` comes a backtrace of the server, inside the quotes.
-                let (error, theirs) = (error.trim_end_matches('"'), cause(theirs));
-                theirs.starts_with(error) || theirs.contains("sprintf") && error.starts_with(theirs)
-            }
-            _ => false,
-        };
-        if !is_equal {
-            wrong
-                .push(format!("{}{}\n  ours:   {ours:?}\n  theirs: {:?}", row.builtin.name, row.arguments, row.server));
-        }
-    }
-    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
-}
-
 #[test]
 fn the_documentation_names_every_builtin() {
     let page = std::fs::read_to_string(testdata("../docs/modes.md")).unwrap();
@@ -123,106 +29,6 @@ fn the_documentation_names_every_builtin() {
     let list = section.split("\n\n").nth(1).unwrap();
     let documented: Vec<&str> = list.split(',').map(|name| name.trim().trim_matches('`')).collect();
     assert_eq!(documented, builtins::names());
-}
-
-/// A call of a built-in as the server evaluates it.
-fn called(name: &str, arguments: Json) -> Result<Json, server::BuiltinError> {
-    let Json::Array(arguments) = arguments else { panic!("{arguments}") };
-    builtins::call(builtins::find(name).unwrap(), &environment(), &arguments)
-}
-
-fn is_limit(result: Result<Json, server::BuiltinError>) -> bool {
-    matches!(result, Err(server::BuiltinError::Limit(_)))
-}
-
-fn is_panic(result: Result<Json, server::BuiltinError>) -> bool {
-    matches!(result, Err(server::BuiltinError::Panicked(_)))
-}
-
-#[test]
-fn wide_second_opinions_are_possible_and_bounded() {
-    let result = |format: &str| {
-        let arguments = [Value::text(format), Value::parse("[1.5, 7]").unwrap()];
-        builtins::find("sprintf").unwrap().opa(&environment(), &arguments).map(|value| {
-            let Value::Text(text) = value else { panic!("sprintf gives a text") };
-            text.len()
-        })
-    };
-    for verb in ["%70000f %d", "%070000f %d", "%.69998f %d", "%.69994e %d", "%.69994x %[2]d", "%f%069993d"] {
-        assert!(result(verb).unwrap() > 69_990, "{verb}");
-    }
-    assert_eq!(result("%9999999f%9999999d"), None);
-    let digits = Value::Array(vec![Value::Number("9".repeat(1_000_000))]);
-    assert_eq!(builtins::find("sprintf").unwrap().opa(&environment(), &[Value::text("%x"), digits]), None);
-}
-
-#[test]
-fn widths_of_16_bits_are_printed_and_others_end_the_worker() {
-    assert_eq!(called("sprintf", json!(["%65535d", [7]])).unwrap().as_str().unwrap().len(), 65_535);
-    assert!(is_panic(called("sprintf", json!(["%65536d", [7]]))));
-    assert!(is_panic(called("sprintf", json!(["%*d", [99999, 7]]))));
-    assert!(is_limit(called("sprintf", json!(["%65535d".repeat(2000), [7]]))));
-    assert!(is_limit(called("sprintf", json!(["%[1]s".repeat(20_000), ["x".repeat(10_000)]]))));
-}
-
-#[test]
-fn a_format_cannot_bring_its_own_template() {
-    for format in [
-        r#"a" }}{{ define "b" }}{{ template "b" }}{{ end }}{{ template "b" }}{{ printf "c"#,
-        r#"a" 1 }}{{ printf "b"#,
-        &format!("a\" {}", "(".repeat(5000)),
-    ] {
-        assert!(is_limit(called("sprintf", json!([format, []]))), "{format}");
-    }
-    // What is in arguments is no code.
-    assert_eq!(called("sprintf", json!(["%s", ["\"}}{{ end"]])).unwrap(), "\"}}{{ end");
-    let error = called("sprintf", json!([r#"label "%s" is missing"#, ["owner"]])).unwrap_err().to_string();
-    assert!(
-        error.starts_with("Cannot render go template '{{ printf \"label \"%s\" is missing\" (index . 0)}}'"),
-        "{error}"
-    );
-    assert_eq!(
-        called("sprintf", json!([r#"label \"%s\" is missing"#, ["owner"]])).unwrap(),
-        "label \"owner\" is missing"
-    );
-}
-
-#[test]
-fn members_are_printed_in_order_where_the_server_has_none() {
-    let value = json!({"b": [{"y": 1, "x": {"z": 2, "a": null}}], "a": 1});
-    assert_eq!(
-        called("sprintf", json!(["%v", [value]])).unwrap(),
-        r#"map[a:1 b:[Map({"x": Map({"a": Nil, "z": Number(Number { n: U(2) })}), "y": Number(Number { n: U(1) })})]]"#
-    );
-    assert_eq!(called("sprintf", json!(["%v", [{"b": "x", "a": 1}]])).unwrap(), "map[a:1 b:x]");
-    assert_eq!(
-        called("sprintf", json!(["%v", [[{"b": "x", "a": 1}, ["c"]]]])).unwrap(),
-        r#"[{"a": Number(Number { n: U(1) }), "b": String("x")} [String("c")]]"#
-    );
-    assert_eq!(called("sprintf", json!(["%v %v", [{}, {"a": true}]])).unwrap(), "map[] map[a:true]");
-}
-
-#[test]
-fn arguments_cannot_exhaust_the_host() {
-    let deepening = json!({"op": "copy", "from": "", "path": "/a"});
-    assert!(is_limit(called("json.patch", json!([{}, vec![deepening; 600]]))));
-    let growing = json!({"op": "copy", "from": "/a", "path": "/a/-"});
-    assert!(is_limit(called("json.patch", json!([{"a": [1]}, vec![growing; 64]]))));
-    let bomb: String = (1..40).map(|n| format!("- &a{n} [*a{p}, *a{p}]\n", p = n - 1)).collect();
-    for yaml in [format!("- &a0 x\n{bomb}"), "[".repeat(100_000)] {
-        assert!(called("yaml.unmarshal", json!([yaml])).is_err());
-        assert_eq!(builtins::find("yaml.unmarshal").unwrap().opa(&environment(), &[Value::text(yaml)]), None);
-    }
-}
-
-#[test]
-fn the_time_is_that_of_the_suite() {
-    assert_eq!(called("time.now_ns", json!([])).unwrap(), 1_767_225_600_000_000_000_i64);
-}
-
-#[test]
-fn the_wrong_number_of_arguments_is_an_error() {
-    assert_eq!(called("sprintf", json!([])).unwrap_err().to_string(), "wrong number of arguments");
 }
 
 fn guest_of(module: &[u8], mode: ExecutionMode) -> Result<Arc<dyn Policy>, LinkError> {

@@ -9,6 +9,8 @@ pub(super) mod opa;
 mod second_opinion;
 pub(super) mod server;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::environment::Environment;
 pub(super) use self::second_opinion::second_opinion;
