@@ -120,6 +120,12 @@ fn evaluated(calls: &RegoModule, line: usize) -> (Result<Json, Fault>, Vec<Strin
     (value, remarks)
 }
 
+/// A recorded value with the last digit that later releases give a float of 24 digits: `sigstore` 0.14, which came with
+/// 1.36.0, switches on `float_roundtrip` of `serde_json`. The recording was made before.
+fn with_all_digits(recorded: &Json) -> Json {
+    recorded.as_str().map_or(Json::Null, |text| text.replace("1.2345678901234567e23", "1.2345678901234569e23").into())
+}
+
 /// Whether a fault is what the server reports. Addresses of the trap are those of another module, and after a message of
 /// `gtmpl` the server has a backtrace of its own.
 fn is_reported(fault: &Fault, server: &str) -> bool {
@@ -156,7 +162,7 @@ fn a_policy_gets_what_policy_server_gives() {
         compared += 1;
         let (ours, remarks) = evaluated(&calls, line);
         let is_equal = match (&ours, server) {
-            (Ok(ours), Ok(theirs)) => ours == theirs,
+            (Ok(ours), Ok(theirs)) => ours == theirs || *ours == with_all_digits(theirs),
             (Err(fault), Err(theirs)) => is_reported(fault, theirs),
             _ => false,
         };
