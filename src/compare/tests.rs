@@ -341,9 +341,9 @@ fn settings_words_against_every_verdict() {
         SettingsExpectation::Invalid(TextExpectation { contains, ..Default::default() })
     };
     let verdicts: [Result<SettingsVerdict, Fault>; 5] = [
-        Ok(SettingsVerdict { valid: true, message: None }),
-        Ok(SettingsVerdict { valid: false, message: Some("bad".into()) }),
-        Ok(SettingsVerdict { valid: false, message: None }),
+        Ok(SettingsVerdict { valid: true, message: None, at_server: None }),
+        Ok(SettingsVerdict { valid: false, message: Some("bad".into()), at_server: None }),
+        Ok(SettingsVerdict { valid: false, message: None, at_server: None }),
         Err(Fault::new(FaultKind::Guest, "cannot be read")),
         Err(Fault::new(FaultKind::Trap, "unreachable")),
     ];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::applicability::{self, Applicability};
 use super::evaluated::{NotApplicable, evaluated, not_evaluated};
 use super::evaluation::CaseEvaluation;
-use super::{deploy, group};
+use super::{compat, deploy, group};
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::patch;
@@ -76,7 +76,8 @@ fn evaluate_step(evaluation: &mut CaseEvaluation<'_>, step: &Step, request: &Req
         Step::Policy(used) => {
             let spec = evaluation.policies.spec(used.policy);
             let answer = evaluation.evaluate(used, spec.compat, request);
-            (answer.map(|response| deploy::post_process(response, &spec.deployment, &spec.name)), Vec::new())
+            let deployed = answer.map(|response| deploy::post_process(response, &spec.deployment, &spec.name));
+            (compat::not_served(deployed, spec.compat, request.uid()), Vec::new())
         }
         Step::Group(index) => group::evaluate(evaluation, evaluation.policies.group(*index), request),
     };

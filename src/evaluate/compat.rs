@@ -3,7 +3,7 @@
 //! A fault carries that answer from where it is made; one that the server does not know stays a fault. So does a host call
 //! without a mock, which is added later and outranks everything.
 
-use policy_verify_model::answer::{AdmissionResponse, Answer, ServerAnswer};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, ServerAnswer};
 use policy_verify_model::suite::Compat;
 
 /// The answer as `compat` has it. It is the policy's own answer still: the deployment is yet to be applied to it.
@@ -17,14 +17,25 @@ pub(super) fn answer(answer: Answer, compat: Compat, uid: &str) -> Answer {
         Some(ServerAnswer::Allows) => {
             Ok(AdmissionResponse { uid: uid.to_owned(), allowed: true, ..AdmissionResponse::default() })
         }
-        None => Err(fault),
+        // Comes after the deployment.
+        Some(ServerAnswer::NotServed(_)) | None => Err(fault),
+    }
+}
+
+/// The answer about a policy that the server does not serve. The deployment does not apply to it, so this comes last.
+pub(super) fn not_served(answer: Answer, compat: Compat, uid: &str) -> Answer {
+    match (answer, compat) {
+        (Err(Fault { at_server: Some(ServerAnswer::NotServed(message)), .. }), Compat::Server) => {
+            Ok(AdmissionResponse::internal_error(uid, message))
+        }
+        (answer, _) => answer,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy_verify_model::answer::{Fault, FaultKind};
+    use policy_verify_model::answer::FaultKind;
 
     fn bytes(answer: Answer) -> String {
         serde_json::to_string(&answer.unwrap()).unwrap()

@@ -12,7 +12,7 @@ use policy_verify_engine::{Context, GuestOutput, Instance};
 use policy_verify_host::Host;
 use policy_verify_host::access::Access;
 use policy_verify_host::live::LiveOptions;
-use policy_verify_model::answer::{Answer, Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::answer::{Answer, Fault, FaultKind, SETTINGS_ARE_INVALID, ServerAnswer, SettingsVerdict};
 use policy_verify_model::hosting::{GuestLog, HostAnswers};
 use policy_verify_model::policy::Settings;
 use policy_verify_model::request::Request;
@@ -59,8 +59,11 @@ impl<'a> CaseEvaluation<'a> {
     pub(super) fn evaluate(&mut self, used: &PolicyUse, compat: Compat, request: &Request) -> Answer {
         let mut instance = self.new_instance(used.policy, compat);
         let answer = guarded(|| {
-            instance.check_settings(&used.settings)?;
-            instance.validate(request, &used.settings)
+            let checked = instance.check_settings(&used.settings);
+            checked.map_or_else(
+                |fault| compat::answer(Err(fault), compat, request.uid()),
+                |()| instance.validate(request, &used.settings),
+            )
         });
         self.close(instance, answer)
     }
@@ -152,13 +155,19 @@ impl PolicyInstance<'_> {
 
     /// Settings are validated before every evaluation, as the server does.
     fn check_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
-        let verdict = self.validate_settings(settings)?;
-        if verdict.valid {
-            return Ok(());
-        }
-        let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
-        Err(rejected_settings(format!("the policy rejects these settings: {reason}")))
+        self.validate_settings(settings).and_then(accepted)
     }
+}
+
+/// Whether settings are valid; if not, the fault of the evaluation.
+pub(super) fn accepted(verdict: SettingsVerdict) -> Result<(), Fault> {
+    if verdict.valid {
+        return Ok(());
+    }
+    let at_server = verdict.server_reason().map(|reason| format!("{SETTINGS_ARE_INVALID}{reason}"));
+    let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
+    let fault = rejected_settings(format!("the policy rejects these settings: {reason}"));
+    Err(Fault { at_server: at_server.map(ServerAnswer::NotServed), ..fault })
 }
 
 /// The fault of a case whose settings are rejected.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use policy_verify_model::answer::{
-    AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict, Status, ValidationResponse,
+    AdmissionResponse, Answer, Fault, FaultKind, SETTINGS_ARE_INVALID, ServerAnswer, SettingsVerdict, Status,
+    ValidationResponse,
 };
 use policy_verify_model::patch;
 use policy_verify_model::policy::Settings;
@@ -41,9 +42,20 @@ fn to_json(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect("a JSON value can always be written as JSON")
 }
 
-/// Reads the reply to a settings validation.
-pub(super) fn settings_verdict(reply: &[u8]) -> Result<SettingsVerdict, Fault> {
-    read(reply, "settings validation response")
+/// Reads the reply to a settings validation. `problem` is what the server says about a reply it cannot read.
+pub(super) fn settings_verdict(
+    reply: &[u8],
+    problem: impl Fn(&serde_json::Error) -> String,
+) -> Result<SettingsVerdict, Fault> {
+    serde_json::from_slice(reply).map_err(|error| {
+        Fault::new(FaultKind::InvalidResponse, unreadable(reply, "settings validation response", &error))
+            .at_server(invalid_settings(&problem(&error)))
+    })
+}
+
+/// The server's rejection of every request for a policy whose settings it takes for invalid.
+pub(super) fn invalid_settings(reason: &str) -> ServerAnswer {
+    ServerAnswer::NotServed(format!("{SETTINGS_ARE_INVALID}{reason}"))
 }
 
 /// Reads the reply to `validate` and makes the server's response of it. `problem` is what the server says before the
@@ -60,13 +72,17 @@ pub(super) fn read<T: DeserializeOwned>(reply: &[u8], what: &str) -> Result<T, F
 /// Reads any reply where `problem` is what the server says before the parser's text when it cannot.
 pub(super) fn read_or<T: DeserializeOwned>(reply: &[u8], what: &str, problem: &str) -> Result<T, Fault> {
     serde_json::from_slice(reply).map_err(|error| {
-        let message = if reply.is_empty() {
-            format!("the policy's reply is empty instead of a {what}: {error}")
-        } else {
-            format!("the policy's reply is not a {what}: {error}; it begins with `{}`", quoted(reply))
-        };
-        Fault::new(FaultKind::InvalidResponse, message).at_server(internal_error(&format_args!("{problem}: {error}")))
+        Fault::new(FaultKind::InvalidResponse, unreadable(reply, what, &error))
+            .at_server(internal_error(&format_args!("{problem}: {error}")))
     })
+}
+
+/// The message about a reply that cannot be read.
+fn unreadable(reply: &[u8], what: &str, error: &serde_json::Error) -> String {
+    if reply.is_empty() {
+        return format!("the policy's reply is empty instead of a {what}: {error}");
+    }
+    format!("the policy's reply is not a {what}: {error}; it begins with `{}`", quoted(reply))
 }
 
 /// The server's rejection for what it takes for an internal error.

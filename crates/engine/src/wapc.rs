@@ -28,8 +28,12 @@ use policy_verify_model::request::Request;
 
 const MODE: ExecutionMode = ExecutionMode::KubewardenWapc;
 
-/// Function of reactors that prepares them. The server does not call it, so it only stands in for an absent `_start`.
+/// Function that prepares a reactor. The server does not call it, and neither do we.
 const INITIALIZE: &str = "_initialize";
+
+/// How the server begins its answer for a policy that cannot be started (measured).
+const NOT_STARTED: &str = "WebAssembly failure: cannot rehydrate PolicyEvaluatorPre: unable to rehydrate wapc module: \
+                           cannot build Wapc host: Initialization failed: ";
 
 /// The server's own words for a deadline that passed.
 const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
@@ -68,8 +72,6 @@ impl WapcGuest {
         let mut starts = Vec::new();
         if has(names::TINYGO_START)? {
             starts.push(names::TINYGO_START);
-        } else if has(INITIALIZE)? {
-            starts.push(INITIALIZE);
         }
         if has(names::WAPC_INIT)? {
             starts.push(names::WAPC_INIT);
@@ -84,8 +86,15 @@ impl WapcGuest {
 
     /// Starts an instance in these surroundings.
     pub(super) fn start_in(&self, surroundings: &Surroundings) -> Result<WapcInstance, Fault> {
-        let sandbox = Sandbox::new(surroundings, &self.limits, &[]);
-        let streams = Arc::clone(&sandbox.streams);
+        let streams = Streams::default();
+        let started = self.started(surroundings, &streams)?;
+        Ok(WapcInstance { guest: self.clone(), surroundings: surroundings.clone(), started, is_fresh: true, streams })
+    }
+
+    /// A module that is running, and what it leaves behind.
+    fn started(&self, surroundings: &Surroundings, streams: &Streams) -> Result<Running, Fault> {
+        let mut sandbox = Sandbox::new(surroundings, &self.limits, &[]);
+        sandbox.streams = Arc::clone(streams);
         let ending = Rc::<RefCell<Ending>>::default();
         let provider = Provider {
             guest: self.clone(),
@@ -99,12 +108,29 @@ impl WapcGuest {
             host.call(binding, namespace, operation, payload).map_err(Into::into)
         };
         match WapcHost::new(Box::new(provider), Some(Box::new(answer))) {
-            Ok(host) => Ok(WapcInstance { host, ending, streams }),
+            Ok(host) => Ok(Running { host, ending }),
             Err(error) => {
                 let fault = ending.take().fault;
                 Err(fault.unwrap_or_else(|| Fault::new(FaultKind::Init, error.to_string())))
             }
         }
+    }
+}
+
+impl WapcGuest {
+    /// A trap of a module whose initialisation the server leaves out, explained.
+    fn explained(&self, fault: Fault) -> Fault {
+        let module = self.pre.module();
+        if fault.kind != FaultKind::Trap
+            || module.get_export(INITIALIZE).is_none()
+            || module.get_export(names::TINYGO_START).is_some()
+        {
+            return fault;
+        }
+        fault.with_help(
+            "the module exports `_initialize`, which policy-server does not call: build it as a command, with `_start`, or \
+             initialise it in `wapc_init`",
+        )
     }
 }
 
@@ -149,23 +175,36 @@ impl From<Fault> for ProtocolError {
     }
 }
 
-/// One instance, for the calls of one case.
+/// What the calls of one case have in common. Each call has an instance of its own, as in the server, which validates
+/// settings when it starts, and evaluates each request in a fresh instance.
 pub(super) struct WapcInstance {
+    guest: WapcGuest,
+    surroundings: Surroundings,
+    started: Running,
+    /// Whether no call was made yet.
+    is_fresh: bool,
+    streams: Streams,
+}
+
+/// One instance.
+struct Running {
     host: WapcHost,
     ending: Rc<RefCell<Ending>>,
-    streams: Streams,
 }
 
 impl WapcInstance {
     /// Calls a function of the policy. What the policy itself reports as an error is a fault of kind `guest`.
-    fn call(&self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
-        let error = match self.host.call(function, payload) {
+    fn call(&mut self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
+        if !std::mem::replace(&mut self.is_fresh, false) {
+            self.started = self.guest.started(&self.surroundings, &self.streams)?;
+        }
+        let error = match self.started.host.call(function, payload) {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
-        let Ending { fault, circumstances } = self.ending.take();
+        let Ending { fault, circumstances } = self.started.ending.take();
         if let Some(fault) = fault {
-            return Err(fault);
+            return Err(self.guest.explained(fault));
         }
         let at_server = response::internal_error(&error);
         let text = match error {
@@ -182,12 +221,16 @@ impl WapcInstance {
 impl Instance for WapcInstance {
     fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
         match self.call("validate_settings", &response::settings_payload(settings)) {
-            Ok(reply) => response::settings_verdict(&reply),
-            // Whoever cannot read the settings refuses them.
-            Err(fault) if fault.kind == FaultKind::Guest => {
-                Ok(SettingsVerdict { valid: false, message: Some(fault.message) })
+            Ok(reply) => {
+                response::settings_verdict(&reply, |error| format!("error: InvalidResponseWithError({error:?})"))
             }
-            Err(fault) => Err(fault),
+            // Whoever cannot read the settings refuses them.
+            Err(fault) if fault.kind == FaultKind::Guest => Ok(SettingsVerdict {
+                valid: false,
+                at_server: Some(callback_error(&fault.message)),
+                message: Some(fault.message),
+            }),
+            Err(fault) => Err(while_validating_settings(fault)),
         }
     }
 
@@ -199,6 +242,19 @@ impl Instance for WapcInstance {
     fn output(&self) -> GuestOutput {
         lock(&self.streams).clone()
     }
+}
+
+/// What the server says about a policy that fails while it validates settings: the error of the `wapc` crate, quoted.
+fn callback_error(text: &str) -> String {
+    format!("Error invoking settings validation callback: {:?}", WapcError::GuestCallFailure(text.into()))
+}
+
+/// A fault of `validate` as one of `validate_settings`. The server waits for ever for a policy that does not end.
+fn while_validating_settings(fault: Fault) -> Fault {
+    let Some(ServerAnswer::Rejects(text)) = &fault.at_server else { return fault };
+    let prefix = format!("internal server error: {}", WapcError::GuestCallFailure(String::new()));
+    let at_server = text.strip_prefix(&prefix).map(|text| response::invalid_settings(&callback_error(text)));
+    Fault { at_server, ..fault }
 }
 
 /// How the last call really ended, for which the `wapc` crate has no type.
@@ -230,27 +286,37 @@ impl Provider {
         let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox, module: Some(module) });
         store.limiter(|state| &mut state.sandbox);
         store.set_epoch_deadline(ticks(self.timeout));
-        let failed = |store: &Store<State>, error: &wasmtime::Error, phase: &str| {
-            fault::while_starting(fault::from_error(error, &store.data().sandbox.circumstances()), phase)
+        let failed = |store: &Store<State>, error: &wasmtime::Error, phase: &str, at_server: &str| {
+            let circumstances = store.data().sandbox.circumstances();
+            let fault = fault::while_starting(fault::from_error(error, &circumstances), phase);
+            match fault::seen_by_server(error, &circumstances) {
+                Some(Seen::Failure) => {
+                    fault.at_server(ServerAnswer::NotServed(format!("{NOT_STARTED}{at_server}{error}")))
+                }
+                _ => fault,
+            }
         };
         let instance = self
             .guest
             .pre
             .instantiate(&mut store)
-            .map_err(|error| failed(&store, &error, "the policy could not be instantiated"))?;
+            .map_err(|error| failed(&store, &error, "the policy could not be instantiated", ""))?;
         for name in self.guest.starts.iter() {
             let outcome =
                 instance.get_typed_func::<(), ()>(&mut store, name).and_then(|function| function.call(&mut store, ()));
             match outcome {
                 // Programs end with `exit(0)`, and TinyGo's `_start` is one.
                 Err(error) if error.downcast_ref().is_some_and(|I32Exit(code)| *code == 0) => {}
-                Err(error) => return Err(failed(&store, &error, &format!("the policy failed in its `{name}`"))),
+                Err(error) => {
+                    let phase = format!("the policy failed in its `{name}`");
+                    return Err(failed(&store, &error, &phase, "Initialization failed: "));
+                }
                 Ok(()) => {}
             }
         }
         let guest_call = instance
             .get_typed_func(&mut store, names::GUEST_CALL)
-            .map_err(|error| failed(&store, &error, "the policy could not be instantiated"))?;
+            .map_err(|error| failed(&store, &error, "the policy could not be instantiated", ""))?;
         Ok(Started { store, guest_call })
     }
 

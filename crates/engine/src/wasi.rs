@@ -156,9 +156,12 @@ impl WasiInstance {
 
 impl Instance for WasiInstance {
     fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
-        match self.run("validate-settings", response::settings_payload(settings))? {
-            Ended::Well(reply) => response::settings_verdict(&reply),
-            Ended::Badly(_, stderr) => Ok(SettingsVerdict { valid: false, message: Some(stderr) }),
+        match self.run("validate-settings", response::settings_payload(settings)) {
+            Ok(Ended::Well(reply)) => response::settings_verdict(&reply, |error| {
+                format!("Cannot deserialize settings validation response: {error}")
+            }),
+            Ok(Ended::Badly(_, stderr)) => Ok(SettingsVerdict { valid: false, message: Some(stderr), at_server: None }),
+            Err(fault) => Err(while_validating_settings(fault)),
         }
     }
 
@@ -182,6 +185,15 @@ impl Instance for WasiInstance {
     fn output(&self) -> GuestOutput {
         self.output.clone()
     }
+}
+
+/// A fault of `validate` as one of `validate-settings`. The server waits for ever for a policy that does not end.
+fn while_validating_settings(fault: Fault) -> Fault {
+    let at_server = match &fault.at_server {
+        Some(ServerAnswer::Rejects(text)) if fault.kind != FaultKind::Timeout => Some(response::invalid_settings(text)),
+        _ => None,
+    };
+    Fault { at_server, ..fault }
 }
 
 /// The server's own words for a stream that is no text.

@@ -129,11 +129,24 @@ pub struct ValidationResponse {
 
 /// What a policy writes back for `validate_settings`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+// The name of the type is part of the server's text about a reply that is none.
+#[serde(expecting = "struct SettingsValidationResponse")]
 pub struct SettingsVerdict {
     /// Whether the settings are usable.
     pub valid: bool,
     /// Why they are not.
     pub message: Option<String>,
+    /// Why they are not, as policy-server words it where its text is another one: it quotes its own error about a policy
+    /// that fails while it validates settings.
+    #[serde(skip)]
+    pub at_server: Option<String>,
+}
+
+impl SettingsVerdict {
+    /// The reason in the words of policy-server.
+    pub fn server_reason(&self) -> Option<&str> {
+        self.at_server.as_deref().or(self.message.as_deref())
+    }
 }
 
 /// Why there is no usable answer. The words are those of `expect: {fault: …}`.
@@ -246,6 +259,10 @@ pub struct Fault {
     pub at_server: Option<ServerAnswer>,
 }
 
+/// How policy-server begins its answer to every request for a policy whose settings are not valid (measured, with a server
+/// that starts in spite of such a policy).
+pub const SETTINGS_ARE_INVALID: &str = "Policy settings are invalid: ";
+
 /// What policy-server answers to a request about which the policy gives no verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAnswer {
@@ -253,6 +270,9 @@ pub enum ServerAnswer {
     Rejects(String),
     /// It allows: an unreadable result of Gatekeeper counts as no violation.
     Allows,
+    /// It does not serve the policy: it rejects every request with code 500 and this message, whatever the mode and the
+    /// message of the deployment (measured, with a server that starts in spite of such a policy).
+    NotServed(String),
 }
 
 impl Fault {

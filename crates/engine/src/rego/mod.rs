@@ -17,11 +17,11 @@ use super::engine::{Engine, Module};
 use super::link::LinkError;
 use super::response;
 use super::sandbox::Surroundings;
-use policy_verify_model::answer::{Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::answer::{Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::ExecutionMode;
 
 /// Rego policies have no say in their settings: the server takes any.
-pub(super) const ANY_SETTINGS: SettingsVerdict = SettingsVerdict { valid: true, message: None };
+pub(super) const ANY_SETTINGS: SettingsVerdict = SettingsVerdict { valid: true, message: None, at_server: None };
 
 /// A Rego module, checked.
 pub(super) struct RegoModule(abi::Linked);
@@ -39,10 +39,15 @@ impl RegoModule {
             return Ok(RegoInstance(abi));
         }
         let message = format!("Missing Rego builtins: {}", missing.join(", "));
-        Err(Fault::new(FaultKind::MissingBuiltins, message).with_help(
+        let at_server = format!(
+            "WebAssembly failure: cannot rehydrate PolicyEvaluatorPre: unable to rehydrate rego module: cannot allocate \
+             Rego evaluator: cannot build Rego engine: {message}"
+        );
+        let fault = Fault::new(FaultKind::MissingBuiltins, message).with_help(
             "policy-server refuses this module in the same words, even if no rule that is reached uses them: it offers \
              few of the built-ins that `opa build` leaves to the host",
-        ))
+        );
+        Err(fault.at_server(ServerAnswer::NotServed(at_server)))
     }
 }
 
