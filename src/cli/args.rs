@@ -16,6 +16,7 @@ use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::model::release::{Release, ReleaseError};
 use policy_verify::report::{self, StatusLevel};
 use policy_verify::{Partition, TagExpression};
 use regex::Regex;
@@ -139,6 +140,10 @@ pub(crate) struct SelectionArgs {
     /// Set a variable of the suite; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
     pub(crate) variables: Vec<(String, String)>,
+
+    /// Give the verdicts of this release of Kubewarden, such as 1.38, whatever the suites say
+    #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
+    pub(crate) kubewarden: Option<Release>,
 
     /// Run only cases that went wrong in this report (json or ndjson), or were not run
     #[arg(long, value_name = "REPORT", env = "VERIFY_FAILED")]
@@ -372,6 +377,11 @@ fn size(text: &str) -> Result<u64, Diagnostic> {
     };
     let number: u64 = text[..digits].parse().map_err(|_| usage("expected a number and a unit, such as 256MiB"))?;
     number.checked_mul(1 << shift).ok_or_else(|| usage("size overflows 64 bits"))
+}
+
+/// Reads `1.38` or `1.38.2`.
+fn release(text: &str) -> Result<Release, Diagnostic> {
+    text.parse().map_err(|error: ReleaseError| usage(format!("{error}; {}", error.help())))
 }
 
 #[cfg(test)]

@@ -254,6 +254,7 @@ fn options(arguments: &SelectionArgs) -> Result<Options, Diagnostic> {
     let mut options = Options::default();
     options.suites = suites::find(&arguments.suites)?;
     options.variables.clone_from(&arguments.variables);
+    options.kubewarden = arguments.kubewarden;
     options.selection = selection;
     options.allows_empty = arguments.allow_empty;
     options.refuses_only = console::is_ci();

@@ -18,9 +18,6 @@ use policy_verify_model::policy::Settings;
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 
-/// policy-server's own default for an evaluation.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Most bytes kept of what all instances of a case write to one of their streams.
 const MAX_OUTPUT: usize = 1024 * 1024;
 
@@ -42,13 +39,15 @@ impl<'a> CaseEvaluation<'a> {
     /// A new instance of a policy, not yet started.
     pub(super) fn new_instance(&self, policy: PolicyIndex, compat: Compat) -> PolicyInstance<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
-        let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let kubewarden = &self.policies.suite.kubewarden;
+        let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(kubewarden.installation.timeout);
         let live_options = LiveOptions { timeout, clock: self.case.clock };
         let host = self
             .host
             .with_access(Access::new(&spec.grants, policy.metadata.as_ref(), compat))
             .with_live_options(live_options);
         let mut context = Context::new(Arc::new(host), timeout);
+        (context.release, context.memory_limit) = (kubewarden.release, kubewarden.memory_limit());
         if let Some(clock) = self.case.clock {
             context.clock = clock;
         }

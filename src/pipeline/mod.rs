@@ -61,6 +61,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             suites: summaries,
             policies: records.into_iter().map(|record| summary::policy_report(&suites, record)).collect(),
             cases,
+            warnings: suites::warnings(&suites, options),
             publications,
             started_at,
             duration: start.elapsed(),

@@ -9,6 +9,7 @@ use crate::resolve::Fetching;
 use crate::select::Selection;
 use policy_verify_model::outcome::{CaseReport, SuiteSummary};
 use policy_verify_model::publication::{PublishMode, Redirection};
+use policy_verify_model::release::Release;
 use policy_verify_registry::signature::SignatureOptions;
 
 /// What to run, and how.
@@ -19,6 +20,8 @@ pub struct Options {
     pub suites: Vec<PathBuf>,
     /// Values for variables of the suites: name and text.
     pub variables: Vec<(String, String)>,
+    /// The release of Kubewarden whose verdicts are reproduced, in place of what the suites say.
+    pub kubewarden: Option<Release>,
     /// Which cases to run.
     pub selection: Selection,
     /// How many cases run at once; as many as there are processors by default.

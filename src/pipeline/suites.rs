@@ -13,14 +13,15 @@ use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
-use policy_verify_suite as load;
+use policy_verify_suite::{self as load, Overrides};
 
 /// Reads every suite, so that the mistakes of all of them are known at once, and checks what the run publishes.
 pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
+    let overrides = Overrides { variables: options.variables.clone(), kubewarden: options.kubewarden };
     for path in &options.suites {
-        match load::suite(path, &options.variables, |pem| check_key(pem).map_err(|error| error.to_string())) {
+        match load::suite(path, &overrides, |pem| check_key(pem).map_err(|error| error.to_string())) {
             Ok(suite) => suites.push(suite),
             Err(found) => mistakes.extend(found),
         }
@@ -42,6 +43,18 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
         publish::check(&suites, &options.selection)?;
     }
     Ok(suites)
+}
+
+/// The warnings about the suites and about the release of the command line, each once.
+pub(super) fn warnings(suites: &[Suite], options: &Options) -> Vec<Diagnostic> {
+    let mut warnings: Vec<Diagnostic> = options.kubewarden.and_then(load::newer_than_known).into_iter().collect();
+    for warning in suites.iter().flat_map(|suite| &suite.warnings) {
+        // Two suites may name the same manifest.
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    warnings
 }
 
 /// The selected cases; a shard may be left without any.

@@ -17,6 +17,7 @@ pub(super) fn summary(suite: &Suite, path: &Path) -> SuiteSummary {
         path: suite.file.path.clone(),
         argument: path.to_string_lossy().into_owned(),
         span: Span::start_of(&suite.file),
+        kubewarden: suite.kubewarden.release,
     }
 }
 

@@ -28,6 +28,7 @@ mod image;
 mod inspect;
 mod interrupted;
 mod killed;
+mod kubewarden;
 mod licences;
 mod live;
 mod manifests;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use policy_verify_host::Host;
 use policy_verify_model::answer::{Answer, Fault, SettingsVerdict};
+use policy_verify_model::installation::Kubewarden;
 use policy_verify_model::policy::Settings;
+use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 
 /// A policy, compiled and linked. Instances share nothing but its code.
@@ -34,12 +36,18 @@ pub struct Context {
     pub(crate) timeout: Duration,
     /// The date and time the guest sees.
     pub clock: jiff::Timestamp,
+    /// The release of Kubewarden whose verdicts are given.
+    pub release: Release,
+    /// Most bytes of a linear memory that policy-server allows; `None` is no limit.
+    pub memory_limit: Option<u64>,
 }
 
 impl Context {
-    /// A context with the default clock.
+    /// A context with the default clock, and the default release and its memory limit.
     pub fn new(host: Arc<Host>, timeout: Duration) -> Self {
-        Self { host, timeout, clock: default_clock() }
+        let kubewarden = Kubewarden::default();
+        let (release, memory_limit) = (kubewarden.release, kubewarden.memory_limit());
+        Self { host, timeout, clock: default_clock(), release, memory_limit }
     }
 }
 

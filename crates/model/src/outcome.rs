@@ -12,6 +12,7 @@ use super::diagnostic::Diagnostic;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
 use super::publication::Publication;
+use super::release::Release;
 use super::request::Request;
 use super::source::Span;
 
@@ -333,6 +334,8 @@ pub struct SuiteSummary {
     pub argument: String,
     /// Its file, for quoting.
     pub span: Span,
+    /// The release of Kubewarden whose verdicts its cases have.
+    pub kubewarden: Release,
 }
 
 /// A policy in the report.
@@ -414,6 +417,8 @@ pub struct RunReport {
     pub policies: Vec<PolicyReport>,
     /// The cases, in suite order.
     pub cases: Vec<CaseReport>,
+    /// What in the suites is valid and most likely not meant: in suite order, from top to bottom.
+    pub warnings: Vec<Diagnostic>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
     pub publications: Vec<Publication>,
     /// Start of the run, seconds since 1970 (UTC).

@@ -9,7 +9,9 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::answer::FaultKind;
+use super::diagnostic::Diagnostic;
 use super::hosting::{Grants, HostAnswers};
+use super::installation::Kubewarden;
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
 use super::scope::Scope;
@@ -23,6 +25,8 @@ pub struct Suite {
     pub name: String,
     /// The suite file itself.
     pub file: Arc<SourceFile>,
+    /// The Kubewarden whose verdicts are reproduced.
+    pub kubewarden: Kubewarden,
     /// The policies, in the order of the file; paths used directly in cases come last.
     pub policies: Vec<PolicySpec>,
     /// The groups, in the order of the file.
@@ -31,6 +35,8 @@ pub struct Suite {
     pub cases: Vec<Case>,
     /// Where its policies are published when they pass; empty without `publish:`.
     pub publish: Vec<PublishSpec>,
+    /// What is valid and most likely not meant, from top to bottom.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Which suite of a run, counted from 0 in the order of the command line.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use policy_verify_model::answer::{AdmissionResponse, Fault};
 use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, Shard,
@@ -19,6 +20,7 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::publication::Publication;
+use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 
@@ -47,6 +49,8 @@ pub(super) struct Document<'a> {
     pub(super) seed: Option<u64>,
     /// The lines that findings quote: by file and number.
     pub(super) sources: Sources<'a>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<Warning<'a>>,
 }
 
 /// Lines of files, by path and number.
@@ -73,6 +77,19 @@ pub(super) struct Closing<'a> {
     pub(super) shard: Option<Cow<'a, Shard>>,
     pub(super) seed: Option<u64>,
     pub(super) sources: Sources<'a>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<Warning<'a>>,
+}
+
+/// What in a suite is valid and most likely not meant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Warning<'a> {
+    pub(super) code: Code,
+    pub(super) message: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) help: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<Place<'a>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,6 +202,9 @@ pub(super) struct Suite<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) path: Cow<'a, str>,
     pub(super) argument: Cow<'a, str>,
+    /// Release of Kubewarden whose verdicts its cases have.
+    #[serde(default)]
+    pub(super) kubewarden: Release,
 }
 
 /// A range in a file: `length` is in bytes.
@@ -199,7 +219,8 @@ pub(super) struct Place<'a> {
 /// The document of `run`.
 pub(super) fn document(run: &RunReport) -> Document<'_> {
     let Opening { version, tool, suites } = opening(&run.suites);
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources } = closing(run);
+    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings } =
+        closing(run);
     let cases = run.cases.iter().map(|report| case(&run.suites, report)).collect();
     Document {
         version,
@@ -214,6 +235,7 @@ pub(super) fn document(run: &RunReport) -> Document<'_> {
         shard,
         seed,
         sources,
+        warnings,
     }
 }
 
@@ -223,6 +245,7 @@ pub(super) fn opening(suites: &[SuiteSummary]) -> Opening<'_> {
         name: suite.name.clone().into(),
         path: suite.path.clone().into(),
         argument: suite.argument.clone().into(),
+        kubewarden: suite.kubewarden,
     };
     Opening {
         version: 1,
@@ -254,6 +277,19 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         shard: run.shard.as_ref().map(Cow::Borrowed),
         seed: run.seed,
         sources: sources(run),
+        warnings: run.warnings.iter().map(Warning::from).collect(),
+    }
+}
+
+impl<'a> From<&'a Diagnostic> for Warning<'a> {
+    fn from(it: &'a Diagnostic) -> Self {
+        let Diagnostic { code, message, help, span, .. } = it;
+        Self {
+            code: *code,
+            message: message.into(),
+            help: help.as_ref().map(Cow::from),
+            place: span.as_ref().map(Place::from),
+        }
     }
 }
 
@@ -399,6 +435,7 @@ impl<'a> From<&'a Span> for Place<'a> {
 /// The lines that reports about `run` may quote: those of findings.
 fn sources(run: &RunReport) -> Sources<'_> {
     let mut sources = Sources::new();
+    run.warnings.iter().filter_map(|it| it.span.as_ref()).for_each(|span| keep(&mut sources, span));
     for case in run.cases.iter().filter(|case| case.outcome.is_bad()) {
         keep(&mut sources, &case.span);
         match &case.outcome {

@@ -46,7 +46,8 @@ impl Format for Github {
             let title = format!("and {} more, see the summary", left.len());
             command(out, "error", phrases::place(run, first), &title, &names(left))?;
         }
-        weak(run, out)
+        let warned = warnings(run, out)?;
+        weak(run, MOST - warned, out)
     }
 }
 
@@ -59,13 +60,25 @@ impl Github {
     }
 }
 
-/// One warning per suite with weak tests.
-fn weak(run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+/// The warnings about suites; how many they are.
+fn warnings(run: &RunReport, out: &mut dyn io::Write) -> io::Result<usize> {
+    let placed = run.warnings.iter().filter_map(|it| Some((it, it.span.as_ref()?)));
+    let mut written = 0;
+    for (warning, place) in placed.take(MOST) {
+        let message = warning.help.as_deref().map(advice).unwrap_or_default();
+        command(out, "warning", place, &warning.message, &message)?;
+        written += 1;
+    }
+    Ok(written)
+}
+
+/// One warning per suite with weak tests, as many as there is room for.
+fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let of_suite = |index: usize| -> Vec<&CaseReport> {
         run.cases.iter().filter(|case| case.is_weak && case.suite == index).collect()
     };
     let suites: Vec<_> = (0..run.suites.len()).map(of_suite).filter(|cases| !cases.is_empty()).collect();
-    for cases in suites.iter().take(MOST) {
+    for cases in suites.iter().take(room) {
         let title = format!("{}: the expectation matches any rejection", phrases::count(cases.len(), "weak test"));
         let advice = "Write the expected message: `expect: { deny: … }`";
         command(out, "warning", &cases[0].span, &title, &format!("{advice}\n\n{}", names(cases)))?;

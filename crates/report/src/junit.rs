@@ -61,6 +61,7 @@ fn test_suite(run: &RunReport, group: &Group<'_>, id: usize, taken: &mut Taken) 
 
 fn properties(run: &RunReport, group: &Group<'_>) -> Vec<(&'static str, String)> {
     let mut properties = vec![("evaluator", concat!("policy-verify ", env!("CARGO_PKG_VERSION")).to_owned())];
+    properties.extend(run.suites.get(group.suite).map(|suite| ("kubewarden", suite.kubewarden.to_string())));
     if let Some(policy) = group.policy {
         properties.push(("policy.uri", policy.uri.clone()));
         properties.extend(policy.digest.map(|digest| ("policy.digest", digest.to_string())));

@@ -56,6 +56,7 @@ fn detailed(run: &RunReport, detail: Detail, budget: usize) -> Option<String> {
     let mut text = verdict(run);
     let groups = groups::of(run);
     text.push_str(&table(run, &groups));
+    text.push_str(&warnings(run));
     text.push_str(&published(run));
     let mut is_first = true;
     for case in bad(run) {
@@ -143,6 +144,21 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
             let (name, remark) = (escape::shorten(&policy.name, SHORT_LINE), escape::shorten(remark, LONG_LINE));
             text.push_str(&format!("\n**{}**: {}\n", escape::markdown(&name), escape::markdown(&remark)));
         }
+    }
+    text
+}
+
+/// The releases of Kubewarden, and the warnings about suites.
+fn warnings(run: &RunReport) -> String {
+    let mut text = phrases::kubewarden(run).map(|releases| format!("\n{releases}\n")).unwrap_or_default();
+    for (index, warning) in run.warnings.iter().enumerate() {
+        if index == 0 {
+            text.push('\n');
+        }
+        let place =
+            warning.span.as_ref().map(|span| format!("<code>{}</code> ", escape::markdown(&span.file_and_line())));
+        let message = escape::markdown(&escape::shorten(&warning.message, SHORT_LINE));
+        text.push_str(&format!("- ⚠️ {}{message}\n", place.unwrap_or_default()));
     }
     text
 }

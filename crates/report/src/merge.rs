@@ -12,6 +12,7 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
+use policy_verify_model::source::Span;
 
 /// A report and the name of its file.
 pub type NamedReport = (String, RunReport);
@@ -102,7 +103,12 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut suites: IndexMap<&str, SuiteSummary> = IndexMap::new();
     for suite in reports.iter().flat_map(|(_, run)| &run.suites) {
         // The quoted text differs from shard to shard; each case has its own.
-        suites.entry(&suite.path).or_insert_with(|| suite.clone());
+        let known = suites.entry(&suite.path).or_insert_with(|| suite.clone());
+        if known.kubewarden != suite.kubewarden {
+            let (path, one, another) = (&suite.path, known.kubewarden, suite.kubewarden);
+            let message = format!("suite `{path}` has Kubewarden {one} in one report and {another} in another");
+            return Err(different(message).with_help("give every shard the same `--kubewarden`".to_owned()));
+        }
     }
     let index = |run: &RunReport, suite: usize| {
         run.suites.get(suite).and_then(|suite| suites.get_index_of(suite.path.as_str())).unwrap_or_default()
@@ -130,16 +136,29 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut policies: Vec<PolicyReport> = policies.into_values().collect();
     policies.sort_by_key(|policy| (policy.suite, policy.position));
     let runs = || reports.iter().map(|(_, run)| run);
+    let mut warnings: Vec<Diagnostic> = Vec::new();
+    for warning in runs().flat_map(|run| &run.warnings) {
+        // Every shard reads the whole suite.
+        let is_same = |it: &Diagnostic| it.message == warning.message && place_of(it) == place_of(warning);
+        if !warnings.iter().any(is_same) {
+            warnings.push(warning.clone());
+        }
+    }
     Ok(RunReport {
         suites: suites.into_values().collect(),
         policies,
         cases,
+        warnings,
         publications,
         started_at: runs().map(|run| run.started_at).min().unwrap_or_default(),
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,
         seed: runs().find_map(|run| run.seed),
     })
+}
+
+fn place_of(it: &Diagnostic) -> Option<String> {
+    it.span.as_ref().map(Span::file_and_line)
 }
 
 /// Adds the results of another shard about the same policy.

@@ -3,10 +3,12 @@
 //! Nothing here is escaped for its destination except the command, which is quoted for a shell; each format escapes
 //! what it writes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
+use policy_verify_model::release::Release;
 use policy_verify_model::source::Span;
 
 use crate::diff::{self, Row};
@@ -39,6 +41,13 @@ pub(super) fn count_parts(summary: &Summary) -> Vec<String> {
     add(summary.not_run, format!("{} not run", summary.not_run));
     add(summary.xfailed, format!("{} xfailed", summary.xfailed));
     parts
+}
+
+/// `Kubewarden 1.38.2`: the releases whose verdicts the run has; none without suites.
+pub(super) fn kubewarden(run: &RunReport) -> Option<String> {
+    let releases: BTreeSet<Release> = run.suites.iter().map(|suite| suite.kubewarden).collect();
+    let releases: Vec<String> = releases.iter().map(Release::to_string).collect();
+    (!releases.is_empty()).then(|| format!("Kubewarden {}", releases.join(", ")))
 }
 
 /// The summary in one line: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.

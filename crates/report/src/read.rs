@@ -13,6 +13,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
 use policy_verify_model::answer::{Fault, FaultKind};
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, SuiteSummary,
     Unavailable, UnavailableStage,
@@ -24,7 +25,7 @@ use crate::publication;
 use crate::read_error::{MOST_SOURCE_LINES, ReadError};
 
 use crate::document::{
-    Case, Closing, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite,
+    Case, Closing, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
 };
 
 /// Reads a JSON report, or the lines of an `ndjson` report.
@@ -48,7 +49,7 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
     let Some((last, cases)) = lines.split_last() else { return Err(ReadError::Truncated) };
     let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
     let cases = cases.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources } = closing;
+    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings } = closing;
     run(Document {
         version,
         tool,
@@ -62,6 +63,7 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
         shard,
         seed,
         sources,
+        warnings,
     })
 }
 
@@ -95,6 +97,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         suites,
         policies,
         cases,
+        warnings: document.warnings.iter().map(|written| warning(written, &files)).collect(),
         publications,
         started_at: document.started_at,
         duration: Duration::from_micros(document.duration_us),
@@ -154,6 +157,16 @@ fn suite(written: &Suite<'_>, files: &Files) -> SuiteSummary {
         path: written.path.clone().into_owned(),
         argument: written.argument.clone().into_owned(),
         span: Span::start_of(&files.file(&written.path)),
+        kubewarden: written.kubewarden,
+    }
+}
+
+fn warning(written: &Warning<'_>, files: &Files) -> Diagnostic {
+    let warning =
+        Diagnostic::new(written.code, written.message.clone()).with_help(written.help.clone().map(Cow::into_owned));
+    match &written.place {
+        Some(place) => warning.at(&files.span(place)),
+        None => warning,
     }
 }
 
@@ -305,6 +318,8 @@ fn unavailable(written: &ErrorEntry<'_>, files: &Files) -> Result<Unavailable, R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use policy_verify_model::code::Code;
+
     use crate::format::Format;
     use crate::style::Style;
     use crate::{by_name, names, testing};
@@ -318,6 +333,8 @@ mod tests {
     fn every_format_writes_the_same_after_a_round_trip() {
         let mut sample = testing::sample();
         sample.policies[0].remarks = vec!["the tag has moved".into()];
+        let warning = Diagnostic::new(Code::Mistake, "the controller ignores `matchLabels`").at(&sample.cases[1].span);
+        sample.warnings = vec![warning.with_help("write `matchExpressions`".to_owned())];
         for run in [sample, testing::hostile(), testing::failures(3, 50_000)] {
             for through_format in ["json", "ndjson"] {
                 let again = through(through_format, &run);

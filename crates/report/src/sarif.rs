@@ -39,7 +39,9 @@ impl Format for Sarif {
         } else {
             let of_suite = |index: usize| {
                 let id = format!("policy-verify/{}/", escape::visible(&run.suites[index].path));
-                sarif_run(run, &id, move |case| case.suite == index)
+                let mut part = sarif_run(run, &id, move |case| case.suite == index);
+                part["properties"] = json!({ "kubewarden": run.suites[index].kubewarden });
+                part
             };
             (0..run.suites.len()).map(of_suite).collect()
         };

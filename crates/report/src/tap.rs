@@ -32,6 +32,9 @@ impl Format for Tap {
         if run.summary().not_run > 0 {
             writeln!(out, "Bail out! {}", phrases::bottom_line(run))?;
         }
+        if let Some(releases) = phrases::kubewarden(run) {
+            writeln!(out, "# {releases}")?;
+        }
         writeln!(out, "# {}", phrases::bottom_line(run))
     }
 }

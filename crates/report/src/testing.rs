@@ -13,6 +13,7 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::policy::{Digest, ExecutionMode};
 use policy_verify_model::publication::Publication;
+use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::{SourceFile, Span};
 
@@ -97,7 +98,13 @@ pub(super) fn span(file: &Arc<SourceFile>, needle: &str) -> Span {
 }
 
 fn suite(name: &str, file: &Arc<SourceFile>) -> SuiteSummary {
-    SuiteSummary { name: name.into(), path: file.path.clone(), argument: file.path.clone(), span: Span::start_of(file) }
+    SuiteSummary {
+        name: name.into(),
+        path: file.path.clone(),
+        argument: file.path.clone(),
+        span: Span::start_of(file),
+        kubewarden: Release::default(),
+    }
 }
 
 fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
@@ -268,6 +275,7 @@ pub(super) fn sample() -> RunReport {
     }
     cases.push(ingress);
     let mut run = RunReport {
+        warnings: Vec::new(),
         suites: vec![suite(name, &first), suite("ingress/suite.yml", &second)],
         policies: vec![
             policy("safe-labels", 0, &first),

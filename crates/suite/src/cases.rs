@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::answers;
 use super::cluster::Clusters;
@@ -19,7 +18,7 @@ use super::schema::{
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
-use super::{schema, subject};
+use super::{schema, subject, timeout};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -28,9 +27,6 @@ use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
 };
-
-/// Longest deadline a case may ask for: a run must end.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the cases of one suite are read with.
 pub(crate) struct Cases<'a> {
@@ -282,7 +278,7 @@ impl<'a> Cases<'a> {
             skip: frame.skip.as_ref().and_then(|skip| skip_reason(skip, mistakes)),
             is_only: frame.only.as_ref().is_some_and(|only| only.value),
             xfail: frame.xfail.clone(),
-            timeout: timeout(frame.timeout.as_ref(), mistakes),
+            timeout: timeout::read(frame.timeout.as_ref(), mistakes),
             clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
             body,
         };
@@ -367,28 +363,6 @@ impl<'a> Cases<'a> {
             }
         }
         inherited
-    }
-}
-
-fn timeout(written: Option<&Spanned<DurationText>>, mistakes: &mut Mistakes) -> Option<Duration> {
-    let written = written?;
-    match humantime::parse_duration(&written.value.0) {
-        Ok(timeout) if timeout > LONGEST_TIMEOUT || timeout.is_zero() => {
-            let longest = LONGEST_TIMEOUT.as_secs();
-            let message = format!("timeout must be greater than 0 and at most {longest}s");
-            mistakes.add_with_help(&written.span, message, "write `2s`");
-            None
-        }
-        Ok(timeout) => Some(timeout),
-        Err(_) => {
-            let number = written.value.0.trim();
-            let (message, help) = match number.parse::<f64>() {
-                Ok(_) => ("a timeout needs a unit".to_owned(), format!("write `{number}s`")),
-                Err(_) => (format!("invalid duration `{}`", written.value.0), "write `200ms` or `2s`".to_owned()),
-            };
-            mistakes.add_with_help(&written.span, message, help);
-            None
-        }
     }
 }
 

@@ -15,13 +15,14 @@
 //! ",
 //! )?;
 //! let key_check = |_: &str| Ok(());
-//! let mistakes = policy_verify_suite::suite(&path, &[], key_check).unwrap_err();
+//! let overrides = policy_verify_suite::Overrides::default();
+//! let mistakes = policy_verify_suite::suite(&path, &overrides, key_check).unwrap_err();
 //! assert_eq!(mistakes.len(), 1);
 //! assert_eq!(mistakes[0].message, "unknown key `expct`");
 //! assert_eq!(mistakes[0].help.as_deref(), Some("did you mean `expect`?"));
 //!
 //! std::fs::write(&path, std::fs::read_to_string(&path)?.replace("expct", "expect"))?;
-//! let suite = policy_verify_suite::suite(&path, &[], key_check).unwrap();
+//! let suite = policy_verify_suite::suite(&path, &overrides, key_check).unwrap();
 //! assert_eq!(suite.cases[0].name, "a pod without labels");
 //! # Ok(())
 //! # }
@@ -35,9 +36,10 @@
 //! | `reference` | the reference of the format in Markdown, from the schema |
 //! | `vars`, `rows` | `${…}`, `each` and `matrix` |
 //! | `policy`, `origin`, `manifest`, `signed_by`, `size`, `uri` | entries of `policies:` |
+//! | `kubewarden` | the Kubewarden whose verdicts are reproduced |
 //! | `groups`, [`expression`] | policy groups and their expressions |
 //! | `policies`, `subject` | policies by name, and the steps of a case |
-//! | `cases` | cases, with defaults applied |
+//! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request`, `fixture`, `workload`, `kinds` | requests made of manifests |
 //! | `expect` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
@@ -55,6 +57,7 @@ mod fixture;
 mod groups;
 mod json;
 mod kinds;
+mod kubewarden;
 mod load;
 mod manifest;
 mod mistake;
@@ -70,13 +73,15 @@ mod schema;
 mod signed_by;
 mod size;
 mod subject;
+mod timeout;
 mod uri;
 mod vars;
 mod workload;
 mod yaml;
 
 pub use self::files::KeyCheck;
-pub use self::load::suite;
+pub use self::kubewarden::newer_than_known;
+pub use self::load::{Overrides, suite};
 pub use self::reference::markdown as reference;
 pub use self::schema::json_schema;
 pub use self::signed_by::verification_config;

@@ -12,18 +12,28 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::schema::SuiteFile;
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{groups, policy, publish, read, yaml};
+use super::{groups, kubewarden, policy, publish, read, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::release::Release;
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::Suite;
 
-/// Reads the suite at `path`. `overrides` are values for its variables from the command line.
+/// What the command line says in place of a suite.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Values for its variables: name and text.
+    pub variables: Vec<(String, String)>,
+    /// The release of Kubewarden.
+    pub kubewarden: Option<Release>,
+}
+
+/// Reads the suite at `path`. Its warnings are part of it.
 ///
 /// # Errors
 ///
 /// Every mistake of the suite and of the files it names.
-pub fn suite(path: &Path, overrides: &[(String, String)], check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
+pub fn suite(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
     let files = Files::of_suite(path, check_key).map_err(|error| vec![unreadable(path, &error.to_string())])?;
     let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
     if is_module(&real_path) {
@@ -67,19 +77,15 @@ fn unreadable(path: &Path, message: &str) -> Diagnostic {
     mistake(&Span::unquoted(shown), message)
 }
 
-fn read_suite(
-    file: &Arc<SourceFile>,
-    files: &Files,
-    overrides: &[(String, String)],
-    mistakes: &mut Mistakes,
-) -> Option<Suite> {
+fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mistakes: &mut Mistakes) -> Option<Suite> {
     let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
     if !is_ours(&root, mistakes) {
         return None;
     }
-    let variables = variables(&root, overrides, mistakes);
+    let variables = variables(&root, &overrides.variables, mistakes);
     let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
     check_versions(&written, mistakes);
+    let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, mistakes);
     let kinds = kinds(&written, files, mistakes);
     let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
     let defaults = written.defaults.unwrap_or_default();
@@ -100,7 +106,16 @@ fn read_suite(
         let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
         mistakes.push(mistake.with_help(help));
     }
-    Some(Suite { name, file: Arc::clone(file), policies: policies.specs, groups: policies.groups, cases, publish })
+    Some(Suite {
+        name,
+        file: Arc::clone(file),
+        kubewarden,
+        policies: policies.specs,
+        groups: policies.groups,
+        cases,
+        publish,
+        warnings: mistakes.take_warnings(),
+    })
 }
 
 /// Tells suites of other tools from ours before their keys are called unknown.
@@ -246,7 +261,7 @@ mod tests {
         let path = folder.path().join("suite.yml");
         let head = "version: 1\npolicies: { p: { uri: registry://ghcr.io/acme/p:v1 } }\ncases:\n";
         std::fs::write(&path, format!("{head}{cases}")).unwrap();
-        let found = suite(&path, &[], |_| Ok(())).err().unwrap_or_default();
+        let found = suite(&path, &Overrides::default(), |_| Ok(())).err().unwrap_or_default();
         let shown = found.iter().map(|it| {
             let place = it.span.as_ref().unwrap().file_and_line();
             format!("{place} {}; {}", it.message, it.help.as_deref().unwrap_or("-"))

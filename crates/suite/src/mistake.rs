@@ -30,6 +30,8 @@ pub(crate) struct Mistakes {
     cases: usize,
     /// The cases with a mistake.
     wrong: HashSet<CaseNumber>,
+    /// What is valid and most likely not meant.
+    warnings: Vec<Diagnostic>,
 }
 
 /// Tells the cases of a suite apart while they are read.
@@ -129,6 +131,20 @@ impl Mistakes {
     /// Mistakes found from now on belong to this case, or to none.
     pub(crate) fn set_case(&mut self, case: Option<CaseNumber>) {
         self.case = case;
+    }
+
+    /// Adds a warning, which does not make the suite invalid; an equal one is kept once.
+    pub(crate) fn warn(&mut self, warning: Diagnostic) {
+        if self.warnings.len() < MOST && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The warnings so far, by place.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(|it| it.span.as_ref().map(place_of));
+        warnings
     }
 
     /// Adds a mistake made of its parts.

@@ -9,8 +9,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies};
 use super::schema::{CheckEntry, Named, PolicyEntry};
-use super::{groups, request, signed_by, size, uri};
-use policy_verify_host as host;
+use super::{groups, kubewarden, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::policy::PolicyRef;
@@ -126,8 +125,8 @@ impl Reader<'_> {
             self.mistakes.add_with_help(&signer.span, "`signedBy` needs a policy in a registry", help);
         }
         let signed_by = signed_by::required(signed_by, self.files, self.mistakes);
-        let host_capabilities =
-            entry.and_then(|entry| host_capabilities(entry.host_capabilities.as_ref()?, self.mistakes));
+        let written = entry.and_then(|entry| entry.host_capabilities.as_ref());
+        let host_capabilities = written.map(|patterns| kubewarden::host_capabilities(patterns, self.mistakes));
         PolicySpec {
             name: name.value,
             span: name.span,
@@ -142,16 +141,6 @@ impl Reader<'_> {
             signed_by,
         }
     }
-}
-
-/// The patterns of capabilities a policy may use. The texts about patterns are policy-server's.
-fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> Option<Vec<String>> {
-    for pattern in patterns {
-        if let Err(error) = host::check_pattern(&pattern.value) {
-            mistakes.add(&pattern.span, error.to_string());
-        }
-    }
-    Some(patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect())
 }
 
 fn checks(entry: &CheckEntry, mistakes: &mut Mistakes) -> Vec<Check> {
@@ -187,7 +176,10 @@ mod tests {
         let mut mistakes = Mistakes::default();
         let entry = super::super::read::read::<PolicyEntry>(&super::super::yaml::parse(&file).unwrap(), &mut mistakes);
         let grants = entry.map(|entry| Grants {
-            host_capabilities: entry.host_capabilities.as_ref().and_then(|it| host_capabilities(it, &mut mistakes)),
+            host_capabilities: entry
+                .host_capabilities
+                .as_ref()
+                .map(|it| kubewarden::host_capabilities(it, &mut mistakes)),
             context_aware: context_aware(entry.context_aware.as_ref().map(|granted| &granted.value)),
         });
         let line = |it: Diagnostic| {

@@ -31,6 +31,9 @@ pub(crate) struct SuiteFile {
     pub(crate) name: Option<Spanned<String>>,
     /// Versions of verify that can run the suite, such as ">=0.1".
     pub(crate) requires: Option<Spanned<String>>,
+    /// The Kubewarden whose verdicts are reproduced: its release, such as "1.38", or a mapping that also describes how it
+    /// is installed. The newest final release that is known by default; `--kubewarden VERSION` overrides the release.
+    pub(crate) kubewarden: Option<Either<Spanned<String>, KubewardenEntry>>,
     /// Values for ${name}; `--var name=value` overrides them.
     #[schemars(default, rename = "vars")]
     pub(crate) _vars: Named<Data>,
@@ -60,10 +63,51 @@ pub(crate) struct SuiteFile {
 
 keys! {
     SuiteFile {
-        required version, optional name, optional requires, optional _vars, optional crds, optional defaults,
+        required version, optional name, optional requires, optional kubewarden, optional _vars, optional crds, optional defaults,
         optional policies, optional groups, optional cases, optional settings_cases, optional publish,
     }
 }
+
+/// A Kubewarden and how it is installed; the defaults are those of its Helm chart.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct KubewardenEntry {
+    /// Its release, such as "1.38", the newest known patch of it, or "1.38.2".
+    pub(crate) version: Option<Spanned<String>>,
+    /// The namespace of its controller and policy servers; `kubewarden` by default.
+    pub(crate) namespace: Option<Spanned<String>>,
+    /// Whether policy-server allows every request in that namespace without evaluating policies; true by default.
+    pub(crate) always_accept_own_namespace: Option<bool>,
+    /// The resources that an AdmissionPolicy or AdmissionPolicyGroup may target; from 1.38.
+    pub(crate) namespaced_policies_allowed_resources: Option<Vec<AllowedResourcesEntry>>,
+    /// Patterns of host capabilities that an AdmissionPolicy or AdmissionPolicyGroup may use; all of them by default.
+    pub(crate) namespaced_policies_capabilities: Option<Vec<Spanned<String>>>,
+    /// Most memory of an instance, such as "256MiB", the default, or `none`; from 1.38.
+    pub(crate) policy_memory_limit: Option<Spanned<String>>,
+    /// Timeout of cases and policies that have none of their own, "2s" by default.
+    #[schemars(with = "Option<String>")]
+    pub(crate) policy_timeout: Option<Spanned<DurationText>>,
+}
+
+keys! {
+    KubewardenEntry {
+        optional version, optional namespace, optional always_accept_own_namespace,
+        optional namespaced_policies_allowed_resources, optional namespaced_policies_capabilities,
+        optional policy_memory_limit, optional policy_timeout,
+    }
+}
+
+/// Resources of API groups.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AllowedResourcesEntry {
+    /// API groups; "" is the core group.
+    pub(crate) api_groups: Vec<Spanned<String>>,
+    /// Plural names of resources, such as `pods`.
+    pub(crate) resources: Vec<Spanned<String>>,
+}
+
+keys! { AllowedResourcesEntry { required api_groups, required resources } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
@@ -1066,7 +1110,7 @@ mod tests {
             ($($entry:ident)*) => { $(assert_same_keys(&schema["$defs"][stringify!($entry)], $entry::FIELDS);)* };
         }
         definitions!(
-            PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry DefaultsEntry
+            KubewardenEntry AllowedResourcesEntry PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry DefaultsEntry
             CaseEntry SettingsCaseEntry UserEntry SkipEntry ExpectEntry MemberDenies CallEntry MutateEntry TextEntry
             FaultEntry SettingsExpectEntry
         );

@@ -13,7 +13,12 @@ pub(super) fn limit(text: &str) -> Result<SizeLimit, Diagnostic> {
         },
         None => (true, text.trim()),
     };
-    let bound = bound.trim();
+    Ok(SizeLimit { is_inclusive, bytes: bytes(bound)?, text: text.to_owned() })
+}
+
+/// Reads `5MiB`.
+pub(super) fn bytes(text: &str) -> Result<u64, Diagnostic> {
+    let bound = text.trim();
     let digits = bound.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(bound.len());
     let factor: u64 = match bound[digits..].trim() {
         "" | "B" => 1,
@@ -33,8 +38,7 @@ pub(super) fn limit(text: &str) -> Result<SizeLimit, Diagnostic> {
         return Err(invalid(format!("invalid size `{text}`")));
     }
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    let bytes = bytes.ok_or_else(|| invalid(format!("size `{text}` overflows 64 bits")))?;
-    Ok(SizeLimit { is_inclusive, bytes, text: text.to_owned() })
+    bytes.ok_or_else(|| invalid(format!("size `{text}` overflows 64 bits")))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use policy_verify_model::outcome::{RunReport, Summary};
+use policy_verify_model::source::Span;
 
 use crate::format::Format;
 use crate::groups::{self, Group};
@@ -65,15 +66,28 @@ fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body class=\"{class}\">\n<header>\n<h1>{title}</h1>\n\
-         <p class=\"facts\">{} · {}{weak} · verify {}</p>\n{}{}</header>\n",
+         <p class=\"facts\">{} · {}{weak} · verify {}{}</p>\n{}{}{}</header>\n",
         pin(STYLE),
         pin(SCRIPT),
         run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         phrases::duration(run.duration),
         env!("CARGO_PKG_VERSION"),
+        phrases::kubewarden(run).map(|releases| format!(" · {releases}")).unwrap_or_default(),
+        warnings(run),
         sections(&summary, groups),
         tools(&summary),
     )
+}
+
+/// The warnings about suites.
+fn warnings(run: &RunReport) -> String {
+    let mut text = String::new();
+    for warning in &run.warnings {
+        let place = warning.span.as_ref().map(Span::file_and_line).unwrap_or_default();
+        let (place, message) = (escape::html_line(&place), escape::html_line(&warning.message));
+        let _ = writeln!(text, "<p class=\"facts\">warning: <code>{place}</code> {message}</p>");
+    }
+    text
 }
 
 /// The digest by which a content security policy knows a script or a style.

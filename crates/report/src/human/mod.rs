@@ -89,6 +89,7 @@ impl Human {
         if suite.name != suite.path {
             heading.push(piece(format!(" · {}", suite.name), DIM));
         }
+        heading.push(piece(format!(" · Kubewarden {}", suite.kubewarden), DIM));
         page.line(0, &heading)?;
         page.blank()?;
         let name_width = groups.iter().map(|group| layout::width(group.name)).max().unwrap_or(0).min(32);
@@ -360,17 +361,18 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
     Ok(())
 }
 
-/// The warnings of all cases.
+/// The warnings of the suites and of all cases.
 fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
-    let remarks = run.cases.iter().flat_map(|case| case.warnings.iter().map(move |text| (case, text)));
-    let remarks: Vec<_> = remarks.collect();
+    let of_suite = run.warnings.iter().map(|it| (it.span.as_ref(), it.message.as_str(), it.help.as_deref()));
+    let of_cases = run.cases.iter().flat_map(|case| {
+        case.warnings.iter().map(move |text| (Some(&case.span), text.as_str(), Some(case.name.as_str())))
+    });
+    let remarks: Vec<_> = of_suite.chain(of_cases).collect();
     let title = phrases::count(remarks.len(), "warning");
-    list(page, &title, &remarks, |(case, text)| {
-        vec![
-            piece(case.span.file_and_line(), PLACE),
-            piece(format!("  {}", phrases::one_line(text, 300)), PLAIN),
-            piece(format!(" · {}", case.name), DIM),
-        ]
+    list(page, &title, &remarks, |(span, text, more)| {
+        let place = span.map(|span| piece(format!("{}  ", span.file_and_line()), PLACE));
+        let more = more.map(|more| piece(format!(" · {more}"), DIM));
+        place.into_iter().chain([piece(phrases::one_line(text, 300), PLAIN)]).chain(more).collect()
     })
 }
 
@@ -448,7 +450,7 @@ mod tests {
         assert_eq!(
             shown(&run, |_| {}),
             format!(
-                "suite.yml · acme label policies\n\n  ✓ safe-labels   8 tests: 8 passed{gap}1.1 ms\n\n8 tests: 8 passed · 41 ms\n"
+                "suite.yml · acme label policies · Kubewarden 1.38.2\n\n  ✓ safe-labels   8 tests: 8 passed{gap}1.1 ms\n\n8 tests: 8 passed · 41 ms\n"
             )
         );
         assert_eq!(shown(&run, |style| style.verbosity = -1), "8 tests: 8 passed · 41 ms\n");
