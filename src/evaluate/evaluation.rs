@@ -21,6 +21,9 @@ use policy_verify_model::suite::{Case, Compat, PolicyIndex, PolicyUse};
 /// Most bytes kept of what all instances of a case write to one of their streams.
 const MAX_OUTPUT: usize = 1024 * 1024;
 
+/// Most characters of rejected settings in a message.
+const MAX_SETTINGS: usize = 500;
+
 /// One case while its policies are asked.
 pub(super) struct CaseEvaluation<'a> {
     pub(super) policies: &'a Policies<'a>,
@@ -154,18 +157,28 @@ impl PolicyInstance<'_> {
 
     /// Settings are validated before every evaluation, as the server does.
     fn check_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
-        self.validate_settings(settings).and_then(accepted)
+        self.validate_settings(settings).and_then(|verdict| accepted(verdict, settings))
+    }
+}
+
+/// Settings as JSON in one line, cut where they are long.
+fn shown(settings: &Settings) -> String {
+    let json = serde_json::to_string(settings).unwrap_or_default();
+    match json.char_indices().nth(MAX_SETTINGS) {
+        Some((end, _)) => format!("{}…", &json[..end]),
+        None => json,
     }
 }
 
 /// Whether settings are valid; if not, the fault of the evaluation.
-pub(super) fn accepted(verdict: SettingsVerdict) -> Result<(), Fault> {
+pub(super) fn accepted(verdict: SettingsVerdict, settings: &Settings) -> Result<(), Fault> {
     if verdict.valid {
         return Ok(());
     }
     let at_server = verdict.server_reason().map(|reason| format!("{SETTINGS_ARE_INVALID}{reason}"));
     let reason = verdict.message.unwrap_or_else(|| "no reason given".into());
-    let fault = rejected_settings(format!("the policy rejects these settings: {reason}"));
+    let fault =
+        rejected_settings(format!("the policy rejects these settings: {reason}\nsettings: {}", shown(settings)));
     Err(Fault { at_server: at_server.map(ServerAnswer::NotServed), ..fault })
 }
 

@@ -243,7 +243,7 @@ fn recorded_answers_of_the_server_are_ours() {
         .par_iter()
         .filter_map(|row| {
             let answered = row.answered_after(&engine, &compiled[row.module.as_str()], &requests, |instance| {
-                instance.validate_settings(&row.settings).and_then(accepted)
+                instance.validate_settings(&row.settings).and_then(|verdict| accepted(verdict, &row.settings))
             });
             let recorded = row.server.as_deref().unwrap();
             let is_fault = recorded.starts_with("server ") || FAULTS_HERE.iter().any(|(name, _)| *name == row.module);

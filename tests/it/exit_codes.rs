@@ -360,6 +360,20 @@ fn xfail_does_not_cover_rejected_settings() {
 }
 
 #[test]
+fn rejected_settings_of_a_policy_are_reported_once() {
+    let text = "version: 1\npolicies:\n  labels:\n    uri: safe-labels/policy.wasm\n    metadata: safe-labels/metadata.yml\n    \
+                settings: { mandatory_labels: 5 }\ncases:\n  - { name: first, object: POD, expect: allow }\n  \
+                - { name: second, object: POD, expect: deny }\n"
+        .replace("POD", POD);
+    let repository = Repository::with_suite(&text).policy("safe-labels");
+    let run = repository.verify(&["--report", "tap=report.tap"]).run().exits_with(1);
+    assert_eq!(run.stdout.matches("the policy rejects these settings").count(), 1, "{run}");
+    run.says(&["settings: {\"mandatory_labels\":5}", "2 cases", "cases first second", "2 errors"]);
+    let tap = repository.read("report.tap");
+    assert_eq!(tap.matches("\nnot ok").count(), 2, "{tap}");
+}
+
+#[test]
 fn request_outside_the_rules_exits_with_1_unless_expected() {
     let text = "version: 1\npolicies:\n  labels: { uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml }\ncases:\n  \
                 - { name: deletes, oldObject: POD, expect: allow }\n"

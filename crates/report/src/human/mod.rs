@@ -3,6 +3,7 @@
 //! Cases are in suite order; those that passed are only counted, unless [`Style::status`] includes them. Text of policies
 //! is escaped and bounded everywhere; the complete text is in the JSON report.
 
+mod causes;
 mod columns;
 mod comparison;
 
@@ -127,14 +128,15 @@ impl Human {
         }
         self.unavailable(page, group)?;
 
-        let listed: Vec<_> = group.cases.iter().filter(|case| self.is_listed(case)).collect();
-        for case in &listed {
-            if case.outcome.is_bad() {
+        let listed: Vec<&CaseReport> = group.cases.iter().copied().filter(|case| self.is_listed(case)).collect();
+        for cases in causes::boxes(&listed) {
+            let is_bad = cases[0].outcome.is_bad();
+            if is_bad {
                 page.blank()?;
             }
-            headline(page, case)?;
-            if case.outcome.is_bad() {
-                details(page, run, case)?;
+            headline(page, &cases)?;
+            if is_bad {
+                details(page, run, &cases)?;
                 page.blank()?;
             }
         }
@@ -199,9 +201,11 @@ fn glyph(summary: &Summary) -> Piece {
     piece(sign, colour_of(summary).bold())
 }
 
-/// The line of a case: its name, for those not run the reason, and the time.
-fn headline(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
-    let name = case.name.as_str();
+/// The line of a box: the name of its case or the number of its cases, for those not run the reason, and the time.
+fn headline(page: &mut Page<'_>, cases: &[&CaseReport]) -> io::Result<()> {
+    let (case, duration) = (cases[0], cases.iter().map(|case| case.duration).sum());
+    let number = phrases::count(cases.len(), "case");
+    let name = if cases.len() > 1 { number.as_str() } else { case.name.as_str() };
     let reason = |text: &str| piece(format!(" · {text}"), DIM);
     let line = match &case.outcome {
         Outcome::Passed => vec![piece("✓ ", GOOD), piece(name, PLAIN)],
@@ -213,12 +217,13 @@ fn headline(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
         }
         Outcome::Xfailed(_) => vec![piece("- ", ODD), piece(name, PLAIN), reason(&phrases::headline(case))],
     };
-    let colour = if case.duration >= SLOW { ODD } else { DIM };
-    page.line_with_right(CASE, &line, piece(phrases::duration(case.duration), colour))
+    let colour = if duration >= SLOW { ODD } else { DIM };
+    page.line_with_right(CASE, &line, piece(phrases::duration(duration), colour))
 }
 
-/// The details of a case that makes the run fail.
-fn details(page: &mut Page<'_>, run: &RunReport, case: &CaseReport) -> io::Result<()> {
+/// The details of cases that make the run fail for one cause: those of the first, and the names of all.
+fn details(page: &mut Page<'_>, run: &RunReport, cases: &[&CaseReport]) -> io::Result<()> {
+    let case = cases[0];
     page.blank()?;
     match &case.outcome {
         Outcome::Failed(mismatches) => mismatch_blocks(page, mismatches)?,
@@ -234,6 +239,10 @@ fn details(page: &mut Page<'_>, run: &RunReport, case: &CaseReport) -> io::Resul
         _ => {}
     }
     page.blank()?;
+    if cases.len() > 1 {
+        let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        labelled(page, "cases", &names.join("\n"), PLAIN, Keep::First)?;
+    }
     context(page, case)?;
     match phrases::reproduce_in_parts(run, case) {
         Some(parts) => command(page, parts),
@@ -279,7 +288,7 @@ fn fault_lines(page: &mut Page<'_>, fault: &Fault) -> io::Result<()> {
 }
 
 fn help(page: &mut Page<'_>, text: Option<&str>) -> io::Result<()> {
-    text.map_or(Ok(()), |text| labelled(page, "help", text, PLAIN, Keep::First))
+    text.map_or(Ok(()), |text| labelled(page, "help", text, PLAIN, Keep::Advice))
 }
 
 /// The request, the response, the host calls and the output of the policy.
@@ -328,6 +337,8 @@ fn call(call: &HostCall) -> String {
 enum Keep {
     First,
     Last,
+    /// The first; indented lines are to be pasted and are not broken.
+    Advice,
 }
 
 /// A label and a text to its right, wrapped and bounded; nothing for an empty text.
@@ -347,9 +358,13 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
     }
     for line in text.lines().skip(skipped).take(most) {
         let line = escape::visible(&escape::cut(line, 1_000));
-        lines.extend(layout::wrap(&line, columns).into_iter().map(|range| (line[range].to_owned(), colour)));
+        let rows = match keep {
+            Keep::Advice => layout::rows(&line, columns, columns),
+            Keep::First | Keep::Last => layout::wrap(&line, columns).into_iter().map(|range| &line[range]).collect(),
+        };
+        lines.extend(rows.into_iter().map(|row| (row.to_owned(), colour)));
     }
-    if keep == Keep::First && number > most {
+    if keep != Keep::Last && number > most {
         lines.push((format!("… {} more lines", number - most), DIM));
     }
     let mut label = label;
@@ -427,6 +442,7 @@ fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::testing;
+    use policy_verify_model::answer::FaultKind;
 
     fn shown(run: &RunReport, change: impl FnOnce(&mut Style)) -> String {
         let mut style = Style::default();
@@ -509,6 +525,40 @@ mod tests {
     fn long_messages_are_bounded() {
         let text = shown(&testing::failures(3, 1_000_000), |_| {});
         assert!(text.len() < 20_000, "{}", text.len());
+    }
+
+    #[test]
+    fn settings_rejected_for_one_reason_are_one_box() {
+        let rejected = |reason: &str| Fault::new(FaultKind::Settings, reason).with_help("correct them");
+        let mut run = testing::failures(5, 10);
+        for (case, reason) in run.cases.iter_mut().zip(["unknown field", "unknown field", "too short", "unknown field"])
+        {
+            case.outcome = Outcome::Error(rejected(reason));
+        }
+        let text = shown(&run, |_| {});
+        assert!(text.contains("safe-labels   5 tests: 1 failed, 4 errors"), "{text}");
+        let headings: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("    ✗ ") || line.starts_with("    ! ")).collect();
+        let headings: Vec<String> =
+            headings.iter().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(headings, ["! 3 cases", "! failure 2", "✗ failure 4"], "{text}");
+        assert_eq!(text.matches("settings  unknown field\n").count(), 1, "{text}");
+        assert!(text.contains("cases     failure 0\n                failure 1\n                failure 3\n"), "{text}");
+        for format in ["junit", "tap", "json", "ndjson", "github", "markdown"] {
+            let text = testing::written(&*crate::by_name(format, &Style::default()).unwrap(), &run);
+            assert!(text.matches("unknown field").count() >= 3, "{format}: {text}");
+        }
+    }
+
+    #[test]
+    fn lines_to_paste_are_not_broken() {
+        let line = "    net/v1/dns_lookup_host: { db.default.svc.cluster.local: [10.0.0.1] }";
+        let mut run = testing::failures(1, 10);
+        let help = format!("add a mock to the suite, in the place where the other mocks are written:\n  host:\n{line}");
+        run.cases[0].outcome = Outcome::Error(Fault::new(FaultKind::Host, "no mock").with_help(help));
+        let text = shown(&run, |style| style.width = 60);
+        assert!(text.contains(&format!("\n                  host:\n                {line}\n")), "{text}");
+        assert!(text.lines().any(|line| line.trim_end().ends_with("in the place where")), "prose is broken: {text}");
     }
 
     #[test]
