@@ -155,11 +155,17 @@ impl<'a> Cases<'a> {
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) {
+        let is_misread = mistakes.is_case_wrong();
         let settings = request::settings(&entry.value, self.files).map_err(|mistake| mistakes.push(mistake)).ok();
         let answers =
             self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::settings_expectation(&entry.expect.0, mistakes);
-        let indices = self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes);
+        let has_policy = entry.policy.as_ref().is_some_and(|list| !list.0.is_empty());
+        // Where reading the case had mistakes, the key of its policy may be among them.
+        let indices = match is_misread && !has_policy {
+            true => Vec::new(),
+            false => self.policies_of(entry.policy.as_ref(), &entry.name.span, policies, mistakes),
+        };
         let (Some(settings), Some(expect)) = (settings.map(Arc::new), expect.map(Arc::new)) else { return };
         let frame = Frame {
             name: entry.name,

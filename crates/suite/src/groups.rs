@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::mistake::{Mistakes, mistake, nearest};
 use super::policies::Policies;
-use super::schema::{DeploymentMode, GroupEntry, Named};
+use super::schema::{DeploymentMode, GroupEntry, Named, Sound};
 use super::subject::{MOST_PARTS, policy_use};
 use crate::expression::{self, Problem};
 use policy_verify_model::code::Code;
@@ -11,15 +11,25 @@ use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Deployment, GroupSpec, Member};
 
 /// Reads the groups of a suite into `policies`.
-pub(super) fn read(written: &Named<GroupEntry>, policies: &mut Policies, files: &Files, mistakes: &mut Mistakes) {
+pub(super) fn read(
+    written: &Named<Sound<GroupEntry>>,
+    policies: &mut Policies,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) {
     for (name, entry) in &written.0 {
         if policies.is_declared(&name.value) {
             let help = "rename one of them: groups and policies share their names";
             let mistake = mistake(&name.span, format!("duplicate name `{}` of a policy and a group", name.value));
             mistakes.push(mistake.with_code(Code::NameTwice).with_help(help.to_owned()));
         }
-        let group = group(name, entry, policies, files, mistakes);
-        policies.groups.push(group);
+        match &entry.0 {
+            Some(entry) => {
+                let group = group(name, entry, policies, files, mistakes);
+                policies.groups.push(group);
+            }
+            None => policies.add_unread(name, false),
+        }
     }
 }
 

@@ -77,6 +77,8 @@ mod timeout;
 mod uri;
 mod vars;
 mod workload;
+#[cfg(test)]
+mod wrong_values;
 mod yaml;
 
 pub use self::files::KeyCheck;

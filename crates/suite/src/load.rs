@@ -9,7 +9,7 @@ use super::cases::Cases;
 use super::files::{Files, KeyCheck};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
-use super::schema::SuiteFile;
+use super::schema::{Data, Named, SuiteFile};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
 use super::{groups, kubewarden, policy, publish, read, yaml};
@@ -82,11 +82,21 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     if !is_ours(&root, mistakes) {
         return None;
     }
+    if let Some(vars) = root.get("vars") {
+        // Without them, every variable is unknown.
+        read::read::<Named<Data>>(vars, mistakes)?;
+    }
     let variables = variables(&root, &overrides.variables, mistakes);
-    let written: SuiteFile = read::read(&substitute_frame(&root, &variables, mistakes), mistakes)?;
+    let frame = substitute_frame(&root, &variables, mistakes);
+    let written: SuiteFile = read::read(&frame, mistakes)?;
     check_versions(&written, mistakes);
     let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, mistakes);
+    let before_kinds = mistakes.added();
     let kinds = kinds(&written, files, mistakes);
+    // What cases lack without a part of the frame is no mistake of theirs.
+    if mistakes.added() > before_kinds || !is_frame_whole(&frame, mistakes) {
+        return None;
+    }
     let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
     let defaults = written.defaults.unwrap_or_default();
     let mut policies = policy::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
@@ -101,7 +111,10 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     }
     let cases = cases.finish();
     let publish = publish::specs(&written.publish, &policies, mistakes);
-    for (span, name) in variables.unused() {
+    // A case that cannot be read may use any of them.
+    let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
+    let has_all_uses = are_cases_read(&written.cases) && are_cases_read(&written.settings_cases);
+    for (span, name) in variables.unused().filter(|_| has_all_uses) {
         let help = format!("use it as `${{{name}}}`, or remove it");
         let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
         mistakes.push(mistake.with_help(help));
@@ -149,6 +162,18 @@ fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
         return false;
     }
     true
+}
+
+/// Whether the values of all keys of the suite, and all keys and items of `defaults` and `crds`, have the right type.
+fn is_frame_whole(frame: &Node, mistakes: &Mistakes) -> bool {
+    let is_wrong = |value: &Node| value.is_unknown() || mistakes.has_one_at(&value.span);
+    frame.entries().iter().all(|(key, value)| match (key.name.as_str(), &value.content) {
+        ("crds", Content::List(items)) => !items.iter().any(is_wrong),
+        ("defaults", Content::Map(keys)) => {
+            !keys.iter().any(|(key, value)| is_wrong(value) || mistakes.has_one_at(&key.span))
+        }
+        _ => !is_wrong(value),
+    })
 }
 
 /// The variables of the suite, each one free to use those before it.

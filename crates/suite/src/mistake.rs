@@ -172,6 +172,12 @@ impl Mistakes {
         self.added
     }
 
+    /// Whether there is one at this place.
+    pub(crate) fn has_one_at(&self, span: &Span) -> bool {
+        let place = place_of(span);
+        self.list.iter().any(|found| found.places.contains_key(&place))
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.added == 0

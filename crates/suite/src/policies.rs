@@ -1,6 +1,7 @@
 //! The policies and groups of a suite by name, while its cases are read.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::Files;
@@ -9,7 +10,7 @@ use super::uri;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::Grants;
-use policy_verify_model::policy::Settings;
+use policy_verify_model::policy::{PolicyRef, Settings};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
     Check, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Subject,
@@ -48,7 +49,7 @@ pub(crate) struct Details {
     pub(crate) variants: HashMap<String, Arc<Settings>>,
     /// Whether an entry of `policies:` declares it.
     pub(crate) is_declared: bool,
-    /// Whether nothing is known of it but its name, because its manifest could not be read.
+    /// Whether nothing is known of it but its name, because its entry or its manifest has a mistake. It may be a group.
     pub(crate) is_unread: bool,
 }
 
@@ -111,23 +112,19 @@ impl Policies {
             return Err(unknown_policy(named, &names));
         }
         let uri = uri::policy_ref(named, files)?;
-        let spec = PolicySpec {
-            name: named.value.clone(),
-            span: named.span.clone(),
-            uri_text: uri::shown(&uri, files),
-            uri: Spanned::new(uri, named.span.clone()),
-            metadata: None,
-            usage: None,
-            execution_mode: None,
-            deployment: Deployment::default(),
-            grants: Grants::default(),
-            compat: self.compat,
-            signed_by: Vec::new(),
-        };
+        let text = uri::shown(&uri, files);
+        let spec = PolicySpec { compat: self.compat, ..bare(named, Spanned::new(uri, named.span.clone()), text) };
         Ok(PolicyOrGroup::Policy(self.add(spec, Details::default())))
     }
 
-    /// Whether nothing is known of a policy but its name, because its manifest could not be read.
+    /// Adds a policy or group of which nothing is known but its name.
+    pub(crate) fn add_unread(&mut self, name: &Spanned<String>, is_declared: bool) {
+        let uri = Spanned::new(PolicyRef::File(PathBuf::new()), name.span.clone());
+        let spec = PolicySpec { compat: Compat::Strict, ..bare(name, uri, String::new()) };
+        self.add(spec, Details { is_declared, is_unread: true, ..Details::default() });
+    }
+
+    /// Whether nothing is known of a policy but its name, because its entry or its manifest has a mistake.
     pub(crate) fn is_unread(&self, policy: PolicyIndex) -> bool {
         self.details[policy.0].is_unread
     }
@@ -191,6 +188,9 @@ impl Policies {
         if let Some(settings) = variants.get(&named.value) {
             return Ok(Arc::clone(settings));
         }
+        if self.is_unread(policy) {
+            return Ok(self.settings(policy));
+        }
         let policy = &self.specs[policy.0].name;
         let mut names: Vec<&str> = variants.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -201,6 +201,23 @@ impl Policies {
         Err(mistake(&named.span, format!("unknown variant `{}` of `{policy}`", named.value))
             .with_code(Code::UnknownName)
             .with_help(help))
+    }
+}
+
+/// A policy without an entry of its own.
+fn bare(name: &Spanned<String>, uri: Spanned<PolicyRef>, uri_text: String) -> PolicySpec {
+    PolicySpec {
+        name: name.value.clone(),
+        span: name.span.clone(),
+        uri_text,
+        uri,
+        metadata: None,
+        usage: None,
+        execution_mode: None,
+        deployment: Deployment::default(),
+        grants: Grants::default(),
+        compat: Compat::default(),
+        signed_by: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::manifest::{self, Deployed, DeployedGroup, DeployedPolicy};
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies};
-use super::schema::{CheckEntry, Named, PolicyEntry};
+use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
 use super::{groups, kubewarden, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
@@ -17,10 +17,18 @@ use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{Check, Compat, Deployment, GroupSpec, Member, PolicySpec, PolicyUse};
 
 /// Reads the policies of a suite. `compat` is that of the policies that have none of their own.
-pub(crate) fn read(written: &Named<PolicyEntry>, compat: Compat, files: &Files, mistakes: &mut Mistakes) -> Policies {
+pub(crate) fn read(
+    written: &Named<Sound<PolicyEntry>>,
+    compat: Compat,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> Policies {
     let mut reader = Reader { policies: Policies::new(compat), files, mistakes };
     for (name, entry) in &written.0 {
-        reader.declare(name, entry);
+        match &entry.0 {
+            Some(entry) => reader.declare(name, entry),
+            None => reader.policies.add_unread(name, true),
+        }
     }
     reader.policies
 }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::mistake::{Mistakes, mistake, nearest};
 use super::policies::Policies;
-use super::schema::PublishEntry;
+use super::schema::{PublishEntry, Sound};
 use policy_verify_model::code::Code;
 use policy_verify_model::name;
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::PublishSpec;
 
 /// Reads the entries of a suite.
-pub(crate) fn specs(written: &[PublishEntry], policies: &Policies, mistakes: &mut Mistakes) -> Vec<PublishSpec> {
+pub(crate) fn specs(written: &[Sound<PublishEntry>], policies: &Policies, mistakes: &mut Mistakes) -> Vec<PublishSpec> {
     let mut specs: Vec<PublishSpec> = Vec::new();
-    for entry in written {
+    for entry in written.iter().filter_map(|entry| entry.0.as_ref()) {
         let Some(spec) = spec(entry, policies, mistakes) else { continue };
         for tag in &spec.tags {
             let taken = |other: &&PublishSpec| {

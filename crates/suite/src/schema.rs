@@ -44,10 +44,12 @@ pub(crate) struct SuiteFile {
     pub(crate) defaults: Option<DefaultsEntry>,
     /// The policies under test, by name.
     #[schemars(default)]
-    pub(crate) policies: Named<PolicyEntry>,
+    #[schemars(with = "Named<PolicyEntry>")]
+    pub(crate) policies: Named<Sound<PolicyEntry>>,
     /// Policy groups, by name. A group and a policy cannot have the same name.
     #[schemars(default)]
-    pub(crate) groups: Named<GroupEntry>,
+    #[schemars(with = "Named<GroupEntry>")]
+    pub(crate) groups: Named<Sound<GroupEntry>>,
     /// Requests and the expected responses.
     #[schemars(default)]
     #[schemars(with = "Vec<CaseEntry>")]
@@ -58,7 +60,8 @@ pub(crate) struct SuiteFile {
     pub(crate) settings_cases: Vec<Data>,
     /// Where `--push` publishes the policies that pass.
     #[schemars(default)]
-    pub(crate) publish: Vec<PublishEntry>,
+    #[schemars(with = "Vec<PublishEntry>")]
+    pub(crate) publish: Vec<Sound<PublishEntry>>,
 }
 
 keys! {
@@ -813,6 +816,18 @@ pub(crate) struct Data(pub(crate) Node);
 impl FromNode for Data {
     fn from_node(node: &Node, _: &mut Mistakes) -> Option<Self> {
         Some(Self(node.clone()))
+    }
+}
+
+/// An entry without a mistake in its shape; nothing where there is one: what such an entry lacks is no second mistake.
+#[derive(Debug)]
+pub(crate) struct Sound<T>(pub(crate) Option<T>);
+
+impl<T: FromNode> FromNode for Sound<T> {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        let before = mistakes.added();
+        let entry = read(node, mistakes);
+        Some(Self(entry.filter(|_| mistakes.added() == before && !node.has_unknown())))
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn subjects(
     };
     match (written.policy, written.group, written.chain) {
         (Some(list), _, _) => {
-            if list.0.is_empty() {
+            if list.0.is_empty() && !written.is_misread {
                 let message = "the list of policies is empty: the case would never run";
                 add(Err(mistake(case, message).with_code(Code::NeverRuns)));
             }
@@ -162,6 +162,7 @@ fn steps_of(
         mistakes.push(mistake.with_help("write `{ policy: …, settings: … }` for a step of the chain".to_owned()));
     }
     match chain.value.len() {
+        0 if written.is_misread => return None,
         0 => mistakes.add_coded(Code::NeverRuns, &chain.span, "the chain is empty: the case would never run"),
         1..=MOST_PARTS => {}
         more => mistakes.add(&chain.span, format!("a chain can have at most {MOST_PARTS} steps, found {more}")),

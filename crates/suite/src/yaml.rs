@@ -82,6 +82,16 @@ impl Node {
         matches!(self.content, Content::Unknown)
     }
 
+    /// Whether the value of an unknown variable is anywhere in it.
+    pub(crate) fn has_unknown(&self) -> bool {
+        match &self.content {
+            Content::Unknown => true,
+            Content::List(items) => items.iter().any(Self::has_unknown),
+            Content::Map(entries) => entries.iter().any(|(_, value)| value.has_unknown()),
+            _ => false,
+        }
+    }
+
     /// The value without its places.
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {
