@@ -37,6 +37,7 @@ mod publish;
 mod push;
 mod push_tags;
 mod readers;
+mod recorded_requests;
 mod redirect;
 mod release;
 mod reports;

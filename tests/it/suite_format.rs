@@ -92,7 +92,7 @@ fn who_where_and_how_are_part_of_the_request() {
     let sent = request("object: pod.yaml, user: { username: bob, uid: u1, groups: [a], extra: { scopes: [b] } }");
     assert_eq!(
         sent["userInfo"],
-        json!({ "username": "bob", "uid": "u1", "groups": ["a"], "extra": { "scopes": ["b"] } })
+        json!({ "username": "bob", "uid": "u1", "groups": ["a", "system:authenticated"], "extra": { "scopes": ["b"] } })
     );
     let sent = request("object: { apiVersion: v1, kind: Namespace, metadata: { name: shop } }");
     assert_eq!((&sent["name"], &sent["namespace"]), (&json!("shop"), &json!("shop")));
@@ -249,7 +249,7 @@ fn defaults_fill_what_a_case_leaves_out() {
     let inherits = &report.case("inherits")["request"];
     assert_eq!((&inherits["userInfo"]["username"], &inherits["namespace"]), (&json!("alice"), &json!("ns")));
     let own = &report.case("own")["request"];
-    assert_eq!(own["userInfo"], json!({ "username": "bob" }));
+    assert_eq!(own["userInfo"], json!({ "username": "bob", "groups": ["system:authenticated"] }));
     assert_eq!(report.case("deletes")["request"]["operation"], "DELETE");
     assert!(report.case("deletes")["request"].get("object").is_none());
     repository

@@ -6,6 +6,7 @@
 //! 0.29, which know Kubernetes 1.11 to 1.37, and the definitions in kubewarden-controller.
 //!
 //! `Scale` is missing on purpose: it is the subresource of several resources, and the kind does not say of which.
+//! Subresources have a file of their own.
 
 use std::borrow::Cow;
 
@@ -29,17 +30,32 @@ pub(crate) struct KindInfo {
     pub(crate) plural: Cow<'static, str>,
     /// Whether the resource lives in a namespace.
     pub(crate) is_namespaced: bool,
-    /// Set for kinds that are sent to a subresource only.
-    pub(crate) subresource: Option<&'static Subresource>,
+    /// The subresource of kinds that are sent to one only, and have no resource of their own.
+    pub(crate) subresource: Option<&'static str>,
+    /// What the definition of a custom kind says.
+    pub(crate) custom: Option<Custom>,
 }
 
-/// Where a kind is sent that has no resource of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Subresource {
-    /// Name of the subresource.
-    pub(crate) name: &'static str,
-    /// The operation: `CREATE`, or `CONNECT` for the options of a connection.
-    pub(crate) operation: &'static str,
+/// What a CustomResourceDefinition says of a version besides its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Custom {
+    /// Whether `status` is a subresource.
+    pub(crate) has_status: bool,
+    /// Where the numbers of the subresource `scale` are.
+    pub(crate) scale: Option<ScalePaths>,
+    /// Whether a webhook converts between the versions; otherwise only `apiVersion` changes.
+    pub(crate) has_webhook: bool,
+}
+
+/// Where a custom resource keeps the numbers of its `Scale`: `.spec.replicas`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScalePaths {
+    /// `specReplicasPath`
+    pub(crate) replicas: String,
+    /// `statusReplicasPath`
+    pub(crate) status: String,
+    /// `labelSelectorPath`
+    pub(crate) selector: Option<String>,
 }
 
 impl KindInfo {
@@ -83,7 +99,7 @@ impl Default for Kinds {
             })
         });
         let parts = SUBRESOURCES.iter().map(|(group, version, kind, plural, scope, subresource)| {
-            built_in(group, version, kind, plural, *scope, Some(subresource))
+            built_in(group, version, kind, plural, *scope, Some(*subresource))
         });
         Self { kinds: whole.chain(parts).collect() }
     }
@@ -95,7 +111,7 @@ fn built_in(
     kind: &'static str,
     plural: &'static str,
     scope: Scope,
-    subresource: Option<&'static Subresource>,
+    subresource: Option<&'static str>,
 ) -> KindInfo {
     KindInfo {
         group: group.into(),
@@ -104,6 +120,7 @@ fn built_in(
         plural: plural.into(),
         is_namespaced: scope == Namespaced,
         subresource,
+        custom: None,
     }
 }
 
@@ -144,7 +161,7 @@ impl Kinds {
     fn nearest<'a>(&'a self, api_version: &str, kind: &str) -> Option<String> {
         if kind == "Scale" {
             return Some(
-                "`Scale` is a subresource of several resources: write the whole request under `request:`".into(),
+                "`Scale` is a subresource of several resources: write `subresource: deployments/scale`".into(),
             );
         }
         let (group, version) = split(api_version);
@@ -208,27 +225,54 @@ fn read_crd(document: &Value) -> Result<Vec<KindInfo>, Diagnostic> {
         None if document.get("apiVersion").is_some_and(|version| version == "apiextensions.k8s.io/v1beta1") => true,
         _ => return Err(wrong("invalid `spec.scope`: expected `Namespaced` or `Cluster`".to_owned())),
     };
-    let versions = match document.pointer("/spec/versions").and_then(Value::as_array) {
-        Some(versions) => versions
-            .iter()
-            .filter(|version| version.get("served") != Some(&Value::Bool(false)))
-            .map(|version| version.get("name").and_then(Value::as_str))
-            .collect::<Option<Vec<&str>>>()
-            .ok_or_else(|| missing("spec.versions[].name"))?,
-        None => vec![text("/spec/version").map_err(|_| missing("spec.versions"))?],
-    };
+    let versions = served_versions(document)?;
     if versions.is_empty() {
         return Err(wrong("no version of the CustomResourceDefinition is served".to_owned()));
     }
-    let info = |version: &str| KindInfo {
+    let has_webhook = document.pointer("/spec/conversion/strategy").is_some_and(|strategy| strategy == "Webhook");
+    let info = |(version, subresources): (&str, Option<&Value>)| KindInfo {
         group: group.to_owned().into(),
         version: version.to_owned().into(),
         kind: kind.to_owned().into(),
         plural: plural.to_owned().into(),
         is_namespaced,
         subresource: None,
+        custom: Some(Custom {
+            has_status: subresources.is_some_and(|of| of.get("status").is_some()),
+            scale: subresources.and_then(scale_paths),
+            has_webhook,
+        }),
     };
     Ok(versions.into_iter().map(info).collect())
+}
+
+/// The names of the served versions, each with its `subresources`.
+fn served_versions(document: &Value) -> Result<Vec<(&str, Option<&Value>)>, Diagnostic> {
+    let missing = |path: &str| {
+        let message = format!("the CustomResourceDefinition has no `{path}`");
+        Diagnostic::new(Code::MissingKey, message)
+    };
+    let of_all = document.pointer("/spec/subresources");
+    let Some(versions) = document.pointer("/spec/versions").and_then(Value::as_array) else {
+        let version = document.pointer("/spec/version").and_then(Value::as_str).filter(|version| !version.is_empty());
+        return Ok(vec![(version.ok_or_else(|| missing("spec.versions"))?, of_all)]);
+    };
+    versions
+        .iter()
+        .filter(|version| version.get("served") != Some(&Value::Bool(false)))
+        .map(|version| Some((version.get("name")?.as_str()?, version.get("subresources").or(of_all))))
+        .collect::<Option<_>>()
+        .ok_or_else(|| missing("spec.versions[].name"))
+}
+
+fn scale_paths(subresources: &Value) -> Option<ScalePaths> {
+    let scale = subresources.get("scale")?;
+    let path = |key: &str| scale.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(ScalePaths {
+        replicas: path("specReplicasPath")?,
+        status: path("statusReplicasPath")?,
+        selector: path("labelSelectorPath"),
+    })
 }
 
 fn dotted(pointer: &str) -> String {
@@ -403,27 +447,19 @@ const RESOURCES: &[(&str, &[&str], &[Row])] = &[
     ]),
 ];
 
-/// Kinds that are sent to a subresource of a core resource.
-const SUBRESOURCES: &[(&str, &str, &str, &str, Scope, Subresource)] = &[
-    ("", "v1", "Binding", "pods", Namespaced, create("binding")),
-    ("", "v1", "NodeProxyOptions", "nodes", Cluster, connect("proxy")),
-    ("", "v1", "PodAttachOptions", "pods", Namespaced, connect("attach")),
-    ("", "v1", "PodExecOptions", "pods", Namespaced, connect("exec")),
-    ("", "v1", "PodPortForwardOptions", "pods", Namespaced, connect("portforward")),
-    ("", "v1", "PodProxyOptions", "pods", Namespaced, connect("proxy")),
-    ("", "v1", "ServiceProxyOptions", "services", Namespaced, connect("proxy")),
-    ("authentication.k8s.io", "v1", "TokenRequest", "serviceaccounts", Namespaced, create("token")),
-    ("policy", "v1", "Eviction", "pods", Namespaced, create("eviction")),
-    ("policy", "v1beta1", "Eviction", "pods", Namespaced, create("eviction")),
+/// Kinds that are sent to a subresource of a core resource, and its name.
+const SUBRESOURCES: &[(&str, &str, &str, &str, Scope, &str)] = &[
+    ("", "v1", "Binding", "pods", Namespaced, "binding"),
+    ("", "v1", "NodeProxyOptions", "nodes", Cluster, "proxy"),
+    ("", "v1", "PodAttachOptions", "pods", Namespaced, "attach"),
+    ("", "v1", "PodExecOptions", "pods", Namespaced, "exec"),
+    ("", "v1", "PodPortForwardOptions", "pods", Namespaced, "portforward"),
+    ("", "v1", "PodProxyOptions", "pods", Namespaced, "proxy"),
+    ("", "v1", "ServiceProxyOptions", "services", Namespaced, "proxy"),
+    ("authentication.k8s.io", "v1", "TokenRequest", "serviceaccounts", Namespaced, "token"),
+    ("policy", "v1", "Eviction", "pods", Namespaced, "eviction"),
+    ("policy", "v1beta1", "Eviction", "pods", Namespaced, "eviction"),
 ];
-
-const fn create(name: &'static str) -> Subresource {
-    Subresource { name, operation: "CREATE" }
-}
-
-const fn connect(name: &'static str) -> Subresource {
-    Subresource { name, operation: "CONNECT" }
-}
 
 #[cfg(test)]
 mod tests {
@@ -439,7 +475,7 @@ mod tests {
         let resource = info.group_version_resource();
         let mut text = format!("{} {}", super::api_version(&resource.group, &resource.version), resource.resource);
         if let Some(subresource) = info.subresource {
-            text.push_str(&format!("/{} {}", subresource.name, subresource.operation));
+            text.push_str(&format!("/{subresource}"));
         }
         text.push_str(if info.is_namespaced { " in a namespace" } else { " in the cluster" });
         Some(text)
@@ -466,9 +502,9 @@ mod tests {
                 "policies.kubewarden.io/v1 admissionpolicies in a namespace",
             ),
             ("policies.kubewarden.io/v1", "PolicyServer", "policies.kubewarden.io/v1 policyservers in the cluster"),
-            ("policy/v1", "Eviction", "v1 pods/eviction CREATE in a namespace"),
-            ("v1", "PodExecOptions", "v1 pods/exec CONNECT in a namespace"),
-            ("authentication.k8s.io/v1", "TokenRequest", "v1 serviceaccounts/token CREATE in a namespace"),
+            ("policy/v1", "Eviction", "v1 pods/eviction in a namespace"),
+            ("v1", "PodExecOptions", "v1 pods/exec in a namespace"),
+            ("authentication.k8s.io/v1", "TokenRequest", "v1 serviceaccounts/token in a namespace"),
         ] {
             assert_eq!(shown(&kinds, api_version, kind).as_deref(), Some(wanted), "{api_version} {kind}");
         }
@@ -523,7 +559,7 @@ mod tests {
             (
                 "autoscaling/v1",
                 "Scale",
-                Some("`Scale` is a subresource of several resources: write the whole request under `request:`"),
+                Some("`Scale` is a subresource of several resources: write `subresource: deployments/scale`"),
             ),
             ("acme.test/v1", "Gizmo", None),
             ("acme.test/v1", "", None),
@@ -560,6 +596,23 @@ mod tests {
 
         assert_eq!(kinds.add_crds(&widget("Cluster", json!([{"name": "v1", "served": true}]))), Ok(1));
         assert_eq!(shown(&kinds, "acme.test/v1", "Widget").unwrap(), "acme.test/v1 widgets in the cluster");
+    }
+
+    #[test]
+    fn definitions_tell_subresources_and_conversion() {
+        let mut kinds = Kinds::default();
+        let scale = json!({"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"});
+        let versions = json!([
+            {"name": "v1", "subresources": {"status": {}, "scale": scale}}, {"name": "v1beta1"},
+        ]);
+        let mut document = widget("Namespaced", versions);
+        document["spec"]["conversion"] = json!({"strategy": "Webhook"});
+        kinds.add_crds(&document).unwrap();
+        let custom = |version: &str| kinds.lookup(version, "Widget").unwrap().custom.clone().unwrap();
+        let wanted = ScalePaths { replicas: ".spec.size".into(), status: ".status.size".into(), selector: None };
+        let whole = Custom { has_status: true, scale: Some(wanted), has_webhook: true };
+        assert_eq!(custom("acme.test/v1"), whole);
+        assert_eq!(custom("acme.test/v1beta1"), Custom { has_status: false, scale: None, has_webhook: true });
     }
 
     #[test]

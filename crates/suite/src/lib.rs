@@ -40,13 +40,16 @@
 //! | `groups`, [`expression`] | policy groups and their expressions |
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
-//! | `request`, `fixture`, `workload`, `kinds` | requests made of manifests |
+//! | `request`, `admission`, `options`, `user` | requests made of manifests |
+//! | `fixture`, `workload`, `scale` | changes of a manifest |
+//! | `kinds`, `subresource` | kinds, their resources and subresources |
 //! | `expect` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files` | files named by a suite, inside its repository |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
+mod admission;
 mod answers;
 mod cases;
 mod cluster;
@@ -61,6 +64,7 @@ mod kubewarden;
 mod load;
 mod manifest;
 mod mistake;
+mod options;
 mod origin;
 mod policies;
 mod policy;
@@ -69,12 +73,17 @@ mod read;
 mod reference;
 mod request;
 mod rows;
+mod scale;
 mod schema;
 mod signed_by;
 mod size;
 mod subject;
+mod subresource;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod uri;
+mod user;
 mod vars;
 mod workload;
 #[cfg(test)]

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::admission::{Admission, Document};
 use super::files::Files;
 use super::fixture;
-use super::kinds::{KindInfo, Kinds};
+use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
-use super::schema::{CaseEntry, Either, FileOr, Operation, UserEntry};
-use super::workload;
+use super::schema::{CaseEntry, FileOr};
 use super::yaml::Node;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::request::{AdmissionRequest, Request, UserInfo};
+use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::source::{Span, Spanned};
-
-/// The uid of every request made from a manifest: the example of Kubernetes' documentation, which `kwctl scaffold
-/// admission-request` uses too.
-const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 
 /// A request of a case, and what tells it from its siblings.
 #[derive(Debug)]
@@ -27,16 +23,6 @@ pub(crate) struct Arrival {
     pub(crate) label: Option<String>,
     /// The request.
     pub(crate) request: Arc<Request>,
-}
-
-/// A document that a request is made of.
-#[derive(Clone)]
-struct Document {
-    value: Value,
-    /// Where it is written: in the suite, or in a file of its own.
-    span: Span,
-    /// Where the suite names it.
-    named: Span,
 }
 
 /// Everything needed to make requests.
@@ -202,154 +188,9 @@ impl Requests<'_> {
         old_object: Option<Document>,
         mistakes: &mut Mistakes,
     ) -> Option<AdmissionRequest> {
-        let operation = match &case.operation {
-            Some(operation) => operation.value,
-            None => match (&object, &old_object) {
-                (Some(object), None) => self.usual_operation(&object.value),
-                (None, Some(_)) => Operation::Delete,
-                _ => Operation::Update,
-            },
-        };
-        let origin = object.as_ref().or(old_object.as_ref())?.clone();
-        let span = origin.named.clone();
-        let (object, old_object) = (object.map(|it| it.value), old_object.map(|it| it.value));
-        let (mut object, mut old_object) = match (operation, object, old_object) {
-            (Operation::Create | Operation::Connect, None, Some(_)) => {
-                mistakes.add(&span, format!("{} needs `object`, found `oldObject`", operation.word()));
-                return None;
-            }
-            (Operation::Create | Operation::Connect | Operation::Delete, Some(_), Some(_)) => {
-                mistakes.add(&span, format!("{} needs one object, found `object` and `oldObject`", operation.word()));
-                return None;
-            }
-            (Operation::Update, None, Some(_)) => {
-                mistakes.add(&span, "UPDATE needs `object`: the object after the change");
-                return None;
-            }
-            // The old object of an update is the fixture without the changes of the case.
-            (Operation::Update, Some(object), None) => (Some(object.clone()), Some(object)),
-            (Operation::Delete, Some(object), None) => (None, Some(object)),
-            (_, object, old_object) => (object, old_object),
-        };
-        let changed = if object.is_some() { object.as_mut() } else { old_object.as_mut() };
-        if let Some(changed) = changed {
-            fixture::change(changed, &case.set, &case.unset, mistakes);
-        }
-        for document in [&mut object, &mut old_object].into_iter().flatten() {
-            self.finish_object(case, document, mistakes);
-        }
-        self.assemble(case, operation, object, old_object, &origin, mistakes)
+        let admission = Admission { kinds: self.kinds, inherited_namespace: self.inherited_namespace };
+        admission.request(case, object, old_object, mistakes)
     }
-
-    /// What an object alone means: it is created, unless its kind is only ever connected to (`PodExecOptions`).
-    fn usual_operation(&self, object: &Value) -> Operation {
-        let is_connected =
-            self.info_of(object).and_then(|info| info.subresource).is_some_and(|sub| sub.operation == "CONNECT");
-        if is_connected { Operation::Connect } else { Operation::Create }
-    }
-
-    fn info_of(&self, object: &Value) -> Option<&KindInfo> {
-        let (api_version, kind) = text_at(object, "/apiVersion").zip(text_at(object, "/kind"))?;
-        self.kinds.lookup(&api_version, &kind)
-    }
-
-    /// Applies `wrap` and `namespace` to one of the objects.
-    fn finish_object(&self, case: &CaseEntry, document: &mut Value, mistakes: &mut Mistakes) {
-        if let Some(workload) = &case.wrap {
-            match workload::wrap(document.take(), workload.value) {
-                Ok(wrapped) => *document = wrapped,
-                Err(mistake) => mistakes.push(mistake.at(&workload.span)),
-            }
-        }
-        if let Some(namespace) = &case.namespace
-            && let Some(members) = document.as_object_mut()
-        {
-            let is_namespaced = self.info_of(&Value::Object(members.clone())).is_none_or(|info| info.is_namespaced);
-            let metadata = members.entry("metadata").or_insert_with(|| json!({}));
-            if let (true, Some(metadata)) = (is_namespaced, metadata.as_object_mut()) {
-                metadata.insert("namespace".into(), namespace.value.clone().into());
-            }
-        }
-    }
-
-    fn assemble(
-        &self,
-        case: &CaseEntry,
-        operation: Operation,
-        object: Option<Value>,
-        old_object: Option<Value>,
-        origin: &Document,
-        mistakes: &mut Mistakes,
-    ) -> Option<AdmissionRequest> {
-        let subject = object.as_ref().or(old_object.as_ref())?;
-        let info = self.kind_of(subject, case, origin).map_err(|mistake| mistakes.push(mistake)).ok()?;
-        let kind = info.group_version_kind();
-        let resource = info.group_version_resource();
-        let name = text_at(subject, "/metadata/name");
-        let namespace = if info.is_namespaced {
-            Some(text_at(subject, "/metadata/namespace").unwrap_or_else(|| "default".into()))
-        } else {
-            if let Some(namespace) = &case.namespace
-                && self.inherited_namespace != Some(&namespace.span)
-            {
-                let message = format!("`namespace` cannot be combined with {}, which is not namespaced", info.kind);
-                mistakes.add_coded(Code::Contradiction, &namespace.span, message);
-            }
-            // The API server names a namespace as the namespace of its own request.
-            (kind.kind == "Namespace" && kind.group.is_empty()).then(|| name.clone()).flatten()
-        };
-        let sub_resource = match &case.subresource {
-            Some(written) => Some(written.value.clone()),
-            None => info.subresource.map(|subresource| subresource.name.to_owned()),
-        };
-        Some(AdmissionRequest {
-            uid: UID.into(),
-            request_kind: Some(kind.clone()),
-            request_resource: Some(resource.clone()),
-            request_sub_resource: sub_resource.clone(),
-            kind,
-            resource,
-            sub_resource,
-            name,
-            namespace,
-            operation: operation.word().into(),
-            user_info: user_info(case.user.as_ref()),
-            object,
-            old_object,
-            dry_run: Some(case.dry_run.as_ref().is_some_and(|dry_run| dry_run.value)),
-            options: options_of(operation),
-        })
-    }
-
-    fn kind_of(&self, object: &Value, case: &CaseEntry, origin: &Document) -> Result<&KindInfo, Diagnostic> {
-        let of = |value: &Value| (text_at(value, "/apiVersion"), text_at(value, "/kind"));
-        // What is wrong with a file is wrong there, unless the case has changed it.
-        let place = if of(object) == of(&origin.value) { &origin.span } else { &origin.named };
-        if let Some(word) = admission_word(object) {
-            let key = match (&case.objects, &case.object) {
-                (Some(_), _) => "objects",
-                (None, Some(_)) => "object",
-                (None, None) => "oldObject",
-            };
-            let help = format!("write `request:` instead of `{key}:`");
-            return Err(mistake(&origin.named, format!("this is an {word}")).with_help(help));
-        }
-        let (Some(api_version), Some(kind)) = of(object) else {
-            return Err(mistake(place, "the object has no `apiVersion` and `kind`")
-                .with_code(Code::MissingKey)
-                .with_help("write `raw:` to send a document that is not about Kubernetes".to_owned()));
-        };
-        self.kinds.lookup(&api_version, &kind).ok_or_else(|| self.kinds.unknown(&api_version, &kind).at(place))
-    }
-}
-
-/// What an object is that was meant as a whole request.
-fn admission_word(object: &Value) -> Option<&'static str> {
-    if object.get("kind").and_then(Value::as_str) == Some("AdmissionReview") {
-        return Some("AdmissionReview");
-    }
-    let is_request = object.get("kind").is_some_and(Value::is_object) && object.get("operation").is_some();
-    is_request.then_some("AdmissionRequest")
 }
 
 fn single(request: Request) -> Arrival {
@@ -363,51 +204,13 @@ fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, Option<&'static str>, 
         ("subresource", Some("subResource"), case.subresource.as_ref().map(|key| &key.span)),
         ("namespace", Some("namespace"), case.namespace.as_ref().map(|key| &key.span)),
         ("dryRun", Some("dryRun"), case.dry_run.as_ref().map(|key| &key.span)),
+        ("options", Some("options"), case.options.as_ref().map(|key| &key.span)),
         ("user", Some("userInfo"), case.user.as_ref().map(|_| &case.name.span)),
         ("wrap", None, case.wrap.as_ref().map(|key| &key.span)),
     ]
     .into_iter()
     .filter_map(|(name, member, span)| Some((name, member, span?)))
     .collect()
-}
-
-fn text_at(document: &Value, pointer: &str) -> Option<String> {
-    Some(document.pointer(pointer)?.as_str()?.to_owned())
-}
-
-fn options_of(operation: Operation) -> Option<Value> {
-    let kind = match operation {
-        Operation::Create => "CreateOptions",
-        Operation::Update => "UpdateOptions",
-        Operation::Delete => "DeleteOptions",
-        Operation::Connect => return None,
-    };
-    Some(json!({ "apiVersion": "meta.k8s.io/v1", "kind": kind }))
-}
-
-/// The user of the request. A name alone gets the groups the API server adds; the default is an ordinary user.
-fn user_info(user: Option<&Either<String, UserEntry>>) -> UserInfo {
-    match user {
-        None => named_user("test-user"),
-        Some(Either::Scalar(name)) => named_user(name),
-        Some(Either::Mapping(entry)) => UserInfo {
-            username: entry.username.clone(),
-            uid: entry.uid.clone(),
-            groups: entry.groups.clone(),
-            extra: entry.extra.as_ref().map(|extra| extra.0.to_json()),
-        },
-    }
-}
-
-fn named_user(name: &str) -> UserInfo {
-    let mut groups = Vec::new();
-    // Source: Kubernetes' serviceaccount.MakeGroupNames.
-    if let Some((namespace, _)) = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-        groups.push("system:serviceaccounts".to_owned());
-        groups.push(format!("system:serviceaccounts:{namespace}"));
-    }
-    groups.push("system:authenticated".to_owned());
-    UserInfo { username: Some(name.to_owned()), groups: Some(groups), ..UserInfo::default() }
 }
 
 /// The settings of a policy or case: a mapping, inline or in a file; nothing counts as an empty one.

@@ -448,6 +448,8 @@ pub(crate) struct CaseEntry {
     pub(crate) namespace: Option<Spanned<String>>,
     /// Whether the request is a dry run.
     pub(crate) dry_run: Option<Spanned<bool>>,
+    /// Members of the `options` of the request, such as `fieldManager` or `propagationPolicy`.
+    pub(crate) options: Option<Spanned<Named<Data>>>,
     /// Values to put into the object, by path: `spec.containers[0].image`.
     #[schemars(default)]
     pub(crate) set: Named<Data>,
@@ -492,7 +494,7 @@ keys! {
         required name, optional policy, optional group, optional chain, optional _each, optional _matrix,
         optional settings, optional variant, optional object, optional old_object, optional objects, optional request,
         optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
-        optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
+        optional options, optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
         optional timeout, optional clock, optional rules, optional host, optional replay, optional order,
         optional cluster, required expect,
     }
