@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::applicability::{self, Applicability};
+use serde_json::Value;
+
+use super::applicability::{self, Applicability, Converted};
+use super::convert;
 use super::evaluated::{NotApplicable, evaluated, not_evaluated};
 use super::evaluation::CaseEvaluation;
 use super::{compat, deploy, group};
@@ -12,22 +15,32 @@ use policy_verify_model::patch;
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{RequestCase, RulesMode, Step};
 
-/// Evaluates the steps of a case in their order. The answer of a single step is that of the case.
+/// Evaluates the steps of a case in their order. The answer of a single step is that of the case, and the request the one
+/// it saw, where that was converted.
 pub(super) fn evaluate(
     evaluation: &mut CaseEvaluation<'_>,
     body: &RequestCase,
     sent: &Request,
-) -> (Result<Answer, NotApplicable>, Vec<PartReport>) {
+) -> (Result<Answer, NotApplicable>, Vec<PartReport>, Option<Request>) {
     match body.subject.steps.as_slice() {
         [step] => match applicability::of_step(step, body, sent, evaluation.policies) {
-            Applicability::NotApplicable(reason) => (Err(NotApplicable(reason)), Vec::new()),
+            Applicability::NotApplicable(reason) => (Err(NotApplicable(reason)), Vec::new(), None),
+            Applicability::Unconvertible(fault) => (Ok(Err(fault)), Vec::new(), None),
             Applicability::Applicable(remarks) => {
                 evaluation.remark(remarks);
                 let (answer, part) = evaluate_step(evaluation, step, sent);
-                (Ok(answer), vec![part])
+                (Ok(answer), vec![part], None)
+            }
+            Applicability::Converted(remarks, converted) => {
+                evaluation.remark(remarks);
+                let (answer, part) = evaluate_step(evaluation, step, &converted.request);
+                (Ok(answer), vec![part], Some(converted.request))
             }
         },
-        steps => evaluate_each(evaluation, body, steps, sent),
+        steps => {
+            let (answer, parts) = evaluate_each(evaluation, body, steps, sent);
+            (answer, parts, None)
+        }
     }
 }
 
@@ -48,8 +61,19 @@ fn evaluate_each(
             parts.push(not_evaluated(name, PartVerdict::NotAsked));
             continue;
         }
+        let mut converted = None;
         match applicability::of_step(step, body, &chain.current, evaluation.policies) {
             Applicability::Applicable(remarks) => evaluation.remark(remarks),
+            Applicability::Converted(remarks, request) => {
+                evaluation.remark(remarks);
+                converted = Some(request);
+            }
+            Applicability::Unconvertible(fault) => {
+                let answer = Err(fault);
+                parts.push(PartReport { evaluations: 0, ..evaluated(name, &answer) });
+                end = Some(answer);
+                continue;
+            }
             Applicability::NotApplicable(reason) => {
                 parts.push(not_evaluated(name, PartVerdict::NotApplicable(reason.clone())));
                 passed_over.push(format!("`{name}`: {reason}"));
@@ -59,8 +83,9 @@ fn evaluate_each(
                 return (Err(NotApplicable(passed_over.join("; "))), parts);
             }
         }
-        let (answer, part) = evaluate_step(evaluation, step, &chain.current);
-        end = chain.take(&part.name, answer);
+        let request = converted.as_ref().map_or(&chain.current, |converted| &converted.request);
+        let (answer, part) = evaluate_step(evaluation, step, request);
+        end = chain.take(&part.name, answer, converted.as_deref());
         parts.push(part);
     }
     if passed_over.len() == steps.len() {
@@ -103,7 +128,7 @@ impl Chain {
     /// Takes up the answer of a step; the chain's own answer if it ends here. Warnings and annotations are all kept: the
     /// API server hands on those of every webhook, and puts its name before the key of an annotation. What a webhook says
     /// of the same key in a second call is dropped there too.
-    fn take(&mut self, step: &str, answer: Answer) -> Option<Answer> {
+    fn take(&mut self, step: &str, answer: Answer, converted: Option<&Converted>) -> Option<Answer> {
         let response = match answer {
             Ok(response) => response,
             Err(fault) => return Some(Err(fault)),
@@ -121,17 +146,28 @@ impl Chain {
             return Some(Ok(self.with_extras(response)));
         }
         let operations = response.patch.as_deref()?;
-        match self.current.mutable_document().map(|document| patch::apply(document, operations)) {
-            Some(Ok(document)) => {
+        match self.patched(operations, converted) {
+            Ok(document) => {
                 self.current = self.current.with_document(document);
                 None
             }
-            Some(Err(error)) => Some(Err(Fault::new(FaultKind::InvalidResponse, error.to_string()))),
-            None => {
-                let reason = "there is a patch, but the request has no object that could be patched";
-                Some(Err(Fault::new(FaultKind::InvalidResponse, reason)))
-            }
+            Err(fault) => Some(Err(fault)),
         }
+    }
+
+    /// The object after a patch. One that was converted for the step is patched in its version, and converted back.
+    fn patched(&self, operations: &str, converted: Option<&Converted>) -> Result<Value, Fault> {
+        let invalid = |reason: &str| Fault::new(FaultKind::InvalidResponse, reason);
+        let nothing = || invalid("there is a patch, but the request has no object that could be patched");
+        let original = self.current.mutable_document().ok_or_else(nothing)?;
+        let seen = converted.map_or(Some(original), |it| it.request.mutable_document()).ok_or_else(nothing)?;
+        let document = patch::apply(seen, operations).map_err(|error| invalid(&error.to_string()))?;
+        let Some(converted) = converted else { return Ok(document) };
+        convert::back(&document, original, &converted.equivalent).map_err(|reason| {
+            let message = format!("the API server converts the mutated object back: {reason}");
+            Fault::new(FaultKind::Conversion, message)
+                .with_help("test this policy in a case of its own, with the object in the version of the rule")
+        })
     }
 
     /// The answer when every step allows: one patch from the first object to the last.

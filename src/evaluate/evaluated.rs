@@ -4,6 +4,7 @@ use policy_verify_host::Journal;
 use policy_verify_model::answer::{AdmissionResponse, Answer};
 use policy_verify_model::hosting::GuestLog;
 use policy_verify_model::outcome::{PartReport, PartVerdict};
+use policy_verify_model::request::Request;
 
 /// The result of evaluating a case.
 pub(crate) struct Evaluated<T> {
@@ -23,6 +24,8 @@ pub(crate) struct RequestAnswers {
     pub(crate) second: Option<Answer>,
     /// What each step answered.
     pub(crate) steps: Vec<PartReport>,
+    /// The request as the only step saw it, where it was converted to another version.
+    pub(crate) converted: Option<Request>,
 }
 
 /// Why the API server would not send the request to the policy.

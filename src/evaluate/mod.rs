@@ -4,6 +4,7 @@
 mod applicability;
 mod chain;
 mod compat;
+mod convert;
 mod deploy;
 mod evaluated;
 mod evaluation;
@@ -35,7 +36,8 @@ pub(crate) fn request(
     follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
 ) -> Evaluated<RequestAnswers> {
     let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
-    let (answer, steps) = chain::evaluate(&mut evaluation, body, sent);
+    let (answer, steps, converted) = chain::evaluate(&mut evaluation, body, sent);
+    let sent = converted.as_ref().unwrap_or(sent);
     let next = match &answer {
         Ok(Ok(response)) => follow_up(sent, response),
         _ => None,
@@ -47,7 +49,7 @@ pub(crate) fn request(
         again = Some(evaluation.finish(()).journal);
         answer.ok()
     });
-    let mut evaluated = evaluation.finish(RequestAnswers { answer, second, steps });
+    let mut evaluated = evaluation.finish(RequestAnswers { answer, second, steps, converted });
     if let Some(again) = again {
         evaluated.journal.record_more(again);
     }

@@ -13,7 +13,8 @@ pub(crate) fn selects(rules: &[Rule], request: &AdmissionRequest) -> bool {
     rules.iter().any(|rule| is_selected_by(rule, request))
 }
 
-fn is_selected_by(rule: &Rule, request: &AdmissionRequest) -> bool {
+/// Whether one rule selects the request.
+pub(super) fn is_selected_by(rule: &Rule, request: &AdmissionRequest) -> bool {
     let operations = || rule.operations.iter().map(|operation| operation_word(*operation));
     is_one_of(&rule.api_groups, &request.resource.group)
         && is_one_of(&rule.api_versions, &request.resource.version)

@@ -57,7 +57,7 @@ pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&C
 }
 
 /// The rules whose `scope` covers the request.
-fn rules_for(scope: &Scope, request: &AdmissionRequest) -> Vec<Rule> {
+pub(super) fn rules_for(scope: &Scope, request: &AdmissionRequest) -> Vec<Rule> {
     let is_namespaced =
         request.resource.resource != "namespaces" && request.namespace.as_deref().is_some_and(|n| !n.is_empty());
     let covers = |wanted: RuleScope| match wanted {

@@ -124,7 +124,7 @@ fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) 
     let request = Some(evaluate::effective_request(body, policies));
     let judgement = match evaluate::applicability(body, policies) {
         Applicability::NotApplicable(_) => Judgement::Holds,
-        Applicability::Applicable(_) => Judgement::Mismatches(vec![Mismatch {
+        _ => Judgement::Mismatches(vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: String::new(),
             expected: "not applicable: no rule in the metadata matches the request".into(),
@@ -148,6 +148,7 @@ fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Ver
     let Evaluated { answer: found, mut journal, log } = evaluate::request(case, body, &sent, policies, &follow_up);
     let recorded = journal.recorded.take();
     let (calls, warnings, mut about_calls) = from_journal(journal);
+    let sent = found.converted.map_or(sent, Arc::new);
     let findings = Findings {
         request: Some(Arc::clone(&sent)),
         steps: found.steps,
@@ -219,7 +220,10 @@ fn outcome(case: &Case, judgement: Judgement, findings: &mut Findings) -> Outcom
         (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
         // Only an answer of the policy can be a known failure: neither a bug in verify nor a case that is set up wrongly.
         (Some(_), Outcome::Error(fault))
-            if matches!(fault.kind, FaultKind::Internal | FaultKind::Settings | FaultKind::NotApplicable) =>
+            if matches!(
+                fault.kind,
+                FaultKind::Internal | FaultKind::Settings | FaultKind::NotApplicable | FaultKind::Conversion
+            ) =>
         {
             Outcome::Error(fault)
         }

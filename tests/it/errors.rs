@@ -58,7 +58,14 @@ fn repository() -> Repository {
     }
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: web, labels: { owner: team-a } }\n\
                spec: { containers: [{ name: web, image: \"ghcr.io/acme/web:1\" }] }\n";
-    repository.write("pod.yaml", pod).write("no-module.wasm", "nothing").write("broken.yml", "rules: none\n")
+    let deployed = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: { name: labels }\n\
+                    spec:\n  module: ghcr.io/acme/labels:v1\n  mutating: false\n  rules: [{ apiGroups: [autoscaling], \
+                    apiVersions: [v1], resources: [horizontalpodautoscalers], operations: [CREATE] }]\n";
+    repository
+        .write("deploy.yaml", deployed)
+        .write("pod.yaml", pod)
+        .write("no-module.wasm", "nothing")
+        .write("broken.yml", "rules: none\n")
 }
 
 #[test]

@@ -254,3 +254,157 @@ fn every_step_a_suite_can_describe_is_the_recorded_request() {
     }
     assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// A manifest of a policy about these resources, with other members of its `spec`.
+fn manifest(groups: &str, versions: &str, resources: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{ name: deployed }}\nspec:\n  \
+         module: ghcr.io/acme/policy:v1\n  mutating: true\n  rules: [{{ apiGroups: ['{groups}'], apiVersions: [{versions}], resources: \
+         ['{resources}'], operations: ['*'] }}]\n{spec}"
+    )
+}
+
+/// A suite whose policies are manifests beside `yes.wasm`.
+fn deployed(manifests: &[(&str, String)], cases: &Value) -> Repository {
+    let policies: Map<String, Value> = (manifests.iter())
+        .map(|(name, _)| ((*name).to_owned(), json!({ "manifest": format!("{name}.yaml"), "uri": "yes.wasm" })))
+        .collect();
+    let suite = json!({ "version": 1, "name": "s", "policies": policies, "cases": cases });
+    let repository = Repository::with_suite(&suite.to_string()).replying("yes", YES);
+    manifests.iter().fold(repository, |repository, (name, text)| repository.write(&format!("{name}.yaml"), text))
+}
+
+/// The case of a step that no webhook heard of, which has no review to be made of.
+fn unheard(step: &Step, expect: &str) -> Value {
+    let name = format!("{} {expect}", step.name());
+    let operation = if step.sent("method") == "POST" { "CREATE" } else { "UPDATE" };
+    json!({ "name": name, "object": step.body(), "operation": operation, "expect": expect })
+}
+
+#[test]
+fn webhook_configurations_and_admission_policies_are_never_sent() {
+    let all = [("all", manifest("*", "'*'", "*", ""))];
+    let steps: Vec<Step> = NEVER_SENT.iter().map(|name| step(name)).collect();
+    let cases: Vec<Value> =
+        steps.iter().flat_map(|step| [unheard(step, "not-applicable"), unheard(step, "allow")]).collect();
+    let report = deployed(&all, &json!(cases)).report(&[]);
+    for case in report.cases() {
+        let (name, outcome) = (case["name"].as_str().unwrap(), case["outcome"].as_str().unwrap());
+        assert_eq!(outcome, if name.ends_with("allow") { "error" } else { "passed" }, "{name}");
+        if outcome == "error" {
+            let message = case["fault"]["message"].as_str().unwrap();
+            assert!(message.starts_with("the API server sends no webhook a request about Validating"), "{message}");
+        }
+    }
+    // The reviews about users and access are sent.
+    let sent =
+        ["TokenReview authentication", "SubjectAccessReview authorization", "SelfSubjectAccessReview authorization"];
+    let cases = sent.map(|kind| step(&format!("create {kind}.k8s.io/v1")).case());
+    deployed(&all, &json!(cases)).report(&[]).all_passed();
+}
+
+#[test]
+fn requests_are_converted_for_equivalent_rules_as_recorded() {
+    let about_v1 = |spec: &str| manifest("autoscaling", "v1", "horizontalpodautoscalers", spec);
+    let manifests = [("equivalent", about_v1("")), ("exact", about_v1("  matchPolicy: Exact\n"))];
+    let steps = steps();
+    let of_autoscalers: Vec<&Step> =
+        steps.iter().filter(|step| step.name().contains("HorizontalPodAutoscaler")).collect();
+    assert_eq!(of_autoscalers.len(), 8);
+    let cases: Vec<Value> = (of_autoscalers.iter())
+        .flat_map(|step| ["equivalent", "exact"].map(|policy| (step, policy)))
+        .map(|(step, policy)| {
+            let mut case = step.case();
+            let is_asked = step.request(&format!("{policy}.hpav1.test")).is_some();
+            case["name"] = format!("{} {policy}", step.name()).into();
+            case["policy"] = policy.into();
+            case["expect"] = if is_asked { "allow" } else { "not-applicable" }.into();
+            case
+        })
+        .collect();
+    let report = deployed(&manifests, &json!(cases)).report(&[]);
+    report.all_passed();
+    for step in of_autoscalers {
+        let recorded = step.request("equivalent.hpav1.test").unwrap();
+        let ours = &report.case(&format!("{} equivalent", step.name()))["request"];
+        assert_eq!(differences(ours, recorded), [""; 0], "{}", step.name());
+        assert_eq!(
+            ours["object"]["spec"]["targetCPUUtilizationPercentage"],
+            recorded["object"]["spec"]["targetCPUUtilizationPercentage"]
+        );
+        if recorded["operation"] == "UPDATE" {
+            assert_eq!(ours["object"], recorded["object"], "{}", step.name());
+            assert_eq!(ours["oldObject"], recorded["oldObject"], "{}", step.name());
+        }
+    }
+}
+
+/// A HorizontalPodAutoscaler of `autoscaling/v2` that scales for memory, which `autoscaling/v1` does not know.
+fn for_memory() -> Value {
+    let target = json!({ "type": "Utilization", "averageUtilization": 50 });
+    let metric = json!({ "type": "Resource", "resource": { "name": "memory", "target": target } });
+    let scaled = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" });
+    json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "web" },
+        "spec": { "maxReplicas": 3, "scaleTargetRef": scaled, "metrics": [metric] },
+    })
+}
+
+#[test]
+fn a_conversion_that_is_not_known_is_an_error() {
+    let manifests = [
+        ("v1", manifest("autoscaling", "v1", "horizontalpodautoscalers", "")),
+        (
+            "none",
+            manifest("autoscaling", "v1", "horizontalpodautoscalers", "  objectSelector: { matchLabels: { a: b } }\n"),
+        ),
+    ];
+    let case = |name: &str, policy: &str, expect: &str, rules: &str| json!({ "name": name, "policy": policy, "object": for_memory(), "rules": rules, "expect": expect });
+    let cases = json!([
+        case("enforced", "v1", "allow", "enforce"),
+        case("skipped", "v1", "allow", "skip"),
+        case("not applicable", "v1", "not-applicable", "enforce"),
+        case("ignored", "v1", "allow", "ignore"),
+        case("other labels", "none", "not-applicable", "enforce"),
+        { "name": "chain", "chain": ["v1", "none"], "object": for_memory(), "expect": "allow" },
+    ]);
+    let report = deployed(&manifests, &cases).report(&[]);
+    let outcomes: Vec<&str> = report.outcomes().iter().map(|(_, outcome)| *outcome).collect();
+    assert_eq!(outcomes, ["error", "error", "failed", "passed", "passed", "error"]);
+    for name in ["enforced", "skipped", "chain"] {
+        let fault = &report.case(name)["fault"];
+        assert_eq!(fault["kind"], "conversion", "{name}");
+        let wanted = "the API server converts this request from autoscaling/v2 to autoscaling/v1, because a rule matches \
+                      horizontalpodautoscalers of autoscaling/v1: verify does not convert `spec.metrics`";
+        assert_eq!(fault["message"], wanted);
+    }
+    let ignored = &report.case("ignored")["request"]["kind"]["version"];
+    assert_eq!(ignored, "v2", "without rules nothing is converted");
+}
+
+#[test]
+fn a_chain_converts_what_a_step_has_changed_back() {
+    let manifests = [
+        ("v1", manifest("autoscaling", "v1", "horizontalpodautoscalers", "")),
+        ("v2", manifest("autoscaling", "v2", "horizontalpodautoscalers", "")),
+    ];
+    let mut object = for_memory();
+    object["spec"].as_object_mut().unwrap().remove("metrics");
+    let mut changed = object.clone();
+    changed["apiVersion"] = "autoscaling/v1".into();
+    changed["metadata"] = json!({ "name": "web", "namespace": "default", "labels": { "a": "b" } });
+    changed["spec"]["targetCPUUtilizationPercentage"] = 40.into();
+    let reply = json!({ "valid": true, "accepted": true, "mutated_object": changed });
+    let metric = json!([{ "type": "Resource", "resource": { "name": "cpu", "target": {
+        "type": "Utilization", "averageUtilization": 40,
+    } } }]);
+    let wanted = json!({
+        "apiVersion": "autoscaling/v2", "metadata": { "labels": { "a": "b" } }, "spec": { "metrics": metric },
+    });
+    let cases =
+        json!([{ "name": "a", "chain": ["v1", "v2"], "object": object, "expect": { "mutate": { "object": wanted } } }]);
+    let repository = deployed(&manifests, &cases);
+    let suite = repository.read("suite.yml").replacen("\"yes.wasm\"", "\"changing.wasm\"", 1);
+    let repository = repository.write("suite.yml", suite).replying("changing", &reply.to_string());
+    repository.report(&[]).all_passed();
+}

@@ -180,6 +180,9 @@ pub enum FaultKind {
     /// of `expect: {fault: …}`: it is written `expect: not-applicable`.
     #[serde(skip_deserializing)]
     NotApplicable,
+    /// The API server would convert the request to another version, and verify cannot. Not a word of `expect`.
+    #[serde(skip_deserializing)]
+    Conversion,
     /// A bug in verify itself. Not a word of `expect`.
     #[serde(skip_deserializing)]
     Internal,
@@ -200,6 +203,7 @@ impl FaultKind {
         Self::Expression,
         Self::Settings,
         Self::NotApplicable,
+        Self::Conversion,
         Self::Internal,
     ];
 }
@@ -219,6 +223,7 @@ impl fmt::Display for FaultKind {
             Self::Expression => "expression",
             Self::Settings => "settings",
             Self::NotApplicable => "not-applicable",
+            Self::Conversion => "conversion",
             Self::Internal => "internal",
         })
     }
@@ -238,6 +243,7 @@ impl From<FaultKind> for Code {
             FaultKind::Limit => Self::Limit,
             FaultKind::Settings => Self::Settings,
             FaultKind::NotApplicable => Self::NotApplicable,
+            FaultKind::Conversion => Self::Conversion,
             FaultKind::Expression => Self::Expression,
             FaultKind::Internal => Self::Internal,
         }

@@ -66,6 +66,7 @@ codes! {
     NotApplicable = 40, "not-applicable", "no rule of the metadata matches the request";
     Internal = 41, "internal", "a bug in verify";
     Expression = 42, "expression-failed", "invalid expression of a policy group";
+    Conversion = 43, "not-converted", "the request needs a conversion that verify does not make";
 
     Fetch = 50, "fetch-failed", "the module is unavailable";
     Metadata = 51, "metadata-invalid", "the metadata is invalid";

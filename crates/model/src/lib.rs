@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod cluster;
 pub mod code;
+pub mod conversion;
 pub mod diagnostic;
 pub mod hosting;
 pub mod inspection;

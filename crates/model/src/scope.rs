@@ -13,6 +13,18 @@ pub struct Scope {
     pub object_selector: LabelSelector,
     /// Names of the conditions in CEL, which nobody here evaluates.
     pub match_conditions: Vec<String>,
+    /// Whether the rules also match other versions of their resources.
+    pub match_policy: MatchPolicy,
+}
+
+/// How the rules of a webhook match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+pub enum MatchPolicy {
+    /// A request about another version of a resource is converted to that of the rule.
+    #[default]
+    Equivalent,
+    /// Only the versions of the rule match.
+    Exact,
 }
 
 /// A rule of a webhook.

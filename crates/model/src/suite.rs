@@ -9,6 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::answer::FaultKind;
+use super::conversion::Equivalent;
 use super::diagnostic::Diagnostic;
 use super::hosting::{Grants, HostAnswers};
 use super::installation::Kubewarden;
@@ -298,6 +299,8 @@ pub struct RequestCase {
     pub subject: Subject,
     /// What arrives. Shared with the report of the case.
     pub request: Arc<Request>,
+    /// Other versions of its resource, in the order in which rules with `matchPolicy: Equivalent` try them.
+    pub equivalents: Vec<Equivalent>,
     /// What becomes of a request that no metadata rule selects.
     pub rules: RulesMode,
     /// Answers for host calls.

@@ -225,6 +225,7 @@ impl<'a> Cases<'a> {
                 let body = CaseBody::Request(Box::new(RequestCase {
                     subject: subject.clone(),
                     request: Arc::clone(&arrival.request),
+                    equivalents: arrival.equivalents.clone(),
                     rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
                     expect: Arc::clone(&expect),

@@ -208,7 +208,8 @@ mod tests {
             ("again.yaml", ingress("z", ", namespace: default")),
             (
                 "list.yaml",
-                "kind: List\napiVersion: v1\nitems:\n- { apiVersion: v1, kind: Node, metadata: { name: n } }\n".into(),
+                "kind: List\napiVersion: v1\nitems:\n- { apiVersion: v1, kind: Node, metadata: { name: node } }\n"
+                    .into(),
             ),
         ] {
             let path = folder.path().join(path);
@@ -246,7 +247,7 @@ mod tests {
         assert!(mistakes.is_empty(), "{:?}", mistakes.into_sorted());
         assert_eq!(
             listed(&cluster),
-            ["Ingress default/z", "Ingress web/a", "Ingress web/b", "Namespace /web", "Node /n"]
+            ["Ingress default/z", "Ingress web/a", "Ingress web/b", "Namespace /web", "Node /node"]
         );
         let ingress = ContextAwareResource { api_version: "networking.k8s.io/v1".into(), kind: "Ingress".into() };
         let z = &cluster.objects[&ingress][&("default".to_owned(), "z".to_owned())];

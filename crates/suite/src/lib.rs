@@ -42,7 +42,7 @@
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request`, `admission`, `options`, `user` | requests made of manifests |
 //! | `fixture`, `workload`, `scale` | changes of a manifest |
-//! | `kinds`, `subresource` | kinds, their resources and subresources |
+//! | `kinds`, `subresource`, `equivalent` | kinds, their resources, subresources and other versions |
 //! | `expect` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
@@ -53,6 +53,7 @@ mod admission;
 mod answers;
 mod cases;
 mod cluster;
+mod equivalent;
 mod expect;
 pub mod expression;
 mod files;

@@ -15,7 +15,9 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::ContextAware;
 use policy_verify_model::policy::{ContextAwareResource, Rule, RuleOperation, Settings};
-use policy_verify_model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope, ScopedRule};
+use policy_verify_model::scope::{
+    LabelOperator, LabelRequirement, LabelSelector, MatchPolicy, RuleScope, Scope, ScopedRule,
+};
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::Deployment;
 
@@ -182,7 +184,7 @@ struct SpecEntry {
     _timeout_seconds: Option<Data>,
     _background_audit: Option<Data>,
     _failure_policy: Option<Data>,
-    _match_policy: Option<Data>,
+    match_policy: Option<MatchPolicy>,
     _side_effects: Option<Data>,
     _allow_inside_admission_controller_namespace: Option<Data>,
 }
@@ -192,7 +194,7 @@ keys! {
         optional module, optional settings, optional mutating, optional context_aware_resources, optional policies,
         optional expression, optional mode, optional message, optional rules, optional namespace_selector,
         optional object_selector, optional match_conditions, optional timeout_eval_seconds, optional _policy_server,
-        optional _timeout_seconds, optional _background_audit, optional _failure_policy, optional _match_policy,
+        optional _timeout_seconds, optional _background_audit, optional _failure_policy, optional match_policy,
         optional _side_effects, optional _allow_inside_admission_controller_namespace,
     }
 }
@@ -306,6 +308,7 @@ fn deployment(metadata: &MetadataEntry, spec: &SpecEntry, kind: Kind, mistakes: 
             namespace_selector,
             object_selector: selector(spec.object_selector.as_ref()),
             match_conditions: spec.match_conditions.iter().map(|condition| condition.name.clone()).collect(),
+            match_policy: spec.match_policy.unwrap_or_default(),
         }),
         timeout: timeout(spec.timeout_eval_seconds.as_ref(), mistakes),
     }
@@ -467,7 +470,7 @@ mod tests {
 
     #[test]
     fn selectors_join_labels_and_expressions() {
-        let spec = "module: m, objectSelector: { matchLabels: { a: '1' }, matchExpressions: [{ key: b, operator: NotIn, values: [x, y] }] }";
+        let spec = "module: m, objectSelector: { matchLabels: { a: '1' }, matchExpressions: [{ key: b, operator: NotIn, values: [x, z] }] }";
         let found = policy("AdmissionPolicy", spec).deployment.scope.unwrap().object_selector.0;
         let found: Vec<(&str, LabelOperator, usize)> =
             found.iter().map(|it| (it.key.as_str(), it.operator, it.values.len())).collect();

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::admission::{Admission, Document};
+use super::equivalent;
 use super::files::Files;
 use super::fixture;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
 use super::schema::{CaseEntry, FileOr};
-use super::yaml::Node;
+use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
+use policy_verify_model::conversion::Equivalent;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::source::{Span, Spanned};
@@ -23,6 +25,8 @@ pub(crate) struct Arrival {
     pub(crate) label: Option<String>,
     /// The request.
     pub(crate) request: Arc<Request>,
+    /// Other versions of its resource.
+    pub(crate) equivalents: Vec<Equivalent>,
 }
 
 /// Everything needed to make requests.
@@ -40,10 +44,10 @@ impl Requests<'_> {
             return Vec::new();
         }
         if let Some(raw) = &case.raw {
-            return self.raw(case, raw, mistakes).into_iter().map(single).collect();
+            return self.raw(case, raw, mistakes).into_iter().map(|it| self.arrival(None, it)).collect();
         }
         if let Some(request) = &case.request {
-            return self.complete(case, request, mistakes).into_iter().map(single).collect();
+            return self.complete(case, request, mistakes).into_iter().map(|it| self.arrival(None, it)).collect();
         }
         if let Some(globs) = &case.objects {
             return globs.0.iter().flat_map(|glob| self.each_document(case, glob, mistakes)).collect();
@@ -55,7 +59,15 @@ impl Requests<'_> {
             return Vec::new();
         }
         let request = self.about_objects(case, object, old_object, mistakes);
-        request.into_iter().map(|request| single(Request::Admission(Box::new(request)))).collect()
+        request.into_iter().map(|request| self.arrival(None, Request::Admission(Box::new(request)))).collect()
+    }
+
+    fn arrival(&self, label: Option<String>, request: Request) -> Arrival {
+        let equivalents = match &request {
+            Request::Admission(request) => equivalent::of(request, self.kinds),
+            Request::Raw(_) => Vec::new(),
+        };
+        Arrival { label, request: Arc::new(request), equivalents }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {
@@ -89,7 +101,10 @@ impl Requests<'_> {
 
     fn load(&self, source: &FileOr, mistakes: &mut Mistakes) -> Option<Document> {
         let loaded = match source {
-            FileOr::Inline(node) => Ok(Spanned::new(node.to_json(), node.span.clone())),
+            FileOr::Inline(node) => {
+                warn_of_booleans(node, mistakes);
+                Ok(Spanned::new(node.to_json(), node.span.clone()))
+            }
             FileOr::File(path) => self.files.document(path),
         };
         let document = loaded.map_err(|mistake| mistakes.push(mistake)).ok()?;
@@ -173,8 +188,7 @@ impl Requests<'_> {
                 let Spanned { value, span } = document.clone();
                 let object = Some(Document { value, span, named: glob.span.clone() });
                 if let Some(request) = self.about_objects(case, object, None, mistakes) {
-                    let request = Arc::new(Request::Admission(Box::new(request)));
-                    arrivals.push(Arrival { label: Some(label), request });
+                    arrivals.push(self.arrival(Some(label), Request::Admission(Box::new(request))));
                 }
             }
         }
@@ -193,8 +207,16 @@ impl Requests<'_> {
     }
 }
 
-fn single(request: Request) -> Arrival {
-    Arrival { label: None, request: Arc::new(request) }
+/// Suites are YAML 1.2, where `yes` is a text; in a manifest of its own `kubectl` sends a boolean.
+fn warn_of_booleans(node: &Node, mistakes: &mut Mistakes) {
+    if !yaml::is_manifest(node) {
+        return;
+    }
+    for (node, value) in yaml::sent_as_booleans(node) {
+        let text = node.as_str().unwrap_or_default();
+        let message = format!("`{text}` is a text in a suite; in a file of its own, kubectl sends `{value}`");
+        mistakes.warn(mistake(&node.span, message).with_help(format!("write `{value}`, or `\"{text}\"` for the text")));
+    }
 }
 
 /// Keys that only make sense where the request is built here, and what they are called in a request.

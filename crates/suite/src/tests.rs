@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
          spec: { replicas: 2, selector: { matchLabels: { app: web } } } }",
     ),
     ("scale.yaml", "{ apiVersion: autoscaling/v1, kind: Scale, metadata: { name: web }, spec: { replicas: 3 } }"),
+    ("yes.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { hostNetwork: yes, hostname: 'no' }\n"),
     ("config.yaml", "{ apiVersion: v1, kind: ConfigMap, metadata: { name: c } }"),
     ("widget.yaml", "{ apiVersion: acme.test/v1, kind: Widget, metadata: { name: w }, spec: { size: 4 } }"),
     (
@@ -204,6 +205,23 @@ fn objects_are_in_the_namespace_of_the_request() {
     ] {
         assert_eq!(namespaces(case), wanted, "{case}");
     }
+}
+
+#[test]
+fn fixtures_have_the_booleans_of_kubectl_and_suites_have_a_warning() {
+    let spec = |case: &str| request(case)["object"]["spec"].clone();
+    assert_eq!(spec("object: yes.yaml"), json!({ "hostNetwork": true, "hostname": "no" }));
+    let inline = "object: { apiVersion: v1, kind: Pod, spec: { hostNetwork: yes, hostname: 'no', hostPID: true } }";
+    assert_eq!(spec(inline), json!({ "hostNetwork": "yes", "hostname": "no", "hostPID": true }));
+    let shown = |case: &str| -> Vec<String> {
+        let warnings = suite(case).unwrap().warnings;
+        warnings.iter().map(|it| format!("{}; {}", it.message, it.help.as_deref().unwrap_or("-"))).collect()
+    };
+    let wanted = "`yes` is a text in a suite; in a file of its own, kubectl sends `true`; write `true`, or `\"yes\"` for \
+                  the text";
+    assert_eq!(shown(inline), [wanted]);
+    assert!(shown("object: yes.yaml").is_empty());
+    assert!(shown("raw: { apiVersion: v1, enabled: yes }").is_empty());
 }
 
 #[test]

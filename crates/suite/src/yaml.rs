@@ -1,7 +1,8 @@
 //! YAML text becomes a tree of nodes that remember where they were written.
 //!
 //! The parser is `serde-saphyr`: YAML 1.2 scalars, anchors, aliases and merge keys resolved, duplicate keys refused,
-//! alias expansion bounded.
+//! alias expansion bounded. Manifests in files of their own have the booleans of
+//! YAML 1.1, because `kubectl` and `helm` send those.
 
 use std::fmt;
 use std::sync::Arc;
@@ -130,7 +131,69 @@ pub(crate) fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
 pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
     let raws: Vec<At<Raw>> =
         serde_saphyr::from_multiple_with_options(&file.text, yaml::options()).map_err(|e| syntax_mistake(file, &e))?;
-    Ok(raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file)).collect())
+    let nodes = raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file));
+    Ok(nodes.map(|node| if is_manifest(&node) { as_sent(node) } else { node }).collect())
+}
+
+/// Whether a document is that of a Kubernetes object.
+pub(crate) fn is_manifest(node: &Node) -> bool {
+    let text = |key: &str| node.get(key).and_then(Node::as_str);
+    text("apiVersion").is_some() && text("kind").is_some_and(|kind| kind != "AdmissionReview")
+}
+
+/// The texts of a manifest that `kubectl` sends as booleans, in the order of the file.
+pub(crate) fn sent_as_booleans(node: &Node) -> Vec<(&Node, bool)> {
+    match &node.content {
+        Content::String(text) => sent_as(text, &node.span).map(|value| (node, value)).into_iter().collect(),
+        Content::List(items) => items.iter().flat_map(sent_as_booleans).collect(),
+        Content::Map(entries) => entries.iter().flat_map(|(_, value)| sent_as_booleans(value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A manifest as `kubectl` and `helm` send it. Keys are texts in JSON, but `y: 1` has the key `true` there.
+fn as_sent(node: Node) -> Node {
+    let Node { id, span, content } = node;
+    let content = match content {
+        Content::String(text) => match sent_as(&text, &span) {
+            Some(value) => Content::Bool(value),
+            None => Content::String(text),
+        },
+        Content::List(items) => Content::List(items.into_iter().map(as_sent).collect()),
+        Content::Map(entries) => Content::Map(
+            entries
+                .into_iter()
+                .map(|(Key { name, span }, value)| {
+                    let name = sent_as(&name, &span).map_or(name, |value| value.to_string());
+                    (Key { name, span }, as_sent(value))
+                })
+                .collect(),
+        ),
+        other => other,
+    };
+    Node { id, span, content }
+}
+
+/// The boolean that a plain scalar is in YAML 1.1, where it is a text in YAML 1.2. Source: the table in `resolve.go` of
+/// `sigs.k8s.io/yaml/goyaml.v2`.
+fn sent_as(text: &str, span: &Span) -> Option<bool> {
+    let value = match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true,
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false,
+        _ => return None,
+    };
+    let (before, rest) = span.file.text.split_at_checked(span.offset)?;
+    let is_plain = rest.starts_with(text) && !before.trim_end().ends_with("!!str") && !is_block(before);
+    is_plain.then_some(value)
+}
+
+/// Whether the text behind this one is that of a block, which `|` or `>` opens in the line before it.
+fn is_block(before: &str) -> bool {
+    let Some((earlier, indentation)) = before.rsplit_once('\n') else { return false };
+    let header = earlier.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let header = header.split(" #").next().unwrap_or_default().trim_end();
+    let opens = header.trim_end_matches(|letter: char| "+-".contains(letter) || letter.is_ascii_digit());
+    indentation.trim().is_empty() && opens.ends_with(['|', '>'])
 }
 
 fn syntax_mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
@@ -252,6 +315,8 @@ impl<'de> Visitor<'de> for RawVisitor {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn file(text: &str) -> Arc<SourceFile> {
@@ -268,6 +333,52 @@ mod tests {
     fn scalars_are_those_of_yaml_1_2() {
         let node = parse(&file("[yes, no, true, 1, 1.5, '2', null, 2026-01-01]")).unwrap();
         assert_eq!(node.to_json(), serde_json::json!(["yes", "no", true, 1, 1.5, "2", null, "2026-01-01"]),);
+    }
+
+    #[test]
+    fn manifests_have_the_booleans_that_kubectl_sends() {
+        let read = |text: &str| {
+            let text = format!("apiVersion: v1\nkind: Pod\n{text}\n");
+            let mut value = parse_documents(&file(&text)).unwrap()[0].to_json();
+            value.as_object_mut().unwrap().retain(|key, _| !["apiVersion", "kind"].contains(&key));
+            value
+        };
+        for (text, value) in [
+            ("a: yes", json!({ "a": true })),
+            (
+                "a: [y, Y, Yes, YES, on, On, ON, true, True]",
+                json!({ "a": [true, true, true, true, true, true, true, true, true] }),
+            ),
+            (
+                "a: [n, N, no, No, NO, off, Off, OFF, false]",
+                json!({ "a": [false, false, false, false, false, false, false, false, false] }),
+            ),
+            ("a: ['yes', \"no\", !!str on, yEs, yesterday]", json!({ "a": ["yes", "no", "on", "yEs", "yesterday"] })),
+            ("a: |-\n  yes", json!({ "a": "yes" })),
+            ("a: >-\n  no", json!({ "a": "no" })),
+            ("a: |2- # a text\n  no", json!({ "a": "no" })),
+            ("a:\n  no", json!({ "a": false })),
+            ("y: 1\n'n': 2", json!({ "true": 1, "n": 2 })),
+            ("a: &a yes\nb: *a", json!({ "a": true, "b": true })),
+            ("a: 0644", json!({ "a": 420 })),
+            ("a: { b: [{ c: on }] }", json!({ "a": { "b": [{ "c": true }] } })),
+        ] {
+            assert_eq!(read(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_manifest_has_the_booleans_of_yaml_1_2() {
+        for text in [
+            "enabled: yes",
+            "{ apiVersion: v1, enabled: yes }",
+            "{ apiVersion: admission.k8s.io/v1, kind: AdmissionReview, enabled: yes }",
+        ] {
+            assert_eq!(parse_documents(&file(text)).unwrap()[0].to_json()["enabled"], "yes", "{text}");
+        }
+        // The documents of a file do not share what they are.
+        let documents = parse_documents(&file("a: yes\n---\napiVersion: v1\nkind: Pod\na: yes\n")).unwrap();
+        assert_eq!((&documents[0].to_json()["a"], &documents[1].to_json()["a"]), (&json!("yes"), &json!(true)));
     }
 
     #[test]
