@@ -183,6 +183,9 @@ pub enum FaultKind {
     /// The API server would convert the request to another version, and verify cannot. Not a word of `expect`.
     #[serde(skip_deserializing)]
     Conversion,
+    /// The policy-server of `--against` gave no usable answer. Not a word of `expect`.
+    #[serde(skip_deserializing)]
+    Server,
     /// A bug in verify itself. Not a word of `expect`.
     #[serde(skip_deserializing)]
     Internal,
@@ -204,6 +207,7 @@ impl FaultKind {
         Self::Settings,
         Self::NotApplicable,
         Self::Conversion,
+        Self::Server,
         Self::Internal,
     ];
 }
@@ -224,6 +228,7 @@ impl fmt::Display for FaultKind {
             Self::Settings => "settings",
             Self::NotApplicable => "not-applicable",
             Self::Conversion => "conversion",
+            Self::Server => "server",
             Self::Internal => "internal",
         })
     }
@@ -245,6 +250,7 @@ impl From<FaultKind> for Code {
             FaultKind::NotApplicable => Self::NotApplicable,
             FaultKind::Conversion => Self::Conversion,
             FaultKind::Expression => Self::Expression,
+            FaultKind::Server => Self::Server,
             FaultKind::Internal => Self::Internal,
         }
     }

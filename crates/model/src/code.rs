@@ -52,6 +52,7 @@ codes! {
 
     Unstable = 20, "unstable", "a repetition gave another answer";
     NotRun = 21, "not-run", "the run was stopped before the case";
+    ServerDiffers = 22, "server-differs", "policy-server gave another answer";
 
     Guest = 30, "guest-error", "the policy reported an error instead of a verdict";
     Trap = 31, "trap", "the policy trapped";
@@ -67,6 +68,7 @@ codes! {
     Internal = 41, "internal", "a bug in verify";
     Expression = 42, "expression-failed", "invalid expression of a policy group";
     Conversion = 43, "not-converted", "the request needs a conversion that verify does not make";
+    Server = 44, "server-fault", "no usable answer from policy-server";
 
     Fetch = 50, "fetch-failed", "the module is unavailable";
     Metadata = 51, "metadata-invalid", "the metadata is invalid";

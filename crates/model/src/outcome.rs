@@ -55,6 +55,8 @@ pub enum MismatchKind {
     Check,
     /// Another answer when the case was repeated.
     Stability,
+    /// Another answer of the policy-server of `--against`.
+    Server,
 }
 
 impl MismatchKind {
@@ -71,6 +73,7 @@ impl MismatchKind {
             Self::Settings => "settings",
             Self::Check => "check",
             Self::Stability => "stability",
+            Self::Server => "server",
         }
     }
 }
@@ -88,6 +91,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Settings => Self::SettingsVerdict,
             MismatchKind::Check => Self::Check,
             MismatchKind::Stability => Self::Unstable,
+            MismatchKind::Server => Self::ServerDiffers,
         }
     }
 }
