@@ -24,6 +24,7 @@ mod pipeline;
 mod prepare;
 mod resolve;
 mod select;
+mod server;
 
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
@@ -37,7 +38,10 @@ pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
-pub use self::pipeline::{Interrupt, ListedCase, Options, Progress, Recording, list, usual_code_cache, verify};
+pub use self::pipeline::server_config::{ServerConfig, server_config};
+pub use self::pipeline::{
+    Against, Interrupt, ListedCase, Options, Progress, Recording, list, usual_code_cache, verify,
+};
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
 

@@ -1,13 +1,15 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
-//! those about policies that are fetched, in [`publish`] those about where policies go; [`together`] says which go
-//! together.
+//! those about policies that are fetched, in [`publish`] those about where policies go, in [`server`] those about a
+//! running policy-server; [`together`] says which go together.
 
 pub(crate) mod fetch;
 pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod server;
 pub(crate) mod signature;
 pub(crate) mod together;
+mod variable;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,7 +25,9 @@ use regex::Regex;
 
 use self::fetch::FetchArgs;
 use self::publish::RedirectionArgs;
+use self::server::AgainstArgs;
 use self::signature::SignatureArgs;
+use self::variable::variable;
 use super::problem::usage;
 
 /// Batch verifier for Kubewarden policies
@@ -63,6 +67,9 @@ pub(crate) enum Command {
     /// Push a module to a registry
     #[command(after_help = policy::PUSH_HELP)]
     Push(policy::PushArgs),
+    /// Print the policies.yml that makes a policy-server serve the policies of suites
+    #[command(after_help = server::SERVER_CONFIG_HELP)]
+    ServerConfig(server::ServerConfigArgs),
     /// Print the JSON Schema of suite files, for editors
     Schema {
         /// Print a page of Markdown with every key instead
@@ -219,6 +226,9 @@ pub(crate) struct RunArgs {
     pub(crate) record: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) against: AgainstArgs,
+
+    #[command(flatten)]
     pub(crate) fetching: FetchArgs,
 
     #[command(flatten)]
@@ -360,11 +370,6 @@ impl OutputArgs {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), Diagnostic> {
-    let (name, value) = text.split_once('=').ok_or_else(|| usage("expected NAME=VALUE"))?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 /// Reads `256MiB`.
 fn size(text: &str) -> Result<u64, Diagnostic> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
@@ -421,6 +426,7 @@ mod tests {
         };
         assert_eq!(under(Some("Publishing one policy")), ["publish-to", "publish-tag", "annotation"]);
         assert_eq!(under(Some("The real world")), ["live", "record"]);
+        assert_eq!(under(Some("A server as referee")), ["against", "against-ca", "against-audit"]);
         assert_eq!(under(Some("Registries")), ["sources-path", "docker-config-json-path", "fetch-timeout"]);
         assert_eq!(under(Some("Fetching policies")), ["offline", "locked", "update"]);
         assert!(under(Some("Output")).contains(&"report") && under(None).contains(&"push"));

@@ -17,6 +17,7 @@ mod push;
 mod record;
 mod reports;
 mod run;
+mod server_config;
 mod step_outputs;
 mod stream;
 mod suites;
@@ -68,6 +69,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Digest(arguments) => digest::digest(&arguments),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Push(arguments) => push::push(&arguments, signals),
+        Command::ServerConfig(arguments) => server_config::server_config(&arguments),
         Command::Schema { markdown: true } => console::print(&policy_verify::suite_reference()),
         Command::Schema { markdown: false } => {
             let text = serde_json::to_string_pretty(&policy_verify::suite_schema()).expect("a schema is plain JSON");

@@ -108,6 +108,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Diagnostic> {
         options.redirection = arguments.redirection.redirection();
     }
     options.network = arguments.network.network();
+    options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.memory = arguments.max_memory;
     options.code_cache = match arguments.code_cache.as_deref() {

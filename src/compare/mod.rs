@@ -9,23 +9,22 @@ mod diff;
 mod judgement;
 mod members;
 mod patch;
+mod response;
+mod server;
 mod text;
 mod verdict;
-
-use serde_json::Value;
 
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind, SettingsVerdict};
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
-use policy_verify_model::suite::{
-    DocumentExpectation, Expectation, FaultExpectation, SettingsExpectation, VerdictWord,
-};
+use policy_verify_model::suite::{Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
 
 pub(crate) use calls::calls;
 pub(crate) use judgement::Judgement;
 pub(crate) use members::with_members;
 pub(crate) use patch::mutated_document;
+pub(crate) use server::{of_server, responses};
 
 /// Whether the comparison needs a second evaluation, of the mutated object.
 pub(crate) fn needs_second_pass(expect: &Expectation) -> bool {
@@ -56,7 +55,7 @@ pub(crate) fn answer(
         (Expectation::Verdict(expected), Ok(response)) => {
             verdict::compare(expected, expect_span, request, response, second).into()
         }
-        (Expectation::Response(expected), Ok(response)) => document(expected, response).into(),
+        (Expectation::Response(expected), Ok(response)) => response::document(expected, response).into(),
         (Expectation::NotApplicable, Ok(response)) => vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: "/allowed".into(),
@@ -75,52 +74,6 @@ fn not_a_fault(expected: &FaultExpectation, response: &AdmissionResponse) -> Mis
         expected: format!("fault: {}", expected.kind.value),
         actual: describe::response(response),
         span: expected.kind.span.clone(),
-    }
-}
-
-/// The response as a document. An expected AdmissionReview stands for the response it wraps.
-fn document(expect: &DocumentExpectation, response: &AdmissionResponse) -> Vec<Mismatch> {
-    let actual = serde_json::to_value(response).expect("a response holds nothing that JSON cannot");
-    let (expected, prefix) = match expect.expected.value.get("response") {
-        Some(wrapped) if expect.expected.value.get("kind").is_some_and(|kind| kind == "AdmissionReview") => {
-            (wrapped, "/response")
-        }
-        _ => (&expect.expected.value, ""),
-    };
-    let mut differences = if expect.is_exact {
-        diff::differences(&without_nulls(expected), &without_nulls(&actual), diff::Mode::Exact)
-    } else {
-        diff::differences(expected, &actual, diff::Mode::Subset)
-    };
-    for difference in differences.iter_mut().filter(|difference| difference.pointer == "/patch") {
-        readable_patch(difference);
-    }
-    let span_of = |pointer: &str| diff::nearest_span(expect, &format!("{prefix}{pointer}"));
-    diff::mismatches(&differences, MismatchKind::Response, "", span_of)
-}
-
-/// In a response `null` means absent: policy-server writes some of its empty members and leaves out others.
-fn without_nulls(response: &Value) -> Value {
-    match response {
-        Value::Object(members) => members
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key.clone(), without_nulls(value)))
-            .collect(),
-        other => other.clone(),
-    }
-}
-
-/// Shows the operations instead of their base64, unless that hides the difference.
-fn readable_patch(difference: &mut diff::Difference) {
-    let decoded = |value: &Option<Value>| match value.as_ref().and_then(Value::as_str) {
-        Some(text) => policy_verify_model::patch::decode(text).ok(),
-        None => value.clone(),
-    };
-    let (expected, actual) = (decoded(&difference.expected), decoded(&difference.actual));
-    if expected != actual {
-        difference.expected = expected.or(difference.expected.take());
-        difference.actual = actual.or(difference.actual.take());
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use policy_verify_model::answer::Status;
 use policy_verify_model::source::{SourceFile, Spanned};
-use policy_verify_model::suite::{MutateExpectation, TextExpectation, VerdictExpectation};
+use policy_verify_model::suite::{DocumentExpectation, MutateExpectation, TextExpectation, VerdictExpectation};
 
 /// A span that is recognised by the name of its file.
 pub(super) fn span(name: &str) -> Span {

@@ -8,7 +8,9 @@ use super::applicability::{self, Applicability, Converted};
 use super::convert;
 use super::evaluated::{NotApplicable, evaluated, not_evaluated};
 use super::evaluation::CaseEvaluation;
-use super::{compat, deploy, group};
+use super::policies::Policies;
+use super::step::StepEvaluator;
+use super::{compat, group};
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::patch;
@@ -18,27 +20,28 @@ use policy_verify_model::suite::{RequestCase, RulesMode, Step};
 /// Evaluates the steps of a case in their order. The answer of a single step is that of the case, and the request the one
 /// it saw, where that was converted.
 pub(super) fn evaluate(
-    evaluation: &mut CaseEvaluation<'_>,
+    evaluator: &mut dyn StepEvaluator,
     body: &RequestCase,
     sent: &Request,
+    policies: &Policies<'_>,
 ) -> (Result<Answer, NotApplicable>, Vec<PartReport>, Option<Request>) {
     match body.subject.steps.as_slice() {
-        [step] => match applicability::of_step(step, body, sent, evaluation.policies) {
+        [step] => match applicability::of_step(step, body, sent, policies) {
             Applicability::NotApplicable(reason) => (Err(NotApplicable(reason)), Vec::new(), None),
             Applicability::Unconvertible(fault) => (Ok(Err(fault)), Vec::new(), None),
             Applicability::Applicable(remarks) => {
-                evaluation.remark(remarks);
-                let (answer, part) = evaluate_step(evaluation, step, sent);
+                evaluator.take_remarks(remarks);
+                let (answer, part) = evaluator.evaluate_step(step, sent);
                 (Ok(answer), vec![part], None)
             }
             Applicability::Converted(remarks, converted) => {
-                evaluation.remark(remarks);
-                let (answer, part) = evaluate_step(evaluation, step, &converted.request);
+                evaluator.take_remarks(remarks);
+                let (answer, part) = evaluator.evaluate_step(step, &converted.request);
                 (Ok(answer), vec![part], Some(converted.request))
             }
         },
         steps => {
-            let (answer, parts) = evaluate_each(evaluation, body, steps, sent);
+            let (answer, parts) = evaluate_each(evaluator, body, steps, sent, policies);
             (answer, parts, None)
         }
     }
@@ -46,26 +49,27 @@ pub(super) fn evaluate(
 
 /// Evaluates several steps until one denies or fails; each sees the object as the one before left it.
 fn evaluate_each(
-    evaluation: &mut CaseEvaluation<'_>,
+    evaluator: &mut dyn StepEvaluator,
     body: &RequestCase,
     steps: &[Step],
     sent: &Request,
+    policies: &Policies<'_>,
 ) -> (Result<Answer, NotApplicable>, Vec<PartReport>) {
     let mut chain = Chain::new(sent);
     let mut parts = Vec::new();
     let mut passed_over = Vec::new();
     let mut end = None;
     for step in steps {
-        let name = evaluation.policies.suite.name_of(step);
+        let name = policies.suite.name_of(step);
         if end.is_some() {
             parts.push(not_evaluated(name, PartVerdict::NotAsked));
             continue;
         }
         let mut converted = None;
-        match applicability::of_step(step, body, &chain.current, evaluation.policies) {
-            Applicability::Applicable(remarks) => evaluation.remark(remarks),
+        match applicability::of_step(step, body, &chain.current, policies) {
+            Applicability::Applicable(remarks) => evaluator.take_remarks(remarks),
             Applicability::Converted(remarks, request) => {
-                evaluation.remark(remarks);
+                evaluator.take_remarks(remarks);
                 converted = Some(request);
             }
             Applicability::Unconvertible(fault) => {
@@ -84,7 +88,7 @@ fn evaluate_each(
             }
         }
         let request = converted.as_ref().map_or(&chain.current, |converted| &converted.request);
-        let (answer, part) = evaluate_step(evaluation, step, request);
+        let (answer, part) = evaluator.evaluate_step(step, request);
         end = chain.take(&part.name, answer, converted.as_deref());
         parts.push(part);
     }
@@ -94,23 +98,29 @@ fn evaluate_each(
     (Ok(end.unwrap_or_else(|| Ok(chain.allowed(sent)))), parts)
 }
 
-/// Evaluates one step, and reports its answer.
-fn evaluate_step(evaluation: &mut CaseEvaluation<'_>, step: &Step, request: &Request) -> (Answer, PartReport) {
-    let earlier = evaluation.number_of_calls();
-    let (answer, members) = match step {
-        Step::Policy(used) => {
-            let spec = evaluation.policies.spec(used.policy);
-            let answer = evaluation.evaluate(used, spec.compat, request);
-            let deployed = answer.map(|response| deploy::post_process(response, &spec.deployment, &spec.name));
-            (compat::not_served(deployed, spec.compat, request.uid()), Vec::new())
-        }
-        Step::Group(index) => group::evaluate(evaluation, evaluation.policies.group(*index), request),
-    };
-    let name = evaluation.policies.suite.name_of(step);
-    let mut part = evaluated(name, &answer);
-    part.calls = evaluation.calls_after(earlier);
-    part.members = members;
-    (answer, part)
+impl StepEvaluator for CaseEvaluation<'_> {
+    fn evaluate_step(&mut self, step: &Step, request: &Request) -> (Answer, PartReport) {
+        let earlier = self.number_of_calls();
+        let (answer, members) = match step {
+            Step::Policy(used) => {
+                let spec = self.policies.spec(used.policy);
+                let compat = self.policies.compat(spec.compat);
+                let answer = self.evaluate(used, compat, request);
+                let deployed = answer.map(|response| self.policies.deployed(response, &spec.deployment, &spec.name));
+                (compat::not_served(deployed, compat, request.uid()), Vec::new())
+            }
+            Step::Group(index) => group::evaluate(self, self.policies.group(*index), request),
+        };
+        let name = self.policies.suite.name_of(step);
+        let mut part = evaluated(name, &answer);
+        part.calls = self.calls_after(earlier);
+        part.members = members;
+        (answer, part)
+    }
+
+    fn take_remarks(&mut self, remarks: Vec<String>) {
+        self.remark(remarks);
+    }
 }
 
 /// What the steps of a chain have made of a request so far.

@@ -32,7 +32,7 @@ pub(crate) struct RequestAnswers {
 pub(crate) struct NotApplicable(pub(crate) String);
 
 /// The report about a part that was evaluated once.
-pub(super) fn evaluated(name: &str, answer: &Answer) -> PartReport {
+pub(crate) fn evaluated(name: &str, answer: &Answer) -> PartReport {
     let verdict = match answer {
         Err(_) => PartVerdict::Fault,
         Ok(AdmissionResponse { allowed: false, .. }) => PartVerdict::Deny,

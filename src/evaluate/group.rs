@@ -1,9 +1,9 @@
 //! A group of policies as policy-server evaluates it: an expression decides which members are asked, and what their
 //! verdicts amount to. Source: `policy_group_evaluator/evaluator.rs` of policy-evaluator.
 
+use super::compat;
 use super::evaluated::{evaluated, not_evaluated};
 use super::evaluation::{CaseEvaluation, PolicyInstance, guarded, rejected_settings};
-use super::{compat, deploy};
 use policy_verify_model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, Status, StatusCause, StatusDetails,
 };
@@ -27,7 +27,8 @@ pub(super) fn evaluate(
         Ok(instances) => evaluate_expression(evaluation, group, request, instances, &mut members),
         Err(fault) => Err(fault),
     };
-    (answer.map(|response| deployed(response, group)), members)
+    // A group is never allowed to mutate, and its message is in the response already.
+    (answer.map(|response| evaluation.policies.deployed(response, &group.deployment, &group.name)), members)
 }
 
 fn not_evaluated_member(evaluation: &CaseEvaluation<'_>, member: &Member) -> PartReport {
@@ -43,7 +44,7 @@ fn check_settings<'a>(
     let mut instances = Vec::new();
     let mut refusals = Vec::new();
     for Member { id, policy } in &group.members {
-        let mut instance = evaluation.new_instance(policy.policy, group.compat);
+        let mut instance = evaluation.new_instance(policy.policy, evaluation.policies.compat(group.compat));
         match guarded(|| instance.validate_settings(&policy.settings)) {
             Ok(verdict) if verdict.valid => instances.push(Some(instance)),
             Ok(verdict) => {
@@ -78,7 +79,7 @@ fn evaluate_expression<'a>(
                 evaluation.close(instance, answer)
             }
             // A member that is named twice is evaluated twice.
-            None => evaluation.evaluate(used, group.compat, request),
+            None => evaluation.evaluate(used, evaluation.policies.compat(group.compat), request),
         };
         let answer = answer.map(refuse_mutation);
         let member = &mut members[index];
@@ -99,7 +100,7 @@ fn evaluate_expression<'a>(
             let at_server = ServerAnswer::Rejects(message.clone());
             let help = "policy-server rejects the request with code 500";
             let fault = Fault::new(FaultKind::Expression, message).with_help(help).at_server(at_server);
-            compat::answer(Err(fault), group.compat, request.uid())
+            compat::answer(Err(fault), evaluation.policies.compat(group.compat), request.uid())
         }
     }
 }
@@ -129,9 +130,4 @@ fn verdict(allowed: bool, group: &GroupSpec, request: &Request, members: &[PartR
     };
     let status = if allowed { None } else { Some(status()) };
     AdmissionResponse { uid: request.uid().to_owned(), allowed, status, ..AdmissionResponse::default() }
-}
-
-/// A group is deployed in a mode, and never allowed to mutate; its message is in the response already.
-fn deployed(response: AdmissionResponse, group: &GroupSpec) -> AdmissionResponse {
-    deploy::post_process(response, &group.deployment, &group.name)
 }

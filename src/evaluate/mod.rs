@@ -12,6 +12,7 @@ mod group;
 mod policies;
 mod rules;
 mod scope;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,10 @@ use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, RequestCase, SettingsCase};
 
 pub(crate) use self::applicability::{Applicability, applicability};
-pub(crate) use self::evaluated::{Evaluated, NotApplicable, RequestAnswers};
+pub(crate) use self::evaluated::{Evaluated, NotApplicable, RequestAnswers, evaluated};
 use self::evaluation::{CaseEvaluation, guarded};
-pub(crate) use self::policies::Policies;
+pub(crate) use self::policies::{Policies, View};
+pub(crate) use self::step::StepEvaluator;
 
 /// Puts `sent`, which [`effective_request`] gave, to the policies of a case. `follow_up` makes the next request out of the response, for
 /// expectations about a second pass.
@@ -36,7 +38,7 @@ pub(crate) fn request(
     follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
 ) -> Evaluated<RequestAnswers> {
     let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
-    let (answer, steps, converted) = chain::evaluate(&mut evaluation, body, sent);
+    let (answer, steps, converted) = chain::evaluate(&mut evaluation, body, sent, policies);
     let sent = converted.as_ref().unwrap_or(sent);
     let next = match &answer {
         Ok(Ok(response)) => follow_up(sent, response),
@@ -45,7 +47,7 @@ pub(crate) fn request(
     let mut again = None;
     let second = next.and_then(|next| {
         let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
-        let answer = chain::evaluate(&mut evaluation, body, &next).0;
+        let answer = chain::evaluate(&mut evaluation, body, &next, policies).0;
         again = Some(evaluation.finish(()).journal);
         answer.ok()
     });
@@ -54,6 +56,24 @@ pub(crate) fn request(
         evaluated.journal.record_more(again);
     }
     evaluated
+}
+
+/// The same with another program that evaluates the steps.
+pub(crate) fn request_elsewhere(
+    evaluator: &mut dyn StepEvaluator,
+    body: &RequestCase,
+    sent: &Request,
+    policies: &Policies<'_>,
+    follow_up: &dyn Fn(&Request, &AdmissionResponse) -> Option<Request>,
+) -> RequestAnswers {
+    let (answer, steps, converted) = chain::evaluate(evaluator, body, sent, policies);
+    let sent = converted.as_ref().unwrap_or(sent);
+    let next = match &answer {
+        Ok(Ok(response)) => follow_up(sent, response),
+        _ => None,
+    };
+    let second = next.and_then(|next| chain::evaluate(evaluator, body, &next, policies).0.ok());
+    RequestAnswers { answer, second, steps, converted }
 }
 
 /// Asks the policy about the settings of a case.

@@ -3,13 +3,30 @@
 use std::sync::Arc;
 
 use policy_verify_host::HostBackend;
+use policy_verify_model::answer::AdmissionResponse;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::policy::PolicyType;
-use policy_verify_model::suite::{Case, CaseBody, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Suite};
+use policy_verify_model::suite::{
+    Case, CaseBody, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Suite,
+};
 
+use super::deploy;
 use crate::prepare::PreparedPolicy;
 
+/// Whose answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum View {
+    /// The suite's: faults are what `compat` makes of them.
+    #[default]
+    Suite,
+    /// That of policy-server to the API server.
+    Validate,
+    /// That of policy-server to the audit scanner: nothing of the deployment is applied.
+    Audit,
+}
+
 /// The policies of a suite, ready to be evaluated.
+#[derive(Clone)]
 pub(crate) struct Policies<'a> {
     /// The suite.
     pub(crate) suite: &'a Suite,
@@ -17,9 +34,31 @@ pub(crate) struct Policies<'a> {
     pub(crate) prepared: Vec<Option<&'a Result<PreparedPolicy, Arc<Unavailable>>>>,
     /// What answers host calls after the suite.
     pub(crate) backend: HostBackend,
+    /// Whose answer is wanted.
+    pub(crate) view: View,
 }
 
 impl<'a> Policies<'a> {
+    /// The same policies for another answer.
+    pub(crate) fn with_view(&self, view: View) -> Self {
+        Self { view, ..self.clone() }
+    }
+
+    /// What becomes of a fault, where the suite says `written`.
+    pub(super) fn compat(&self, written: Compat) -> Compat {
+        if self.view == View::Suite { written } else { Compat::Server }
+    }
+
+    /// The response as it is sent: after the deployment, except to the audit scanner.
+    pub(super) fn deployed(
+        &self,
+        response: AdmissionResponse,
+        deployment: &Deployment,
+        name: &str,
+    ) -> AdmissionResponse {
+        if self.view == View::Audit { response } else { deploy::post_process(response, deployment, name) }
+    }
+
     pub(super) fn spec(&self, policy: PolicyIndex) -> &'a PolicySpec {
         &self.suite.policies[policy.0]
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::against::{Comparison, OwnResult, Referee};
 use crate::compare::{self, Judgement};
 use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies};
 use crate::prepare;
@@ -51,13 +52,18 @@ pub(super) fn not_run(suite: SuiteIndex, case: &Case, reason: &str) -> CaseRepor
 
 /// Runs one case and settles how it ended. The second part are the answered host
 /// calls, if they are recorded.
-pub(super) fn report(suite: SuiteIndex, case: &Case, policies: &Policies<'_>) -> (CaseReport, Option<Vec<Recorded>>) {
+pub(super) fn report(
+    suite: SuiteIndex,
+    case: &Case,
+    policies: &Policies<'_>,
+    referee: Option<&Referee>,
+) -> (CaseReport, Option<Vec<Recorded>>) {
     let start = Instant::now();
     let (findings, outcome) = match (&case.skip, policies.unavailable_for(case)) {
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
         (None, Some(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
         (None, None) => {
-            let (verdict, mut findings) = run(case, policies);
+            let (verdict, mut findings) = run(case, policies, referee);
             let outcome = match verdict {
                 Verdict::Skipped(reason) => Outcome::Skipped(reason),
                 Verdict::Judged(judgement) => outcome(case, judgement, &mut findings),
@@ -104,17 +110,40 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
     }
 }
 
-fn run(case: &Case, policies: &Policies<'_>) -> (Verdict, Findings) {
-    match &case.body {
+fn run(case: &Case, policies: &Policies<'_>, referee: Option<&Referee>) -> (Verdict, Findings) {
+    let (verdict, findings, unsent) = match &case.body {
         CaseBody::Request(body) if matches!(*body.expect, Expectation::NotApplicable) => {
-            run_not_applicable(case, body, policies)
+            let (verdict, findings) = run_not_applicable(case, body, policies);
+            (verdict, findings, "the API server sends no such request")
         }
-        CaseBody::Request(body) => run_request(case, body, policies),
-        CaseBody::Settings(body) => run_settings(case, body, policies),
+        CaseBody::Request(body) => return run_request(case, body, policies, referee),
+        CaseBody::Settings(body) => {
+            let (verdict, findings) = run_settings(case, body, policies);
+            (verdict, findings, "a server has no request that validates settings")
+        }
         CaseBody::Check { policy, check } => {
             let policy = policies.prepared(*policy);
             let mismatches = prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64);
-            (Verdict::Judged(mismatches.into()), Findings::default())
+            (Verdict::Judged(mismatches.into()), Findings::default(), "a check sends no request")
+        }
+    };
+    match referee {
+        Some(_) => not_compared(case, verdict, findings, unsent),
+        None => (verdict, findings),
+    }
+}
+
+/// A case that would pass without the server's answer is skipped: a run against a server is green only where that server
+/// agreed.
+fn not_compared(case: &Case, verdict: Verdict, mut findings: Findings, reason: &str) -> (Verdict, Findings) {
+    let reason = format!("not compared with policy-server: {reason}");
+    match verdict {
+        Verdict::Judged(Judgement::Holds) if findings.about_calls.is_empty() && case.xfail.is_none() => {
+            (Verdict::Skipped(reason), findings)
+        }
+        verdict => {
+            findings.warnings.push(reason);
+            (verdict, findings)
         }
     }
 }
@@ -138,7 +167,12 @@ fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) 
     (Verdict::Judged(judgement), Findings { request, ..Findings::default() })
 }
 
-fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
+fn run_request(
+    case: &Case,
+    body: &RequestCase,
+    policies: &Policies<'_>,
+    referee: Option<&Referee>,
+) -> (Verdict, Findings) {
     let sent = evaluate::effective_request(body, policies);
     let needs_second_pass = compare::needs_second_pass(&body.expect);
     let follow_up = |request: &Request, response: &AdmissionResponse| {
@@ -174,11 +208,61 @@ fn run_request(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Ver
     let judgement = compare::answer(&body.expect, &case.expect_span, &sent, &answer, found.second.as_ref());
     let judgement = compare::with_members(judgement, &body.expect, members);
     about_calls.extend(compare::calls(&body.expect, &calls));
+    let comparison = referee.filter(|_| is_worth_comparing(&judgement)).map(|referee| {
+        let (sent, answer, calls, judgement) = (&*sent, &answer, calls.as_slice(), &judgement);
+        let own = OwnResult { case, body, sent, answer, calls, judgement, follow_up: &follow_up };
+        referee.judge(&own, policies)
+    });
     let (response, fault) = match answer {
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
-    (Verdict::Judged(judgement), Findings { response, fault, calls, about_calls, ..findings })
+    let findings = Findings { response, fault, calls, about_calls, ..findings };
+    match comparison {
+        None => (Verdict::Judged(judgement), findings),
+        Some(comparison) => with_comparison(case, judgement, comparison, findings),
+    }
+}
+
+/// Whether the policy gave an answer, or a fault that the server could know: neither a bug nor a case that is set up wrongly.
+fn is_worth_comparing(judgement: &Judgement) -> bool {
+    !matches!(judgement, Judgement::Fault(fault) if matches!(fault.kind, FaultKind::Internal | FaultKind::Settings | FaultKind::Host))
+}
+
+/// Joins our judgement and what the server answered.
+fn with_comparison(
+    case: &Case,
+    judgement: Judgement,
+    comparison: Comparison,
+    mut findings: Findings,
+) -> (Verdict, Findings) {
+    let judgement = match (judgement, comparison) {
+        (judgement, Comparison::NotComparable(reason)) => {
+            return not_compared(case, Verdict::Judged(judgement), findings, &reason);
+        }
+        (Judgement::Holds, Comparison::Fault(fault)) => Judgement::Fault(fault),
+        (judgement, Comparison::Fault(fault)) => {
+            findings.warnings.push(fault.message);
+            judgement
+        }
+        (Judgement::Holds, Comparison::Compared(found)) => found.into(),
+        (Judgement::Mismatches(mut own), Comparison::Compared(found)) => {
+            if found.is_empty() {
+                findings.warnings.push("policy-server gives the same answer".to_owned());
+            }
+            own.extend(found);
+            Judgement::Mismatches(own)
+        }
+        (Judgement::Fault(fault), Comparison::Compared(found)) => {
+            let differences = found.iter().map(|it| format!("{}: {}, {}", it.at, it.expected, it.actual));
+            findings.warnings.push(match found.is_empty() {
+                true => "policy-server rejects the request, as it does after such a fault".to_owned(),
+                false => format!("policy-server answers otherwise: {}", differences.collect::<Vec<_>>().join("; ")),
+            });
+            Judgement::Fault(fault)
+        }
+    };
+    (Verdict::Judged(judgement), findings)
 }
 
 fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
@@ -222,7 +306,11 @@ fn outcome(case: &Case, judgement: Judgement, findings: &mut Findings) -> Outcom
         (Some(_), Outcome::Error(fault))
             if matches!(
                 fault.kind,
-                FaultKind::Internal | FaultKind::Settings | FaultKind::NotApplicable | FaultKind::Conversion
+                FaultKind::Internal
+                    | FaultKind::Settings
+                    | FaultKind::NotApplicable
+                    | FaultKind::Conversion
+                    | FaultKind::Server
             ) =>
         {
             Outcome::Error(fault)

@@ -7,6 +7,7 @@ use policy_verify_model::outcome::CaseReport;
 use policy_verify_model::suite::Suite;
 use rayon::prelude::*;
 
+use super::against::Referee;
 use super::options::{Options, Progress};
 use super::order;
 use super::policies::PolicyRecord;
@@ -21,12 +22,13 @@ pub(super) fn run(
     selected: &[SelectedCase<'_>],
     suites: &[Suite],
     policies: &[Policies<'_>],
+    referee: Option<&Referee>,
     options: &Options,
     progress: &dyn Progress,
 ) -> Vec<CaseReport> {
     let positions = order::positions(suites);
     let file_names = options.is_recorded.then(|| recording::names(suites));
-    let runner = CaseRunner::new(options);
+    let runner = CaseRunner::new(options, referee);
     let cases = order::shuffled(selected, options.seed).into_par_iter().map(|selected| {
         let (mut report, recorded) = runner.run(selected, &policies[selected.suite.0]);
         report.position = positions.of(selected.case);

@@ -1,5 +1,6 @@
 //! The steps in order: read it first. Only this folder knows more than one step.
 
+mod against;
 pub(crate) mod annotate;
 mod case;
 mod cases;
@@ -15,6 +16,7 @@ pub(crate) mod push;
 mod recording;
 mod redirect;
 mod runner;
+pub(crate) mod server_config;
 mod services;
 mod suites;
 mod summary;
@@ -25,8 +27,9 @@ use std::time::Instant;
 use policy_verify_engine::engine::{Engine, Limits};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
 
+use self::against::Referee;
 pub use self::interrupt::Interrupt;
-pub use self::options::{Options, Progress, usual_code_cache};
+pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::recording::Recording;
 use self::services::Services;
 pub use self::suites::{ListedCase, list};
@@ -45,6 +48,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let suites = suites::load_all(options)?;
     let selected = suites::select(&suites, options)?;
     let trust = Trusted::read(&options.signatures)?;
+    let referee = Referee::open(options)?;
     let summaries: Vec<SuiteSummary> =
         suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
     progress.loaded(&summaries);
@@ -54,7 +58,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     thread_pool(options)?.install(|| {
         let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
         let by_suite = policies::by_suite(&suites, &records, &services.host_backend(options));
-        let mut cases = cases::run(&selected.cases, &suites, &by_suite, options, progress);
+        let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);
         let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
         cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);
         Ok(RunReport {

@@ -42,6 +42,8 @@ pub struct Options {
     pub is_live: bool,
     /// Whether what policies are told is recorded; see [`Progress::recorded`].
     pub is_recorded: bool,
+    /// A policy-server that gets every request too.
+    pub against: Option<Against>,
     /// How policies are fetched that are not files.
     pub fetching: Fetching,
     /// How their signatures are checked.
@@ -56,6 +58,18 @@ pub struct Options {
     pub interrupt: Interrupt,
     /// Where the folder `compiled-code` is, which later runs use too; none by default. See [`usual_code_cache`].
     pub code_cache: Option<PathBuf>,
+}
+
+/// A running policy-server whose answers are compared with the expectations and with ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Against {
+    /// Its address, `http://HOST:PORT` or `https://HOST:PORT`.
+    pub url: String,
+    /// PEM file with the authorities of its certificate, in addition to those of the system.
+    pub authorities: Option<PathBuf>,
+    /// Whether it is also asked as the audit scanner asks.
+    pub audits: bool,
 }
 
 /// Where compiled code is in the cache of this user; none for a user without a home.

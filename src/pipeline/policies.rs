@@ -12,7 +12,7 @@ use policy_verify_registry::signature::Verifier;
 use super::options::{Options, Progress};
 use super::services::Services;
 use crate::error::Error;
-use crate::evaluate::Policies;
+use crate::evaluate::{Policies, View};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve::{self, OfSuite, Resolved};
 use crate::select::PolicyKey;
@@ -100,7 +100,7 @@ pub(super) fn by_suite<'a>(
         for record in records.iter().filter(|record| record.key.suite == SuiteIndex(index)) {
             prepared[record.key.policy.0] = Some(&record.prepared);
         }
-        Policies { suite, prepared, backend: backend.clone() }
+        Policies { suite, prepared, backend: backend.clone(), view: View::default() }
     };
     suites.iter().enumerate().map(of_suite).collect()
 }

@@ -9,23 +9,25 @@ use crate::select::SelectedCase;
 use policy_verify_host::record::Recorded;
 use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
 
+use super::against::Referee;
 use super::case;
 use super::interrupt::Interrupt;
 use super::options::Options;
 
 /// What all cases of a run share.
-pub(super) struct CaseRunner {
+pub(super) struct CaseRunner<'a> {
+    referee: Option<&'a Referee>,
     most_failures: Option<usize>,
     repetitions: usize,
     failures: AtomicUsize,
     interrupt: Interrupt,
 }
 
-impl CaseRunner {
-    pub(super) fn new(options: &Options) -> Self {
+impl<'a> CaseRunner<'a> {
+    pub(super) fn new(options: &Options, referee: Option<&'a Referee>) -> Self {
         let repetitions = options.repetitions.unwrap_or(1);
         let interrupt = options.interrupt.clone();
-        Self { most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0), interrupt }
+        Self { referee, most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0), interrupt }
     }
 
     /// Runs a case once or several times; a stopped run begins no further case.
@@ -37,12 +39,12 @@ impl CaseRunner {
         if let Some(reason) = self.stop_reason() {
             return (case::not_run(suite, case, &reason), None);
         }
-        let (mut report, recorded) = case::report(suite, case, policies);
+        let (mut report, recorded) = case::report(suite, case, policies, self.referee);
         for number in 2..=self.repetitions {
             if self.interrupt.is_stopped() {
                 break;
             }
-            let (again, _) = case::report(suite, case, policies);
+            let (again, _) = case::report(suite, case, policies, self.referee);
             if let Some(mismatch) = difference(&report, &again, number) {
                 report.outcome = Outcome::Failed(vec![mismatch]);
                 break;

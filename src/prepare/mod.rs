@@ -29,8 +29,8 @@ use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
 
-pub(crate) use self::prepared::PreparedPolicy;
-use self::prepared::{AnnotatedModule, unusable, unusable_at};
+pub(crate) use self::prepared::{AnnotatedModule, PreparedPolicy};
+use self::prepared::{unusable, unusable_at};
 
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;

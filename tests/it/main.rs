@@ -4,6 +4,7 @@
 
 mod action;
 mod action_release;
+mod against;
 mod annotate;
 mod architecture;
 mod book;

@@ -13,6 +13,8 @@ const NEEDS: &[(&str, &str)] = &[
     ("publish_tags", "push"),
     ("annotations", "push"),
     ("timings", "partition"),
+    ("against_ca", "against"),
+    ("against_audit", "against"),
 ];
 
 /// Flags of which only one can be meant.

@@ -7,6 +7,7 @@ pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
 pub(crate) mod markdown;
+pub(crate) mod policy_server;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod runner;

@@ -1,0 +1,78 @@
+//! `verify server-config`: `policies.yml` on stdout or in a file, and the modules it names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::{Options, ServerConfig};
+
+use super::args::server::ServerConfigArgs;
+use super::exit_code::ExitCode;
+use super::files::{self, Destination};
+use super::problem::{cannot_write, usage};
+use super::{console, suites};
+
+/// Folder for modules next to the output.
+const MODULES: &str = "modules";
+
+/// `verify server-config`.
+pub(crate) fn server_config(arguments: &ServerConfigArgs) -> ExitCode {
+    let ready = options(arguments).and_then(|options| Ok((options, modules_folder(arguments)?)));
+    let (options, folder) = match ready {
+        Ok(ready) => ready,
+        Err(problem) => return console::refuse_usage(problem),
+    };
+    // Fetching takes a while: that its result can be written is made sure of before.
+    let output = arguments.output.as_deref().map(|path| destination(path).map(|destination| (path, destination)));
+    let output = match output.transpose() {
+        Ok(output) => output,
+        Err(problem) => return console::refuse_usage(problem),
+    };
+    let config = match policy_verify::server_config(&options, folder.as_deref()) {
+        Ok(config) => config,
+        Err(error) => return console::refuse(&error),
+    };
+    for remark in &config.remarks {
+        console::complain(&format!("warning: not served: {remark}"));
+    }
+    if let Err(problem) = write_modules(&config) {
+        return console::refuse_usage(problem);
+    }
+    let Some((path, mut destination)) = output else { return console::print(&config.policies) };
+    match destination.write(config.policies.as_bytes()) {
+        Ok(()) => ExitCode::Success,
+        Err(error) => console::refuse_usage(cannot_write("the configuration", path, &error)),
+    }
+}
+
+fn destination(path: &Path) -> Result<Destination, Diagnostic> {
+    Destination::new(path).map_err(|error| cannot_write("the configuration", path, &error))
+}
+
+fn options(arguments: &ServerConfigArgs) -> Result<Options, Diagnostic> {
+    let mut options = Options::default();
+    options.suites = suites::find(&arguments.suites)?;
+    options.variables.clone_from(&arguments.variables);
+    options.network = arguments.network.network();
+    options.fetching = arguments.fetching.fetching(true);
+    Ok(options)
+}
+
+/// The absolute path of the folder for modules; none without a place for it.
+fn modules_folder(arguments: &ServerConfigArgs) -> Result<Option<PathBuf>, Diagnostic> {
+    let default = |output: &PathBuf| output.parent().unwrap_or(Path::new("")).join(MODULES);
+    let Some(folder) = arguments.modules.clone().or_else(|| arguments.output.as_ref().map(default)) else {
+        return Ok(None);
+    };
+    let absolute = std::path::absolute(&folder);
+    absolute.map(Some).map_err(|error| usage(format!("invalid folder `{}`: {error}", folder.display())))
+}
+
+fn write_modules(config: &ServerConfig) -> Result<(), Diagnostic> {
+    for (path, bytes) in &config.modules {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let written = fs::create_dir_all(folder).and_then(|()| files::write(path, bytes));
+        written.map_err(|error| cannot_write("the module", path, &error))?;
+    }
+    Ok(())
+}

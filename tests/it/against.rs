@@ -1,0 +1,314 @@
+//! `--against`: a policy-server as referee; and `verify server-config`, which makes it serve a suite.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::policy_server::{Asked, PolicyServer, Reply};
+use crate::support::program::program;
+use crate::support::{Repository, testdata};
+
+const MISSING: &str = "The following mandatory labels are missing: owner";
+
+const SUITE: &str = "version: 1
+policies:
+  labels:
+    uri: safe-labels/policy.wasm
+    metadata: safe-labels/metadata.yml
+    settings: { mandatory_labels: [owner] }
+defaults:
+  object: { apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } } }
+cases:
+  - { name: allows, expect: allow }
+  - { name: denies, unset: [metadata.labels.owner], expect: { deny: \"The following mandatory labels are missing: owner\" } }
+";
+
+fn repository() -> Repository {
+    Repository::with_suite(SUITE).policy("safe-labels")
+}
+
+/// The verdict of the policy, worked out here.
+fn verdict(asked: &Asked) -> Value {
+    match asked.body["request"]["object"]["metadata"]["labels"].get("owner") {
+        Some(_) => asked.allowed(),
+        None => asked.denied(MISSING, None),
+    }
+}
+
+/// Outcomes of the two cases of [`SUITE`] against a server, and the text of the first fault or mismatch.
+fn outcomes(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Vec<(String, String)> {
+    let server = PolicyServer::new(answer);
+    let report = repository().report(&["--against", &server.url()]);
+    let about = |case: &Value| {
+        let mismatch = &case["mismatches"][0];
+        let mismatch = format!("{} {} {}", mismatch["at"], mismatch["expected"], mismatch["actual"]);
+        case["fault"]["message"].as_str().map_or(mismatch, str::to_owned)
+    };
+    report.cases().iter().map(|case| (case["outcome"].as_str().unwrap().to_owned(), about(case))).collect()
+}
+
+#[test]
+fn a_server_that_agrees_lets_the_run_pass() {
+    let server = PolicyServer::new(|asked| Reply::Response(verdict(asked)));
+    let repository = repository();
+    repository.verify(&["--against", &server.url()]).run().exits_with(0);
+    let (asked, config) = (server.asked(), repository.verify(&["server-config", "--output", "policies.yml"]).run());
+    config.exits_with(0);
+    assert_eq!(asked.len(), 2);
+    let id = asked[0].path.strip_prefix("/validate/").unwrap();
+    assert!(repository.read("policies.yml").starts_with(&format!("{id}:\n")), "{}", repository.read("policies.yml"));
+    assert_eq!(asked[0].body["apiVersion"], "admission.k8s.io/v1");
+    assert_eq!(asked[0].body["kind"], "AdmissionReview");
+    assert_eq!(asked[0].body["request"]["kind"], json!({"group": "", "kind": "Pod", "version": "v1"}));
+}
+
+#[test]
+fn a_server_that_differs_fails_the_case() {
+    // Another verdict.
+    let found = outcomes(|asked| Reply::Response(asked.allowed()));
+    assert_eq!(found[0].0, "passed");
+    assert_eq!(found[1].0, "failed");
+    assert!(found[1].1.contains("policy-server: "), "{}", found[1].1);
+    // Another message, another code, another uid, a warning.
+    let replies: [fn(&Asked) -> Value; 4] = [
+        |asked| asked.denied("The following labels are missing: owner", None),
+        |asked| asked.denied(MISSING, Some(400)),
+        |asked| json!({"uid": "other", "allowed": asked.path.is_empty(), "status": {"message": MISSING}}),
+        |asked| {
+            let mut response = asked.denied(MISSING, None);
+            response["warnings"] = json!(["beware"]);
+            response
+        },
+    ];
+    for reply in replies {
+        let found = outcomes(move |asked| {
+            let honest = verdict(asked);
+            Reply::Response(if honest["allowed"] == true { honest } else { reply(asked) })
+        });
+        assert_eq!((found[0].0.as_str(), found[1].0.as_str()), ("passed", "failed"), "{found:?}");
+    }
+}
+
+#[test]
+fn both_answers_are_shown() {
+    let server = PolicyServer::new(|asked| Reply::Response(asked.denied("labels!", None)));
+    let run = repository().verify(&["--against", &server.url()]).run();
+    run.exits_with(1).says(&["verify: true", "policy-server: false", "labels!", "PV022"]);
+}
+
+#[test]
+fn no_answer_is_a_fault_and_never_a_pass() {
+    let cases: Vec<(Box<dyn Fn() -> Reply + Send + Sync>, &str)> = vec![
+        (Box::new(|| Reply::Status(404, "{\"message\":\"policy not found\"}".into())), "does not serve `labels-"),
+        (Box::new(|| Reply::Status(500, "{\"message\":\"Something went wrong\"}".into())), "answered 500"),
+        (Box::new(|| Reply::Status(302, String::new())), "answered 302"),
+        (Box::new(|| Reply::Status(200, "<html>ok</html>".into())), "not an AdmissionReview"),
+        (Box::new(|| Reply::Status(200, String::new())), "not an AdmissionReview"),
+        (Box::new(|| Reply::Close), "closed the connection without an answer"),
+        (Box::new(|| Reply::Endless), "exceeds 16 MiB"),
+    ];
+    for (reply, message) in cases {
+        let found = outcomes(move |_| reply());
+        for (outcome, text) in found {
+            assert_eq!(outcome, "error", "{message}: {text}");
+            assert!(text.contains(message), "{message:?} is not in {text:?}");
+        }
+    }
+    let nothing_there = repository().verify(&["--against", "http://127.0.0.1:1"]).run();
+    nothing_there.exits_with(1).says(&["policy-server is unreachable at http://127.0.0.1:1", "PV043"]);
+}
+
+/// A known failure is one of the policy.
+#[test]
+fn an_xfail_does_not_hide_a_server_without_an_answer() {
+    let suite = SUITE.replace("name: denies,", "name: denies, xfail: known,");
+    let server = PolicyServer::new(|_| Reply::Status(500, String::new()));
+    let report = Repository::with_suite(&suite).policy("safe-labels").report(&["--against", &server.url()]);
+    assert_eq!(report.case("denies")["outcome"], "error");
+}
+
+#[test]
+fn an_interrupted_run_does_not_wait_for_the_server() {
+    let server = PolicyServer::new(|_| Reply::Silence(Duration::from_secs(60)));
+    let repository = repository();
+    let start = std::time::Instant::now();
+    let child = repository.verify(&["--against", &server.url()]).start();
+    while server.asked().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(55));
+}
+
+/// What a server cannot be told is skipped with the reason.
+#[test]
+fn what_a_server_cannot_know_is_not_comparable() {
+    let suite = "version: 1
+policies:
+  licence: { uri: image-licence/policy.wasm, metadata: image-licence/metadata.yml }
+  labels:
+    uri: safe-labels/policy.wasm
+    metadata: safe-labels/metadata.yml
+    settings: { mandatory_labels: [owner] }
+    check: { mutating: false }
+  bare: { uri: wapc-accepts.wasm }
+defaults:
+  object: { apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } } }
+settingsCases:
+  - { name: settings, policy: labels, value: { mandatory_labels: [owner] }, expect: valid }
+cases:
+  - { name: clock, policy: labels, clock: 2026-01-01T00:00:00Z, expect: allow }
+  - { name: bare, policy: bare, expect: allow }
+  - { name: elsewhere, policy: labels, object: { apiVersion: v1, kind: Node, metadata: { name: n } }, expect: not-applicable }
+  - { name: compared, policy: labels, expect: allow }
+";
+    let server = PolicyServer::new(|asked| Reply::Response(asked.allowed()));
+    let repository = Repository::with_suite(suite).policy("safe-labels").policy("image-licence").guest("wapc-accepts");
+    let report = repository.report(&["--against", &server.url()]);
+    for (name, outcome) in report.outcomes() {
+        let wanted = if name == "compared" { "passed" } else { "skipped" };
+        assert_eq!(outcome, wanted, "{name}: {:#}", report.case(name));
+    }
+    let text = report.0.to_string();
+    for reason in
+        ["the case sets `clock`", "has no metadata", "the API server sends no such request", "validates settings"]
+    {
+        assert!(text.contains(reason), "{reason}");
+    }
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn mocked_host_calls_are_not_comparable() {
+    let server = PolicyServer::new(|asked| Reply::Response(asked.allowed()));
+    let folder = testdata().join("suites/context-aware/suite.yml");
+    let report = Repository::new().report(&[folder.to_str().unwrap(), "--against", &server.url()]);
+    let mocked: Vec<&Value> = report.cases().iter().filter(|case| case["outcome"] == "skipped").collect();
+    assert!(!mocked.is_empty(), "{:?}", report.outcomes());
+    for case in mocked {
+        assert!(case.to_string().contains("not compared with policy-server"), "{case:#}");
+    }
+    // Whatever passed was judged by the server.
+    let passed = report.cases().iter().filter(|case| case["outcome"] == "passed").count();
+    assert!(passed <= server.asked().len());
+}
+
+#[test]
+fn the_audit_endpoint_gives_the_verdict_of_the_policy_alone() {
+    let suite = SUITE
+        .replace("    settings:", "    mode: monitor\n    settings:")
+        .replace("expect: { deny: \"The following mandatory labels are missing: owner\" }", "expect: allow");
+    let server = PolicyServer::new(|asked| {
+        Reply::Response(if asked.path.starts_with("/audit/") { verdict(asked) } else { asked.allowed() })
+    });
+    let repository = Repository::with_suite(&suite).policy("safe-labels");
+    repository.verify(&["--against", &server.url(), "--against-audit"]).run().exits_with(0);
+    assert_eq!(server.asked().iter().filter(|asked| asked.path.starts_with("/audit/")).count(), 2);
+    let liar = PolicyServer::new(|asked| Reply::Response(asked.allowed()));
+    let run = repository.verify(&["--against", &liar.url(), "--against-audit"]).run();
+    run.exits_with(1).says(&["policy-server: true (audit)"]);
+}
+
+/// The id changes with whatever would change an answer, and only with that.
+#[test]
+fn ids_are_stable_and_stand_for_their_content() {
+    let id = |suite: &str| {
+        let repository = Repository::with_suite(suite).policy("safe-labels");
+        repository.verify(&["server-config", "--output", "policies.yml"]).run().exits_with(0);
+        repository.read("policies.yml").lines().next().unwrap().to_owned()
+    };
+    let first = id(SUITE);
+    assert_eq!(first, id(SUITE), "another folder, the same id");
+    for (from, to) in [
+        ("[owner] }", "[owner, team] }"),
+        ("    settings:", "    mode: monitor\n    settings:"),
+        ("    settings:", "    hostCapabilities: []\n    settings:"),
+        ("    settings:", "    message: no\n    settings:"),
+    ] {
+        assert_ne!(first, id(&SUITE.replace(from, to)), "{to}");
+    }
+}
+
+#[test]
+fn the_configuration_has_an_entry_for_each_policy_settings_and_deployment() {
+    let suite = format!(
+        "{SUITE}  - {{ name: other settings, settings: {{ mandatory_labels: [team] }}, expect: {{ deny: \"The following \
+         mandatory labels are missing: team\" }} }}\n  - {{ name: group, group: both, expect: allow }}\n"
+    );
+    let suite = suite.replace(
+        "defaults:",
+        "groups:\n  both: { expression: \"one() && two()\", message: no, members: { one: { policy: labels }, two: { policy: \
+         labels, settings: { mandatory_labels: [] } } } }\ndefaults:",
+    );
+    let repository = Repository::with_suite(
+        &suite
+            .replace("name: allows, ", "name: allows, policy: labels, ")
+            .replace("name: denies, ", "name: denies, policy: labels, ")
+            .replace("name: other settings, ", "name: other settings, policy: labels, "),
+    )
+    .policy("safe-labels");
+    repository.verify(&["server-config", "--output", "out/policies.yml"]).run().exits_with(2);
+    std::fs::create_dir(repository.path("out")).unwrap();
+    repository.verify(&["server-config", "--output", "out/policies.yml"]).run().exits_with(0);
+    let text = repository.read("out/policies.yml");
+    let keys: Vec<&str> = text.lines().filter(|line| !line.starts_with([' ', '-'])).collect();
+    assert_eq!(keys.len(), 3, "{text}");
+    assert!(keys[2].starts_with("both-"), "{keys:?}");
+    for line in [
+        "  policyMode: protect",
+        "  allowedToMutate: true",
+        "    mandatory_labels:",
+        "  hostCapabilities:",
+        "  expression: one() && two()",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let module = text.lines().find_map(|line| line.trim().strip_prefix("module: file://")).unwrap();
+    let inspected = repository.verify(&["inspect", module]).run().exits_with(0);
+    assert!(inspected.stdout.contains("v1"), "the module is annotated\n{inspected}");
+    // Modules need a place.
+    let refused = repository.verify(&["server-config"]).run();
+    refused.exits_with(2).reports_nothing().says(&["no folder for the module of `labels`", "--modules DIR"]);
+    repository.verify(&["server-config", "--modules", "served"]).run().exits_with(0);
+}
+
+#[test]
+fn addresses_and_flags_are_checked_before_anything_runs() {
+    for (arguments, message) in [
+        (&["--against", "127.0.0.1:3000"][..], "invalid address"),
+        (&["--against", "ftp://a.test"], "invalid address"),
+        (&["--against", "http://me:hunter2@a.test"], "it has a user or a query"),
+        (&["--against", "https://a.test", "--against-ca", "missing.pem"], "cannot read certificates"),
+        (&["--against-audit"], "needs `--against`"),
+    ] {
+        repository().verify(arguments).run().exits_with(2).says(&[message]).never_says("hunter2");
+    }
+}
+
+/// The suites of `testdata` that need nothing but policies, against a real policy-server.
+#[test]
+fn a_real_policy_server_agrees() {
+    let Some(binary) = program("policy-server") else { return };
+    let repository = repository();
+    for suite in ["quickstart", "rego"] {
+        let suite = testdata().join("suites").join(suite).join("suite.yml");
+        let suite = suite.to_str().unwrap();
+        repository.verify(&["server-config", suite, "--output", "policies.yml"]).run().exits_with(0);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = std::process::Command::new(&binary);
+        repository.isolate(&mut command).current_dir(repository.path(""));
+        command.args(["--addr", "127.0.0.1", "--policies", "policies.yml", "--continue-on-errors"]);
+        command.args(["--ignore-kubernetes-connection-failure", "--readiness-probe-port", "0"]);
+        let mut server = command.args(["--port", &port.to_string()]).spawn().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(120);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let run = repository.verify(&[suite, "--against", &format!("http://127.0.0.1:{port}")]).run();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        run.named(suite).exits_with(0);
+    }
+}
