@@ -98,14 +98,14 @@ fn both_answers_are_shown() {
 
 #[test]
 fn no_answer_is_a_fault_and_never_a_pass() {
-    let cases: Vec<(Box<dyn Fn() -> Reply + Send + Sync>, &str)> = vec![
-        (Box::new(|| Reply::Status(404, "{\"message\":\"policy not found\"}".into())), "does not serve `labels-"),
-        (Box::new(|| Reply::Status(500, "{\"message\":\"Something went wrong\"}".into())), "answered 500"),
-        (Box::new(|| Reply::Status(302, String::new())), "answered 302"),
-        (Box::new(|| Reply::Status(200, "<html>ok</html>".into())), "not an AdmissionReview"),
-        (Box::new(|| Reply::Status(200, String::new())), "not an AdmissionReview"),
-        (Box::new(|| Reply::Close), "closed the connection without an answer"),
-        (Box::new(|| Reply::Endless), "exceeds 16 MiB"),
+    let cases: [(fn() -> Reply, &str); 7] = [
+        (|| Reply::Status(404, "{\"message\":\"policy not found\"}".into()), "does not serve `labels-"),
+        (|| Reply::Status(500, "{\"message\":\"Something went wrong\"}".into()), "answered 500"),
+        (|| Reply::Status(302, String::new()), "answered 302"),
+        (|| Reply::Status(200, "<html>ok</html>".into()), "not an AdmissionReview"),
+        (|| Reply::Status(200, String::new()), "not an AdmissionReview"),
+        (|| Reply::Close, "closed the connection without an answer"),
+        (|| Reply::Endless, "exceeds 16 MiB"),
     ];
     for (reply, message) in cases {
         let found = outcomes(move |_| reply());
