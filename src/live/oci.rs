@@ -22,9 +22,9 @@ use policy_verify_registry::signature::{Refusal, TrustRoot, Verifier, VerifyErro
 /// Cached replies. Further requests go to the registry each time.
 const MAX_CACHED: usize = 1000;
 
-/// The remark on an image that has a bundle only.
-const ONLY_A_BUNDLE: &str = "only a Sigstore bundle satisfies this, and Kubewarden ignores bundles: sign with `cosign sign \
-                             --new-bundle-format=false --use-signing-config=false`";
+/// The remark on an image with a bundle that does not count in Kubewarden.
+const ONLY_A_BUNDLE: &str = "only a Sigstore bundle satisfies this, and Kubewarden does not count it: sign with `cosign \
+                             sign --new-bundle-format=false --use-signing-config=false`";
 
 /// Registries, and their replies. policy-server caches successful replies for a minute; here they last for the run.
 pub(super) struct Images {
@@ -75,7 +75,7 @@ impl Images {
         })
     }
 
-    /// Signatures that Kubewarden ignores do not count.
+    /// Only signatures that Kubewarden counts do.
     async fn verify(&self, image: &Reference, wanted: Requirement) -> Result<Verification, LiveFailure> {
         match self.verifier.verify(image, &[wanted]).await {
             Ok(verified) => Ok(Verification { is_trusted: true, digest: verified.digest }),

@@ -119,7 +119,7 @@ async fn verify(verifier: &Verifier, request: &VerifyRequest) -> Result<Option<S
     let VerifyRequest { image, digest, wanted } = request;
     match verifier.verify_manifest(image, digest, wanted).await {
         Ok(verified) if verified.rests_on_bundles => {
-            Ok(Some(format!("`registry://{image}` is signed by a Sigstore bundle, which Kubewarden does not accept")))
+            Ok(Some(format!("`registry://{image}` is signed by a Sigstore bundle that Kubewarden does not accept")))
         }
         Ok(_) => Ok(None),
         Err(error) => Err(unsigned(error.message()).with_help(error.help())),

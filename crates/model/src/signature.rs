@@ -13,7 +13,7 @@ pub struct Requirement {
     pub all_of: Vec<Signer>,
     /// Of these, enough must have signed.
     pub any_of: Option<AnyOf>,
-    /// Whether signatures count that Kubewarden does not see: Sigstore bundles beside the image.
+    /// Whether Sigstore bundles count that do not in Kubewarden: signed with a key, or with annotations.
     pub accepts_bundles: bool,
 }
 

@@ -245,7 +245,7 @@ pub(crate) struct SignedByEntry {
     pub(crate) config: Option<Spanned<String>>,
     /// Annotations the signature must carry.
     pub(crate) annotations: Option<Spanned<Texts>>,
-    /// Whether Sigstore bundles are accepted, which Kubewarden does not.
+    /// Whether Sigstore bundles are accepted that do not count in Kubewarden: signed with a key, or with annotations.
     #[schemars(default)]
     pub(crate) accept_bundles: bool,
 }

@@ -68,6 +68,22 @@ pub(super) struct Keyless {
     pub(super) usage: Vec<ExtendedKeyUsagePurpose>,
 }
 
+/// What of a bundle is changed before it is signed and logged.
+pub(super) struct Changes {
+    pub(super) statement: fn(&mut Value),
+    pub(super) payload_type: &'static str,
+    /// The entry of the log.
+    pub(super) body: fn(&mut Value),
+    /// The signed part of the checkpoint.
+    pub(super) note: fn(&mut String),
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { statement: |_| (), payload_type: "application/vnd.in-toto+json", body: |_| (), note: |_| () }
+    }
+}
+
 impl Keyless {
     /// A valid one, of a workflow of `acme/policies`.
     pub(super) fn by_workflow(digest: &str) -> Self {
@@ -138,27 +154,40 @@ impl Authority {
 
     /// The same signature as a bundle.
     pub(super) fn bundle(&self, of: &Keyless) -> Value {
+        self.changed_bundle(of, &Changes::default())
+    }
+
+    /// The same, wrong in some way before it is signed and logged.
+    pub(super) fn changed_bundle(&self, of: &Keyless, changes: &Changes) -> Value {
         let (certificate, key) = self.certificate(of);
-        let statement = json!({
+        let mut statement = json!({
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{ "digest": { "sha256": of.digest.strip_prefix("sha256:").unwrap() } }],
             "predicateType": "https://sigstore.dev/cosign/sign/v1",
             "predicate": {},
         });
-        let payload = statement.to_string();
-        let payload_type = "application/vnd.in-toto+json";
+        (changes.statement)(&mut statement);
+        let (payload, payload_type) = (statement.to_string(), changes.payload_type);
         let signed = format!("DSSEv1 {} {payload_type} {} {payload}", payload_type.len(), payload.len());
         let signature = STANDARD.encode(key.sign(signed.as_bytes()).unwrap());
-        let body = json!({
+        let payload = STANDARD.encode(payload);
+        let envelope = format!(
+            r#"{{"payload":"{payload}","payloadType":"{payload_type}","signatures":[{{"sig":"{signature}"}}]}}"#
+        );
+        let sha256 = |bytes: &[u8]| json!({ "algorithm": "sha256", "value": hex::encode(Sha256::digest(bytes)) });
+        let mut body = json!({
             "apiVersion": "0.0.1",
             "kind": "dsse",
             "spec": {
-                "payloadHash": { "algorithm": "sha256", "value": hex::encode(Sha256::digest(&payload)) },
+                "envelopeHash": sha256(envelope.as_bytes()),
+                "payloadHash": sha256(&STANDARD.decode(&payload).unwrap()),
                 "signatures": [{ "signature": signature, "verifier": STANDARD.encode(certificate.pem()) }],
             },
         });
+        (changes.body)(&mut body);
         let (promise, entry) = self.logged(&body, of.logged);
         let log_id = STANDARD.encode(hex::decode(entry["logID"].as_str().unwrap()).unwrap());
+        let leaf = STANDARD.decode(entry["body"].as_str().unwrap()).unwrap();
         json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
             "verificationMaterial": {
@@ -166,16 +195,39 @@ impl Authority {
                 "tlogEntries": [{
                     "logIndex": "7",
                     "logId": { "keyId": log_id },
+                    "kindVersion": { "kind": "dsse", "version": "0.0.1" },
                     "integratedTime": of.logged.to_string(),
                     "inclusionPromise": { "signedEntryTimestamp": promise },
+                    "inclusionProof": self.inclusion(&leaf, changes),
                     "canonicalizedBody": entry["body"],
                 }],
             },
             "dsseEnvelope": {
-                "payload": STANDARD.encode(&payload),
+                "payload": payload,
                 "payloadType": payload_type,
                 "signatures": [{ "sig": signature }],
             },
+        })
+    }
+
+    /// The proof that `leaf` is the third of five entries. RFC 6962, section 2.1.
+    fn inclusion(&self, leaf: &[u8], changes: &Changes) -> Value {
+        let of_leaf = |leaf: &[u8]| Sha256::digest([&[0], leaf].concat()).to_vec();
+        let of_node = |left: &[u8], right: &[u8]| Sha256::digest([&[1], left, right].concat()).to_vec();
+        let others: Vec<Vec<u8>> = (0..4_u8).map(|number| of_leaf(&[number])).collect();
+        let first_two = of_node(&others[0], &others[1]);
+        let root = of_node(&of_node(&first_two, &of_node(&of_leaf(leaf), &others[2])), &others[3]);
+        let mut note = format!("log.acme.test - 1\n5\n{}\n", STANDARD.encode(&root));
+        (changes.note)(&mut note);
+        let signature = self.log.sign(note.as_bytes()).unwrap();
+        let signature = STANDARD.encode([&[1, 2, 3, 4], &signature[..]].concat());
+        let hashes = [&others[2], &first_two, &others[3]].map(|hash| STANDARD.encode(hash));
+        json!({
+            "logIndex": "2",
+            "rootHash": STANDARD.encode(&root),
+            "treeSize": "5",
+            "hashes": hashes,
+            "checkpoint": { "envelope": format!("{note}\n\u{2014} log.acme.test {signature}\n") },
         })
     }
 

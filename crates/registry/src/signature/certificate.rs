@@ -6,6 +6,7 @@ use sigstore::crypto::{CosignVerificationKey, Signature};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_cert::Certificate;
 use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::pem::PemLabel as _;
 use x509_cert::der::{Decode, DecodePem, Encode};
 use x509_cert::ext::pkix::KeyUsage as KeyUsageExtension;
 use x509_cert::ext::pkix::KeyUsages;
@@ -51,6 +52,12 @@ pub(super) fn identify_der(
 ) -> Result<Identity, SignatureError> {
     let certificate = Certificate::from_der(der).map_err(SignatureError::invalid("certificate"))?;
     identify(&certificate, der, log_entry, trust)
+}
+
+/// The bytes of a certificate in PEM; none where it is something else.
+pub(super) fn der_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
+    let (label, der) = x509_cert::der::pem::decode_vec(pem).ok()?;
+    (label == Certificate::PEM_LABEL).then_some(der)
 }
 
 fn identify(

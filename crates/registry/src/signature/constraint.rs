@@ -25,7 +25,7 @@ pub(super) enum Unmet {
 }
 
 /// Whether one of `signatures` meets the constraint. Annotations have to be on the very signature that is met.
-pub(super) fn check(signer: &Signer, signatures: &[Signature]) -> Result<(), Unmet> {
+pub(super) fn check(signer: &Signer, signatures: &[&Signature]) -> Result<(), Unmet> {
     let is_met = match &signer.by {
         SignedBy::PublicKey { key, .. } => by_key(key),
         SignedBy::Issuer { issuer, subject } => by_identity(move |identity| {

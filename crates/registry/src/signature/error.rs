@@ -29,6 +29,18 @@ pub(super) enum SignatureError {
     OtherStatement(String),
     #[error("log entry of kind {found:?}, expected {expected}")]
     LogEntryKind { found: String, expected: &'static str },
+    #[error("log entry of version {0:?}, expected 0.0.1")]
+    LogEntryVersion(String),
+    #[error("expected one log entry, found {0}")]
+    LogEntryCount(usize),
+    #[error("unknown log {0}")]
+    UnknownLog(String),
+    #[error("unproven log entry: {0}")]
+    NotIncluded(String),
+    #[error("signed with a key, which Kubewarden does not read from bundles")]
+    SignedWithKey,
+    #[error("a chain of certificates instead of a single one")]
+    CertificateChain,
     #[error("log entry without {0}")]
     IncompleteLogEntry(&'static str),
     #[error("log entry of another signature")]

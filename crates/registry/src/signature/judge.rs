@@ -16,60 +16,57 @@ use super::{bundle, constraint, payload};
 pub struct Verified {
     /// Digest of the manifest that is signed.
     pub digest: String,
-    /// Set when a bundle was needed: Kubewarden would refuse this image.
+    /// Set when a bundle was needed that does not count in Kubewarden, which would refuse this image.
     pub rests_on_bundles: bool,
 }
 
 /// Whether the signatures of an image are as required. Without `trust` nothing is known about authorities and
-/// transparency logs: certificates of keyless signatures are not believed, entries of logs not looked at.
+/// transparency logs: certificates of keyless signatures are not believed, entries of logs not looked at, and no bundle
+/// counts.
+///
+/// The signatures of both forms make one list, tag form first, as in policy-server.
 pub(super) fn judge(
     stored: &StoredSignatures,
     wanted: &Requirement,
     trust: Option<&Trust>,
 ) -> Result<Verified, Refusal> {
-    let (mut signatures, mut discarded) = in_tag_form(stored, trust);
-    let by_tag = verdict(stored, wanted, &signatures, &discarded);
-    let refusal = match by_tag {
-        Ok(()) => return Ok(Verified { digest: stored.digest.clone(), rests_on_bundles: false }),
-        Err(refusal) => refusal,
+    let verified = |rests_on_bundles| Ok(Verified { digest: stored.digest.clone(), rests_on_bundles });
+    let (tag, tag_discarded) = in_tag_form(stored, trust);
+    let (bundles, discarded) = in_bundles(stored, trust, bundle::counted);
+    let mut signatures: Vec<&Signature> = tag.iter().chain(&bundles).collect();
+    let refusal = match unmet(wanted, &signatures) {
+        Unmet::Nothing => return verified(false),
+        unmet => Refusal::unmet(&unmet, tag_discarded.iter().chain(&discarded)).with_remarks(remarks(stored)),
     };
     if stored.bundles.is_empty() {
         return Err(refusal);
     }
-    let (of_bundles, discarded_bundles) = in_bundles(stored, trust);
-    signatures.extend(of_bundles);
-    discarded.extend(discarded_bundles);
+    // Bundles that count for us alone.
+    let (more, more_discarded) = in_bundles(stored, trust, bundle::accepted);
+    signatures.extend(&more);
     match unmet(wanted, &signatures) {
-        Unmet::Nothing if wanted.accepts_bundles => {
-            Ok(Verified { digest: stored.digest.clone(), rests_on_bundles: true })
-        }
+        Unmet::Nothing if wanted.accepts_bundles => verified(true),
         Unmet::Nothing => Err(refusal.with_bundles_that_would_do()),
-        still if wanted.accepts_bundles => Err(Refusal::unmet(&still, &discarded)),
-        _ => Err(refusal.with_bundles(stored.bundles.len())),
+        _ if wanted.accepts_bundles => {
+            let signatures: Vec<&Signature> = tag.iter().chain(&more).collect();
+            let discarded = tag_discarded.iter().chain(&more_discarded);
+            Err(Refusal::unmet(&unmet(wanted, &signatures), discarded).with_remarks(remarks(stored)))
+        }
+        _ => Err(refusal),
     }
 }
 
-/// The verdict of policy-server, which sees signatures in tag form only.
-fn verdict(
-    stored: &StoredSignatures,
-    wanted: &Requirement,
-    signatures: &[Signature],
-    discarded: &[Discarded],
-) -> Result<(), Refusal> {
+/// What is wrong with the tag for signatures. Kubewarden only logs it.
+fn remarks(stored: &StoredSignatures) -> Vec<String> {
     match &stored.tag {
-        TagForm::Absent => return Err(Refusal::no_signatures(&stored.image)),
-        TagForm::Unusable(text) => return Err(Refusal::unusable(text)),
-        TagForm::Layers(_) if signatures.is_empty() => return Err(Refusal::nothing_usable(discarded)),
-        TagForm::Layers(_) => {}
-    }
-    match unmet(wanted, signatures) {
-        Unmet::Nothing => Ok(()),
-        unmet => Err(Refusal::unmet(&unmet, discarded)),
+        TagForm::Absent if stored.bundles.is_empty() => vec!["the image is not signed".to_owned()],
+        TagForm::Absent | TagForm::Layers(_) => Vec::new(),
+        TagForm::Unusable(reason) => vec![reason.clone()],
     }
 }
 
 /// The constraints that no signature meets.
-fn unmet<'a>(wanted: &'a Requirement, signatures: &[Signature]) -> Unmet<'a> {
+fn unmet<'a>(wanted: &'a Requirement, signatures: &[&Signature]) -> Unmet<'a> {
     let check = |signers: &'a [Signer]| -> Vec<(&'a Signer, constraint::Unmet)> {
         let unmet = signers.iter().map(|signer| (signer, constraint::check(signer, signatures)));
         unmet.filter_map(|(signer, result)| result.err().map(|unmet| (signer, unmet))).collect()
@@ -92,8 +89,11 @@ fn in_tag_form(stored: &StoredSignatures, trust: Option<&Trust>) -> (Vec<Signatu
     parse_all(Form::Tag, layers, |layer| payload::read(layer, &stored.digest, trust))
 }
 
-fn in_bundles(stored: &StoredSignatures, trust: Option<&Trust>) -> (Vec<Signature>, Vec<Discarded>) {
-    parse_all(Form::Bundle, &stored.bundles, |bundle| bundle::read(bundle, &stored.digest, &stored.image, trust))
+/// How a bundle is read: its bytes, the digest it has to sign, the name of the image, the trust root.
+type ReadBundle = fn(&[u8], &str, &str, Option<&Trust>) -> Result<bundle::Read, SignatureError>;
+
+fn in_bundles(stored: &StoredSignatures, trust: Option<&Trust>, read: ReadBundle) -> (Vec<Signature>, Vec<Discarded>) {
+    parse_all(Form::Bundle, &stored.bundles, |bundle| read(bundle, &stored.digest, &stored.image, trust))
 }
 
 /// Parses each of `items`; invalid ones are discarded, as in policy-server.

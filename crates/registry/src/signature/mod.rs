@@ -3,10 +3,10 @@
 //! [`Verifier`] fetches what the registry holds; whether that satisfies a requirement is decided on bytes, without I/O. The
 //! cryptography is that of `sigstore`, the crate policy-server uses; nothing outside of this folder names it.
 //!
-//! Two forms of signatures are supported. Those in *tag form* are layers of a manifest under the tag
-//! `sha256-<digest>.sig`: what cosign made before version 3, and all that Kubewarden sees. *Bundles* are Sigstore's newer
-//! documents (media type `application/vnd.dev.sigstore.bundle.v0.3+json`) that refer to the image; they count only with
-//! `acceptBundles`.
+//! Two forms of signatures are supported, and make one list. Those in *tag form* are layers of a manifest under the tag
+//! `sha256-<digest>.sig`: what cosign made before version 3. *Bundles* are Sigstore's newer documents (media type
+//! `application/vnd.dev.sigstore.bundle.v0.3+json`) that refer to the image. Kubewarden reads keyless ones since 1.36; others
+//! count only with `acceptBundles`.
 
 #[cfg(test)]
 mod authority;

@@ -14,7 +14,7 @@ pub struct Refusal {
     pub text: String,
     /// Why each signature does not suffice.
     pub(crate) reasons: Vec<String>,
-    /// Whether Sigstore bundles, which Kubewarden ignores, would satisfy the requirement.
+    /// Whether Sigstore bundles that do not count in Kubewarden would satisfy the requirement.
     pub bundles_would_do: bool,
 }
 
@@ -30,25 +30,8 @@ impl Refusal {
         Self { text: text.into(), reasons: Vec::new(), bundles_would_do: false }
     }
 
-    /// The tag for signatures does not exist.
-    pub(super) fn no_signatures(image: &str) -> Self {
-        Self::new(format!("no signatures found for image: {image} "))
-    }
-
-    /// The tag does not point to usable signatures.
-    pub(super) fn unusable(text: &str) -> Self {
-        Self::new(text)
-    }
-
-    /// None of the layers is a signature of this image.
-    pub(super) fn nothing_usable(discarded: &[Discarded]) -> Self {
-        let cause = "No Signature Layer passed verification";
-        let text = format!("failed to get image trusted layers: {cause}\n\nCaused by:\n    {cause}");
-        Self { reasons: bounded(discarded.iter().map(ToString::to_string)), ..Self::new(text) }
-    }
-
     /// Constraints are not met.
-    pub(super) fn unmet(unmet: &Unmet, discarded: &[Discarded]) -> Self {
+    pub(super) fn unmet<'a>(unmet: &Unmet, discarded: impl Iterator<Item = &'a Discarded>) -> Self {
         let (mut text, missing) = match unmet {
             Unmet::Nothing => (String::new(), &[][..]),
             Unmet::AllOf(missing) => ("Image verification failed: missing signatures\n".to_owned(), &missing[..]),
@@ -60,7 +43,7 @@ impl Refusal {
             ),
         };
         text.push_str("The following constraints were not satisfied:\n");
-        let mut reasons: Vec<String> = discarded.iter().map(ToString::to_string).collect();
+        let mut reasons: Vec<String> = discarded.map(ToString::to_string).collect();
         for (signer, why) in missing {
             text.push_str(&as_yaml(signer));
             match why {
@@ -79,21 +62,20 @@ impl Refusal {
         Self { reasons: bounded(reasons), ..Self::new(text) }
     }
 
+    /// The same with remarks on what the registry holds.
+    pub(super) fn with_remarks(mut self, remarks: Vec<String>) -> Self {
+        self.reasons.extend(bounded(remarks));
+        self
+    }
+
     /// The same with a note on bundles that satisfy the constraints.
     pub(super) fn with_bundles_that_would_do(mut self) -> Self {
         self.bundles_would_do = true;
         self.reasons.push(
-            "a Sigstore bundle satisfies the constraints, but Kubewarden would not accept it: it reads signatures under \
-             the tag `sha256-….sig` only"
+            "a Sigstore bundle satisfies the constraints, but Kubewarden would not accept it: in a bundle it reads keyless \
+             signatures without annotations only"
                 .to_owned(),
         );
-        self
-    }
-
-    /// The same with a note on bundles that do not satisfy the constraints either.
-    pub(super) fn with_bundles(mut self, count: usize) -> Self {
-        let what = if count == 1 { "a Sigstore bundle".to_owned() } else { format!("{count} Sigstore bundles") };
-        self.reasons.push(format!("{what} would not satisfy the constraints either"));
         self
     }
 }

@@ -39,8 +39,11 @@ pub(super) fn timestamped(entry: &str, trust: &Trust) -> Result<Bundle, Signatur
 
 /// What was logged.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Body {
     pub(super) kind: String,
+    #[serde(default)]
+    pub(super) api_version: String,
     spec: Value,
 }
 
@@ -49,6 +52,11 @@ impl Body {
     pub(super) fn read(base64: &str) -> Result<Self, SignatureError> {
         let bytes = STANDARD.decode(base64).map_err(SignatureError::invalid("base64 of the log entry"))?;
         serde_json::from_slice(&bytes).map_err(SignatureError::invalid("log entry"))
+    }
+
+    /// How many items a list inside `spec` has.
+    pub(super) fn count(&self, pointer: &str) -> usize {
+        self.spec.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
     /// A text inside `spec`, by JSON pointer.

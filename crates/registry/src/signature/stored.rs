@@ -25,7 +25,7 @@ pub(super) enum TagForm {
     /// The tag does not exist.
     #[default]
     Absent,
-    /// The manifest cannot be used; the text is that of policy-server.
+    /// The manifest cannot be used, for this reason.
     Unusable(String),
     /// Its layers.
     Layers(Vec<Layer>),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rcgen::{ExtendedKeyUsagePurpose, SanType};
 use serde_json::{Value, json};
 
-use super::authority::{Authority, Keyless, digest_of, layer, stored, trust};
+use super::authority::{Authority, Changes, Keyless, digest_of, layer, stored, trust};
 use super::judge::judge;
 use super::stored::{Layer, StoredSignatures, TagForm};
 use super::testing::text;
@@ -15,6 +15,7 @@ use super::{Refusal, Verified};
 use policy_verify_model::signature::{AnyOf, Certificate, Requirement, SignedBy, Signer, Subject};
 
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
+const MISSING: &str = "Image verification failed: missing signatures\nThe following constraints were not satisfied:\n";
 const WORKFLOW: &str = "https://github.com/acme/policies/.github/workflows/release.yml@refs/tags/v1";
 
 fn signer(by: SignedBy) -> Signer {
@@ -218,14 +219,24 @@ fn all_of_and_any_of_are_combined() {
 #[test]
 fn missing_signatures_have_the_text_of_policy_server() {
     let refusal = ask(&stored("not-at-all"), key("owner"), None).unwrap_err();
-    assert_eq!(refusal.text, "no signatures found for image: registry.acme.test/signed/not-at-all:v1 ");
-    let unusable =
-        StoredSignatures { tag: TagForm::Unusable("failed to get image trusted layers: x".into()), ..stored("by-key") };
-    assert_eq!(ask(&unusable, key("owner"), None).unwrap_err().text, "failed to get image trusted layers: x");
+    assert!(refusal.text.starts_with(MISSING), "{}", refusal.text);
+    assert!(refusal.text.contains("kind: pubKey\n"), "{}", refusal.text);
+    assert_eq!(refusal.reasons, ["the image is not signed"]);
+    let unusable = StoredSignatures { tag: TagForm::Unusable("no layers".into()), ..stored("by-key") };
+    let refusal = ask(&unusable, key("owner"), None).unwrap_err();
+    assert!(refusal.text.starts_with(MISSING), "{}", refusal.text);
+    assert_eq!(refusal.reasons, ["no layers"]);
+    let wanted = Requirement {
+        any_of: Some(AnyOf { minimum_matches: 1, signers: vec![key("owner")] }),
+        ..Requirement::default()
+    };
+    let refusal = judge(&stored("not-at-all"), &wanted, None).unwrap_err();
+    let text = "Image verification failed: minimum number of signatures not reached: needed 1, got 0\n";
+    assert!(refusal.text.starts_with(text), "{}", refusal.text);
 }
 
 #[test]
-fn bundles_count_only_with_accept_bundles() {
+fn other_bundles_count_only_with_accept_bundles() {
     for (image, signer) in [
         ("bundle", key("owner")),
         ("bundle", annotated(key("owner"), &[("env", "prod")])),
@@ -234,8 +245,8 @@ fn bundles_count_only_with_accept_bundles() {
         let stored = stored(image);
         let refusal = ask(&stored, signer.clone(), None).unwrap_err();
         assert!(refusal.bundles_would_do, "{image}");
-        assert!(refusal.text.starts_with("no signatures found for image"), "{}", refusal.text);
         assert!(refusal.reasons.last().unwrap().contains("Kubewarden would not accept it"), "{:?}", refusal.reasons);
+        assert!(refusal.reasons[0].starts_with("bundle 1 ignored: "), "{:?}", refusal.reasons);
         let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![signer]) };
         let verified = judge(&stored, &wanted, None).unwrap();
         assert_eq!(verified, Verified { digest: stored.digest.clone(), rests_on_bundles: true });
@@ -338,17 +349,266 @@ fn keyless_signatures_are_verified() {
     refused(forged, trust, "unverified log entry");
 }
 
+/// An image with this bundle and no other signature.
+fn with_bundle(bundle: &Value) -> StoredSignatures {
+    StoredSignatures { bundles: vec![bundle.to_string().into_bytes()], ..stored("not-at-all") }
+}
+
+/// What Kubewarden makes of an image with this bundle alone, and the first reason if it refuses.
+fn counts(bundle: &Value, trust: &Trust) -> Result<(), String> {
+    let result = ask(&with_bundle(bundle), github("acme", None), Some(trust));
+    result.map(|verified| assert!(!verified.rests_on_bundles)).map_err(|refusal| refusal.reasons[0].clone())
+}
+
 #[test]
-fn keyless_bundles_are_verified() {
+fn keyless_bundles_count() {
+    let (authority, image) = (Authority::new(), stored("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let bundle = authority.bundle(&good);
+    assert_eq!(counts(&bundle, authority.trust()), Ok(()));
+    // Beside a tag whose signatures do not suffice.
+    let beside = StoredSignatures {
+        tag: TagForm::Layers(vec![authority.layer(&Keyless::by_uri(&image.digest, "https://github.com/other/x/y"))]),
+        ..with_bundle(&bundle)
+    };
+    trusted(ask(&beside, github("acme", None), Some(authority.trust())), &image);
+    // `minimumMatches` counts over both forms.
+    let signers = vec![github("acme", None), github("other", None)];
+    let both = Requirement { any_of: Some(AnyOf { minimum_matches: 2, signers }), ..Requirement::default() };
+    trusted(judge(&beside, &both, Some(authority.trust())), &image);
+    // Without the keys of a log no bundle counts.
+    let refusal = ask(&with_bundle(&bundle), github("acme", None), None).unwrap_err();
+    assert!(refusal.reasons[0].contains("without a trust root"), "{:?}", refusal.reasons);
+    // The certificate of the bundle may be named as well.
+    let no_keys = Trust { rekor: BTreeMap::new(), authorities: authority.trust().authorities.clone() };
+    assert!(counts(&bundle, &no_keys).unwrap_err().contains("unverified log entry"));
+}
+
+/// Each condition on its own: a bundle that is right but for this one does not count.
+#[test]
+fn every_condition_of_a_bundle_is_needed() {
+    let (authority, image) = (Authority::new(), stored("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let changed = |changes: Changes| authority.changed_bundle(&good, &changes);
+    let usual = Changes::default;
+    for (bundle, reason) in [
+        // Statement.
+        (changed(Changes { payload_type: "text/plain", ..usual() }), "unsupported payload type"),
+        (
+            changed(Changes { statement: |it| it["_type"] = json!("https://in-toto.io/Statement/v0.1"), ..usual() }),
+            "is not an image signature",
+        ),
+        (
+            changed(Changes {
+                statement: |it| it["predicateType"] = json!("https://slsa.dev/provenance/v1"),
+                ..usual()
+            }),
+            "is not an image signature",
+        ),
+        (changed(Changes { statement: |it| it["subject"] = json!([]), ..usual() }), "it does not sign sha256:"),
+        // The image is the second subject.
+        (
+            changed(Changes {
+                statement: |it| {
+                    let first = json!({"digest": {"sha256": "00"}});
+                    it["subject"].as_array_mut().unwrap().insert(0, first);
+                },
+                ..usual()
+            }),
+            "it does not sign sha256:",
+        ),
+        (
+            changed(Changes {
+                statement: |it| it["subject"][0]["digest"] = json!({"sha512": it["subject"][0]["digest"]["sha256"]}),
+                ..usual()
+            }),
+            "it does not sign sha256:",
+        ),
+        // Entry.
+        (changed(Changes { body: |it| it["kind"] = json!("intoto"), ..usual() }), "log entry of kind \"intoto\""),
+        (
+            changed(Changes { body: |it| it["apiVersion"] = json!("0.0.2"), ..usual() }),
+            "log entry of version \"0.0.2\"",
+        ),
+        (
+            changed(Changes { body: |it| it["spec"]["envelopeHash"]["value"] = json!("00"), ..usual() }),
+            "log entry of another signature",
+        ),
+        (
+            changed(Changes { body: |it| it["spec"]["envelopeHash"]["algorithm"] = json!("sha512"), ..usual() }),
+            "log entry of another signature",
+        ),
+        (
+            changed(Changes { body: |it| it["spec"]["payloadHash"]["value"] = json!("00"), ..usual() }),
+            "log entry of another signature",
+        ),
+        (
+            changed(Changes { body: |it| it["spec"]["signatures"][0]["signature"] = json!("AAAA"), ..usual() }),
+            "log entry of another signature",
+        ),
+        (
+            changed(Changes { body: |it| it["spec"]["signatures"][0]["verifier"] = json!("AAAA"), ..usual() }),
+            "log entry of another signature",
+        ),
+        (
+            changed(Changes {
+                body: |it| {
+                    let twice = json!([it["spec"]["signatures"][0], it["spec"]["signatures"][0]]);
+                    it["spec"]["signatures"] = twice;
+                },
+                ..usual()
+            }),
+            "log entry of another signature",
+        ),
+        // Checkpoint: signed by the log, and about another tree.
+        (changed(Changes { note: |it| *it = it.replace("\n5\n", "\n6\n"), ..usual() }), "unproven log entry"),
+        (
+            changed(Changes {
+                note: |it| *it = "log.acme.test - 1\n5\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".to_owned(),
+                ..usual()
+            }),
+            "unproven log entry",
+        ),
+    ] {
+        let found = counts(&bundle, authority.trust()).unwrap_err();
+        assert!(found.starts_with("bundle 1 ignored: ") && found.contains(reason), "{reason:?} is not in {found:?}");
+    }
+}
+
+/// The same for what no signature covers.
+#[test]
+fn every_part_around_the_signature_is_needed() {
+    let (authority, image) = (Authority::new(), stored("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let bundle = authority.bundle(&good);
+    let with = |pointer: &str, value: Value| {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let mut bundle = bundle.clone();
+        bundle.pointer_mut(parent).unwrap()[name] = value;
+        bundle
+    };
+    let at = |pointer: &str| bundle.pointer(pointer).unwrap().clone();
+    let entry = "/verificationMaterial/tlogEntries/0";
+    let of_entry = |member: &str, value: Value| {
+        let mut bundle = bundle.clone();
+        *bundle.pointer_mut(&format!("{entry}/{member}")).unwrap() = value;
+        bundle
+    };
+    let (material, envelope) = ("/verificationMaterial", "/dsseEnvelope");
+    let certificate = at(&format!("{material}/certificate"));
+    let signature = at(&format!("{envelope}/signatures/0"));
+    let other_log = Authority::new().bundle(&good);
+    let foreign = |member: &str| other_log.pointer(&format!("{entry}/{member}")).unwrap().clone();
+    let without_certificate = |name: &str, value: Value| {
+        let mut bundle = with(&format!("{material}/{name}"), value);
+        bundle["verificationMaterial"].as_object_mut().unwrap().remove("certificate");
+        bundle
+    };
+    let root = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for (bundle, reason) in [
+        // Content.
+        (with("/dsseEnvelope", Value::Null), "no DSSE envelope"),
+        (with(&format!("{envelope}/signatures"), json!([])), "expected one signature in the envelope, found 0"),
+        (with(&format!("{envelope}/signatures"), json!([signature, signature])), "found 2"),
+        // Verification material.
+        (without_certificate("publicKey", json!({"hint": "x"})), "signed with a key"),
+        (with(&format!("{material}/publicKey"), json!({"hint": "x"})), "signed with a key"),
+        (
+            without_certificate("x509CertificateChain", json!({"certificates": [certificate]})),
+            "a chain of certificates",
+        ),
+        (without_certificate("other", Value::Null), "no certificate"),
+        // Entries.
+        (with(&format!("{material}/tlogEntries"), json!([])), "expected one log entry, found 0"),
+        (with(&format!("{material}/tlogEntries"), json!([at(entry), at(entry)])), "expected one log entry, found 2"),
+        (of_entry("logId", Value::Null), "log entry without log id"),
+        (of_entry("logId", foreign("logId")), "unverified log entry"),
+        (of_entry("inclusionPromise", Value::Null), "log entry without signed time"),
+        (of_entry("inclusionPromise", foreign("inclusionPromise")), "unverified log entry"),
+        (of_entry("integratedTime", json!("1700000301")), "unverified log entry"),
+        // Inclusion proof.
+        (of_entry("inclusionProof", Value::Null), "log entry without inclusion proof"),
+        (of_entry("inclusionProof/checkpoint", Value::Null), "log entry without checkpoint"),
+        (of_entry("inclusionProof/checkpoint/envelope", json!("")), "log entry without checkpoint"),
+        (of_entry("inclusionProof/checkpoint/envelope", json!("x")), "invalid inclusion proof"),
+        (of_entry("inclusionProof/checkpoint", foreign("inclusionProof/checkpoint")), "unproven log entry"),
+        (of_entry("inclusionProof/rootHash", json!(root)), "unproven log entry"),
+        (of_entry("inclusionProof/rootHash", json!("AAAA")), "invalid inclusion proof"),
+        (of_entry("inclusionProof/treeSize", json!("6")), "unproven log entry"),
+        (of_entry("inclusionProof/treeSize", json!("-1")), "invalid inclusion proof"),
+        (of_entry("inclusionProof/logIndex", json!("1")), "unproven log entry"),
+        (of_entry("inclusionProof/logIndex", json!("-1")), "unproven log entry"),
+        (of_entry("inclusionProof/hashes", json!([])), "unproven log entry"),
+        (of_entry("inclusionProof/hashes/0", json!(root)), "unproven log entry"),
+        (of_entry("inclusionProof/hashes", json!(vec![root; 100_000])), "more than 64 hashes"),
+    ] {
+        let found = counts(&bundle, authority.trust()).unwrap_err();
+        assert!(found.starts_with("bundle 1 ignored: ") && found.contains(reason), "{reason:?} is not in {found:?}");
+    }
+    // What does not matter.
+    for bundle in [
+        with("/mediaType", json!("application/vnd.dev.sigstore.bundle+json;version=0.3")),
+        of_entry("kindVersion", Value::Null),
+    ] {
+        assert_eq!(counts(&bundle, authority.trust()), Ok(()));
+    }
+}
+
+/// A certificate that the trust root does not cover takes the signer from a bundle, and nothing else.
+#[test]
+fn a_bundle_with_another_certificate_has_no_signer() {
+    let (authority, image) = (Authority::new(), stored("not-at-all"));
+    let good = Keyless::by_workflow(&image.digest);
+    let strangers = Authority::new();
+    let only_log = Trust { authorities: strangers.trust().authorities.clone(), rekor: authority.trust().rekor.clone() };
+    for (bundle, trust, reason) in [
+        (authority.bundle(&good), &only_log, "not issued by an authority of the trust root"),
+        (authority.bundle(&Keyless { logged: 1, ..good.clone() }), authority.trust(), "certificate valid from"),
+        (
+            authority.bundle(&Keyless { usage: vec![ExtendedKeyUsagePurpose::ServerAuth], ..good.clone() }),
+            authority.trust(),
+            "RequiredEkuNotFound",
+        ),
+    ] {
+        let found = counts(&bundle, trust).unwrap_err();
+        assert!(found.starts_with("bundle 1: ") && found.contains(reason), "{reason:?} is not in {found:?}");
+    }
+}
+
+/// Annotations of a statement count with `acceptBundles` only.
+#[test]
+fn annotations_of_a_statement_are_not_looked_at() {
+    let (authority, image) = (Authority::new(), stored("not-at-all"));
+    let statement = |it: &mut Value| it["subject"][0]["annotations"] = json!({"env": "prod"});
+    let bundle =
+        authority.changed_bundle(&Keyless::by_workflow(&image.digest), &Changes { statement, ..Changes::default() });
+    assert_eq!(counts(&bundle, authority.trust()), Ok(()));
+    let signer = annotated(github("acme", None), &[("env", "prod")]);
+    let refusal = ask(&with_bundle(&bundle), signer.clone(), Some(authority.trust())).unwrap_err();
+    assert!(refusal.bundles_would_do, "{refusal:?}");
+    assert_eq!(refusal.reasons[0], "bundle 1: annotation env=prod missing");
+    let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![signer]) };
+    assert!(judge(&with_bundle(&bundle), &wanted, Some(authority.trust())).unwrap().rests_on_bundles);
+}
+
+/// With `acceptBundles` less is demanded, and what is demanded still holds.
+#[test]
+fn accepted_bundles_are_verified() {
     let (authority, image) = (Authority::new(), stored("not-at-all"));
     let good = Keyless::by_workflow(&image.digest);
     let ask = |bundle: Value, trust: Option<&Trust>| {
-        let bundles = vec![bundle.to_string().into_bytes()];
         let wanted = Requirement { accepts_bundles: true, ..Requirement::all_of(vec![github("acme", None)]) };
-        judge(&StoredSignatures { bundles, ..stored("not-at-all") }, &wanted, trust)
+        judge(&with_bundle(&bundle), &wanted, trust)
     };
     let trust = Some(authority.trust());
-    assert!(ask(authority.bundle(&good), trust).unwrap().rests_on_bundles);
+    assert!(!ask(authority.bundle(&good), trust).unwrap().rests_on_bundles, "it counts anyway");
+    let with = |pointer: &str, value: Value| {
+        let mut bundle = authority.bundle(&good);
+        *bundle.pointer_mut(pointer).unwrap() = value;
+        bundle
+    };
+    let no_proof = with("/verificationMaterial/tlogEntries/0/inclusionProof", Value::Null);
+    assert!(ask(no_proof, trust).unwrap().rests_on_bundles);
 
     let refused = |bundle: Value, trust: Option<&Trust>, reason: &str| {
         let refusal = ask(bundle, trust).unwrap_err();
@@ -358,11 +618,6 @@ fn keyless_bundles_are_verified() {
     refused(Authority::new().bundle(&good), trust, "unverified log entry");
     refused(authority.bundle(&Keyless { logged: 1, ..good.clone() }), trust, "certificate valid from");
     let other = authority.bundle(&Keyless { logged: good.logged + 1, ..good.clone() });
-    let with = |pointer: &str, value: Value| {
-        let mut bundle = authority.bundle(&good);
-        *bundle.pointer_mut(pointer).unwrap() = value;
-        bundle
-    };
     for (pointer, reason) in [
         ("/verificationMaterial/tlogEntries", "log entry of another signature"),
         ("/dsseEnvelope/signatures", "log entry of another signature"),
@@ -387,7 +642,13 @@ fn keyless_bundles_are_verified() {
         ("/verificationMaterial/tlogEntries/0/logIndex", json!("x"), "invalid number in the log entry"),
         ("/verificationMaterial/tlogEntries/0/logId", Value::Null, "log entry without log id"),
     ] {
-        refused(with(pointer, value), trust, reason);
+        let bundle = with(pointer, value);
+        // Neither reading takes it, except that the media type of the document does not matter to Kubewarden.
+        if pointer == "/mediaType" {
+            assert!(!ask(bundle, trust).unwrap().rests_on_bundles);
+        } else {
+            refused(bundle, trust, reason);
+        }
     }
 }
 
@@ -424,11 +685,7 @@ fn invalid_signatures_are_ignored() {
     }
     let only_garbage = with_layers(stored("by-key"), vec![layer(b"{}".to_vec(), annotations())]);
     let refusal = ask(&only_garbage, key("owner"), None).unwrap_err();
-    assert_eq!(
-        refusal.text,
-        "failed to get image trusted layers: No Signature Layer passed verification\n\nCaused by:\n    No Signature Layer \
-         passed verification"
-    );
+    assert!(refusal.text.starts_with(MISSING), "{}", refusal.text);
 }
 
 #[test]

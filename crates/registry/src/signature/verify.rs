@@ -103,11 +103,14 @@ impl Verifier {
             StoredSignatures { image: image.whole(), digest: digest.to_string(), tag, bundles: Vec::new() };
         let judged = judge_all(&stored, wanted, trust.as_deref());
         let Err(refusal) = judged else { return judged.map_err(VerifyError::Untrusted) };
-        // Signatures that Kubewarden ignores matter only when the others do not suffice.
+        // Bundles can only add to the list, so they matter when the others do not suffice.
         match self.bundles(image, digest).await {
             Ok(bundles) => stored.bundles = bundles,
-            Err(error) if wanted.iter().any(|wanted| wanted.accepts_bundles) => return Err(error.into()),
-            Err(_) => return Err(VerifyError::Untrusted(refusal)),
+            Err(error) if error.class == Class::Denied && wanted.iter().all(|wanted| !wanted.accepts_bundles) => {
+                // A registry that keeps its list of referrers to itself; policy-server only logs it.
+                return Err(VerifyError::Untrusted(refusal.with_remarks(vec![error.to_string()])));
+            }
+            Err(error) => return Err(error.into()),
         }
         judge_all(&stored, wanted, trust.as_deref()).map_err(VerifyError::Untrusted)
     }
@@ -154,16 +157,13 @@ impl Verifier {
         };
         // policy-server treats an index as no signatures.
         let OciManifest::Image(manifest) = manifest else { return Ok(TagForm::Absent) };
-        let unusable = |what: String| {
-            let cause = format!("Cannot pull {}: {what}", signatures.whole());
-            Ok(TagForm::Unusable(format!("failed to get image trusted layers: {cause}\n\nCaused by:\n    {cause}")))
-        };
+        let unusable = |what: String| Ok(TagForm::Unusable(format!("cannot use `{}`: {what}", signatures.whole())));
         if manifest.layers.is_empty() {
-            return unusable("No layers to pull".to_owned());
+            return unusable("no layers".to_owned());
         }
         if let Some(other) = manifest.layers.iter().find(|layer| layer.media_type != payload::MEDIA_TYPE) {
             let media_type: String = other.media_type.chars().filter(|it| !it.is_control()).take(100).collect();
-            return unusable(format!("Incompatible layer media type: {media_type}"));
+            return unusable(format!("incompatible layer media type: {media_type}"));
         }
         let mut payloads: HashMap<String, Vec<u8>> = HashMap::new();
         let mut layers = Vec::new();
@@ -239,6 +239,9 @@ mod tests {
     use policy_verify_model::signature::{SignedBy, Signer};
     use serde_json::{Value, json};
 
+    const MISSING: &str =
+        "Image verification failed: missing signatures\nThe following constraints were not satisfied:\n";
+
     fn key(name: &str) -> Requirement {
         let key = text(&format!("keys/{name}.pub"));
         Requirement::all_of(vec![Signer { by: SignedBy::PublicKey { owner: None, key }, annotations: None }])
@@ -312,7 +315,7 @@ mod tests {
         serve(&fake, "bundle");
         let refused = refusal(ask(&fake, "bundle", &[key("owner")]));
         assert!(refused.bundles_would_do);
-        assert_eq!(refused.text, format!("no signatures found for image: {}/signed/bundle:v1 ", fake.host()));
+        assert!(refused.text.starts_with(MISSING), "{}", refused.text);
         let accepting = Requirement { accepts_bundles: true, ..key("owner") };
         assert!(ask(&fake, "bundle", std::slice::from_ref(&accepting)).unwrap().rests_on_bundles);
         // A registry without a list of referrers.
@@ -329,33 +332,32 @@ mod tests {
         let fake = FakeRegistry::start();
         serve(&fake, "not-at-all");
         let refused = refusal(ask(&fake, "not-at-all", &[key("owner")]));
-        assert_eq!(refused.text, format!("no signatures found for image: {}/signed/not-at-all:v1 ", fake.host()));
-        assert_eq!(refused.reasons, Vec::<String>::new());
+        assert!(refused.text.starts_with(MISSING), "{}", refused.text);
+        assert_eq!(refused.reasons, ["the image is not signed"]);
         assert!(registry_error(ask(&fake, "nowhere", &[key("owner")])).contains("signed/nowhere:v1"));
     }
 
     #[test]
-    fn manifests_without_signatures_are_refused_as_in_policy_server() {
+    fn tags_without_signatures_are_no_signatures() {
         for (change, text) in [
-            (("/layers/0/mediaType", json!("text/plain")), "Incompatible layer media type: text/plain"),
-            (("/layers", json!([])), "No layers to pull"),
+            (("/layers/0/mediaType", json!("text/plain")), "incompatible layer media type: text/plain"),
+            (("/layers", json!([])), "no layers"),
         ] {
             let fake = FakeRegistry::start();
             serve(&fake, "by-key");
             let (tag, mut manifest) = signatures(&fake, "by-key");
             *manifest.pointer_mut(change.0).unwrap() = change.1;
             fake.add_manifest("signed/by-key", &tag, OCI_MANIFEST, manifest.to_string().as_bytes());
-            let refused = refusal(ask(&fake, "by-key", &[key("owner")])).text;
-            let start =
-                format!("failed to get image trusted layers: Cannot pull {}/signed/by-key:{tag}: {text}", fake.host());
-            assert!(refused.starts_with(&format!("{start}\n\nCaused by:\n    Cannot pull ")), "{refused}");
+            let refused = refusal(ask(&fake, "by-key", &[key("owner")]));
+            assert!(refused.text.starts_with(MISSING), "{}", refused.text);
+            assert_eq!(refused.reasons, [format!("cannot use `{}/signed/by-key:{tag}`: {text}", fake.host())]);
         }
         let fake = FakeRegistry::start();
         serve(&fake, "by-key");
         let (tag, _) = signatures(&fake, "by-key");
         let index = br#"{"schemaVersion":2,"manifests":[]}"#;
         fake.add_manifest("signed/by-key", &tag, "application/vnd.oci.image.index.v1+json", index);
-        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
+        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with(MISSING));
     }
 
     #[test]
@@ -398,7 +400,7 @@ mod tests {
         serve(&fake, "by-key");
         let image: Reference = format!("{}/signed/by-key:v1", fake.host()).parse().unwrap();
         fake.add_policy("signed/by-key", "v1", b"\0asm\x01\0\0\0");
-        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with("no signatures found"));
+        assert!(refusal(ask(&fake, "by-key", &[key("owner")])).text.starts_with(MISSING));
         let signed = stored("by-key").digest.parse().unwrap();
         let verified = wait(verifier(&fake).verify_manifest(&image, &signed, &[key("owner")])).unwrap();
         assert_eq!(verified.digest, signed.as_str());
@@ -410,7 +412,7 @@ mod tests {
         serve(&fake, "bundle");
         serve(&fake, "by-key");
         let error = ask(&fake, "bundle", &[key("owner")]).unwrap_err();
-        assert!(error.message().ends_with("/signed/bundle:v1"), "{}", error.message());
+        assert!(error.message().starts_with(MISSING.trim_end()), "{}", error.message());
         let help = error.help().unwrap();
         assert!(help.contains("Kubewarden would not accept it"), "{help}");
         assert!(help.ends_with("\nto accept it here, set `acceptBundles: true`"), "{help}");
