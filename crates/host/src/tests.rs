@@ -146,6 +146,8 @@ fn every_capability_is_granted_mocked_denied_and_unmocked_alike() {
     let review = json!({"user": "bob", "resource_attributes": {"verb": "get", "resource": "pods"}});
     let pods = json!({"api_version": "v1", "kind": "Pod", "namespace": "web", "name": "p", "disable_cache": false});
     let pod = json!({"kind": "Pod"});
+    let descriptor = json!({"mediaType": "a/b", "digest": format!("sha256:{}", "0".repeat(64)), "size": 2});
+    let manifest = json!({"schemaVersion": 2, "config": descriptor, "layers": []});
     let table = [
         ("crypto/v1/is_certificate_trusted", certificate, json!(true)),
         ("kubernetes/can_i", json!({"subject_access_review": review, "disable_cache": false}), json!(true)),
@@ -154,8 +156,12 @@ fn every_capability_is_granted_mocked_denied_and_unmocked_alike() {
         ("kubernetes/list_resources_by_namespace", pods, json!([pod])),
         ("net/v1/dns_lookup_host", json!("a.test"), json!(["10.0.0.7"])),
         ("oci/v1/manifest_digest", json!("app:1"), json!("sha256:a")),
-        ("oci/v1/oci_manifest", json!("app:1"), json!({"schemaVersion": 2, "layers": []})),
-        ("oci/v1/oci_manifest_config", json!("app:1"), json!({"manifest": {}, "digest": "sha256:a", "config": {}})),
+        ("oci/v1/oci_manifest", json!("app:1"), manifest.clone()),
+        (
+            "oci/v1/oci_manifest_config",
+            json!("app:1"),
+            json!({"manifest": manifest, "digest": "sha256:a", "config": {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}}),
+        ),
         ("oci/v1/verify", signed_v1, json!(true)),
         ("oci/v2/verify", signed, json!(true)),
     ];
