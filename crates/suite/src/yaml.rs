@@ -340,7 +340,7 @@ mod tests {
         let read = |text: &str| {
             let text = format!("apiVersion: v1\nkind: Pod\n{text}\n");
             let mut value = parse_documents(&file(&text)).unwrap()[0].to_json();
-            value.as_object_mut().unwrap().retain(|key, _| !["apiVersion", "kind"].contains(&key));
+            value.as_object_mut().unwrap().retain(|key, _| !["apiVersion", "kind"].contains(&key.as_str()));
             value
         };
         for (text, value) in [
