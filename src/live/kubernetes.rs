@@ -4,7 +4,6 @@
 //! therefore an outage here. Every other refusal of the API server is passed to the policy.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
@@ -28,9 +27,6 @@ const PAGE: u32 = 500;
 
 /// Objects of a list. Far more than a policy could read within its timeout.
 const MAX_OBJECTS: usize = 100_000;
-
-/// The name in the certificates of API servers, whatever their address.
-const SERVER_NAME: &str = "kubernetes.default.svc";
 
 /// The API server, connected on first use.
 #[derive(Default)]
@@ -180,10 +176,6 @@ fn unusable(text: String) -> LiveFailure {
 /// A client without retries: the timeout of a policy leaves no time for them, and they would hide the error.
 pub(super) fn client(mut config: Config) -> kube::Result<Client> {
     config.default_retry = false;
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    if config.tls_server_name.is_none() && config.cluster_url.host().is_some_and(is_address) {
-        config.tls_server_name = Some(SERVER_NAME.into());
-    }
     Client::try_from(config)
 }
 
