@@ -29,6 +29,7 @@ mod image;
 mod inspect;
 mod interrupted;
 mod killed;
+mod kubernetes;
 mod kubewarden;
 mod licences;
 mod live;

@@ -164,6 +164,56 @@ pub(crate) fn denying_with(function: &str, types: &str, arguments: &str) -> Vec<
     wat::parse_str(text).unwrap()
 }
 
+/// A waPC guest that accepts all settings, makes this call about Kubernetes when it is asked for a verdict, and mutates the
+/// object into the reply; an error of the call is its own.
+pub(crate) fn calling(operation: &str, payload: &str) -> Vec<u8> {
+    const VALID: &str = r#"{"valid":true}"#;
+    let prefix = r#"{"accepted":true,"mutated_object":"#;
+    // The operations `validate` and `validate_settings` are told apart by the length of their names.
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (import "wapc" "__guest_error" (func $fail (param i32 i32)))
+          (import "wapc" "__host_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+          (import "wapc" "__host_response_len" (func $response_len (result i32)))
+          (import "wapc" "__host_response" (func $response (param i32)))
+          (import "wapc" "__host_error_len" (func $error_len (result i32)))
+          (import "wapc" "__host_error" (func $error (param i32)))
+          (memory (export "memory") 2)
+          (data (i32.const 0) "kubewarden")
+          (data (i32.const 16) "kubernetes")
+          (data (i32.const 32) "{operation}")
+          (data (i32.const 96) "{valid}")
+          (data (i32.const 1024) "{payload}")
+          (data (i32.const 65536) "{prefix}")
+          (func (export "__guest_call") (param $operation i32) (param i32) (result i32)
+            (local $end i32)
+            (if (i32.ne (local.get $operation) (i32.const 8)) (then
+              (call $respond (i32.const 96) (i32.const {valid_len}))
+              (return (i32.const 1))))
+            (if (i32.eqz (call $call
+                (i32.const 0) (i32.const 10) (i32.const 16) (i32.const 10) (i32.const 32) (i32.const {operation_len})
+                (i32.const 1024) (i32.const {payload_len}))) (then
+              (call $error (i32.const 65536))
+              (call $fail (i32.const 65536) (call $error_len))
+              (return (i32.const 0))))
+            (local.set $end (i32.add (i32.const {reply}) (call $response_len)))
+            (call $response (i32.const {reply}))
+            (i32.store8 (local.get $end) (i32.const 0x7d))
+            (call $respond (i32.const 65536) (i32.sub (local.get $end) (i32.const 65535)))
+            (i32.const 1)))"#,
+        operation = escaped(operation.as_bytes()),
+        operation_len = operation.len(),
+        payload = escaped(payload.as_bytes()),
+        payload_len = payload.len(),
+        valid = escaped(VALID.as_bytes()),
+        valid_len = VALID.len(),
+        prefix = escaped(prefix.as_bytes()),
+        reply = 65_536 + prefix.len(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ pub(crate) mod act;
 pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
+pub(crate) mod kubernetes;
 pub(crate) mod markdown;
 pub(crate) mod policy_server;
 pub(crate) mod program;
@@ -14,6 +15,7 @@ pub(crate) mod runner;
 pub(crate) mod target;
 pub(crate) mod tls;
 pub(crate) mod token_service;
+pub(crate) mod webhook;
 
 use std::fs;
 use std::io::Write as _;
