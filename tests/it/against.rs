@@ -115,7 +115,7 @@ fn no_answer_is_a_fault_and_never_a_pass() {
         }
     }
     let nothing_there = repository().verify(&["--against", "http://127.0.0.1:1"]).run();
-    nothing_there.exits_with(1).says(&["policy-server is unreachable at http://127.0.0.1:1", "PV043"]);
+    nothing_there.exits_with(1).says(&["policy-server is unreachable at http://127.0.0.1:1", "PV044"]);
 }
 
 /// A known failure is one of the policy.
