@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::complete;
 use super::fixture;
 use super::kinds::{KindInfo, Kinds};
 use super::mistake::{Mistakes, mistake, suggestion};
@@ -121,6 +122,9 @@ impl Admission<'_> {
         }
         if is_changed_late {
             change(case, &mut objects, mistakes);
+        }
+        if case.complete.as_ref().is_some_and(|complete| complete.value) {
+            objects.each().for_each(complete::complete);
         }
         self.assemble(case, operation, objects, &origin, mistakes)
     }

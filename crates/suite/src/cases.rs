@@ -359,7 +359,7 @@ impl<'a> Cases<'a> {
                 "group" | "chain" => !is_request || has(&["policy", "group", "chain"]),
                 "object" => !is_request || has(&["object", "oldObject", "objects", "request", "raw"]),
                 "settings" | "variant" => !is_request || has(&["settings", "variant"]),
-                "user" | "namespace" | "operation" | "subresource" | "dryRun" => {
+                "user" | "namespace" | "operation" | "subresource" | "dryRun" | "complete" => {
                     !is_request || is_complete || has(&[key])
                 }
                 "rules" => !is_request || has(&[key]),

@@ -41,7 +41,7 @@
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request`, `admission`, `options`, `user` | requests made of manifests |
-//! | `fixture`, `workload`, `scale` | changes of a manifest |
+//! | `fixture`, `workload`, `complete`, `scale` | changes of a manifest |
 //! | `kinds`, `subresource`, `equivalent` | kinds, their resources, subresources and other versions |
 //! | `expect` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
@@ -53,6 +53,7 @@ mod admission;
 mod answers;
 mod cases;
 mod cluster;
+mod complete;
 mod equivalent;
 mod expect;
 pub mod expression;

@@ -228,6 +228,7 @@ fn admission_keys(case: &CaseEntry) -> Vec<(&'static str, Option<&'static str>, 
         ("dryRun", Some("dryRun"), case.dry_run.as_ref().map(|key| &key.span)),
         ("options", Some("options"), case.options.as_ref().map(|key| &key.span)),
         ("user", Some("userInfo"), case.user.as_ref().map(|_| &case.name.span)),
+        ("complete", None, case.complete.as_ref().map(|key| &key.span)),
         ("wrap", None, case.wrap.as_ref().map(|key| &key.span)),
     ]
     .into_iter()

@@ -351,6 +351,8 @@ pub(crate) struct DefaultsEntry {
     pub(crate) subresource: Option<Data>,
     /// Whether requests are dry runs.
     pub(crate) dry_run: Option<Data>,
+    /// Whether Pods, pod templates and Namespaces are filled with what the API server adds.
+    pub(crate) complete: Option<Data>,
     /// Tags, for `--tag`.
     pub(crate) tags: Option<Data>,
     /// Timeout of a case, "2s" by default.
@@ -375,14 +377,14 @@ keys! {
     DefaultsEntry {
         optional policy, optional group, optional chain, optional settings, optional variant, optional object,
         optional compat, optional user, optional namespace, optional operation, optional subresource,
-        optional dry_run, optional tags, optional timeout, optional rules, optional clock, optional host,
+        optional dry_run, optional complete, optional tags, optional timeout, optional rules, optional clock, optional host,
         optional replay, optional order, optional cluster,
     }
 }
 
 impl DefaultsEntry {
     /// The keys that are copied into cases that lack them.
-    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 15] {
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 16] {
         [
             ("policy", &self.policy),
             ("group", &self.group),
@@ -395,6 +397,7 @@ impl DefaultsEntry {
             ("operation", &self.operation),
             ("subresource", &self.subresource),
             ("dryRun", &self.dry_run),
+            ("complete", &self.complete),
             ("tags", &self.tags),
             ("timeout", &self.timeout),
             ("rules", &self.rules),
@@ -448,6 +451,8 @@ pub(crate) struct CaseEntry {
     pub(crate) namespace: Option<Spanned<String>>,
     /// Whether the request is a dry run.
     pub(crate) dry_run: Option<Spanned<bool>>,
+    /// Fills Pods, pod templates and Namespaces with what the API server adds before webhooks see them.
+    pub(crate) complete: Option<Spanned<bool>>,
     /// Members of the `options` of the request, such as `fieldManager` or `propagationPolicy`.
     pub(crate) options: Option<Spanned<Named<Data>>>,
     /// Values to put into the object, by path: `spec.containers[0].image`.
@@ -494,7 +499,7 @@ keys! {
         required name, optional policy, optional group, optional chain, optional _each, optional _matrix,
         optional settings, optional variant, optional object, optional old_object, optional objects, optional request,
         optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
-        optional options, optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
+        optional complete, optional options, optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
         optional timeout, optional clock, optional rules, optional host, optional replay, optional order,
         optional cluster, required expect,
     }

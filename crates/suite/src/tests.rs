@@ -225,6 +225,34 @@ fn fixtures_have_the_booleans_of_kubectl_and_suites_have_a_warning() {
 }
 
 #[test]
+fn settings_of_a_manifest_are_those_that_kubectl_sends() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: { name: p }\nspec:\n  \
+                    module: ghcr.io/acme/p:v1\n  mutating: no\n  rules: []\n  settings: { enabled: on, word: 'off' }\n";
+    let text = "version: 1\npolicies:\n  p: { manifest: deploy.yaml }\n  q: { uri: registry://ghcr.io/acme/q:v1, settings: \
+                settings.yaml }\ncases:\n  - { name: a, policy: [p, q], object: { apiVersion: v1, kind: Pod }, expect: allow }\n";
+    for (path, text) in [("deploy.yaml", manifest), ("settings.yaml", "enabled: on\n"), ("suite.yml", text)] {
+        std::fs::write(folder.path().join(path), text).unwrap();
+    }
+    let suite = super::suite(&folder.path().join("suite.yml"), &super::Overrides::default(), |_| Ok(())).unwrap();
+    let settings = |case: usize| Value::Object((*suite.settings_for(&suite.cases[case])[0]).clone());
+    assert_eq!(settings(0), json!({ "enabled": true, "word": "off" }));
+    assert_eq!(settings(1), json!({ "enabled": "on" }), "files of settings are no manifests");
+    assert!(!suite.policies[0].deployment.allowed_to_mutate);
+}
+
+#[test]
+fn complete_fills_the_wrapped_workload_and_its_scale() {
+    let sent = request("object: pod.yaml, wrap: Job, complete: true, operation: UPDATE");
+    for object in ["object", "oldObject"] {
+        assert_eq!(sent[object]["spec"]["template"]["spec"]["dnsPolicy"], "ClusterFirst", "{object}");
+        assert_eq!(sent[object]["spec"]["backoffLimit"], 6, "{object}");
+    }
+    assert!(request("object: pod.yaml")["object"]["spec"].get("dnsPolicy").is_none());
+    assert_eq!(request("object: config.yaml, complete: true"), request("object: config.yaml"));
+}
+
+#[test]
 fn options_are_those_of_the_operation_and_the_case() {
     for (case, wanted) in [
         ("object: config.yaml, dryRun: true", json!({ "kind": "CreateOptions", "dryRun": ["All"] })),
