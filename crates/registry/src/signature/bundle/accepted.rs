@@ -12,11 +12,12 @@ use super::super::certificate;
 use super::super::error::SignatureError;
 use super::super::rekor;
 use super::super::trust::Trust;
-use super::document::{Bundle, Entry, MEDIA_TYPE, Material, RawCertificate, Signed, Statement, as_simple_signing};
-use super::{Read, digest_of};
+use super::document::{
+    Bundle, Entry, MEDIA_TYPE, Material, RawCertificate, Read, Signed, Statement, as_simple_signing, digest_of,
+};
 
 /// Reads a bundle that signs the manifest `digest` of `image`.
-pub(in crate::signature) fn accepted(
+pub(crate) fn accepted(
     bundle: &[u8],
     digest: &str,
     image: &str,

@@ -13,8 +13,9 @@ use super::super::certificate;
 use super::super::error::SignatureError;
 use super::super::rekor;
 use super::super::trust::Trust;
-use super::document::{Bundle, Entry, Material, Proof, Signed, Statement, as_simple_signing, decoded, number};
-use super::{Read, digest_of};
+use super::document::{
+    Bundle, Entry, Material, Proof, Read, Signed, Statement, as_simple_signing, decoded, digest_of, number,
+};
 
 /// The kind and the version of a log entry about an envelope.
 const ENTRY: (&str, &str) = ("dsse", "0.0.1");
@@ -23,12 +24,7 @@ const ENTRY: (&str, &str) = ("dsse", "0.0.1");
 const MOST_HASHES: usize = 64;
 
 /// Reads a bundle that signs the manifest `digest` of `image`.
-pub(in crate::signature) fn counted(
-    bundle: &[u8],
-    digest: &str,
-    image: &str,
-    trust: Option<&Trust>,
-) -> Result<Read, SignatureError> {
+pub(crate) fn counted(bundle: &[u8], digest: &str, image: &str, trust: Option<&Trust>) -> Result<Read, SignatureError> {
     let bundle_digest = digest_of(bundle);
     let bundle: Bundle = serde_json::from_slice(bundle).map_err(SignatureError::invalid("bundle"))?;
     let signed = bundle.signed()?;

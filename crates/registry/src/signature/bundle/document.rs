@@ -9,15 +9,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use sigstore::cosign::SignatureLayer;
 use sigstore::cosign::bundle::Bundle as LogEntry;
 use sigstore::cosign::payload::simple_signing::SimpleSigning;
 
+use super::super::certificate::Identity;
 use super::super::error::SignatureError;
 use super::super::rekor;
 use super::super::trust::Trust;
 
 /// Media type of the document, and the artifact type under which registries list it.
-pub(in crate::signature) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// What cosign signs about an image.
 const PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
@@ -25,6 +28,14 @@ const PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A signature, and its signer according to a trusted certificate.
+pub(crate) type Read = (SignatureLayer, Result<Identity, SignatureError>);
+
+/// The digest of a bundle.
+pub(super) fn digest_of(bundle: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bundle)))
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,20 +8,6 @@ mod accepted;
 mod counted;
 mod document;
 
-use sha2::{Digest as _, Sha256};
-use sigstore::cosign::SignatureLayer;
-
-use super::certificate::Identity;
-use super::error::SignatureError;
-
 pub(super) use self::accepted::accepted;
 pub(super) use self::counted::counted;
-pub(super) use self::document::MEDIA_TYPE;
-
-/// A signature, and its signer according to a trusted certificate.
-pub(super) type Read = (SignatureLayer, Result<Identity, SignatureError>);
-
-/// The digest of a bundle.
-fn digest_of(bundle: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bundle)))
-}
+pub(super) use self::document::{MEDIA_TYPE, Read};
