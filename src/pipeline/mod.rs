@@ -47,7 +47,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
     let suites = suites::load_all(options)?;
     let selected = suites::select(&suites, options)?;
-    let trust = Trusted::read(&options.signatures)?;
+    let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
     let referee = Referee::open(options)?;
     let summaries: Vec<SuiteSummary> =
         suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
@@ -65,7 +65,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             suites: summaries,
             policies: records.into_iter().map(|record| summary::policy_report(&suites, record)).collect(),
             cases,
-            warnings: suites::warnings(&suites, options),
+            warnings: [suites::warnings(&suites, options), services.trust.warnings].concat(),
             publications,
             started_at,
             duration: start.elapsed(),

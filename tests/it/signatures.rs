@@ -123,6 +123,28 @@ fn a_configuration_of_kwctl_holds_for_every_policy_of_a_registry() {
     with_config(&[("by-key", "{ key: owner.pub }")]).exits_with(3).says(&["kind: githubAction", "owner: acme"]);
 }
 
+/// Since 1.37.2 a list that every image satisfies is a mistake; before, it is a warning.
+#[test]
+fn a_configuration_that_accepts_every_image_is_noticed() {
+    let registry = registry();
+    let config = "apiVersion: v1\nanyOf:\n  minimumMatches: 0\n  signatures: [{ kind: githubAction, owner: acme }]\n";
+    let repository = repository(&registry, &[("by-key", "")]).write("verification-config.yml", config);
+    let flags = with_flags(&["run", "--verification-config-path", "verification-config.yml"]);
+    let run = repository.verify(&flags).run();
+    run.exits_with(2).says(&["`minimumMatches` is 0", "verification-config.yml:3", "write 1 or more"]);
+    let run = repository.verify(&flags).arg("--kubewarden=1.36").env("HOME", repository.path("home")).run();
+    run.exits_with(0).says(&["`minimumMatches` is 0: every image satisfies it"]);
+    // The same file in a suite that pins the release.
+    for (release, code) in [("1.37.1", 0), ("1.37.2", 2)] {
+        let repository = self::repository(&registry, &[("by-key", "{ config: verification-config.yml }")]);
+        let suite =
+            repository.read("suite.yml").replace("version: 1\n", &format!("version: 1\nkubewarden: '{release}'\n"));
+        let repository = repository.write("suite.yml", suite).write("verification-config.yml", config);
+        let run = repository.verify(&with_flags(&["run"])).env("HOME", repository.path("home")).run();
+        run.named(release).exits_with(code).says(&["`minimumMatches` is 0"]);
+    }
+}
+
 #[test]
 fn files_are_not_signed() {
     let registry = registry();

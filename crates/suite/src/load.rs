@@ -99,7 +99,8 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     }
     let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
     let defaults = written.defaults.unwrap_or_default();
-    let mut policies = policy::read(&written.policies, defaults.compat.unwrap_or_default(), files, mistakes);
+    let mut policies =
+        policy::read(&written.policies, defaults.compat.unwrap_or_default(), &kubewarden, files, mistakes);
     groups::read(&written.groups, &mut policies, files, mistakes);
     let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
     cases.add_checks(&mut policies, mistakes);

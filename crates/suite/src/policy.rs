@@ -12,6 +12,7 @@ use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
 use super::{groups, kubewarden, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
+use policy_verify_model::installation::Kubewarden;
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{Check, Compat, Deployment, GroupSpec, Member, PolicySpec, PolicyUse};
@@ -20,10 +21,11 @@ use policy_verify_model::suite::{Check, Compat, Deployment, GroupSpec, Member, P
 pub(crate) fn read(
     written: &Named<Sound<PolicyEntry>>,
     compat: Compat,
+    kubewarden: &Kubewarden,
     files: &Files,
     mistakes: &mut Mistakes,
 ) -> Policies {
-    let mut reader = Reader { policies: Policies::new(compat), files, mistakes };
+    let mut reader = Reader { policies: Policies::new(compat), kubewarden, files, mistakes };
     for (name, entry) in &written.0 {
         match &entry.0 {
             Some(entry) => reader.declare(name, entry),
@@ -36,6 +38,7 @@ pub(crate) fn read(
 /// The policies read so far, and what is needed to read more.
 struct Reader<'a> {
     policies: Policies,
+    kubewarden: &'a Kubewarden,
     files: &'a Files,
     mistakes: &'a mut Mistakes,
 }
@@ -132,7 +135,7 @@ impl Reader<'_> {
             let help = "remove `signedBy`, or write a `registry://` URI";
             self.mistakes.add_with_help(&signer.span, "`signedBy` needs a policy in a registry", help);
         }
-        let signed_by = signed_by::required(signed_by, self.files, self.mistakes);
+        let signed_by = signed_by::required(signed_by, self.kubewarden.release, self.files, self.mistakes);
         let written = entry.and_then(|entry| entry.host_capabilities.as_ref());
         let host_capabilities = written.map(|patterns| kubewarden::host_capabilities(patterns, self.mistakes));
         PolicySpec {

@@ -1009,7 +1009,7 @@ pub(crate) type Texts = BTreeMap<String, String>;
 #[derive(Debug)]
 pub(crate) struct VerificationFile {
     pub(crate) api_version: Spanned<String>,
-    pub(crate) all_of: Option<Vec<SignatureEntry>>,
+    pub(crate) all_of: Option<Spanned<Vec<SignatureEntry>>>,
     pub(crate) any_of: Option<AnyOfEntry>,
 }
 
@@ -1018,8 +1018,8 @@ keys! { VerificationFile { required api_version, optional all_of, optional any_o
 /// Signatures of which some are enough.
 #[derive(Debug)]
 pub(crate) struct AnyOfEntry {
-    pub(crate) minimum_matches: Option<u8>,
-    pub(crate) signatures: Vec<SignatureEntry>,
+    pub(crate) minimum_matches: Option<Spanned<u8>>,
+    pub(crate) signatures: Spanned<Vec<SignatureEntry>>,
 }
 
 keys! { AnyOfEntry { optional minimum_matches, required signatures } }

@@ -5,18 +5,24 @@ use std::sync::Arc;
 
 use super::files::{Files, KeyCheck};
 use super::mistake::{Mistakes, mistake};
-use super::schema::{SignatureEntry, SignatureKind, SignedByEntry, SubjectEntry, VerificationFile};
+use super::schema::{AnyOfEntry, SignatureEntry, SignatureKind, SignedByEntry, SubjectEntry, VerificationFile};
 use super::{read, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::release::Release;
 use policy_verify_model::signature::{AnyOf, Certificate, Requirement, SignedBy, Signer, Subject};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 
 /// What `signedBy:` requires: all of it.
-pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistakes: &mut Mistakes) -> Vec<Requirement> {
+pub(super) fn required(
+    entries: &[Spanned<SignedByEntry>],
+    release: Release,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> Vec<Requirement> {
     let mut required = Vec::new();
     for entry in entries {
-        match requirement(&entry.value, &entry.span, files, mistakes) {
+        match requirement(&entry.value, &entry.span, release, files, mistakes) {
             Ok(requirement) => required.extend(requirement),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -24,12 +30,16 @@ pub(super) fn required(entries: &[Spanned<SignedByEntry>], files: &Files, mistak
     required
 }
 
-/// Reads a verification-config.yml that the command line names.
+/// Reads a verification-config.yml that the command line names, as `release` does. The warnings are those about it.
 ///
 /// # Errors
 ///
 /// All its mistakes.
-pub fn verification_config(path: &Path, check_key: KeyCheck) -> Result<Requirement, Vec<Diagnostic>> {
+pub fn verification_config(
+    path: &Path,
+    release: Release,
+    check_key: KeyCheck,
+) -> Result<(Requirement, Vec<Diagnostic>), Vec<Diagnostic>> {
     let place = Span::unquoted(path.to_string_lossy());
     let unreadable = |error: std::io::Error| {
         let message = format!("cannot read `{}`: {error}", path.display());
@@ -39,8 +49,8 @@ pub fn verification_config(path: &Path, check_key: KeyCheck) -> Result<Requireme
     let real_path = path.canonicalize().map_err(unreadable)?;
     let file = files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&place)])?;
     let mut mistakes = Mistakes::default();
-    match from_config(&file, &files, &mut mistakes) {
-        Some(requirement) if mistakes.is_empty() => Ok(requirement),
+    match from_config(&file, release, &files, &mut mistakes) {
+        Some(requirement) if mistakes.is_empty() => Ok((requirement, mistakes.take_warnings())),
         _ => Err(mistakes.into_sorted()),
     }
 }
@@ -51,6 +61,7 @@ const WAYS: &str = "add one of `key`, `githubOwner`, `issuer`, `certificate`, `c
 fn requirement(
     entry: &SignedByEntry,
     place: &Span,
+    release: Release,
     files: &Files,
     mistakes: &mut Mistakes,
 ) -> Result<Option<Requirement>, Diagnostic> {
@@ -68,7 +79,7 @@ fn requirement(
     if entry.config.is_some() {
         let path = files.resolve(first)?;
         let file = files.read_text(&path).map_err(|mistake| mistake.at(&first.span))?;
-        let read = from_config(&file, files, mistakes);
+        let read = from_config(&file, release, files, mistakes);
         return Ok(read.map(|read| Requirement { accepts_bundles: entry.accept_bundles, ..read }));
     }
     let signer = Signer { by: signed_by(entry, files)?, annotations: entry.annotations.clone().map(|it| it.value) };
@@ -165,8 +176,13 @@ fn url_prefix(written: &Spanned<String>) -> Result<Subject, Diagnostic> {
     })
 }
 
-/// What a verification-config.yml requires; mistakes are those kwctl finds as well.
-fn from_config(file: &Arc<SourceFile>, files: &Files, mistakes: &mut Mistakes) -> Option<Requirement> {
+/// What a verification-config.yml requires; mistakes are those kwctl of this release finds as well.
+fn from_config(
+    file: &Arc<SourceFile>,
+    release: Release,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> Option<Requirement> {
     let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
     let written: VerificationFile = read::read(&root, mistakes)?;
     if written.api_version.value != "v1" {
@@ -174,20 +190,62 @@ fn from_config(file: &Arc<SourceFile>, files: &Files, mistakes: &mut Mistakes) -
             format!("unsupported apiVersion {:?} of the configuration: expected \"v1\"", written.api_version.value);
         mistakes.add(&written.api_version.span, message);
     }
+    let is_empty = |entries: Option<&Spanned<Vec<SignatureEntry>>>| entries.is_none_or(|it| it.value.is_empty());
+    if is_empty(written.all_of.as_ref()) && is_empty(written.any_of.as_ref().map(|any_of| &any_of.signatures)) {
+        mistakes.add(&root.span, "config is missing signatures in both allOf and anyOff list");
+    } else {
+        check_lists(&written, release, mistakes);
+    }
     let mut signers = |entries: &[SignatureEntry]| -> Vec<Signer> {
         let signers = entries.iter().map(|entry| signer(entry, files).map_err(|mistake| mistakes.push(mistake)));
         signers.filter_map(Result::ok).collect()
     };
-    let all_of = signers(written.all_of.as_deref().unwrap_or_default());
-    let any_of = written.any_of.as_ref().map(|any_of| AnyOf {
-        minimum_matches: any_of.minimum_matches.unwrap_or(1),
-        signers: signers(&any_of.signatures),
-    });
-    let is_empty = |entries: Option<&Vec<SignatureEntry>>| entries.is_none_or(Vec::is_empty);
-    if is_empty(written.all_of.as_ref()) && is_empty(written.any_of.as_ref().map(|any_of| &any_of.signatures)) {
-        mistakes.add(&root.span, "config is missing signatures in both allOf and anyOff list");
-    }
+    let all_of = signers(written.all_of.as_ref().map(|it| it.value.as_slice()).unwrap_or_default());
+    let any_of = written
+        .any_of
+        .as_ref()
+        .map(|any_of| AnyOf { minimum_matches: any_of.minimum_matches(), signers: signers(&any_of.signatures.value) });
     Some(Requirement { all_of, any_of, accepts_bundles: false })
+}
+
+/// Lists that every image satisfies, or none. Kubewarden refuses them since 1.37.2; its texts are not known, so these are
+/// ours. Before, they had this effect.
+fn check_lists(written: &VerificationFile, release: Release, mistakes: &mut Mistakes) {
+    const ALL: &str = "every image satisfies it";
+    const NONE: &str = "no image satisfies it";
+    let mut found = Vec::new();
+    if let Some(all_of) = written.all_of.as_ref().filter(|it| it.value.is_empty()) {
+        found.push((&all_of.span, "`allOf` is empty".to_owned(), ALL, "remove `allOf`, or add a signature"));
+    }
+    if let Some(any_of) = &written.any_of {
+        let (wanted, there) = (any_of.minimum_matches(), any_of.signatures.value.len());
+        let place = any_of.minimum_matches.as_ref().map_or(&any_of.signatures.span, |it| &it.span);
+        if wanted == 0 {
+            found.push((place, "`minimumMatches` is 0".to_owned(), ALL, "write 1 or more"));
+        }
+        if there == 0 {
+            let effect = if wanted == 0 { ALL } else { NONE };
+            let help = "remove `anyOf`, or add a signature";
+            found.push((&any_of.signatures.span, "`anyOf.signatures` is empty".to_owned(), effect, help));
+        } else if usize::from(wanted) > there {
+            let message = format!("`minimumMatches` is {wanted}, and there are {there} signatures");
+            found.push((place, message, NONE, "write a smaller number, or add signatures"));
+        }
+    }
+    for (place, message, effect, help) in found {
+        if release.has_strict_verification_config() {
+            mistakes.add_with_help(place, message, help);
+        } else {
+            mistakes.warn(mistake(place, format!("{message}: {effect}")).with_help(help.to_owned()));
+        }
+    }
+}
+
+impl AnyOfEntry {
+    /// How many entries must be met.
+    fn minimum_matches(&self) -> u8 {
+        self.minimum_matches.as_ref().map_or(1, |it| it.value)
+    }
 }
 
 fn signer(entry: &SignatureEntry, files: &Files) -> Result<Signer, Diagnostic> {
@@ -253,7 +311,7 @@ mod tests {
         let node = yaml::parse(&file).unwrap();
         let entry = read::read::<Spanned<SignedByEntry>>(&node, &mut mistakes);
         let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
-        let read = entry.map(|entry| required(&[entry], &files, &mut mistakes)).unwrap_or_default();
+        let read = entry.map(|entry| required(&[entry], Release::default(), &files, &mut mistakes)).unwrap_or_default();
         (read, shown(mistakes))
     }
 
@@ -261,14 +319,25 @@ mod tests {
         let file = Arc::new(SourceFile { path: "verification-config.yml".into(), text: text.into() });
         let mut mistakes = Mistakes::default();
         let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
-        (from_config(&file, &files, &mut mistakes), shown(mistakes))
+        (from_config(&file, Release::default(), &files, &mut mistakes), shown(mistakes))
+    }
+
+    /// The mistakes and the warnings of a release about a configuration.
+    fn checked(text: &str, release: &str) -> (Vec<String>, Vec<String>) {
+        let file = Arc::new(SourceFile { path: "verification-config.yml".into(), text: text.into() });
+        let mut mistakes = Mistakes::default();
+        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
+        from_config(&file, release.parse().unwrap(), &files, &mut mistakes);
+        let warnings = mistakes.take_warnings().into_iter().map(line).collect();
+        (shown(mistakes), warnings)
     }
 
     fn shown(mistakes: Mistakes) -> Vec<String> {
-        let line = |it: Diagnostic| {
-            format!("{}:{} {}", it.span.as_ref().unwrap().line, it.span.as_ref().unwrap().column, it.message)
-        };
         mistakes.into_sorted().into_iter().map(line).collect()
+    }
+
+    fn line(it: Diagnostic) -> String {
+        format!("{}:{} {}", it.span.as_ref().unwrap().line, it.span.as_ref().unwrap().column, it.message)
     }
 
     fn one(by: SignedBy) -> Vec<Requirement> {
@@ -368,16 +437,58 @@ mod tests {
         }
     }
 
+    /// Four mistakes since 1.37.2; before, two accepted every image and two none.
+    #[test]
+    fn lists_without_an_effect_are_mistakes_since_1_37_2() {
+        let signer = "{ kind: githubAction, owner: acme }";
+        let many_signers = format!("[{}]", [signer; 3].join(", "));
+        let any_of = |minimum: &str, signers: &str| {
+            format!("apiVersion: v1\nallOf: [{signer}]\nanyOf:{minimum}\n  signatures: {signers}\n")
+        };
+        let one = format!("[{signer}]");
+        let rows = [
+            (
+                format!("apiVersion: v1\nallOf: []\nanyOf: {{ signatures: {one} }}\n"),
+                "2:8 `allOf` is empty",
+                "every image satisfies it",
+            ),
+            (any_of("\n  minimumMatches: 0", &one), "4:19 `minimumMatches` is 0", "every image satisfies it"),
+            (any_of("", "[]"), "4:15 `anyOf.signatures` is empty", "no image satisfies it"),
+            (
+                any_of("\n  minimumMatches: 4", &many_signers),
+                "4:19 `minimumMatches` is 4, and there are 3 signatures",
+                "no image satisfies it",
+            ),
+        ];
+        for (text, message, effect) in &rows {
+            for release in ["1.37.2", "1.38"] {
+                assert_eq!(checked(text, release), (vec![(*message).to_owned()], vec![]), "{release}: {text}");
+            }
+            for release in ["1.36", "1.37.1"] {
+                let warning = format!("{message}: {effect}");
+                assert_eq!(checked(text, release), (vec![], vec![warning]), "{release}: {text}");
+            }
+        }
+        for text in [any_of("\n  minimumMatches: 3", &many_signers), any_of("", &one)] {
+            assert_eq!(checked(&text, "1.38"), (vec![], vec![]), "{text}");
+        }
+        let neither = "apiVersion: v1\nallOf: []\n";
+        let message = "1:1 config is missing signatures in both allOf and anyOff list";
+        for release in ["1.36", "1.38"] {
+            assert_eq!(checked(neither, release), (vec![message.to_owned()], vec![]), "the text of kwctl");
+        }
+    }
+
     #[test]
     fn a_configuration_is_read_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("verification-config.yml");
-        let missing = verification_config(&path, check_key).unwrap_err();
+        let missing = verification_config(&path, Release::default(), check_key).unwrap_err();
         assert!(missing[0].message.starts_with("cannot read `"), "{missing:?}");
         std::fs::write(&path, "apiVersion: v1\nallOf: [{kind: githubAction, owner: kubewarden}]\n").unwrap();
         let by = SignedBy::GithubAction { owner: "kubewarden".into(), repo: None };
-        assert_eq!(verification_config(&path, check_key).unwrap(), one(by).remove(0));
+        assert_eq!(verification_config(&path, Release::default(), check_key).unwrap(), (one(by).remove(0), vec![]));
         std::fs::write(&path, "apiVersion: [").unwrap();
-        assert!(verification_config(&path, check_key).is_err());
+        assert!(verification_config(&path, Release::default(), check_key).is_err());
     }
 }
