@@ -55,6 +55,7 @@ pub(crate) struct PolicyServer {
     base: Url,
     client: Client,
     is_stopped: Arc<AtomicBool>,
+    timeout: Duration,
     /// Why no connection can be opened: further cases need not wait for it.
     unreachable: OnceLock<Fault>,
 }
@@ -66,6 +67,14 @@ impl PolicyServer {
     ///
     /// TLS cannot be set up.
     pub(crate) fn new(address: ServerAddress, is_stopped: Arc<AtomicBool>) -> Result<Self, Diagnostic> {
+        Self::with_timeout(address, is_stopped, TIMEOUT)
+    }
+
+    fn with_timeout(
+        address: ServerAddress,
+        is_stopped: Arc<AtomicBool>,
+        timeout: Duration,
+    ) -> Result<Self, Diagnostic> {
         let builder = Client::builder()
             .user_agent(concat!("policy-verify/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -73,13 +82,13 @@ impl PolicyServer {
             // A connection that the server closes is then always about the request that was sent on it.
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
+            .timeout(timeout)
             .tls_certs_merge(address.authorities);
         let client = builder.build().map_err(|error| {
             Diagnostic::new(Code::Usage, format!("cannot set up TLS for --against: {}", innermost(&error)))
                 .with_help("check the file of `--against-ca`, and the certificates of the system".to_owned())
         })?;
-        Ok(Self { base: address.base, client, is_stopped, unreachable: OnceLock::new() })
+        Ok(Self { base: address.base, client, is_stopped, timeout, unreachable: OnceLock::new() })
     }
 
     /// What the server answers to a request about the policy `id`.
@@ -133,7 +142,7 @@ impl PolicyServer {
             return fault;
         }
         if error.is_timeout() {
-            let message = format!("policy-server did not answer within {} seconds", TIMEOUT.as_secs());
+            let message = format!("policy-server did not answer within {} s", self.timeout.as_secs_f32());
             return Fault::new(FaultKind::Server, message);
         }
         let message = format!("policy-server closed the connection without an answer: {}", innermost(error));
@@ -160,4 +169,36 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// The answer of a server that sends `head` and then nothing.
+    fn answer_after(head: &'static str) -> Answer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(head.as_bytes());
+            // Until the client hangs up.
+            while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+        });
+        let address = ServerAddress::read(&address, None).unwrap();
+        let server = PolicyServer::with_timeout(address, Arc::default(), Duration::from_millis(500)).unwrap();
+        server.answer(Endpoint::Validate, "p", &Request::Raw(json!({})))
+    }
+
+    #[test]
+    fn a_silent_server_is_a_fault() {
+        for head in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"] {
+            let fault = answer_after(head).unwrap_err();
+            assert_eq!(fault.message, "policy-server did not answer within 0.5 s", "{head:?}");
+        }
+    }
 }

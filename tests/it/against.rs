@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::policy_server::{Asked, PolicyServer, Reply};
 use crate::support::program::program;
-use crate::support::{Repository, testdata};
+use crate::support::{POD, Repository, testdata};
 
 const MISSING: &str = "The following mandatory labels are missing: owner";
 
@@ -311,4 +311,110 @@ fn a_real_policy_server_agrees() {
         server.wait().unwrap();
         run.named(suite).exits_with(0);
     }
+}
+
+/// Every step of a chain is a request of its own, about the object that the server's patches made.
+#[test]
+fn chains_groups_and_raw_requests_are_sent() {
+    let suite = "version: 1
+policies:
+  labels:
+    uri: safe-labels/policy.wasm
+    metadata: safe-labels/metadata.yml
+    settings: { mandatory_labels: [owner] }
+  defaults:
+    uri: default-labels/policy.wasm
+    metadata: default-labels/metadata.yml
+    settings: { labels: { owner: unassigned } }
+  menu:
+    uri: raw-menu/policy.wasm
+    metadata: raw-menu/metadata.yml
+    settings: { forbidden: [banana], rename: {} }
+groups:
+  both:
+    expression: one() && two()
+    message: not in order
+    members: { one: { policy: labels }, two: { policy: labels, settings: { mandatory_labels: [team] } } }
+cases:
+  - { name: chain, chain: [defaults, labels], object: pod.yaml, expect: mutate }
+  - { name: group, group: both, object: pod.yaml, expect: { deny: not in order } }
+  - { name: raw, policy: menu, raw: { user: tonio, action: eats, resource: rice }, expect: allow }
+";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: web, labels: { app: web } }\nspec: { containers: [] }\n";
+    let repository = Repository::with_suite(suite).write("pod.yaml", pod);
+    let repository = repository.policy("safe-labels").policy("default-labels").policy("raw-menu");
+    // Our own answers, which an honest server repeats: of the group, and of the first step of the chain.
+    let own = repository.report(&[]);
+    own.all_passed();
+    let (group, step) = (own.case("group")["response"].clone(), own.case("chain")["steps"][0]["response"].clone());
+    let answer = move |asked: &Asked| {
+        let name = asked.path.rsplit('/').next().unwrap();
+        let mut response = match name.rsplit_once('-').unwrap().0 {
+            "defaults" => step.clone(),
+            "both" => group.clone(),
+            "labels" => verdict(asked),
+            _ => asked.allowed(),
+        };
+        response["uid"] = asked.allowed()["uid"].clone();
+        Reply::Response(response)
+    };
+    let server = PolicyServer::new(answer.clone());
+    let run = repository.verify(&["--against", &server.url()]).run();
+    run.exits_with(0).says(&["3 tests: 3 passed"]);
+    let mut paths: Vec<String> = server.asked().iter().map(|asked| asked.path.clone()).collect();
+    paths.sort();
+    let begins = ["/validate/both-", "/validate/defaults-", "/validate/labels-", "/validate_raw/menu-"];
+    assert!(paths.len() == 4 && paths.iter().zip(begins).all(|(path, begin)| path.starts_with(begin)), "{paths:?}");
+    let asked = server.asked();
+    let second = asked.iter().find(|asked| asked.path.contains("/labels-")).unwrap();
+    assert_eq!(second.body["request"]["object"]["metadata"]["labels"]["owner"], "unassigned");
+    // A server whose second step denies fails the chain alone.
+    let liar = PolicyServer::new(move |asked| match asked.path.contains("/labels-") {
+        true => Reply::Response(asked.denied(MISSING, None)),
+        false => answer(asked),
+    });
+    let report = repository.report(&["--against", &liar.url()]);
+    assert_eq!(report.outcomes(), [("chain", "failed"), ("group", "passed"), ("raw", "passed")]);
+}
+
+/// Policies that the server fetches itself are not fetched here.
+#[test]
+fn manifests_and_registries_are_configured_as_they_say() {
+    let manifest = "apiVersion: policies.kubewarden.io/v1
+kind: ClusterAdmissionPolicy
+metadata: { name: labels }
+spec:
+  module: registry://registry.invalid/labels:v1
+  mode: monitor
+  mutating: false
+  message: wrong labels
+  timeoutEvalSeconds: 5
+  contextAwareResources: [{ apiVersion: v1, kind: Namespace }]
+  settings: { mandatory_labels: [owner] }
+  rules: [{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }]
+";
+    let suite = format!(
+        "version: 1\npolicies: {{ labels: {{ manifest: policy.yaml }} }}\ncases: [{{ name: a, object: {POD}, expect: allow }}]\n"
+    );
+    let repository = Repository::with_suite(&suite).write("policy.yaml", manifest);
+    let printed = repository.verify(&["server-config"]).run().exits_with(0).stdout;
+    let (id, entry) = printed.split_once(":\n").unwrap();
+    assert!(id.contains("labels-"), "{printed}");
+    assert_eq!(
+        entry,
+        "  policyMode: monitor
+  allowedToMutate: false
+  module: registry://registry.invalid/labels:v1
+  settings:
+    mandatory_labels:
+    - owner
+  contextAwareResources:
+  - apiVersion: v1
+    kind: Namespace
+  hostCapabilities:
+  - '*'
+  timeoutEvalSeconds: 5
+  message: wrong labels
+"
+    );
 }
