@@ -172,11 +172,14 @@ fn rejections_of_the_server_are_deployed_like_any_others() {
 
 /// Settings are validated when the server starts; a policy that fails there is never asked.
 #[test]
-fn settings_that_cannot_be_validated_stay_an_error() {
+fn settings_that_cannot_be_validated_are_rejected_whatever_the_deployment_says() {
     let text = format!(
-        "version: 1\npolicies: {{ p: {{ uri: g.wasm, compat: server }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: deny }}\n"
+        "version: 1\npolicies: {{ p: {{ uri: g.wasm, compat: server, mode: monitor, message: ours }} }}\ncases:\n  - {{ name: a, object: {POD}, \
+         expect: {{ deny: 'Policy settings are invalid: Error invoking settings validation callback: GuestCallFailure(\"no\")', code: 500 }} }}\n"
     );
-    let report = Repository::with_suite(&text).write("g.wasm", guests::failing("no")).report(&[]);
+    Repository::with_suite(&text).write("g.wasm", guests::failing("no")).verify(&[]).run().exits_with(0);
+    let strict = text.replace("compat: server", "compat: strict").replace("mode: monitor, ", "");
+    let report = Repository::with_suite(&strict).write("g.wasm", guests::failing("no")).report(&[]);
     assert_eq!(report.case("a")["fault"]["kind"], "settings");
 }
 

@@ -271,7 +271,7 @@ fn unmocked_host_call_exits_with_1_even_when_the_policy_handles_the_error() {
     let entry = format!("    host:\n      {advice}\n");
     let text = text.replacen("    expect: deny\n", &format!("{entry}    expect: deny\n"), 1);
     let manifest = r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:0", "size": 1}, "layers": []}"#;
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "size": 1}, "layers": []}"#;
     let fixed = repository.write("suite.yml", text).write("fixtures/manifest.json", manifest);
     fixed.verify(&[]).run().exits_with(0);
 }
