@@ -11,7 +11,7 @@ use crate::prepare::single::{self, Named};
 use crate::resolve::StoreUse;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::inspection::Looks;
+use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::name;
 use policy_verify_model::publication::{Publication, PublishMode};
 use policy_verify_registry::network;
@@ -59,7 +59,7 @@ pub fn push(options: &PushOptions, progress: &dyn Progress) -> Result<Publicatio
         let problem = |message: &str| {
             Publication::refused(&options.module, &publish::repository_name(&to), message.to_owned(), None)
         };
-        if inspection.looks == Looks::Rego {
+        if inspection.detected_kind == DetectedKind::Rego {
             return Ok(problem("Rego policies cannot be pushed without metadata"));
         }
         if !options.is_forced {

@@ -12,7 +12,7 @@ use wasmparser::{BinaryReaderError, Imports, Parser, Payload, TypeRef};
 use super::metadata::{self, SECTION};
 use super::prepared::{AnnotatedModule, unusable};
 use super::unknown_keys;
-use policy_verify_model::inspection::Looks;
+use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata, ProtocolVersion};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
@@ -74,7 +74,7 @@ const INVALID: &str = "Metadata is invalid: ";
 /// metadata says so; whether a waPC module speaks the protocol is not asked here, because that needs the compiled module.
 pub(super) fn with_file(
     bytes: &[u8],
-    looks: Looks,
+    detected_kind: DetectedKind,
     file: &Arc<SourceFile>,
     usage: Option<String>,
     choose_mode: impl FnOnce(&Metadata, &Span) -> Result<ExecutionMode, Unavailable>,
@@ -91,7 +91,13 @@ pub(super) fn with_file(
     let mut metadata = stated.metadata;
     complete(&mut metadata, usage);
     let bytes = attach(bytes, &metadata).map_err(Refused::Module)?;
-    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes: bytes.into(), metadata: Some(metadata), mode, looks })
+    Ok(AnnotatedModule {
+        digest: Digest::of(&bytes),
+        bytes: bytes.into(),
+        metadata: Some(metadata),
+        mode,
+        detected_kind,
+    })
 }
 
 /// Metadata that cannot be read. A field that is missing may be there under a misspelt name, which is the place then.

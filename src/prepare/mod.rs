@@ -13,8 +13,7 @@ pub(crate) mod single;
 mod unknown_keys;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +22,8 @@ use rayon::prelude::*;
 
 use policy_verify_engine::engine::{CompileError, Engine, Module};
 use policy_verify_engine::{self as runtime, Policy};
-use policy_verify_model::inspection::Looks;
+use policy_verify_files::bounded;
+use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
@@ -124,7 +124,7 @@ fn ready(
     let module = compiled
         .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
     let guest = runtime::load(engine, module, mode).map_err(|error| {
-        let help = detect::guess(annotated.looks)
+        let help = detect::guess(annotated.detected_kind)
             .filter(|guess| *guess != mode)
             .map(|guess| format!("it looks like a policy for `executionMode: {guess}`"));
         unavailable(UnavailableStage::Compile, error.to_string(), help)
@@ -140,10 +140,10 @@ fn ready(
 
 /// Joins a module and the metadata the suite has for it, and chooses its mode.
 pub(crate) fn module(spec: &PolicySpec, bytes: Arc<[u8]>) -> Result<AnnotatedModule, Unavailable> {
-    let looks = detect::looks(&bytes).map_err(|error| not_a_module(spec, &error))?;
+    let detected_kind = detect::kind(&bytes).map_err(|error| not_a_module(spec, &error))?;
     match &spec.metadata {
-        Some(path) => annotate_with(path, spec, &bytes, looks),
-        None => with_its_own(spec, bytes, looks),
+        Some(path) => annotate_with(path, spec, &bytes, detected_kind),
+        None => with_its_own(spec, bytes, detected_kind),
     }
 }
 
@@ -152,28 +152,36 @@ fn annotate_with(
     path: &Spanned<impl AsRef<Path>>,
     spec: &PolicySpec,
     bytes: &[u8],
-    looks: Looks,
+    detected_kind: DetectedKind,
 ) -> Result<AnnotatedModule, Unavailable> {
     let file = read_text(path)?;
     let usage = spec.usage.as_ref().map(|usage| Ok(read_text(usage)?.text.clone())).transpose()?;
-    let choose_mode = |metadata: &Metadata, _: &Span| choose_mode(spec, Some(metadata), looks);
-    annotate::with_file(bytes, looks, &file, usage, choose_mode)
+    let choose_mode = |metadata: &Metadata, _: &Span| choose_mode(spec, Some(metadata), detected_kind);
+    annotate::with_file(bytes, detected_kind, &file, usage, choose_mode)
         .and_then(|annotated| annotate::no_key_is_misspelt(&file).map(|()| annotated))
         .map_err(|refused| refused.into_one(|error| not_a_module(spec, error)))
 }
 
 /// A module that runs as it is.
-fn with_its_own(spec: &PolicySpec, bytes: Arc<[u8]>, looks: Looks) -> Result<AnnotatedModule, Unavailable> {
+fn with_its_own(
+    spec: &PolicySpec,
+    bytes: Arc<[u8]>,
+    detected_kind: DetectedKind,
+) -> Result<AnnotatedModule, Unavailable> {
     if let Some(usage) = &spec.usage {
         let help = "add `metadata: metadata.yml`, or leave `usage` out";
         return Err(unusable(usage.span.clone(), "`usage` is a part of the metadata".into(), Some(help.into())));
     }
     let metadata = metadata::of_module(&bytes).map_err(|error| unusable_at(&spec.uri.span, error))?;
-    let mode = choose_mode(spec, metadata.as_ref(), looks)?;
-    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes, metadata, mode, looks })
+    let mode = choose_mode(spec, metadata.as_ref(), detected_kind)?;
+    Ok(AnnotatedModule { digest: Digest::of(&bytes), bytes, metadata, mode, detected_kind })
 }
 
-fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> Result<ExecutionMode, Unavailable> {
+fn choose_mode(
+    spec: &PolicySpec,
+    metadata: Option<&Metadata>,
+    detected_kind: DetectedKind,
+) -> Result<ExecutionMode, Unavailable> {
     if let (Some(metadata), Some(stated)) = (metadata, &spec.execution_mode)
         && metadata.execution_mode != stated.value
     {
@@ -185,7 +193,7 @@ fn choose_mode(spec: &PolicySpec, metadata: Option<&Metadata>, looks: Looks) -> 
         return Err(unusable(stated.span.clone(), message, Some(help.into())));
     }
     let stated = spec.execution_mode.as_ref().map(|stated| stated.value);
-    detect::mode(metadata, stated, looks).map_err(|error| unusable_at(&mode_span(spec), error))
+    detect::mode(metadata, stated, detected_kind).map_err(|error| unusable_at(&mode_span(spec), error))
 }
 
 /// The place in the suite that decides about the execution mode.
@@ -206,22 +214,13 @@ fn not_a_module(spec: &PolicySpec, error: &wasmparser::BinaryReaderError) -> Una
 /// Reads a file the suite names.
 fn read_text(path: &Spanned<impl AsRef<Path>>) -> Result<Arc<SourceFile>, Unavailable> {
     let shown = shown(path.value.as_ref(), &path.span.file);
-    match read_limited(path.value.as_ref(), MAX_BYTES) {
+    match bounded::read_text(path.value.as_ref(), MAX_BYTES) {
         Ok(text) => Ok(Arc::new(SourceFile { path: shown, text })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(unusable(path.span.clone(), format!("file not found: `{shown}`"), Some("correct its path".into())))
         }
         Err(error) => Err(unusable(path.span.clone(), format!("cannot read `{shown}`: {error}"), None)),
     }
-}
-
-fn read_limited(path: &Path, most: u64) -> io::Result<String> {
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
 /// The path of a file in the form in which that of the suite is shown: relative to the same folder.

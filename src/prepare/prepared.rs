@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use policy_verify_engine::Policy;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::inspection::Looks;
+use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
 use policy_verify_model::source::Span;
@@ -38,7 +38,7 @@ pub(crate) struct AnnotatedModule {
     /// Digest of `bytes`.
     pub(crate) digest: Digest,
     /// What its exports say, for advice when it cannot be linked.
-    pub(super) looks: Looks,
+    pub(super) detected_kind: DetectedKind,
 }
 
 /// A policy whose metadata cannot be used, at a place of the suite.

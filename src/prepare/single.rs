@@ -10,7 +10,7 @@ use super::prepared::{AnnotatedModule, unusable_at};
 use super::{annotate, detect, metadata, read_text, ready, scan, unknown_keys};
 use policy_verify_engine::engine::Engine;
 use policy_verify_host as host;
-use policy_verify_model::inspection::{CapabilityUse, IgnoredKey, Inspection, Looks};
+use policy_verify_model::inspection::{CapabilityUse, DetectedKind, IgnoredKey, Inspection};
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, Metadata};
 use policy_verify_model::source::{SourceFile, Span, Spanned};
@@ -39,16 +39,17 @@ pub(crate) fn annotate(
 ) -> Result<(AnnotatedModule, CapabilityUse, Vec<IgnoredKey>), Vec<Unavailable>> {
     let Named { name, place, bytes } = *module;
     let broken = |error: &wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
-    let looks = detect::looks(bytes).map_err(|error| vec![broken(&error)])?;
+    let detected_kind = detect::kind(bytes).map_err(|error| vec![broken(&error)])?;
     let choose_mode = |metadata: &Metadata, stated: &Span| {
-        let mode = detect::mode(Some(metadata), None, looks);
+        let mode = detect::mode(Some(metadata), None, detected_kind);
         mode.map_err(|error| unusable_at(stated, error))
     };
-    let annotated =
-        annotate::with_file(bytes, looks, file, usage, choose_mode).map_err(|refused| refused.into_problems(broken))?;
+    let annotated = annotate::with_file(bytes, detected_kind, file, usage, choose_mode)
+        .map_err(|refused| refused.into_problems(broken))?;
     let compiled = engine.compile(&annotated.bytes);
     ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
-    let capabilities = capabilities(bytes, looks, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;
+    let capabilities =
+        capabilities(bytes, detected_kind, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;
     Ok((annotated, capabilities, unknown_keys::of_file(file)))
 }
 
@@ -64,14 +65,14 @@ pub(crate) fn text(path: &Path, place: &Span) -> Result<Arc<SourceFile>, Unavail
 /// It is not a module, or its metadata cannot be read.
 pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
     let broken = |error: wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
-    let looks = detect::looks(module.bytes).map_err(broken)?;
+    let detected_kind = detect::kind(module.bytes).map_err(broken)?;
     let metadata = metadata::of_module(module.bytes).map_err(|error| unusable_at(module.place, error))?;
     Ok(Inspection {
         uri: module.name.to_owned(),
         digest: Digest::of(module.bytes),
         size: module.bytes.len() as u64,
-        looks,
-        capabilities: capabilities(module.bytes, looks, metadata.as_ref()).map_err(broken)?,
+        detected_kind,
+        capabilities: capabilities(module.bytes, detected_kind, metadata.as_ref()).map_err(broken)?,
         metadata,
         remarks: Vec::new(),
         signatures: None,
@@ -82,12 +83,12 @@ pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
 /// The host capabilities of a module against those its metadata declares.
 fn capabilities(
     bytes: &[u8],
-    looks: Looks,
+    detected_kind: DetectedKind,
     metadata: Option<&Metadata>,
 ) -> Result<CapabilityUse, wasmparser::BinaryReaderError> {
     let declared: Vec<String> = metadata.and_then(|it| it.host_capabilities.clone()).into_iter().flatten().collect();
     // Rego policies make no host calls: what they read is put into their data.
-    if looks == Looks::Rego {
+    if detected_kind == DetectedKind::Rego {
         return Ok(CapabilityUse { declared, ..CapabilityUse::default() });
     }
     let found: Vec<String> = scan::capabilities(bytes)?.into_iter().map(str::to_owned).collect();

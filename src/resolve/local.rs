@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::module::{checked, unavailable};
+use policy_verify_files::bounded;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::source::Span;
-use policy_verify_registry::bounded::{MAX_MODULE_BYTES, format_bytes, read_file};
+use policy_verify_registry::bounded::{MAX_MODULE_BYTES, format_bytes};
 
 /// Reads a module. `shown` is its path as written, `span` the place in the suite.
 pub(super) fn read(path: &Path, shown: &str, span: &Span) -> Result<Arc<[u8]>, Unavailable> {
     let unavailable = |error| unavailable(UnavailableStage::Fetch, error, span);
-    let bytes = read_file(path, MAX_MODULE_BYTES).map_err(|error| unavailable(unreadable(shown, &error)))?;
+    let bytes = bounded::read(path, MAX_MODULE_BYTES).map_err(|error| unavailable(unreadable(shown, &error)))?;
     checked(bytes, shown).map_err(unavailable)
 }
 

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use policy_verify_files::bounded;
 use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_registry::bounded::read_file;
 use policy_verify_registry::digest::{InvalidDigest, OciDigest};
 
 /// Enough for thousands of policies.
@@ -72,8 +72,8 @@ impl Lock {
             Ok(metadata) if metadata.is_file() => {}
             _ => return Err(error(format!("the lock `{shown}` is not a regular file"))),
         }
-        let bytes =
-            read_file(path, MAX_BYTES).map_err(|cause| error(format!("cannot read the lock `{shown}`: {cause}")))?;
+        let bytes = bounded::read(path, MAX_BYTES)
+            .map_err(|cause| error(format!("cannot read the lock `{shown}`: {cause}")))?;
         let text = String::from_utf8(bytes).map_err(|_| error(format!("the lock `{shown}` is not UTF-8")))?;
         Self::parse(&text).map(Some).map_err(|cause| {
             error(format!("invalid lock `{shown}`: {cause}"))

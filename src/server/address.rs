@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use policy_verify_files::bounded;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_registry::bounded;
 use reqwest::{Certificate, Url};
 
 /// Largest file with certificates.
@@ -53,7 +53,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Diagnostic> {
         Diagnostic::new(Code::Usage, format!("cannot read certificates from `{}`: {reason}", path.display()))
             .with_help("name a PEM file with `--against-ca FILE`".to_owned())
     };
-    let pem = bounded::read_file(path, MAX_CERTIFICATES).map_err(|error| refuse(error.to_string()))?;
+    let pem = bounded::read(path, MAX_CERTIFICATES).map_err(|error| refuse(error.to_string()))?;
     let found = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(error.to_string()))?;
     if found.is_empty() { Err(refuse("no certificate in the file".into())) } else { Ok(found) }
 }

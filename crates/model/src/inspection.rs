@@ -18,7 +18,7 @@ pub struct Inspection {
     /// Their number.
     pub size: u64,
     /// The kind of module, detected from its exports.
-    pub looks: Looks,
+    pub detected_kind: DetectedKind,
     /// Its metadata, if it has any.
     pub metadata: Option<Metadata>,
     /// Host capabilities it seems to use, and those it declares.
@@ -34,10 +34,10 @@ pub struct Inspection {
 impl Inspection {
     /// The execution mode of the metadata; without metadata that of the exports, where they leave no choice.
     pub fn execution_mode(&self) -> Option<ExecutionMode> {
-        let detected = match self.looks {
-            Looks::Wapc => Some(ExecutionMode::KubewardenWapc),
-            Looks::Wasi => Some(ExecutionMode::Wasi),
-            Looks::Rego | Looks::Unknown => None,
+        let detected = match self.detected_kind {
+            DetectedKind::Wapc => Some(ExecutionMode::KubewardenWapc),
+            DetectedKind::Wasi => Some(ExecutionMode::Wasi),
+            DetectedKind::Rego | DetectedKind::Unknown => None,
         };
         self.metadata.as_ref().map(|metadata| metadata.execution_mode).or(detected)
     }
@@ -83,7 +83,7 @@ impl fmt::Display for IgnoredKey {
 
 /// The kind of module, detected from its exports. The two Rego modes have the same exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Looks {
+pub enum DetectedKind {
     /// Some export begins with `opa_`.
     #[serde(rename = "rego")]
     Rego,

@@ -13,11 +13,11 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::bounded::read_file;
 use super::credential::Credential;
 use super::error::{Class, Failure};
 use super::helper;
 use super::secrets::Secret;
+use policy_verify_files::bounded;
 
 /// Far above any real configuration.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -124,7 +124,7 @@ impl Credentials {
             Failure::new(Class::Credentials, format!("{}: {what}", self.shown()))
                 .with_help("correct the file, or pass the folder of another one with `--docker-config-json-path`")
         };
-        let bytes = match read_file(path, MAX_BYTES) {
+        let bytes = match bounded::read(path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_given => return Ok(None),
             Err(error) => return Err(unusable(error.to_string())),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::bounded::read_file;
+use policy_verify_files::bounded;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use reqwest::{Certificate, NoProxy, Proxy};
@@ -69,7 +69,7 @@ impl Sources {
             SourcesError::Read(error) => format!("cannot read the sources file `{}`: {error}", path.display()),
             error => format!("invalid sources file `{}`: {error}", path.display()),
         };
-        let sources = read_file(&path, MAX_BYTES).map_err(SourcesError::Read).and_then(|bytes| {
+        let sources = bounded::read(&path, MAX_BYTES).map_err(SourcesError::Read).and_then(|bytes| {
             let text = String::from_utf8(bytes).map_err(|_| SourcesError::NotUtf8)?;
             Self::from_file(Self::parse(&text)?, &Proxies::from_environment())
         });
@@ -122,8 +122,8 @@ impl Authority {
         match self {
             Self::Data { data } => certificates(data.as_bytes()).ok_or(CertificateError::InvalidData),
             Self::Path { path } => {
-                let bytes =
-                    read_file(path, MAX_BYTES).map_err(|error| CertificateError::Read { path: path.clone(), error })?;
+                let bytes = bounded::read(path, MAX_BYTES)
+                    .map_err(|error| CertificateError::Read { path: path.clone(), error })?;
                 certificates(&bytes).ok_or_else(|| CertificateError::InvalidFile(path.clone()))
             }
         }

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use oci_client::Reference;
 use reqwest::Url;
 
-use super::bounded::{MAX_MODULE_BYTES, read_file};
+use super::bounded::MAX_MODULE_BYTES;
 use super::digest::OciDigest;
 use super::display;
+use policy_verify_files::bounded;
 use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::policy::PolicyRef;
 
@@ -41,7 +42,7 @@ impl Store {
 
     /// The stored module of a policy, unchecked.
     pub fn module(&self, policy: &PolicyRef) -> Option<Vec<u8>> {
-        read_file(&self.module_path(policy)?, MAX_MODULE_BYTES).ok()
+        bounded::read(&self.module_path(policy)?, MAX_MODULE_BYTES).ok()
     }
 
     /// The modules whose digests begin with these hexadecimal digits, each with its name within the store. Links are
@@ -55,7 +56,7 @@ impl Store {
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => folders.push((path, depth + 1)),
                     Ok(kind) if kind.is_file() => {
-                        let Ok(bytes) = read_file(&path, MAX_MODULE_BYTES) else { continue };
+                        let Ok(bytes) = bounded::read(&path, MAX_MODULE_BYTES) else { continue };
                         if OciDigest::of(&bytes).hex().starts_with(digits) {
                             let name = path.strip_prefix(&self.policies).unwrap_or(&path);
                             found.push((name.to_string_lossy().into_owned(), bytes));
@@ -79,7 +80,7 @@ impl Store {
 
     /// The stored manifest with this digest, checked against it.
     pub fn manifest(&self, digest: &OciDigest) -> Option<Vec<u8>> {
-        let bytes = read_file(&self.manifest_path(digest), MAX_MANIFEST_BYTES).ok()?;
+        let bytes = bounded::read(&self.manifest_path(digest), MAX_MANIFEST_BYTES).ok()?;
         digest.matches(&bytes).then_some(bytes)
     }
 

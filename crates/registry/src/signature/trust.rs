@@ -1,8 +1,7 @@
 //! Trust roots: certificate authorities of keyless signatures, and transparency logs with their signing time.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::error::TrustError;
 use crate::bounded::format_bytes;
+use policy_verify_files::bounded;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 
@@ -41,12 +41,12 @@ impl TrustRoot {
                 .with_help("pass a `ClientTrustConfig` in JSON with `--sigstore-trust-config FILE`".to_owned())
         };
         // Not only regular files: shells pass pipes.
-        let mut json = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut json));
-        read.map_err(|error| invalid(error.to_string()))?;
-        if json.len() as u64 > MAX_BYTES {
-            return Err(invalid(format!("larger than {}", format_bytes(MAX_BYTES))));
-        }
+        let json = bounded::read_any(path, MAX_BYTES).map_err(|error| {
+            invalid(match error.kind() {
+                ErrorKind::FileTooLarge => format!("larger than {}", format_bytes(MAX_BYTES)),
+                _ => error.to_string(),
+            })
+        })?;
         let trust = Trust::from_config(&json).map_err(|error| invalid(error.to_string()))?;
         Ok(Self(Arc::new(OnceCell::new_with(Some(Ok(Arc::new(trust)))))))
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use self::options::TextOptions;
 use crate::escape;
-use policy_verify_model::inspection::{CapabilityUse, Inspection, ListedSignature, Looks};
+use policy_verify_model::inspection::{CapabilityUse, DetectedKind, Inspection, ListedSignature};
 use policy_verify_model::policy::{ExecutionMode, Metadata};
 use policy_verify_model::yaml::emit::Node;
 
@@ -23,13 +23,13 @@ pub fn text(inspection: &Inspection, options: TextOptions, out: &mut dyn io::Wri
 
 /// Writes one JSON document.
 pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
-    let Inspection { uri, digest, size, looks, metadata, capabilities, remarks, signatures, .. } = inspection;
+    let Inspection { uri, digest, size, detected_kind, metadata, capabilities, remarks, signatures, .. } = inspection;
     let document = Document {
         uri,
         digest: digest.to_string(),
         size: *size,
         execution_mode: inspection.execution_mode(),
-        looks_like: *looks,
+        looks_like: *detected_kind,
         metadata: metadata.as_ref(),
         host_capabilities: capabilities,
         remarks,
@@ -66,7 +66,7 @@ struct Document<'a> {
     digest: String,
     size: u64,
     execution_mode: Option<ExecutionMode>,
-    looks_like: Looks,
+    looks_like: DetectedKind,
     metadata: Option<&'a Metadata>,
     host_capabilities: &'a CapabilityUse,
     signatures: Option<&'a [ListedSignature]>,

@@ -6,7 +6,7 @@ use super::options::TextOptions;
 use super::usage;
 use crate::page::{BOLD, DIM, ODD, PLAIN, Page, piece};
 use crate::{escape, layout, phrases};
-use policy_verify_model::inspection::{Inspection, ListedSignature, Looks, SignatureForm};
+use policy_verify_model::inspection::{DetectedKind, Inspection, ListedSignature, SignatureForm};
 use policy_verify_model::policy::{ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation};
 
 const INDENT: usize = 2;
@@ -120,27 +120,27 @@ fn module(page: &mut Page<'_>, inspection: &Inspection) -> io::Result<()> {
 }
 
 fn mode(inspection: &Inspection) -> String {
-    let looks = match inspection.looks {
-        Looks::Rego => "a Rego module (opa or gatekeeper)",
-        Looks::Wapc => "a waPC module",
-        Looks::Wasi => "a WASI program",
-        Looks::Unknown => "an unknown kind of module",
+    let detected_kind = match inspection.detected_kind {
+        DetectedKind::Rego => "a Rego module (opa or gatekeeper)",
+        DetectedKind::Wapc => "a waPC module",
+        DetectedKind::Wasi => "a WASI program",
+        DetectedKind::Unknown => "an unknown kind of module",
     };
     match (inspection.execution_mode(), &inspection.metadata) {
-        (Some(mode), Some(_)) if !fits(mode, inspection.looks) => {
-            format!("{mode}, but the exports are those of {looks}")
+        (Some(mode), Some(_)) if !fits(mode, inspection.detected_kind) => {
+            format!("{mode}, but the exports are those of {detected_kind}")
         }
-        (Some(mode), _) => format!("{mode} (exports of {looks})"),
-        (None, _) => format!("unknown (exports of {looks})"),
+        (Some(mode), _) => format!("{mode} (exports of {detected_kind})"),
+        (None, _) => format!("unknown (exports of {detected_kind})"),
     }
 }
 
-fn fits(mode: ExecutionMode, looks: Looks) -> bool {
-    match looks {
-        Looks::Rego => matches!(mode, ExecutionMode::Opa | ExecutionMode::Gatekeeper),
-        Looks::Wapc => mode == ExecutionMode::KubewardenWapc,
-        Looks::Wasi => mode == ExecutionMode::Wasi,
-        Looks::Unknown => false,
+fn fits(mode: ExecutionMode, detected_kind: DetectedKind) -> bool {
+    match detected_kind {
+        DetectedKind::Rego => matches!(mode, ExecutionMode::Opa | ExecutionMode::Gatekeeper),
+        DetectedKind::Wapc => mode == ExecutionMode::KubewardenWapc,
+        DetectedKind::Wasi => mode == ExecutionMode::Wasi,
+        DetectedKind::Unknown => false,
     }
 }
 
@@ -222,7 +222,7 @@ fn resources(page: &mut Page<'_>, metadata: &Metadata) -> io::Result<()> {
 fn capabilities(page: &mut Page<'_>, inspection: &Inspection) -> io::Result<()> {
     section(page, "Host capabilities")?;
     let names = &inspection.capabilities;
-    let is_rego = inspection.looks == Looks::Rego;
+    let is_rego = inspection.detected_kind == DetectedKind::Rego;
     if names.found.is_empty() && names.declared.is_empty() {
         let none = if is_rego { "none declared; Rego shows no others" } else { "none found, none declared" };
         return page.line(INDENT, &[piece(none, DIM)]);
