@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Run suites and report what policies answered
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Run suites against the real world and record what policies are told, for replay: and for kwctl
+    /// Run suites with live host calls and record the answers, for `replay:` and for kwctl
     #[command(after_help = RECORD_HELP)]
     Record(RunArgs),
     /// List the cases of suites without running them
@@ -217,12 +217,12 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) network: policy::NetworkArgs,
 
-    /// Ask registries, resolvers and the cluster of the kubeconfig what the suite does not answer
-    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new(), help_heading = "The real world")]
+    /// Answer host calls without a mock from registries, name servers and the cluster of the kubeconfig
+    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new(), help_heading = "Live host calls")]
     pub(crate) live: bool,
 
-    /// Record what policies are told, a session of kwctl for each case
-    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD", help_heading = "The real world")]
+    /// Record the answers of host calls, a session of kwctl for each case
+    #[arg(long, value_name = "DIR", env = "VERIFY_RECORD", help_heading = "Live host calls")]
     pub(crate) record: Option<PathBuf>,
 
     #[command(flatten)]
@@ -425,8 +425,8 @@ mod tests {
             found.filter_map(|argument| argument.get_long()).collect::<Vec<_>>()
         };
         assert_eq!(under(Some("Publishing one policy")), ["publish-to", "publish-tag", "annotation"]);
-        assert_eq!(under(Some("The real world")), ["live", "record"]);
-        assert_eq!(under(Some("A server as referee")), ["against", "against-ca", "against-audit"]);
+        assert_eq!(under(Some("Live host calls")), ["live", "record"]);
+        assert_eq!(under(Some("Comparison with a server")), ["against", "against-ca", "against-audit"]);
         assert_eq!(under(Some("Registries")), ["sources-path", "docker-config-json-path", "fetch-timeout"]);
         assert_eq!(under(Some("Fetching policies")), ["offline", "locked", "update"]);
         assert!(under(Some("Output")).contains(&"report") && under(None).contains(&"push"));

@@ -38,7 +38,7 @@ pub struct Options {
     pub redirection: Redirection,
     /// How registries are reached.
     pub network: Network,
-    /// Whether what no suite answers is asked of the real world.
+    /// Whether host calls without a mock are answered live: by the cluster, registries and name servers.
     pub is_live: bool,
     /// Whether what policies are told is recorded; see [`Progress::recorded`].
     pub is_recorded: bool,

@@ -1,4 +1,4 @@
-//! Runs that ask the real world, and what they record. The world is a cluster and a registry on loopback.
+//! Runs with live host calls, and their recordings. The cluster and the registry are on loopback.
 
 use serde_json::{Value, json};
 

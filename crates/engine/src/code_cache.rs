@@ -4,8 +4,8 @@
 //! wasmtime and its settings, so none takes the code of another. A file appears whole, is never changed, and is read only
 //! if its content has the checksum it is called by: what a full disk or a power failure leaves behind is compiled again.
 //!
-//! wasmtime runs such a file as it is, so whoever can write it can be this user. The folder is therefore used only if it
-//! belongs to this user and nobody else may write to it. Files of other names are left alone.
+//! wasmtime runs such a file as it is, so a user who can write it can act as this user. The folder is therefore used only
+//! if it belongs to this user and no other user may write to it. Files of other names are left alone.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -22,7 +22,7 @@ use policy_verify_model::policy::Digest;
 /// takes from 1 to 20 MB.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Name of the folder, in whatever place is chosen for it: what else is there is nobody's business here.
+/// Name of the folder, in whatever place is chosen for it: other files of that place are left alone.
 const FOLDER: &str = "compiled-code";
 
 /// Compiled code in a folder, for one engine.
@@ -62,7 +62,7 @@ impl CodeCache {
     pub(super) fn keep(&self, digest: Digest, module: &wasmtime::Module) -> io::Result<()> {
         let code = module.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let path = self.folder.join(self.start_of(digest) + end_of(xxh3_64(&code), code.len() as u64).as_str());
-        // It was there and could not be used, as on a disk that may hold no programs: writing it again helps nobody.
+        // It was there and could not be used, as on a disk that may hold no programs: writing it again would not help.
         if path.exists() {
             return Ok(());
         }
@@ -136,7 +136,7 @@ fn is_ours(name: &str) -> bool {
 fn deserialize(engine: &wasmtime::Engine, file: File) -> Option<wasmtime::Module> {
     // SAFETY: the file holds what `wasmtime::Module::serialize` gave. It lies in a folder that only this user can write to
     // (`make_private`), into which only `keep` writes, under a name that has the checksum of its content, which was just
-    // computed from this very open file. Nobody changes it while it is mapped: files get their names when they are whole,
+    // computed from this very open file. Nothing changes it while it is mapped: files get their names when they are whole,
     // and are only ever removed. wasmtime itself checks its version, its settings and the processor.
     unsafe { wasmtime::Module::deserialize_open_file(engine, file) }.ok()
 }
@@ -156,7 +156,7 @@ fn checksum(file: &mut File) -> io::Result<(u64, u64)> {
     }
 }
 
-/// Makes a folder nobody else can write to, or checks that an existing one is.
+/// Makes a folder no other user can write to, or checks that an existing one is.
 #[cfg(unix)]
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -169,7 +169,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
     if is_ours && metadata.mode() & 0o022 == 0 { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
-/// Where there are no owners to compare, the folder is the one of this user's profile.
+/// Without owners to compare, the folder is the one of this user's profile.
 #[cfg(not(unix))]
 fn make_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
@@ -230,7 +230,7 @@ mod tests {
             assert!(cache.load(&engine, digest).is_none());
             assert!(!path.exists());
         }
-        // The right checksum over what is no code of ours.
+        // The right checksum over something else than compiled code.
         let name = cache.start_of(digest) + end_of(xxh3_64(b"code"), 4).as_str();
         fs::write(path.with_file_name(name), b"code").unwrap();
         assert!(cache.load(&engine, digest).is_none());

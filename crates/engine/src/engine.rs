@@ -99,7 +99,7 @@ impl Engine {
         self.code.as_ref()?.load(&self.wasmtime, digest).map(Module)
     }
 
-    /// Keeps the code of a module for later runs, where there is a folder for it. A full disk is no trouble of this run.
+    /// Keeps the code of a module for later runs, where there is a folder for it. A full disk does not fail the run.
     pub fn keep(&self, digest: Digest, module: &Module) {
         if let Some(code) = &self.code {
             let _ = code.keep(digest, &module.0);
@@ -114,7 +114,7 @@ impl Engine {
     }
 }
 
-/// Runs until nobody holds the engine any more, which is why it must not hold the engine either.
+/// Runs until the engine is dropped, and therefore holds a weak reference only.
 fn tick(engine: &EngineWeak, stop: &AtomicBool) {
     while let Some(engine) = engine.upgrade() {
         let ticks = if stop.load(Ordering::Relaxed) { TICKS_AT_THE_END } else { 1 };

@@ -1,4 +1,4 @@
-//! Whether a module fits the mode it is to be run in, found out before any case runs.
+//! Checks before any case runs whether a module fits its execution mode.
 
 use wasmtime::{ExternType, InstancePre, Linker, Store, ValType};
 

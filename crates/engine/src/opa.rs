@@ -1,5 +1,5 @@
-//! Mode `opa`: Rego whose entry point yields an AdmissionReview. Settings are its data, beside what it may read of the
-//! cluster.
+//! Mode `opa`: Rego whose entry point yields an AdmissionReview. Its data are the settings, and the objects of the
+//! cluster that it may read.
 //!
 //! What the answer means is [`interpret`]'s business; running the module is [`super::rego`]'s.
 

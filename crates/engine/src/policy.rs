@@ -38,7 +38,7 @@ pub struct Context {
     pub clock: jiff::Timestamp,
     /// The release of Kubewarden whose verdicts are given.
     pub release: Release,
-    /// Most bytes of a linear memory that policy-server allows; `None` is no limit.
+    /// Most bytes of a linear memory that policy-server allows; `None` means unlimited.
     pub memory_limit: Option<u64>,
 }
 

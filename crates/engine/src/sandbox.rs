@@ -1,5 +1,5 @@
-//! What one instance has of the world outside, whatever its mode: memory it may use up, streams, time, randomness and
-//! the host that answers its calls.
+//! The environment of one instance, in every mode: its memory limit, streams, time, randomness and the host that
+//! answers its calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -111,7 +111,7 @@ impl From<&Context> for Surroundings {
     }
 }
 
-/// What the guest wrote; shared with whoever owns the instance, since the store may be out of reach.
+/// What the guest wrote; shared with the owner of the instance, since the store may be out of reach.
 pub(super) type Streams = Arc<Mutex<GuestOutput>>;
 
 /// Locks what a guest wrote. A panic elsewhere does not make it unreadable.
@@ -125,7 +125,7 @@ pub(super) trait Sandboxed: Send + 'static {
     fn sandbox(&mut self) -> &mut Sandbox;
 }
 
-/// The world of one instance.
+/// The environment of one instance.
 pub(super) struct Sandbox {
     /// The parts of WASI that are wasmtime's own.
     pub(super) wasi: WasiP1Ctx,
@@ -255,7 +255,7 @@ impl Sandbox {
         Err(Stop::Limit(format!("the policy's reply of {len} bytes is longer than {}", self.limits.reply)))
     }
 
-    /// Lets time pass for the guest without waiting; whoever sleeps too long meets the deadline all the same.
+    /// Lets time pass for the guest without waiting; sleeping counts towards the timeout.
     pub(super) fn sleep(&mut self, duration: Duration) -> Result<(), Stop> {
         self.slept = self.slept.saturating_add(duration);
         if self.slept > self.timeout {
@@ -288,7 +288,7 @@ fn too_much_output(stream: &str, limit: usize) -> Stop {
 
 impl ResourceLimiter for Sandbox {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // Beyond the module's own maximum wasmtime refuses by itself, and that is no business of the limit.
+        // Beyond the module's own maximum wasmtime refuses by itself.
         Ok(maximum.is_some_and(|maximum| desired > maximum) || self.allot(current, desired))
     }
 

@@ -1,8 +1,7 @@
 //! Mode `kubewarden-wapc`: the waPC protocol, with the `wapc` crate as the protocol's host and an engine provider of
 //! our own below it.
 //!
-//! The crate knows failures as text only. What really happened is therefore left in a slot beside it, and the slot
-//! has the last word.
+//! The crate knows failures as text only. The cause is therefore kept in a slot, which takes precedence.
 
 use std::cell::RefCell;
 use std::error::Error as StdError;
@@ -161,7 +160,7 @@ pub fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVers
 /// Why a module's protocol version is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
-    /// It is no waPC module.
+    /// The module is not a waPC module.
     #[error(transparent)]
     Link(#[from] LinkError),
     /// It was asked and did not answer.
@@ -224,7 +223,7 @@ impl Instance for WapcInstance {
             Ok(reply) => {
                 response::settings_verdict(&reply, |error| format!("error: InvalidResponseWithError({error:?})"))
             }
-            // Whoever cannot read the settings refuses them.
+            // A policy that cannot read the settings rejects them.
             Err(fault) if fault.kind == FaultKind::Guest => Ok(SettingsVerdict {
                 valid: false,
                 at_server: Some(callback_error(&fault.message)),

@@ -107,8 +107,7 @@ impl WasiInstance {
             if is_known_to_server { fault.at_server(ServerAnswer::Rejects(told.clone())) } else { fault }
         })?;
         if let Some(text) = unreadable {
-            let fault =
-                Fault::new(FaultKind::InvalidResponse, format!("what the policy wrote to stderr is no text: {text}"));
+            let fault = Fault::new(FaultKind::InvalidResponse, format!("the stderr of the policy is not text: {text}"));
             return Err(fault
                 .with_help("policy-server cannot read it either, and rejects the request, whatever the policy answered")
                 .at_server(ServerAnswer::Rejects(told)));
@@ -196,7 +195,7 @@ fn while_validating_settings(fault: Fault) -> Fault {
     Fault { at_server, ..fault }
 }
 
-/// The server's own words for a stream that is no text.
+/// The server's own words for a stream that is not text.
 fn not_a_text(stream: &str, bytes: &[u8]) -> Option<String> {
     let error = std::str::from_utf8(bytes).err()?;
     let error = format!("Cannot convert buffer to UTF8 string: {error}");

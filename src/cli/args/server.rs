@@ -12,7 +12,7 @@ use super::variable::variable;
 
 /// The policy-server that gets every request too.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "A server as referee")]
+#[command(next_help_heading = "Comparison with a server")]
 pub(crate) struct AgainstArgs {
     /// Send every request to this policy-server too; its answers must equal ours and meet the expectations
     #[arg(long, value_name = "URL", env = "VERIFY_AGAINST")]
