@@ -98,7 +98,8 @@ fn both_answers_are_shown() {
 
 #[test]
 fn no_answer_is_a_fault_and_never_a_pass() {
-    let cases: [(fn() -> Reply, &str); 7] = [
+    type MakeReply = fn() -> Reply;
+    let cases: [(MakeReply, &str); 7] = [
         (|| Reply::Status(404, "{\"message\":\"policy not found\"}".into()), "does not serve `labels-"),
         (|| Reply::Status(500, "{\"message\":\"Something went wrong\"}".into()), "answered 500"),
         (|| Reply::Status(302, String::new()), "answered 302"),
