@@ -1,5 +1,7 @@
 //! The lines in which two texts differ, for people: side by side or as a unified diff.
 
+use similar::{Algorithm, DiffOp};
+
 /// One row of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row<'a> {
@@ -20,14 +22,34 @@ const ALIGNED: usize = 500;
 /// The rows of `expected` and `actual`, long equal stretches left out.
 pub(super) fn rows<'a>(expected: &'a str, actual: &'a str) -> Vec<Row<'a>> {
     let (left, right): (Vec<_>, Vec<_>) = (lines(expected), lines(actual));
-    let before = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
-    let after = left[before..].iter().rev().zip(right[before..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let (left_end, right_end) = (left.len() - after, right.len() - after);
-
-    let mut rows: Vec<Row<'a>> = left[..before].iter().map(|line| Row::Same(line)).collect();
-    align(&left[before..left_end], &right[before..right_end], &mut rows);
-    rows.extend(left[left_end..].iter().map(|line| Row::Same(line)));
+    let mut rows = Vec::new();
+    for operation in operations(&left, &right) {
+        let (_, old, new) = operation.as_tag_tuple();
+        let (old, new) = (&left[old], &right[new]);
+        match operation {
+            DiffOp::Equal { .. } => rows.extend(old.iter().map(|line| Row::Same(line))),
+            // Lines that differ are paired in their order.
+            _ => rows.extend(
+                (0..old.len().max(new.len()))
+                    .map(|offset| Row::Changed(old.get(offset).copied(), new.get(offset).copied())),
+            ),
+        }
+    }
     without_long_stretches(&rows)
+}
+
+fn operations(left: &[&str], right: &[&str]) -> Vec<DiffOp> {
+    if left.len().max(right.len()) <= ALIGNED {
+        return similar::capture_diff_slices(Algorithm::Lcs, left, right);
+    }
+    let before = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    let after = left[before..].iter().rev().zip(right[before..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let (old_len, new_len) = (left.len() - before - after, right.len() - before - after);
+    vec![
+        DiffOp::Equal { old_index: 0, new_index: 0, len: before },
+        DiffOp::Replace { old_index: before, old_len, new_index: before, new_len },
+        DiffOp::Equal { old_index: before + old_len, new_index: before + new_len, len: after },
+    ]
 }
 
 /// The same as lines of a unified diff: `- ` expected, `+ ` actual.
@@ -54,49 +76,6 @@ pub(super) fn unified(expected: &str, actual: &str) -> Vec<String> {
 /// An empty text still has one (empty) line to show.
 fn lines(text: &str) -> Vec<&str> {
     if text.is_empty() { vec![""] } else { text.lines().collect() }
-}
-
-/// Appends the rows of two stretches of lines: the longest common subsequence stays, the rest is paired up in order.
-fn align<'a>(left: &[&'a str], right: &[&'a str], rows: &mut Vec<Row<'a>>) {
-    let common = if left.len() > ALIGNED || right.len() > ALIGNED { Vec::new() } else { common(left, right) };
-    let (mut i, mut j) = (0, 0);
-    for (next_i, next_j) in common.into_iter().chain([(left.len(), right.len())]) {
-        for offset in 0..(next_i - i).max(next_j - j) {
-            let of = |lines: &[&'a str], start: usize, end: usize| lines[start..end].get(offset).copied();
-            rows.push(Row::Changed(of(left, i, next_i), of(right, j, next_j)));
-        }
-        if let Some(line) = left.get(next_i) {
-            rows.push(Row::Same(line));
-        }
-        (i, j) = (next_i + 1, next_j + 1);
-    }
-}
-
-/// Positions of a longest common subsequence.
-fn common(left: &[&str], right: &[&str]) -> Vec<(usize, usize)> {
-    let width = right.len() + 1;
-    let mut lengths = vec![0_usize; (left.len() + 1) * width];
-    for i in (0..left.len()).rev() {
-        for j in (0..right.len()).rev() {
-            lengths[i * width + j] = if left[i] == right[j] {
-                lengths[(i + 1) * width + j + 1] + 1
-            } else {
-                lengths[(i + 1) * width + j].max(lengths[i * width + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
-    while i < left.len() && j < right.len() {
-        if left[i] == right[j] {
-            pairs.push((i, j));
-            (i, j) = (i + 1, j + 1);
-        } else if lengths[(i + 1) * width + j] >= lengths[i * width + j + 1] {
-            i += 1;
-        } else {
-            j += 1;
-        }
-    }
-    pairs
 }
 
 /// Equal rows further than [`CONTEXT`] from any change become one gap, unless the gap would save nothing.
