@@ -30,6 +30,7 @@ mod inspect;
 mod interrupted;
 mod killed;
 mod kubernetes;
+mod kubernetes_objects;
 mod kubewarden;
 mod licences;
 mod live;

@@ -2,7 +2,7 @@
 //!
 //! Sources: `defaults.go` of `core`, `apps` and `batch` in Kubernetes, and its admission plugins ServiceAccount,
 //! DefaultTolerationSeconds and Priority, which come before webhooks. Recorded: `testdata/kube-apiserver`, against which a
-//! test holds every object. What depends on other objects of a cluster is not added: limit ranges, priority classes,
+//! test holds every object; another one has a real API server complete objects with more members. What depends on other objects of a cluster is not added: limit ranges, priority classes,
 //! runtime classes, and image pull secrets of service accounts. Values are not rewritten either.
 
 use serde_json::{Map, Value, json};
@@ -116,6 +116,7 @@ fn stateful_set(members: &mut Members) {
         fill(spec, "replicas", 1);
         fill(spec, "revisionHistoryLimit", 10);
         fill(spec, "podManagementPolicy", "OrderedReady");
+        spec.entry("serviceName").or_insert_with(|| "".into());
         let has_strategy = spec.get("updateStrategy").is_some_and(|it| it.get("type").is_some_and(Value::is_string));
         // With a type that is written, the details are not made up.
         if !has_strategy || spec["updateStrategy"].get("rollingUpdate").is_some_and(Value::is_object) {
@@ -340,10 +341,12 @@ fn volume(volume: &mut Members) {
         let policy = pull_policy(image.get("reference").and_then(Value::as_str).unwrap_or_default());
         fill(image, "pullPolicy", policy);
     }
-    let claim =
-        volume.get_mut("ephemeral").and_then(|it| it.get_mut("volumeClaimTemplate")?.get_mut("spec")?.as_object_mut());
+    let claim = volume.get_mut("ephemeral").and_then(|it| it.get_mut("volumeClaimTemplate")?.as_object_mut());
     if let Some(claim) = claim {
-        fill(claim, "volumeMode", "Filesystem");
+        mapping(claim, "metadata");
+        if let Some(spec) = mapping(claim, "spec") {
+            fill(spec, "volumeMode", "Filesystem");
+        }
     }
     if let Some(source) = volume.get_mut("downwardAPI").and_then(Value::as_object_mut) {
         downward_items(source);

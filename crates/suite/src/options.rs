@@ -74,7 +74,7 @@ fn of_deletion(resource: &GroupVersionResource, object: &Value) -> Option<(Strin
 }
 
 /// The grace period that the server writes into the options of every deletion of a Pod. Source: `CheckGracefulDelete` of
-/// Kubernetes' registry of pods; recorded for Pods without a node.
+/// Kubernetes' registry of pods; recorded for Pods without a node, measured by a test for one on a node.
 fn grace_period(pod: &Value, asked: Option<i64>) -> i64 {
     let phase = pod.pointer("/status/phase").and_then(Value::as_str);
     let node = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
