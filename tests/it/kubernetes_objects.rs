@@ -236,6 +236,9 @@ fn conversions() -> Vec<(&'static str, Value, &'static str, Value)> {
         "note": "m", "type": "Normal", "action": "a", "eventTime": "2026-01-01T00:00:00.000000Z",
         "reportingController": "c", "reportingInstance": "i",
     });
+    let widget = json!({
+        "apiVersion": "acme.test/v1beta1", "kind": "Widget", "metadata": { "name": "w" }, "spec": { "size": 4 },
+    });
     vec![
         (
             "autoscaling",
@@ -244,13 +247,47 @@ fn conversions() -> Vec<(&'static str, Value, &'static str, Value)> {
             autoscaler,
         ),
         ("from-core", rule("events.k8s.io", "v1", "events"), "/api/v1/namespaces/team-a/events", core),
+        ("custom", rule("acme.test", "v1", "widgets"), "/apis/acme.test/v1beta1/namespaces/team-a/widgets", widget),
         ("to-core", rule("", "v1", "events"), "/apis/events.k8s.io/v1/namespaces/team-a/events", events),
     ]
+}
+
+/// The definition of the Widgets, in two versions without a webhook between them.
+fn definition() -> Value {
+    let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    let version =
+        |name: &str, storage: bool| json!({ "name": name, "served": true, "storage": storage, "schema": schema });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.acme.test" },
+        "spec": {
+            "group": "acme.test", "scope": "Namespaced",
+            "names": { "kind": "Widget", "listKind": "WidgetList", "plural": "widgets", "singular": "widget" },
+            "versions": [version("v1", true), version("v1beta1", false)],
+        },
+    })
+}
+
+/// A new kind is served a moment after it was defined.
+fn define(kubernetes: &Kubernetes) {
+    kubernetes.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition());
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.acme.test";
+    for _ in 0..300 {
+        let conditions = kubernetes.send(Method::GET, path, &[], None)["status"]["conditions"].to_string();
+        if conditions.contains("Established") {
+            // Each version gets its handler a little later.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("the kind was never served");
 }
 
 #[test]
 fn converted_objects_are_those_of_an_api_server() {
     let Some(kubernetes) = cluster() else { return };
+    define(&kubernetes);
     for (name, rule, path, object) in conversions() {
         let webhook = Webhook::start();
         let configurations = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
@@ -267,9 +304,11 @@ fn converted_objects_are_those_of_an_api_server() {
         });
         let case = json!({ "name": "a", "object": object, "namespace": "team-a", "expect": "allow" });
         let suite = json!({
-            "version": 1, "policies": { "p": { "manifest": "deploy.yaml", "uri": "yes.wasm" } }, "cases": [case],
+            "version": 1, "policies": { "p": { "manifest": "deploy.yaml", "uri": "yes.wasm" } }, "crds": ["crd.json"],
+            "cases": [case],
         });
         let repository = Repository::with_suite(&suite.to_string()).replying("yes", YES);
+        let repository = repository.write("crd.json", definition().to_string());
         let report = repository.write("deploy.yaml", manifest.to_string()).report(&[]);
         report.all_passed();
         let ours = &report.case("a")["request"];

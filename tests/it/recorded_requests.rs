@@ -320,7 +320,7 @@ fn manifest(groups: &str, versions: &str, resources: &str, spec: &str) -> String
     )
 }
 
-/// A suite whose policies are manifests beside `yes.wasm`.
+/// A suite whose policies are manifests with the module `yes.wasm`.
 fn deployed(manifests: &[(&str, String)], cases: &Value) -> Repository {
     let policies: Map<String, Value> = (manifests.iter())
         .map(|(name, _)| ((*name).to_owned(), json!({ "manifest": format!("{name}.yaml"), "uri": "yes.wasm" })))

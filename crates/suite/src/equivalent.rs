@@ -87,7 +87,7 @@ fn is_same_resource(one: &KindInfo, other: &KindInfo) -> bool {
 }
 
 /// Whether a cluster of today serves the version: custom resources all that they are defined in, Kubernetes itself the
-/// stable ones. Its beta versions were removed, or are off where nobody turns them on.
+/// stable ones. Its beta versions were removed, or are off by default.
 fn is_served(info: &KindInfo) -> bool {
     info.custom.is_some() || info.group == KUBEWARDEN || priority(&info.version).0 == Stability::Stable
 }

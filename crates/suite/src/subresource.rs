@@ -181,7 +181,7 @@ mod tests {
         for (group, plural) in rows.chain(WITH_STATUS.iter().map(|(group, plural)| (group, plural))) {
             assert!(
                 kinds.stored().any(|info| info.group == *group && info.plural == *plural),
-                "{group} {plural} is no resource"
+                "unknown resource {group} {plural}"
             );
         }
     }

@@ -237,7 +237,7 @@ fn settings_of_a_manifest_are_those_that_kubectl_sends() {
     let suite = super::suite(&folder.path().join("suite.yml"), &super::Overrides::default(), |_| Ok(())).unwrap();
     let settings = |case: usize| Value::Object((*suite.settings_for(&suite.cases[case])[0]).clone());
     assert_eq!(settings(0), json!({ "enabled": true, "word": "off" }));
-    assert_eq!(settings(1), json!({ "enabled": "on" }), "files of settings are no manifests");
+    assert_eq!(settings(1), json!({ "enabled": "on" }), "a file of settings is not a manifest");
     assert!(!suite.policies[0].deployment.allowed_to_mutate);
 }
 

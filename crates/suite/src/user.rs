@@ -45,7 +45,7 @@ fn own_groups(name: &str) -> Vec<String> {
     if let Some((namespace, _)) = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
         return vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
     }
-    // The node authorizer takes nobody for a node who is not in this group.
+    // The node authorizer knows a node by this group.
     if name.strip_prefix("system:node:").is_some_and(|node| !node.is_empty()) {
         return vec!["system:nodes".to_owned()];
     }
