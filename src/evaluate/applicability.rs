@@ -33,6 +33,8 @@ pub(crate) enum Applicability {
     Unconvertible(Fault),
     /// It would not, for this reason.
     NotApplicable(String),
+    /// A condition of the manifest has no result.
+    Undecided(Fault),
 }
 
 /// A request in another version of its resource.
@@ -83,11 +85,7 @@ fn exempt(request: &AdmissionRequest) -> Option<String> {
 }
 
 fn scope_of<'a>(step: &Step, policies: &Policies<'a>) -> Option<&'a Scope> {
-    let deployment = match step {
-        Step::Policy(used) => &policies.spec(used.policy).deployment,
-        Step::Group(group) => &policies.group(*group).deployment,
-    };
-    deployment.scope.as_ref()
+    policies.deployment_of(step).scope.as_ref()
 }
 
 /// Holds a request against rules and selectors without conversion.
@@ -100,6 +98,7 @@ fn as_it_is(step: &Step, body: &RequestCase, request: &AdmissionRequest, policie
     let clusters: Vec<&Cluster> = clusters.into_iter().flatten().map(|cluster| &**cluster).collect();
     match scope::standing(scope, request, &clusters) {
         Standing::Excluded(reason) => Applicability::NotApplicable(reason),
+        Standing::Undecided(fault) => Applicability::Undecided(fault),
         Standing::Selected(remarks) => {
             let name = policies.suite.name_of(step);
             Applicability::Applicable(remarks.into_iter().map(|remark| format!("`{name}`: {remark}")).collect())

@@ -12,6 +12,7 @@ use super::policies::Policies;
 use super::step::StepEvaluator;
 use super::{compat, group};
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
+use policy_verify_model::installation::Installation;
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::patch;
 use policy_verify_model::request::Request;
@@ -28,7 +29,7 @@ pub(super) fn evaluate(
     match body.subject.steps.as_slice() {
         [step] => match applicability::of_step(step, body, sent, policies) {
             Applicability::NotApplicable(reason) => (Err(NotApplicable(reason)), Vec::new(), None),
-            Applicability::Unconvertible(fault) => (Ok(Err(fault)), Vec::new(), None),
+            Applicability::Unconvertible(fault) | Applicability::Undecided(fault) => (Ok(Err(fault)), Vec::new(), None),
             Applicability::Applicable(remarks) => {
                 evaluator.take_remarks(remarks);
                 let (answer, part) = evaluator.evaluate_step(step, sent);
@@ -72,7 +73,7 @@ fn evaluate_each(
                 evaluator.take_remarks(remarks);
                 converted = Some(request);
             }
-            Applicability::Unconvertible(fault) => {
+            Applicability::Unconvertible(fault) | Applicability::Undecided(fault) => {
                 let answer = Err(fault);
                 parts.push(PartReport { evaluations: 0, ..evaluated(name, &answer) });
                 end = Some(answer);
@@ -89,7 +90,8 @@ fn evaluate_each(
         }
         let request = converted.as_ref().map_or(&chain.current, |converted| &converted.request);
         let (answer, part) = evaluator.evaluate_step(step, request);
-        end = chain.take(&part.name, answer, converted.as_deref());
+        let webhook = policies.webhook_of(step, request);
+        end = chain.take(&webhook, answer, converted.as_deref());
         parts.push(part);
     }
     if passed_over.len() == steps.len() {
@@ -100,13 +102,19 @@ fn evaluate_each(
 
 impl StepEvaluator for CaseEvaluation<'_> {
     fn evaluate_step(&mut self, step: &Step, request: &Request) -> (Answer, PartReport) {
+        if let Some(response) = accepted_unseen(self, step, request) {
+            let answer = Ok(response);
+            let part = evaluated(self.policies.suite.name_of(step), &answer);
+            return (answer, part);
+        }
         let earlier = self.number_of_calls();
         let (answer, members) = match step {
             Step::Policy(used) => {
                 let spec = self.policies.spec(used.policy);
                 let compat = self.policies.compat(spec.compat);
                 let answer = self.evaluate(used, compat, request);
-                let deployed = answer.map(|response| self.policies.deployed(response, &spec.deployment, &spec.name));
+                let policy_id = spec.deployment.policy_id(&spec.name, request.namespace());
+                let deployed = answer.map(|response| self.policies.deployed(response, &spec.deployment, &policy_id));
                 (compat::not_served(deployed, compat, request.uid()), Vec::new())
             }
             Step::Group(index) => group::evaluate(self, self.policies.group(*index), request),
@@ -121,6 +129,22 @@ impl StepEvaluator for CaseEvaluation<'_> {
     fn take_remarks(&mut self, remarks: Vec<String>) {
         self.remark(remarks);
     }
+}
+
+/// The answer of policy-server about a request in the namespace of the controller, where it allows everything before it
+/// looks at a policy. Only a manifest deploys a policy beside that controller. Source: `api/service.rs` of policy-server.
+fn accepted_unseen(evaluation: &mut CaseEvaluation<'_>, step: &Step, request: &Request) -> Option<AdmissionResponse> {
+    let Installation { namespace, always_accepts_own_namespace, .. } =
+        &evaluation.policies.suite.kubewarden.installation;
+    let is_own = *always_accepts_own_namespace && request.namespace() == Some(namespace);
+    evaluation.policies.deployment_of(step).scope.as_ref().filter(|_| is_own)?;
+    let name = evaluation.policies.suite.name_of(step);
+    let remark = format!(
+        "`{name}`: not evaluated, because policy-server allows every request in its own namespace `{namespace}`"
+    );
+    evaluation.remark(vec![remark]);
+    let uid = request.uid().to_owned();
+    Some(AdmissionResponse { uid, allowed: true, ..AdmissionResponse::default() })
 }
 
 /// What the steps of a chain have made of a request so far.
@@ -138,7 +162,7 @@ impl Chain {
     /// Takes up the answer of a step; the chain's own answer if it ends here. Warnings and annotations are all kept: the
     /// API server hands on those of every webhook, and puts its name before the key of an annotation. What a webhook says
     /// of the same key in a second call is dropped there too.
-    fn take(&mut self, step: &str, answer: Answer, converted: Option<&Converted>) -> Option<Answer> {
+    fn take(&mut self, webhook: &str, answer: Answer, converted: Option<&Converted>) -> Option<Answer> {
         let response = match answer {
             Ok(response) => response,
             Err(fault) => return Some(Err(fault)),
@@ -149,7 +173,7 @@ impl Chain {
         if let Some(annotations) = &response.audit_annotations {
             let kept = self.audit_annotations.get_or_insert_default();
             for (key, value) in annotations {
-                kept.entry(format!("{step}/{key}")).or_insert_with(|| value.clone());
+                kept.entry(format!("{webhook}/{key}")).or_insert_with(|| value.clone());
             }
         }
         if !response.allowed {

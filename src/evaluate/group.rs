@@ -15,7 +15,8 @@ use policy_verify_suite::expression::{self, Failure};
 /// The server's own words for a member that mutates.
 const MUTATION: &str = "mutation is not allowed inside of policy group";
 
-/// Evaluates a group: its answer, and that of each member. A fault of an evaluated member is a fault of the group.
+/// Evaluates a group: its answer, and that of each member. A fault of an evaluated member is a fault of the group. A group
+/// is deployed in a mode, and never allowed to mutate; its message is in the response already.
 pub(super) fn evaluate(
     evaluation: &mut CaseEvaluation<'_>,
     group: &GroupSpec,
@@ -23,12 +24,13 @@ pub(super) fn evaluate(
 ) -> (Answer, Vec<PartReport>) {
     let mut members: Vec<PartReport> =
         group.members.iter().map(|member| not_evaluated_member(evaluation, member)).collect();
-    let answer = match check_settings(evaluation, group) {
+    let policy_id = group.deployment.policy_id(&group.name, request.namespace());
+    let answer = match check_settings(evaluation, group, &policy_id) {
         Ok(instances) => evaluate_expression(evaluation, group, request, instances, &mut members),
         Err(fault) => Err(fault),
     };
     // A group is never allowed to mutate, and its message is in the response already.
-    (answer.map(|response| evaluation.policies.deployed(response, &group.deployment, &group.name)), members)
+    (answer.map(|response| evaluation.policies.deployed(response, &group.deployment, &policy_id)), members)
 }
 
 fn not_evaluated_member(evaluation: &CaseEvaluation<'_>, member: &Member) -> PartReport {
@@ -40,6 +42,7 @@ fn not_evaluated_member(evaluation: &CaseEvaluation<'_>, member: &Member) -> Par
 fn check_settings<'a>(
     evaluation: &mut CaseEvaluation<'a>,
     group: &GroupSpec,
+    policy_id: &str,
 ) -> Result<Vec<Option<PolicyInstance<'a>>>, Fault> {
     let mut instances = Vec::new();
     let mut refusals = Vec::new();
@@ -49,8 +52,7 @@ fn check_settings<'a>(
             Ok(verdict) if verdict.valid => instances.push(Some(instance)),
             Ok(verdict) => {
                 let reason = verdict.message.unwrap_or_else(|| "no message".into());
-                let group = group.deployment.id.as_ref().unwrap_or(&group.name);
-                refusals.push(format!("{group}/{id}: settings not valid: Policy settings are invalid: {reason}"));
+                refusals.push(format!("{policy_id}/{id}: settings not valid: Policy settings are invalid: {reason}"));
                 evaluation.close(instance, Ok(()))?;
             }
             Err(fault) => {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use policy_verify_host::HostBackend;
 use policy_verify_model::answer::AdmissionResponse;
+use policy_verify_model::deployed::WEBHOOK_SUFFIX;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::policy::PolicyType;
+use policy_verify_model::request::Request;
 use policy_verify_model::suite::{
     Case, CaseBody, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Suite,
 };
@@ -81,15 +83,27 @@ impl<'a> Policies<'a> {
 
     /// Whether rules of metadata or of a manifest say what a case is about.
     pub(crate) fn has_rules_for(&self, case: &Case) -> bool {
-        let has_scope = |step: &Step| match step {
-            Step::Policy(used) => self.spec(used.policy).deployment.scope.is_some(),
-            Step::Group(group) => self.group(*group).deployment.scope.is_some(),
-        };
+        let has_scope = |step: &Step| self.deployment_of(step).scope.is_some();
         let has_metadata = |step: &Step| {
             self.suite.policies_of(step).into_iter().all(|policy| self.prepared(policy).metadata.is_some())
         };
         let CaseBody::Request(asked) = &case.body else { return false };
         asked.subject.steps.iter().all(|step| has_scope(step) || has_metadata(step))
+    }
+
+    /// How the policy or group of a step is deployed.
+    pub(super) fn deployment_of(&self, step: &Step) -> &'a Deployment {
+        match step {
+            Step::Policy(used) => &self.spec(used.policy).deployment,
+            Step::Group(group) => &self.group(*group).deployment,
+        }
+    }
+
+    /// The name of the webhook of a step; without a manifest the name of the step.
+    pub(super) fn webhook_of(&self, step: &Step, request: &Request) -> String {
+        let unique = self.deployment_of(step).unique_name.as_ref();
+        let webhook = unique.map(|name| format!("{}.{WEBHOOK_SUFFIX}", name.for_request(request.namespace())));
+        webhook.unwrap_or_else(|| self.suite.name_of(step).to_owned())
     }
 
     pub(super) fn is_raw(&self, policy: PolicyIndex) -> bool {

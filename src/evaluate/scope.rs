@@ -1,31 +1,41 @@
 //! Whether a deployed policy is asked about a request, as the API server decides it: rules, namespace selector, object
-//! selector. Sources: `rules.Matcher`, `namespace.Matcher` and `object.Matcher` of k8s.io/apiserver.
+//! selector, conditions. Sources: `rules.Matcher`, `namespace.Matcher`, `object.Matcher` and `matchconditions.Matcher` of
+//! k8s.io/apiserver.
 //!
-//! Conditions in CEL are not evaluated, and the labels of a namespace are known only where the case has it in its
-//! cluster: what cannot be decided selects, with a remark.
+//! The labels of a namespace are known only where the case has it in its cluster: a selector that cannot be decided
+//! selects, with a remark. A condition that cannot be evaluated is a fault.
 
 use serde_json::Value;
 
 use super::rules;
+use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::policy::{ContextAwareResource, Rule};
 use policy_verify_model::request::AdmissionRequest;
-use policy_verify_model::scope::{LabelOperator, LabelRequirement, LabelSelector, RuleScope, Scope};
+use policy_verify_model::scope::{
+    FailurePolicy, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, RuleScope, Scope,
+};
+use policy_verify_suite::match_condition::{self, Failure};
 
 /// The label that every namespace has: its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Where a request stands to a scope.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Standing {
     /// It is selected, as far as is known; what is not known is in the remarks.
     Selected(Vec<String>),
     /// It is not, for this reason.
     Excluded(String),
+    /// A condition has no result.
+    Undecided(Fault),
 }
 
 /// Holds a request against a scope. The clusters are those of the case, the nearest first.
 pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&Cluster]) -> Standing {
+    if let Some(reason) = &scope.not_deployed {
+        return Standing::Excluded(reason.message.clone());
+    }
     let rules = rules_for(scope, request);
     if !rules::selects(&rules, request) {
         let all: Vec<Rule> = scope.rules.iter().map(|scoped| scoped.rule.clone()).collect();
@@ -38,6 +48,12 @@ pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&C
         });
     }
     let mut remarks = Vec::new();
+    if let Some(namespace) = scope.excluded_namespace.as_ref().filter(|it| request.namespace.as_ref() == Some(it)) {
+        return Standing::Excluded(format!(
+            "the controller excludes its own namespace `{namespace}`, unless the manifest has \
+             `allowInsideAdmissionControllerNamespace: true`"
+        ));
+    }
     match of_namespace(&scope.namespace_selector, request, clusters) {
         Decision::Selected => {}
         Decision::Excluded(reason) => return Standing::Excluded(reason),
@@ -49,11 +65,41 @@ pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&C
             "the objectSelector wants {wanted}, and neither object nor oldObject has it"
         ));
     }
-    if !scope.match_conditions.is_empty() {
-        let names = scope.match_conditions.join("`, `");
-        remarks.push(format!("matchConditions are not evaluated: `{names}` might exclude the request"));
+    match of_conditions(scope, request) {
+        Ok(None) => Standing::Selected(remarks),
+        Ok(Some(reason)) => Standing::Excluded(reason),
+        Err(fault) => Standing::Undecided(fault),
     }
-    Standing::Selected(remarks)
+}
+
+/// Why a condition excludes the request. Any condition that is false does, whatever becomes of the others.
+fn of_conditions(scope: &Scope, request: &AdmissionRequest) -> Result<Option<String>, Fault> {
+    let mut failures = Vec::new();
+    for MatchCondition { name, expression } in &scope.match_conditions {
+        match match_condition::evaluate(&expression.value, request) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(format!("the matchCondition `{name}` is false"))),
+            Err(failure) => failures.push((name, failure)),
+        }
+    }
+    if let Some((name, failure)) = failures.iter().find(|(_, failure)| matches!(failure, Failure::Unsupported(_))) {
+        let message = format!("cannot evaluate the matchCondition `{name}`: {failure}");
+        let help = "run the case with `rules: ignore`, or test the condition in a cluster";
+        return Err(Fault::new(FaultKind::Expression, message).with_help(help));
+    }
+    match (failures.first(), scope.failure_policy) {
+        (None, _) => Ok(None),
+        (Some((name, failure)), FailurePolicy::Ignore) => {
+            Ok(Some(format!("the matchCondition `{name}` fails ({failure}), and failurePolicy is Ignore")))
+        }
+        (Some((name, failure)), FailurePolicy::Fail) => {
+            let message = format!(
+                "the matchCondition `{name}` fails: {failure}; failurePolicy is Fail, so the API server rejects the request"
+            );
+            let help = "guard members that may be missing with `has(…)`, or set `failurePolicy: Ignore`";
+            Err(Fault::new(FaultKind::Expression, message).with_help(help))
+        }
+    }
 }
 
 /// The rules whose `scope` covers the request.
@@ -153,6 +199,7 @@ mod tests {
     use super::*;
     use policy_verify_model::policy::RuleOperation;
     use policy_verify_model::scope::ScopedRule;
+    use policy_verify_model::source::{Span, Spanned};
 
     fn scope() -> Scope {
         let any = || vec!["*".to_owned()];
@@ -194,6 +241,7 @@ mod tests {
             Standing::Selected(remarks) if remarks.is_empty() => '+',
             Standing::Selected(_) => '?',
             Standing::Excluded(_) => '-',
+            Standing::Undecided(fault) => panic!("{fault:?}"),
         }
     }
 
@@ -289,10 +337,39 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_remarked_upon() {
-        let scope = Scope { match_conditions: vec!["not-system".into(), "b".into()], ..scope() };
-        let wanted = "matchConditions are not evaluated: `not-system`, `b` might exclude the request".to_owned();
-        assert_eq!(standing(&scope, &request("shop", json!({})), &[]), Standing::Selected(vec![wanted]));
+    fn conditions_decide_as_in_the_api_server() {
+        let standing_with = |expressions: &[&str], failure_policy: FailurePolicy| {
+            let condition = |(index, text): (usize, &&str)| MatchCondition {
+                name: format!("c{index}"),
+                expression: Spanned::new((*text).to_owned(), Span::unquoted("deploy.yaml")),
+            };
+            let match_conditions = expressions.iter().enumerate().map(condition).collect();
+            let scope = Scope { match_conditions, failure_policy, ..scope() };
+            match standing(&scope, &request("shop", json!({})), &[]) {
+                Standing::Selected(remarks) => format!("+{}", remarks.len()),
+                Standing::Excluded(reason) => format!("-{reason}"),
+                Standing::Undecided(fault) => format!("?{}", fault.message),
+            }
+        };
+        let (fail, ignore) = (FailurePolicy::Fail, FailurePolicy::Ignore);
+        let missing = "object.metadata.labels.x == '1'";
+        assert_eq!(standing_with(&["true", "request.namespace == 'shop'"], fail), "+0");
+        assert_eq!(standing_with(&["true", "false"], fail), "-the matchCondition `c1` is false");
+        assert_eq!(standing_with(&[missing, "authorizer.x", "false"], fail), "-the matchCondition `c2` is false");
+        assert_eq!(
+            standing_with(&["true", missing], fail),
+            "?the matchCondition `c1` fails: no such key: x; failurePolicy is Fail, so the API server rejects the request"
+        );
+        assert_eq!(
+            standing_with(&[missing], ignore),
+            "-the matchCondition `c0` fails (no such key: x), and failurePolicy is Ignore"
+        );
+        for policy in [fail, ignore] {
+            assert_eq!(
+                standing_with(&[missing, "authorizer.path('/').check('get').allowed()"], policy),
+                "?cannot evaluate the matchCondition `c1`: `authorizer` needs a cluster"
+            );
+        }
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) 
     let request = Some(evaluate::effective_request(body, policies));
     let judgement = match evaluate::applicability(body, policies) {
         Applicability::NotApplicable(_) => Judgement::Holds,
+        Applicability::Undecided(fault) => Judgement::Fault(fault),
         _ => Judgement::Mismatches(vec![Mismatch {
             kind: MismatchKind::Verdict,
             at: String::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_verify_engine::engine::Engine;
 use policy_verify_host::HostBackend;
 use policy_verify_model::outcome::Unavailable;
+use policy_verify_model::release::Release;
 use policy_verify_model::suite::{PolicySpec, Suite, SuiteIndex};
 use policy_verify_registry::Registry;
 use policy_verify_registry::signature::Verifier;
@@ -51,7 +52,9 @@ pub(super) fn prepare(
     let specs: Vec<&PolicySpec> = keys.iter().map(|key| key.spec(suites)).collect();
     let resolved = resolve(keys, &specs, services, options, progress)?;
     let (sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
-    let prepared = prepare::policies(&specs, modules, engine);
+    let releases = keys.iter().map(|key| suites[key.suite.0].kubewarden.release);
+    let released: Vec<(&PolicySpec, Release)> = specs.into_iter().zip(releases).collect();
+    let prepared = prepare::policies(&released, modules, engine);
     progress.prepared();
     let records = keys.iter().zip(sources).zip(prepared);
     Ok(records.map(|((key, source), prepared)| PolicyRecord { key: *key, source, prepared }).collect())

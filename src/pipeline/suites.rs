@@ -22,7 +22,14 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let overrides = Overrides { variables: options.variables.clone(), kubewarden: options.kubewarden };
     for path in &options.suites {
         match load::suite(path, &overrides, |pem| check_key(pem).map_err(|error| error.to_string())) {
-            Ok(suite) => suites.push(suite),
+            Ok(mut suite) => {
+                let memory = &mut suite.kubewarden;
+                // Another limit than that of the server says nothing about the server.
+                if options.memory.is_some_and(|given| memory.memory_limit() != Some(given)) {
+                    memory.installation.memory_limit = None;
+                }
+                suites.push(suite);
+            }
             Err(found) => mistakes.extend(found),
         }
     }

@@ -9,6 +9,7 @@ mod detect;
 mod metadata;
 mod prepared;
 mod scan;
+mod served;
 pub(crate) mod single;
 mod unknown_keys;
 
@@ -26,6 +27,7 @@ use policy_verify_files::bounded;
 use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
+use policy_verify_model::release::Release;
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
 
@@ -37,18 +39,18 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Prepares policies. `resolved` holds their modules, in the same order.
 pub(crate) fn policies(
-    specs: &[&PolicySpec],
+    specs: &[(&PolicySpec, Release)],
     resolved: Vec<Result<Arc<[u8]>, Unavailable>>,
     engine: &Engine,
 ) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
     let annotated: Vec<Result<AnnotatedModule, Unavailable>> =
-        specs.par_iter().zip(resolved).map(|(spec, bytes)| module(spec, bytes?)).collect();
+        specs.par_iter().zip(resolved).map(|((spec, release), bytes)| served_module(spec, bytes?, *release)).collect();
     let compiled = compile_each_once(&annotated, engine);
     specs
         .par_iter()
         .zip(annotated)
         .enumerate()
-        .map(|(index, (spec, annotated))| {
+        .map(|(index, ((spec, _), annotated))| {
             let annotated = annotated?;
             let Compiled { first, result, time } = &compiled[&annotated.digest];
             let compile_time = if *first == index { *time } else { Duration::ZERO };
@@ -56,6 +58,13 @@ pub(crate) fn policies(
         })
         .map(|prepared| prepared.map_err(Arc::new))
         .collect()
+}
+
+/// A module that policy-server would serve.
+fn served_module(spec: &PolicySpec, bytes: Arc<[u8]>, release: Release) -> Result<AnnotatedModule, Unavailable> {
+    let module = module(spec, bytes)?;
+    served::check(spec, module.metadata.as_ref(), release)?;
+    Ok(module)
 }
 
 /// What became of the bytes of one digest.
@@ -329,7 +338,8 @@ mod tests {
         });
         let specs: Vec<PolicySpec> = specs.collect();
         let engine = Engine::new(Limits::default()).unwrap();
-        policies(&specs.iter().collect::<Vec<_>>(), modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
+        let specs: Vec<_> = specs.iter().map(|spec| (spec, Release::default())).collect();
+        policies(&specs, modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
     }
 
     #[test]

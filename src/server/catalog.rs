@@ -49,7 +49,7 @@ pub(crate) fn entry(
             if let Some(message) = &spec.deployment.message {
                 document.push("message", Node::text(message));
             }
-            Ok(Entry::new(deployed_name(&spec.deployment, &spec.name), document, &identity))
+            Ok(Entry::new(&spec.deployment.policy_id(&spec.name, None), document, &identity))
         }
         Step::Group(index) => {
             let group = &suite.groups[index.0];
@@ -65,13 +65,9 @@ pub(crate) fn entry(
                 members.push(&member.id, policy);
             }
             document.push("policies", members);
-            Ok(Entry::new(deployed_name(&group.deployment, &group.name), document, &identity))
+            Ok(Entry::new(&group.deployment.policy_id(&group.name, None), document, &identity))
         }
     }
-}
-
-fn deployed_name<'a>(deployment: &'a Deployment, name: &'a str) -> &'a str {
-    deployment.id.as_deref().unwrap_or(name)
 }
 
 fn mode(deployment: &Deployment) -> Node {

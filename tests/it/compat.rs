@@ -66,7 +66,7 @@ const GUESTS: [Guest; 11] = [
         mode: "kubewarden-wapc",
         body: "(drop (memory.grow (i32.const 5000))) (unreachable)",
         kind: "memory",
-        message: None,
+        message: Some("internal server error: Guest call failure: error while executing at wasm backtrace:"),
     },
     Guest {
         name: "exit",

@@ -164,12 +164,26 @@ fn invalid_group_expression_exits_with_2_and_its_line() {
 
 #[test]
 fn an_expression_that_fails_while_it_runs_is_a_fault() {
+    let many = vec!["no()"; 300].join(" || ");
     let text = group(
         &["yes", "no"],
-        "no() || yes() && gone()",
-        "{ fault: { kind: expression, contains: 'error evaluating policy group expression: Function not found: gone ()' } }",
+        &format!("{many} || yes()"),
+        "{ fault: { kind: expression, contains: 'the expression evaluates its members more than 256 times' } }",
     );
     passes(&text);
+}
+
+#[test]
+fn expressions_that_the_controller_rejects_exit_with_2() {
+    for (expression, text) in [
+        ("yes() & no()", "rejected by the controller: compilation failed: "),
+        ("'if yes() { no() } else { yes() }'", "rejected by the controller: compilation failed: "),
+        ("yes() > no()", "rejected by the controller: compilation failed: undeclared reference to '_>_'"),
+        ("no() || yes() && gone()", "rejected by the controller: compilation failed: undeclared reference to 'gone'"),
+    ] {
+        let finished = repository(&group(&["yes", "no"], expression, "allow")).verify(&[]).run().exits_with(2);
+        finished.says(&[text, "suite.yml:13:", "join members with"]);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const HOSTILE: [(&str, &str, &str, &str); 8] = [
     ("wasi-memory-hog", "wasi", "memory", "more than the 64 MiB it may have"),
     ("wapc-request-out-of-range", "kubewarden-wapc", "trap", "`__guest_request` was given"),
     ("wapc-stdout-flood", "kubewarden-wapc", "limit", "too much to stdout"),
-    ("wasi-stdout-flood", "wasi", "limit", "too much to stdout"),
+    ("wasi-stdout-flood", "wasi", "limit", "bytes for stdout"),
     ("wapc-stack-overflow", "kubewarden-wapc", "trap", "call stack exhausted"),
 ];
 

@@ -53,7 +53,7 @@ fn mode_message_and_mutating_are_those_of_the_manifest() {
     );
     assert_eq!(report["cases"][0]["response"]["status"]["details"]["causes"], replaced);
     // Not mutating is the default here, and the message names the resource.
-    let refused = "Request rejected by policy deployed. The policy attempted to mutate the request, but it is currently configured to not allow mutations.";
+    let refused = "Request rejected by policy kw.cap.deployed. The policy attempted to mutate the request, but it is currently configured to not allow mutations.";
     passes(&cluster(""), &with("mutating"), &case(&format!("expect: {{ deny: '{refused}' }}")));
     passes(&cluster("  mutating: true\n"), &with("mutating"), &case("expect: mutate"));
 }
@@ -81,7 +81,7 @@ fn what_the_webhook_does_not_select_is_not_asked() {
         HERE,
         &case("expect: not-applicable"),
     );
-    let selector = "  namespaceSelector: { matchLabels: { env: production } }\n";
+    let selector = "  namespaceSelector: { matchExpressions: [{ key: env, operator: In, values: [production] }] }\n";
     let namespace = |env: &str| {
         format!(
             "cluster: [{{ apiVersion: v1, kind: Namespace, metadata: {{ name: shop, labels: {{ env: {env} }} }} }}]"
@@ -116,16 +116,53 @@ fn a_step_of_a_chain_is_selected_by_what_the_steps_before_made() {
 
 #[test]
 fn what_cannot_be_decided_is_remarked_upon() {
-    let spec = "  module: m\n  namespaceSelector: { matchLabels: { env: production } }\n  matchConditions: [{ name: not-system, expression: 'true' }]\n";
+    let spec =
+        "  module: m\n  namespaceSelector: { matchExpressions: [{ key: env, operator: In, values: [production] }] }\n";
     let report = passes(&manifest("ClusterAdmissionPolicy", spec), HERE, &case("expect: allow"));
     let remarks = &report["cases"][0]["warnings"];
     assert_eq!(
         *remarks,
         json!([
             "`p`: the namespaceSelector (env=production) is not evaluated: no Namespace `shop` is in the `cluster:` of the case",
-            "`p`: matchConditions are not evaluated: `not-system` might exclude the request",
         ])
     );
+}
+
+#[test]
+fn match_conditions_are_evaluated() {
+    let with = |expression: &str, more: &str| {
+        let conditions = format!("  matchConditions: [{{ name: wanted, expression: \"{expression}\" }}]\n{more}");
+        manifest("ClusterAdmissionPolicy", &format!("  module: m\n{conditions}"))
+    };
+    let missing = "object.metadata.annotations.x == 'y'";
+    passes(&with("request.namespace == 'shop'", ""), HERE, &case("expect: allow"));
+    passes(&with("request.namespace != 'shop'", ""), HERE, &case("expect: not-applicable"));
+    passes(&with(missing, "  failurePolicy: Ignore\n"), HERE, &case("expect: not-applicable"));
+    for (expression, message) in [
+        (
+            missing,
+            "the matchCondition `wanted` fails: no such key: annotations; failurePolicy is Fail, so the API server rejects the request",
+        ),
+        (
+            "authorizer.path('/x').check('get').allowed()",
+            "cannot evaluate the matchCondition `wanted`: `authorizer` needs a cluster",
+        ),
+    ] {
+        for expect in ["allow", "not-applicable"] {
+            let report = repository(&with(expression, ""), HERE, &case(&format!("expect: {expect}"))).report(&[]);
+            assert_eq!(report.cases()[0]["outcome"], "error");
+            assert_eq!(report.cases()[0]["fault"]["message"], message);
+        }
+        let expect = "expect: { fault: expression }";
+        passes(&with(expression, ""), HERE, &case(expect));
+        passes(&with(expression, ""), HERE, &case("rules: ignore, expect: allow"));
+    }
+    for (expression, message) in
+        [("objct.x == 1", "undeclared reference to 'objct'"), ("request.name ==", "invalid expression of `wanted`")]
+    {
+        let repository = repository(&with(expression, ""), HERE, &case("expect: allow"));
+        repository.verify(&[]).run().exits_with(2).says(&["rejected by the controller", message, "deploy/p.yaml:7:"]);
+    }
 }
 
 #[test]
@@ -211,7 +248,7 @@ fn refused_settings_of_a_member_are_told_in_the_words_of_the_server() {
     let report = repository.report(&[]);
     assert_eq!(
         report.cases()[0]["fault"]["message"],
-        "deployed/a: settings not valid: Policy settings are invalid: no message"
+        "kw.apg.shop.deployed/a: settings not valid: Policy settings are invalid: no message"
     );
 }
 
@@ -239,12 +276,12 @@ fn resources_are_granted_by_the_manifest() {
 
 #[test]
 fn the_deadline_is_that_of_the_manifest() {
-    let text = manifest("ClusterAdmissionPolicy", "  module: m\n  timeoutEvalSeconds: 1\n");
+    let text = manifest("ClusterAdmissionPolicy", "  module: m\n  timeoutEvalSeconds: 2\n");
     let repository =
         repository(&text, "manifest: deploy/p.yaml, uri: wapc-loop.wasm", &case("expect: { fault: timeout }"));
     let report = repository.guest("wapc-loop").report(&[]);
     report.all_passed();
-    assert!(report.cases()[0]["fault"]["message"].as_str().unwrap().contains("1s"), "{}", report.cases()[0]["fault"]);
+    assert!(report.cases()[0]["fault"]["message"].as_str().unwrap().contains("2s"), "{}", report.cases()[0]["fault"]);
 }
 
 #[test]
@@ -337,4 +374,273 @@ fn a_file_of_the_repository_is_run_where_it_is() {
     let module = repository.path("no.wasm").canonicalize().unwrap();
     let text = manifest("ClusterAdmissionPolicy", &format!("  module: file://{}\n", module.display()));
     repository.write("deploy/p.yaml", text).report(&[]).all_passed();
+}
+
+/// Runs a suite for a release; `kubewarden` has further keys of the mapping.
+fn released(manifest: &str, policy: &str, release: &str, kubewarden: &str, cases: &str) -> Repository {
+    let text = format!(
+        "version: 1\nname: s\nkubewarden: {{ version: '{release}', {kubewarden} }}\npolicies:\n  p: {{ {policy} }}\n{cases}"
+    );
+    repository(manifest, policy, cases).write("suite.yml", text)
+}
+
+/// Row 6 of the differences between releases.
+#[test]
+fn messages_name_the_policy_as_its_release_deploys_it() {
+    for (kind, before, since) in [
+        ("ClusterAdmissionPolicy", "clusterwide-deployed", "kw.cap.deployed"),
+        ("AdmissionPolicy", "namespaced-shop-deployed", "kw.ap.shop.deployed"),
+    ] {
+        for (release, id) in [("1.37.1", before), ("1.37", since), ("1.38", since)] {
+            let refused = format!(
+                "Request rejected by policy {id}. The policy attempted to mutate the request, but it is currently \
+                 configured to not allow mutations."
+            );
+            let cases = case(&format!("expect: {{ deny: '{refused}' }}"));
+            let policy = "manifest: deploy/p.yaml, uri: mutating.wasm";
+            released(&manifest(kind, "  module: m\n"), policy, release, "", &cases).report(&[]).all_passed();
+            let without = manifest(kind, "  module: m\n").replace(", namespace: shop", "");
+            released(&without, policy, release, "", &cases).report(&[]).all_passed();
+        }
+    }
+}
+
+/// Row 1 of the differences: the same in every release so far.
+#[test]
+fn match_labels_of_cluster_wide_policies_have_no_effect() {
+    let selector = "  module: m\n  namespaceSelector: { matchLabels: { env: production } }\n";
+    let text = manifest("ClusterAdmissionPolicy", selector);
+    let namespace = "cluster: [{ apiVersion: v1, kind: Namespace, metadata: { name: shop, labels: { env: lab } } }]";
+    for release in ["1.36", "1.38"] {
+        let cases = case(&format!("{namespace}, expect: {{ deny: not today }}"));
+        let policy = "manifest: deploy/p.yaml, uri: no.wasm";
+        let report = released(&text, policy, release, "", &cases).report(&[]);
+        report.all_passed();
+        let warning = &report["warnings"][0];
+        assert_eq!(
+            warning["message"],
+            "`matchLabels` of `namespaceSelector` has no effect: the controller copies only `matchExpressions`"
+        );
+        assert_eq!(warning["help"], "write `matchExpressions: [{ key: env, operator: In, values: [production] }]`");
+        assert_eq!((&warning["place"]["file"], &warning["place"]["line"]), (&json!("deploy/p.yaml"), &json!(7)));
+        // A case that relied on the labels fails.
+        let cases = case(&format!("{namespace}, expect: not-applicable"));
+        released(&text, policy, release, "", &cases).verify(&[]).run().exits_with(1);
+        let inside = text.replace("  module", "  allowInsideAdmissionControllerNamespace: true\n  module");
+        let report = released(&inside, policy, release, "", &cases).report(&[]);
+        report.all_passed();
+        assert_eq!(report.0.get("warnings"), None);
+    }
+}
+
+/// Row 3 of the differences: two layers.
+#[test]
+fn requests_in_the_namespace_of_the_controller_are_not_evaluated() {
+    let in_controller = |expect: &str| case(&format!("expect: {expect}")).replace("namespace: shop", "namespace: kw");
+    let policy = "manifest: deploy/p.yaml, uri: no.wasm";
+    let inside = "  allowInsideAdmissionControllerNamespace: true\n  module: m\n";
+    for release in ["1.36", "1.38"] {
+        for (kind, spec, always, expect) in [
+            ("ClusterAdmissionPolicy", "  module: m\n", true, "not-applicable"),
+            ("ClusterAdmissionPolicy", "  module: m\n", false, "not-applicable"),
+            ("ClusterAdmissionPolicy", inside, true, "allow"),
+            ("ClusterAdmissionPolicy", inside, false, "{ deny: not today }"),
+            ("AdmissionPolicy", "  module: m\n", true, "allow"),
+            ("AdmissionPolicy", "  module: m\n", false, "{ deny: not today }"),
+        ] {
+            let text = manifest(kind, spec).replace("namespace: shop", "namespace: kw");
+            let kubewarden = format!("namespace: kw, alwaysAcceptOwnNamespace: {always}");
+            let report = released(&text, policy, release, &kubewarden, &in_controller(expect)).report(&[]);
+            report.all_passed();
+            let remarks = &report.cases()[0]["warnings"];
+            let wanted = "`p`: not evaluated, because policy-server allows every request in its own namespace `kw`";
+            assert_eq!(remarks[0] == wanted, expect == "allow", "{remarks}");
+        }
+    }
+    // Without a manifest nothing is known of a controller.
+    passes(
+        "",
+        "uri: no.wasm",
+        &case("expect: { deny: not today }").replace("namespace: shop", "namespace: kubewarden"),
+    );
+}
+
+const NOT_DEPLOYED: &str = "The policy is not deployed. The cluster administrator does not allow namespaced policies to target these resources (resource.apiGroup): ";
+
+/// Row 2 of the differences.
+#[test]
+fn namespaced_policies_target_allowed_resources_from_1_38() {
+    let with = |rule: &str| {
+        manifest("AdmissionPolicy", "  module: m\n")
+            .replace("apiGroups: [''], apiVersions: [v1], resources: [pods]", rule)
+    };
+    let run = |text: &str, release: &str, expect: &str| {
+        let cases = case(&format!("expect: {expect}"));
+        released(text, "manifest: deploy/p.yaml, uri: no.wasm", release, "", &cases)
+    };
+    let pods = with("apiGroups: [''], apiVersions: ['*'], resources: [pods, pods/exec]");
+    let nodes = with("apiGroups: [''], apiVersions: [v1], resources: [pods, nodes, events]");
+    let any = with("apiGroups: ['*'], apiVersions: [v1], resources: [pods]");
+    for release in ["1.37", "1.38"] {
+        run(&pods, release, "{ deny: not today }").report(&[]).all_passed();
+    }
+    for text in [&nodes, &any] {
+        run(text, "1.37", "{ deny: not today }").report(&[]).all_passed();
+        run(text, "1.38", "not-applicable").report(&[]).all_passed();
+    }
+    run(&nodes, "1.38", "deny").verify(&[]).run().exits_with(2).says(&[
+        &format!("{NOT_DEPLOYED}events, nodes. To deploy this policy, ask the cluster administrator"),
+        "deploy/p.yaml:5:",
+    ]);
+    run(&any, "1.38", "deny")
+        .verify(&[])
+        .run()
+        .exits_with(2)
+        .says(&[&format!("{NOT_DEPLOYED}pods.*. Namespaced policies cannot use wildcards in apiGroups or resources.")]);
+    let own = "namespacedPoliciesAllowedResources: [{ apiGroups: [''], resources: [pods, nodes, events] }]";
+    let cases = case("expect: { deny: not today }");
+    released(&nodes, "manifest: deploy/p.yaml, uri: no.wasm", "1.38", own, &cases).report(&[]).all_passed();
+    let empty = "namespacedPoliciesAllowedResources: []";
+    let refused = released(&pods, "manifest: deploy/p.yaml, uri: no.wasm", "1.38", empty, &cases);
+    refused.verify(&[]).run().exits_with(2).says(&["The allow list of resources for namespaced policies is empty."]);
+}
+
+#[test]
+fn namespaced_policies_had_a_deny_list_before_1_38() {
+    let wildcard =
+        manifest("AdmissionPolicy", "  module: m\n").replace("[v1], resources: [pods]", "['*'], resources: ['*/*']");
+    let reports = wildcard.replace("'*/*'", "policyreports").replace("apiGroups: ['']", "apiGroups: [wgpolicyk8s.io]");
+    for (text, wanted) in [
+        (&wildcard, "resources cannot use wildcards when using AdmissionPolicy or AdmissionPolicyGroup"),
+        (&reports, "{APIGroup: wgpolicyk8s.io, Resource: policyreports} resources cannot be targeted"),
+    ] {
+        let before = released(text, HERE, "1.37", "", &case("expect: allow"));
+        before.verify(&[]).run().exits_with(2).says(&["rejected by the controller: ", wanted, "deploy/p.yaml:5:"]);
+        released(text, HERE, "1.38", "", &case("expect: allow")).verify(&[]).run().exits_with(2).says(&[NOT_DEPLOYED]);
+    }
+}
+
+/// Row 9 of the differences: the same in every supported release.
+#[test]
+fn capabilities_of_namespaced_policies_are_those_of_the_installation() {
+    let policy = "manifest: deploy/p.yaml, uri: unique-host/policy.wasm, metadata: unique-host/metadata.yml";
+    let ingress = "{ apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: { name: x }, spec: { rules: [{ host: a.test }] } }";
+    let kind = "  module: m\n  contextAwareResources: [{ apiVersion: networking.k8s.io/v1, kind: Ingress }]\n";
+    for (kind, spec, wanted) in
+        [("AdmissionPolicy", "  module: m\n", "capability"), ("ClusterAdmissionPolicy", kind, "")]
+    {
+        let expect = if wanted.is_empty() {
+            "allow".to_owned()
+        } else {
+            format!("{{ fault: {{ kind: host, contains: {wanted} }} }}")
+        };
+        let cases =
+            format!("cases:\n  - {{ name: a, object: {ingress}, cluster: [], rules: ignore, expect: {expect} }}\n");
+        for release in ["1.36", "1.38"] {
+            let kubewarden = "namespacedPoliciesCapabilities: ['oci/*']";
+            released(&manifest(kind, spec), policy, release, kubewarden, &cases)
+                .policy("unique-host")
+                .report(&[])
+                .all_passed();
+        }
+    }
+    let text = manifest("ClusterAdmissionPolicy", "  module: m\n");
+    let report = repository(&text, &format!("{HERE}, hostCapabilities: ['oci/*']"), &case("expect: allow")).report(&[]);
+    assert_eq!(report["warnings"][0]["message"], "no cluster limits `hostCapabilities` of a ClusterAdmissionPolicy");
+}
+
+/// Rows 14 and 15 of the differences: the same in every supported release.
+#[test]
+fn manifests_that_a_cluster_rejects_exit_with_2() {
+    let cluster = |spec: &str| manifest("ClusterAdmissionPolicy", &format!("  module: m\n{spec}"));
+    let group = |spec: &str| {
+        let members =
+            "  policies:\n    a: { module: m, timeoutEvalSeconds: 6 }\n    b: { module: m, timeoutEvalSeconds: 6 }\n";
+        manifest("ClusterAdmissionPolicyGroup", &format!("{members}{spec}"))
+    };
+    let usual = "  message: m\n  expression: a() && b()\n  timeoutSeconds: 12\n";
+    for (text, wanted, place) in [
+        (cluster("  timeoutSeconds: 31\n"), "a timeout must be 2 to 30 seconds", "deploy/p.yaml:7:"),
+        (cluster("  timeoutSeconds: 1\n"), "a timeout must be 2 to 30 seconds", "deploy/p.yaml:7:"),
+        (cluster("  timeoutEvalSeconds: 1\n"), "a timeout must be 2 to 30 seconds", "deploy/p.yaml:7:"),
+        (
+            cluster("  timeoutEvalSeconds: 11\n"),
+            "timeoutEvalSeconds cannot be greater than timeoutSeconds",
+            "deploy/p.yaml:7:",
+        ),
+        (cluster("  failurePolicy: Sometimes\n"), "unknown value `Sometimes`", "deploy/p.yaml:7:"),
+        (cluster("  matchPolicy: Nearly\n"), "unknown value `Nearly`", "deploy/p.yaml:7:"),
+        (cluster("  sideEffects: Some\n"), "unknown value `Some`", "deploy/p.yaml:7:"),
+        (cluster("  backgroundAudit: often\n"), "expected a boolean", "deploy/p.yaml:7:"),
+        (
+            cluster("").replace("operations: [CREATE]", "operations: []"),
+            "a value must be specified",
+            "deploy/p.yaml:5:",
+        ),
+        (
+            cluster("").replace("resources: [pods]", "resources: []"),
+            "apiVersions and resources must have specified values",
+            "deploy/p.yaml:5:",
+        ),
+        (cluster("").replace("[pods]", "['']"), "must be non-empty", "deploy/p.yaml:5:"),
+        (
+            cluster("  matchConditions: [{ name: a, expression: 'true' }, { name: a, expression: 'true' }]\n"),
+            "duplicate name `a` of a condition",
+            "deploy/p.yaml:7:",
+        ),
+        (cluster("  matchConditions: [{ name: -a, expression: 'true' }]\n"), "invalid name `-a`", "deploy/p.yaml:7:"),
+        (cluster("  matchConditions: [{ name: a, expression: ' ' }]\n"), "the expression is empty", "deploy/p.yaml:7:"),
+        (group(&usual.replace("message: m", "message: ''")), "must be non-empty", "deploy/p.yaml:9:"),
+        (group(&usual.replace("&&", "&")), "rejected by the controller: compilation failed", "deploy/p.yaml:10:"),
+        (group(&usual.replace("12", "11")), "the sum of all members' timeoutEvalSeconds cannot", "deploy/p.yaml:8:"),
+        (
+            group(&usual.replace("12", "5")),
+            "timeoutEvalSeconds cannot be greater than group timeoutSeconds (5)",
+            "deploy/p.yaml:7:",
+        ),
+        (group(&format!("{usual}  timeoutEvalSeconds: 2\n")), "give it to the members", "deploy/p.yaml:12:"),
+        (
+            group(usual).replace("    a:", "    namespace:").replace("a()", "namespace()"),
+            "invalid name of a member `namespace`",
+            "deploy/p.yaml:7:",
+        ),
+    ] {
+        let policy = if text.contains("PolicyGroup") { "manifest: deploy/p.yaml" } else { HERE };
+        for release in ["1.37", "1.38"] {
+            let repository = released(&text, policy, release, "", &case("policy: p, expect: allow"));
+            repository.verify(&[]).run().exits_with(2).says(&[wanted, place]);
+        }
+    }
+    let lone = cluster("")
+        .replace("  rules: [{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }]\n", "");
+    repository(&lone, HERE, &case("expect: allow"))
+        .verify(&[])
+        .run()
+        .exits_with(2)
+        .says(&["spec.rules: Required value"]);
+}
+
+/// Row 12 of the differences: the requirement of the metadata against the release.
+#[test]
+fn policies_that_need_a_newer_release_are_unavailable() {
+    let metadata = |minimum: &str| {
+        format!(
+            "rules: [{{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }}]\nmutating: false\n\
+             executionMode: kubewarden-wapc\nminimumKubewardenVersion: {minimum}\n"
+        )
+    };
+    for (minimum, release, code) in [
+        ("1.38.0", "1.37", 3),
+        ("1.38.5-rc.1", "1.38.0", 0),
+        ("1.39.0-rc.1", "1.38", 3),
+        ("1.39.0-rc.1", "1.39.0-rc.1", 0),
+    ] {
+        let repository = released("", "uri: yes.wasm, metadata: metadata.yml", release, "", &case("expect: allow"))
+            .write("metadata.yml", metadata(minimum));
+        let run = repository.verify(&[]).run().exits_with(code);
+        if code == 3 {
+            let [major, minor, ..] = minimum.split('.').collect::<Vec<_>>()[..] else { panic!() };
+            run.says(&[&format!("Policy required Kubewarden version {major}.{minor}.0 but is running on {release}.0")]);
+        }
+    }
 }

@@ -23,7 +23,7 @@ const MIB: usize = 1024 * 1024;
 /// What one instance may use up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory, all memories and tables taken together.
+    /// Bytes of each linear memory, and of all tables taken together.
     pub memory: u64,
     /// Bytes on the standard streams and in `__console_log`; in WASI mode of stderr alone.
     pub output: usize,

@@ -16,6 +16,9 @@ pub(super) enum Stop {
     /// A limit was reached; the text says which.
     #[error("{0}")]
     Limit(String),
+    /// A limit was reached that policy-server has too. The text is the server's.
+    #[error("{0}")]
+    ServerLimit(String),
     /// The guest asked to sleep beyond its deadline.
     #[error("the policy slept beyond its deadline")]
     Overslept,
@@ -97,12 +100,14 @@ pub(super) struct RefusedMemory {
     pub(super) wanted: u64,
     /// Bytes allowed.
     pub(super) limit: u64,
+    /// Whether policy-server refuses it too.
+    pub(super) is_refused_by_server: bool,
 }
 
 impl RefusedMemory {
     /// The fault this is to blame for; `consequence` is how the guest took it.
     pub(super) fn fault(self, consequence: &str) -> Fault {
-        let Self { wanted, limit } = self;
+        let Self { wanted, limit, .. } = self;
         let message = format!(
             "the policy wanted {} of memory, more than the {} it may have; {consequence}",
             mebibytes(wanted),
@@ -119,7 +124,7 @@ impl RefusedMemory {
 pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Fault {
     let trap = error.downcast_ref::<Trap>();
     match (error.downcast_ref::<Stop>(), trap) {
-        (Some(Stop::Limit(text)), _) => return Fault::new(FaultKind::Limit, text),
+        (Some(Stop::Limit(text) | Stop::ServerLimit(text)), _) => return Fault::new(FaultKind::Limit, text),
         (Some(Stop::Builtin(failure)), _) => return failure.fault(),
         (Some(Stop::WorkerEnds { builtin, message }), _) => return worker_ends(builtin, message),
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => return timeout(circumstances),
@@ -132,7 +137,7 @@ pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances)
     }
 }
 
-/// What the server, which has no limits but the deadline, sees of an error of wasmtime.
+/// What the server sees of an error of wasmtime. Its limits are the deadline, and from 1.38 memory and the output of WASI.
 pub(super) enum Seen {
     /// The deadline passed.
     Deadline,
@@ -140,13 +145,13 @@ pub(super) enum Seen {
     Failure,
 }
 
-/// How a call would have ended in the server. Nothing for what it does not know: limits, memory that is refused, and
-/// imports that are used wrongly, which end more than the call there.
+/// How a call would have ended in the server. Nothing for what it does not know: limits and refusals of memory that are
+/// ours alone, and imports that are used wrongly, which end more than the call there.
 pub(super) fn seen_by_server(error: &wasmtime::Error, circumstances: &Circumstances) -> Option<Seen> {
     match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => Some(Seen::Deadline),
         (Some(Stop::Limit(_) | Stop::Misuse(_) | Stop::WorkerEnds { .. }), _) => None,
-        _ if circumstances.refused_memory.is_some() => None,
+        _ if circumstances.refused_memory.is_some_and(|refused| !refused.is_refused_by_server) => None,
         _ => Some(Seen::Failure),
     }
 }
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn refused_memory_outranks_a_trap_but_not_a_deadline() {
-        let refused = RefusedMemory { wanted: 300 << 20, limit: 256 << 20 };
+        let refused = RefusedMemory { wanted: 300 << 20, limit: 256 << 20, is_refused_by_server: false };
         let circumstances = Circumstances { timeout: Duration::from_secs(2), refused_memory: Some(refused) };
         let kind = |error: wasmtime::Error| from_error(&error, &circumstances).kind;
         assert_eq!(kind(Trap::UnreachableCodeReached.into()), FaultKind::Memory);
@@ -241,6 +246,18 @@ mod tests {
         assert_eq!(kind(Stop::Overslept.into()), FaultKind::Timeout);
         assert_eq!(kind(Stop::Limit("too much".into()).into()), FaultKind::Limit);
         assert_eq!(kind(Trap::StackOverflow.into()), FaultKind::Trap);
+    }
+
+    #[test]
+    fn the_server_knows_its_own_refusals() {
+        for is_refused_by_server in [true, false] {
+            let refused = RefusedMemory { wanted: 300 << 20, limit: 256 << 20, is_refused_by_server };
+            let circumstances = Circumstances { timeout: Duration::from_secs(2), refused_memory: Some(refused) };
+            let seen = seen_by_server(&Trap::UnreachableCodeReached.into(), &circumstances);
+            assert_eq!(matches!(seen, Some(Seen::Failure)), is_refused_by_server);
+        }
+        let seen = |stop: Stop| seen_by_server(&stop.into(), &Circumstances::default()).is_some();
+        assert!(seen(Stop::ServerLimit("too much".into())) && !seen(Stop::Limit("too much".into())));
     }
 
     #[test]

@@ -18,6 +18,15 @@ use super::random::RandomBytes;
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
 
+/// Bytes that policy-server 1.38 takes from the stdout of a WASI policy. Source: `wasi_cli/stack.rs` of policy-evaluator.
+const SERVER_STDOUT: usize = 64 << 20;
+
+/// Bytes that policy-server 1.38 takes from the stderr of a WASI policy. Source: as above.
+const SERVER_STDERR: usize = 8 << 20;
+
+/// How often all memories of an instance together may have what a single one may have.
+const MEMORIES: u64 = 4;
+
 /// Bytes that an element of a table is charged with.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
@@ -102,12 +111,23 @@ pub(super) struct Surroundings {
     pub(super) host: Arc<dyn HostServices>,
     pub(super) timeout: Duration,
     pub(super) clock: jiff::Timestamp,
+    pub(super) server: ServerLimits,
+}
+
+/// What policy-server limits beside the time; nothing before 1.38.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ServerLimits {
+    /// Bytes of each linear memory.
+    pub(super) memory: Option<u64>,
+    /// Whether the standard streams of WASI policies are limited.
+    pub(super) wasi_output: bool,
 }
 
 impl From<&Context> for Surroundings {
     fn from(context: &Context) -> Self {
         let host: Arc<Host> = Arc::clone(&context.host);
-        Self { host, timeout: context.timeout, clock: context.clock }
+        let server = ServerLimits { memory: context.memory_limit, wasi_output: context.release.limits_wasi_output() };
+        Self { host, timeout: context.timeout, clock: context.clock, server }
     }
 }
 
@@ -142,8 +162,12 @@ pub(super) struct Sandbox {
     /// Who answers.
     pub(super) host: Arc<dyn HostServices>,
     limits: Limits,
+    server: ServerLimits,
     timeout: Duration,
-    allotted: usize,
+    /// Bytes of all memories.
+    in_memories: usize,
+    /// Bytes of all tables.
+    in_tables: usize,
     refused_memory: Option<RefusedMemory>,
     logged: usize,
     slept: Duration,
@@ -171,8 +195,10 @@ impl Sandbox {
             is_stdout_the_reply: false,
             host: Arc::clone(&surroundings.host),
             limits: limits.clone(),
+            server: surroundings.server,
             timeout: surroundings.timeout,
-            allotted: 0,
+            in_memories: 0,
+            in_tables: 0,
             refused_memory: None,
             logged: 0,
             slept: Duration::ZERO,
@@ -197,6 +223,9 @@ impl Sandbox {
     /// Keeps what the guest writes to stdout.
     pub(super) fn write_stdout(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut streams = lock(&self.streams);
+        if self.is_stdout_the_reply && self.server.wasi_output {
+            return keep_for_server("stdout", &mut streams.stdout, bytes, SERVER_STDOUT);
+        }
         let (used, limit) = if self.is_stdout_the_reply {
             (streams.stdout.len(), self.limits.reply)
         } else {
@@ -210,6 +239,9 @@ impl Sandbox {
     /// Keeps what the guest writes to stderr.
     pub(super) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut streams = lock(&self.streams);
+        if self.is_stdout_the_reply && self.server.wasi_output {
+            return keep_for_server("stderr", &mut streams.stderr, bytes, SERVER_STDERR);
+        }
         let stdout = if self.is_stdout_the_reply { 0 } else { streams.stdout.len() };
         let room = self.limits.output.saturating_sub(stdout + streams.stderr.len() + self.logged);
         let is_complete = keep(&mut streams.stderr, bytes, room);
@@ -265,14 +297,43 @@ impl Sandbox {
         Ok(())
     }
 
-    fn allot(&mut self, current: usize, desired: usize) -> bool {
-        let wanted = self.allotted.saturating_sub(current).saturating_add(desired);
-        if wanted as u64 > self.limits.memory {
-            self.refused_memory = Some(RefusedMemory { wanted: wanted as u64, limit: self.limits.memory });
+    /// Lets a linear memory grow: each has the limit of the server and ours, all together have a limit too.
+    fn grow_memory(&mut self, current: usize, desired: usize) -> bool {
+        let all = self.in_memories.saturating_sub(current).saturating_add(desired);
+        let limit = self.server.memory.map_or(self.limits.memory, |server| server.min(self.limits.memory));
+        let (wanted, limit) = match desired as u64 > limit {
+            true => (desired as u64, limit),
+            false => (all as u64, limit.saturating_mul(MEMORIES)),
+        };
+        if wanted > limit {
+            let is_refused_by_server = self.server.memory.is_some_and(|server| desired as u64 > server);
+            self.refused_memory = Some(RefusedMemory { wanted, limit, is_refused_by_server });
             return false;
         }
-        self.allotted = wanted;
+        self.in_memories = all;
         true
+    }
+
+    /// Lets a table grow, within a limit for all tables of the instance.
+    fn grow_table(&mut self, current: usize, desired: usize) -> bool {
+        let all = self.in_tables.saturating_sub(current).saturating_add(desired);
+        let (wanted, limit) = (all as u64, self.limits.memory);
+        if wanted > limit {
+            self.refused_memory = Some(RefusedMemory { wanted, limit, is_refused_by_server: false });
+            return false;
+        }
+        self.in_tables = all;
+        true
+    }
+}
+
+/// Keeps what fits into the server's limit of a stream; the next byte ends the guest, with the server's text.
+fn keep_for_server(stream: &str, kept: &mut Vec<u8>, bytes: &[u8], limit: usize) -> Result<(), Stop> {
+    match keep(kept, bytes, limit.saturating_sub(kept.len())) {
+        true => Ok(()),
+        false => {
+            Err(Stop::ServerLimit(format!("policy exceeded the maximum allowed size of {limit} bytes for {stream}")))
+        }
     }
 }
 
@@ -289,11 +350,11 @@ fn too_much_output(stream: &str, limit: usize) -> Stop {
 impl ResourceLimiter for Sandbox {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         // Beyond the module's own maximum wasmtime refuses by itself.
-        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.allot(current, desired))
+        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.grow_memory(current, desired))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
-        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.allot(bytes(current), bytes(desired)))
+        Ok(maximum.is_some_and(|maximum| desired > maximum) || self.grow_table(bytes(current), bytes(desired)))
     }
 }

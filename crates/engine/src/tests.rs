@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 
 use super::engine::Limits;
 use super::policy::default_clock;
-use super::sandbox::{HostServices, Surroundings};
+use super::sandbox::{HostServices, ServerLimits, Surroundings};
 use super::wapc::WapcGuest;
 use super::wasi::WasiGuest;
 use super::*;
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
-use policy_verify_model::answer::{Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::answer::{Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::hosting::HostAnswers;
+use policy_verify_model::installation::Kubewarden;
 use policy_verify_model::policy::{ProtocolVersion, Settings};
+use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 
 /// Long enough for every guest that ends by itself; no test waits for it.
@@ -122,7 +124,8 @@ impl HostServices for Alike {
 fn start_before(host: &Arc<Alike>, name: &str) -> Box<dyn Instance> {
     let engine = engine();
     let module = module(&engine, name);
-    let surroundings = Surroundings { host: host.clone(), timeout: TIMEOUT, clock: default_clock() };
+    let surroundings =
+        Surroundings { host: host.clone(), timeout: TIMEOUT, clock: default_clock(), server: ServerLimits::default() };
     match mode_of(name) {
         ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),
         _ => Box::new(WapcGuest::new(&engine, &module).unwrap().start_in(&surroundings).unwrap()),
@@ -194,8 +197,10 @@ fn too_much_memory_is_a_fault_unless_the_guest_makes_do() {
 #[test]
 fn the_memory_limit_is_the_one_given() {
     let limits = Limits { memory: 400 << 20, ..Limits::default() };
-    let mut instance = start_with("wapc-memory-minimum", TIMEOUT, limits).unwrap();
-    assert_eq!(verdict(&mut *instance)["allowed"], true);
+    let guest = linked(&Engine::new(limits).unwrap(), "wapc-memory-minimum").unwrap();
+    let unlimited = Context { memory_limit: None, ..context(TIMEOUT) };
+    assert_eq!(verdict(&mut *guest.start(&unlimited).unwrap())["allowed"], true);
+    assert_eq!(guest.start(&context(TIMEOUT)).err().unwrap().kind, FaultKind::Memory);
 }
 
 #[test]
@@ -280,17 +285,54 @@ fn floods_are_cut_off() {
         ("wapc-console-log-flood", "too much to its log"),
         ("wapc-host-call-flood", "more than 10000 host calls"),
         ("wapc-reply-too-long", "reply of 17825792 bytes"),
-        ("wasi-stdout-flood", "too much to stdout; the limit is 16777216 bytes"),
-        ("wasi-stderr-flood", "too much to stderr; the limit is 1048576 bytes"),
+        ("wasi-stdout-flood", "policy exceeded the maximum allowed size of 67108864 bytes for stdout"),
+        ("wasi-stderr-flood", "policy exceeded the maximum allowed size of 8388608 bytes for stderr"),
         ("wasi-host-call-flood", "more than 10000 host calls"),
     ] {
         fails(name, FaultKind::Limit, text);
     }
 }
 
+/// The fault of a guest in a release of Kubewarden.
+fn fault_in(release: &str, name: &str) -> Fault {
+    let release: Release = release.parse().unwrap();
+    let memory_limit = Kubewarden { release, ..Kubewarden::default() }.memory_limit();
+    let context = Context { release, memory_limit, ..context(TIMEOUT) };
+    let guest = linked(&engine(), name).unwrap();
+    guest.start(&context).and_then(|mut instance| instance.validate(&request(), &settings())).unwrap_err()
+}
+
+/// Rows 7 and 11 of the differences between releases: from 1.38 the server has the limit, too.
+#[test]
+fn limits_of_the_server_have_its_answer() {
+    let rejection = |fault: &Fault| match &fault.at_server {
+        Some(ServerAnswer::Rejects(text)) => Some(text.clone()),
+        _ => None,
+    };
+    for (name, kind, text) in [
+        (
+            "wapc-memory-hog-traps",
+            FaultKind::Memory,
+            "internal server error: Guest call failure: error while executing at wasm backtrace:",
+        ),
+        ("wapc-memory-hog-reports", FaultKind::Memory, "internal server error: Guest call failure: no memory left"),
+        ("wasi-memory-hog", FaultKind::Memory, "out of memory"),
+        ("wasi-stdout-flood", FaultKind::Limit, ""),
+        ("wasi-stderr-flood", FaultKind::Limit, ""),
+    ] {
+        let (before, since) = (fault_in("1.37", name), fault_in("1.38", name));
+        assert_eq!((before.kind, since.kind), (kind, kind), "{name}");
+        assert_eq!(rejection(&before), None, "{name}");
+        assert!(rejection(&since).is_some_and(|told| told.starts_with(text)), "{name}: {:?}", since.at_server);
+    }
+    for name in ["wapc-table-hog", "wapc-stdout-flood", "wapc-host-call-flood"] {
+        assert_eq!(rejection(&fault_in("1.38", name)), None, "{name}");
+    }
+}
+
 #[test]
 fn what_was_printed_before_the_limit_is_kept() {
-    for (name, stdout, stderr) in [("wapc-stdout-flood", 1 << 20, 0), ("wasi-stderr-flood", 0, 1 << 20)] {
+    for (name, stdout, stderr) in [("wapc-stdout-flood", 1 << 20, 0), ("wasi-stderr-flood", 0, 8 << 20)] {
         let mut instance = start(name);
         instance.validate(&request(), &settings()).unwrap_err();
         let output = instance.output();
@@ -507,7 +549,12 @@ fn a_panicking_host_unwinds_through_the_guest() {
     let engine = engine();
     for name in ["wapc-host-call", "wasi-host-call"] {
         let module = module(&engine, name);
-        let surroundings = Surroundings { host: Arc::new(Panics), timeout: TIMEOUT, clock: default_clock() };
+        let surroundings = Surroundings {
+            host: Arc::new(Panics),
+            timeout: TIMEOUT,
+            clock: default_clock(),
+            server: ServerLimits::default(),
+        };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut instance: Box<dyn Instance> = match mode_of(name) {
                 ExecutionMode::Wasi => Box::new(WasiGuest::new(&engine, &module).unwrap().start_in(surroundings)),

@@ -19,7 +19,7 @@ use super::engine::{Engine, Limits, Module, ticks};
 use super::fault::{self, Circumstances, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
-use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Streams, Surroundings, lock};
+use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, ServerLimits, Streams, Surroundings, lock};
 use super::{memory, response, wasi_ctx};
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, ProtocolVersion, Settings};
@@ -77,7 +77,8 @@ impl WapcGuest {
         }
         let linker =
             linker(&engine.wasmtime).map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
-        let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock() };
+        let server = ServerLimits::default();
+        let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let sandbox = Sandbox::new(&nowhere, &engine.limits, &[]);
         let pre = link::link(&linker, module, MODE, State { sandbox, module: None })?;
         Ok(Self { pre, starts: starts.into(), limits: engine.limits.clone() })
@@ -146,7 +147,9 @@ impl Policy for WapcGuest {
 /// The module cannot run in this mode, or gives no known version.
 pub fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVersion, ProtocolError> {
     let guest = WapcGuest::new(engine, module)?;
-    let surroundings = Surroundings { host: Arc::new(NoHost), timeout: PROTOCOL_TIMEOUT, clock: default_clock() };
+    let server = ServerLimits::default();
+    let surroundings =
+        Surroundings { host: Arc::new(NoHost), timeout: PROTOCOL_TIMEOUT, clock: default_clock(), server };
     let reply = guest.start_in(&surroundings)?.call("protocol_version", b"")?;
     match response::read(&reply, "protocol version")? {
         ProtocolVersion::V1 => Ok(ProtocolVersion::V1),
@@ -211,6 +214,9 @@ impl WapcInstance {
             error => error.to_string(),
         };
         Err(match circumstances.refused_memory {
+            Some(refused) if refused.is_refused_by_server => {
+                refused.fault(&format!("it reported: {text}")).at_server(at_server)
+            }
             Some(refused) => refused.fault(&format!("it reported: {text}")),
             None => Fault::new(FaultKind::Guest, text).at_server(at_server),
         })

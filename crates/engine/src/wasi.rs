@@ -12,7 +12,7 @@ use super::engine::{Engine, Limits, Module, ticks};
 use super::fault;
 use super::link::{self, LinkError, NOTHING};
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
-use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, Surroundings, lock};
+use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, ServerLimits, Surroundings, lock};
 use super::{response, wasi_ctx};
 use policy_verify_host::reply::CallError;
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
@@ -50,7 +50,8 @@ impl WasiGuest {
         link::require(module, MODE, &[(START, NOTHING)])?;
         let linker =
             linker(&engine.wasmtime).map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
-        let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock() };
+        let server = ServerLimits::default();
+        let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let state = State { sandbox: Sandbox::new(&nowhere, &engine.limits, &[]) };
         Ok(Self { pre: link::link(&linker, module, MODE, state)?, limits: engine.limits.clone() })
     }
@@ -119,7 +120,11 @@ impl WasiInstance {
                     Some(refused) => {
                         // The first line says it all; what Go adds is a page about its threads.
                         let line = stderr.lines().next().unwrap_or("");
-                        Err(refused.fault(&format!("it exited with code {code}: {line}")))
+                        let fault = refused.fault(&format!("it exited with code {code}: {line}"));
+                        Err(match refused.is_refused_by_server {
+                            true => fault.at_server(ServerAnswer::Rejects(stderr)),
+                            false => fault,
+                        })
                     }
                     None => Ok(Ended::Badly(code, stderr)),
                 }

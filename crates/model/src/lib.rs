@@ -6,6 +6,7 @@ pub mod answer;
 pub mod cluster;
 pub mod code;
 pub mod conversion;
+pub mod deployed;
 pub mod diagnostic;
 pub mod hosting;
 pub mod inspection;

@@ -34,6 +34,14 @@ impl Request {
         }
     }
 
+    /// The namespace of an admission request; none for other requests and outside of namespaces.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Admission(request) => request.namespace.as_deref().filter(|namespace| !namespace.is_empty()),
+            Self::Raw(_) => None,
+        }
+    }
+
     /// The uid the response must carry: of a raw request its string member `uid`, else nothing.
     pub fn uid(&self) -> &str {
         match self {

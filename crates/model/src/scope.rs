@@ -1,6 +1,8 @@
 //! Which requests the API server sends to a policy that is deployed: the rules and selectors of its webhook.
 
+use super::diagnostic::Diagnostic;
 use super::policy::Rule;
+use super::source::Spanned;
 
 /// What a webhook selects. A request must be selected by a rule and by both selectors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,10 +13,16 @@ pub struct Scope {
     pub namespace_selector: LabelSelector,
     /// Labels of the object or of the old object.
     pub object_selector: LabelSelector,
-    /// Names of the conditions in CEL, which nobody here evaluates.
-    pub match_conditions: Vec<String>,
+    /// The namespace of the controller, where the webhook excludes it.
+    pub excluded_namespace: Option<String>,
+    /// Conditions in CEL; all must hold.
+    pub match_conditions: Vec<MatchCondition>,
+    /// What becomes of a request when a condition cannot be evaluated.
+    pub failure_policy: FailurePolicy,
     /// Whether the rules also match other versions of their resources.
     pub match_policy: MatchPolicy,
+    /// Why the controller does not deploy the policy, so that no request is sent to it; `None` if it does.
+    pub not_deployed: Option<Diagnostic>,
 }
 
 /// How the rules of a webhook match.
@@ -25,6 +33,25 @@ pub enum MatchPolicy {
     Equivalent,
     /// Only the versions of the rule match.
     Exact,
+}
+
+/// A condition of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchCondition {
+    /// Its name.
+    pub name: String,
+    /// The expression in CEL.
+    pub expression: Spanned<String>,
+}
+
+/// What becomes of a request when its webhook fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+pub enum FailurePolicy {
+    /// It is rejected.
+    #[default]
+    Fail,
+    /// The webhook is skipped.
+    Ignore,
 }
 
 /// A rule of a webhook.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::answer::FaultKind;
 use super::conversion::Equivalent;
+use super::deployed::UniqueName;
 use super::diagnostic::Diagnostic;
 use super::hosting::{Grants, HostAnswers};
 use super::installation::Kubewarden;
@@ -115,7 +116,7 @@ pub struct Deployment {
     /// Message that replaces the policy's own when it rejects.
     pub message: Option<String>,
     /// Name under which it is deployed, where that is not its name in the suite.
-    pub id: Option<String>,
+    pub unique_name: Option<UniqueName>,
     /// Which requests the cluster sends to it; what its metadata wants where nothing says.
     pub scope: Option<Scope>,
     /// Deadline of its evaluations, for cases that have none of their own.
@@ -124,7 +125,21 @@ pub struct Deployment {
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { is_monitor: false, allowed_to_mutate: true, message: None, id: None, scope: None, timeout: None }
+        Self {
+            is_monitor: false,
+            allowed_to_mutate: true,
+            message: None,
+            unique_name: None,
+            scope: None,
+            timeout: None,
+        }
+    }
+}
+
+impl Deployment {
+    /// The name in messages of the server about a request of this namespace; `name` is that in the suite.
+    pub fn policy_id(&self, name: &str, namespace: Option<&str>) -> String {
+        self.unique_name.as_ref().map_or_else(|| name.to_owned(), |unique| unique.for_request(namespace))
     }
 }
 

@@ -6,6 +6,7 @@ use super::policies::Policies;
 use super::schema::{DeploymentMode, GroupEntry, Named, Sound};
 use super::subject::{MOST_PARTS, policy_use};
 use crate::expression::{self, Problem};
+use crate::group_expression;
 use policy_verify_model::code::Code;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Deployment, GroupSpec, Member};
@@ -60,12 +61,16 @@ fn group(
     let ids: Vec<&Spanned<String>> = entry.members.0.iter().map(|(id, _)| id).collect();
     check_ids(&ids, &name.span, mistakes);
     check_expression(&entry.expression, &ids, mistakes);
+    if entry.message.value.is_empty() {
+        let message = "rejected by the controller: spec.message: Required value: must be non-empty";
+        mistakes.add_with_help(&entry.message.span, message, "write the message of a rejection");
+    }
     GroupSpec {
         name: name.value.clone(),
         span: name.span.clone(),
         members,
         expression: entry.expression.clone(),
-        message: entry.message.clone(),
+        message: entry.message.value.clone(),
         deployment: Deployment {
             is_monitor: entry.mode == Some(DeploymentMode::Monitor),
             allowed_to_mutate: false,
@@ -93,7 +98,8 @@ pub(super) fn check_ids(ids: &[&Spanned<String>], group: &Span, mistakes: &mut M
         // Neither their names nor the expression are worth the time that so many take.
         more => return mistakes.add(group, format!("a group can have at most {MOST_PARTS} members, found {more}")),
     }
-    for id in ids.iter().filter(|id| !expression::is_usable_name(&id.value)) {
+    let is_usable = |id: &str| expression::is_usable_name(id) && !group_expression::is_reserved(id);
+    for id in ids.iter().filter(|id| !is_usable(&id.value)) {
         mistakes.add_with_help(
             &id.span,
             format!("invalid name of a member `{}`", id.value),
@@ -109,7 +115,9 @@ pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<Str
     if names.len() > MOST_PARTS || !names.iter().all(|name| expression::is_usable_name(name)) {
         return;
     }
-    let Err(problem) = expression::check(&expression.value, &names) else { return };
+    let Err(problem) = expression::check(&expression.value, &names) else {
+        return check_at_the_controller(expression, &names, mistakes);
+    };
     let span = place(expression, &problem);
     let known = || names.iter().map(|name| format!("`{name}()`")).collect::<Vec<_>>().join(", ");
     let near = problem.unknown.as_deref().and_then(|unknown| nearest(unknown, names.iter().copied()));
@@ -118,6 +126,15 @@ pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<Str
         None => format!("join members with `&&`, `||`, `!` and parentheses: {}", known()),
     };
     mistakes.push(mistake(&span, format!("invalid expression: {}", problem.text)).with_help(help));
+}
+
+/// Tries an expression as the webhook of the controller does, which accepts less than policy-server evaluates.
+fn check_at_the_controller(expression: &Spanned<String>, names: &[&str], mistakes: &mut Mistakes) {
+    if let Err(problem) = group_expression::check(&expression.value, names) {
+        let message = format!("rejected by the controller: {problem}");
+        let help = "join members with `&&`, `||`, `==`, `!=`, `!` and parentheses";
+        mistakes.add_with_help(&expression.span, message, help);
+    }
 }
 
 /// Where the problem is, if the expression is in the file as it is, on a single line.

@@ -37,7 +37,9 @@
 //! | `vars`, `rows` | `${…}`, `each` and `matrix` |
 //! | `policy`, `origin`, `manifest`, `signed_by`, `size`, `uri` | entries of `policies:` |
 //! | `kubewarden` | the Kubewarden whose verdicts are reproduced |
-//! | `groups`, [`expression`] | policy groups and their expressions |
+//! | `groups`, [`expression`], `group_expression`, `cel` | policy groups and their expressions |
+//! | [`match_condition`] | conditions of manifests, in CEL |
+//! | `not_deployed` | policies that the controller does not deploy |
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request`, `admission`, `options`, `user` | requests made of manifests |
@@ -52,6 +54,7 @@
 mod admission;
 mod answers;
 mod cases;
+mod cel;
 mod cluster;
 mod complete;
 mod equivalent;
@@ -59,13 +62,16 @@ mod expect;
 pub mod expression;
 mod files;
 mod fixture;
+mod group_expression;
 mod groups;
 mod json;
 mod kinds;
 mod kubewarden;
 mod load;
 mod manifest;
+pub mod match_condition;
 mod mistake;
+mod not_deployed;
 mod options;
 mod origin;
 mod policies;

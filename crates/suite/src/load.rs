@@ -12,7 +12,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::schema::{Data, Named, SuiteFile};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{groups, kubewarden, policy, publish, read, yaml};
+use super::{groups, kubewarden, not_deployed, policy, publish, read, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::release::Release;
@@ -111,6 +111,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         cases.add_case(case, &mut policies, mistakes);
     }
     let cases = cases.finish();
+    not_deployed::check(&policies, &cases, mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
     // A case that cannot be read may use any of them.
     let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));

@@ -22,6 +22,8 @@ pub(super) struct Origin {
     pub(super) settings: Settings,
     pub(super) deployment: Deployment,
     pub(super) context_aware: ContextAware,
+    /// Patterns of the host capabilities that its manifest leaves it; all of them if there is no list.
+    pub(super) host_capabilities: Option<Vec<String>>,
 }
 
 impl Origin {
@@ -32,6 +34,7 @@ impl Origin {
             settings: Settings::new(),
             deployment: Deployment::default(),
             context_aware: ContextAware::Nothing,
+            host_capabilities: None,
         }
     }
 
@@ -48,7 +51,8 @@ impl Origin {
             None => (&module.uri, module_ref(&module.uri, files)),
         };
         let uri = Spanned::new(known(found, mistakes), uri.span.clone());
-        Self { uri, settings: module.settings, deployment, context_aware: module.context_aware }
+        let DeployedModule { settings, context_aware, host_capabilities, .. } = module;
+        Self { uri, settings, deployment, context_aware, host_capabilities }
     }
 }
 
@@ -90,7 +94,7 @@ pub(super) fn as_written(
             Origin::unknown(&name.span).uri
         }
     };
-    Origin { uri, settings, deployment, context_aware }
+    Origin { uri, settings, deployment, context_aware, host_capabilities: None }
 }
 
 /// Keys whose values are in the manifest.

@@ -50,7 +50,7 @@ impl Reader<'_> {
             None => origin::as_written(name, entry, self.files, self.mistakes),
             Some(manifest) => {
                 origin::refuse_with_manifest(entry, self.mistakes);
-                match manifest::read_manifest(manifest, self.files, self.mistakes) {
+                match manifest::read_manifest(manifest, self.kubewarden, self.files, self.mistakes) {
                     None => {
                         is_unread = true;
                         Origin::unknown(&name.span)
@@ -74,11 +74,22 @@ impl Reader<'_> {
     }
 
     fn deployed(&mut self, entry: &PolicyEntry, policy: DeployedPolicy) -> Origin {
+        self.warn_of_capabilities(entry, &policy.deployment);
         for (member, _) in &entry.modules.0 {
             let help = "write `uri:` for the module of a single policy";
             self.mistakes.add_with_help(&member.span, "`modules` needs the manifest of a group", help);
         }
         Origin::deployed(policy.module, policy.deployment, entry.uri.as_ref(), self.files, self.mistakes)
+    }
+
+    /// The controller lets cluster-wide policies use all host capabilities.
+    fn warn_of_capabilities(&mut self, entry: &PolicyEntry, deployment: &Deployment) {
+        let Some(first) = entry.host_capabilities.as_ref().and_then(|patterns| patterns.first()) else { return };
+        if let Some(name) = deployment.unique_name.as_ref().filter(|name| name.kind.is_cluster()) {
+            let message = format!("no cluster limits `hostCapabilities` of {}", name.kind.with_article());
+            let help = "remove `hostCapabilities`".to_owned();
+            self.mistakes.warn(mistake(&first.span, message).with_help(help));
+        }
     }
 
     /// A group of a manifest: its members become policies of their own, `group/member`.
@@ -137,7 +148,8 @@ impl Reader<'_> {
         }
         let signed_by = signed_by::required(signed_by, self.kubewarden.release, self.files, self.mistakes);
         let written = entry.and_then(|entry| entry.host_capabilities.as_ref());
-        let host_capabilities = written.map(|patterns| kubewarden::host_capabilities(patterns, self.mistakes));
+        let own = written.map(|patterns| kubewarden::host_capabilities(patterns, self.mistakes));
+        let host_capabilities = own.or(origin.host_capabilities);
         PolicySpec {
             name: name.value,
             span: name.span,

@@ -190,8 +190,8 @@ keys! {
 pub(crate) struct GroupEntry {
     /// How the verdicts of the members make the verdict of the group: "owned() && !internal()".
     pub(crate) expression: Spanned<String>,
-    /// Message of a rejection.
-    pub(crate) message: String,
+    /// Message of a rejection; not empty.
+    pub(crate) message: Spanned<String>,
     /// The members; their names are functions of the expression.
     pub(crate) members: Named<MemberEntry>,
     /// How the group is deployed: `monitor` lets everything pass.

@@ -20,7 +20,7 @@ use crate::link::{self, LinkError, Signature};
 use crate::memory;
 use crate::policy::default_clock;
 use crate::response::internal_error;
-use crate::sandbox::{NoHost, Sandbox, Sandboxed, Surroundings};
+use crate::sandbox::{NoHost, Sandbox, Sandboxed, ServerLimits, Surroundings};
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::policy::ExecutionMode;
 
@@ -96,6 +96,7 @@ impl Linked {
             host: std::sync::Arc::new(NoHost),
             timeout: std::time::Duration::ZERO,
             clock: default_clock(),
+            server: ServerLimits::default(),
         };
         let mut store = Store::new(&engine.wasmtime, State::new(&nowhere, &engine.limits));
         let (linker, _) = linked.with_memory(&mut store).map_err(mismatch)?;

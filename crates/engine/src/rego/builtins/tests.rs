@@ -12,7 +12,7 @@ use crate::engine::{Engine, Limits};
 use crate::policy::default_clock;
 use crate::rego::value::Value;
 use crate::rego::{RegoModule, entry_point_value};
-use crate::sandbox::{HostServices, Surroundings};
+use crate::sandbox::{HostServices, ServerLimits, Surroundings};
 use policy_verify_host::reply::Reply;
 use policy_verify_model::answer::{Fault, FaultKind, ServerAnswer};
 use policy_verify_model::policy::ExecutionMode;
@@ -109,6 +109,7 @@ fn evaluated(calls: &RegoModule, line: usize) -> (Result<Json, Fault>, Vec<Strin
         host: Arc::clone(&remarks) as Arc<dyn HostServices>,
         timeout: Duration::from_secs(60),
         clock: default_clock(),
+        server: ServerLimits::default(),
     };
     let result =
         calls.start(&surroundings).and_then(|mut instance| instance.evaluate(&json!({"line": line}), &json!({})));
