@@ -416,7 +416,7 @@ fn match_labels_of_cluster_wide_policies_have_no_effect() {
         let policy = "manifest: deploy/p.yaml, uri: no.wasm";
         let report = released(&text, policy, release, "", &cases).report(&[]);
         report.all_passed();
-        let warning = &report["warnings"][0];
+        let warning = &report.0["warnings"][0];
         assert_eq!(
             warning["message"],
             "`matchLabels` of `namespaceSelector` has no effect: the controller copies only `matchExpressions`"
@@ -546,7 +546,7 @@ fn capabilities_of_namespaced_policies_are_those_of_the_installation() {
     }
     let text = manifest("ClusterAdmissionPolicy", "  module: m\n");
     let report = repository(&text, &format!("{HERE}, hostCapabilities: ['oci/*']"), &case("expect: allow")).report(&[]);
-    assert_eq!(report["warnings"][0]["message"], "no cluster limits `hostCapabilities` of a ClusterAdmissionPolicy");
+    assert_eq!(report.0["warnings"][0]["message"], "no cluster limits `hostCapabilities` of a ClusterAdmissionPolicy");
 }
 
 /// Rows 14 and 15 of the differences: the same in every supported release.

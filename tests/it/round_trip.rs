@@ -15,6 +15,7 @@ use crate::support::{POD, Repository, guests, testdata};
 fn repository(target: &Target) -> Repository {
     let text = r#"version: 1
 name: all
+kubewarden: "1.44"
 policies:
   good: { uri: good.wasm, metadata: metadata.yml }
   bad: { uri: bad.wasm, metadata: metadata.yml }
@@ -150,6 +151,7 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         ("trouble", "/policies/error"),
         ("publication", "/published"),
         ("move", "/published/moves"),
+        ("warning", "/warnings"),
     ] {
         let known = schema["$defs"][part]["properties"].as_object().unwrap();
         missing.extend(known.keys().map(|key| format!("{path}/{key}")).filter(|key| !found.contains(key)));
