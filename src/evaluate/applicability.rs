@@ -68,7 +68,7 @@ pub(super) fn of_step(step: &Step, body: &RequestCase, request: &Request, polici
     if let Some(reason) = exempt(request) {
         return Applicability::NotApplicable(reason);
     }
-    match as_it_is(step, body, request, policies) {
+    match as_it_is(step, scope_of(step, policies), body, request, policies) {
         Applicability::NotApplicable(reason) => {
             let converted = in_another_version(step, body, request, policies);
             converted.unwrap_or(Applicability::NotApplicable(reason))
@@ -89,9 +89,15 @@ fn scope_of<'a>(step: &Step, policies: &Policies<'a>) -> Option<&'a Scope> {
 }
 
 /// Holds a request against rules and selectors without conversion.
-fn as_it_is(step: &Step, body: &RequestCase, request: &AdmissionRequest, policies: &Policies<'_>) -> Applicability {
+fn as_it_is(
+    step: &Step,
+    scope: Option<&Scope>,
+    body: &RequestCase,
+    request: &AdmissionRequest,
+    policies: &Policies<'_>,
+) -> Applicability {
     // Without a manifest the metadata of a member says what it wants to see: a group is deployed where that happens.
-    let Some(scope) = scope_of(step, policies) else {
+    let Some(scope) = scope else {
         return of_metadata(&policies.suite.policies_of(step), request, policies);
     };
     let clusters = [&body.answers.own_cluster, &body.answers.default_cluster];
@@ -128,16 +134,19 @@ fn in_another_version(
         body.equivalents.iter().find(is_match)
     };
     let equivalent = rules.iter().find_map(matched)?;
-    // Namespaces and labels decide before anything is converted.
-    match as_it_is(step, body, &convert::retargeted(request, equivalent), policies) {
-        Applicability::Applicable(_) => {}
-        other => return Some(other),
-    }
     let converted = match convert::request(request, equivalent) {
         Ok(converted) => converted,
-        Err(fault) => return Some(Applicability::Unconvertible(fault)),
+        Err(fault) => {
+            // Namespaces and labels decide without a conversion; conditions would see the converted object.
+            let scope = scope.map(|scope| Scope { match_conditions: Vec::new(), ..scope.clone() });
+            let request = convert::retargeted(request, equivalent);
+            return match as_it_is(step, scope.as_ref(), body, &request, policies) {
+                excluded @ Applicability::NotApplicable(_) => Some(excluded),
+                _ => Some(Applicability::Unconvertible(fault)),
+            };
+        }
     };
-    match as_it_is(step, body, &converted, policies) {
+    match as_it_is(step, scope, body, &converted, policies) {
         Applicability::Applicable(remarks) => {
             let request = Request::Admission(Box::new(converted));
             let converted = Converted { request, equivalent: equivalent.clone() };

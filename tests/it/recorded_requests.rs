@@ -411,6 +411,15 @@ fn a_conversion_that_is_not_known_is_an_error() {
     let manifests = [
         ("v1", manifest("autoscaling", "v1", "horizontalpodautoscalers", "")),
         (
+            "conditions",
+            manifest(
+                "autoscaling",
+                "v1",
+                "horizontalpodautoscalers",
+                "  matchConditions: [{ name: default, expression: object.spec.targetCPUUtilizationPercentage == 80 }]\n",
+            ),
+        ),
+        (
             "none",
             manifest("autoscaling", "v1", "horizontalpodautoscalers", "  objectSelector: { matchLabels: { a: b } }\n"),
         ),
@@ -423,11 +432,13 @@ fn a_conversion_that_is_not_known_is_an_error() {
         case("ignored", "v1", "allow", "ignore"),
         case("other labels", "none", "not-applicable", "enforce"),
         { "name": "chain", "chain": ["v1", "none"], "object": for_memory(), "expect": "allow" },
+        case("unknown condition", "conditions", "allow", "enforce"),
+        { "name": "condition", "policy": "conditions", "object": for_memory(), "unset": ["spec.metrics"], "expect": "allow" },
     ]);
     let report = deployed(&manifests, &cases).report(&[]);
     let outcomes: Vec<&str> = report.outcomes().iter().map(|(_, outcome)| *outcome).collect();
-    assert_eq!(outcomes, ["error", "error", "failed", "passed", "passed", "error"]);
-    for name in ["enforced", "skipped", "chain"] {
+    assert_eq!(outcomes, ["error", "error", "failed", "passed", "passed", "error", "error", "passed"]);
+    for name in ["enforced", "skipped", "chain", "unknown condition"] {
         let fault = &report.case(name)["fault"];
         assert_eq!(fault["kind"], "conversion", "{name}");
         let wanted = "the API server converts this request from autoscaling/v2 to autoscaling/v1, because a rule matches \
