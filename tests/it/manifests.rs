@@ -635,7 +635,9 @@ fn policies_that_need_a_newer_release_are_unavailable() {
         ("1.39.0-rc.1", "1.38", 3),
         ("1.39.0-rc.1", "1.39.0-rc.1", 0),
     ] {
-        let repository = released("", "uri: yes.wasm, metadata: metadata.yml", release, "", &case("expect: allow"))
+        let policy = "uri: safe-labels/policy.wasm, metadata: metadata.yml, settings: { mandatory_labels: [owner] }";
+        let repository = released("", policy, release, "", &case("expect: allow"))
+            .policy("safe-labels")
             .write("metadata.yml", metadata(minimum));
         let run = repository.verify(&[]).run().exits_with(code);
         if code == 3 {
