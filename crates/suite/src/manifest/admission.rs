@@ -120,7 +120,7 @@ fn check_members(members: &Named<MemberEntry>, most: u64, mistakes: &mut Mistake
         return mistakes.add_with_help(&longest.span, rejected(&text), help);
     }
     let sum = timeouts().fold(0, |sum: u64, written| sum.saturating_add(written.value));
-    if let Some(last) = timeouts().last().filter(|_| sum > most) {
+    if let Some(last) = timeouts().next_back().filter(|_| sum > most) {
         let text =
             format!("the sum of all members' timeoutEvalSeconds cannot be greater than group timeoutSeconds ({most})");
         mistakes.add_with_help(&last.span, rejected(&text), help);
