@@ -13,11 +13,17 @@ const DEEPEST: u16 = 64;
 /// Most nodes of an expression.
 const MOST_NODES: usize = 1_024;
 
+/// Most signs of an expression that can nest: brackets, operators, selections.
+const MOST_SIGNS: usize = 256;
+
 /// Parses an expression; the error is the message of the parser. Nesting and nodes are counted while it is read, and the
 /// depth of the result is checked, so that no later step exhausts its stack.
 pub(crate) fn parse(expression: &str) -> Result<IdedExpr, String> {
     if expression.len() > MOST_BYTES {
         return Err(format!("the expression is longer than {MOST_BYTES} bytes"));
+    }
+    if signs(expression) > MOST_SIGNS {
+        return Err(format!("the expression has more than {MOST_SIGNS} operators and brackets"));
     }
     let parser = PrattParser::new().max_recursion_depth(DEEPEST).max_expression_node_count(MOST_NODES);
     let parsed = parser.parse(expression).map_err(|errors| {
@@ -28,6 +34,29 @@ pub(crate) fn parse(expression: &str) -> Result<IdedExpr, String> {
         return Err(format!("the expression has more than {DEEPEST} levels"));
     }
     Ok(parsed)
+}
+
+/// How many signs of an expression can nest, without those in its texts. The parser bounds the nesting of some of them only
+/// after it has used up its stack. Where texts are not simple to tell, everything counts.
+fn signs(expression: &str) -> usize {
+    let is_sign = |letter: &char| "([{?.!-+*/%<>=&|".contains(*letter);
+    if expression.contains(['\\', '#']) || expression.contains("'''") || expression.contains("\"\"\"") {
+        return expression.chars().filter(is_sign).count();
+    }
+    let mut quote = None;
+    let outside = expression.chars().filter(|letter| match quote {
+        Some(open) => {
+            if *letter == open || *letter == '\n' {
+                quote = None;
+            }
+            false
+        }
+        None => {
+            quote = Some(*letter).filter(|letter| matches!(letter, '\'' | '"'));
+            is_sign(letter)
+        }
+    });
+    outside.count()
 }
 
 /// The parts of an expression.

@@ -228,7 +228,8 @@ fn fixtures_have_the_booleans_of_kubectl_and_suites_have_a_warning() {
 fn settings_of_a_manifest_are_those_that_kubectl_sends() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: { name: p }\nspec:\n  \
-                    module: ghcr.io/acme/p:v1\n  mutating: no\n  rules: []\n  settings: { enabled: on, word: 'off' }\n";
+                    module: ghcr.io/acme/p:v1\n  mutating: no\n  rules: [{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: \
+                    [CREATE] }]\n  settings: { enabled: on, word: 'off' }\n";
     let text = "version: 1\npolicies:\n  p: { manifest: deploy.yaml }\n  q: { uri: registry://ghcr.io/acme/q:v1, settings: \
                 settings.yaml }\ncases:\n  - { name: a, policy: [p, q], object: { apiVersion: v1, kind: Pod }, expect: allow }\n";
     for (path, text) in [("deploy.yaml", manifest), ("settings.yaml", "enabled: on\n"), ("suite.yml", text)] {
