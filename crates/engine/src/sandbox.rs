@@ -224,7 +224,9 @@ impl Sandbox {
     pub(super) fn write_stdout(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut streams = lock(&self.streams);
         if self.is_stdout_the_reply && self.server.wasi_output {
-            return keep_for_server("stdout", &mut streams.stdout, bytes, SERVER_STDOUT);
+            let kept = keep_for_server("stdout", &mut streams.stdout, bytes, SERVER_STDOUT);
+            streams.is_truncated |= kept.is_err();
+            return kept;
         }
         let (used, limit) = if self.is_stdout_the_reply {
             (streams.stdout.len(), self.limits.reply)
@@ -240,7 +242,9 @@ impl Sandbox {
     pub(super) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut streams = lock(&self.streams);
         if self.is_stdout_the_reply && self.server.wasi_output {
-            return keep_for_server("stderr", &mut streams.stderr, bytes, SERVER_STDERR);
+            let kept = keep_for_server("stderr", &mut streams.stderr, bytes, SERVER_STDERR);
+            streams.is_truncated |= kept.is_err();
+            return kept;
         }
         let stdout = if self.is_stdout_the_reply { 0 } else { streams.stdout.len() };
         let room = self.limits.output.saturating_sub(stdout + streams.stderr.len() + self.logged);
