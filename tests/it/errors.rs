@@ -61,8 +61,13 @@ fn repository() -> Repository {
     let deployed = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: { name: labels }\n\
                     spec:\n  module: ghcr.io/acme/labels:v1\n  mutating: false\n  rules: [{ apiGroups: [autoscaling], \
                     apiVersions: [v1], resources: [horizontalpodautoscalers], operations: [CREATE] }]\n";
+    let owned = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: { name: labels }\n\
+                 spec:\n  module: ghcr.io/acme/labels:v1\n  mutating: false\n  rules: [{ apiGroups: [''], apiVersions: [v1], \
+                 resources: [pods], operations: [CREATE] }]\n  matchConditions: [{ name: owned, expression: \
+                 \"object.metadata.labels.owner == 'me'\" }]\n";
     repository
         .write("deploy.yaml", deployed)
+        .write("owned.yaml", owned)
         .write("pod.yaml", pod)
         .write("no-module.wasm", "nothing")
         .write("broken.yml", "rules: none\n")

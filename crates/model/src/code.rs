@@ -66,7 +66,7 @@ codes! {
     Settings = 39, "settings-refused", "the policy rejects the settings of the case";
     NotApplicable = 40, "not-applicable", "no rule of the metadata matches the request";
     Internal = 41, "internal", "a bug in verify";
-    Expression = 42, "expression-failed", "invalid expression of a policy group";
+    Expression = 42, "expression-failed", "an expression of the deployment cannot be evaluated";
     Conversion = 43, "not-converted", "the request needs a conversion that verify does not make";
     Server = 44, "server-fault", "no usable answer from policy-server";
 
