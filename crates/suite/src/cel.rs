@@ -16,22 +16,34 @@ const MOST_NODES: usize = 1_024;
 /// Most signs of an expression that can nest: brackets, operators, selections.
 const MOST_SIGNS: usize = 256;
 
-/// Parses an expression; the error is the message of the parser. Nesting and nodes are counted while it is read, and the
+/// Why an expression is not parsed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// It is not CEL. The text is the parser's.
+    #[error("{0}")]
+    Syntax(String),
+    /// It is larger than is parsed here; a cluster may take it.
+    #[error("the expression {0}, which is more than verify parses")]
+    Limit(String),
+}
+
+/// Parses an expression. Nesting and nodes are counted while it is read, and the
 /// depth of the result is checked, so that no later step exhausts its stack.
-pub(crate) fn parse(expression: &str) -> Result<IdedExpr, String> {
+pub(crate) fn parse(expression: &str) -> Result<IdedExpr, ParseError> {
+    let limit = |excess: String| Err(ParseError::Limit(excess));
     if expression.len() > MOST_BYTES {
-        return Err(format!("the expression is longer than {MOST_BYTES} bytes"));
+        return limit(format!("is longer than {MOST_BYTES} bytes"));
     }
     if signs(expression) > MOST_SIGNS {
-        return Err(format!("the expression has more than {MOST_SIGNS} operators and brackets"));
+        return limit(format!("has more than {MOST_SIGNS} operators and brackets"));
     }
     let parser = PrattParser::new().max_recursion_depth(DEEPEST).max_expression_node_count(MOST_NODES);
     let parsed = parser.parse(expression).map_err(|errors| {
         let first = errors.errors.first().map(|error| error.msg.clone());
-        first.unwrap_or_else(|| "syntax error".to_owned())
+        ParseError::Syntax(first.unwrap_or_else(|| "syntax error".to_owned()))
     })?;
     if is_deeper_than(&parsed.expr, DEEPEST) {
-        return Err(format!("the expression has more than {DEEPEST} levels"));
+        return limit(format!("has more than {DEEPEST} levels"));
     }
     Ok(parsed)
 }
@@ -110,11 +122,14 @@ mod tests {
         ] {
             // What is parsed is shallow.
             assert!(
-                parse(&expression).is_err_and(|it| !it.is_empty())
+                parse(&expression).is_err_and(|it| !it.to_string().is_empty())
                     || parts(&parse(&expression).unwrap().expr).len() < 9
             );
         }
-        assert!(parse(&format!("a{}", " == a".repeat(100))).unwrap_err().contains("64 levels"));
+        assert_eq!(
+            parse(&format!("a{}", " == a".repeat(100))).unwrap_err(),
+            ParseError::Limit("has more than 64 levels".into())
+        );
     }
 
     #[test]

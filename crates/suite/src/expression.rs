@@ -231,6 +231,9 @@ mod tests {
         let deep = format!("{}a(){}", "(".repeat(5_000), ")".repeat(5_000));
         let not = format!("{}a()", "!".repeat(5_000));
         let long = format!("a() {}", " ".repeat(MOST_BYTES));
+        let some_calls = format!("({})", vec!["a()"; 16].join(" || "));
+        let text = evaluated(&vec![some_calls; 17].join(" || "), "abc").0.unwrap_err();
+        assert!(text.contains("the expression evaluates its members more than 256 times"), "{text}");
         for expression in [
             r#"eval("loop {}")"#,
             r#"eval("loop { a() }")"#,

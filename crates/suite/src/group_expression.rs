@@ -5,7 +5,7 @@
 
 use ::cel::common::ast::{Expr, LiteralValue, operators};
 
-use crate::cel;
+use crate::cel::{self, ParseError};
 
 /// Names that CEL reserves.
 const RESERVED: [&str; 21] = [
@@ -32,15 +32,27 @@ const RESERVED: [&str; 21] = [
     "while",
 ];
 
-/// Why the controller rejects an expression.
+/// Why an expression is not accepted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
-    /// It is not valid CEL, or uses more than the controller offers.
-    #[error("compilation failed: {0}")]
+    /// The controller rejects it: it is not valid CEL, or uses more than the controller offers.
+    #[error("rejected by the controller: compilation failed: {0}")]
     Compilation(String),
-    /// Its value is not a boolean.
-    #[error("must evaluate to bool")]
+    /// The controller rejects it: its value is not a boolean.
+    #[error("rejected by the controller: must evaluate to bool")]
     NotBool,
+    /// It is too large to be checked here.
+    #[error("{0}")]
+    Limit(ParseError),
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Syntax(text) => Self::Compilation(text),
+            limit @ ParseError::Limit(_) => Self::Limit(limit),
+        }
+    }
 }
 
 /// Whether a member cannot have this name.
@@ -50,7 +62,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// Compiles an expression as the controller does.
 pub(crate) fn check(expression: &str, members: &[&str]) -> Result<(), Problem> {
-    let parsed = cel::parse(expression).map_err(Problem::Compilation)?;
+    let parsed = cel::parse(expression)?;
     match type_of(&parsed.expr, members)? {
         Type::Bool => Ok(()),
         Type::Other(_) => Err(Problem::NotBool),
@@ -123,23 +135,31 @@ mod tests {
     #[test]
     fn other_expressions_are_rejected() {
         for (expression, wanted) in [
-            ("a() & b()", "compilation failed: "),
-            ("if a() { b() } else { a() }", "compilation failed: "),
-            ("a() > b()", "compilation failed: undeclared reference to '_>_'"),
-            ("a() ? b() : a()", "compilation failed: undeclared reference to '_?_:_'"),
-            ("a() + b() == true", "compilation failed: undeclared reference to '_+_'"),
-            ("c()", "compilation failed: undeclared reference to 'c'"),
-            ("a", "compilation failed: undeclared reference to 'a'"),
-            ("a(1)", "compilation failed: found no matching overload for 'a'"),
-            ("a() == 1", "compilation failed: found no matching overload for '_==_'"),
-            ("a() && 1", "compilation failed: found no matching overload for '_&&_'"),
-            ("1", "must evaluate to bool"),
-            ("[a()].all(x, x)", "compilation failed: "),
-            ("a().b()", "compilation failed: "),
-            ("", "compilation failed: "),
+            ("a() & b()", "rejected by the controller: compilation failed: "),
+            ("if a() { b() } else { a() }", "rejected by the controller: compilation failed: "),
+            ("a() > b()", "rejected by the controller: compilation failed: undeclared reference to '_>_'"),
+            ("a() ? b() : a()", "rejected by the controller: compilation failed: undeclared reference to '_?_:_'"),
+            ("a() + b() == true", "rejected by the controller: compilation failed: undeclared reference to '_+_'"),
+            ("c()", "rejected by the controller: compilation failed: undeclared reference to 'c'"),
+            ("a", "rejected by the controller: compilation failed: undeclared reference to 'a'"),
+            ("a(1)", "rejected by the controller: compilation failed: found no matching overload for 'a'"),
+            ("a() == 1", "rejected by the controller: compilation failed: found no matching overload for '_==_'"),
+            ("a() && 1", "rejected by the controller: compilation failed: found no matching overload for '_&&_'"),
+            ("1", "rejected by the controller: must evaluate to bool"),
+            ("[a()].all(x, x)", "rejected by the controller: compilation failed: "),
+            ("a().b()", "rejected by the controller: compilation failed: "),
+            ("", "rejected by the controller: compilation failed: "),
         ] {
             let problem = check(expression, &["a", "b"]).unwrap_err().to_string();
             assert!(problem.starts_with(wanted), "{expression}: {problem}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_not_the_controllers() {
+        let problem = check(&vec!["a()"; 200].join(" || "), &["a"]).unwrap_err();
+        let limit = ParseError::Limit("has more than 256 operators and brackets".into());
+        assert_eq!(problem, Problem::Limit(limit));
+        assert!(!problem.to_string().contains("controller"), "{problem}");
     }
 }

@@ -131,9 +131,8 @@ pub(super) fn check_expression(expression: &Spanned<String>, ids: &[&Spanned<Str
 /// Tries an expression as the webhook of the controller does, which accepts less than policy-server evaluates.
 fn check_at_the_controller(expression: &Spanned<String>, names: &[&str], mistakes: &mut Mistakes) {
     if let Err(problem) = group_expression::check(&expression.value, names) {
-        let message = format!("rejected by the controller: {problem}");
         let help = "join members with `&&`, `||`, `==`, `!=`, `!` and parentheses";
-        mistakes.add_with_help(&expression.span, message, help);
+        mistakes.add_with_help(&expression.span, problem.to_string(), help);
     }
 }
 

@@ -13,7 +13,7 @@ use ::cel::objects::Key;
 use ::cel::{Context, Env, ExecutionError, IdedExpr, Value, extensions};
 use serde_json::Value as Json;
 
-use crate::cel;
+use crate::cel::{self, ParseError};
 use policy_verify_model::request::AdmissionRequest;
 
 /// Most steps of an evaluation, as far as they can be foreseen.
@@ -36,10 +36,23 @@ pub enum Failure {
     Unsupported(String),
 }
 
-/// Checks an expression as the controller does when a manifest is applied, as far as it is known here.
-pub(crate) fn check(expression: &str) -> Result<(), String> {
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Syntax(text) => Self::Evaluation(text),
+            limit @ ParseError::Limit(_) => Self::Unsupported(limit.to_string()),
+        }
+    }
+}
+
+/// Checks an expression as the controller does when a manifest is applied, as far as it is known here. What cannot be
+/// checked here is no rejection: see [`Failure::Unsupported`].
+pub(crate) fn check(expression: &str) -> Result<(), Failure> {
     let parsed = cel::parse(expression.trim())?;
-    undeclared(&parsed.expr, &mut Vec::new()).map_or(Ok(()), |name| Err(format!("undeclared reference to '{name}'")))
+    match undeclared(&parsed.expr, &mut Vec::new()) {
+        Some(name) => Err(Failure::Evaluation(format!("undeclared reference to '{name}'"))),
+        None => Ok(()),
+    }
 }
 
 /// Whether a condition holds for a request.
@@ -48,7 +61,7 @@ pub(crate) fn check(expression: &str) -> Result<(), String> {
 ///
 /// It has no result, for the API server or for this evaluation.
 pub fn evaluate(expression: &str, request: &AdmissionRequest) -> Result<bool, Failure> {
-    let parsed = cel::parse(expression.trim()).map_err(Failure::Evaluation)?;
+    let parsed = cel::parse(expression.trim())?;
     if mentions(&parsed.expr, "authorizer") {
         return Err(Failure::Unsupported("`authorizer` needs a cluster".to_owned()));
     }
@@ -264,9 +277,11 @@ mod tests {
         ] {
             assert_eq!(check(expression), Ok(()), "{expression}");
         }
-        assert_eq!(check("objct.x == 1").unwrap_err(), "undeclared reference to 'objct'");
-        assert_eq!(check("namespaceObject.x == 1").unwrap_err(), "undeclared reference to 'namespaceObject'");
-        assert_eq!(check("[1].all(x, y == 1)").unwrap_err(), "undeclared reference to 'y'");
+        let undeclared = |name: &str| Err(Failure::Evaluation(format!("undeclared reference to '{name}'")));
+        assert_eq!(check("objct.x == 1"), undeclared("objct"));
+        assert_eq!(check("namespaceObject.x == 1"), undeclared("namespaceObject"));
+        assert_eq!(check("[1].all(x, y == 1)"), undeclared("y"));
+        assert!(matches!(check(&vec!["true"; 200].join(" && ")), Err(Failure::Unsupported(_))));
         assert!(check("a ==").is_err() && check("(").is_err());
     }
 }

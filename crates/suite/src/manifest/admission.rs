@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::allowed;
 use super::entry::{ConditionEntry, MemberEntry, RuleEntry, SpecEntry};
-use crate::match_condition;
+use crate::match_condition::{self, Failure};
 use crate::mistake::Mistakes;
 use crate::schema::Named;
 use crate::yaml::Node;
@@ -148,7 +148,11 @@ fn check_conditions(conditions: &[ConditionEntry], place: &Span, mistakes: &mut 
         if expression.value.trim().is_empty() {
             mistakes.add_with_help(&expression.span, rejected("the expression is empty"), "remove the condition");
         } else if let Err(problem) = match_condition::check(&expression.value) {
-            let message = rejected(&format!("invalid expression of `{}`: {problem}", name.value));
+            let text = format!("invalid expression of `{}`: {problem}", name.value);
+            let message = match problem {
+                Failure::Evaluation(_) => rejected(&text),
+                Failure::Unsupported(_) => text,
+            };
             mistakes.add_with_help(&expression.span, message, "write CEL with `object`, `oldObject` and `request`");
         }
     }
