@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::conversion::{Conversion, Equivalent};
-use policy_verify_model::request::AdmissionRequest;
+use policy_verify_model::request::{AdmissionRequest, api_version};
 
 /// What a HorizontalPodAutoscaler is scaled for where it does not say: 80 % of the CPU. Recorded.
 const DEFAULT_UTILIZATION: u64 = 80;
@@ -52,12 +52,8 @@ pub(super) fn request(request: &AdmissionRequest, to: &Equivalent) -> Result<Adm
 }
 
 fn fault(request: &AdmissionRequest, to: &Equivalent, reason: &Unconvertible) -> Fault {
-    let shown = |group: &str, version: &str| match group {
-        "" => version.to_owned(),
-        group => format!("{group}/{version}"),
-    };
-    let from = shown(&request.resource.group, &request.resource.version);
-    let to = shown(&to.resource.group, &to.resource.version);
+    let from = api_version(&request.resource.group, &request.resource.version);
+    let to = api_version(&to.resource.group, &to.resource.version);
     let message = format!(
         "the API server converts this request from {from} to {to}, because a rule matches {} of {to}: {reason}",
         request.resource.resource
@@ -68,11 +64,7 @@ fn fault(request: &AdmissionRequest, to: &Equivalent, reason: &Unconvertible) ->
 
 /// An object in another version.
 fn object(object: &Value, to: &Equivalent) -> Result<Value, Unconvertible> {
-    let api_version = match to.kind.group.as_str() {
-        "" => to.kind.version.clone(),
-        group => format!("{group}/{}", to.kind.version),
-    };
-    converted(object, to.conversion, &api_version)
+    converted(object, to.conversion, &api_version(&to.kind.group, &to.kind.version))
 }
 
 /// An object of the version of `to` in that of `original`, which it was before: the way back.

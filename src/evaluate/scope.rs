@@ -13,12 +13,10 @@ use policy_verify_model::cluster::Cluster;
 use policy_verify_model::policy::{ContextAwareResource, Rule};
 use policy_verify_model::request::AdmissionRequest;
 use policy_verify_model::scope::{
-    FailurePolicy, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, RuleScope, Scope,
+    FailurePolicy, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, NAMESPACE_NAME_LABEL, RuleScope,
+    Scope,
 };
 use policy_verify_suite::match_condition::{self, Failure};
-
-/// The label that every namespace has: its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Where a request stands to a scope.
 #[derive(Debug, PartialEq)]
@@ -133,7 +131,7 @@ fn of_namespace(selector: &LabelSelector, request: &AdmissionRequest, clusters: 
         _ => clusters.iter().find_map(|cluster| namespace_of(cluster, name)),
     };
     let holds = |requirement: &LabelRequirement| -> Option<bool> {
-        if requirement.key == NAME_LABEL {
+        if requirement.key == NAMESPACE_NAME_LABEL {
             return Some(is_met(requirement, Some(name)));
         }
         Some(is_met(requirement, label_of(namespace?, &requirement.key)))
@@ -289,10 +287,10 @@ mod tests {
             (require("env", In, &["production"]), "shop", vec![], '?'),
             (require("env", In, &["production"]), "shop", vec![&other, &production], '+'),
             (require("env", DoesNotExist, &[]), "shop", vec![&production], '-'),
-            (require(NAME_LABEL, In, &["shop"]), "shop", vec![], '+'),
-            (require(NAME_LABEL, In, &["shop"]), "other", vec![], '-'),
+            (require(NAMESPACE_NAME_LABEL, In, &["shop"]), "shop", vec![], '+'),
+            (require(NAMESPACE_NAME_LABEL, In, &["shop"]), "other", vec![], '-'),
             // What lives outside of namespaces is never exempted.
-            (require(NAME_LABEL, In, &["shop"]), "", vec![], '+'),
+            (require(NAMESPACE_NAME_LABEL, In, &["shop"]), "", vec![], '+'),
             (LabelSelector::default(), "shop", vec![], '+'),
         ] {
             let scope = Scope { namespace_selector: selector.clone(), ..scope() };
@@ -300,7 +298,7 @@ mod tests {
         }
         // One label that is known to be wrong is enough.
         let mut selector = require("env", In, &["production"]);
-        selector.0.extend(require(NAME_LABEL, In, &["shop"]).0);
+        selector.0.extend(require(NAMESPACE_NAME_LABEL, In, &["shop"]).0);
         let scope = Scope { namespace_selector: selector, ..scope() };
         assert_eq!(sign(&scope, &request("other", json!({})), &[]), '-');
     }

@@ -21,6 +21,7 @@ use policy_verify_host::cluster::{List, prune};
 use policy_verify_host::reply::to_bytes;
 use policy_verify_host::wire::kubernetes::{KubernetesCanI, KubernetesGetResource, ObjectList};
 use policy_verify_host::wire::rego::KubernetesGetResourcePluralName;
+use policy_verify_model::request::split_api_version;
 
 /// Objects of one page, as in the watches of policy-server.
 const PAGE: u32 = 500;
@@ -133,7 +134,7 @@ impl ApiServer {
         };
         let found = listed.resources.into_iter().find(|resource| resource.kind == kind);
         let found = found.ok_or_else(|| LiveFailure::Refused(format!("Cannot find resource {api_version}/{kind}")))?;
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (group, version) = split_api_version(api_version);
         let resource = ApiResource {
             group: group.into(),
             version: version.into(),

@@ -55,8 +55,8 @@ impl PolicyKind {
 /// `policy_subreconciler_webhook.go`.
 pub const WEBHOOK_SUFFIX: &str = "kubewarden.admission";
 
-/// Namespace of a resource that names none, when its requests have none either: that of kubectl.
-const DEFAULT_NAMESPACE: &str = "default";
+/// Namespace of a resource that names none: where `kubectl` puts it.
+pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// The name of a policy in its server and in the name of its webhook: unique in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,6 +70,16 @@ impl Request {
     }
 }
 
+/// `apps/v1` of a group and a version; `v1` in the core group, whose name is empty.
+pub fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// The group and the version of `apps/v1` or `v1`.
+pub fn split_api_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
 /// Group, version and kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupVersionKind {

@@ -4,6 +4,9 @@ use super::diagnostic::Diagnostic;
 use super::policy::Rule;
 use super::source::Spanned;
 
+/// The label that the API server gives every namespace: its name.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// What a webhook selects. A request must be selected by a rule and by both selectors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {

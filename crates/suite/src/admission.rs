@@ -15,16 +15,14 @@ use super::subresource::{self, Sent};
 use super::user;
 use super::workload;
 use policy_verify_model::code::Code;
+use policy_verify_model::deployed::DEFAULT_NAMESPACE;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::request::{AdmissionRequest, GroupVersionKind};
+use policy_verify_model::request::{AdmissionRequest, GroupVersionKind, split_api_version};
 use policy_verify_model::source::{Span, Spanned};
 
 /// The uid of every request made from a manifest: the example of Kubernetes' documentation, which `kwctl scaffold
 /// admission-request` uses too.
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
-
-/// The namespace of objects that name none: where `kubectl` puts them.
-const DEFAULT_NAMESPACE: &str = "default";
 
 /// A document that a request is made of.
 #[derive(Clone)]
@@ -94,7 +92,7 @@ impl Target<'_> {
 }
 
 fn gvk(api_version: &str, kind: &str) -> GroupVersionKind {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = split_api_version(api_version);
     GroupVersionKind { group: group.into(), version: version.into(), kind: kind.into() }
 }
 

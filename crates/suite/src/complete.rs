@@ -7,6 +7,8 @@
 
 use serde_json::{Map, Value, json};
 
+use policy_verify_model::scope::NAMESPACE_NAME_LABEL;
+
 type Members = Map<String, Value>;
 
 /// Name of the volume with the token of the service account. The server generates the last five letters.
@@ -79,7 +81,7 @@ fn append(members: &mut Members, key: &str, item: Value) {
 fn namespace(members: &mut Members) {
     let name = members.get("metadata").and_then(|metadata| metadata.get("name")).cloned();
     if let (Some(name), Some(labels)) = (name, mapping(members, "metadata").and_then(|it| mapping(it, "labels"))) {
-        labels.insert("kubernetes.io/metadata.name".into(), name);
+        labels.insert(NAMESPACE_NAME_LABEL.into(), name);
     }
     mapping(members, "spec");
     if let Some(status) = mapping(members, "status") {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::mistake::nearest;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::request::{GroupVersionKind, GroupVersionResource};
+use policy_verify_model::request::{GroupVersionKind, GroupVersionResource, api_version, split_api_version};
 
 /// What is known about one kind in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn built_in(
 impl Kinds {
     /// The kind of a manifest, by its `apiVersion` and `kind`.
     pub(crate) fn lookup(&self, api_version: &str, kind: &str) -> Option<&KindInfo> {
-        let (group, version) = split(api_version);
+        let (group, version) = split_api_version(api_version);
         self.kinds.iter().find(|info| info.group == group && info.version == version && info.kind == kind)
     }
 
@@ -164,7 +164,7 @@ impl Kinds {
                 "`Scale` is a subresource of several resources: write `subresource: deployments/scale`".into(),
             );
         }
-        let (group, version) = split(api_version);
+        let (group, version) = split_api_version(api_version);
         if let Some(elsewhere) = self.elsewhere(group, kind) {
             return Some(elsewhere);
         }
@@ -195,14 +195,6 @@ impl Kinds {
             others => format!("`{kind}` is {} or {last}", others.join(", ")),
         })
     }
-}
-
-fn split(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-fn api_version(group: &str, version: &str) -> String {
-    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// The kinds that a CustomResourceDefinition defines, `v1` or the removed `v1beta1`.

@@ -313,7 +313,7 @@ mod tests {
         let [requirement] = &selector("AdmissionPolicy")[..] else { panic!("there is one requirement") };
         assert_eq!(
             (requirement.key.as_str(), requirement.values.as_slice()),
-            (selection::NAMESPACE_LABEL, &["shop".to_owned()][..])
+            (policy_verify_model::scope::NAMESPACE_NAME_LABEL, &["shop".to_owned()][..])
         );
     }
 

@@ -7,11 +7,10 @@ use crate::yaml::Node;
 use policy_verify_model::deployed::PolicyKind;
 use policy_verify_model::installation::Kubewarden;
 use policy_verify_model::policy::Rule;
-use policy_verify_model::scope::{LabelOperator, LabelRequirement, LabelSelector, MatchCondition, Scope, ScopedRule};
+use policy_verify_model::scope::{
+    LabelOperator, LabelRequirement, LabelSelector, MatchCondition, NAMESPACE_NAME_LABEL, Scope, ScopedRule,
+};
 use policy_verify_model::source::Spanned;
-
-/// The label by which the policies of a namespace select it.
-pub(super) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Makes the scope of a manifest. `node` is its `spec`.
 pub(super) fn scope(
@@ -61,7 +60,7 @@ fn rule_of(entry: &RuleEntry) -> ScopedRule {
 fn namespace_selector(metadata: &MetadataEntry, spec: &SpecEntry, kind: PolicyKind) -> LabelSelector {
     let mut selected = selector(spec.namespace_selector.as_ref());
     if let Some(namespace) = metadata.namespace.as_ref().filter(|_| !kind.is_cluster()) {
-        let (key, values) = (NAMESPACE_LABEL.to_owned(), vec![namespace.clone()]);
+        let (key, values) = (NAMESPACE_NAME_LABEL.to_owned(), vec![namespace.clone()]);
         selected.0.push(LabelRequirement { key, operator: LabelOperator::In, values });
     }
     selected
