@@ -360,13 +360,16 @@ fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::
     let mut arguments = Vec::with_capacity(addresses.len());
     for address in addresses {
         let text = dumped(&mut caller, &memory, &dump, *address)?;
+        caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
         arguments.push(serde_json::from_str::<Json>(&text).map_err(Stop::Argument)?);
     }
     if let ("trace", Some(Json::String(line))) = (builtin.name, arguments.first()) {
         log(&mut caller, line)?;
     }
     let result = builtins::call(builtin, &caller.data().environment, &arguments);
-    let opinion = second_opinion(&mut caller, &memory, builtin, addresses, result.as_ref())?;
+    let values = rego_values(&mut caller, &memory, addresses, &arguments);
+    let opinion = values
+        .and_then(|values| builtins::second_opinion(builtin, &caller.data().environment, &values, result.as_ref()));
     match result {
         Ok(value) => {
             if let Some(opinion) = opinion {
@@ -394,26 +397,22 @@ fn dumped(
 ) -> wasmtime::Result<String> {
     let limit = caller.data().limits.reply;
     let address = dump.call(&mut *caller, address)?;
-    let text = memory::read_c_text(memory, &*caller, BUILTIN, address.cast_unsigned(), limit)?;
-    caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
-    Ok(text)
+    memory::read_c_text(memory, &*caller, BUILTIN, address.cast_unsigned(), limit)
 }
 
-/// How OPA's value of a call differs. Its values are dumped as such where the module can, because JSON has no sets.
-fn second_opinion(
+/// The arguments with their sets, where the module can dump them as such; else what JSON has of them. Nothing here may
+/// change the verdict, so an error means that there is no second opinion.
+fn rego_values(
     caller: &mut Caller<'_, State>,
     memory: &Memory,
-    builtin: &Builtin,
     addresses: &[i32],
-    result: Result<&Json, &BuiltinError>,
-) -> wasmtime::Result<Option<String>> {
-    let dump = typed::<i32, i32>(caller, "opa_value_dump").or_else(|_| typed(caller, "opa_json_dump"))?;
-    let mut arguments = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let Ok(value) = Value::parse(&dumped(caller, memory, &dump, *address)?) else { return Ok(None) };
-        arguments.push(value);
-    }
-    Ok(builtins::second_opinion(builtin, &caller.data().environment, &arguments, result))
+    arguments: &[Json],
+) -> Option<Vec<Value>> {
+    let Ok(dump) = typed::<i32, i32>(caller, "opa_value_dump") else {
+        return Some(arguments.iter().map(Value::from).collect());
+    };
+    let value = |address: &i32| Value::parse(&dumped(caller, memory, &dump, *address).ok()?).ok();
+    addresses.iter().map(value).collect()
 }
 
 /// How a built-in that fails ends the evaluation.

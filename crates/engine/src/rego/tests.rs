@@ -200,6 +200,18 @@ fn a_synthetic_module_answers() {
 }
 
 #[test]
+fn a_second_opinion_that_fails_changes_no_verdict() {
+    let imports = r#"(import "env" "memory" (memory 2))
+        (import "env" "opa_builtin1" (func $opa_builtin1 (param i32 i32 i32) (result i32)))"#;
+    let call = "(drop (call $opa_builtin1 (i32.const 1) (i32.const 0) (i32.const 5000)))";
+    let rest = r#"(data (i32.const 5000) "\22a\22\00")
+        (func (export "opa_value_dump") (param i32) (result i32) unreachable)"#;
+    let module = synthetic_with_imports(imports, r#"{"hex.encode": 1}"#, call, rest);
+    let guest = guest_of(&module, ExecutionMode::Gatekeeper).unwrap();
+    assert!(ask(&*guest, &pod(json!({})), json!({})).unwrap().allowed);
+}
+
+#[test]
 fn missing_builtins_are_listed_and_nothing_runs() {
     let module =
         synthetic(r#"{"uuid.rfc4122": 1, "sprintf": 2, "time.date": 3, "crypto.sha256": 0}"#, "unreachable", "");
