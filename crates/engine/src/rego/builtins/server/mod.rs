@@ -1,7 +1,7 @@
 //! The built-ins as policy-server evaluates them: one file for each file of its own that they are in
 //! (policy-evaluator 0.1, `crates/burrego/src/builtins`), with the same crates underneath.
 //!
-//! They take and give JSON. What a built-in of OPA gives is in `opa` beside it.
+//! They take and give JSON, whose members are in the order of their names. What OPA gives is in `opa` beside it.
 
 mod builtin;
 pub(super) mod encoding;

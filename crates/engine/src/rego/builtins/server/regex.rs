@@ -60,17 +60,18 @@ fn pattern_of(template: &str, open: char, close: char) -> String {
         pattern.push_str(&if is_pattern { std::mem::take(part) } else { regex::escape(&std::mem::take(part)) });
     };
     for c in template.chars() {
-        let was = depth;
-        if c == open {
+        // The outermost pair separates the parts.
+        let boundary = if c == open {
             depth += 1;
+            1
         } else if c == close {
             depth -= 1;
+            0
         } else {
             part.push(c);
             continue;
-        }
-        if (c == open && depth == 1) || (c != open && depth == 0) {
-            debug_assert_ne!(was, depth);
+        };
+        if depth == boundary {
             finish(&mut part, is_pattern);
             is_pattern = c == open;
         }

@@ -1,6 +1,6 @@
 //! `urlquery.*`: what the crate `url` makes of a query.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::builtin::{BuiltinError, Outcome, failed, text};
@@ -35,7 +35,7 @@ pub(crate) fn encode_object(_: &Environment, arguments: &[Value]) -> Outcome {
         return Err(failed(NAME, "1st parameter is not an object"));
     };
     let mut pairs = Vec::with_capacity(members.len());
-    for (key, value) in sorted(members) {
+    for (key, value) in members {
         let value = value.as_str().ok_or_else(|| failed(NAME, format!("the value of key {key} is not a string")))?;
         pairs.push(format!("{key}={value}"));
     }
@@ -55,11 +55,4 @@ fn with_query(name: &'static str, query: &str) -> Result<Url, BuiltinError> {
         Url::parse("https://example.com/").map_err(|error| failed(name, format!("internal error 1 - {error:?}")))?;
     url.set_query(Some(query));
     Ok(url)
-}
-
-/// The members in the order of their names, which is that of the server's documents.
-pub(super) fn sorted(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut members: Vec<_> = members.iter().collect();
-    members.sort_by_key(|(name, _)| *name);
-    members
 }

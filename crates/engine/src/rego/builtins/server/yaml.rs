@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::builtin::{Outcome, failed, text};
-use super::urlquery::sorted;
 use crate::rego::builtins::environment::Environment;
 
 pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Outcome {
@@ -18,22 +17,7 @@ pub(crate) fn unmarshal(_: &Environment, arguments: &[Value]) -> Outcome {
 
 pub(crate) fn marshal(_: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "yaml.marshal";
-    let value = in_order(arguments.first().unwrap_or(&Value::Null));
-    let text = serde_yaml::to_string(&value).map_err(|error| failed(NAME, format!("marshal error - {error:?}")))?;
+    let value = arguments.first().unwrap_or(&Value::Null);
+    let text = serde_yaml::to_string(value).map_err(|error| failed(NAME, format!("marshal error - {error:?}")))?;
     Ok(text.into())
-}
-
-/// The value with its members in the order of their names.
-fn in_order(value: &Value) -> serde_yaml::Value {
-    match value {
-        Value::Null => serde_yaml::Value::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Number(number) => serde_yaml::to_value(number).unwrap_or_default(),
-        Value::String(text) => text.clone().into(),
-        Value::Array(values) => values.iter().map(in_order).collect(),
-        Value::Object(members) => {
-            let members = sorted(members).into_iter();
-            serde_yaml::Value::Mapping(members.map(|(name, value)| (name.clone().into(), in_order(value))).collect())
-        }
-    }
 }
