@@ -110,8 +110,8 @@ impl WapcGuest {
         match WapcHost::new(Box::new(provider), Some(Box::new(answer))) {
             Ok(host) => Ok(Running { host, ending }),
             Err(error) => {
-                let fault = ending.take().fault;
-                Err(fault.unwrap_or_else(|| Fault::new(FaultKind::Init, error.to_string())))
+                let failed = ending.take().failed;
+                Err(failed.map_or_else(|| Fault::new(FaultKind::Init, error.to_string()), |failed| failed.fault))
             }
         }
     }
@@ -150,7 +150,8 @@ pub fn protocol_version(engine: &Engine, module: &Module) -> Result<ProtocolVers
     let server = ServerLimits::default();
     let surroundings =
         Surroundings { host: Arc::new(NoHost), timeout: PROTOCOL_TIMEOUT, clock: default_clock(), server };
-    let reply = guest.start_in(&surroundings)?.call("protocol_version", b"")?;
+    let called = guest.start_in(&surroundings)?.call("protocol_version", b"");
+    let reply = called.map_err(|failed| failed.fault)?;
     match response::read(&reply, "protocol version")? {
         ProtocolVersion::V1 => Ok(ProtocolVersion::V1),
         ProtocolVersion::Unknown => {
@@ -196,30 +197,69 @@ struct Running {
 
 impl WapcInstance {
     /// Calls a function of the policy. What the policy itself reports as an error is a fault of kind `guest`.
-    fn call(&mut self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn call(&mut self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Failed> {
         if !std::mem::replace(&mut self.is_fresh, false) {
-            self.started = self.guest.started(&self.surroundings, &self.streams)?;
+            let started = self.guest.started(&self.surroundings, &self.streams);
+            self.started = started.map_err(|fault| Failed { fault, seen: None })?;
         }
         let error = match self.started.host.call(function, payload) {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
-        let Ending { fault, circumstances } = self.started.ending.take();
-        if let Some(fault) = fault {
-            return Err(self.guest.explained(fault));
+        let Ending { failed, circumstances } = self.started.ending.take();
+        if let Some(Failed { fault, seen }) = failed {
+            return Err(Failed { fault: self.guest.explained(fault), seen });
         }
-        let at_server = response::internal_error(&error);
-        let text = match error {
-            WapcError::GuestCallFailure(text) => text,
+        let text = match &error {
+            WapcError::GuestCallFailure(text) => text.clone(),
             error => error.to_string(),
         };
+        let seen = Some(SeenByServer::Error(error));
         Err(match circumstances.refused_memory {
-            Some(refused) if refused.is_refused_by_server => {
-                refused.fault(&format!("it reported: {text}")).at_server(at_server)
-            }
-            Some(refused) => refused.fault(&format!("it reported: {text}")),
-            None => Fault::new(FaultKind::Guest, text).at_server(at_server),
+            None => Failed { fault: Fault::new(FaultKind::Guest, text), seen },
+            Some(refused) => Failed {
+                fault: refused.fault(&format!("it reported: {text}")),
+                seen: seen.filter(|_| refused.is_refused_by_server),
+            },
         })
+    }
+}
+
+/// A call that failed, and what the server sees of it; nothing for what it does not know.
+struct Failed {
+    fault: Fault,
+    seen: Option<SeenByServer>,
+}
+
+/// How a call ends in the server.
+enum SeenByServer {
+    /// Its deadline passed.
+    Deadline,
+    /// The `wapc` crate has this error.
+    Error(WapcError),
+}
+
+impl Failed {
+    /// The fault of a call of `validate`.
+    fn in_validation(self) -> Fault {
+        match self.seen {
+            Some(SeenByServer::Deadline) => self.fault.at_server(ServerAnswer::Rejects(OUT_OF_TIME.into())),
+            Some(SeenByServer::Error(error)) => self.fault.at_server(response::internal_error(&error)),
+            None => self.fault,
+        }
+    }
+
+    /// The verdict on settings that the policy fails to validate. The server waits for ever for a policy that does not end.
+    fn in_settings(self) -> Result<SettingsVerdict, Fault> {
+        let Some(SeenByServer::Error(error)) = self.seen else { return Err(self.fault) };
+        let reason = format!("Error invoking settings validation callback: {error:?}");
+        match self.fault.kind {
+            // A policy that cannot read the settings rejects them.
+            FaultKind::Guest => {
+                Ok(SettingsVerdict { valid: false, message: Some(self.fault.message), at_server: Some(reason) })
+            }
+            _ => Err(self.fault.at_server(response::invalid_settings(&reason))),
+        }
     }
 }
 
@@ -229,18 +269,12 @@ impl Instance for WapcInstance {
             Ok(reply) => {
                 response::settings_verdict(&reply, |error| format!("error: InvalidResponseWithError({error:?})"))
             }
-            // A policy that cannot read the settings rejects them.
-            Err(fault) if fault.kind == FaultKind::Guest => Ok(SettingsVerdict {
-                valid: false,
-                at_server: Some(callback_error(&fault.message)),
-                message: Some(fault.message),
-            }),
-            Err(fault) => Err(while_validating_settings(fault)),
+            Err(failed) => failed.in_settings(),
         }
     }
 
     fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
-        let reply = self.call("validate", &response::payload(request, settings))?;
+        let reply = self.call("validate", &response::payload(request, settings)).map_err(Failed::in_validation)?;
         response::answer(&reply, request, "invalid response from policy")
     }
 
@@ -249,24 +283,11 @@ impl Instance for WapcInstance {
     }
 }
 
-/// What the server says about a policy that fails while it validates settings: the error of the `wapc` crate, quoted.
-fn callback_error(text: &str) -> String {
-    format!("Error invoking settings validation callback: {:?}", WapcError::GuestCallFailure(text.into()))
-}
-
-/// A fault of `validate` as one of `validate_settings`. The server waits for ever for a policy that does not end.
-fn while_validating_settings(fault: Fault) -> Fault {
-    let Some(ServerAnswer::Rejects(text)) = &fault.at_server else { return fault };
-    let prefix = format!("internal server error: {}", WapcError::GuestCallFailure(String::new()));
-    let at_server = text.strip_prefix(&prefix).map(|text| response::invalid_settings(&callback_error(text)));
-    Fault { at_server, ..fault }
-}
-
 /// How the last call really ended, for which the `wapc` crate has no type.
 #[derive(Default)]
 struct Ending {
     /// Why the guest did not return.
-    fault: Option<Fault>,
+    failed: Option<Failed>,
     /// What else is known, also when it returned.
     circumstances: Circumstances,
 }
@@ -326,9 +347,9 @@ impl Provider {
     }
 
     /// Leaves a fault in the slot; the `wapc` crate receives its text.
-    fn fail<T>(&self, fault: Fault) -> Result<T, Box<dyn StdError + Send + Sync>> {
+    fn fail<T>(&self, fault: Fault, seen: Option<SeenByServer>) -> Result<T, Box<dyn StdError + Send + Sync>> {
         let text = fault.message.clone();
-        self.ending.borrow_mut().fault = Some(fault);
+        self.ending.borrow_mut().failed = Some(Failed { fault, seen });
         Err(text.into())
     }
 }
@@ -341,7 +362,7 @@ impl WebAssemblyEngineProvider for Provider {
                 self.started = Some(started);
                 Ok(())
             }
-            Err(fault) => self.fail(fault),
+            Err(fault) => self.fail(fault, None),
         }
     }
 
@@ -353,19 +374,16 @@ impl WebAssemblyEngineProvider for Provider {
         let circumstances = store.data().sandbox.circumstances();
         match outcome {
             Ok(code) => {
-                *self.ending.borrow_mut() = Ending { fault: None, circumstances };
+                *self.ending.borrow_mut() = Ending { failed: None, circumstances };
                 Ok(code)
             }
             Err(error) => {
-                let fault = fault::from_error(&error, &circumstances);
-                self.fail(match fault::seen_by_server(&error, &circumstances) {
-                    Some(Seen::Deadline) => fault.at_server(ServerAnswer::Rejects(OUT_OF_TIME.into())),
+                let seen = fault::seen_by_server(&error, &circumstances).map(|seen| match seen {
+                    Seen::Deadline => SeenByServer::Deadline,
                     // The server hands on the outermost text, which is where it happened, and not what.
-                    Some(Seen::Failure) => {
-                        fault.at_server(response::internal_error(&WapcError::GuestCallFailure(error.to_string())))
-                    }
-                    None => fault,
-                })
+                    Seen::Failure => SeenByServer::Error(WapcError::GuestCallFailure(error.to_string())),
+                });
+                self.fail(fault::from_error(&error, &circumstances), seen)
             }
         }
     }
