@@ -16,7 +16,7 @@ use policy_verify_model::scope::{
     FailurePolicy, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, NAMESPACE_NAME_LABEL, RuleScope,
     Scope,
 };
-use policy_verify_suite::match_condition::{self, Failure};
+use policy_verify_suite::match_condition::{Failure, Variables};
 
 /// Where a request stands to a scope.
 #[derive(Debug, PartialEq)]
@@ -72,9 +72,13 @@ pub(super) fn standing(scope: &Scope, request: &AdmissionRequest, clusters: &[&C
 
 /// Why a condition excludes the request. Any condition that is false does, whatever becomes of the others.
 fn of_conditions(scope: &Scope, request: &AdmissionRequest) -> Result<Option<String>, Fault> {
+    if scope.match_conditions.is_empty() {
+        return Ok(None);
+    }
+    let variables = Variables::of(request);
     let mut failures = Vec::new();
     for MatchCondition { name, expression } in &scope.match_conditions {
-        match match_condition::evaluate(&expression.value, request) {
+        match variables.evaluate(&expression.value) {
             Ok(true) => {}
             Ok(false) => return Ok(Some(format!("the matchCondition `{name}` is false"))),
             Err(failure) => failures.push((name, failure)),

@@ -55,28 +55,66 @@ pub(crate) fn check(expression: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether a condition holds for a request.
-///
-/// # Errors
-///
-/// It has no result, for the API server or for this evaluation.
-pub fn evaluate(expression: &str, request: &AdmissionRequest) -> Result<bool, Failure> {
-    let parsed = cel::parse(expression.trim())?;
-    if mentions(&parsed.expr, "authorizer") {
-        return Err(Failure::Unsupported("`authorizer` needs a cluster".to_owned()));
+/// The variables of the conditions of one request.
+pub struct Variables {
+    object: Value,
+    old_object: Value,
+    request: Value,
+    /// Items of the longest list or mapping.
+    longest: u64,
+    /// Bytes of all texts.
+    bytes: u64,
+}
+
+impl Variables {
+    /// The variables of a request.
+    pub fn of(request: &AdmissionRequest) -> Self {
+        let mut members = serde_json::to_value(request).expect("an admission request holds nothing that JSON cannot");
+        let (longest, bytes) = (longest(&members), bytes(&members));
+        let mut take =
+            |name: &str| members.as_object_mut().and_then(|members| members.remove(name)).unwrap_or(Json::Null);
+        let (object, old_object) = (to_value(&take("object")), to_value(&take("oldObject")));
+        Self { object, old_object, request: to_value(&members), longest, bytes }
     }
-    let mut members = serde_json::to_value(request).expect("an admission request holds nothing that JSON cannot");
-    check_cost(&parsed.expr, &members)?;
-    let mut take = |name: &str| members.as_object_mut().and_then(|members| members.remove(name)).unwrap_or(Json::Null);
-    let (object, old_object) = (take("object"), take("oldObject"));
-    let evaluated = catch_unwind(AssertUnwindSafe(|| {
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        for (name, value) in [("object", &object), ("oldObject", &old_object), ("request", &members)] {
-            context.add_variable_from_value(name, to_value(value));
+
+    /// Whether a condition holds.
+    ///
+    /// # Errors
+    ///
+    /// It has no result, for the API server or for this evaluation.
+    pub fn evaluate(&self, expression: &str) -> Result<bool, Failure> {
+        let parsed = cel::parse(expression.trim())?;
+        if mentions(&parsed.expr, "authorizer") {
+            return Err(Failure::Unsupported("`authorizer` needs a cluster".to_owned()));
         }
-        result(&parsed, &context)
-    }));
-    evaluated.unwrap_or_else(|_| Err(Failure::Unsupported("the evaluation panicked".to_owned())))
+        self.check_cost(&parsed.expr)?;
+        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+            let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+            for (name, value) in [("object", &self.object), ("oldObject", &self.old_object), ("request", &self.request)]
+            {
+                context.add_variable_from_value(name, value.clone());
+            }
+            result(&parsed, &context)
+        }));
+        evaluated.unwrap_or_else(|_| Err(Failure::Unsupported("the evaluation panicked".to_owned())))
+    }
+
+    /// Refuses what could take too long: loops within loops over what the request holds, and texts that grow in them.
+    fn check_cost(&self, expression: &Expr) -> Result<(), Failure> {
+        let nodes = count(expression, &|_| true);
+        let growing = count(
+            expression,
+            &|it| matches!(it, Expr::Call(call) if call.func_name == operators::ADD || call.target.is_some()),
+        );
+        let longest = self.longest.max(nodes);
+        let loops = loops(expression);
+        let rounds = longest.saturating_pow(u32::try_from(loops).unwrap_or(u32::MAX));
+        let texts = if growing == 0 { 0 } else { self.bytes.saturating_mul(growing) / 64 };
+        if nodes.saturating_add(texts).saturating_mul(rounds) <= MOST_STEPS {
+            return Ok(());
+        }
+        Err(Failure::Unsupported(format!("{loops} nested loops over up to {longest} items take too long")))
+    }
 }
 
 /// The standard functions, and those on texts, which Kubernetes has too.
@@ -150,23 +188,6 @@ fn mentions(expression: &Expr, wanted: &str) -> bool {
         || cel::parts(expression).into_iter().any(|part| mentions(part, wanted))
 }
 
-/// Refuses what could take too long: loops within loops over what the request holds, and texts that grow in them.
-fn check_cost(expression: &Expr, request: &Json) -> Result<(), Failure> {
-    let nodes = count(expression, &|_| true);
-    let growing = count(
-        expression,
-        &|it| matches!(it, Expr::Call(call) if call.func_name == operators::ADD || call.target.is_some()),
-    );
-    let longest = longest(request).max(nodes);
-    let loops = loops(expression);
-    let rounds = longest.saturating_pow(u32::try_from(loops).unwrap_or(u32::MAX));
-    let texts = if growing == 0 { 0 } else { bytes(request).saturating_mul(growing) / 64 };
-    if nodes.saturating_add(texts).saturating_mul(rounds) <= MOST_STEPS {
-        return Ok(());
-    }
-    Err(Failure::Unsupported(format!("{loops} nested loops over up to {longest} items take too long")))
-}
-
 fn count(expression: &Expr, is_wanted: &dyn Fn(&Expr) -> bool) -> u64 {
     let parts = cel::parts(expression).into_iter().map(|part| count(part, is_wanted)).sum::<u64>();
     parts + u64::from(is_wanted(expression))
@@ -215,6 +236,10 @@ mod tests {
             },
         }))
         .unwrap()
+    }
+
+    fn evaluate(expression: &str, request: &AdmissionRequest) -> Result<bool, Failure> {
+        Variables::of(request).evaluate(expression)
     }
 
     #[test]
