@@ -257,7 +257,7 @@ impl<'a> Cases<'a> {
 
     fn requests(&self) -> Requests<'_> {
         let inherited_namespace = self.defaults.namespace.as_ref().map(|namespace| &namespace.0.span);
-        Requests { files: self.files, kinds: self.kinds, inherited_namespace }
+        Requests::new(self.files, self.kinds, inherited_namespace)
     }
 
     fn add(&mut self, frame: &Frame, subject: String, arrival: Option<&str>, body: CaseBody, mistakes: &mut Mistakes) {

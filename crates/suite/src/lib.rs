@@ -42,26 +42,21 @@
 //! | `not_deployed` | policies that the controller does not deploy |
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
-//! | `request`, `admission`, `options`, `user` | requests made of manifests |
-//! | `fixture`, `workload`, `complete`, `scale` | changes of a manifest |
-//! | `kinds`, `subresource`, `equivalent` | kinds, their resources, subresources and other versions |
+//! | `request` | requests made of manifests, as the API server sends them |
+//! | `kinds` | kinds and their resources |
 //! | `expect` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files` | files named by a suite, inside its repository |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
-mod admission;
 mod answers;
 mod cases;
 mod cel;
 mod cluster;
-mod complete;
-mod equivalent;
 mod expect;
 pub mod expression;
 mod files;
-mod fixture;
 mod group_expression;
 mod groups;
 mod json;
@@ -72,7 +67,6 @@ mod manifest;
 pub mod match_condition;
 mod mistake;
 mod not_deployed;
-mod options;
 mod origin;
 mod policies;
 mod policy;
@@ -81,19 +75,15 @@ mod read;
 mod reference;
 mod request;
 mod rows;
-mod scale;
 mod schema;
 mod signed_by;
 mod size;
 mod subject;
-mod subresource;
 #[cfg(test)]
 mod tests;
 mod timeout;
 mod uri;
-mod user;
 mod vars;
-mod workload;
 #[cfg(test)]
 mod wrong_values;
 mod yaml;

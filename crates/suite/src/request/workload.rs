@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::Workload;
+use crate::schema::Workload;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 

@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::complete;
 use super::fixture;
-use super::kinds::{KindInfo, Kinds};
-use super::mistake::{Mistakes, mistake, suggestion};
 use super::options;
 use super::scale;
-use super::schema::{CaseEntry, Operation};
 use super::subresource::{self, Sent};
 use super::user;
 use super::workload;
+use crate::kinds::{KindInfo, Kinds};
+use crate::mistake::{Mistakes, mistake, suggestion};
+use crate::schema::{CaseEntry, Operation};
 use policy_verify_model::code::Code;
 use policy_verify_model::deployed::DEFAULT_NAMESPACE;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -26,19 +26,19 @@ const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 
 /// A document that a request is made of.
 #[derive(Clone)]
-pub(crate) struct Document {
-    pub(crate) value: Value,
+pub(super) struct Document {
+    pub(super) value: Value,
     /// Where it is written: in the suite, or in a file of its own.
-    pub(crate) span: Span,
+    pub(super) span: Span,
     /// Where the suite names it.
-    pub(crate) named: Span,
+    pub(super) named: Span,
 }
 
 /// Makes requests of objects.
-pub(crate) struct Admission<'a> {
-    pub(crate) kinds: &'a Kinds,
+pub(super) struct Admission<'a> {
+    pub(super) kinds: &'a Kinds,
     /// Where the defaults give a namespace: one that came from there is ignored for kinds that have none.
-    pub(crate) inherited_namespace: Option<&'a Span>,
+    pub(super) inherited_namespace: Option<&'a Span>,
 }
 
 /// The objects of a request, as far as the operation has them.
@@ -98,7 +98,7 @@ fn gvk(api_version: &str, kind: &str) -> GroupVersionKind {
 
 impl Admission<'_> {
     /// The request about one or two objects.
-    pub(crate) fn request(
+    pub(super) fn request(
         &self,
         case: &CaseEntry,
         object: Option<Document>,

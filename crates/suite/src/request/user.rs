@@ -3,7 +3,7 @@
 //! Sources: `AuthenticatedGroupAdder` and the impersonation filter of k8s.io/apiserver, `serviceaccount.MakeGroupNames`
 //! of Kubernetes. Recorded: `testdata/kube-apiserver`, the steps by alice, service accounts, a node and anonymous.
 
-use super::schema::{Either, UserEntry};
+use crate::schema::{Either, UserEntry};
 use policy_verify_model::request::UserInfo;
 
 /// The user of cases that name none: an ordinary user.

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::mistake::{Mistakes, mistake};
-use super::schema::{CaseEntry, Operation};
+use crate::mistake::{Mistakes, mistake};
+use crate::schema::{CaseEntry, Operation};
 use policy_verify_model::code::Code;
 use policy_verify_model::request::GroupVersionResource;
 

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::kinds::{KindInfo, Kinds};
+use crate::kinds::{KindInfo, Kinds};
 use policy_verify_model::conversion::{Conversion, Equivalent};
 use policy_verify_model::request::{AdmissionRequest, GroupVersionKind};
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::mistake::{Mistakes, nearest};
-use super::schema::{Data, Named};
+use crate::mistake::{Mistakes, nearest};
+use crate::schema::{Data, Named};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::Spanned;

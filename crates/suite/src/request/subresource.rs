@@ -4,8 +4,8 @@
 //! operations. Versions that Kubernetes serves no longer have the `status` of their resource and nothing else: their
 //! `scale` was of other kinds.
 
-use super::kinds::KindInfo;
-use super::schema::Operation;
+use crate::kinds::KindInfo;
+use crate::schema::Operation;
 
 /// How a subresource is sent to webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

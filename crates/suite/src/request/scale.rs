@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::kinds::ScalePaths;
+use crate::kinds::ScalePaths;
 
 /// `apiVersion` and `kind` of every `Scale`.
 pub(crate) const API_VERSION: &str = "autoscaling/v1";

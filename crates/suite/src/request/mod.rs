@@ -1,13 +1,25 @@
 //! Manifests become the admission requests an API server would send.
+//!
+//! `admission` makes one request of one or two objects: `fixture` and `workload` change them, `complete` fills them,
+//! `subresource` and `scale` say what is sent to a part of a resource, `options` and `user` are members of the request.
+//! `equivalent` lists the versions to which the API server can convert it.
+
+mod admission;
+mod complete;
+mod equivalent;
+mod fixture;
+mod options;
+mod scale;
+mod subresource;
+mod user;
+mod workload;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::admission::{Admission, Document};
-use super::equivalent;
+use self::admission::{Admission, Document};
 use super::files::Files;
-use super::fixture;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
 use super::schema::{CaseEntry, FileOr};
@@ -31,10 +43,15 @@ pub(crate) struct Arrival {
 
 /// Everything needed to make requests.
 pub(crate) struct Requests<'a> {
-    pub(crate) files: &'a Files,
-    pub(crate) kinds: &'a Kinds,
-    /// Where the defaults give a namespace: one that came from there is ignored for kinds that have none.
-    pub(crate) inherited_namespace: Option<&'a Span>,
+    files: &'a Files,
+    admission: Admission<'a>,
+}
+
+impl<'a> Requests<'a> {
+    /// Requests about these kinds; `inherited_namespace` is where the defaults give a namespace.
+    pub(crate) fn new(files: &'a Files, kinds: &'a Kinds, inherited_namespace: Option<&'a Span>) -> Self {
+        Self { files, admission: Admission { kinds, inherited_namespace } }
+    }
 }
 
 impl Requests<'_> {
@@ -58,13 +75,13 @@ impl Requests<'_> {
         if mistakes.added() > before {
             return Vec::new();
         }
-        let request = self.about_objects(case, object, old_object, mistakes);
+        let request = self.admission.request(case, object, old_object, mistakes);
         request.into_iter().map(|request| self.arrival(None, Request::Admission(Box::new(request)))).collect()
     }
 
     fn arrival(&self, label: Option<String>, request: Request) -> Arrival {
         let equivalents = match &request {
-            Request::Admission(request) => equivalent::of(request, self.kinds),
+            Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
         Arrival { label, request: Arc::new(request), equivalents }
@@ -187,23 +204,12 @@ impl Requests<'_> {
                 let label = if documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
                 let Spanned { value, span } = document.clone();
                 let object = Some(Document { value, span, named: glob.span.clone() });
-                if let Some(request) = self.about_objects(case, object, None, mistakes) {
+                if let Some(request) = self.admission.request(case, object, None, mistakes) {
                     arrivals.push(self.arrival(Some(label), Request::Admission(Box::new(request))));
                 }
             }
         }
         arrivals
-    }
-
-    fn about_objects(
-        &self,
-        case: &CaseEntry,
-        object: Option<Document>,
-        old_object: Option<Document>,
-        mistakes: &mut Mistakes,
-    ) -> Option<AdmissionRequest> {
-        let admission = Admission { kinds: self.kinds, inherited_namespace: self.inherited_namespace };
-        admission.request(case, object, old_object, mistakes)
     }
 }
 
