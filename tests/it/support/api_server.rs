@@ -1,11 +1,13 @@
 //! A cluster in the test process: an API server that knows ingresses and namespaces, and the kubeconfig that leads to it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::BufReader;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+
+use super::http;
 
 /// A running server, for as long as the process.
 pub(crate) struct ApiServer {
@@ -53,28 +55,11 @@ impl ApiServer {
 
 /// Answers one request and hangs up.
 fn serve(mut stream: TcpStream, journal: &Mutex<Vec<String>>, ingresses: impl FnOnce() -> Value) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).unwrap();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    reader.take(length).read_to_end(&mut Vec::new()).unwrap();
-    let path = first.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
+    let Some(incoming) = http::read(&mut BufReader::new(stream.try_clone().unwrap())) else { return };
+    let path = incoming.target.split('?').next().unwrap_or_default().to_owned();
     let (status, body) = answer(&path, ingresses);
     journal.lock().unwrap().push(path);
-    let body = body.to_string();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    http::write_json(&mut stream, status, &body.to_string());
 }
 
 fn answer(path: &str, ingresses: impl FnOnce() -> Value) -> (&'static str, Value) {

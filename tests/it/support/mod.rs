@@ -6,6 +6,7 @@ pub(crate) mod act;
 pub(crate) mod api_server;
 pub(crate) mod distribution;
 pub(crate) mod guests;
+pub(crate) mod http;
 pub(crate) mod kubernetes;
 pub(crate) mod markdown;
 pub(crate) mod policy_server;

@@ -1,12 +1,14 @@
 //! A policy-server in the test process: it answers what a test wants, over plain HTTP.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use super::http::{self, Incoming};
 
 /// A request to the server.
 #[derive(Debug, Clone)]
@@ -81,29 +83,15 @@ impl PolicyServer {
 
 /// Answers one request and hangs up.
 fn serve(mut stream: TcpStream, journal: &Mutex<Vec<Asked>>, answer: &(dyn Fn(&Asked) -> Reply + Send + Sync)) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).unwrap();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = Vec::new();
-    reader.take(length).read_to_end(&mut body).unwrap();
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let asked = Asked { path, body: serde_json::from_slice(&body).unwrap() };
+    let Some(Incoming { target, body }) = http::read(&mut BufReader::new(stream.try_clone().unwrap())) else { return };
+    let asked = Asked { path: target, body: serde_json::from_slice(&body).unwrap() };
     journal.lock().unwrap().push(asked.clone());
-    let (status, body) = match answer(&asked) {
-        Reply::Response(response) if asked.path.starts_with("/validate_raw/") => (200, json!({ "response": response })),
+    let body = match answer(&asked) {
+        Reply::Response(response) if asked.path.starts_with("/validate_raw/") => json!({ "response": response }),
         Reply::Response(response) => {
-            (200, json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
         }
-        Reply::Status(status, text) => return write(&mut stream, status, &text),
+        Reply::Status(status, text) => return http::write_json(&mut stream, &format!("{status} Status"), &text),
         Reply::Close => return,
         Reply::Silence(time) => return thread::sleep(time),
         Reply::Endless => {
@@ -112,13 +100,5 @@ fn serve(mut stream: TcpStream, journal: &Mutex<Vec<Asked>>, answer: &(dyn Fn(&A
             return;
         }
     };
-    write(&mut stream, status, &body.to_string());
-}
-
-fn write(stream: &mut TcpStream, status: u16, body: &str) {
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    http::write_json(&mut stream, "200 OK", &body.to_string());
 }

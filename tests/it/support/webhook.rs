@@ -1,6 +1,6 @@
 //! A webhook in the test process: it allows everything and keeps the requests of the API server.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::http::{self, Incoming};
 use super::tls::Authority;
 
 /// It runs as long as the process of the test.
@@ -60,34 +61,14 @@ impl Webhook {
 fn serve(stream: TcpStream, config: Arc<ServerConfig>, journal: &Mutex<Vec<Value>>) {
     let connection = ServerConnection::new(config).unwrap();
     let mut reader = BufReader::new(StreamOwned::new(connection, stream));
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        match reader.read_line(&mut line) {
-            Ok(read) if read > 0 => {}
-            _ => return,
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    let Some(Incoming { body, .. }) = http::read(&mut reader) else { return };
     let review: Value = serde_json::from_slice(&body).unwrap();
     let request = &review["request"];
     let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "response": {"uid": request["uid"], "allowed": true}});
     journal.lock().unwrap().push(request.clone());
-    let answer = answer.to_string();
     let stream = reader.get_mut();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
-        answer.len()
-    );
+    http::write_json(stream, "200 OK", &answer.to_string());
     stream.conn.send_close_notify();
     let _ = stream.flush();
 }
