@@ -109,7 +109,7 @@ impl Admission<'_> {
         let origin = object.as_ref().or(old_object.as_ref())?.clone();
         let (new, old) = (object.map(|it| it.value), old_object.map(|it| it.value));
         let mut objects =
-            objects_of(operation, new, old).map_err(|message| mistakes.add(&origin.named, message)).ok()?;
+            objects_of(operation, new, old, &origin.named).map_err(|mistake| mistakes.push(mistake)).ok()?;
         // A Scale has nothing of the Pod: what a case changes is then the workload.
         let is_changed_late = case.wrap.is_some() && name_of(case).is_some_and(|name| name == "scale");
         if !is_changed_late {
@@ -304,17 +304,23 @@ impl Admission<'_> {
 }
 
 /// The objects that an operation has.
-fn objects_of(operation: Operation, new: Option<Value>, old: Option<Value>) -> Result<Objects, String> {
+fn objects_of(
+    operation: Operation,
+    new: Option<Value>,
+    old: Option<Value>,
+    named: &Span,
+) -> Result<Objects, Diagnostic> {
     let word = operation.word();
+    let wrong = |message: String| Err(mistake(named, message));
     let (new, old) = match (operation, new, old) {
         (Operation::Create | Operation::Connect, None, Some(_)) => {
-            return Err(format!("{word} needs `object`, found `oldObject`"));
+            return wrong(format!("{word} needs `object`, found `oldObject`"));
         }
         (Operation::Create | Operation::Connect | Operation::Delete, Some(_), Some(_)) => {
-            return Err(format!("{word} needs one object, found `object` and `oldObject`"));
+            return wrong(format!("{word} needs one object, found `object` and `oldObject`"));
         }
         (Operation::Update, None, Some(_)) => {
-            return Err("UPDATE needs `object`: the object after the change".into());
+            return wrong("UPDATE needs `object`: the object after the change".into());
         }
         // The old object of an update is the fixture without the changes of the case.
         (Operation::Update, Some(object), None) => (Some(object.clone()), Some(object)),
