@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::kubernetes::Kubernetes;
+use crate::support::kubernetes::{Kubernetes, MEMBERS};
 use crate::support::webhook::Webhook;
 use crate::support::{Repository, guests, testdata};
 
@@ -96,18 +96,7 @@ fn suite(steps: &[Step]) -> String {
 /// server adds defaults, ids and times.
 fn differences(ours: &Value, captured: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for key in [
-        "kind",
-        "resource",
-        "subResource",
-        "requestKind",
-        "requestResource",
-        "requestSubResource",
-        "name",
-        "namespace",
-        "operation",
-        "dryRun",
-    ] {
+    for key in MEMBERS {
         compare(key, &ours[key], &captured[key], &mut found);
     }
     for key in ["username", "groups"] {

@@ -13,6 +13,20 @@ use tempfile::TempDir;
 use super::program::program;
 use super::tls::Authority;
 
+/// Members of an AdmissionRequest whose value does not depend on the cluster; a missing one is null.
+pub(crate) const MEMBERS: [&str; 10] = [
+    "kind",
+    "resource",
+    "subResource",
+    "requestKind",
+    "requestResource",
+    "requestSubResource",
+    "name",
+    "namespace",
+    "operation",
+    "dryRun",
+];
+
 /// More than a start takes on a machine that compiles at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
