@@ -94,6 +94,7 @@ mod tests {
             audit_annotations: None,
             calls: expected.map(|list| spanned(list.iter().map(call).collect(), "calls")),
             members: Vec::new(),
+            mode: None,
         }));
         let mismatches = calls(&expect, &made(calls_made));
         assert!(mismatches.iter().all(|mismatch| mismatch.kind == MismatchKind::Calls));

@@ -8,6 +8,7 @@ mod describe;
 mod diff;
 mod judgement;
 mod members;
+mod monitor;
 mod patch;
 mod response;
 mod server;
@@ -23,6 +24,7 @@ use policy_verify_model::suite::{Expectation, FaultExpectation, SettingsExpectat
 pub(crate) use calls::calls;
 pub(crate) use judgement::Judgement;
 pub(crate) use members::with_members;
+pub(crate) use monitor::with_monitored;
 pub(crate) use patch::mutated_document;
 pub(crate) use server::{of_server, responses};
 

@@ -47,7 +47,15 @@ pub(super) fn mutated(before: &Value, after: &Value) -> AdmissionResponse {
 }
 
 fn verdict(word: VerdictWord) -> VerdictExpectation {
-    VerdictExpectation { word, code: None, warnings: None, audit_annotations: None, calls: None, members: Vec::new() }
+    VerdictExpectation {
+        word,
+        code: None,
+        warnings: None,
+        audit_annotations: None,
+        calls: None,
+        members: Vec::new(),
+        mode: None,
+    }
 }
 
 fn expecting(word: VerdictWord) -> Expectation {

@@ -16,7 +16,7 @@ use policy_verify_model::installation::Installation;
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::patch;
 use policy_verify_model::request::Request;
-use policy_verify_model::suite::{RequestCase, RulesMode, Step};
+use policy_verify_model::suite::{PolicyUse, RequestCase, RulesMode, Step};
 
 /// Evaluates the steps of a case in their order. The answer of a single step is that of the case, and the request the one
 /// it saw, where that was converted.
@@ -108,22 +108,24 @@ impl StepEvaluator for CaseEvaluation<'_> {
             return (answer, part);
         }
         let earlier = self.number_of_calls();
-        let (answer, members) = match step {
-            Step::Policy(used) => {
-                let spec = self.policies.spec(used.policy);
-                let compat = self.policies.compat(spec.compat);
-                let answer = self.evaluate(used, compat, request);
-                let policy_id = spec.deployment.policy_id(&spec.name, request.namespace());
-                let deployed = answer.map(|response| self.policies.deployed(response, &spec.deployment, &policy_id));
-                (compat::not_served(deployed, compat, request.uid()), Vec::new())
-            }
-            Step::Group(index) => group::evaluate(self, self.policies.group(*index), request),
+        let policies = self.policies;
+        let compat_of = |used: &PolicyUse| policies.compat(policies.spec(used.policy).compat);
+        let (own, members) = match step {
+            Step::Policy(used) => (self.evaluate(used, compat_of(used), request), Vec::new()),
+            Step::Group(index) => group::evaluate(self, policies.group(*index), request),
         };
-        let name = self.policies.suite.name_of(step);
-        let mut part = evaluated(name, &answer);
-        part.calls = self.calls_after(earlier);
-        part.members = members;
-        (answer, part)
+        let monitored = own.as_ref().ok().filter(|_| policies.deployment_of(step).is_monitor).cloned();
+        let deployed = own.map(|response| policies.deployed(response, step, request));
+        let answer = match step {
+            Step::Policy(used) => compat::not_served(deployed, compat_of(used), request.uid()),
+            Step::Group(_) => deployed,
+        };
+        let mut part = evaluated(policies.suite.name_of(step), &answer);
+        if monitored.as_ref().is_some_and(|response| !response.allowed) {
+            part.verdict = PartVerdict::Warn;
+        }
+        let calls = self.calls_after(earlier);
+        (answer, PartReport { monitored, calls, members, ..part })
     }
 
     fn take_remarks(&mut self, remarks: Vec<String>) {

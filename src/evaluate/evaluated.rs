@@ -55,6 +55,7 @@ pub(super) fn not_evaluated(name: &str, verdict: PartVerdict) -> PartReport {
         verdict,
         evaluations: 0,
         response: None,
+        monitored: None,
         fault: None,
         calls: Vec::new(),
         members: Vec::new(),

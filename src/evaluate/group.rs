@@ -15,8 +15,8 @@ use policy_verify_suite::expression::{self, Failure};
 /// The server's own words for a member that mutates.
 const MUTATION: &str = "mutation is not allowed inside of policy group";
 
-/// Evaluates a group: its answer, and that of each member. A fault of an evaluated member is a fault of the group. A group
-/// is deployed in a mode, and never allowed to mutate; its message is in the response already.
+/// Evaluates a group: its answer before the deployment, and that of each member. A fault of an evaluated member is a fault
+/// of the group.
 pub(super) fn evaluate(
     evaluation: &mut CaseEvaluation<'_>,
     group: &GroupSpec,
@@ -29,8 +29,7 @@ pub(super) fn evaluate(
         Ok(instances) => evaluate_expression(evaluation, group, request, instances, &mut members),
         Err(fault) => Err(fault),
     };
-    // A group is never allowed to mutate, and its message is in the response already.
-    (answer.map(|response| evaluation.policies.deployed(response, &group.deployment, &policy_id)), members)
+    (answer, members)
 }
 
 fn not_evaluated_member(evaluation: &CaseEvaluation<'_>, member: &Member) -> PartReport {

@@ -16,11 +16,13 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use policy_verify_model::answer::{AdmissionResponse, Fault, SettingsVerdict};
+use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
+use policy_verify_model::outcome::PartReport;
 use policy_verify_model::request::Request;
-use policy_verify_model::suite::{Case, RequestCase, SettingsCase};
+use policy_verify_model::suite::{Case, Expectation, RequestCase, SettingsCase};
 
 pub(crate) use self::applicability::{Applicability, applicability};
 pub(crate) use self::evaluated::{Evaluated, NotApplicable, RequestAnswers, evaluated};
@@ -40,22 +42,34 @@ pub(crate) fn request(
     let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
     let (answer, steps, converted) = chain::evaluate(&mut evaluation, body, sent, policies);
     let sent = converted.as_ref().unwrap_or(sent);
-    let next = match &answer {
-        Ok(Ok(response)) => follow_up(sent, response),
-        _ => None,
-    };
+    let next = answer.as_ref().ok().and_then(|answer| {
+        let expected = expected_answer(&body.expect, answer, &steps);
+        let response = expected.as_ref().as_ref().ok()?;
+        follow_up(sent, response)
+    });
     let mut again = None;
     let second = next.and_then(|next| {
         let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
-        let answer = chain::evaluate(&mut evaluation, body, &next, policies).0;
+        let (answer, steps, _) = chain::evaluate(&mut evaluation, body, &next, policies);
         again = Some(evaluation.finish(()).journal);
-        answer.ok()
+        Some(expected_answer(&body.expect, &answer.ok()?, &steps).into_owned())
     });
     let mut evaluated = evaluation.finish(RequestAnswers { answer, second, steps, converted });
     if let Some(again) = again {
         evaluated.journal.record_more(again);
     }
     evaluated
+}
+
+/// The answer that the expectation is about: the response, or with `mode: monitor` what the only step answered before its
+/// deployment let the request pass.
+pub(crate) fn expected_answer<'a>(
+    expect: &Expectation,
+    answer: &'a Answer,
+    steps: &'a [PartReport],
+) -> Cow<'a, Answer> {
+    let monitored = steps.first().filter(|_| expect.is_monitored()).and_then(|step| step.monitored.as_ref());
+    monitored.map_or(Cow::Borrowed(answer), |response| Cow::Owned(Ok(response.clone())))
 }
 
 /// The same with another program that evaluates the steps.

@@ -51,14 +51,15 @@ impl<'a> Policies<'a> {
         if self.view == View::Suite { written } else { Compat::Server }
     }
 
-    /// The response as it is sent: after the deployment, except to the audit scanner.
-    pub(super) fn deployed(
-        &self,
-        response: AdmissionResponse,
-        deployment: &Deployment,
-        name: &str,
-    ) -> AdmissionResponse {
-        if self.view == View::Audit { response } else { deploy::post_process(response, deployment, name) }
+    /// The response of a step as it is sent: after the deployment, except to the audit scanner.
+    pub(super) fn deployed(&self, response: AdmissionResponse, step: &Step, request: &Request) -> AdmissionResponse {
+        if self.view == View::Audit {
+            return response;
+        }
+        let deployment = self.deployment_of(step);
+        let policy_id = deployment.policy_id(self.suite.name_of(step), request.namespace());
+        // The message of a group is in its response already.
+        deploy::post_process(response, deployment, &policy_id)
     }
 
     pub(super) fn spec(&self, policy: PolicyIndex) -> &'a PolicySpec {
@@ -93,10 +94,7 @@ impl<'a> Policies<'a> {
 
     /// How the policy or group of a step is deployed.
     pub(super) fn deployment_of(&self, step: &Step) -> &'a Deployment {
-        match step {
-            Step::Policy(used) => &self.spec(used.policy).deployment,
-            Step::Group(group) => &self.group(*group).deployment,
-        }
+        self.suite.deployment_of(step)
     }
 
     /// The name of the webhook of a step; without a manifest the name of the step.

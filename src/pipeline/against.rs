@@ -98,7 +98,8 @@ impl Referee {
         let response = answer.as_ref().map_err(Fault::clone)?;
         let mut found = missed_expectation(own, answer, second)?;
         found.extend(compare::responses(predicted, response, &own.case.expect_span));
-        if self.audits {
+        // What a policy in monitor mode answers is shown to the audit scanner alone.
+        if self.audits || own.body.expect.is_monitored() {
             found.extend(self.audit(own, policies)?);
         }
         Ok(found)
@@ -129,6 +130,9 @@ fn not_comparable(own: &OwnResult<'_>, policies: &Policies<'_>) -> Option<String
     if own.case.timeout.is_some() && own.answer.as_ref().is_err_and(|fault| fault.kind == FaultKind::Timeout) {
         return Some("the case sets `timeout`, which the server does not know".to_owned());
     }
+    if own.body.expect.is_monitored() && matches!(own.sent, Request::Raw(_)) {
+        return Some("policy-server does not show what a policy in monitor mode answers to a raw request".to_owned());
+    }
     let entries = own.body.subject.steps.iter().map(|step| entry(policies, step).err());
     entries.flatten().next().map(|reason| reason.to_string())
 }
@@ -149,8 +153,9 @@ fn is_mocked(call: &HostCall) -> bool {
 
 /// In what the server's answer misses the expectation, where ours does not miss it in the same way.
 fn missed_expectation(own: &OwnResult<'_>, answer: &Answer, second: Option<&Answer>) -> Result<Vec<Mismatch>, Fault> {
-    if matches!(*own.body.expect, Expectation::Fault(_)) {
-        // A server has no faults; what it makes of one is compared as a response.
+    // A server has no faults; what it makes of one is compared as a response. An answer before monitor mode is compared with
+    // ours, which the expectation is about.
+    if matches!(*own.body.expect, Expectation::Fault(_)) || own.body.expect.is_monitored() {
         return Ok(Vec::new());
     }
     let known: &[Mismatch] = match own.judgement {

@@ -13,6 +13,7 @@ use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase, SuiteIndex};
+use policy_verify_model::weakness::Weakness;
 
 /// The result of a case that was begun. Only a judgement can pass.
 enum Verdict {
@@ -31,10 +32,12 @@ const NOT_APPLICABLE_HELP: &str = "add a rule to the metadata if the policy shou
 struct Findings {
     request: Option<Arc<Request>>,
     response: Option<AdmissionResponse>,
+    monitored: Option<AdmissionResponse>,
     fault: Option<Fault>,
     calls: Vec<HostCall>,
     log: GuestLog,
     warnings: Vec<String>,
+    weakness: Option<Weakness>,
     steps: Vec<PartReport>,
     recorded: Option<Vec<Recorded>>,
     /// Unused mocks, and calls that do not match the expectation.
@@ -71,13 +74,13 @@ pub(super) fn report(
             (findings, outcome)
         }
     };
-    let mut findings = findings;
+    let (mut findings, is_skipped) = (findings, matches!(outcome, Outcome::Skipped(_)));
+    findings.weakness = case.weakness(policies.suite).filter(|_| !is_skipped);
     let recorded = findings.recorded.take();
     (finished(suite, case, findings, outcome, start.elapsed()), recorded)
 }
 
 fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome, duration: Duration) -> CaseReport {
-    let is_skipped = matches!(outcome, Outcome::Skipped(_) | Outcome::NotRun(_));
     let kind = match case.body {
         CaseBody::Request(_) => CaseKind::Case,
         CaseBody::Settings(_) => CaseKind::Settings,
@@ -99,11 +102,12 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         duration,
         request: findings.request,
         response: findings.response,
+        monitored: findings.monitored,
         fault: findings.fault,
         calls: findings.calls,
         log: findings.log,
         warnings: findings.warnings,
-        is_weak: case.is_weak() && !is_skipped,
+        weakness: findings.weakness,
         steps,
         members,
         position: 0,
@@ -205,9 +209,12 @@ fn run_request(
             );
         }
     };
+    let monitored = findings.steps.first().filter(|_| findings.steps.len() == 1).and_then(|it| it.monitored.clone());
     let members = findings.steps.iter().flat_map(|step| &step.members);
-    let judgement = compare::answer(&body.expect, &case.expect_span, &sent, &answer, found.second.as_ref());
+    let expected = evaluate::expected_answer(&body.expect, &answer, &findings.steps);
+    let judgement = compare::answer(&body.expect, &case.expect_span, &sent, &expected, found.second.as_ref());
     let judgement = compare::with_members(judgement, &body.expect, members);
+    let judgement = compare::with_monitored(judgement, &body.expect, monitored.as_ref());
     about_calls.extend(compare::calls(&body.expect, &calls));
     let comparison = referee.filter(|_| is_worth_comparing(&judgement)).map(|referee| {
         let (sent, answer, calls, judgement) = (&*sent, &answer, calls.as_slice(), &judgement);
@@ -218,7 +225,7 @@ fn run_request(
         Ok(response) => (Some(response), None),
         Err(fault) => (None, Some(fault)),
     };
-    let findings = Findings { response, fault, calls, about_calls, ..findings };
+    let findings = Findings { response, monitored, fault, calls, about_calls, ..findings };
     match comparison {
         None => (Verdict::Judged(judgement), findings),
         Some(comparison) => with_comparison(case, judgement, comparison, findings),

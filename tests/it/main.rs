@@ -36,6 +36,7 @@ mod licences;
 mod live;
 mod manifests;
 mod modes;
+mod monitor;
 mod publish;
 mod push;
 mod push_tags;

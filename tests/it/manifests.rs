@@ -42,9 +42,16 @@ const HERE: &str = "manifest: deploy/p.yaml, uri: yes.wasm";
 #[test]
 fn mode_message_and_mutating_are_those_of_the_manifest() {
     let cluster = |spec: &str| manifest("ClusterAdmissionPolicy", &format!("  module: ghcr.io/a/b:v1\n{spec}"));
-    let with = |uri: &str| format!("manifest: deploy/p.yaml, uri: {uri}.wasm");
+    let with = |uri: &str| match uri.split_once(", ") {
+        Some((uri, more)) => format!("manifest: deploy/p.yaml, uri: {uri}.wasm, {more}"),
+        None => format!("manifest: deploy/p.yaml, uri: {uri}.wasm"),
+    };
     passes(&cluster(""), &with("no"), &case("expect: { deny: not today }"));
-    passes(&cluster("  mode: monitor\n"), &with("no"), &case("expect: allow"));
+    let rejected = case("expect: { deny: not today, mode: monitor }");
+    passes(&cluster("  mode: monitor\n"), &with("no"), &rejected);
+    // The suite may try a mode that the manifest does not have yet.
+    passes(&cluster(""), &with("no, mode: monitor"), &rejected);
+    passes(&cluster("  mode: monitor\n"), &with("no, mode: protect"), &case("expect: { deny: not today }"));
     let replaced = json!([{ "reason": null, "message": "not today", "field": null }]);
     let report = passes(
         &cluster("  message: ask the platform team\n"),
@@ -348,7 +355,6 @@ fn a_manifest_leaves_nothing_to_be_said_beside_it() {
     let text = manifest("ClusterAdmissionPolicy", "  module: m\n");
     for (beside, message) in [
         ("settings: {}", "`settings` cannot be combined with `manifest`"),
-        ("mode: monitor", "`mode` cannot be combined with `manifest`"),
         ("allowedToMutate: true", "`allowedToMutate` cannot be combined with `manifest`"),
         ("message: m", "`message` cannot be combined with `manifest`"),
         ("contextAware: true", "`contextAware` cannot be combined with `manifest`"),

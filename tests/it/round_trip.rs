@@ -27,6 +27,7 @@ policies:
   trap: { uri: trap.wasm }
   failing: { uri: failing.wasm }
   gone: { uri: gone.wasm }
+  watched: { uri: bad.wasm, metadata: metadata.yml, mode: monitor }
   fetched: { uri: "registry://HOST/acme/good:latest" }
 groups:
   both:
@@ -47,6 +48,8 @@ cases:
   - { name: call of a step, chain: [asking], object: POD, expect: { fault: host } }
   - { name: later, policy: plain, object: POD, skip: not now, expect: deny }
   - { name: known, policy: trap, object: POD, xfail: acme-1, expect: allow }
+  - { name: warned, policy: watched, object: POD, expect: { deny: no, mode: monitor } }
+  - { name: warned step, chain: [watched, plain], object: POD, expect: allow }
   - { name: gone, policy: gone, object: POD, expect: allow }
 publish:
   - { policy: good, to: HOST/acme/good, tags: [v1, latest], immutable: [v1] }
@@ -156,6 +159,6 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         let known = schema["$defs"][part]["properties"].as_object().unwrap();
         missing.extend(known.keys().map(|key| format!("{path}/{key}")).filter(|key| !found.contains(key)));
     }
-    // A run of one machine is no shard, no tag has moved meanwhile, and rules select a group and not its members.
-    assert_eq!(missing, ["/shard", "/policies/remarks", "/cases/members/reason"]);
+    // A run of one machine is no shard, no tag has moved meanwhile, and rules and modes are about a group, not its members.
+    assert_eq!(missing, ["/shard", "/policies/remarks", "/cases/members/monitored", "/cases/members/reason"]);
 }

@@ -37,7 +37,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Weak = 2, "weak-expectation", "the expectation matches any rejection";
+    Weak = 2, "weak-expectation", "the expectation matches different answers";
 
     Verdict = 10, "verdict-mismatch", "unexpected verdict";
     Message = 11, "message-mismatch", "unexpected message or code";

@@ -24,4 +24,5 @@ pub mod scope;
 pub mod signature;
 pub mod source;
 pub mod suite;
+pub mod weakness;
 pub mod yaml;

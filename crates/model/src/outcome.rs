@@ -15,6 +15,7 @@ use super::publication::Publication;
 use super::release::Release;
 use super::request::Request;
 use super::source::Span;
+use super::weakness::Weakness;
 
 /// One way in which an answer differs from the expectation.
 #[derive(Debug, Clone, PartialEq)]
@@ -243,6 +244,8 @@ pub struct CaseReport {
     pub request: Option<Arc<Request>>,
     /// The response as policy-server would send it.
     pub response: Option<AdmissionResponse>,
+    /// What the policy itself answered, where monitor mode lets every request pass.
+    pub monitored: Option<AdmissionResponse>,
     /// The fault, expected or not.
     pub fault: Option<Fault>,
     /// Host calls in the order they were made.
@@ -251,8 +254,8 @@ pub struct CaseReport {
     pub log: GuestLog,
     /// Remarks that do not fail the case, such as leftovers of a recording.
     pub warnings: Vec<String>,
-    /// Whether the expectation is weak (a denial without any message).
-    pub is_weak: bool,
+    /// Why the expectation is weak, if it is.
+    pub weakness: Option<Weakness>,
     /// The steps of a chain; empty for other cases.
     pub steps: Vec<PartReport>,
     /// The members of a group; empty for other cases.
@@ -262,6 +265,12 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
+    /// Whether a policy in monitor mode rejects the request: it passes, and the policy only warns.
+    pub fn is_warned(&self) -> bool {
+        self.monitored.as_ref().is_some_and(|response| !response.allowed)
+            || self.steps.iter().any(|step| step.verdict == PartVerdict::Warn)
+    }
+
     /// The error code; none for a case that did not fail.
     pub fn code(&self) -> Option<Code> {
         match &self.outcome {
@@ -288,6 +297,8 @@ pub struct PartReport {
     pub evaluations: usize,
     /// Its response: of a step as it was deployed, of a member as the policy gave it. The last one, if there are several.
     pub response: Option<AdmissionResponse>,
+    /// What the policy of a step itself answered, where monitor mode lets every request pass.
+    pub monitored: Option<AdmissionResponse>,
     /// Why it has no response.
     pub fault: Option<Fault>,
     /// The host calls it made.
@@ -305,6 +316,8 @@ pub enum PartVerdict {
     Mutate,
     /// Rejected.
     Deny,
+    /// Rejected by a policy in monitor mode: the request passes.
+    Warn,
     /// No usable answer.
     Fault,
     /// Not evaluated: the verdict did not depend on it.
@@ -320,6 +333,7 @@ impl PartVerdict {
             Self::Allow => "allow",
             Self::Mutate => "mutate",
             Self::Deny => "deny",
+            Self::Warn => "warn",
             Self::Fault => "fault",
             Self::NotAsked => "not-asked",
             Self::NotApplicable(_) => "not-applicable",
@@ -450,8 +464,10 @@ pub struct Summary {
     pub skipped: usize,
     /// Cases that failed and are marked `xfail`.
     pub xfailed: usize,
-    /// Cases whose expectation matches any rejection.
+    /// Cases whose expectation matches different answers.
     pub weak: usize,
+    /// Cases in which a policy in monitor mode rejects the request, which passes.
+    pub warned: usize,
     /// Selected cases that had not started when the run was stopped.
     pub not_run: usize,
 }
@@ -462,7 +478,8 @@ impl Summary {
         let mut summary = Self::default();
         for case in cases {
             summary.total += 1;
-            summary.weak += usize::from(case.is_weak);
+            summary.weak += usize::from(case.weakness.is_some());
+            summary.warned += usize::from(case.is_warned());
             let counter = match &case.outcome {
                 Outcome::Passed => &mut summary.passed,
                 Outcome::Failed(_) | Outcome::Xpassed(_) => &mut summary.failed,

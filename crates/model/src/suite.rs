@@ -198,6 +198,14 @@ pub enum Step {
 }
 
 impl Suite {
+    /// How the policy or group of a step is deployed.
+    pub fn deployment_of(&self, step: &Step) -> &Deployment {
+        match step {
+            Step::Policy(used) => &self.policies[used.policy.0].deployment,
+            Step::Group(group) => &self.groups[group.0].deployment,
+        }
+    }
+
     /// The name of a step: that of its policy or group.
     pub fn name_of(&self, step: &Step) -> &str {
         match step {
@@ -269,26 +277,6 @@ pub struct Case {
     pub clock: Option<jiff::Timestamp>,
     /// What is done and what is expected.
     pub body: CaseBody,
-}
-
-impl Case {
-    /// Whether the expectation says too little to notice a wrong answer: a denial without any message.
-    pub fn is_weak(&self) -> bool {
-        match &self.body {
-            CaseBody::Request(request) => match &*request.expect {
-                Expectation::Verdict(expected) => {
-                    matches!(&expected.word, VerdictWord::Deny(text) if text.is_empty())
-                        && expected.code.is_none()
-                        && expected.members.is_empty()
-                }
-                _ => false,
-            },
-            CaseBody::Settings(settings) => {
-                matches!(&*settings.expect, SettingsExpectation::Invalid(text) if text.is_empty())
-            }
-            CaseBody::Check { .. } => false,
-        }
-    }
 }
 
 /// The three kinds of test.
@@ -406,6 +394,13 @@ pub enum Expectation {
     Response(DocumentExpectation),
 }
 
+impl Expectation {
+    /// Whether this is about the answer of a policy in monitor mode, not about the response.
+    pub fn is_monitored(&self) -> bool {
+        matches!(self, Self::Verdict(expected) if expected.mode.as_ref().is_some_and(|mode| mode.value))
+    }
+}
+
 /// A document to compare with.
 #[derive(Debug)]
 pub struct DocumentExpectation {
@@ -432,6 +427,9 @@ pub struct VerdictExpectation {
     pub calls: Option<Spanned<Vec<CallExpectation>>>,
     /// What members of the group say; the others are free.
     pub members: Vec<MemberExpectation>,
+    /// Whether the policy is deployed in monitor mode, where the suite says so: everything above is then about its own
+    /// answer, not about the response that lets the request pass.
+    pub mode: Option<Spanned<bool>>,
 }
 
 /// What a member of a group is to say.
@@ -495,6 +493,14 @@ pub struct MutateExpectation {
     pub patch: Option<Spanned<Value>>,
     /// Whether a second pass over the mutated object must change nothing.
     pub idempotent: Option<Spanned<bool>>,
+}
+
+impl MutateExpectation {
+    /// Whether any mutation satisfies it.
+    pub fn is_empty(&self) -> bool {
+        let Self { object, exactly, only, includes, patch, idempotent: _ } = self;
+        object.is_none() && exactly.is_none() && only.is_none() && includes.is_none() && patch.is_none()
+    }
 }
 
 /// What a text must look like; all given conditions must hold.

@@ -23,6 +23,7 @@ use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
+use policy_verify_model::weakness::Weakness;
 
 use crate::publication;
 
@@ -107,6 +108,8 @@ pub(super) struct Counts {
     pub(super) skipped: usize,
     pub(super) xfailed: usize,
     pub(super) weak: usize,
+    #[serde(default)]
+    pub(super) warned: usize,
     pub(super) duration_ms: u64,
     pub(super) not_run: usize,
 }
@@ -140,11 +143,16 @@ pub(super) struct Case<'a> {
     pub(super) line: usize,
     pub(super) duration_us: u64,
     pub(super) response: Option<Cow<'a, AdmissionResponse>>,
+    /// What a policy in monitor mode answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitored: Option<Cow<'a, AdmissionResponse>>,
     pub(super) fault: Option<ErrorEntry<'a>>,
     pub(super) mismatches: Vec<Difference<'a>>,
     pub(super) calls: Cow<'a, [HostCall]>,
     pub(super) name: Cow<'a, str>,
     pub(super) weak: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weakness: Option<Weakness>,
     pub(super) skip_reason: Option<Cow<'a, str>>,
     pub(super) xfail_reason: Option<Cow<'a, str>>,
     pub(super) warnings: Cow<'a, [String]>,
@@ -167,6 +175,8 @@ pub(super) struct Part<'a> {
     pub(super) reason: Option<Cow<'a, str>>,
     pub(super) evaluations: usize,
     pub(super) response: Option<Cow<'a, AdmissionResponse>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitored: Option<Cow<'a, AdmissionResponse>>,
     pub(super) fault: Option<ErrorEntry<'a>>,
     pub(super) calls: Cow<'a, [HostCall]>,
     pub(super) members: Vec<Part<'a>>,
@@ -267,6 +277,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
             skipped: summary.skipped,
             xfailed: summary.xfailed,
             weak: summary.weak,
+            warned: summary.warned,
             duration_ms: micros(run.duration) / 1_000,
             not_run: summary.not_run,
         },
@@ -347,11 +358,13 @@ pub(super) fn case<'a>(suites: &'a [SuiteSummary], report: &'a CaseReport) -> Ca
         line: report.span.line,
         duration_us: micros(report.duration),
         response: report.response.as_ref().map(Cow::Borrowed),
+        monitored: report.monitored.as_ref().map(Cow::Borrowed),
         fault,
         mismatches,
         calls: (&report.calls).into(),
         name: (&report.name).into(),
-        weak: report.is_weak,
+        weak: report.weakness.is_some(),
+        weakness: report.weakness,
         skip_reason,
         xfail_reason,
         warnings: (&report.warnings).into(),
@@ -379,6 +392,7 @@ impl<'a> From<&'a PartReport> for Part<'a> {
             reason,
             evaluations: part.evaluations,
             response: part.response.as_ref().map(Cow::Borrowed),
+            monitored: part.monitored.as_ref().map(Cow::Borrowed),
             fault: part.fault.as_ref().map(ErrorEntry::from),
             calls: (&part.calls).into(),
             members: part.members.iter().map(Part::from).collect(),

@@ -4,11 +4,13 @@
 //! tenth is a summary of the rest. The commands belong on stderr; the runner reads both streams, and pipes on
 //! stdout stay clean. Cases that passed have no annotation.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
+use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
 use crate::{diff, escape, phrases};
@@ -75,13 +77,14 @@ fn warnings(run: &RunReport, out: &mut dyn io::Write) -> io::Result<usize> {
 /// One warning per suite with weak tests, as many as there is room for.
 fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let of_suite = |index: usize| -> Vec<&CaseReport> {
-        run.cases.iter().filter(|case| case.is_weak && case.suite == index).collect()
+        run.cases.iter().filter(|case| case.weakness.is_some() && case.suite == index).collect()
     };
     let suites: Vec<_> = (0..run.suites.len()).map(of_suite).filter(|cases| !cases.is_empty()).collect();
     for cases in suites.iter().take(room) {
-        let title = format!("{}: the expectation matches any rejection", phrases::count(cases.len(), "weak test"));
-        let advice = "Write the expected message: `expect: { deny: … }`";
-        command(out, "warning", &cases[0].span, &title, &format!("{advice}\n\n{}", names(cases)))?;
+        let title = format!("{}: {}", phrases::count(cases.len(), "weak test"), Code::Weak.title());
+        let kinds: BTreeSet<Weakness> = cases.iter().filter_map(|case| case.weakness).collect();
+        let help: Vec<String> = kinds.into_iter().map(|kind| advice(kind.help())).collect();
+        command(out, "warning", &cases[0].span, &title, &format!("{}\n\n{}", help.join("\n"), names(cases)))?;
     }
     Ok(())
 }

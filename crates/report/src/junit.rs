@@ -88,6 +88,8 @@ fn test_case(run: &RunReport, suite: Option<&SuiteSummary>, case: &CaseReport, t
     }
     if case.outcome.is_bad() {
         attach_output(run, case, &mut test_case);
+    } else if let Some(warning) = phrases::rejection_in_monitor_mode(case) {
+        test_case.set_system_out(bounded(&warning));
     }
     test_case
 }

@@ -5,7 +5,9 @@
 
 use std::io;
 
+use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, Summary};
+use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
 use crate::groups::{self, Group};
@@ -127,10 +129,7 @@ fn table(run: &RunReport, groups: &[Group<'_>]) -> String {
     for group in groups {
         let summary = group.summary();
         let suite = run.suites.get(group.suite).map_or("", |suite| &suite.path);
-        let mut counts = phrases::count_parts(&summary).join(", ");
-        if summary.weak > 0 {
-            counts.push_str(&format!(" · {} weak", summary.weak));
-        }
+        let counts = phrases::count_parts(&summary).join(", ") + &phrases::remarks(&summary);
         text.push_str(&format!(
             "| {} | {} | <code>{}</code> | {counts} | {} |\n",
             sign_of(&summary),
@@ -239,13 +238,20 @@ fn others(run: &RunReport, detail: Detail) -> String {
         |case: &&CaseReport| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_));
     let (passed, odd): (Vec<_>, Vec<_>) =
         (run.cases.iter().filter(is_passed).collect(), run.cases.iter().filter(is_odd).collect());
-    let weak: Vec<_> = run.cases.iter().filter(|case| case.is_weak).collect();
+    let weak: Vec<_> = run.cases.iter().filter(|case| case.weakness.is_some()).collect();
+    let warned: Vec<_> = run.cases.iter().filter(|case| case.is_warned()).collect();
 
     let mut text = folded(&format!("{} skipped, not run or expected to fail", odd.len()), &odd, |case| {
         format!("{} · {}", escape::markdown(&case.id), escape::markdown(&phrases::headline(case)))
     });
-    text.push_str(&folded(&format!("{} weak: the expectation matches any rejection", weak.len()), &weak, |case| {
-        format!("{} (<code>{}</code>)", escape::markdown(&case.id), escape::markdown(&case.span.file_and_line()))
+    text.push_str(&folded(&format!("{} weak: {}", weak.len(), Code::Weak.title()), &weak, |case| {
+        let matches = case.weakness.map_or("", Weakness::matches);
+        let place = case.span.file_and_line();
+        format!("{} (<code>{}</code>): {matches}", escape::markdown(&case.id), escape::markdown(&place))
+    }));
+    text.push_str(&folded(&format!("{} warned: rejected in monitor mode", warned.len()), &warned, |case| {
+        let message = phrases::rejection_in_monitor_mode(case).unwrap_or_default();
+        format!("{}: {}", escape::markdown(&case.id), escape::markdown(&message))
     }));
     if detail == Detail::Everything {
         text.push_str(&folded(&format!("{} passed", passed.len()), &passed, |case| {

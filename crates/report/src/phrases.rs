@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use policy_verify_model::answer::FaultKind;
+use policy_verify_model::answer::{AdmissionResponse, FaultKind};
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
 use policy_verify_model::release::Release;
 use policy_verify_model::source::Span;
@@ -53,9 +53,15 @@ pub(super) fn kubewarden(run: &RunReport) -> Option<String> {
 /// The summary in one line: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.
 pub(super) fn bottom_line(run: &RunReport) -> String {
     let summary = run.summary();
-    let weak = if summary.weak > 0 { format!(" · {} weak", summary.weak) } else { String::new() };
     let shard = run.shard.as_ref().map(|shard| format!(" · shard {shard} of {}", count(shard.total, "test")));
-    format!("{}{weak}{} · {}", counts(&summary), shard.unwrap_or_default(), duration(run.duration))
+    let remarks = remarks(&summary);
+    format!("{}{remarks}{} · {}", counts(&summary), shard.unwrap_or_default(), duration(run.duration))
+}
+
+/// ` · 2 weak · 1 warned`: what is to be known beside the counts; empty if there is nothing.
+pub(super) fn remarks(summary: &Summary) -> String {
+    let numbers = [(summary.weak, "weak"), (summary.warned, "warned")].into_iter().filter(|(number, _)| *number > 0);
+    numbers.map(|(number, word)| format!(" · {number} {word}")).collect()
 }
 
 /// `143 µs`, `2.4 ms`, `41 ms`, `1.24 s`, `2 min 5 s`: two or three digits are all that people compare.
@@ -95,7 +101,7 @@ const VALUE_IN_A_SENTENCE: usize = 160;
 pub(super) fn headline(case: &CaseReport) -> String {
     let limit = VALUE_IN_A_SENTENCE;
     match &case.outcome {
-        Outcome::Passed => String::new(),
+        Outcome::Passed => rejection_in_monitor_mode(case).unwrap_or_default(),
         Outcome::Failed(mismatches) => match mismatches.as_slice() {
             [] => "failed".to_owned(),
             [only] => mismatch(only),
@@ -108,6 +114,15 @@ pub(super) fn headline(case: &CaseReport) -> String {
         Outcome::Xfailed(reason) => format!("expected failure: {}", one_line(reason, limit)),
         Outcome::Xpassed(reason) => format!("passed, although it is expected to fail: {}", one_line(reason, limit)),
     }
+}
+
+/// What a policy in monitor mode says of a request that it rejects, and that passes; the first of the steps that does.
+pub(super) fn rejection_in_monitor_mode(case: &CaseReport) -> Option<String> {
+    let of_steps = case.steps.iter().filter_map(|step| Some((format!("`{}` ", step.name), step.monitored.as_ref()?)));
+    let of_case = case.monitored.as_ref().map(|response| (String::new(), response));
+    let (who, response) = of_case.into_iter().chain(of_steps).find(|(_, response)| !response.allowed)?;
+    let message = response.message().map(|message| format!(": {}", one_line(message, VALUE_IN_A_SENTENCE)));
+    Some(format!("{who}rejected in monitor mode{}", message.unwrap_or_default()))
 }
 
 /// Of documents the first lines that differ are shown, rather than the braces they begin with.
@@ -165,14 +180,21 @@ fn part(part: &PartReport) -> String {
     let verdict = match (&part.verdict, &part.fault, &part.response) {
         (PartVerdict::NotApplicable(reason), ..) => format!("not applicable: {reason}"),
         (_, Some(fault), _) => format!("{}: {}", fault.kind, fault.message),
-        (PartVerdict::Deny, _, Some(response)) => match response.message() {
-            Some(message) => format!("deny, {message:?}"),
-            None => "deny, without a message".to_owned(),
-        },
+        (PartVerdict::Deny, ..) => rejection("deny", part.response.as_ref()),
+        (PartVerdict::Warn, ..) => rejection("warn", part.monitored.as_ref()),
         (other, ..) => other.word().to_owned(),
     };
     let times = if part.evaluations > 1 { format!(" (evaluated {} times)", part.evaluations) } else { String::new() };
     format!("{}: {}{times}", part.name, one_line(&verdict, VALUE_IN_A_SENTENCE))
+}
+
+/// `deny, "the image is not signed"`.
+fn rejection(word: &str, response: Option<&AdmissionResponse>) -> String {
+    match response.map(AdmissionResponse::message) {
+        Some(Some(message)) => format!("{word}, {message:?}"),
+        Some(None) => format!("{word}, without a message"),
+        None => word.to_owned(),
+    }
 }
 
 /// Longest command that is worth printing.

@@ -20,6 +20,7 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::policy::Digest;
 use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::weakness::Weakness;
 
 use crate::publication;
 use crate::read_error::{MOST_SOURCE_LINES, ReadError};
@@ -215,11 +216,12 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
         duration: Duration::from_micros(written.duration_us),
         request: written.request.map(|request| Arc::new(request.into_owned())),
         response: written.response.map(Cow::into_owned),
+        monitored: written.monitored.map(Cow::into_owned),
         fault,
         calls: written.calls.into_owned(),
         log: written.log.into_owned(),
         warnings: written.warnings.into_owned(),
-        is_weak: written.weak,
+        weakness: written.weakness.or(written.weak.then_some(Weakness::AnyRejection)),
         steps: parts(written.steps)?,
         members: parts(written.members)?,
         position: written.position,
@@ -259,6 +261,7 @@ fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, ReadError> {
             "allow" => PartVerdict::Allow,
             "mutate" => PartVerdict::Mutate,
             "deny" => PartVerdict::Deny,
+            "warn" => PartVerdict::Warn,
             "fault" => PartVerdict::Fault,
             "not-asked" => PartVerdict::NotAsked,
             "not-applicable" => PartVerdict::NotApplicable(written.reason.unwrap_or_default().into_owned()),
@@ -270,6 +273,7 @@ fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, ReadError> {
             verdict,
             evaluations: written.evaluations,
             response: written.response.map(Cow::into_owned),
+            monitored: written.monitored.map(Cow::into_owned),
             fault: written.fault.as_ref().map(fault).transpose()?,
             calls: written.calls.into_owned(),
             members: parts(written.members)?,

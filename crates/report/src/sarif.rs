@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use policy_verify_model::code::Code;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 use policy_verify_model::source::Span;
+use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
 use crate::{escape, phrases};
@@ -102,10 +103,10 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
         }
         findings.extend(failure(run, case));
     }
-    findings.extend(cases.iter().filter(|case| case.is_weak).map(|case| Finding {
+    findings.extend(cases.iter().filter(|case| case.weakness.is_some()).map(|case| Finding {
         code: Code::Weak,
         level: "warning",
-        message: format!("{}: {}", case.name, Code::Weak.title()),
+        message: format!("{}: the expectation matches {}", case.name, case.weakness.map_or("", Weakness::matches)),
         span: case.span.clone(),
         identity: case.id.clone(),
     }));

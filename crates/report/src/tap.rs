@@ -51,7 +51,8 @@ fn directive(case: &CaseReport) -> String {
         // A comment, no directive: those make a point fine.
         Outcome::NotRun(_) => format!(" # {}", description(&phrases::headline(case))),
         Outcome::Xfailed(reason) => format!(" # TODO {}", description(&phrases::one_line(reason, 160))),
-        _ => String::new(),
+        _ => phrases::rejection_in_monitor_mode(case)
+            .map_or_else(String::new, |text| format!(" # {}", description(&text))),
     }
 }
 

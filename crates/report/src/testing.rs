@@ -16,6 +16,7 @@ use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
 
@@ -137,11 +138,12 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         duration: Duration::from_micros(143),
         request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})))),
         response: Some(AdmissionResponse { uid: "1".into(), allowed: true, ..AdmissionResponse::default() }),
+        monitored: None,
         fault: None,
         calls: Vec::new(),
         log: GuestLog::default(),
         warnings: Vec::new(),
-        is_weak: false,
+        weakness: None,
         steps: Vec::new(),
         members: Vec::new(),
         position: 0,
@@ -200,13 +202,13 @@ pub(super) fn sample() -> RunReport {
         let mut case = new("safe-labels", "gateway objects", Outcome::Skipped("needs the v2 settings".into()));
         case.response = None;
         case.duration = Duration::ZERO;
-        case.is_weak = true;
+        case.weakness = Some(Weakness::AnyRejection);
         case
     };
     let xfailed = {
         let outcome = Outcome::Xfailed("acme/safe-labels#41".into());
         let mut case = new("safe-labels", "labels are listed in a stable order", outcome);
-        case.is_weak = true;
+        case.weakness = Some(Weakness::AnyRejection);
         case
     };
     let pins = {
@@ -337,7 +339,7 @@ pub(super) fn hostile() -> RunReport {
             case.log.stderr = text.clone();
             case.log.stdout = text.clone();
             case.warnings = vec![text.clone()];
-            case.is_weak = true;
+            case.weakness = Some(Weakness::AnyRejection);
             case.steps = vec![part(name)];
             case.calls = vec![HostCall {
                 capability: "net/v1/dns_lookup_host".into(),
@@ -374,6 +376,7 @@ fn part(name: &str) -> PartReport {
         verdict: PartVerdict::Deny,
         evaluations: 2,
         response: Some(response),
+        monitored: None,
         fault: None,
         calls: Vec::new(),
         members: Vec::new(),

@@ -202,6 +202,7 @@ impl<'a> Cases<'a> {
         let subjects = self.subjects_of(&entry, is_misread, policies, mistakes);
         let Some(expect) = expect.map(Arc::new) else { return };
         subject::check_members(&expect, &subjects, policies, mistakes);
+        subject::check_mode(&expect, &subjects, policies, mistakes);
         subject::check_faults(&expect, &subjects, policies, mistakes);
         if matches!(*expect, Expectation::NotApplicable) && entry.rules == Some(RulesMode::Ignore) {
             let message = "`not-applicable` cannot be combined with `rules: ignore`";

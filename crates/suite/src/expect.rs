@@ -9,8 +9,8 @@ use super::files::Files;
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::read::read;
 use super::schema::{
-    CallWritten, Data, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MemberDenies, MemberSays, MutateEntry,
-    OneOrMany, SettingsExpectEntry, SettingsWord, TextEntry,
+    CallWritten, Data, DeploymentMode, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MemberDenies, MemberSays,
+    MutateEntry, OneOrMany, SettingsExpectEntry, SettingsWord, TextEntry,
 };
 use super::yaml::{Content, Node};
 use policy_verify_host as host;
@@ -132,6 +132,7 @@ fn from_word(word: ExpectWord) -> Expectation {
         audit_annotations: None,
         calls: None,
         members: Vec::new(),
+        mode: None,
     }))
 }
 
@@ -144,6 +145,7 @@ fn refuse_with(entry: &ExpectEntry, word: &str, mistakes: &mut Mistakes) {
         ("calls", entry.calls.as_ref().map(|key| &key.span)),
         ("exactly", entry.exactly.as_ref().map(|key| &key.span).filter(|_| word != "response")),
         ("members", entry.members.0.first().map(|(id, _)| &id.span)),
+        ("mode", entry.mode.as_ref().map(|key| &key.span)),
     ];
     for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         let mistake = mistake(span, format!("`{key}` cannot be combined with `{word}`"));
@@ -192,6 +194,7 @@ fn verdict(entry: &ExpectEntry, files: &Files, mistakes: &mut Mistakes) -> Optio
             .as_ref()
             .map(|calls| Spanned::new(expected_calls(&calls.value, mistakes), calls.span.clone())),
         members: entry.members.0.iter().filter_map(|(id, written)| member(id, &written.0, mistakes)).collect(),
+        mode: entry.mode.clone().map(|mode| mode.map(DeploymentMode::is_monitor)),
     })))
 }
 

@@ -72,7 +72,7 @@ fn group(
         expression: entry.expression.clone(),
         message: entry.message.value.clone(),
         deployment: Deployment {
-            is_monitor: entry.mode == Some(DeploymentMode::Monitor),
+            is_monitor: entry.mode.is_some_and(DeploymentMode::is_monitor),
             allowed_to_mutate: false,
             ..Deployment::default()
         },

@@ -7,7 +7,7 @@ use super::files::Files;
 use super::manifest::DeployedModule;
 use super::mistake::{Mistakes, mistake};
 use super::request;
-use super::schema::{ContextAwareEntry, DeploymentMode, FileOr, PolicyEntry};
+use super::schema::{ContextAwareEntry, FileOr, PolicyEntry};
 use super::uri::policy_ref;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -78,7 +78,7 @@ pub(super) fn as_written(
     let settings =
         entry.settings.as_ref().map_or_else(Settings::new, |source| request::settings_or_none(source, files, mistakes));
     let deployment = Deployment {
-        is_monitor: entry.mode.as_ref().is_some_and(|mode| mode.value == DeploymentMode::Monitor),
+        is_monitor: entry.mode.as_ref().is_some_and(|mode| mode.value.is_monitor()),
         allowed_to_mutate: entry.allowed_to_mutate.as_ref().is_none_or(|allowed| allowed.value),
         message: entry.message.as_ref().map(|message| message.value.clone()),
         ..Deployment::default()
@@ -97,11 +97,17 @@ pub(super) fn as_written(
     Origin { uri, settings, deployment, context_aware, host_capabilities: None }
 }
 
+/// The `mode` of an entry, which takes the place of that in its manifest.
+pub(super) fn take_mode(entry: &PolicyEntry, deployment: &mut Deployment) {
+    if let Some(mode) = &entry.mode {
+        deployment.is_monitor = mode.value.is_monitor();
+    }
+}
+
 /// Keys whose values are in the manifest.
 pub(super) fn refuse_with_manifest(entry: &PolicyEntry, mistakes: &mut Mistakes) {
     for (key, span) in [
         ("settings", entry.settings.as_ref().map(FileOr::span)),
-        ("mode", entry.mode.as_ref().map(|key| &key.span)),
         ("allowedToMutate", entry.allowed_to_mutate.as_ref().map(|key| &key.span)),
         ("message", entry.message.as_ref().map(|key| &key.span)),
         ("contextAware", entry.context_aware.as_ref().map(|key| &key.span)),

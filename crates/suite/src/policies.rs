@@ -124,6 +124,14 @@ impl Policies {
         self.add(spec, Details { is_declared, is_unread: true, ..Details::default() });
     }
 
+    /// How the policy or group of a step is deployed.
+    pub(crate) fn deployment_of(&self, step: &Step) -> &Deployment {
+        match step {
+            Step::Policy(used) => &self.specs[used.policy.0].deployment,
+            Step::Group(group) => &self.groups[group.0].deployment,
+        }
+    }
+
     /// Whether nothing is known of a policy but its name, because its entry or its manifest has a mistake.
     pub(crate) fn is_unread(&self, policy: PolicyIndex) -> bool {
         self.details[policy.0].is_unread

@@ -73,7 +73,8 @@ impl Reader<'_> {
         }
     }
 
-    fn deployed(&mut self, entry: &PolicyEntry, policy: DeployedPolicy) -> Origin {
+    fn deployed(&mut self, entry: &PolicyEntry, mut policy: DeployedPolicy) -> Origin {
+        origin::take_mode(entry, &mut policy.deployment);
         self.warn_of_capabilities(entry, &policy.deployment);
         for (member, _) in &entry.modules.0 {
             let help = "write `uri:` for the module of a single policy";
@@ -93,7 +94,8 @@ impl Reader<'_> {
     }
 
     /// A group of a manifest: its members become policies of their own, `group/member`.
-    fn declare_group(&mut self, name: &Spanned<String>, entry: &PolicyEntry, group: DeployedGroup) {
+    fn declare_group(&mut self, name: &Spanned<String>, entry: &PolicyEntry, mut group: DeployedGroup) {
+        origin::take_mode(entry, &mut group.deployment);
         origin::refuse_for_group(name, entry, self.mistakes);
         let ids: Vec<&Spanned<String>> = group.members.iter().map(|(id, _)| id).collect();
         groups::check_ids(&ids, &group.expression.span, self.mistakes);

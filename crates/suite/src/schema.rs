@@ -306,6 +306,13 @@ pub(crate) enum DeploymentMode {
     Monitor,
 }
 
+impl DeploymentMode {
+    /// Whether everything passes.
+    pub(crate) fn is_monitor(self) -> bool {
+        self == Self::Monitor
+    }
+}
+
 /// Static checks of a policy.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
@@ -691,13 +698,16 @@ pub(crate) struct ExpectEntry {
     #[schemars(default)]
     #[schemars(with = "Named<Either<MemberSays, MemberDenies>>")]
     pub(crate) members: Named<Data>,
+    /// How the policy is deployed. With `monitor` everything else here is about the answer of the policy itself, which
+    /// monitor mode turns into a response that allows.
+    pub(crate) mode: Option<Spanned<DeploymentMode>>,
 }
 
 keys! {
     ExpectEntry {
         optional allow, optional accept, optional mutate, optional deny, optional fault, optional response,
         optional exactly, optional code, optional warnings, optional audit_annotations, optional calls,
-        optional members,
+        optional members, optional mode,
     }
 }
 

@@ -206,6 +206,26 @@ fn is_unread(step: &Step, policies: &Policies) -> bool {
     matches!(step, Step::Policy(used) if policies.is_unread(used.policy))
 }
 
+/// Holds the `mode` of an expectation against the deployment of its subjects.
+pub(super) fn check_mode(expect: &Expectation, subjects: &[Subject], policies: &Policies, mistakes: &mut Mistakes) {
+    let Expectation::Verdict(expected) = expect else { return };
+    let Some(Spanned { value: is_monitor, span }) = &expected.mode else { return };
+    let (wanted, other) = if *is_monitor { ("monitor", "protect") } else { ("protect", "monitor") };
+    for subject in subjects {
+        let [step] = subject.steps.as_slice() else {
+            let mistake = mistake(span, "`mode` cannot be combined with `chain`").with_code(Code::Contradiction);
+            mistakes.push(mistake.with_help("write a case for each policy of the chain".to_owned()));
+            continue;
+        };
+        if !is_unread(step, policies) && policies.deployment_of(step).is_monitor != *is_monitor {
+            let name = policies.name_of(subject);
+            let message = format!("`{name}` is deployed in mode `{other}`, not `{wanted}`");
+            let help = format!("add `mode: {wanted}` to the policy, or remove it here");
+            mistakes.push(mistake(span, message).with_code(Code::Contradiction).with_help(help));
+        }
+    }
+}
+
 /// Holds the `members` of an expectation against the groups of its subjects.
 pub(super) fn check_members(expect: &Expectation, subjects: &[Subject], policies: &Policies, mistakes: &mut Mistakes) {
     let Expectation::Verdict(expected) = expect else { return };

@@ -17,6 +17,27 @@ pub(crate) fn denying(message: &str) -> Vec<u8> {
     replying(&serde_json::json!({ "valid": true, "accepted": false, "message": message }).to_string())
 }
 
+/// A waPC guest that gives one reply to payloads below 4 KiB, and the other to longer ones.
+pub(crate) fn replying_by_length(short: &str, long: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (memory (export "memory") 2)
+          (data (i32.const 0) "{}")
+          (data (i32.const 65536) "{}")
+          (func (export "__guest_call") (param i32) (param $payload_len i32) (result i32)
+            (if (i32.lt_u (local.get $payload_len) (i32.const 4096))
+              (then (call $respond (i32.const 0) (i32.const {})))
+              (else (call $respond (i32.const 65536) (i32.const {}))))
+            (i32.const 1)))"#,
+        escaped(short.as_bytes()),
+        escaped(long.as_bytes()),
+        short.len(),
+        long.len(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 /// A waPC guest that writes to stdout and stderr, logs through waPC, and then replies.
 pub(crate) fn printing_and_replying(output: &str, reply: &str) -> Vec<u8> {
     let text = format!(

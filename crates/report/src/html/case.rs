@@ -32,9 +32,11 @@ pub(super) fn line(case: &CaseReport, number: usize) -> String {
     };
     let why = phrases::headline(case);
     let why = if why.is_empty() { why } else { format!(" <span class=\"dim\">{}</span>", escape::html_line(&why)) };
-    let weak = if case.is_weak { " <span class=\"odd\">weak</span>" } else { "" };
+    let mark =
+        |is_so: bool, word: &str| if is_so { format!(" <span class=\"odd\">{word}</span>") } else { String::new() };
+    let marks = mark(case.weakness.is_some(), "weak") + &mark(case.is_warned(), "warn");
     format!(
-        "<li id=\"{anchor}\" data-o=\"{outcome}\">{}<span class=\"name\">{name}{weak}{why}</span><span class=\"time\">{}</span></li>\n",
+        "<li id=\"{anchor}\" data-o=\"{outcome}\">{}<span class=\"name\">{name}{marks}{why}</span><span class=\"time\">{}</span></li>\n",
         sign(case),
         phrases::duration(case.duration)
     )
@@ -210,6 +212,7 @@ fn context(case: &CaseReport) -> String {
     for (title, document) in [
         ("request", case.request.as_deref().map(serde_json::to_string_pretty)),
         ("response", case.response.as_ref().map(serde_json::to_string_pretty)),
+        ("answer of the policy before monitor mode", case.monitored.as_ref().map(serde_json::to_string_pretty)),
     ] {
         if let Some(Ok(document)) = document {
             fold(title, &document);

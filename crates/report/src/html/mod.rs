@@ -57,16 +57,13 @@ fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
         _ => ("is-good", "✓"),
     };
     let title = format!("{sign} {}", phrases::counts(&summary));
-    let mut weak = String::new();
-    if summary.weak > 0 {
-        weak = format!(" · {} weak", summary.weak);
-    }
+    let remarks = phrases::remarks(&summary);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body class=\"{class}\">\n<header>\n<h1>{title}</h1>\n\
-         <p class=\"facts\">{} · {}{weak} · verify {}{}</p>\n{}{}{}</header>\n",
+         <p class=\"facts\">{} · {}{remarks} · verify {}{}</p>\n{}{}{}</header>\n",
         pin(STYLE),
         pin(SCRIPT),
         run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),

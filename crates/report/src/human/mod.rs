@@ -15,6 +15,7 @@ use policy_verify_model::code::Code;
 use policy_verify_model::hosting::{AnsweredBy, HostCall};
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 use policy_verify_model::source::Span;
+use policy_verify_model::weakness::Weakness;
 
 use self::columns::{CASE, DETAIL, LABEL, POLICY};
 use crate::format::Format;
@@ -66,6 +67,7 @@ impl Format for Human {
         }
         if self.style.verbosity >= 0 {
             weak(&mut page, run)?;
+            warned(&mut page, run)?;
             slowest(&mut page, run)?;
         }
         page.blank()?;
@@ -208,7 +210,10 @@ fn headline(page: &mut Page<'_>, cases: &[&CaseReport]) -> io::Result<()> {
     let name = if cases.len() > 1 { number.as_str() } else { case.name.as_str() };
     let reason = |text: &str| piece(format!(" · {text}"), DIM);
     let line = match &case.outcome {
-        Outcome::Passed => vec![piece("✓ ", GOOD), piece(name, PLAIN)],
+        Outcome::Passed => {
+            let warning = phrases::rejection_in_monitor_mode(case).map(|text| piece(format!(" · {text}"), ODD));
+            [piece("✓ ", GOOD), piece(name, PLAIN)].into_iter().chain(warning).collect()
+        }
         Outcome::Failed(_) | Outcome::Xpassed(_) => vec![piece("✗ ", BAD), piece(name, BAD.bold())],
         Outcome::Error(_) | Outcome::Unavailable(_) => vec![piece("! ", BAD), piece(name, BAD.bold())],
         Outcome::Skipped(_) | Outcome::NotRun(_) => {
@@ -391,12 +396,28 @@ fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     })
 }
 
-/// Cases whose expectation matches any rejection.
+/// Cases whose expectation matches different answers.
 fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
-    let weak: Vec<&CaseReport> = run.cases.iter().filter(|case| case.is_weak).collect();
-    let title = format!("{} weak: the expectation matches any rejection", weak.len());
+    let weak: Vec<&CaseReport> = run.cases.iter().filter(|case| case.weakness.is_some()).collect();
+    let title = format!("{} weak: {}", weak.len(), Code::Weak.title());
     list(page, &title, &weak, |case| {
-        vec![piece(case.span.file_and_line(), PLACE), piece(format!("  {}", case.name), PLAIN)]
+        let matches = case.weakness.map_or("", Weakness::matches);
+        let name = piece(format!("  {}", case.name), PLAIN);
+        vec![piece(case.span.file_and_line(), PLACE), name, piece(format!(" · {matches}"), DIM)]
+    })
+}
+
+/// Cases whose request a policy in monitor mode rejects.
+fn warned(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+    let warned: Vec<&CaseReport> = run.cases.iter().filter(|case| case.is_warned()).collect();
+    let title = format!("{} warned: rejected in monitor mode", warned.len());
+    list(page, &title, &warned, |case| {
+        let place = piece(format!("{}  ", case.span.file_and_line()), PLACE);
+        vec![
+            place,
+            piece(phrases::rejection_in_monitor_mode(case).unwrap_or_default(), PLAIN),
+            piece(format!(" · {}", case.name), DIM),
+        ]
     })
 }
 

@@ -158,7 +158,7 @@ fn deployment(
     let name = metadata.name.clone().unwrap_or_else(|| NAMELESS.to_owned());
     let namespace = metadata.namespace.clone().filter(|_| !kind.is_cluster());
     Deployment {
-        is_monitor: spec.mode == Some(DeploymentMode::Monitor),
+        is_monitor: spec.mode.is_some_and(DeploymentMode::is_monitor),
         allowed_to_mutate: spec.mutating.unwrap_or(false),
         // The message of a group is its own, not a replacement.
         message: spec.message.as_ref().filter(|_| !kind.is_group()).map(|message| message.value.clone()),
