@@ -212,6 +212,21 @@ fn the_audit_endpoint_gives_the_verdict_of_the_policy_alone() {
     run.exits_with(1).says(&["policy-server: true (audit)"]);
 }
 
+#[test]
+fn an_expectation_about_monitor_mode_is_held_against_the_audit_endpoint() {
+    let denial = "{ deny: \"The following mandatory labels are missing: owner\" }";
+    let suite = SUITE
+        .replace("    settings:", "    mode: monitor\n    settings:")
+        .replace(denial, &denial.replace(" }", ", mode: monitor }"));
+    let repository = Repository::with_suite(&suite).policy("safe-labels");
+    let server = PolicyServer::new(|asked| {
+        Reply::Response(if asked.path.starts_with("/audit/") { verdict(asked) } else { asked.allowed() })
+    });
+    repository.verify(&["--against", &server.url()]).run().exits_with(0);
+    let liar = PolicyServer::new(|asked| Reply::Response(asked.allowed()));
+    repository.verify(&["--against", &liar.url()]).run().exits_with(1).says(&["policy-server: true (audit)"]);
+}
+
 /// The id changes with whatever would change an answer, and only with that.
 #[test]
 fn ids_are_stable_and_stand_for_their_content() {

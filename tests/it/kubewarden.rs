@@ -50,6 +50,18 @@ fn the_command_line_wins_over_the_suite_and_the_suite_over_the_default() {
 }
 
 #[test]
+fn a_policy_server_resource_has_the_release_of_its_image() {
+    let server = "apiVersion: policies.kubewarden.io/v1\nkind: PolicyServer\nmetadata: { name: default }\n\
+                  spec: { image: 'ghcr.io/kubewarden/policy-server:v1.37.2' }\n";
+    for (more, wanted) in [("", "1.37.2"), (", version: '1.36'", "1.36.0")] {
+        let repository = repository(&format!("kubewarden: {{ policyServer: server.yaml{more} }}\n"));
+        let report = repository.write("server.yaml", server).report(&[]);
+        assert_eq!(report.0["suites"][0]["kubewarden"], wanted);
+    }
+    repository("kubewarden: { policyServer: gone.yaml }\n").verify(&[]).run().exits_with(2).says(&["gone.yaml"]);
+}
+
+#[test]
 fn unsupported_releases_exit_with_2() {
     for (release, wanted) in [
         ("1.35", "unsupported Kubewarden version `1.35`: 1.36.0 is the oldest supported release"),

@@ -1,9 +1,10 @@
 //! `kubewarden:` says whose verdicts a suite reproduces: a release, and how it is installed.
 
+use super::files::Files;
 use super::mistake::{Mistakes, mistake};
+use super::patterns::host_capabilities;
 use super::schema::{AllowedResourcesEntry, Either, KubewardenEntry};
-use super::{size, timeout};
-use policy_verify_host as host;
+use super::{policy_server, size, timeout};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::installation::{AllowedResources, Installation, Kubewarden};
@@ -20,6 +21,7 @@ const SMALLEST_MEMORY_LIMIT: u64 = 1 << 20;
 pub(super) fn read(
     written: Option<&Either<Spanned<String>, KubewardenEntry>>,
     own: Option<Release>,
+    files: &Files,
     mistakes: &mut Mistakes,
 ) -> Kubewarden {
     let (version, entry) = match written {
@@ -28,8 +30,15 @@ pub(super) fn read(
         Some(Either::Mapping(entry)) => (entry.version.as_ref(), Some(entry)),
     };
     let pinned = version.and_then(|version| release(version, own.is_some(), mistakes));
-    let release = own.or(pinned).unwrap_or_default();
-    Kubewarden { release, installation: entry.map_or_else(Installation::default, |it| installation(it, mistakes)) }
+    let mut served = Installation::default();
+    let server = entry.and_then(|entry| entry.policy_server.as_ref());
+    let deployed = server.and_then(|named| policy_server::apply(named, &mut served, files, mistakes));
+    let release = own.or(pinned).or(deployed).unwrap_or_default();
+    let installation = match entry {
+        Some(entry) => installation(entry, served, mistakes),
+        None => served,
+    };
+    Kubewarden { release, installation }
 }
 
 /// The release of the suite; one that the command line replaces needs no warning.
@@ -55,15 +64,18 @@ pub fn newer_than_known(release: Release) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::Mistake, message).with_help("update verify".to_owned()))
 }
 
-fn installation(entry: &KubewardenEntry, mistakes: &mut Mistakes) -> Installation {
-    let usual = Installation::default();
+/// The installation of an entry; `usual` has what it does not say.
+fn installation(entry: &KubewardenEntry, usual: Installation, mistakes: &mut Mistakes) -> Installation {
     let allowed = entry.namespaced_policies_allowed_resources.as_ref();
     let capabilities = entry.namespaced_policies_capabilities.as_ref();
     Installation {
         namespace: entry.namespace.as_ref().and_then(|it| namespace(it, mistakes)).unwrap_or(usual.namespace),
         always_accepts_own_namespace: entry.always_accept_own_namespace.unwrap_or(usual.always_accepts_own_namespace),
         allowed_resources: allowed.map_or(usual.allowed_resources, |entries| allowed_resources(entries, mistakes)),
-        namespaced_capabilities: capabilities.map(|patterns| host_capabilities(patterns, mistakes)),
+        namespaced_capabilities: match capabilities {
+            Some(patterns) => Some(host_capabilities(patterns, mistakes)),
+            None => usual.namespaced_capabilities,
+        },
         memory_limit: match &entry.policy_memory_limit {
             Some(limit) => memory_limit(limit, mistakes),
             None => usual.memory_limit,
@@ -107,16 +119,6 @@ fn allowed_resources(entries: &[AllowedResourcesEntry], mistakes: &mut Mistakes)
     allowed.filter(|entry| !entry.api_groups.is_empty() && !entry.resources.is_empty()).collect()
 }
 
-/// The patterns of capabilities a policy may use. The texts about patterns are policy-server's.
-pub(super) fn host_capabilities(patterns: &[Spanned<String>], mistakes: &mut Mistakes) -> Vec<String> {
-    for pattern in patterns {
-        if let Err(error) = host::check_pattern(&pattern.value) {
-            mistakes.add(&pattern.span, error.to_string());
-        }
-    }
-    patterns.iter().map(|pattern| pattern.value.trim().to_owned()).collect()
-}
-
 fn memory_limit(written: &Spanned<String>, mistakes: &mut Mistakes) -> Option<u64> {
     if written.value == NO_LIMIT {
         return None;
@@ -152,7 +154,10 @@ mod tests {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() });
         let mut mistakes = Mistakes::default();
         let entry = crate::read::read(&yaml::parse(&file).unwrap(), &mut mistakes);
-        let kubewarden = read(entry.as_ref(), own, &mut mistakes);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("suite.yml"), "").unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let kubewarden = read(entry.as_ref(), own, &files, &mut mistakes);
         let line = |it: Diagnostic| {
             let span = it.span.as_ref().unwrap();
             format!("{}:{} {}", span.line, span.column, it.message)

@@ -90,7 +90,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     let frame = substitute_frame(&root, &variables, mistakes);
     let written: SuiteFile = read::read(&frame, mistakes)?;
     check_versions(&written, mistakes);
-    let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, mistakes);
+    let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, files, mistakes);
     let before_kinds = mistakes.added();
     let kinds = kinds(&written, files, mistakes);
     // What cases lack without a part of the frame is no mistake of theirs.

@@ -9,7 +9,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies};
 use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
-use super::{groups, kubewarden, request, signed_by, size, uri};
+use super::{groups, patterns, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::installation::Kubewarden;
@@ -150,7 +150,7 @@ impl Reader<'_> {
         }
         let signed_by = signed_by::required(signed_by, self.kubewarden.release, self.files, self.mistakes);
         let written = entry.and_then(|entry| entry.host_capabilities.as_ref());
-        let own = written.map(|patterns| kubewarden::host_capabilities(patterns, self.mistakes));
+        let own = written.map(|patterns| patterns::host_capabilities(patterns, self.mistakes));
         let host_capabilities = own.or(origin.host_capabilities);
         PolicySpec {
             name: name.value,
@@ -204,7 +204,7 @@ mod tests {
             host_capabilities: entry
                 .host_capabilities
                 .as_ref()
-                .map(|it| kubewarden::host_capabilities(it, &mut mistakes)),
+                .map(|it| patterns::host_capabilities(it, &mut mistakes)),
             context_aware: context_aware(entry.context_aware.as_ref().map(|granted| &granted.value)),
         });
         let line = |it: Diagnostic| {

@@ -90,13 +90,15 @@ pub(crate) struct KubewardenEntry {
     /// Timeout of cases and policies that have none of their own, "2s" by default.
     #[schemars(with = "Option<String>")]
     pub(crate) policy_timeout: Option<Spanned<DurationText>>,
+    /// The PolicyServer resource of the installation, `path` or `path#name`. Other keys replace what it says.
+    pub(crate) policy_server: Option<Spanned<String>>,
 }
 
 keys! {
     KubewardenEntry {
         optional version, optional namespace, optional always_accept_own_namespace,
         optional namespaced_policies_allowed_resources, optional namespaced_policies_capabilities,
-        optional policy_memory_limit, optional policy_timeout,
+        optional policy_memory_limit, optional policy_timeout, optional policy_server,
     }
 }
 
