@@ -212,12 +212,15 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
 
 /// A case with everything that would be sent and is expected, as lines below its name.
 fn explained(case: &ListedCase) -> String {
-    let document = serde_json::json!({
+    let mut document = serde_json::json!({
         "place": format!("{}:{}", case.file, case.line),
         "policy": case.policy,
         "request": case.request.as_deref(),
         "settings": case.settings.iter().map(|settings| &**settings).collect::<Vec<_>>(),
     });
+    if !case.created.is_empty() {
+        document["created"] = case.created.clone().into();
+    }
     let text = serde_json::to_string_pretty(&document).expect("plain values are JSON");
     let lines = text.lines().map(|line| format!("  {}\n", report::escape::terminal_line(line)));
     format!("{}\n{}\n", report::escape::terminal_line(&case.id), lines.collect::<String>())

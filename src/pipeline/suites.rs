@@ -100,6 +100,9 @@ pub struct ListedCase {
     /// What would be sent, for requests; a raw policy sees the same document.
     #[serde(skip)]
     pub request: Option<Arc<Request>>,
+    /// The paths of mappings that the fixture lacks and `set` has made.
+    #[serde(skip)]
+    pub created: Vec<String>,
     /// The settings of each policy that would be asked.
     #[serde(skip)]
     pub settings: Vec<Arc<Settings>>,
@@ -122,6 +125,10 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
         request: match &case.body {
             CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
             CaseBody::Settings(_) | CaseBody::Check { .. } => None,
+        },
+        created: match &case.body {
+            CaseBody::Request(asked) => asked.created.clone(),
+            CaseBody::Settings(_) | CaseBody::Check { .. } => Vec::new(),
         },
         settings: suites[suite.0].settings_for(case),
     });

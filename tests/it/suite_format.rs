@@ -117,12 +117,44 @@ fn set_and_unset_say_what_differs() {
     );
     for (case, message) in [
         ("unset: [metadata.labels.ownr]", "did you mean `owner`?"),
-        ("set: { spec.template.spec: 1 }", "no key `template`"),
+        ("set: { spec.template.spec: 1 }", "unknown field `template` of PodSpec"),
         ("unset: ['spec.containers[7]']", "index 7 is out of range of a list with 2 items"),
     ] {
         let text = format!("cases:\n  - {{ name: a, object: pod.yaml, {case}, expect: allow }}\n");
         repository(&text).verify(&[]).run().exits_with(2).says(&[message, "suite.yml:5:"]);
     }
+}
+
+#[test]
+fn places_in_a_mutated_object_are_paths_or_pointers() {
+    for only in ["/metadata/labels/tier", "metadata.labels.tier", "metadata.labels", "'metadata[\"labels\"]'"] {
+        let suite = format!(
+            "version: 1\npolicies: {{ p: {{ uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml, settings: {{ labels: {{ tier: back }} }} }} }}\ncases:\n  \
+             - {{ name: a, object: {POD}, expect: {{ mutate: {{ only: {only} }} }} }}\n"
+        );
+        Repository::with_suite(&suite).policy("default-labels").report(&[]).all_passed();
+    }
+}
+
+#[test]
+fn list_explain_names_the_mappings_that_set_has_made() {
+    let text = "cases:\n  - { name: a, object: pod.yaml, set: { spec.securityContext.runAsUser: 0 }, expect: allow }\n";
+    let explained = repository(text).verify(&["list", "--explain"]).run().exits_with(0).stdout;
+    let (_, document) = explained.split_once('\n').unwrap();
+    let document: Value = serde_json::from_str(document).unwrap();
+    assert_eq!(document["created"], json!(["spec.securityContext"]));
+    assert_eq!(document["request"]["object"]["spec"]["securityContext"]["runAsUser"], 0);
+    let plain = repository("cases: [{ name: a, object: pod.yaml, set: { spec.hostNetwork: true }, expect: allow }]\n");
+    plain.verify(&["list", "--explain"]).run().exits_with(0).never_says("created");
+}
+
+#[test]
+fn a_set_that_drops_keys_of_a_mapping_has_a_warning() {
+    let text = "cases: [{ name: a, object: pod.yaml, set: { metadata.labels: { team: b } }, expect: allow }]\n";
+    let warning = "`set` replaces the mapping `metadata.labels`: `app.kubernetes.io/name`, `owner` removed";
+    repository(text).verify(&[]).run().exits_with(0).says(&[warning, "merge: { metadata: { labels: { … } } }"]);
+    let sent = request("object: pod.yaml, merge: { metadata: { labels: { team: b, owner: null } } }");
+    assert_eq!(sent["object"]["metadata"]["labels"], json!({ "team": "b", "app.kubernetes.io/name": "web" }));
 }
 
 #[test]
@@ -258,6 +290,75 @@ fn defaults_fill_what_a_case_leaves_out() {
         .exits_with(0)
         .says(&["inherits", "deletes"])
         .never_says("own");
+}
+
+#[test]
+fn a_default_request_is_inherited_like_an_object() {
+    let request = json!({
+        "uid": "u1", "kind": { "group": "", "version": "v1", "kind": "Pod" },
+        "resource": { "group": "", "version": "v1", "resource": "pods" },
+        "operation": "CREATE", "userInfo": { "username": "bob" }, "object": { "metadata": { "name": "web" } },
+    });
+    let review = json!({ "kind": "AdmissionReview", "request": request });
+    let text = "defaults: { request: review.json, user: alice }\ncases:\n  - { name: inherits, expect: allow }\n  \
+                - { name: changes, set: { object.metadata.name: other }, expect: allow }\n  \
+                - { name: own, object: pod.yaml, expect: allow }\n  - { name: deletes, oldObject: pod.yaml, expect: allow }\n";
+    let report = repository(text).write("review.json", review.to_string()).report(&[]);
+    report.all_passed();
+    let sent = |name: &str| report.case(name)["request"].clone();
+    assert_eq!((&sent("inherits")["uid"], &sent("inherits")["userInfo"]["username"]), (&json!("u1"), &json!("bob")));
+    assert_eq!(sent("changes")["object"]["metadata"]["name"], "other");
+    assert_eq!(
+        (&sent("own")["object"]["kind"], &sent("own")["userInfo"]["username"]),
+        (&json!("Pod"), &json!("alice"))
+    );
+    assert_eq!(sent("deletes")["operation"], "DELETE");
+
+    let text = "defaults: { raw: { action: eats } }\ncases: [{ name: a, expect: allow }, { name: b, object: pod.yaml, expect: allow }]\n";
+    let report = repository(text).report(&[]);
+    report.all_passed();
+    assert_eq!(report.case("a")["request"], json!({ "action": "eats" }));
+    assert_eq!(report.case("b")["request"]["operation"], "CREATE");
+
+    let text = "defaults:\n  object: pod.yaml\n  request: review.json\ncases: [{ name: a, expect: allow }]\n";
+    let run = repository(text).write("review.json", review.to_string()).verify(&[]).run().exits_with(2);
+    run.says(&["`object` and `request` cannot be combined in `defaults`", "suite.yml:6:"]);
+}
+
+#[test]
+fn requests_in_the_place_of_objects_are_named() {
+    let request = |more: &str| format!("{{ uid: u, kind: {{ group: '', version: v1, kind: Pod }}, {more} }}");
+    let review = format!("{{ kind: AdmissionReview, request: {} }}", request("operation: CREATE"));
+    for (case, file, message, help) in [
+        (
+            "object: r.yaml",
+            request("operation: CREATE"),
+            "this is an AdmissionRequest",
+            "write `request:` instead of `object:`",
+        ),
+        (
+            "object: r.yaml",
+            request("object: {}"),
+            "this is an AdmissionRequest",
+            "write `request:` instead of `object:`",
+        ),
+        ("object: r.yaml", review.clone(), "this is an AdmissionReview", "write `request:` instead of `object:`"),
+        ("oldObject: r.yaml", review.clone(), "this is an AdmissionReview", "write `request:` instead of `oldObject:`"),
+        ("objects: r.yaml", review.clone(), "this is an AdmissionReview", "write `request:` instead of `objects:`"),
+    ] {
+        let text = format!("cases:\n  - {{ name: a, {case}, expect: allow }}\n");
+        let run = repository(&text).write("r.yaml", &file).verify(&[]).run().exits_with(2);
+        run.says(&[message, help, "suite.yml:5:"]);
+    }
+    let text = format!("cases:\n  - {{ name: a, object: {}, expect: allow }}\n", request("operation: CREATE"));
+    repository(&text).verify(&[]).run().exits_with(2).says(&["this is an AdmissionRequest"]);
+    let text = "defaults: { object: r.yaml }\ncases:\n  - { name: a, expect: allow }\n";
+    repository(text)
+        .write("r.yaml", review)
+        .verify(&[])
+        .run()
+        .exits_with(2)
+        .says(&["write `request:` instead of `object:`"]);
 }
 
 #[test]
@@ -471,7 +572,12 @@ fn expectations_that_do_not_fit_together_are_mistakes() {
         ("{ code: 400 }", "no verdict"),
         ("{ fault: trap, code: 400 }", "`code` cannot be combined with `fault`"),
         ("{ deny: , exactly: true }", "`exactly` needs `response`"),
-        ("{ mutate: { only: spec } }", "invalid JSON pointer"),
+        ("{ mutate: { only: spec/containers } }", "it has `/`, but it is not a JSON pointer"),
+        ("{ mutate: { only: spec..x } }", "it has an empty step"),
+        ("{ mutate: { only: /spec/containers/- } }", "`-` is the place behind the end of a list"),
+        ("{ mutate: { only: /metadata/annotations/a.b/c } }", "write `/metadata/annotations/a.b~1c`"),
+        ("{ mutate: { includes: [{ op: add, path: 'spec.containers[0]' }] } }", "write `path: /spec/containers/0`"),
+        ("{ mutate: { patch: [{ op: move, from: metadata.labels, path: /x }] } }", "write `from: /metadata/labels`"),
         ("{ allow: loudly }", "`allow` takes no value"),
     ] {
         let text = format!("cases:\n  - {{ name: a, object: pod.yaml, expect: {expect} }}\n");

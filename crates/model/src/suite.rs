@@ -302,6 +302,8 @@ pub struct RequestCase {
     pub subject: Subject,
     /// What arrives. Shared with the report of the case.
     pub request: Arc<Request>,
+    /// The paths of mappings that the fixture lacks and `set` has made.
+    pub created: Vec<String>,
     /// Other versions of its resource, in the order in which rules with `matchPolicy: Equivalent` try them.
     pub equivalents: Vec<Equivalent>,
     /// What becomes of a request that no metadata rule selects.

@@ -28,6 +28,9 @@ use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
 };
 
+/// The keys of a case that give its request.
+const SOURCES: [&str; 5] = ["object", "oldObject", "objects", "request", "raw"];
+
 /// What the cases of one suite are read with.
 pub(crate) struct Cases<'a> {
     pub(crate) suite_name: &'a str,
@@ -67,6 +70,7 @@ impl<'a> Cases<'a> {
         defaults: DefaultsEntry,
         mistakes: &mut Mistakes,
     ) -> Self {
+        refuse_two_sources(&defaults, mistakes);
         let default_table = answers::table(&defaults.host, files, mistakes).into();
         let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
         let clusters = Clusters::new(files, kinds);
@@ -226,6 +230,7 @@ impl<'a> Cases<'a> {
                 let body = CaseBody::Request(Box::new(RequestCase {
                     subject: subject.clone(),
                     request: Arc::clone(&arrival.request),
+                    created: arrival.created.clone(),
                     equivalents: arrival.equivalents.clone(),
                     rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
@@ -350,7 +355,11 @@ impl<'a> Cases<'a> {
     /// Fills the keys a case lacks from the defaults. Keys that say the same in another way count as given.
     fn inherit(&self, case: &Node, is_request: bool) -> Node {
         let has = |keys: &[&str]| keys.iter().any(|key| case.get(key).is_some());
-        let is_complete = has(&["request", "raw"]);
+        let has_source = has(&SOURCES);
+        let is_complete = match has_source {
+            true => has(&["request", "raw"]),
+            false => self.defaults.request.is_some() || self.defaults.raw.is_some(),
+        };
         let mut inherited = case.clone();
         let Content::Map(entries) = &mut inherited.content else { return inherited };
         for (key, value) in self.defaults.inherited() {
@@ -358,7 +367,7 @@ impl<'a> Cases<'a> {
             let is_given = match key {
                 "policy" if is_request => has(&["policy", "group", "chain"]),
                 "group" | "chain" => !is_request || has(&["policy", "group", "chain"]),
-                "object" => !is_request || has(&["object", "oldObject", "objects", "request", "raw"]),
+                "object" | "request" | "raw" => !is_request || has_source,
                 "settings" | "variant" => !is_request || has(&["settings", "variant"]),
                 "user" | "namespace" | "operation" | "subresource" | "dryRun" | "complete" => {
                     !is_request || is_complete || has(&[key])
@@ -371,6 +380,16 @@ impl<'a> Cases<'a> {
             }
         }
         inherited
+    }
+}
+
+/// Only one of the sources of a request can be inherited.
+fn refuse_two_sources(defaults: &DefaultsEntry, mistakes: &mut Mistakes) {
+    let given = [("object", &defaults.object), ("request", &defaults.request), ("raw", &defaults.raw)];
+    let given: Vec<_> = given.into_iter().filter_map(|(key, data)| Some((key, data.as_ref()?))).collect();
+    if let [(first, _), (second, data), ..] = given.as_slice() {
+        let mistake = mistake(&data.0.span, format!("`{first}` and `{second}` cannot be combined in `defaults`"));
+        mistakes.push(mistake.with_code(Code::Contradiction).with_help("keep one of them".to_owned()));
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::files::Files;
 use super::mistake::{Mistakes, mistake, suggestion};
+use super::pointers;
 use super::read::read;
 use super::schema::{
     CallWritten, Data, DeploymentMode, Either, ExpectEntry, ExpectWord, FaultEntry, FileOr, MemberDenies, MemberSays,
@@ -301,11 +302,8 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
     if let (Some(_), Some(exactly)) = (&entry.object, &entry.exactly) {
         mistakes.add_coded(Code::Contradiction, &exactly.span, "`object` cannot be combined with `exactly`");
     }
-    if let Some(only) = &entry.only {
-        for pointer in only.value.0.iter().filter(|pointer| !pointer.value.starts_with('/')) {
-            let help = "write `/spec/containers/0/image`";
-            mistakes.add_with_help(&pointer.span, format!("invalid JSON pointer `{}`", pointer.value), help);
-        }
+    for operations in [&entry.includes, &entry.patch].into_iter().flatten() {
+        pointers::check_operations(&operations.value, mistakes);
     }
     if let Some(includes) = &entry.includes {
         let is_empty = |operation: &&Data| operation.0.entries().is_empty();
@@ -323,7 +321,7 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
             .exactly
             .and_then(|object| document(&object, true, files, mistakes))
             .map(|document| document.expected),
-        only: entry.only.map(|only| only.map(|pointers| pointers.0)),
+        only: entry.only.map(|only| only.map(|paths| pointers::of_paths(&paths.0, mistakes))),
         includes: entry.includes.map(|includes| includes.map(operations)),
         patch: entry.patch.map(|patch| patch.map(|list| list.iter().map(|op| op.0.to_json()).collect::<Value>())),
         idempotent: entry.idempotent,

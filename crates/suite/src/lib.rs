@@ -43,8 +43,9 @@
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request` | requests made of manifests, as the API server sends them |
-//! | `kinds` | kinds and their resources |
-//! | `expect` | expectations |
+//! | `kinds`, `fields` | kinds and their resources; the fields of their types |
+//! | `path` | paths into documents, dotted or as JSON pointers |
+//! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files` | files named by a suite, inside its repository |
@@ -56,6 +57,7 @@ mod cel;
 mod cluster;
 mod expect;
 pub mod expression;
+mod fields;
 mod files;
 mod group_expression;
 mod groups;
@@ -68,7 +70,9 @@ pub mod match_condition;
 mod mistake;
 mod not_deployed;
 mod origin;
+mod path;
 mod patterns;
+mod pointers;
 mod policies;
 mod policy;
 mod policy_server;

@@ -347,6 +347,10 @@ pub(crate) struct DefaultsEntry {
     pub(crate) variant: Option<Data>,
     /// The object of cases that have no request of their own, inline or a path.
     pub(crate) object: Option<Data>,
+    /// The AdmissionReview or AdmissionRequest of cases that have no request of their own, inline or a path.
+    pub(crate) request: Option<Data>,
+    /// The document of cases that have no request of their own, inline or a path; for raw policies.
+    pub(crate) raw: Option<Data>,
     /// Whether faults become the answers of policy-server (`server`) or stay faults (`strict`), for policies that do not
     /// say.
     pub(crate) compat: Option<Compat>,
@@ -385,7 +389,7 @@ pub(crate) struct DefaultsEntry {
 keys! {
     DefaultsEntry {
         optional policy, optional group, optional chain, optional settings, optional variant, optional object,
-        optional compat, optional user, optional namespace, optional operation, optional subresource,
+        optional request, optional raw, optional compat, optional user, optional namespace, optional operation, optional subresource,
         optional dry_run, optional complete, optional tags, optional timeout, optional rules, optional clock, optional host,
         optional replay, optional order, optional cluster,
     }
@@ -393,7 +397,7 @@ keys! {
 
 impl DefaultsEntry {
     /// The keys that are copied into cases that lack them.
-    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 16] {
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 18] {
         [
             ("policy", &self.policy),
             ("group", &self.group),
@@ -401,6 +405,8 @@ impl DefaultsEntry {
             ("settings", &self.settings),
             ("variant", &self.variant),
             ("object", &self.object),
+            ("request", &self.request),
+            ("raw", &self.raw),
             ("user", &self.user),
             ("namespace", &self.namespace),
             ("operation", &self.operation),
@@ -464,12 +470,17 @@ pub(crate) struct CaseEntry {
     pub(crate) complete: Option<Spanned<bool>>,
     /// Members of the `options` of the request, such as `fieldManager` or `propagationPolicy`.
     pub(crate) options: Option<Spanned<Named<Data>>>,
-    /// Values to put into the object, by path: `spec.containers[0].image`.
+    /// Values to put into the object, by path: `spec.containers[0].image`, or the JSON pointer
+    /// `/spec/containers/0/image`. Mappings before the last step may be missing.
     #[schemars(default)]
     pub(crate) set: Named<Data>,
     /// Paths to remove from the object.
     #[schemars(default)]
     pub(crate) unset: Vec<Spanned<String>>,
+    /// A JSON merge patch (RFC 7396) for the object: mappings are merged, other values replace, and
+    /// empty ones remove.
+    #[schemars(with = "Option<IndexMap<String, Value>>")]
+    pub(crate) merge: Option<Data>,
     /// Puts the pod into a workload of this kind.
     pub(crate) wrap: Option<Spanned<Workload>>,
     /// Tags, for `--tag`.
@@ -508,7 +519,7 @@ keys! {
         required name, optional policy, optional group, optional chain, optional _each, optional _matrix,
         optional settings, optional variant, optional object, optional old_object, optional objects, optional request,
         optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
-        optional complete, optional options, optional set, optional unset, optional wrap, optional tags, optional skip, optional only, optional xfail,
+        optional complete, optional options, optional set, optional unset, optional merge, optional wrap, optional tags, optional skip, optional only, optional xfail,
         optional timeout, optional clock, optional rules, optional host, optional replay, optional order,
         optional cluster, required expect,
     }
@@ -759,7 +770,7 @@ pub(crate) struct MutateEntry {
     pub(crate) object: Option<Spanned<FileOr>>,
     /// The mutated object is exactly this, inline or a path.
     pub(crate) exactly: Option<Spanned<FileOr>>,
-    /// JSON pointers; nothing else may change.
+    /// Paths or JSON pointers; nothing else may change.
     pub(crate) only: Option<Spanned<OneOrMany<Spanned<String>>>>,
     /// The patch has at least these operations.
     pub(crate) includes: Option<Spanned<Vec<Data>>>,

@@ -11,13 +11,14 @@ use super::scale;
 use super::subresource::{self, Sent};
 use super::user;
 use super::workload;
+use crate::fields::Shape;
 use crate::kinds::{KindInfo, Kinds};
 use crate::mistake::{Mistakes, mistake, suggestion};
 use crate::schema::{CaseEntry, Operation};
 use policy_verify_model::code::Code;
 use policy_verify_model::deployed::DEFAULT_NAMESPACE;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::request::{AdmissionRequest, GroupVersionKind, split_api_version};
+use policy_verify_model::request::{AdmissionRequest, GroupVersionKind, Request, split_api_version};
 use policy_verify_model::source::{Span, Spanned};
 
 /// The uid of every request made from a manifest: the example of Kubernetes' documentation, which `kwctl scaffold
@@ -97,14 +98,14 @@ fn gvk(api_version: &str, kind: &str) -> GroupVersionKind {
 }
 
 impl Admission<'_> {
-    /// The request about one or two objects.
+    /// The request about one or two objects, and the paths of mappings that `set` has made.
     pub(super) fn request(
         &self,
         case: &CaseEntry,
         object: Option<Document>,
         old_object: Option<Document>,
         mistakes: &mut Mistakes,
-    ) -> Option<AdmissionRequest> {
+    ) -> Option<(Request, Vec<String>)> {
         let operation = self.operation(case, object.as_ref(), old_object.as_ref());
         let origin = object.as_ref().or(old_object.as_ref())?.clone();
         let (new, old) = (object.map(|it| it.value), old_object.map(|it| it.value));
@@ -112,19 +113,21 @@ impl Admission<'_> {
             objects_of(operation, new, old, &origin.named).map_err(|mistake| mistakes.push(mistake)).ok()?;
         // A Scale has nothing of the Pod: what a case changes is then the workload.
         let is_changed_late = case.wrap.is_some() && name_of(case).is_some_and(|name| name == "scale");
+        let mut created = Vec::new();
         if !is_changed_late {
-            change(case, &mut objects, mistakes);
+            created = change(case, &mut objects, mistakes);
         }
         for object in objects.each() {
             wrap(case, object, mistakes);
         }
         if is_changed_late {
-            change(case, &mut objects, mistakes);
+            created = change(case, &mut objects, mistakes);
         }
         if case.complete.as_ref().is_some_and(|complete| complete.value) {
             objects.each().for_each(complete::complete);
         }
-        self.assemble(case, operation, objects, &origin, mistakes)
+        let request = self.assemble(case, operation, objects, &origin, mistakes)?;
+        Some((Request::Admission(Box::new(request)), created))
     }
 
     /// The operation of the case: an object alone is created, an old one deleted, and two are an update. Subresources,
@@ -330,10 +333,9 @@ fn objects_of(
     Ok(Objects { new, old })
 }
 
-fn change(case: &CaseEntry, objects: &mut Objects, mistakes: &mut Mistakes) {
-    if let Some(changed) = objects.changed() {
-        fixture::change(changed, &case.set, &case.unset, mistakes);
-    }
+fn change(case: &CaseEntry, objects: &mut Objects, mistakes: &mut Mistakes) -> Vec<String> {
+    let changed = objects.changed();
+    changed.map(|object| fixture::change(object, Shape::ANY, case, mistakes)).unwrap_or_default()
 }
 
 fn wrap(case: &CaseEntry, object: &mut Value, mistakes: &mut Mistakes) {
@@ -494,7 +496,8 @@ fn admission_word(object: &Value) -> Option<&'static str> {
     if object.get("kind").and_then(Value::as_str) == Some("AdmissionReview") {
         return Some("AdmissionReview");
     }
-    let is_request = object.get("kind").is_some_and(Value::is_object) && object.get("operation").is_some();
+    let is_request = object.get("kind").is_some_and(Value::is_object)
+        && ["operation", "object", "oldObject", "userInfo"].iter().any(|key| object.get(key).is_some());
     is_request.then_some("AdmissionRequest")
 }
 

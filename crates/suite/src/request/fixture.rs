@@ -1,217 +1,438 @@
-//! `set` and `unset`: how a case differs from its fixture.
+//! `unset`, `merge` and `set`: how a case differs from its fixture.
+
+use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::mistake::{Mistakes, nearest};
-use crate::schema::{Data, Named};
-use policy_verify_model::code::Code;
+use super::field::{self, Place};
+use super::place::{absent, child};
+use super::{merge, path_advice};
+use crate::fields::Shape;
+use crate::mistake::{Mistakes, mistake};
+use crate::path::{Path, Step};
+use crate::schema::{CaseEntry, Data, Named};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::Spanned;
 
-/// One step of a path into an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
+/// Applies the changes of a case; gives the paths of the mappings that `set` has made.
+pub(crate) fn change(document: &mut Value, root: Shape, case: &CaseEntry, mistakes: &mut Mistakes) -> Vec<String> {
+    unset(document, root, &case.unset, mistakes);
+    if let Some(patch) = &case.merge {
+        merge::merge(document, root, &patch.0, mistakes);
+    }
+    set(document, root, &case.set, mistakes)
 }
 
-/// Applies the changes of a case to `document`.
-pub(crate) fn change(document: &mut Value, set: &Named<Data>, unset: &[Spanned<String>], mistakes: &mut Mistakes) {
-    for path in unset {
-        apply(path, mistakes, |steps| remove(document, steps));
-    }
-    for (path, value) in &set.0 {
-        apply(path, mistakes, |steps| insert(document, steps, value.0.to_json()));
-    }
-}
-
-fn apply(path: &Spanned<String>, mistakes: &mut Mistakes, change: impl FnOnce(&[Step]) -> Result<(), Diagnostic>) {
-    if let Err(mistake) = parse(&path.value).and_then(|steps| change(&steps)) {
-        let help = key_with_dots(&path.value).or(mistake.help.clone());
-        let message = format!("invalid path `{}`: {}", path.value, mistake.message);
-        mistakes.push(Diagnostic { message, help, ..mistake }.at(&path.span));
+/// Removes the values at these paths.
+fn unset(document: &mut Value, root: Shape, paths: &[Spanned<String>], mistakes: &mut Mistakes) {
+    for path in paths {
+        match Path::parse(&path.value).and_then(|parsed| remove(document, &parsed)) {
+            Ok(()) => {}
+            Err(mistake) => mistakes.push(about(path, mistake, document, root)),
+        }
     }
 }
 
-/// Advice about `metadata.labels.app.kubernetes.io/name`: only a key that was meant as a whole has a slash behind dots.
-fn key_with_dots(path: &str) -> Option<String> {
-    let (parents, key) = ["metadata.labels", "metadata.annotations"]
-        .iter()
-        .find_map(|place| path.find(&format!("{place}.")).map(|at| path.split_at(at + place.len())))?;
-    let key = key.strip_prefix('.').filter(|key| key.contains('.') && !key.contains('['))?;
-    Some(format!("put a key with dots in quotes: `{parents}[\"{key}\"]`"))
-}
-
-/// Why a path does not fit the document; [`apply`] adds the path and its place.
-fn wrong(message: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(Code::Mistake, message)
-}
-
-/// Reads `spec.containers[0].image` and `metadata.labels["app.kubernetes.io/name"]`.
-fn parse(text: &str) -> Result<Vec<Step>, Diagnostic> {
-    let mut steps = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(inside) = rest.strip_prefix('[') {
-            let (step, behind) = parse_bracket(inside)?;
-            steps.push(step);
-            rest = behind.strip_prefix('.').unwrap_or(behind);
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            if end == 0 {
-                return Err(wrong("it has an empty step"));
+/// Sets values; gives the paths of the mappings that were missing.
+fn set(document: &mut Value, root: Shape, values: &Named<Data>, mistakes: &mut Mistakes) -> Vec<String> {
+    let mut created = Vec::new();
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (path, value) in &values.0 {
+        let parsed = match Path::parse(&path.value) {
+            Ok(parsed) => parsed,
+            Err(mistake) => {
+                mistakes.push(about(path, mistake, document, root));
+                continue;
             }
-            steps.push(Step::Key(rest[..end].to_owned()));
-            rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
+        };
+        if let Some(other) = seen.insert(parsed.to_pointer(), &path.value) {
+            let message = format!("`{}` and `{other}` are the same path", path.value);
+            mistakes.add_with_help(&path.span, message, "keep one of them");
+        }
+        match insert(document, root, &parsed, value) {
+            Ok(inserted) => {
+                field::check_value(&value.0, inserted.shape, mistakes);
+                inserted.warn(path, &parsed, mistakes);
+                created.extend(inserted.missing);
+            }
+            Err(mistake) => mistakes.push(about(path, mistake, document, root)),
         }
     }
-    if steps.is_empty() || text.ends_with('.') {
-        return Err(wrong("it has an empty step"));
-    }
-    Ok(steps)
+    created
 }
 
-fn parse_bracket(inside: &str) -> Result<(Step, &str), Diagnostic> {
-    if let Some(quote) = inside.chars().next().filter(|letter| ['"', '\''].contains(letter)) {
-        let (key, behind) = inside[1..].split_once(quote).ok_or_else(|| wrong("a closing quote is missing"))?;
-        let behind = behind.strip_prefix(']').ok_or_else(|| wrong("`]` is missing"))?;
-        return Ok((Step::Key(key.to_owned()), behind));
-    }
-    let (index, behind) = inside.split_once(']').ok_or_else(|| wrong("`]` is missing"))?;
-    let index = index.parse().map_err(|_| {
-        wrong(format!("`[{index}]` is neither an index nor a key in quotes"))
-            .with_help(format!("write `[0]` or `[\"{index}\"]`"))
-    })?;
-    Ok((Step::Index(index), behind))
+/// The mistake of a path, with its place and, where another reading of its text fits the document, that one.
+fn about(path: &Spanned<String>, found: Diagnostic, document: &Value, root: Shape) -> Diagnostic {
+    let help = path_advice::advice(&path.value, document, root).or(found.help.clone());
+    let message = format!("invalid path `{}`: {}", path.value, found.message);
+    Diagnostic { message, help, ..found }.at(&path.span)
 }
 
-fn remove(document: &mut Value, steps: &[Step]) -> Result<(), Diagnostic> {
-    let (last, parents) = steps.split_last().expect("a parsed path has a step");
-    let parent = descend(document, parents)?;
-    match (parent, last) {
-        (Value::Object(members), Step::Key(key)) if members.contains_key(key) => {
-            members.remove(key);
-            Ok(())
-        }
-        (Value::Array(items), Step::Index(index)) if *index < items.len() => {
-            items.remove(*index);
-            Ok(())
-        }
-        (parent, last) => Err(absent(parent, last)),
-    }
+/// A mapping that loses keys: often the value was meant to be added to it.
+fn replaced(path: &Spanned<String>, parsed: &Path, lost: &[String]) -> Diagnostic {
+    let names = lost.iter().take(3).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let more = lost.len().saturating_sub(3);
+    let names = if more == 0 { names } else { format!("{names} and {more} more") };
+    let message = format!("`set` replaces the mapping `{}`: {names} removed", path.value);
+    let help = match field::nested(&parsed.steps, "{ … }") {
+        Some(nested) => format!("to add to the mapping write `merge: {nested}`; to replace it add it to `unset`, too"),
+        None => "to replace the mapping add it to `unset`, too".to_owned(),
+    };
+    mistake(&path.span, message).with_help(help)
 }
 
-/// Only the last step may be new: for a list that is the index just behind its end.
-fn insert(document: &mut Value, steps: &[Step], value: Value) -> Result<(), Diagnostic> {
-    let (last, parents) = steps.split_last().expect("a parsed path has a step");
-    let parent = descend(document, parents).map_err(|mistake| {
-        let help = mistake.help.clone();
-        mistake
-            .with_help(help.or_else(|| Some("set the parent to a mapping first: only the last step can be new".into())))
-    })?;
-    match (parent, last) {
-        (Value::Object(members), Step::Key(key)) => {
-            members.insert(key.clone(), value);
-            Ok(())
-        }
-        (Value::Array(items), Step::Index(index)) if *index < items.len() => {
-            items[*index] = value;
-            Ok(())
-        }
-        (Value::Array(items), Step::Index(index)) if *index == items.len() => {
-            items.push(value);
-            Ok(())
-        }
-        (parent, last) => Err(absent(parent, last)),
-    }
-}
-
-fn descend<'a>(document: &'a mut Value, steps: &[Step]) -> Result<&'a mut Value, Diagnostic> {
+fn remove(document: &mut Value, path: &Path) -> Result<(), Diagnostic> {
+    let (last, parents) = path.steps.split_last().expect("a parsed path has a step");
     let mut place = document;
-    for step in steps {
-        let is_there = match step {
-            Step::Key(key) => place.get(key.as_str()).is_some(),
-            Step::Index(index) => place.get(*index).is_some(),
-        };
-        if !is_there {
-            return Err(absent(place, step));
-        }
-        place = match step {
-            Step::Key(key) => &mut place[key.as_str()],
-            Step::Index(index) => &mut place[*index],
-        };
+    for step in parents {
+        place = child(place, step)?;
     }
-    Ok(place)
+    match place {
+        Value::Object(members) => match last.key() {
+            Some(key) if members.contains_key(key) => {
+                members.remove(key);
+                Ok(())
+            }
+            _ => Err(absent(place, last)),
+        },
+        Value::Array(items) => match last.index(items.len()) {
+            Some(index) if index < items.len() => {
+                items.remove(index);
+                Ok(())
+            }
+            _ => Err(absent(place, last)),
+        },
+        _ => Err(absent(place, last)),
+    }
 }
 
-fn absent(parent: &Value, step: &Step) -> Diagnostic {
-    match (parent, step) {
-        (Value::Object(members), Step::Key(key)) => {
-            let near = nearest(key, members.keys().map(String::as_str));
-            wrong(format!("no key `{key}`")).with_help(near.map(|near| format!("did you mean `{near}`?")))
+/// What a value replaced or needed.
+#[derive(Default)]
+struct Inserted {
+    /// The mappings that were missing.
+    missing: Vec<String>,
+    /// What may be at its place.
+    shape: Shape,
+    /// The keys of a mapping that another one replaced and does not have.
+    lost: Option<Vec<String>>,
+    /// The key that a new one resembles, where keys are free.
+    resembled: Option<String>,
+}
+
+impl Inserted {
+    /// Warns of what is valid and often not meant.
+    fn warn(&self, path: &Spanned<String>, parsed: &Path, mistakes: &mut Mistakes) {
+        if let Some(lost) = &self.lost {
+            mistakes.warn(replaced(path, parsed, lost));
         }
-        (Value::Array(items), Step::Key(key)) => wrong(format!("key `{key}` of a list with {} items", items.len()))
-            .with_help("write an index in brackets: `containers[0]`".to_owned()),
-        (Value::Array(items), Step::Index(index)) => {
-            wrong(format!("index {index} is out of range of a list with {} items", items.len()))
+        if let (Some(near), Some(key)) = (&self.resembled, parsed.steps.last().and_then(Step::key)) {
+            field::warn_of_resemblance(&path.span, key, near, mistakes);
         }
-        (_, Step::Key(key)) => wrong(format!("key `{key}` of a value that is not a mapping")),
-        (_, Step::Index(index)) => wrong(format!("index {index} of a value that is not a list")),
     }
+}
+
+/// The last step may be new, and all mappings before it whose steps are keys: for a list that is the index just behind
+/// its end.
+fn insert(document: &mut Value, root: Shape, path: &Path, value: &Data) -> Result<Inserted, Diagnostic> {
+    let mut inserted = Inserted::default();
+    let (last, parents) = path.steps.split_last().expect("a parsed path has a step");
+    let mut place = Place { value: document, shape: root };
+    for (index, step) in parents.iter().enumerate() {
+        place = place.enter(step, &path.steps[index + 1], path.show(index + 1), &mut inserted.missing)?;
+    }
+    let shape = place.shape.of_value(place.value);
+    let json = value.0.to_json();
+    match place.value {
+        Value::Object(members) if last.key().is_some() => {
+            let key = last.key().unwrap_or_default();
+            if !members.contains_key(key) {
+                field::check_new(members, shape, last)?;
+            }
+            inserted.resembled = field::resembled(members, shape, last).map(str::to_owned);
+            inserted.shape = shape.member(key).unwrap_or(Shape::ANY);
+            let before = members.insert(key.to_owned(), json);
+            inserted.lost = before.and_then(|before| lost(&before, &members[key]));
+        }
+        Value::Array(items) if last.index(items.len()).is_some_and(|index| index <= items.len()) => {
+            let index = last.index(items.len()).unwrap_or_default();
+            inserted.shape = shape.item();
+            match items.get_mut(index) {
+                Some(item) => {
+                    inserted.lost = lost(item, &json);
+                    *item = json;
+                }
+                None => items.push(json),
+            }
+        }
+        other => return Err(absent(other, last)),
+    }
+    Ok(inserted)
+}
+
+/// The keys that a mapping has and the mapping that replaces it does not.
+fn lost(before: &Value, after: &Value) -> Option<Vec<String>> {
+    let (before, after) = before.as_object().zip(after.as_object())?;
+    let lost: Vec<String> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
+    (!lost.is_empty()).then_some(lost)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+    use crate::read::read;
+    use crate::yaml;
+    use policy_verify_model::source::SourceFile;
+
+    fn pod() -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "labels": { "owner": "a", "app": "web" }, "annotations": { "example.com/team": "x" } },
+            "spec": { "containers": [{ "name": "web" }] },
+        })
+    }
+
+    /// What the changes in `text` make of a document: the document with its warnings, or the mistakes.
+    fn changed(mut document: Value, root: Shape, text: &str) -> Result<(Value, Vec<String>, Vec<String>), Vec<String>> {
+        let text = format!("{{ name: n, object: x, expect: allow, {text} }}");
+        let file = Arc::new(SourceFile { path: "suite.yml".into(), text });
+        let mut mistakes = Mistakes::default();
+        let case: CaseEntry = read(&yaml::parse(&file).unwrap(), &mut mistakes).unwrap();
+        let created = change(&mut document, root, &case, &mut mistakes);
+        let shown = |it: Diagnostic| format!("{}; {}", it.message, it.help.unwrap_or_default());
+        let warnings = mistakes.take_warnings().into_iter().map(shown).collect();
+        match mistakes.is_empty() {
+            true => Ok((document, warnings, created)),
+            false => Err(mistakes.into_sorted().into_iter().map(shown).collect()),
+        }
+    }
+
+    /// The value at a pointer after the changes, which have no warnings.
+    #[track_caller]
+    fn value(text: &str, pointer: &str) -> Value {
+        let (document, warnings, _) = changed(pod(), Shape::ANY, text).unwrap();
+        assert_eq!(warnings, Vec::<String>::new(), "{text}");
+        document.pointer(pointer).cloned().unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn refused(text: &str) -> String {
+        let mistakes = changed(pod(), Shape::ANY, text).unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        mistakes[0].clone()
+    }
 
     #[test]
-    fn paths_are_read_into_steps() {
-        let key = |name: &str| Step::Key(name.into());
-        for (text, steps) in [
-            ("a", vec![key("a")]),
-            ("spec.containers[0].image", vec![key("spec"), key("containers"), Step::Index(0), key("image")]),
+    fn both_forms_of_paths_set_and_remove() {
+        for path in ["metadata.labels.owner", "/metadata/labels/owner", "metadata[\"labels\"].owner"] {
+            assert_eq!(value(&format!("set: {{ '{path}': b }}"), "/metadata/labels/owner"), "b", "{path}");
+            assert_eq!(value(&format!("unset: ['{path}']"), "/metadata/labels"), json!({ "app": "web" }), "{path}");
+        }
+        for path in ["/metadata/annotations/example.com~1team", "metadata.annotations[\"example.com/team\"]"] {
+            assert_eq!(value(&format!("set: {{ '{path}': b }}"), "/metadata/annotations/example.com~1team"), "b");
+            assert_eq!(value(&format!("unset: ['{path}']"), "/metadata/annotations"), json!({}));
+        }
+        for path in ["spec.containers[0].image", "/spec/containers/0/image"] {
+            assert_eq!(value(&format!("set: {{ '{path}': b }}"), "/spec/containers/0/image"), "b");
+        }
+        for path in ["spec.containers[1]", "spec.containers[-]", "/spec/containers/1", "/spec/containers/-"] {
+            let containers = value(&format!("set: {{ '{path}': {{ name: b }} }}"), "/spec/containers");
+            assert_eq!(containers, json!([{ "name": "web" }, { "name": "b" }]), "{path}");
+        }
+        assert_eq!(value("set: { metadata.labels.a/b: x }", "/metadata/labels/a~1b"), "x");
+    }
+
+    #[test]
+    fn new_keys_that_no_object_has_are_mistakes() {
+        for (text, mistake) in [
             (
-                "metadata.labels[\"app.kubernetes.io/name\"]",
-                vec![key("metadata"), key("labels"), key("app.kubernetes.io/name")],
+                "set: { metadata.label: { a: b } }",
+                "invalid path `metadata.label`: unknown field `label` of ObjectMeta; did you mean `labels`?",
             ),
-            ("['a'][1]", vec![key("a"), Step::Index(1)]),
+            (
+                "set: { /metadata/label: { a: b } }",
+                "invalid path `/metadata/label`: unknown field `label` of ObjectMeta; did you mean `labels`?",
+            ),
+            (
+                "set: { metadata/labels/owner: x }",
+                "invalid path `metadata/labels/owner`: it has `/`, but it is not a JSON pointer; write `metadata.labels.owner`",
+            ),
+            (
+                "unset: [metadata/labels/owner]",
+                "invalid path `metadata/labels/owner`: no key `metadata/labels/owner`; write `metadata.labels.owner`",
+            ),
+            (
+                "set: { spec.template.spec.hostNetwork: true }",
+                "invalid path `spec.template.spec.hostNetwork`: unknown field `template` of PodSpec; write the path in the Pod: \
+                 `wrap` puts the changed Pod into the workload",
+            ),
+            (
+                "set: { spec.securityContex.runAsUser: 0 }",
+                "invalid path `spec.securityContex.runAsUser`: unknown field `securityContex` of PodSpec; did you mean `securityContext`?",
+            ),
+            (
+                "set: { spec.securityContext: { runAsNonRot: true } }",
+                "unknown field `runAsNonRot` of PodSecurityContext; did you mean `runAsNonRoot`?",
+            ),
+            (
+                "set: { metadata.labels.app.kubernetes.io/name: x }",
+                "invalid path `metadata.labels.app.kubernetes.io/name`: key `kubernetes` of a value that is not a mapping; \
+                 put a key with dots in quotes: `metadata.labels[\"app.kubernetes.io/name\"]`",
+            ),
+            (
+                "set: { /metadata/annotations/example.com/owner: x }",
+                "invalid path `/metadata/annotations/example.com/owner`: no key `example.com`; write `/metadata/annotations/example.com~1owner`",
+            ),
+            (
+                "set: { 'spec.containers[0].resources.limits.nvidia.com/gpu': 1 }",
+                "invalid path `spec.containers[0].resources.limits.nvidia.com/gpu`: no key `nvidia`; put a key with dots in quotes: \
+                 `spec.containers[0].resources.limits[\"nvidia.com/gpu\"]`",
+            ),
+            (
+                "set: { spec.containers.0.image: x }",
+                "invalid path `spec.containers.0.image`: key `0` of a list with 1 item; write `spec.containers[0].image`",
+            ),
+            (
+                "set: { metadata.labels.owner: x, /metadata/labels/owner: y }",
+                "`/metadata/labels/owner` and `metadata.labels.owner` are the same path; keep one of them",
+            ),
         ] {
-            assert_eq!(parse(text).unwrap(), steps, "{text}");
-        }
-        for text in ["", ".a", "a..b", "a.", "a[", "a[x]", "a[\"x]", "a[\"x\""] {
-            assert!(parse(text).is_err(), "{text}");
+            assert_eq!(refused(text), mistake);
         }
     }
 
     #[test]
-    fn keys_with_dots_are_recognised() {
-        let help = "put a key with dots in quotes: `metadata.labels[\"app.kubernetes.io/name\"]`";
-        assert_eq!(key_with_dots("metadata.labels.app.kubernetes.io/name").as_deref(), Some(help));
-        for path in ["metadata.labels.owner", "metadata.labels[\"a.b\"]", "spec.containers.0.image"] {
-            assert_eq!(key_with_dots(path), None, "{path}");
+    fn keys_in_quotes_are_meant_as_they_are_written() {
+        assert_eq!(value("set: { 'metadata[\"label\"]': x }", "/metadata/label"), "x");
+        assert_eq!(value("set: { 'spec[\"a/b\"]': x }", "/spec/a~1b"), "x");
+        let (document, warnings, _) = changed(pod(), Shape::ANY, "set: { metadata.labels.ownr: x }").unwrap();
+        assert_eq!(document["metadata"]["labels"]["ownr"], "x");
+        let help = "did you mean `owner`? To add the key all the same, put it in quotes: `[\"ownr\"]`";
+        assert_eq!(warnings, [format!("the new key `ownr` resembles `owner`; {help}")]);
+        assert_eq!(value("set: { 'metadata.labels[\"ownr\"]': x }", "/metadata/labels/ownr"), "x");
+    }
+
+    #[test]
+    fn keys_of_documents_without_types_may_not_resemble_others() {
+        let raw = || json!({ "user": "tonio", "context": {} });
+        for (root, text, mistake) in [
+            (Shape::RAW, "set: { usr: x }", "the new key `usr` resembles `user`"),
+            (Shape::RAW, "set: { contxt.a: x }", "the new key `contxt` resembles `context`"),
+            (Shape::RAW, "set: { a/b: x }", "it has `/`, but it is not a JSON pointer"),
+            (Shape::admission_request(), "set: { objct: x }", "unknown field `objct` of AdmissionRequest"),
+        ] {
+            let found = changed(raw(), root, text).unwrap_err();
+            assert!(found[0].contains(mistake), "{text}: {found:?}");
+        }
+        let (document, warnings, _) = changed(raw(), Shape::RAW, "set: { action: eats, context.a: x }").unwrap();
+        assert_eq!((document["action"].as_str(), document["context"]["a"].as_str()), (Some("eats"), Some("x")));
+        assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn missing_mappings_are_made() {
+        for path in ["spec.securityContext.seccompProfile.type", "/spec/securityContext/seccompProfile/type"] {
+            let (document, _, created) = changed(pod(), Shape::ANY, &format!("set: {{ {path}: Unconfined }}")).unwrap();
+            assert_eq!(document["spec"]["securityContext"]["seccompProfile"]["type"], "Unconfined");
+            let parents: Vec<&str> = path
+                .match_indices(['.', '/'])
+                .skip(1 + usize::from(path.starts_with('/')))
+                .map(|(at, _)| &path[..at])
+                .collect();
+            assert_eq!(created, parents);
+        }
+        let null = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "labels": null } });
+        let (document, _, created) = changed(null, Shape::ANY, "set: { metadata.labels.a: b }").unwrap();
+        assert_eq!((document["metadata"]["labels"]["a"].as_str(), created.len()), (Some("b"), 1));
+        for (text, mistake) in [
+            (
+                "set: { 'spec.volumes[0].name': x }",
+                "the list `volumes` is missing; set the whole list: `spec.volumes: [ … ]`",
+            ),
+            (
+                "set: { /spec/volumes/0/name: x }",
+                "the list `volumes` is missing; set the whole list: `/spec/volumes: [ … ]`",
+            ),
+            ("set: { /spec/volumes/-: x }", "the list `volumes` is missing; "),
+            (
+                "set: { 'spec.containers[3].name': x }",
+                "index 3 is out of range of a list with 1 item; the last index is 0",
+            ),
+            ("set: { 'spec.containers[-].name': x }", "`-` is the place behind the end of a list; the last index is 0"),
+            ("set: { 'spec.containers[5]': x }", "index 5 is out of range of a list with 1 item; "),
+            ("unset: ['spec.containers[-]']", "`-` is the place behind the end of a list; the last index is 0"),
+            ("unset: [/spec/containers/1]", "is the place behind the end of a list"),
+            ("unset: [spec.hostNetwork]", "no key `hostNetwork`; "),
+            ("set: { metadata.name.first: x }", "no key `name`; "),
+        ] {
+            let found = refused(text);
+            assert!(found.contains(mistake), "{text}: {found}");
         }
     }
 
     #[test]
-    fn only_the_last_step_may_be_new() {
-        let document = json!({"a": {"b": [1]}});
-        let after = |text: &str, value: Option<Value>| {
-            let mut copy = document.clone();
-            let steps = parse(text).unwrap();
-            let result = match value {
-                Some(value) => insert(&mut copy, &steps, value),
-                None => remove(&mut copy, &steps),
-            };
-            result.map(|()| copy).map_err(|mistake| mistake.message)
-        };
-        assert_eq!(after("a.c", Some(json!(2))), Ok(json!({"a": {"b": [1], "c": 2}})));
-        assert_eq!(after("a.b[1]", Some(json!(2))), Ok(json!({"a": {"b": [1, 2]}})));
-        assert_eq!(after("a.b[0]", None), Ok(json!({"a": {"b": []}})));
-        assert!(after("a.c.d", Some(json!(2))).is_err());
-        assert!(after("a.b[3]", Some(json!(2))).is_err());
-        assert!(after("a.c", None).is_err());
-        assert!(after("a.b.c", None).is_err());
+    fn a_mapping_that_loses_keys_has_a_warning() {
+        let (document, warnings, _) = changed(pod(), Shape::ANY, "set: { metadata.labels: { owner: b } }").unwrap();
+        assert_eq!(document["metadata"]["labels"], json!({ "owner": "b" }));
+        let help = "to add to the mapping write `merge: { metadata: { labels: { … } } }`; to replace it add it to `unset`, too";
+        assert_eq!(warnings, [format!("`set` replaces the mapping `metadata.labels`: `app` removed; {help}")]);
+        for text in [
+            "unset: [metadata.labels], set: { metadata.labels: { owner: b } }",
+            "set: { metadata.labels: { owner: b, app: web, more: x } }",
+            "set: { metadata.labels: null }",
+        ] {
+            assert_eq!(changed(pod(), Shape::ANY, text).unwrap().1, Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_adds_replaces_and_removes() {
+        let (document, warnings, _) = changed(
+            pod(),
+            Shape::ANY,
+            "merge: { metadata: { labels: { app: null, team: b }, annotations: null }, spec: { securityContext: { runAsUser: 0 }, \
+             containers: [{ name: other }] } }, set: { spec.hostNetwork: true }",
+        )
+        .unwrap();
+        assert_eq!(document["metadata"], json!({ "labels": { "owner": "a", "team": "b" } }));
+        assert_eq!(
+            document["spec"],
+            json!({ "containers": [{ "name": "other" }], "securityContext": { "runAsUser": 0 }, "hostNetwork": true })
+        );
+        assert_eq!(warnings, Vec::<String>::new());
+        for (text, mistake) in [
+            (
+                "merge: { metadata: { label: { a: b } } }",
+                "invalid `merge`: unknown field `label` of ObjectMeta; did you mean `labels`?",
+            ),
+            (
+                "merge: { metadata: { labels: { ownr: null } } }",
+                "invalid `merge`: no key `ownr`; did you mean `owner`?",
+            ),
+            ("merge: { spec: { securityContext: { runAsUser: null } } }", "invalid `merge`: no key `runAsUser`; "),
+            (
+                "merge: { spec: { dnsConfig: { options: [{ nam: x }] } } }",
+                "unknown field `nam` of PodDNSConfigOption; did you mean `name`?",
+            ),
+            (
+                "merge: { spec: { containers: { image: x } } }",
+                "`containers` is a list; write `set: { '….containers[0].…': … }`",
+            ),
+            (
+                "merge: { metadata.labels: { a: b } }",
+                "`metadata.labels` is a path: `merge` needs nested keys; write `merge: { metadata: { labels: … } }`",
+            ),
+            (
+                "merge: { /metadata/labels: { a: b } }",
+                "`/metadata/labels` is a path: `merge` needs nested keys; write `merge: { metadata: { labels: … } }`",
+            ),
+            ("merge: [a]", "`merge` needs a mapping, found a list"),
+        ] {
+            let found = refused(text);
+            assert!(found.contains(mistake), "{text}: {found}");
+        }
     }
 }

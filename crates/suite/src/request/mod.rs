@@ -2,13 +2,18 @@
 //!
 //! `admission` makes one request of one or two objects: `fixture` and `workload` change them, `complete` fills them,
 //! `subresource` and `scale` say what is sent to a part of a resource, `options` and `user` are members of the request.
-//! `equivalent` lists the versions to which the API server can convert it.
+//! `fixture` has `set` and `unset`, `merge` its patch; `field` checks new keys, `place` finds the values of a path, and
+//! `path_advice` says what a path was meant to be. `equivalent` lists the versions to which the API server can convert it.
 
 mod admission;
 mod complete;
 mod equivalent;
+mod field;
 mod fixture;
+mod merge;
 mod options;
+pub(crate) mod path_advice;
+mod place;
 mod scale;
 mod subresource;
 mod user;
@@ -19,6 +24,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::admission::{Admission, Document};
+use super::fields::Shape;
 use super::files::Files;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
@@ -37,9 +43,14 @@ pub(crate) struct Arrival {
     pub(crate) label: Option<String>,
     /// The request.
     pub(crate) request: Arc<Request>,
+    /// The paths of mappings that `set` has made.
+    pub(crate) created: Vec<String>,
     /// Other versions of its resource.
     pub(crate) equivalents: Vec<Equivalent>,
 }
+
+/// A request, and the paths of mappings that `set` has made.
+type Changed = (Request, Vec<String>);
 
 /// Everything needed to make requests.
 pub(crate) struct Requests<'a> {
@@ -76,15 +87,15 @@ impl Requests<'_> {
             return Vec::new();
         }
         let request = self.admission.request(case, object, old_object, mistakes);
-        request.into_iter().map(|request| self.arrival(None, Request::Admission(Box::new(request)))).collect()
+        request.into_iter().map(|it| self.arrival(None, it)).collect()
     }
 
-    fn arrival(&self, label: Option<String>, request: Request) -> Arrival {
+    fn arrival(&self, label: Option<String>, (request, created): Changed) -> Arrival {
         let equivalents = match &request {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
-        Arrival { label, request: Arc::new(request), equivalents }
+        Arrival { label, request: Arc::new(request), created, equivalents }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {
@@ -128,20 +139,20 @@ impl Requests<'_> {
         Some(Document { value: document.value, span: document.span, named: source.span().clone() })
     }
 
-    fn raw(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
+    fn raw(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Changed> {
         for (name, _, span) in admission_keys(case) {
             let message = format!("`{name}` cannot be combined with `raw`");
             let mistake = mistake(span, message).with_code(Code::Contradiction);
             mistakes.push(mistake.with_help(format!("remove `{name}`: only Kubernetes requests have it")));
         }
         let Document { value: mut document, .. } = self.load(source, mistakes)?;
-        fixture::change(&mut document, &case.set, &case.unset, mistakes);
-        Some(Request::Raw(document))
+        let created = fixture::change(&mut document, Shape::RAW, case, mistakes);
+        Some((Request::Raw(document), created))
     }
 
     /// An AdmissionReview or AdmissionRequest, read as policy-server reads it: unknown members are dropped, and
     /// missing ones are an error in the server's words.
-    fn complete(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Request> {
+    fn complete(&self, case: &CaseEntry, source: &FileOr, mistakes: &mut Mistakes) -> Option<Changed> {
         for (name, member, span) in admission_keys(case) {
             let help = match member {
                 Some(member) => format!("write it into the request, or use `set: {{ {member}: … }}`"),
@@ -167,9 +178,9 @@ impl Requests<'_> {
                 return None;
             }
         };
-        fixture::change(&mut request, &case.set, &case.unset, mistakes);
+        let created = fixture::change(&mut request, Shape::admission_request(), case, mistakes);
         match serde_json::from_value::<AdmissionRequest>(request) {
-            Ok(request) => Some(Request::Admission(Box::new(request))),
+            Ok(request) => Some((Request::Admission(Box::new(request)), created)),
             Err(error) => {
                 let message = format!("cannot build AdmissionRequest object from given input: {error}");
                 let mistake = mistake(&span, message);
@@ -205,7 +216,7 @@ impl Requests<'_> {
                 let Spanned { value, span } = document.clone();
                 let object = Some(Document { value, span, named: glob.span.clone() });
                 if let Some(request) = self.admission.request(case, object, None, mistakes) {
-                    arrivals.push(self.arrival(Some(label), Request::Admission(Box::new(request))));
+                    arrivals.push(self.arrival(Some(label), request));
                 }
             }
         }
