@@ -14,6 +14,11 @@ case "$IN_FAIL_ON" in
     *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure or none" ;;
 esac
 
+case "$IN_VERIFY_RELEASE" in
+    auto | attestation | checksum) ;;
+    *) fail "the input \`verify-release\` is \`$IN_VERIFY_RELEASE\`; it takes auto, attestation or checksum" ;;
+esac
+
 push=$(boolean push "$IN_PUSH")
 sign=$(boolean sign "$IN_SIGN")
 provenance=$(boolean provenance "$IN_PROVENANCE")

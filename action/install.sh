@@ -7,8 +7,8 @@ set -euo pipefail
 # The names of the files of a release, by the runner; release.yml makes the same.
 target() {
     case "$RUNNER_OS-$RUNNER_ARCH" in
-        Linux-X64) echo x86_64-unknown-linux-gnu ;;
-        Linux-ARM64) echo aarch64-unknown-linux-gnu ;;
+        Linux-X64) echo x86_64-unknown-linux-musl ;;
+        Linux-ARM64) echo aarch64-unknown-linux-musl ;;
         macOS-ARM64) echo aarch64-apple-darwin ;;
         Windows-X64) echo x86_64-pc-windows-msvc ;;
         *) fail "there is no binary of verify for $RUNNER_OS on $RUNNER_ARCH; set \`version: source\` to build one" >&2 ;;
@@ -28,7 +28,36 @@ download() {
         --output "$2" "$1" || fail "cannot download $1; is there such a release? \`version: source\` builds the action's own commit"
 }
 
-# The archive of a release: its checksum always, its attestation wherever gh can check it.
+# The attestation of an archive, as far as the input says. GitHub Enterprise Server has the release of a copy of the
+# action, which its own workflow may not have attested.
+check_attestation() {
+    local version=$1 path=$2 archive reason='' has_gh=false
+    archive=$(basename "$path")
+    if command -v gh >/dev/null && [ -n "${GH_TOKEN:-}" ]; then has_gh=true; fi
+    case "$ACTION_VERIFY_RELEASE" in
+        checksum) reason="\`verify-release\` is checksum" ;;
+        auto)
+            if [ "$GITHUB_SERVER_URL" != https://github.com ]; then
+                reason="this is $GITHUB_SERVER_URL; set \`verify-release: attestation\` if it has attestations"
+            elif [ "$has_gh" = false ]; then
+                reason='there is no gh with a token here'
+            fi
+            ;;
+        attestation)
+            [ "$has_gh" = true ] ||
+                fail "\`verify-release: attestation\` needs gh and the input \`github-token\`; install gh, or set \`verify-release: checksum\`"
+            ;;
+    esac
+    if [ -n "$reason" ]; then
+        echo "attestation of $archive: not checked, because $reason"
+        return
+    fi
+    gh attestation verify "$path" --repo "$ACTION_REPOSITORY" \
+        --signer-workflow "$ACTION_REPOSITORY/.github/workflows/release.yml" --source-ref "refs/tags/v$version" ||
+        fail "$archive is not attested by the release workflow of $ACTION_REPOSITORY"
+}
+
+# The archive of a release: its checksum always, its attestation as the input says.
 from_release() {
     local version=$1 folder=$2 archive base wanted actual
     [ -n "$ACTION_REPOSITORY" ] ||
@@ -42,13 +71,7 @@ from_release() {
     [ -n "$wanted" ] || fail "SHA256SUMS of release v$version does not name $archive"
     [ "$wanted" = "$actual" ] || fail "$archive has the checksum $actual; the release says $wanted"
     echo "checksum of $archive: $actual, as in SHA256SUMS"
-    if command -v gh >/dev/null && [ -n "${GH_TOKEN:-}" ]; then
-        gh attestation verify "$folder/$archive" --repo "$ACTION_REPOSITORY" \
-            --signer-workflow "$ACTION_REPOSITORY/.github/workflows/release.yml" --source-ref "refs/tags/v$version" ||
-            fail "$archive is not attested by the release workflow of $ACTION_REPOSITORY"
-    else
-        echo "attestation of $archive: not checked, for there is no gh with a token here"
-    fi
+    check_attestation "$version" "$folder/$archive"
     # By its name alone: GNU's tar takes the colon of a Windows path for a host.
     (cd "$folder" && tar -xzf "$archive" && mkdir bin && mv policy-verify-*/verify* bin/)
 }

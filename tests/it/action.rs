@@ -238,6 +238,8 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
         ("IN_ANNOTATIONS", "true"),
         ("IN_SUMMARY", "true"),
         ("IN_CACHE", "true"),
+        ("IN_VERIFY_RELEASE", "auto"),
+        ("ACTION_VERIFY_RELEASE", "auto"),
         ("IN_FAIL_ON", "failure"),
         ("IN_PUSH", "false"),
         ("IN_MERGE", ""),
@@ -271,6 +273,7 @@ fn invalid_action_inputs_are_refused_by_name() {
         ("IN_ANNOTATIONS", "yes", "the input `annotations` is `yes`; it takes true, True, TRUE, false, False or FALSE"),
         ("IN_SUMMARY", "", "the input `summary` is ``"),
         ("IN_CACHE", "1", "the input `cache` is `1`"),
+        ("IN_VERIFY_RELEASE", "no", "the input `verify-release` is `no`; it takes auto, attestation or checksum"),
         ("IN_PUSH", "yes", "the input `push` is `yes`"),
         ("IN_FAIL_ON", "never", "the input `fail-on` is `never`; it takes failure or none"),
         ("IN_FAIL_ON", "gate", "the input `fail-on` is `gate`, and this version has no gates"),
@@ -321,7 +324,7 @@ fn with_tools(repository: Repository, tools: &[(&str, &str)]) -> (Repository, St
 
 /// Puts what is asked for into the file behind `--output`: an archive with a `verify` that says `1.2.3`, and its sums.
 const CURL: &str = r#"for word; do [ "$last" = --output ] && out=$word; last=$word; done
-name=policy-verify-1.2.3-x86_64-unknown-linux-gnu
+name=policy-verify-1.2.3-x86_64-unknown-linux-musl
 mkdir -p made/$name; printf '#!/bin/sh\necho verify 1.2.3\n' > made/$name/verify; chmod +x made/$name/verify
 [ -f made/$name.tar.gz ] || tar -czf made/$name.tar.gz -C made $name
 case "$last" in
@@ -333,11 +336,19 @@ esac"#;
 fn a_release_is_used_only_as_it_was_published() {
     let attested = ("gh", "[ \"$ATTESTED\" = yes ]");
     for (inputs, code, message) in [
-        (&[] as &[(&str, &str)], 0, "attestation of policy-verify-1.2.3-x86_64-unknown-linux-gnu.tar.gz: not checked"),
+        (&[] as &[(&str, &str)], 0, "attestation of policy-verify-1.2.3-x86_64-unknown-linux-musl.tar.gz: not checked"),
         (&[("GH_TOKEN", "t"), ("ATTESTED", "yes")], 0, "verify 1.2.3"),
         (&[("GH_TOKEN", "t")], 2, "is not attested by the release workflow of OWNER/policy-verify"),
+        (
+            &[("GH_TOKEN", "t"), ("ACTION_VERIFY_RELEASE", "checksum")],
+            0,
+            "not checked, because `verify-release` is checksum",
+        ),
+        (&[("GH_TOKEN", "t"), ("ACTION_VERIFY_RELEASE", "attestation")], 2, "is not attested by the release workflow"),
+        (&[("ACTION_VERIFY_RELEASE", "attestation")], 2, "needs gh and the input `github-token`"),
         (&[("TAMPER", "s/^./x/")], 2, "the release says x"),
-        (&[("TAMPER", "s/gnu/musl/")], 2, "SHA256SUMS of release v1.2.3 does not name"),
+        (&[("TAMPER", "s/^./x/"), ("ACTION_VERIFY_RELEASE", "checksum")], 2, "the release says x"),
+        (&[("TAMPER", "s/musl/gnu/")], 2, "SHA256SUMS of release v1.2.3 does not name"),
         (&[("RUNNER_OS", "FreeBSD")], 2, "there is no binary of verify for FreeBSD on X64"),
         (
             &[("RUNNER_ARCH", "ARM64")],
@@ -351,6 +362,22 @@ fn a_release_is_used_only_as_it_was_published() {
         inputs.extend([("ACTION_VERSION", "1.2.3"), ("PATH", &path)]);
         let run = script(&repository, "install.sh", &inputs).exits_with(code).says(&[message]);
         assert_eq!(repository.path("paths").exists(), code == 0, "{run}");
+    }
+}
+
+/// A server of an enterprise has a copy of the release, which its own workflow need not have attested.
+#[test]
+fn a_release_of_another_server_is_checked_by_its_sum_unless_more_is_asked_for() {
+    let other = ("GITHUB_SERVER_URL", "https://github.example.com");
+    for (mode, code, message) in [
+        ("auto", 0, "not checked, because this is https://github.example.com"),
+        ("checksum", 0, "not checked, because `verify-release` is checksum"),
+        ("attestation", 2, "is not attested by the release workflow of OWNER/policy-verify"),
+    ] {
+        let (repository, path) = with_tools(Repository::new(), &[("curl", CURL), ("gh", "exit 1")]);
+        let inputs =
+            [other, ("GH_TOKEN", "t"), ("ACTION_VERIFY_RELEASE", mode), ("ACTION_VERSION", "1.2.3"), ("PATH", &path)];
+        script(&repository, "install.sh", &inputs).exits_with(code).says(&[message]);
     }
 }
 
