@@ -7,6 +7,7 @@ mod digest;
 mod exit_code;
 mod explain;
 mod files;
+mod foreign;
 mod inspect;
 mod interrupt;
 mod merge;
@@ -27,6 +28,7 @@ use std::panic::catch_unwind;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches};
+use policy_verify::model::diagnostic::Diagnostic;
 
 use self::args::{Cli, Command, together};
 use self::exit_code::ExitCode;
@@ -34,15 +36,22 @@ use self::interrupt::Signals;
 use self::record::Target;
 
 fn main() -> ExitCode {
-    let arguments = with_default_command(std::env::args_os().collect());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(problem) = arguments.get(1).and_then(|word| foreign::command(word.to_str()?)) {
+        return console::refuse_usage(problem);
+    }
+    let arguments = with_default_command(arguments);
     let mut command = command();
-    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
         together::check(&mut command, &matches)?;
         Cli::from_arg_matches(&matches)
     });
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(problem) = unknown_flag(&error, &arguments, &command) {
+                return console::refuse_usage(problem);
+            }
             let _ = error.print();
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
         }
@@ -84,6 +93,14 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
             console::print(&String::from_utf8_lossy(&script))
         }
     }
+}
+
+/// The mistake of a flag that the command does not have.
+fn unknown_flag(error: &clap::Error, arguments: &[OsString], command: &clap::Command) -> Option<Diagnostic> {
+    let name = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    let known = command.find_subcommand(name).unwrap_or(command).get_arguments();
+    let known: Vec<&str> = known.filter(|it| !it.is_hide_set()).filter_map(clap::Arg::get_long).collect();
+    foreign::flag(error, arguments, name, &known)
 }
 
 /// The manual page of `verify`, or of one of its commands.

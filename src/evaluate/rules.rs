@@ -46,17 +46,41 @@ fn operation_word(operation: RuleOperation) -> &'static str {
     }
 }
 
-/// One line on why no rule selects the request. `origin` is where the rules are from: `the metadata`.
+/// Why no rule selects the request, with a line for each rule. `origin` is where the rules are from: `the metadata`.
 pub(crate) fn explain(rules: &[Rule], request: &AdmissionRequest, origin: &str) -> String {
-    let request = shown_request(request);
+    let shown = shown_request(request);
     if rules.is_empty() {
-        return format!("{origin} has no rules, so none matches {request}");
+        return format!("{origin} has no rules, so none matches {shown}");
     }
-    let mut list: Vec<String> = rules.iter().take(MAX_RULES).map(shown_rule).collect();
+    let line = |rule: &Rule| match only_difference(rule, request) {
+        Some(part) => format!("\n- {} (another {part})", shown_rule(rule)),
+        None => format!("\n- {}", shown_rule(rule)),
+    };
+    // The rule to change is the one that nearly matches.
+    let (near, far): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| only_difference(rule, request).is_some());
+    let mut list: String = near.into_iter().chain(far).take(MAX_RULES).map(line).collect();
     if rules.len() > MAX_RULES {
-        list.push(format!("and {} more", rules.len() - MAX_RULES));
+        list.push_str(&format!("\n- and {} more", rules.len() - MAX_RULES));
     }
-    format!("no rule in {origin} matches {request}; rules: {}", list.join("; "))
+    format!("no rule in {origin} matches {shown}; rules:{list}")
+}
+
+/// The only part in which a rule does not match the request.
+fn only_difference(rule: &Rule, request: &AdmissionRequest) -> Option<&'static str> {
+    let operations: Vec<&str> = rule.operations.iter().map(|operation| operation_word(*operation)).collect();
+    let parts = [
+        ("group", is_one_of(&rule.api_groups, &request.resource.group)),
+        ("version", is_one_of(&rule.api_versions, &request.resource.version)),
+        ("operation", operations.iter().any(|word| *word == "*" || *word == request.operation)),
+        ("subresource", rule.resources.iter().any(|wanted| is_resource(wanted, request))),
+    ];
+    let is_about = |wanted: &String| {
+        let resource = wanted.split('/').next().unwrap_or_default();
+        resource == "*" || resource == request.resource.resource
+    };
+    let mut different = parts.into_iter().filter(|(_, is_matched)| !is_matched).map(|(part, _)| part);
+    let only = different.next().filter(|_| different.next().is_none());
+    only.filter(|_| rule.resources.iter().any(is_about))
 }
 
 /// `CREATE, UPDATE pods (v1)`
@@ -179,29 +203,29 @@ mod tests {
             (
                 ["core v1 pods CREATE,UPDATE"].as_slice(),
                 "v1 pods DELETE",
-                "no rule in the metadata matches DELETE pods (v1); rules: CREATE, UPDATE pods (v1)",
+                "no rule in the metadata matches DELETE pods (v1); rules:\n- CREATE, UPDATE pods (v1) (another operation)",
             ),
             (
                 &["apps v1,v1beta1 deployments,statefulsets *", "core * pods/exec CONNECT"],
                 "apps/v1 deployments/scale UPDATE",
                 concat!(
-                    "no rule in the metadata matches UPDATE deployments/scale (apps/v1); rules: ",
-                    "any operation deployments, statefulsets (apps/v1, apps/v1beta1); ",
-                    "CONNECT pods/exec (any version of the core group)",
+                    "no rule in the metadata matches UPDATE deployments/scale (apps/v1); rules:",
+                    "\n- any operation deployments, statefulsets (apps/v1, apps/v1beta1) (another subresource)",
+                    "\n- CONNECT pods/exec (any version of the core group)",
                 ),
             ),
             (&[], "v1 pods CREATE", "the metadata has no rules, so none matches CREATE pods (v1)"),
             (
                 &["* * * *"],
                 "v1 pods/log CREATE",
-                "no rule in the metadata matches CREATE pods/log (v1); rules: any operation * (any group and version)",
+                "no rule in the metadata matches CREATE pods/log (v1); rules:\n- any operation * (any group and version) (another subresource)",
             ),
             (
-                &["core v1 a *", "core v1 b *", "core v1 c *", "core v1 d *", "core v1 e *", "core v1 f *"],
+                &["core v1 a *", "core v1 b *", "core v1 c *", "core v1 d *", "apps v1 pods *", "core v1 f *"],
                 "v1 pods CREATE",
                 concat!(
-                    "no rule in the metadata matches CREATE pods (v1); rules: any operation a (v1); ",
-                    "any operation b (v1); any operation c (v1); any operation d (v1); and 2 more",
+                    "no rule in the metadata matches CREATE pods (v1); rules:\n- any operation pods (apps/v1) (another group)",
+                    "\n- any operation a (v1)\n- any operation b (v1)\n- any operation c (v1)\n- and 2 more",
                 ),
             ),
         ] {

@@ -11,8 +11,12 @@ use policy_verify_host::record::Recorded;
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind};
 use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
+use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::request::Request;
-use policy_verify_model::suite::{Case, CaseBody, Expectation, RequestCase, RulesMode, SettingsCase, SuiteIndex};
+use policy_verify_model::source::Span;
+use policy_verify_model::suite::{
+    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, SuiteIndex,
+};
 use policy_verify_model::weakness::Weakness;
 
 /// The result of a case that was begun. Only a judgement can pass.
@@ -22,10 +26,6 @@ enum Verdict {
     /// The answer was compared with the expectation.
     Judged(Judgement),
 }
-
-/// Remedies for a request that no rule matches, the likeliest first.
-const NOT_APPLICABLE_HELP: &str = "add a rule to the metadata if the policy should see such requests; \
-                                   otherwise write `expect: not-applicable`, `rules: skip` or `rules: ignore`";
 
 /// What is known about a case besides its outcome.
 #[derive(Default)]
@@ -91,6 +91,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         0 | 1 => (Vec::new(), findings.steps.into_iter().flat_map(|step| step.members).collect()),
         _ => (findings.steps, Vec::new()),
     };
+    let origin = rejected_settings(case, &outcome).or(case.origin.as_ref()).cloned();
     CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
@@ -99,6 +100,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         kind,
         outcome,
         span: case.span.clone(),
+        origin,
         duration,
         request: findings.request,
         response: findings.response,
@@ -111,6 +113,16 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         steps,
         members,
         position: 0,
+    }
+}
+
+/// Where the settings are written that the policy of a case rejects.
+fn rejected_settings<'a>(case: &'a Case, outcome: &Outcome) -> Option<&'a Span> {
+    match (&case.body, outcome) {
+        (CaseBody::Request(body), Outcome::Error(fault)) if fault.kind == FaultKind::Settings => {
+            body.settings_span.as_ref()
+        }
+        _ => None,
     }
 }
 
@@ -199,10 +211,12 @@ fn run_request(
     let answer = match found.answer {
         Ok(answer) => answer,
         Err(NotApplicable(reason)) if body.rules == RulesMode::Skip => {
+            // The rules are for those who want to change them.
+            let (reason, _) = reason.split_once("; rules:").unwrap_or((&reason, ""));
             return (Verdict::Skipped(format!("not applicable: {reason}")), findings);
         }
         Err(NotApplicable(reason)) => {
-            let fault = Fault::new(FaultKind::NotApplicable, reason).with_help(NOT_APPLICABLE_HELP);
+            let fault = Fault::new(FaultKind::NotApplicable, reason).with_help(remedies(case, body, policies));
             return (
                 Verdict::Judged(Judgement::Fault(fault.clone())),
                 Findings { fault: Some(fault), calls, ..findings },
@@ -230,6 +244,28 @@ fn run_request(
         None => (Verdict::Judged(judgement), findings),
         Some(comparison) => with_comparison(case, judgement, comparison, findings),
     }
+}
+
+/// Remedies for a request that no rule matches, the likeliest first.
+fn remedies(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> String {
+    let is_one_of_many = case.place().file.path != case.span.file.path;
+    let is_own = |policy: &PolicyIndex| {
+        let spec = &policies.suite.policies[policy.0];
+        spec.metadata.is_some() || matches!(spec.uri.value, PolicyRef::File(_))
+    };
+    let rules = match body.subject.steps.iter().any(|step| policies.suite.deployment_of(step).scope.is_some()) {
+        true => Some("the manifest"),
+        // What a registry serves cannot be changed here.
+        false => policies.suite.policies_for(case).iter().all(is_own).then_some("the metadata"),
+    };
+    let skip = is_one_of_many.then(|| "write `rules: skip` to pass over objects that no rule matches".to_owned());
+    let rule = rules.map(|rules| format!("add a rule to {rules} if the policy should see such requests"));
+    let others = [
+        "write `expect: not-applicable` if it should not",
+        "write `rules: ignore` to evaluate the policy all the same",
+    ];
+    let lines = skip.into_iter().chain(rule).chain(others.map(str::to_owned));
+    lines.map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the policy gave an answer, or a fault that the server could know: neither a bug nor a case that is set up wrongly.

@@ -91,9 +91,9 @@ pub struct ListedCase {
     pub id: String,
     /// Name of its policy.
     pub policy: String,
-    /// Path of the suite, relative to the repository root.
+    /// Path of the suite, or of the file with its object, relative to the repository root.
     pub file: String,
-    /// Line of its name.
+    /// Line of its name, or of its row or object.
     pub line: usize,
     /// Its tags.
     pub tags: Vec<String>,
@@ -119,8 +119,8 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
     let listed = selected.cases.into_iter().map(|SelectedCase { suite, case }| ListedCase {
         id: case.id.clone(),
         policy: case.subject.clone(),
-        file: case.span.file.path.clone(),
-        line: case.span.line,
+        file: case.place().file.path.clone(),
+        line: case.place().line,
         tags: case.tags.clone(),
         request: match &case.body {
             CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),

@@ -54,6 +54,7 @@ pub(super) fn unused_policy(suites: &[Suite], record: &PolicyRecord) -> Option<C
         kind: CaseKind::UnusedPolicy,
         outcome: Outcome::Unavailable(Arc::clone(unavailable)),
         span: spec.span.clone(),
+        origin: None,
         duration: Duration::ZERO,
         request: None,
         response: None,

@@ -250,7 +250,7 @@ fn rejected_settings_exit_with_1_and_the_message_of_the_policy() {
         .replace("POD", POD);
     let repository = Repository::with_suite(&text).policy("safe-labels");
     let run = repository.verify(&[]).run().exits_with(1);
-    run.says(&["settings", "cannot be denied and mandatory at once: a", "suite.yml:5", "settingsCases"]);
+    run.says(&["settings", "cannot be denied and mandatory at once: a", "suite.yml:6", "settingsCases"]);
 }
 
 #[test]

@@ -37,6 +37,8 @@ mod live;
 mod manifests;
 mod modes;
 mod monitor;
+mod newcomers;
+mod objects;
 mod publish;
 mod push;
 mod push_tags;

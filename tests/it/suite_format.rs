@@ -213,7 +213,12 @@ fn each_document_of_each_file_is_a_case() {
             );
     let report = repository.report(&[]);
     report.all_passed();
-    let names = ["rendered/a/two.yaml#1", "rendered/a/two.yaml#2", "rendered/b.yaml", "one.yaml"];
+    let names = [
+        "Pod web (rendered/a/two.yaml:1)",
+        "Service s (rendered/a/two.yaml:10)",
+        "Pod web (rendered/b.yaml:1)",
+        "Pod web (one.yaml:1)",
+    ];
     assert_eq!(report.names(), names.map(|name| format!("chart [{name}]")));
     assert_eq!(report.cases()[1]["request"]["resource"]["resource"], "services");
 }

@@ -238,6 +238,8 @@ pub struct CaseReport {
     pub outcome: Outcome,
     /// Where its name is written.
     pub span: Span,
+    /// Where the row of its table, its object of several, or the settings that its policy rejects are written.
+    pub origin: Option<Span>,
     /// Time from the start of the case to its outcome.
     pub duration: Duration,
     /// The request as the policy saw it.
@@ -265,6 +267,11 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
+    /// The place that tells it from other cases: that of its row or object, else that of its name.
+    pub fn place(&self) -> &Span {
+        self.origin.as_ref().unwrap_or(&self.span)
+    }
+
     /// Whether a policy in monitor mode rejects the request: it passes, and the policy only warns.
     pub fn is_warned(&self) -> bool {
         self.monitored.as_ref().is_some_and(|response| !response.allowed)

@@ -261,6 +261,8 @@ pub struct Case {
     pub subject: String,
     /// Where its name is written.
     pub span: Span,
+    /// Where the row of its table or its object of several is written.
+    pub origin: Option<Span>,
     /// Where its expectation is written; the same as `span` where there is none.
     pub expect_span: Span,
     /// Words for `--tag`.
@@ -277,6 +279,13 @@ pub struct Case {
     pub clock: Option<jiff::Timestamp>,
     /// What is done and what is expected.
     pub body: CaseBody,
+}
+
+impl Case {
+    /// The place that tells it from other cases: that of its row or object, else that of its name.
+    pub fn place(&self) -> &Span {
+        self.origin.as_ref().unwrap_or(&self.span)
+    }
 }
 
 /// The three kinds of test.
@@ -304,6 +313,8 @@ pub struct RequestCase {
     pub request: Arc<Request>,
     /// The paths of mappings that the fixture lacks and `set` has made.
     pub created: Vec<String>,
+    /// Where the settings of a single policy are written.
+    pub settings_span: Option<Span>,
     /// Other versions of its resource, in the order in which rules with `matchPolicy: Equivalent` try them.
     pub equivalents: Vec<Equivalent>,
     /// What becomes of a request that no metadata rule selects.

@@ -164,6 +164,9 @@ pub(super) struct Case<'a> {
     pub(super) position: usize,
     pub(super) column: usize,
     pub(super) length: usize,
+    /// Where its row or object is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Place<'a>>,
 }
 
 /// A step of a chain or a member of a group.
@@ -376,6 +379,7 @@ pub(super) fn case<'a>(suites: &'a [SuiteSummary], report: &'a CaseReport) -> Ca
         position: report.position,
         column: report.span.column,
         length: report.span.len,
+        origin: report.origin.as_ref().map(Place::from),
     }
 }
 
@@ -452,6 +456,7 @@ fn sources(run: &RunReport) -> Sources<'_> {
     run.warnings.iter().filter_map(|it| it.span.as_ref()).for_each(|span| keep(&mut sources, span));
     for case in run.cases.iter().filter(|case| case.outcome.is_bad()) {
         keep(&mut sources, &case.span);
+        case.origin.iter().for_each(|origin| keep(&mut sources, origin));
         match &case.outcome {
             Outcome::Failed(mismatches) => mismatches.iter().for_each(|mismatch| keep(&mut sources, &mismatch.span)),
             Outcome::Unavailable(why) => why.span.iter().for_each(|span| keep(&mut sources, span)),

@@ -84,7 +84,7 @@ fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()>
         let title = format!("{}: {}", phrases::count(cases.len(), "weak test"), Code::Weak.title());
         let kinds: BTreeSet<Weakness> = cases.iter().filter_map(|case| case.weakness).collect();
         let help: Vec<String> = kinds.into_iter().map(|kind| advice(kind.help())).collect();
-        command(out, "warning", &cases[0].span, &title, &format!("{}\n\n{}", help.join("\n"), names(cases)))?;
+        command(out, "warning", cases[0].place(), &title, &format!("{}\n\n{}", help.join("\n"), names(cases)))?;
     }
     Ok(())
 }

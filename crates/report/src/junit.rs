@@ -81,8 +81,8 @@ fn test_case(run: &RunReport, suite: Option<&SuiteSummary>, case: &CaseReport, t
     test_case.set_classname(class);
     for (name, value) in [
         ("time", seconds(case.duration)),
-        ("file", one_line(&case.span.file.path)),
-        ("line", case.span.line.to_string()),
+        ("file", one_line(&case.place().file.path)),
+        ("line", case.place().line.to_string()),
     ] {
         test_case.extra.insert(name.into(), value.into());
     }
@@ -137,14 +137,15 @@ fn description(case: &CaseReport) -> String {
                     at(&mismatch.span)
                 )
             });
-            parts.collect::<Vec<_>>().join("\n")
+            let origin = case.origin.as_ref().map(|origin| format!("{}\n", at(origin))).unwrap_or_default();
+            format!("{}{origin}", parts.collect::<Vec<_>>().join("\n"))
         }
-        Outcome::Error(fault) => format!("{}{}", with_help(&fault.message, fault.help.as_ref()), at(&case.span)),
+        Outcome::Error(fault) => format!("{}{}", with_help(&fault.message, fault.help.as_ref()), at(case.place())),
         Outcome::Unavailable(why) => {
-            let place = why.span.as_ref().unwrap_or(&case.span);
+            let place = why.span.as_ref().unwrap_or(case.place());
             format!("{}{}", with_help(&why.message, why.help.as_ref()), at(place))
         }
-        _ => format!("{}\n{}", phrases::headline(case), at(&case.span)),
+        _ => format!("{}\n{}", phrases::headline(case), at(case.place())),
     }
 }
 

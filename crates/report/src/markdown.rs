@@ -246,7 +246,7 @@ fn others(run: &RunReport, detail: Detail) -> String {
     });
     text.push_str(&folded(&format!("{} weak: {}", weak.len(), Code::Weak.title()), &weak, |case| {
         let matches = case.weakness.map_or("", Weakness::matches);
-        let place = case.span.file_and_line();
+        let place = case.place().file_and_line();
         format!("{} (<code>{}</code>): {matches}", escape::markdown(&case.id), escape::markdown(&place))
     }));
     text.push_str(&folded(&format!("{} warned: rejected in monitor mode", warned.len()), &warned, |case| {

@@ -156,9 +156,13 @@ pub(super) fn type_word(case: &CaseReport) -> String {
     }
 }
 
-/// Where to point at: the expectation that missed when it is written in the suite file, else the case.
+/// Where to point at: the row or object of the case, else the expectation that missed when it is written in the suite
+/// file, else the case.
 pub(super) fn place<'a>(run: &RunReport, case: &'a CaseReport) -> &'a Span {
-    let Outcome::Failed(mismatches) = &case.outcome else { return &case.span };
+    let Outcome::Failed(mismatches) = &case.outcome else { return case.place() };
+    if let Some(origin) = &case.origin {
+        return origin;
+    }
     let suite = run.suites.get(case.suite);
     let in_suite = |span: &&Span| suite.is_none_or(|suite| suite.path == span.file.path);
     mismatches.first().map(|first| &first.span).filter(in_suite).unwrap_or(&case.span)

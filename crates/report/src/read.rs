@@ -207,6 +207,7 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
     };
     Ok(CaseReport {
         span,
+        origin: written.origin.as_ref().map(|place| files.span(place)),
         id: written.id.into_owned(),
         name: written.name.into_owned(),
         suite,

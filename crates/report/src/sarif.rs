@@ -107,7 +107,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
         code: Code::Weak,
         level: "warning",
         message: format!("{}: the expectation matches {}", case.name, case.weakness.map_or("", Weakness::matches)),
-        span: case.span.clone(),
+        span: case.place().clone(),
         identity: case.id.clone(),
     }));
     findings
@@ -116,7 +116,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
 fn failure(run: &RunReport, case: &CaseReport) -> Option<Finding> {
     let code = case.code().filter(|_| case.outcome.is_bad())?;
     let (span, subject) = match &case.outcome {
-        Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(&case.span), &case.policy),
+        Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(case.place()), &case.policy),
         _ => (phrases::place(run, case), &case.name),
     };
     let message = format!("{subject}: {}", phrases::headline(case));

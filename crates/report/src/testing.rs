@@ -135,6 +135,7 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         kind: CaseKind::Case,
         outcome,
         span: span(file, name),
+        origin: None,
         duration: Duration::from_micros(143),
         request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})))),
         response: Some(AdmissionResponse { uid: "1".into(), allowed: true, ..AdmissionResponse::default() }),

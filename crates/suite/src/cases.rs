@@ -11,7 +11,7 @@ use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
 use super::policies::{Policies, PolicyOrGroup};
 use super::read::read;
-use super::request::{self, Requests};
+use super::request::{self, Arrival, Requests};
 use super::rows::{self, Row};
 use super::schema::{
     CaseEntry, Data, DefaultsEntry, DurationText, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
@@ -25,7 +25,7 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Subject,
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject,
 };
 
 /// The keys of a case that give its request.
@@ -57,8 +57,15 @@ struct Frame {
     xfail: Option<Spanned<String>>,
     timeout: Option<Spanned<DurationText>>,
     clock: Option<Spanned<String>>,
-    labels: Vec<String>,
+    row: Expanded,
     expect_span: Span,
+}
+
+/// What a case has from the row it is made of.
+struct Expanded {
+    /// Where the row is written.
+    origin: Option<Span>,
+    labels: Vec<String>,
 }
 
 impl<'a> Cases<'a> {
@@ -113,6 +120,7 @@ impl<'a> Cases<'a> {
                 subject: policies.specs[index.0].name.clone(),
                 expect_span: span.clone(),
                 span,
+                origin: None,
                 tags: Vec::new(),
                 skip: None,
                 is_only: false,
@@ -127,11 +135,11 @@ impl<'a> Cases<'a> {
 
     /// Adds one entry of `cases:`.
     pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for Row { case, node, labels } in rows::expand(&written.0, self.variables, mistakes) {
+        for Row { case, node, origin, labels } in rows::expand(&written.0, self.variables, mistakes) {
             mistakes.set_case(Some(case));
             let node = self.inherit(&node, true);
             if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
-                self.add_request_case(entry, labels, policies, mistakes);
+                self.add_request_case(entry, Expanded { origin, labels }, policies, mistakes);
             }
         }
         mistakes.set_case(None);
@@ -139,11 +147,11 @@ impl<'a> Cases<'a> {
 
     /// Adds one entry of `settingsCases:`.
     pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for Row { case, node, labels } in rows::expand(&written.0, self.variables, mistakes) {
+        for Row { case, node, origin, labels } in rows::expand(&written.0, self.variables, mistakes) {
             mistakes.set_case(Some(case));
             let node = self.inherit(&node, false);
             if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
-                self.add_case_of_settings(entry, labels, policies, mistakes);
+                self.add_case_of_settings(entry, Expanded { origin, labels }, policies, mistakes);
             }
         }
         mistakes.set_case(None);
@@ -155,7 +163,7 @@ impl<'a> Cases<'a> {
     fn add_case_of_settings(
         &mut self,
         entry: SettingsCaseEntry,
-        labels: Vec<String>,
+        row: Expanded,
         policies: &mut Policies,
         mistakes: &mut Mistakes,
     ) {
@@ -180,7 +188,7 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
-            labels,
+            row,
             expect_span: entry.expect.0.span,
         };
         for index in indices {
@@ -191,13 +199,7 @@ impl<'a> Cases<'a> {
         }
     }
 
-    fn add_request_case(
-        &mut self,
-        entry: CaseEntry,
-        labels: Vec<String>,
-        policies: &mut Policies,
-        mistakes: &mut Mistakes,
-    ) {
+    fn add_request_case(&mut self, entry: CaseEntry, row: Expanded, policies: &mut Policies, mistakes: &mut Mistakes) {
         let is_misread = mistakes.is_case_wrong();
         let arrivals = self.requests().of_case(&entry, mistakes);
         let answers =
@@ -213,6 +215,7 @@ impl<'a> Cases<'a> {
             let mistake = mistake(&entry.expect.0.span, message).with_code(Code::Contradiction);
             mistakes.push(mistake.with_help("remove `rules: ignore`: it makes every request match".to_owned()));
         }
+        let settings_spans: Vec<_> = subjects.iter().map(|it| settings_span(it, &entry, policies)).collect();
         let frame = Frame {
             name: entry.name,
             tells_subjects_apart: subjects.len() > 1,
@@ -222,21 +225,22 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
-            labels,
+            row,
             expect_span: entry.expect.0.span,
         };
-        for subject in subjects {
+        for (subject, settings_span) in subjects.into_iter().zip(settings_spans) {
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
                     subject: subject.clone(),
                     request: Arc::clone(&arrival.request),
                     created: arrival.created.clone(),
+                    settings_span: settings_span.clone(),
                     equivalents: arrival.equivalents.clone(),
                     rules: entry.rules.unwrap_or_default(),
                     answers: Arc::clone(&answers),
                     expect: Arc::clone(&expect),
                 }));
-                self.add(&frame, policies.name_of(&subject), arrival.label.as_deref(), body, mistakes);
+                self.add(&frame, policies.name_of(&subject), Some(arrival), body, mistakes);
             }
         }
     }
@@ -266,12 +270,19 @@ impl<'a> Cases<'a> {
         Requests::new(self.files, self.kinds, inherited_namespace)
     }
 
-    fn add(&mut self, frame: &Frame, subject: String, arrival: Option<&str>, body: CaseBody, mistakes: &mut Mistakes) {
-        let mut labels = frame.labels.clone();
+    fn add(
+        &mut self,
+        frame: &Frame,
+        subject: String,
+        arrival: Option<&Arrival>,
+        body: CaseBody,
+        mistakes: &mut Mistakes,
+    ) {
+        let mut labels = frame.row.labels.clone();
         if frame.tells_subjects_apart {
             labels.push(subject.clone());
         }
-        labels.extend(arrival.map(str::to_owned));
+        labels.extend(arrival.and_then(|arrival| arrival.label.clone()));
         let written = frame.name.value.trim();
         if written.is_empty() {
             mistakes.add_with_help(&frame.name.span, "the name of the case is empty", "write what the case shows");
@@ -288,7 +299,12 @@ impl<'a> Cases<'a> {
             span: frame.name.span.clone(),
             expect_span: frame.expect_span.clone(),
             tags: frame.tags.clone(),
-            skip: frame.skip.as_ref().and_then(|skip| skip_reason(skip, mistakes)),
+            origin: arrival.and_then(|arrival| arrival.origin.clone()).or_else(|| frame.row.origin.clone()),
+            skip: frame
+                .skip
+                .as_ref()
+                .and_then(|skip| skip_reason(skip, mistakes))
+                .or_else(|| arrival.and_then(|arrival| arrival.skip.clone())),
             is_only: frame.only.as_ref().is_some_and(|only| only.value),
             xfail: frame.xfail.clone(),
             timeout: timeout::read(frame.timeout.as_ref(), mistakes),
@@ -381,6 +397,14 @@ impl<'a> Cases<'a> {
         }
         inherited
     }
+}
+
+/// Where the settings of a single policy are written.
+fn settings_span(subject: &Subject, entry: &CaseEntry, policies: &Policies) -> Option<Span> {
+    let [Step::Policy(used)] = subject.steps.as_slice() else { return None };
+    let variant = entry.variant.as_ref().map(|variant| variant.value.as_str());
+    let own = entry.settings.as_ref().map(FileOr::span);
+    own.or_else(|| policies.settings_span(used.policy, variant)).cloned()
 }
 
 /// Only one of the sources of a request can be inherited.

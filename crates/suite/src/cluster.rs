@@ -10,12 +10,14 @@ use serde_json::Value;
 use super::files::Files;
 use super::kinds::Kinds;
 use super::mistake::Mistakes;
+use super::objects;
 use super::schema::{FileOr, OneOrMany};
+use super::yaml::Node;
 use policy_verify_model::cluster::{Cluster, ClusterKind, ClusterKinds};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::ContextAwareResource;
-use policy_verify_model::source::Span;
+use policy_verify_model::source::{Span, Spanned};
 
 /// The clusters of one suite.
 pub(crate) struct Clusters<'a> {
@@ -82,7 +84,7 @@ impl<'a> Clusters<'a> {
                 FileOr::Inline(node) => {
                     let document = node.to_json();
                     let source = Source::Inline(document.to_string());
-                    let members = self.members(&document, &node.span, mistakes);
+                    let members = self.members(document, node, mistakes);
                     sources.push((source, node.span.clone(), Arc::new(members)));
                 }
             }
@@ -118,10 +120,11 @@ impl<'a> Clusters<'a> {
             return Arc::clone(known);
         }
         let mut members = Vec::new();
-        match self.files.documents(path, span) {
-            Ok(documents) => {
-                for document in documents.iter().filter(|document| !document.value.is_null()) {
-                    members.extend(self.members(&document.value, &document.span, mistakes));
+        match self.files.objects(path, None, span) {
+            Ok(objects) => {
+                for object in objects.iter().filter(|object| !object.value.is_null()) {
+                    let member = self.member(&object.value).map_err(|mistake| mistakes.push(mistake.at(&object.span)));
+                    members.extend(member);
                 }
             }
             Err(mistake) => mistakes.push(mistake),
@@ -132,20 +135,12 @@ impl<'a> Clusters<'a> {
     }
 
     /// The objects of a document: itself, or the items of a list as `kubectl get -o yaml` prints it.
-    fn members(&self, document: &Value, span: &Span, mistakes: &mut Mistakes) -> Vec<Member> {
-        let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-        let objects = match document.get("items").and_then(Value::as_array) {
-            Some(items) if is_list => items.as_slice(),
-            _ => std::slice::from_ref(document),
+    fn members(&self, document: Value, node: &Node, mistakes: &mut Mistakes) -> Vec<Member> {
+        let objects = objects::unrolled(&Spanned::new(document, node.span.clone()), Some(node));
+        let member = |object: &Spanned<Value>| {
+            self.member(&object.value).map_err(|mistake| mistakes.push(mistake.at(&object.span))).ok()
         };
-        let mut members = Vec::new();
-        for object in objects {
-            match self.member(object) {
-                Ok(member) => members.push(member),
-                Err(mistake) => mistakes.push(mistake.at(span)),
-            }
-        }
-        members
+        objects.iter().filter_map(member).collect()
     }
 
     fn member(&self, object: &Value) -> Result<Member, Diagnostic> {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::build_advice;
 use super::json;
 use super::mistake::{mistake, nearest};
-use super::yaml;
+use super::objects;
+use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{SourceFile, Span, Spanned};
@@ -24,6 +26,14 @@ const MOST_MATCHES: usize = 100_000;
 /// suites does not need it. The error is the text of a message: nothing else is known of it here.
 pub type KeyCheck = fn(&str) -> Result<(), String>;
 
+/// What a file has.
+#[derive(Debug, Clone)]
+struct Content {
+    documents: Arc<Vec<Spanned<Value>>>,
+    /// The documents, with lists unrolled.
+    objects: Arc<Vec<Spanned<Value>>>,
+}
+
 /// Reads the files a suite names.
 #[derive(Debug)]
 pub(crate) struct Files {
@@ -31,7 +41,7 @@ pub(crate) struct Files {
     root: PathBuf,
     /// Paths of the suite are relative to this folder.
     directory: PathBuf,
-    documents: RefCell<HashMap<PathBuf, Arc<Vec<Spanned<Value>>>>>,
+    read: RefCell<HashMap<PathBuf, Content>>,
     check_key: KeyCheck,
 }
 
@@ -41,7 +51,7 @@ impl Files {
         let suite = suite.canonicalize()?;
         let directory = suite.parent().unwrap_or(Path::new("/")).to_path_buf();
         let root = root_of(&directory);
-        Ok(Self { root, directory, documents: RefCell::default(), check_key })
+        Ok(Self { root, directory, read: RefCell::default(), check_key })
     }
 
     /// A public key that can be used; an error has no place.
@@ -94,7 +104,7 @@ impl Files {
                 let mistake = at(format!("file not found: `{written}`"));
                 match self.nearest_file(&path) {
                     Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
-                    None => mistake.with_help(self.where_paths_start()),
+                    None => mistake.with_help(self.advice(&path)),
                 }
             }
             _ => at(format!("cannot read `{written}`: {error}")),
@@ -154,34 +164,62 @@ impl Files {
     /// The documents of a JSON or YAML file, in order, each with its place. A file that cannot be parsed is a mistake in that file; one that cannot
     /// be read is a mistake where it is named.
     pub(crate) fn documents(&self, path: &Path, named_at: &Span) -> Result<Arc<Vec<Spanned<Value>>>, Diagnostic> {
-        if let Some(known) = self.documents.borrow().get(path) {
-            return Ok(Arc::clone(known));
-        }
-        let file = self.read_text(path).map_err(|mistake| mistake.at(named_at))?;
-        let documents = if path.extension().is_some_and(|extension| extension == "json") {
-            vec![Spanned::new(parse_json(&file)?, Span::start_of(&file))]
-        } else {
-            let nodes = yaml::parse_documents(&file)?;
-            nodes.iter().map(|node| Spanned::new(node.to_json(), node.span.clone())).collect()
-        };
-        let documents = Arc::new(documents);
-        self.documents.borrow_mut().insert(path.to_path_buf(), Arc::clone(&documents));
-        Ok(documents)
+        self.content(path, named_at).map(|content| content.documents)
     }
 
-    /// The only document of a file the suite names.
+    /// The objects of a file: its documents, with lists unrolled. `chosen` is the name of one of them.
+    pub(crate) fn objects(
+        &self,
+        path: &Path,
+        chosen: Option<&str>,
+        named_at: &Span,
+    ) -> Result<Arc<Vec<Spanned<Value>>>, Diagnostic> {
+        let objects = self.content(path, named_at)?.objects;
+        let Some(wanted) = chosen else { return Ok(objects) };
+        let object = objects::choose(&objects, &self.shown_from_suite(path), wanted);
+        object.map(|object| Arc::new(vec![object.clone()])).map_err(|mistake| mistake.at(named_at))
+    }
+
+    fn content(&self, path: &Path, named_at: &Span) -> Result<Content, Diagnostic> {
+        if let Some(known) = self.read.borrow().get(path) {
+            return Ok(known.clone());
+        }
+        let file = self.read_text(path).map_err(|mistake| mistake.at(named_at))?;
+        let content = match path.extension().is_some_and(|extension| extension == "json") {
+            true => json_content(&file)?,
+            false => content_of(&yaml::parse_documents(&file)?),
+        };
+        self.read.borrow_mut().insert(path.to_path_buf(), content.clone());
+        Ok(content)
+    }
+
+    /// A path, and the name of an object behind `#`, unless the file itself has such a name.
+    pub(crate) fn split_name(&self, named: &Spanned<String>) -> (Spanned<String>, Option<String>) {
+        let split = named.value.rsplit_once('#').filter(|(path, name)| !path.is_empty() && !name.is_empty());
+        match split.filter(|_| self.resolve(named).is_err()) {
+            Some((path, name)) => (Spanned::new(path.to_owned(), named.span.clone()), Some(name.to_owned())),
+            None => (named.clone(), None),
+        }
+    }
+
+    /// The only document of a file the suite names, or the object named behind `#`.
     pub(crate) fn document(&self, named: &Spanned<String>) -> Result<Spanned<Value>, Diagnostic> {
+        if let (path, Some(name)) = self.split_name(named) {
+            let objects = self.objects(&self.resolve(&path)?, Some(&name), &named.span)?;
+            return Ok(objects[0].clone());
+        }
         let path = self.resolve(named)?;
         let documents = self.documents(&path, &named.span)?;
         match documents.as_slice() {
             [document] => Ok(document.clone()),
             [] => Err(mistake(&named.span, format!("`{}` is empty", named.value))
                 .with_help("write one document into it".to_owned())),
-            several => Err(mistake(
-                &named.span,
-                format!("expected one document, found {} in `{}`", several.len(), named.value),
-            )
-            .with_help("split the file; `objects:` makes a case of each document".to_owned())),
+            several => {
+                let message = format!("expected one document, found {} in `{}`", several.len(), named.value);
+                let names = objects::listed(&self.content(&path, &named.span)?.objects);
+                let help = format!("add the name of one to the path: {names}; `objects:` makes a case of each");
+                Err(mistake(&named.span, message).with_help(help))
+            }
         }
     }
 
@@ -216,6 +254,28 @@ impl Files {
         Ok(path)
     }
 
+    /// What to do about a file that is not there.
+    fn advice(&self, path: &Path) -> String {
+        let built = Some(path).filter(|path| build_advice::is_module(path));
+        let path = built.map(without_dots);
+        let elsewhere = path.as_deref().and_then(build_advice::elsewhere);
+        let elsewhere = elsewhere.filter(|place| place.starts_with(&self.root));
+        match elsewhere {
+            Some(place) => format!("did you mean `{}`?", self.named_in_suite(&place)),
+            None => path
+                .and_then(|path| build_advice::command(&path, &self.root, &self.directory))
+                .unwrap_or_else(|| self.where_paths_start()),
+        }
+    }
+
+    /// A path as the suite can name it, if need be with `..` steps.
+    fn named_in_suite(&self, path: &Path) -> String {
+        let common = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root);
+        let up = self.directory.strip_prefix(common).map_or(0, |inside| inside.components().count());
+        let below = path.strip_prefix(common).unwrap_or(path);
+        format!("{}{}", "../".repeat(up), below.to_string_lossy().replace('\\', "/"))
+    }
+
     fn where_paths_start(&self) -> String {
         match self.shown(&self.directory).as_str() {
             "" => "paths are relative to the suite, at the root of the repository".into(),
@@ -234,6 +294,21 @@ impl Files {
     }
 }
 
+/// A path without its `..` steps. Links are not followed: nothing is read.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 /// The repository a folder belongs to: the nearest one above that holds `.git`, else the working directory when it
 /// holds the folder, else the folder itself.
 fn root_of(directory: &Path) -> PathBuf {
@@ -242,6 +317,21 @@ fn root_of(directory: &Path) -> PathBuf {
     }
     let working_directory = std::env::current_dir().and_then(|path| path.canonicalize()).ok();
     working_directory.filter(|path| directory.starts_with(path)).unwrap_or_else(|| directory.to_path_buf())
+}
+
+fn content_of(nodes: &[Node]) -> Content {
+    let documents: Vec<_> = nodes.iter().map(|node| Spanned::new(node.to_json(), node.span.clone())).collect();
+    let unrolled = documents.iter().zip(nodes).flat_map(|(document, node)| objects::unrolled(document, Some(node)));
+    let objects = Arc::new(unrolled.collect());
+    Content { documents: Arc::new(documents), objects }
+}
+
+/// The items of a list have their places, because JSON is YAML.
+fn json_content(file: &Arc<SourceFile>) -> Result<Content, Diagnostic> {
+    let document = Spanned::new(parse_json(file)?, Span::start_of(file));
+    let node = objects::items(&document.value).and_then(|_| yaml::parse(file).ok());
+    let objects = Arc::new(objects::unrolled(&document, node.as_ref()));
+    Ok(Content { documents: Arc::new(vec![document]), objects })
 }
 
 fn parse_json(file: &Arc<SourceFile>) -> Result<Value, Diagnostic> {

@@ -31,7 +31,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | `load` | the steps, in their order; read it first |
-//! | `yaml`, `json` | text becomes values; nodes of a suite know their place |
+//! | `yaml`, `json`, `syntax` | text becomes values; nodes of a suite know their place |
 //! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
 //! | `reference` | the reference of the format in Markdown, from the schema |
 //! | `vars`, `rows` | `${…}`, `each` and `matrix` |
@@ -48,10 +48,11 @@
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
-//! | `files` | files named by a suite, inside its repository |
+//! | `files`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
 mod answers;
+mod build_advice;
 mod cases;
 mod cel;
 mod cluster;
@@ -69,6 +70,7 @@ mod manifest;
 pub mod match_condition;
 mod mistake;
 mod not_deployed;
+mod objects;
 mod origin;
 mod path;
 mod patterns;
@@ -85,6 +87,7 @@ mod schema;
 mod signed_by;
 mod size;
 mod subject;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod timeout;

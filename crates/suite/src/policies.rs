@@ -45,8 +45,12 @@ pub(crate) struct Policies {
 pub(crate) struct Details {
     /// The settings a policy runs with by default.
     pub(crate) settings: Arc<Settings>,
+    /// Where they are written.
+    pub(crate) settings_span: Option<Span>,
     /// Other settings, by the name of their variant.
     pub(crate) variants: HashMap<String, Arc<Settings>>,
+    /// Where those are written.
+    pub(crate) variant_spans: HashMap<String, Span>,
     /// Whether an entry of `policies:` declares it.
     pub(crate) is_declared: bool,
     /// Whether nothing is known of it but its name, because its entry or its manifest has a mistake. It may be a group.
@@ -188,6 +192,15 @@ impl Policies {
     /// The settings a policy runs with by default.
     pub(crate) fn settings(&self, policy: PolicyIndex) -> Arc<Settings> {
         Arc::clone(&self.details[policy.0].settings)
+    }
+
+    /// Where the settings of a policy, or those of one of its variants, are written.
+    pub(crate) fn settings_span(&self, policy: PolicyIndex, variant: Option<&str>) -> Option<&Span> {
+        let details = &self.details[policy.0];
+        match variant {
+            Some(variant) => details.variant_spans.get(variant),
+            None => details.settings_span.as_ref(),
+        }
     }
 
     /// The settings of a variant.

@@ -66,7 +66,11 @@ impl Reader<'_> {
         let variants: HashMap<_, _> = variants.collect();
         let settings = Arc::new(origin.settings.clone());
         let spec = self.spec(name.clone(), origin, Some(entry));
-        let index = self.policies.add(spec, Details { settings, variants, is_declared: true, is_unread });
+        let settings_span = entry.settings.as_ref().map(|settings| settings.span().clone());
+        let spans = entry.variants.0.iter().map(|(name, source)| (name.value.clone(), source.span().clone()));
+        let variant_spans = spans.collect();
+        let details = Details { settings, settings_span, variants, variant_spans, is_declared: true, is_unread };
+        let index = self.policies.add(spec, details);
         if let Some(check) = &entry.check {
             let checks = checks(check, self.mistakes).into_iter().map(|check| (index, check));
             self.policies.checks.extend(checks);

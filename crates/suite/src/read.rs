@@ -157,7 +157,7 @@ impl<T: FromNode> FromNode for Vec<T> {
     fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match &node.content {
             Content::List(items) => Some(items.iter().filter_map(|item| T::from_node(item, mistakes)).collect()),
-            _ => wrong_type("a list", node, mistakes),
+            _ => wrong_type(LIST, node, mistakes),
         }
     }
 }
@@ -188,6 +188,9 @@ pub(crate) fn members<'a, T: FromNode>(node: &'a Node, mistakes: &mut Mistakes) 
 /// What messages call a string.
 const TEXT: &str = "a text";
 
+/// What messages call a list.
+const LIST: &str = "a list";
+
 fn wrong_type<T>(expected: &str, node: &Node, mistakes: &mut Mistakes) -> Option<T> {
     if node.is_unknown() {
         return None;
@@ -198,9 +201,12 @@ fn wrong_type<T>(expected: &str, node: &Node, mistakes: &mut Mistakes) -> Option
         Content::Number(_) | Content::Bool(_) => Some("put it in quotes".to_owned()),
         _ => None,
     };
+    let help = help.filter(|_| expected == TEXT);
+    let is_item = expected == LIST && matches!(node.content, Content::Map(_));
+    let help = help.or_else(|| is_item.then(|| "begin each item with `- `".to_owned()));
     let message = format!("expected {expected}, found {}", node.description());
     let mistake = mistake(&node.span, message).with_code(Code::WrongType);
-    mistakes.push(mistake.with_help(help.filter(|_| expected == TEXT)));
+    mistakes.push(mistake.with_help(help));
     None
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) case: CaseNumber,
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
+    /// Where the row of `each` is written.
+    pub(crate) origin: Option<Span>,
     /// `owner=team-a`, for parameters of the request that are not in the name.
     pub(crate) labels: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let Some(parameters) = parameters else {
         let case = mistakes.new_case();
         mistakes.set_case(Some(case));
-        return vec![Row { case, node: substitute(&bare, &[variables], mistakes), labels: Vec::new() }];
+        return vec![Row { case, node: substitute(&bare, &[variables], mistakes), origin: None, labels: Vec::new() }];
     };
     let incomplete = incomplete_rows(&bare, &parameters, variables, mistakes);
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
@@ -40,7 +42,8 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
     let mut rows = Vec::new();
     // An unused parameter is reported for the first row only.
     let mut unused = HashSet::new();
-    for (index, Parameters { entries: row, .. }) in parameters.into_iter().enumerate() {
+    let is_each = case.get("each").is_some();
+    for (index, Parameters { span, entries: row }) in parameters.into_iter().enumerate() {
         if incomplete.contains(&index) {
             continue;
         }
@@ -55,7 +58,8 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         for (key, value) in row {
             scope.define(Spanned::new(key.name, key.span), value);
         }
-        rows.push(Row { case, node: substitute(&bare, &[&scope, variables], mistakes), labels });
+        let origin = is_each.then_some(span);
+        rows.push(Row { case, node: substitute(&bare, &[&scope, variables], mistakes), origin, labels });
         for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
             let help = format!("use it as `${{{name}}}`, or remove it");
             let mistake = mistake(span, format!("unused parameter `{name}`")).with_code(Code::Variable);

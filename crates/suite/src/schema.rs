@@ -450,7 +450,7 @@ pub(crate) struct CaseEntry {
     pub(crate) object: Option<FileOr>,
     /// The object before the change, inline or a path. Alone it is deleted.
     pub(crate) old_object: Option<FileOr>,
-    /// One case for each document of these files: paths or globs.
+    /// One case for each object of these files: paths or globs. Lists are unrolled.
     pub(crate) objects: Option<OneOrMany<Spanned<String>>>,
     /// A complete AdmissionReview or AdmissionRequest, inline or a path.
     pub(crate) request: Option<FileOr>,

@@ -13,8 +13,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned as At;
 
-use super::mistake::mistake;
-use policy_verify_model::code::Code;
+use super::syntax;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::yaml;
@@ -66,6 +65,14 @@ impl Node {
     pub(crate) fn entries(&self) -> &[(Key, Node)] {
         match &self.content {
             Content::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; nothing for other values.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.content {
+            Content::List(items) => items,
             _ => &[],
         }
     }
@@ -123,14 +130,14 @@ impl Node {
 /// Parses one document; an empty text is null.
 pub(crate) fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
     let raw: At<Raw> =
-        serde_saphyr::from_str_with_options(&file.text, yaml::options()).map_err(|e| syntax_mistake(file, &e))?;
+        serde_saphyr::from_str_with_options(&file.text, yaml::options()).map_err(|e| syntax::mistake_of(file, &e))?;
     Ok(node(raw, file))
 }
 
 /// Parses every document of a file, in order; empty documents are left out.
 pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
-    let raws: Vec<At<Raw>> =
-        serde_saphyr::from_multiple_with_options(&file.text, yaml::options()).map_err(|e| syntax_mistake(file, &e))?;
+    let raws: Vec<At<Raw>> = serde_saphyr::from_multiple_with_options(&file.text, yaml::options())
+        .map_err(|e| syntax::mistake_of(file, &e))?;
     let nodes = raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file));
     Ok(nodes.map(|node| if is_manifest(&node) { as_sent(node) } else { node }).collect())
 }
@@ -194,23 +201,6 @@ fn is_block(before: &str) -> bool {
     let header = header.split(" #").next().unwrap_or_default().trim_end();
     let opens = header.trim_end_matches(|letter: char| "+-".contains(letter) || letter.is_ascii_digit());
     indentation.trim().is_empty() && opens.ends_with(['|', '>'])
-}
-
-fn syntax_mistake(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
-    let message = format!("invalid YAML: {}", yaml::message(error));
-    let help = syntax_help(&error.without_snippet().to_string());
-    mistake(&yaml::span_of_error(file, error), message).with_code(Code::Syntax).with_help(help.map(str::to_owned))
-}
-
-/// Advice about what people get wrong in YAML.
-fn syntax_help(text: &str) -> Option<&'static str> {
-    if text.contains("found a tab") || text.contains("tab character") {
-        return Some("indent with spaces, not with tabs");
-    }
-    if text.contains("flow mapping") || text.contains("flow sequence") {
-        return Some("put texts with `: `, `,` or `${…}` in quotes inside of `{ }` and `[ ]`");
-    }
-    text.contains("mapping values").then_some("put texts with `: ` in quotes")
 }
 
 fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
@@ -392,7 +382,7 @@ mod tests {
     #[test]
     fn mistakes_of_the_syntax_name_their_line() {
         for (text, line, words) in [
-            ("a: 1\nb: 2\na: 3\n", 3, "duplicate mapping key"),
+            ("a: 1\nb: 2\na: 3\n", 3, "duplicate key `a`"),
             ("a: [1\nb: }2\n", 2, "invalid YAML"),
             ("a: 1\n---\nb: 2\n", 3, "only single YAML document expected"),
             ("a: *nowhere\n", 1, "invalid YAML"),

@@ -56,17 +56,23 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         phrases::duration(case.duration),
     );
     match &case.outcome {
-        Outcome::Failed(mismatches) => text.push_str(&differences(mismatches, phrases::place(run, case))),
+        Outcome::Failed(mismatches) => {
+            let place = phrases::place(run, case);
+            if case.origin.is_some() && !mismatches.iter().any(|it| it.span.file_and_line() == place.file_and_line()) {
+                text.push_str(&quote(place));
+            }
+            text.push_str(&differences(mismatches, place));
+        }
         Outcome::Error(fault) => {
-            text.push_str(&quote(&case.span));
+            text.push_str(&quote(case.place()));
             text.push_str(&error_block(&fault.kind.to_string(), &fault.message, fault.help.as_deref()));
         }
         Outcome::Unavailable(why) => {
-            text.push_str(&quote(why.span.as_ref().unwrap_or(&case.span)));
+            text.push_str(&quote(why.span.as_ref().unwrap_or(case.place())));
             text.push_str(&error_block(why.stage.word(), &why.message, why.help.as_deref()));
         }
         _ => {
-            text.push_str(&quote(&case.span));
+            text.push_str(&quote(case.place()));
             let help = "remove `xfail:`";
             text.push_str(&error_block("xpass", &phrases::headline(case), Some(help)));
         }

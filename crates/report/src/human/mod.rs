@@ -231,13 +231,16 @@ fn details(page: &mut Page<'_>, run: &RunReport, cases: &[&CaseReport]) -> io::R
     let case = cases[0];
     page.blank()?;
     match &case.outcome {
-        Outcome::Failed(mismatches) => mismatch_blocks(page, mismatches)?,
+        Outcome::Failed(mismatches) => {
+            origin_of_case(page, case)?;
+            mismatch_blocks(page, mismatches)?;
+        }
         Outcome::Error(fault) => {
-            place(page, &case.span, &Code::from(fault.kind).to_string())?;
+            place(page, case.place(), &Code::from(fault.kind).to_string())?;
             fault_lines(page, fault)?;
         }
         Outcome::Xpassed(_) => {
-            place(page, &case.span, &format!("xfail · {}", Code::UnexpectedPass))?;
+            place(page, case.place(), &format!("xfail · {}", Code::UnexpectedPass))?;
             labelled(page, "xpass", &phrases::headline(case), BAD, Keep::First)?;
             help(page, Some("remove `xfail:`"))?;
         }
@@ -252,6 +255,17 @@ fn details(page: &mut Page<'_>, run: &RunReport, cases: &[&CaseReport]) -> io::R
     match phrases::reproduce_in_parts(run, case) {
         Some(parts) => command(page, parts),
         None => Ok(()),
+    }
+}
+
+/// The row or object of a case, unless an expectation in that line is quoted anyway.
+fn origin_of_case(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
+    let Outcome::Failed(mismatches) = &case.outcome else { return Ok(()) };
+    let is_quoted = |origin: &Span| mismatches.iter().any(|it| it.span.file_and_line() == origin.file_and_line());
+    match case.origin.as_ref().filter(|origin| !is_quoted(origin)) {
+        None => Ok(()),
+        Some(origin) if origin.file.path == case.span.file.path => place(page, origin, "row"),
+        Some(origin) => place(page, origin, "object"),
     }
 }
 
@@ -385,7 +399,7 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
 fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let of_suite = run.warnings.iter().map(|it| (it.span.as_ref(), it.message.as_str(), it.help.as_deref()));
     let of_cases = run.cases.iter().flat_map(|case| {
-        case.warnings.iter().map(move |text| (Some(&case.span), text.as_str(), Some(case.name.as_str())))
+        case.warnings.iter().map(move |text| (Some(case.place()), text.as_str(), Some(case.name.as_str())))
     });
     let remarks: Vec<_> = of_suite.chain(of_cases).collect();
     let title = phrases::count(remarks.len(), "warning");
@@ -403,7 +417,7 @@ fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     list(page, &title, &weak, |case| {
         let matches = case.weakness.map_or("", Weakness::matches);
         let name = piece(format!("  {}", case.name), PLAIN);
-        vec![piece(case.span.file_and_line(), PLACE), name, piece(format!(" · {matches}"), DIM)]
+        vec![piece(case.place().file_and_line(), PLACE), name, piece(format!(" · {matches}"), DIM)]
     })
 }
 
@@ -412,7 +426,7 @@ fn warned(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let warned: Vec<&CaseReport> = run.cases.iter().filter(|case| case.is_warned()).collect();
     let title = format!("{} warned: rejected in monitor mode", warned.len());
     list(page, &title, &warned, |case| {
-        let place = piece(format!("{}  ", case.span.file_and_line()), PLACE);
+        let place = piece(format!("{}  ", case.place().file_and_line()), PLACE);
         vec![
             place,
             piece(phrases::rejection_in_monitor_mode(case).unwrap_or_default(), PLAIN),
@@ -429,7 +443,7 @@ fn slowest(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     list(page, "slowest", &cases, |case| {
         vec![
             piece(format!("{:>9}", phrases::duration(case.duration)), PLAIN),
-            piece(format!("  {}", case.span.file_and_line()), PLACE),
+            piece(format!("  {}", case.place().file_and_line()), PLACE),
             piece(format!("  {}", case.name), PLAIN),
         ]
     })

@@ -14,6 +14,7 @@ use super::workload;
 use crate::fields::Shape;
 use crate::kinds::{KindInfo, Kinds};
 use crate::mistake::{Mistakes, mistake, suggestion};
+use crate::objects;
 use crate::schema::{CaseEntry, Operation};
 use policy_verify_model::code::Code;
 use policy_verify_model::deployed::DEFAULT_NAMESPACE;
@@ -128,6 +129,13 @@ impl Admission<'_> {
         }
         let request = self.assemble(case, operation, objects, &origin, mistakes)?;
         Some((Request::Admission(Box::new(request)), created))
+    }
+
+    /// The mistake of an object of an unknown kind.
+    pub(super) fn unknown_kind(&self, object: &Value) -> Option<Diagnostic> {
+        let (api_version, kind) = text_at(object, "/apiVersion").zip(text_at(object, "/kind"))?;
+        let is_known = is_scale(object) || admission_word(object).is_some();
+        (!is_known && self.kinds.lookup(&api_version, &kind).is_none()).then(|| self.kinds.unknown(&api_version, &kind))
     }
 
     /// The operation of the case: an object alone is created, an old one deleted, and two are an update. Subresources,
@@ -270,6 +278,11 @@ impl Admission<'_> {
             };
             let help = format!("write `request:` instead of `{key}:`");
             return Err(mistake(&origin.named, format!("this is an {word}")).with_help(help));
+        }
+        if let Some(items) = objects::items(object) {
+            let message = format!("this is a list of {} objects", items.len());
+            let help = "write `objects:` to make a case of each, or add the name of one to the path: `all.yaml#web`";
+            return Err(mistake(&origin.named, message).with_help(help.to_owned()));
         }
         let (Some(api_version), Some(kind)) = of(object) else {
             return Err(mistake(place, "the object has no `apiVersion` and `kind`")

@@ -19,6 +19,7 @@ mod subresource;
 mod user;
 mod workload;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -28,6 +29,7 @@ use super::fields::Shape;
 use super::files::Files;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
+use super::objects;
 use super::schema::{CaseEntry, FileOr};
 use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
@@ -35,12 +37,17 @@ use policy_verify_model::conversion::Equivalent;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::suite::RulesMode;
 
 /// A request of a case, and what tells it from its siblings.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    /// `rendered/a.yaml`, or `rendered/a.yaml#2` in a file of several documents; nothing when the case has one request.
+    /// `Deployment web (all.yaml:16)`; nothing when the case has one request.
     pub(crate) label: Option<String>,
+    /// Where the object of `objects` is written.
+    pub(crate) origin: Option<Span>,
+    /// Why it is not sent.
+    pub(crate) skip: Option<String>,
     /// The request.
     pub(crate) request: Arc<Request>,
     /// The paths of mappings that `set` has made.
@@ -78,7 +85,7 @@ impl Requests<'_> {
             return self.complete(case, request, mistakes).into_iter().map(|it| self.arrival(None, it)).collect();
         }
         if let Some(globs) = &case.objects {
-            return globs.0.iter().flat_map(|glob| self.each_document(case, glob, mistakes)).collect();
+            return globs.0.iter().flat_map(|glob| self.each_object(case, glob, mistakes)).collect();
         }
         let before = mistakes.added();
         let object = case.object.as_ref().and_then(|object| self.load(object, mistakes));
@@ -95,7 +102,7 @@ impl Requests<'_> {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
-        Arrival { label, request: Arc::new(request), created, equivalents }
+        Arrival { label, origin: None, skip: None, request: Arc::new(request), created, equivalents }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {
@@ -190,38 +197,66 @@ impl Requests<'_> {
         }
     }
 
-    fn each_document(&self, case: &CaseEntry, glob: &Spanned<String>, mistakes: &mut Mistakes) -> Vec<Arrival> {
-        let paths = match self.files.glob(glob) {
-            Ok(paths) => paths,
-            Err(mistake) => {
-                mistakes.push(mistake);
-                return Vec::new();
-            }
-        };
+    /// A request for each object of the files that a path or glob names.
+    fn each_object(&self, case: &CaseEntry, glob: &Spanned<String>, mistakes: &mut Mistakes) -> Vec<Arrival> {
+        let (named, chosen) = self.files.split_name(glob);
+        let paths = self.files.glob(&named).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
         let mut arrivals = Vec::new();
         for path in paths {
-            let documents = match self.files.documents(&path, &glob.span) {
-                Ok(documents) => documents,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
+            match self.files.objects(&path, chosen.as_deref(), &glob.span) {
+                Ok(objects) if objects.is_empty() => {
+                    mistakes.add(&glob.span, format!("`{}` has no objects", self.files.shown(&path)));
                 }
-            };
-            if documents.is_empty() {
-                mistakes.add(&glob.span, format!("`{}` is empty", self.files.shown(&path)));
-            }
-            for (number, document) in documents.iter().enumerate() {
-                let shown = self.files.shown_from_suite(&path);
-                let label = if documents.len() == 1 { shown } else { format!("{shown}#{}", number + 1) };
-                let Spanned { value, span } = document.clone();
-                let object = Some(Document { value, span, named: glob.span.clone() });
-                if let Some(request) = self.admission.request(case, object, None, mistakes) {
-                    arrivals.push(self.arrival(Some(label), request));
+                Ok(objects) => {
+                    let labels = labels(&objects, &self.files.shown_from_suite(&path));
+                    for (object, label) in objects.iter().zip(labels) {
+                        arrivals.extend(self.of_object(case, object, label, &glob.span, mistakes));
+                    }
                 }
+                Err(mistake) => mistakes.push(mistake),
             }
         }
         arrivals
     }
+
+    fn of_object(
+        &self,
+        case: &CaseEntry,
+        object: &Spanned<Value>,
+        label: String,
+        named: &Span,
+        mistakes: &mut Mistakes,
+    ) -> Option<Arrival> {
+        let Spanned { value, span } = object.clone();
+        let unknown = self.admission.unknown_kind(&value).filter(|_| case.rules == Some(RulesMode::Skip));
+        let arrival = match unknown {
+            Some(unknown) => {
+                let reason = format!("{}; {}", unknown.message, unknown.help.unwrap_or_default());
+                Arrival { skip: Some(reason), ..self.arrival(Some(label), (Request::Raw(value), Vec::new())) }
+            }
+            None => {
+                let document = Document { value, span: span.clone(), named: named.clone() };
+                let request = self.admission.request(case, Some(document), None, mistakes)?;
+                self.arrival(Some(label), request)
+            }
+        };
+        Some(Arrival { origin: Some(span), ..arrival })
+    }
+}
+
+/// `Deployment web (all.yaml:16)` for each object of a file; objects on one line that are called alike have numbers.
+fn labels(objects: &[Spanned<Value>], path: &str) -> Vec<String> {
+    let place = |(index, object): (usize, &Spanned<Value>)| {
+        format!("{} ({path}:{})", objects::title(&object.value, index + 1), object.span.line)
+    };
+    let places: Vec<String> = objects.iter().enumerate().map(place).collect();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut labels: Vec<String> = Vec::new();
+    for place in &places {
+        let number = seen.entry(place).and_modify(|number| *number += 1).or_insert(1);
+        labels.push(if *number == 1 { place.clone() } else { format!("{place} #{number}") });
+    }
+    labels
 }
 
 /// Suites are YAML 1.2, where `yes` is a text; in a manifest of its own `kubectl` sends a boolean.
