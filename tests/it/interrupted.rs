@@ -11,7 +11,6 @@ use serde_json::Value;
 use crate::fetching;
 use crate::publish;
 use crate::support::registry::FakeRegistry;
-use crate::support::target::Target;
 use crate::support::{POD, Repository, Verify};
 
 /// Long after any test here should be over.
@@ -148,7 +147,7 @@ fn interrupted_run_ends_although_its_output_is_not_read() {
 
 #[test]
 fn a_run_that_was_interrupted_publishes_nothing() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "publish:\n  - { policy: yes, to: HOST/acme/yes, tags: [v1] }\n".replace("HOST", &target.host());
     let repository = endless();
     let text = repository.read("suite.yml").replace("yes.wasm }", "yes.wasm, metadata: metadata.yml }") + &publish;
@@ -161,7 +160,7 @@ fn a_run_that_was_interrupted_publishes_nothing() {
     let verify = repository.verify(&["--push", "--sources-path=sources.yaml", "--report=json=a.json"]);
     let (code, _, told) = end("INT", start(&repository, verify));
     assert_eq!(code, Some(130), "{told}");
-    assert!(target.asked().is_empty(), "{:?}", target.asked());
+    assert!(target.take_seen().is_empty(), "{:?}", target.take_seen());
     assert!(repository.read_json("a.json").get("published").is_none());
 }
 
@@ -189,8 +188,9 @@ fn a_fetch_ends_at_once_and_leaves_no_report() {
 }
 
 /// A registry that takes its time, and a suite whose policy passes and goes there.
-fn publishing(latency: Duration) -> (Target, Repository) {
-    let target = Target::slow(latency);
+fn publishing(latency: Duration) -> (FakeRegistry, Repository) {
+    let target = FakeRegistry::start();
+    target.latency(latency);
     let suite = format!(
         "version: 1\npolicies: {{ p: {{ uri: p.wasm, metadata: metadata.yml }} }}\n\
          cases: [{{ name: a, object: {POD}, expect: allow }}]\n\
@@ -209,7 +209,7 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
     let flags = ["--push", "--sources-path=sources.yaml", "--report=junit=a.xml"];
     let (target, repository) = publishing(Duration::from_millis(60));
     repository.verify(&flags).run().exits_with(0);
-    let requests = target.asked().len();
+    let requests = target.take_seen().len();
     assert!(requests > 5, "{requests}");
     let mut interrupted = 0;
     for answered in (1..requests).step_by(2) {
@@ -219,7 +219,7 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
         let mut seen = 0;
         while seen < answered && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
-            seen += target.asked().len();
+            seen += target.take_seen().len();
         }
         let (code, time, told) = end(["INT", "TERM"][answered / 2 % 2], child);
         if code == Some(0) {
@@ -231,10 +231,10 @@ fn a_push_ends_at_once_whenever_the_signal_comes_and_every_tag_leads_to_somethin
         assert!(told.contains("interrupted while publishing; no report was written"), "{told}");
         assert!(told.contains("What was already uploaded is not signed by the action"), "{told}");
         assert!(!repository.path("a.xml").exists());
-        target.is_consistent();
+        target.content().is_consistent();
         // The same command goes on from there.
         repository.verify(&flags).run().exits_with(0).says(&["Policy successfully pushed"]);
-        target.is_consistent();
+        target.content().is_consistent();
     }
     assert!(interrupted > requests / 4, "{interrupted} of {requests}");
 }
@@ -244,7 +244,7 @@ fn a_dry_run_publishes_nothing_that_could_be_half_done_and_writes_its_reports() 
     let (target, repository) = publishing(Duration::from_millis(400));
     let flags = ["--push", "--dry-run", "--sources-path=sources.yaml", "--report=json=a.json"];
     let mut child = repository.verify(&flags).start();
-    wait_until(&mut child, || !target.asked().is_empty());
+    wait_until(&mut child, || !target.take_seen().is_empty());
     let (code, time, told) = end("INT", child);
     assert_eq!(code, Some(130), "{told}");
     assert!(time < AT_ONCE && !told.contains("interrupted while publishing"), "{time:?} {told}");
@@ -255,11 +255,12 @@ fn a_dry_run_publishes_nothing_that_could_be_half_done_and_writes_its_reports() 
 
 #[test]
 fn a_push_of_a_module_ends_at_once_too() {
-    let target = Target::slow(SLOW);
+    let target = FakeRegistry::start();
+    target.latency(SLOW);
     let repository = Repository::new().write("p.wasm", publish::accepting("p")).write("sources.yaml", target.sources());
     let to = format!("registry://{}/acme/p:v1", target.host());
     let mut child = repository.verify(&["push", "p.wasm", &to, "--force", "--sources-path=sources.yaml"]).start();
-    wait_until(&mut child, || !target.asked().is_empty());
+    wait_until(&mut child, || !target.take_seen().is_empty());
     let (code, time, told) = end("TERM", child);
     assert_eq!(code, Some(130), "{told}");
     assert!(time < AT_ONCE && told.contains("interrupted while publishing"), "{time:?} {told}");

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use crate::support::distribution::Distribution;
-use crate::support::target::Target;
+use crate::support::registry::FakeRegistry;
 use crate::support::{Repository, digest};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -132,7 +132,7 @@ fn every_way(host: &str, stop: impl FnOnce()) {
 
 #[test]
 fn licences_are_read_in_every_way() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     every_way(&target.host(), || drop(target));
 }
 

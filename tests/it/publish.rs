@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::target::{Asked, Target, Trouble};
+use crate::support::registry::{FakeRegistry, OCI_MANIFEST, Reaction, Seen};
 use crate::support::{Finished, POD, Repository, digest};
 
 pub(crate) const METADATA: &str = "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: ['*'] }\n\
                         mutating: false\nannotations:\n  io.kubewarden.policy.version: 1.0.0\n";
 
 /// A suite with the policies `good` and `bad`, which both accept everything, and these cases and entries.
-pub(crate) fn suite(target: &Target, cases: &str, publish: &str) -> Repository {
+pub(crate) fn suite(target: &FakeRegistry, cases: &str, publish: &str) -> Repository {
     let text = format!(
         "version: 1\nname: ${{tag}}\nvars: {{ tag: v1 }}\npolicies:\n  good: {{ uri: good.wasm, metadata: metadata.yml }}\n  bad: {{ uri: \
          bad.wasm, metadata: metadata.yml }}\n  plain: {{ uri: plain.wasm }}\ncases:\n{}publish:\n{}",
@@ -58,13 +58,13 @@ pub(crate) fn run(repository: &Repository, flags: &[&str]) -> Finished {
 pub(crate) const CASES: &str = "  - { name: a, policy: good, object: POD, expect: allow }\n  - { name: b, policy: bad, object: POD, expect: allow }\n  - { name: c, policy: plain, object: POD, expect: allow }\n";
 const RED: &str = "  - { name: red, policy: bad, object: POD, expect: { deny: no } }\n";
 
-pub(crate) fn tags(target: &Target) -> Vec<String> {
+pub(crate) fn tags(target: &FakeRegistry) -> Vec<String> {
     target.content().tags.keys().map(|(repository, tag)| format!("{repository}:{tag}")).collect()
 }
 
 #[test]
 fn what_passed_is_published_with_all_its_tags() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [\"${tag}\", latest], immutable: [\"${tag}\"] }\n";
     let repository = suite(&target, CASES, publish);
     let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(0);
@@ -76,18 +76,18 @@ fn what_passed_is_published_with_all_its_tags() {
     assert_eq!((&published["policy"], &published["outcome"]), (&json!("good"), &json!("pushed")));
     assert_eq!(published["digest"], json!(target.tag("acme/good", "v1")));
     // The bytes that were pushed are those that were run.
-    let manifest = target.content().manifests.values().next().unwrap().clone();
+    let manifest = target.content().manifests.values().next().unwrap().1.clone();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let policy = report["policies"].as_array().unwrap().iter().find(|policy| policy["name"] == "good").unwrap();
     assert_eq!(manifest["layers"][0]["digest"], policy["digest"]);
-    target.is_consistent();
+    target.content().is_consistent();
     // Again: the same digest may keep its immutable tag.
     run(&repository, &[]).exits_with(0).says(&["v1 already points to it", "latest already points to it"]);
 }
 
 #[test]
 fn policy_with_a_failed_case_is_not_published_and_the_others_are() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, &format!("{CASES}{RED}"), publish);
@@ -117,7 +117,7 @@ fn failed_case_blocks_publishing_in_any_order() {
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     for seed in 1..=6 {
-        let target = Target::new();
+        let target = FakeRegistry::start();
         let repository = suite(&target, &format!("{RED}{CASES}"), publish);
         let run = run(&repository, &[&format!("--shuffle={seed}")]).exits_with(1);
         run.says(&["bad was not pushed"]);
@@ -129,7 +129,7 @@ fn failed_case_blocks_publishing_in_any_order() {
 fn policy_with_a_case_that_did_not_pass_is_not_published() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let stays = |case: &str, code: i32, says: &str| {
-        let target = Target::new();
+        let target = FakeRegistry::start();
         let repository = suite(&target, &format!("{CASES}{case}"), publish);
         run(&repository, &[]).exits_with(code).says(&["good was not pushed", says]);
         assert!(tags(&target).is_empty() && target.content().blobs.is_empty(), "{case}");
@@ -142,20 +142,20 @@ fn policy_with_a_case_that_did_not_pass_is_not_published() {
     );
     stays("  - { name: p, policy: good, object: POD, expect: allow, xfail: '#1' }\n", 1, "`p` (xpassed");
     // That the API server would not have asked is an answer.
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let service = "{ apiVersion: v1, kind: Service, metadata: { name: s } }";
     let cases = format!("{CASES}  - {{ name: n, policy: good, object: {service}, rules: skip, expect: allow }}\n");
     run(&suite(&target, &cases, publish), &[]).exits_with(0);
     assert_eq!(tags(&target), ["acme/good:v1"]);
     // A policy nobody asked anything.
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let case = "  - { name: b, policy: bad, object: POD, expect: allow }\n";
     run(&suite(&target, case, publish), &[]).exits_with(5).says(&["no test of the suite is about it"]);
 }
 
 #[test]
 fn failed_case_of_a_group_blocks_its_members() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let cases = format!("{CASES}  - {{ name: g, group: both, object: POD, expect: {{ deny: no }} }}\n");
     let repository = suite(&target, &cases, publish);
@@ -170,7 +170,7 @@ fn failed_case_of_a_group_blocks_its_members() {
 
 #[test]
 fn filtered_run_publishes_nothing() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
     for flags in [&["--filter", "a"][..], &["--skip", "b"], &["--tag", "!x"], &["--filter", "a", "--exact"]] {
@@ -183,7 +183,7 @@ fn filtered_run_publishes_nothing() {
     run(&suite(&target, &cases, publish), &[]).exits_with(2).says(&["`only:` leaves cases out"]);
     let event = repository.verify(&["--push", "--sources-path", "sources.yaml"]).on_github();
     event.env("GITHUB_EVENT_NAME", "pull_request").run().exits_with(2).says(&["event `pull_request`"]);
-    assert!(target.asked().is_empty());
+    assert!(target.take_seen().is_empty());
     let repository = Repository::with_suite("version: 1\n");
     repository.verify(&["--push"]).run().exits_with(2).says(&["no suite of this run has `publish:`"]);
     repository.verify(&["--dry-run"]).run().exits_with(2).says(&["--push"]);
@@ -191,30 +191,30 @@ fn filtered_run_publishes_nothing() {
 
 #[test]
 fn immutable_tags_are_asked_first_and_never_moved() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [latest, v1], immutable: [v1] }\n  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
     run(&repository, &[]).exits_with(0);
     let before = (target.tag("acme/good", "v1"), target.tag("acme/good", "latest"));
     let repository = repository.write("good.wasm", accepting("otherwise"));
-    target.asked();
+    target.take_seen();
     let run_ = run(&repository, &[]).exits_with(5);
     run_.says(&["good was not pushed", "acme/good:v1` points to sha256:", "publish under a new tag"]);
     assert_eq!((target.tag("acme/good", "v1"), target.tag("acme/good", "latest")), before);
-    let asked = target.asked();
-    assert!(!asked.iter().any(|asked| asked.method != "HEAD" && asked.target.contains("acme/good")), "{asked:?}");
+    let asked = target.take_seen();
+    assert!(!asked.iter().any(|asked| asked.method != "HEAD" && asked.path.contains("acme/good")), "{asked:?}");
     let first_write = asked.iter().position(|asked| asked.method == "POST" || asked.method == "PUT");
-    let last_check = asked.iter().rposition(|asked| asked.method == "HEAD" && asked.target.contains("good/manifests/"));
+    let last_check = asked.iter().rposition(|asked| asked.method == "HEAD" && asked.path.contains("good/manifests/"));
     assert!(first_write.is_none_or(|first| last_check.unwrap() < first), "{asked:?}");
     // Somebody takes the tag between our question and our push.
-    let target = Target::new();
-    let thief = target.clone();
-    target.fails(move |asked: &Asked| {
-        if asked.method == "PUT" && asked.target.contains("manifests/sha256") {
+    let target = FakeRegistry::start();
+    let thief = target.storage();
+    target.fails(move |asked: &Seen| {
+        if asked.method == "PUT" && asked.path.contains("manifests/sha256") {
             let key = ("acme/good".to_owned(), "v1".to_owned());
-            thief.content().tags.insert(key, digest(b"{}"));
+            thief.lock().unwrap().tags.insert(key, digest(b"{}"));
             let key = ("acme/good".to_owned(), digest(b"{}"));
-            thief.content().manifests.insert(key, b"{}".to_vec());
+            thief.lock().unwrap().manifests.insert(key, (OCI_MANIFEST.to_owned(), b"{}".to_vec()));
         }
         None
     });
@@ -231,15 +231,15 @@ fn states(published: &Value) -> Vec<(&str, &str)> {
 }
 
 /// Refuses to move this tag.
-fn refusing(tag: &'static str) -> impl FnMut(&Asked) -> Option<Trouble> + Send {
+fn refusing(tag: &'static str) -> impl FnMut(&Seen) -> Option<Reaction> + Send {
     move |asked| {
-        (asked.method == "PUT" && asked.target.ends_with(&format!("/manifests/{tag}"))).then(|| Trouble::status(403))
+        (asked.method == "PUT" && asked.path.ends_with(&format!("/manifests/{tag}"))).then(|| Reaction::status(403))
     }
 }
 
 #[test]
 fn a_push_that_fails_half_way_puts_the_tags_back() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, next, latest] }\n";
     let repository = suite(&target, CASES, &publish.replace("next, ", ""));
     run(&repository, &[]).exits_with(0);
@@ -257,7 +257,7 @@ fn a_push_that_fails_half_way_puts_the_tags_back() {
     let published = repository.read_json("report.json")["published"][0].clone();
     assert_eq!((&published["outcome"], &published["tags"]), (&json!("failed"), &json!([])));
     assert_eq!(states(&published), [("v1", "restored"), ("next", "restored"), ("latest", "untouched")]);
-    target.is_consistent();
+    target.content().is_consistent();
     // The way is free again.
     target.fails(|_| None);
     run(&repository, &[]).exits_with(0);
@@ -266,33 +266,37 @@ fn a_push_that_fails_half_way_puts_the_tags_back() {
 
 #[test]
 fn a_tag_that_cannot_be_put_back_is_said_to_have_moved() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, v1.0, latest] }\n";
     let repository = suite(&target, CASES, publish);
     let mut refuses = refusing("v1.0");
-    target.fails(move |asked| if asked.method == "DELETE" { Some(Trouble::status(405)) } else { refuses(asked) });
+    target.fails(move |asked| if asked.method == "DELETE" { Some(Reaction::status(405)) } else { refuses(asked) });
     let run_ = run(&repository, &["--report", "json=report.json"]).exits_with(5);
     run_.says(&["3 tests: 3 passed", "good was not published", "tags moved: `v1`; not moved: `v1.0`, `latest`"]);
     assert_eq!(tags(&target), ["acme/good:v1"]);
     let published = repository.read_json("report.json")["published"][0].clone();
     assert_eq!((&published["outcome"], &published["tags"]), (&json!("failed"), &json!(["v1"])));
     assert_eq!(states(&published), [("v1", "moved"), ("v1.0", "untouched"), ("latest", "untouched")]);
-    target.is_consistent();
+    target.content().is_consistent();
     // Nothing is deleted where the manifest was there before: other tags may lead to it.
     target.content().tags.clear();
-    target.asked();
+    target.take_seen();
     target.fails(refusing("latest"));
     run(&repository, &[]).exits_with(5).says(&["tags moved: `v1`, `v1.0`; not moved: `latest`"]);
-    assert!(target.asked().iter().all(|asked| asked.method != "DELETE"));
+    assert!(target.take_seen().iter().all(|asked| asked.method != "DELETE"));
     // Nor is anything put back that somebody else has moved since.
-    let target = Target::new();
-    let thief = target.clone();
+    let target = FakeRegistry::start();
+    let thief = target.storage();
     let mut refuses = refusing("latest");
-    target.fails(move |asked: &Asked| {
+    target.fails(move |asked: &Seen| {
         let trouble = refuses(asked);
         if trouble.is_some() {
-            thief.content().manifests.insert(("acme/good".to_owned(), digest(b"{}")), b"{}".to_vec());
-            thief.content().tags.insert(("acme/good".to_owned(), "v1".to_owned()), digest(b"{}"));
+            thief
+                .lock()
+                .unwrap()
+                .manifests
+                .insert(("acme/good".to_owned(), digest(b"{}")), (OCI_MANIFEST.to_owned(), b"{}".to_vec()));
+            thief.lock().unwrap().tags.insert(("acme/good".to_owned(), "v1".to_owned()), digest(b"{}"));
         }
         trouble
     });
@@ -303,26 +307,28 @@ fn a_tag_that_cannot_be_put_back_is_said_to_have_moved() {
 #[test]
 fn a_tag_gets_its_old_manifest_back_as_what_it_is() {
     const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string().into_bytes();
     target.content().tags.insert(("acme/good".to_owned(), "v1".to_owned()), digest(&index));
-    target.content().manifests.insert(("acme/good".to_owned(), digest(&index)), index.clone());
+    target
+        .content()
+        .manifests
+        .insert(("acme/good".to_owned(), digest(&index)), (OCI_MANIFEST.to_owned(), index.clone()));
     target.fails(refusing("latest"));
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1, latest] }\n";
     run(&suite(&target, CASES, publish), &[]).exits_with(5).says(&["restored: `v1`"]);
-    let asked = target.asked();
-    let puts: Vec<&Asked> =
-        asked.iter().filter(|it| it.method == "PUT" && it.target.ends_with("/manifests/v1")).collect();
+    let asked = target.take_seen();
+    let puts: Vec<&Seen> = asked.iter().filter(|it| it.method == "PUT" && it.path.ends_with("/manifests/v1")).collect();
     assert_eq!((puts.len(), &puts[1].body, puts[1].headers["content-type"].as_str()), (2, &index, INDEX));
 }
 
 #[test]
 fn failed_upload_moves_no_tag_and_blocks_no_other_policy() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish =
         "  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
-    target.fails(|asked| (asked.method == "POST" && asked.target.contains("acme/bad")).then(|| Trouble::status(403)));
+    target.fails(|asked| (asked.method == "POST" && asked.path.contains("acme/bad")).then(|| Reaction::status(403)));
     run(&repository, &[]).exits_with(5).says(&["bad was not published", "no tag was moved"]);
     assert_eq!(tags(&target), ["acme/good:v1"]);
 }
@@ -331,10 +337,10 @@ fn failed_upload_moves_no_tag_and_blocks_no_other_policy() {
 #[test]
 fn failed_case_blocks_every_policy_of_the_same_module() {
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = suite(&target, &format!("{CASES}{RED}"), publish).write("bad.wasm", accepting("good"));
     run(&repository, &[]).exits_with(1).says(&["good was not pushed: 1 of its 3 tests did not pass: `red`"]);
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let other = format!("version: 1\npolicies:\n  p: {{ uri: good.wasm, metadata: metadata.yml }}\ncases:\n{RED}");
     let other = other.replace("bad", "p").replace("POD", POD);
     let repository = suite(&target, CASES, publish).write("other.suite.yml", other);
@@ -348,7 +354,7 @@ fn failed_case_blocks_every_policy_of_the_same_module() {
 
 #[test]
 fn published_module_is_the_one_that_was_tested() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = suite(&target, CASES, "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n");
     // The cases are done when the registry is first asked.
     let path = repository.path("good.wasm");
@@ -360,8 +366,7 @@ fn published_module_is_the_one_that_was_tested() {
     assert_eq!(std::fs::read(repository.path("good.wasm")).unwrap(), accepting("swapped"));
     let report = repository.read_json("report.json");
     let policy = report["policies"].as_array().unwrap().iter().find(|policy| policy["name"] == "good").unwrap();
-    let blobs = target.content().blobs.clone();
-    let module = &blobs[policy["digest"].as_str().unwrap()];
+    let module = target.blob("acme/good", policy["digest"].as_str().unwrap()).unwrap();
     let holds = |text: &[u8]| module.windows(text.len()).any(|part| part == text);
     assert!(holds(b"good") && !holds(b"swapped"));
 }
@@ -369,7 +374,8 @@ fn published_module_is_the_one_that_was_tested() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_sees_how_far_publishing_is() {
-    let target = Target::slow(std::time::Duration::from_millis(150));
+    let target = FakeRegistry::start();
+    target.latency(std::time::Duration::from_millis(150));
     let repository = suite(&target, CASES, "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n");
     let Some(shell) = repository.terminal("verify --push --sources-path sources.yaml") else { return };
     let run = shell.run().exits_with(0).says(&["pushing", "Policy successfully pushed"]);
@@ -379,7 +385,7 @@ fn a_terminal_sees_how_far_publishing_is() {
 
 #[test]
 fn unannotated_modules_are_not_published() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: plain, to: HOST/acme/plain, tags: [v1] }\n";
     let run = run(&suite(&target, CASES, publish), &[]).exits_with(5);
     run.says(&["plain was not pushed: the module carries no metadata", "`metadata: metadata.yml`"]);
@@ -388,7 +394,7 @@ fn unannotated_modules_are_not_published() {
 
 #[test]
 fn later_steps_of_a_workflow_learn_what_was_published() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish =
         "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n  - { policy: bad, to: HOST/acme/bad, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
@@ -410,7 +416,7 @@ fn later_steps_of_a_workflow_learn_what_was_published() {
 
 #[test]
 fn a_dry_run_publishes_nothing_and_shows_the_manifest() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "  - { policy: good, to: HOST/acme/good, tags: [v1] }\n";
     let repository = suite(&target, CASES, publish);
     let run = run(&repository, &["--dry-run", "--report", "json"])
@@ -424,7 +430,7 @@ fn a_dry_run_publishes_nothing_and_shows_the_manifest() {
 
 #[test]
 fn mistakes_in_publish_have_their_place() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let refuses = |entry: &str, says: &[&str]| {
         let repository = suite(&target, CASES, entry);
         let run = repository.verify(&[]).run().exits_with(2).reports_nothing();

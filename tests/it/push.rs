@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::target::{Asked, Target, Trouble};
+use crate::support::registry::{FakeRegistry, OCI_MANIFEST, Reaction, Reply, Seen};
 use crate::support::{Finished, Repository, digest, guests, testdata};
 
 pub(crate) const REPOSITORY: &str = "acme/policies/safe-labels";
 
 /// An annotated module `policy.wasm`, and `sources.yaml` for the target. The module is a small one: what it does is of no
 /// interest here.
-pub(crate) fn repository(target: &Target) -> Repository {
+pub(crate) fn repository(target: &FakeRegistry) -> Repository {
     let metadata = testdata().join("policies/safe-labels/metadata.yml");
     let repository = Repository::new()
         .write("bare.wasm", guests::replying("\"v1\""))
@@ -23,12 +23,12 @@ pub(crate) fn repository(target: &Target) -> Repository {
     repository
 }
 
-pub(crate) fn reference(target: &Target, tag: &str) -> String {
+pub(crate) fn reference(target: &FakeRegistry, tag: &str) -> String {
     format!("{}/{REPOSITORY}:{tag}", target.host())
 }
 
 /// `verify push policy.wasm …:TAG` with more flags.
-pub(crate) fn push(repository: &Repository, target: &Target, tag: &str, flags: &[&str]) -> Finished {
+pub(crate) fn push(repository: &Repository, target: &FakeRegistry, tag: &str, flags: &[&str]) -> Finished {
     let to = reference(target, tag);
     let arguments = [&["push", "policy.wasm", &to, "--sources-path", "sources.yaml"], flags].concat();
     repository.verify(&arguments).run()
@@ -66,7 +66,7 @@ pub(crate) fn expected_manifest(repository: &Repository) -> String {
 
 #[test]
 fn the_manifest_is_kwctls_byte_for_byte() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let run = push(&repository, &target, "v1", &[]).exits_with(0);
     let manifest = expected_manifest(&repository);
@@ -74,18 +74,18 @@ fn the_manifest_is_kwctls_byte_for_byte() {
     assert_eq!(run.stdout, format!("{immutable}\n"), "{run}");
     let run = run.says(&["Policy successfully pushed: ", "v1 is new", "kwctl verify", "cosign verify"]);
     run.says(&["gh attestation verify", &format!("oci://{immutable}")]);
-    let stored = target.content().manifests[&(REPOSITORY.to_owned(), digest(manifest.as_bytes()))].clone();
+    let stored = target.manifest(REPOSITORY, &digest(manifest.as_bytes())).unwrap();
     assert_eq!(String::from_utf8(stored).unwrap(), manifest);
-    target.is_consistent();
+    target.content().is_consistent();
 }
 
 #[test]
 fn layer_and_configuration_then_the_digest_then_the_tag() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     push(&repository, &target, "v1", &[]).exits_with(0);
-    let asked = target.asked();
-    let puts: Vec<String> = asked.iter().filter(|asked| asked.method != "HEAD").map(Asked::line).collect();
+    let asked = target.take_seen();
+    let puts: Vec<String> = asked.iter().filter(|asked| asked.method != "HEAD").map(Seen::line).collect();
     let upload = |session: u8| {
         [
             format!("POST /v2/{REPOSITORY}/blobs/uploads/"),
@@ -99,13 +99,13 @@ fn layer_and_configuration_then_the_digest_then_the_tag() {
     assert_eq!(put.headers["content-type"], "application/vnd.oci.image.manifest.v1+json");
     // What is there is not sent again.
     push(&repository, &target, "v2", &[]).exits_with(0);
-    let asked = target.asked();
-    assert!(!asked.is_empty() && asked.iter().all(|asked| !asked.target.contains("uploads")));
+    let asked = target.take_seen();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| !asked.path.contains("uploads")));
 }
 
 #[test]
 fn scripts_get_one_document_in_the_shapes_they_know() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let run = push(&repository, &target, "v1", &["-o", "json"]).exits_with(0);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -119,11 +119,11 @@ fn scripts_get_one_document_in_the_shapes_they_know() {
 
 #[test]
 fn a_dry_run_says_everything_and_sends_nothing() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let run = push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 would be new"]);
     assert_eq!(run.stdout.trim_end(), expected_manifest(&repository));
-    let asked = target.asked();
+    let asked = target.take_seen();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.method == "HEAD" || asked.method == "GET"));
     push(&repository, &target, "v1", &[]).exits_with(0);
     push(&repository, &target, "v1", &["--dry-run"]).exits_with(0).says(&["v1 already points to it"]);
@@ -135,7 +135,7 @@ fn a_dry_run_says_everything_and_sends_nothing() {
     assert_eq!(document["moves"][0]["before"], target.tag(REPOSITORY, "v1").unwrap());
 }
 
-pub(crate) fn repository_of(target: &Target) -> Repository {
+pub(crate) fn repository_of(target: &FakeRegistry) -> Repository {
     repository(target)
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn annotated_otherwise(repository: &Repository) -> Vec<u8> {
 
 #[test]
 fn only_annotated_modules_are_pushed_unless_forced() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let bare = fs::read(repository.path("bare.wasm")).unwrap();
     let repository = repository.write("policy.wasm", bare);
@@ -158,7 +158,7 @@ fn only_annotated_modules_are_pushed_unless_forced() {
     run.says(&["Cannot push a policy that is not annotated. Use `annotate` command or `push --force`"]);
     let run = push(&repository, &target, "v1", &["--force"]).exits_with(0);
     run.says(&["warning: pushing a non-annotated policy!"]);
-    let manifest = target.content().manifests.values().next().unwrap().clone();
+    let manifest = target.content().manifests.values().next().unwrap().1.clone();
     assert!(manifest.starts_with(br#"{"config":"#), "no annotations");
     // `-f` takes no value: what follows is the module.
     let to = reference(&target, "v2");
@@ -171,7 +171,7 @@ fn only_annotated_modules_are_pushed_unless_forced() {
 
 #[test]
 fn what_is_no_module_or_no_reference_is_told_before_anything_is_sent() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target).write("policy.wasm", "text");
     push(&repository, &target, "v1", &[]).exits_with(3).says(&["`policy.wasm` is a text file"]);
     repository.verify(&["push", "gone.wasm", &reference(&target, "v1")]).run().exits_with(3).says(&["gone.wasm"]);
@@ -187,7 +187,7 @@ fn what_is_no_module_or_no_reference_is_told_before_anything_is_sent() {
 
 #[test]
 fn a_pull_request_pushes_nothing() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let to = reference(&target, "v1");
     for event in ["pull_request", "pull_request_target"] {
@@ -204,7 +204,7 @@ fn a_pull_request_pushes_nothing() {
 
 #[test]
 fn what_was_pushed_can_be_pulled_and_looked_up() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target).write("folder/keep", "");
     push(&repository, &target, "v1", &[]).exits_with(0);
     let reference = reference(&target, "v1");
@@ -228,7 +228,7 @@ fn what_was_pushed_can_be_pulled_and_looked_up() {
 
 #[test]
 fn a_file_is_not_looked_for_in_a_registry() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     // The file has the name of the registry: whoever goes on asks there.
     let repository = repository(&target).write(&target.host(), "").write("a 'b", "");
     let host = target.host();
@@ -238,12 +238,12 @@ fn a_file_is_not_looked_for_in_a_registry() {
         let says = format!("`{name}` is a file, not a reference to a registry");
         run.reports_nothing().says(&[&says, &format!("verify inspect {quoted}"), "registry://"]);
     }
-    assert!(target.asked().is_empty());
+    assert!(target.take_seen().is_empty());
 }
 
 #[test]
 fn the_store_is_kwctls_and_digests_are_found_in_it() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     push(&repository, &target, "v1", &[]).exits_with(0);
     let reference = reference(&target, "v1");
@@ -275,10 +275,10 @@ fn the_store_is_kwctls_and_digests_are_found_in_it() {
 
 #[test]
 fn a_web_page_is_no_policy() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let page = "<html>not found</html>".to_owned();
-    target.fails(move |_| Some(Trouble::Status(200, Vec::new(), page.clone())));
+    target.fails(move |_| Some(Reply::new(200, page.clone()).into()));
     let url = format!("http://{}/policy.wasm", target.host());
     let run = repository.verify(&["pull", &url, "-o", "out.wasm", "--sources-path", "sources.yaml"]).run();
     run.exits_with(3).says(&["is a web page"]);
@@ -287,7 +287,7 @@ fn a_web_page_is_no_policy() {
 
 #[test]
 fn what_was_pushed_can_be_inspected_with_its_signatures() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     push(&repository, &target, "v1", &[]).exits_with(0);
     let uri = format!("registry://{}", reference(&target, "v1"));
@@ -309,11 +309,8 @@ fn what_was_pushed_can_be_inspected_with_its_signatures() {
     });
     let manifest = manifest.to_string().into_bytes();
     let signed = target.tag(REPOSITORY, "v1").unwrap().replace(':', "-");
-    let mut content = target.content();
-    content.blobs.insert(digest(&payload), payload.clone());
-    content.tags.insert((REPOSITORY.to_owned(), format!("{signed}.sig")), digest(&manifest));
-    content.manifests.insert((REPOSITORY.to_owned(), digest(&manifest)), manifest);
-    drop(content);
+    target.add_blob(REPOSITORY, &payload);
+    target.add_manifest(REPOSITORY, &format!("{signed}.sig"), OCI_MANIFEST, &manifest);
     let run = inspect(&["--show-signatures"]);
     run.says(&[&format!("tag {}", digest(&payload)), "dev.cosignproject.cosign/signature"]);
     let document: Value = serde_json::from_str(&inspect(&["--show-signatures", "-o", "json"]).stdout).unwrap();
@@ -338,8 +335,8 @@ fn what_was_pushed_can_be_inspected_with_its_signatures() {
 /// Pushes `v1`, breaks the registry, and pushes another module to `v1`: that fails with 5, in bounded time, and the tag
 /// is where it was.
 #[track_caller]
-fn fails(what: &str, says: &[&str], fault: impl FnMut(&Asked) -> Option<Trouble> + Send + 'static) {
-    let target = Target::new();
+fn fails(what: &str, says: &[&str], fault: impl FnMut(&Seen) -> Option<Reaction> + Send + 'static) {
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     push(&repository, &target, "v1", &[]).exits_with(0);
     let before = target.tag(REPOSITORY, "v1");
@@ -353,11 +350,11 @@ fn fails(what: &str, says: &[&str], fault: impl FnMut(&Asked) -> Option<Trouble>
     assert!(document.get("Digest").is_none(), "{what}");
     run.says(says).says(&[&target.host()]);
     assert_eq!(target.tag(REPOSITORY, "v1"), before, "{what}");
-    target.is_consistent();
+    target.content().is_consistent();
 }
 
-pub(crate) fn is(asked: &Asked, method: &str, part: &str) -> bool {
-    asked.method == method && asked.target.contains(part)
+pub(crate) fn is(asked: &Seen, method: &str, part: &str) -> bool {
+    asked.method == method && asked.path.contains(part)
 }
 
 /// The requests of a push, by method and a part of the target.
@@ -374,7 +371,7 @@ fn a_registry_that_refuses_at_any_stage_leaves_the_tag_alone() {
     for (method, part) in STAGES {
         for code in [401, 403, 404] {
             fails(&format!("{code} to {method} {part}"), &[], move |asked| {
-                is(asked, method, part).then(|| Trouble::status(code))
+                is(asked, method, part).then(|| Reaction::status(code))
             });
         }
     }
@@ -383,30 +380,32 @@ fn a_registry_that_refuses_at_any_stage_leaves_the_tag_alone() {
 #[test]
 fn a_registry_in_trouble_is_asked_again_and_given_up() {
     for code in [429, 500, 503] {
-        let stage = |asked: &Asked| is(asked, "PUT", "manifests/sha256");
+        let stage = |asked: &Seen| is(asked, "PUT", "manifests/sha256");
         fails(&format!("{code} for ever"), &["no tag was moved"], move |asked| {
-            stage(asked).then(|| Trouble::Status(code, vec![("Retry-After", "0".into())], String::new()))
+            stage(asked).then(|| Reply::new(code, "").header("retry-after", "0").into())
         });
     }
     for stage in [("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests/v1")] {
-        fails(&format!("reset at {stage:?}"), &[], move |asked| is(asked, stage.0, stage.1).then_some(Trouble::Reset));
+        fails(&format!("reset at {stage:?}"), &[], move |asked| {
+            is(asked, stage.0, stage.1).then_some(Reaction::reset())
+        });
     }
 }
 
 /// Pushes through trouble that passes.
 #[track_caller]
-fn survives(what: &str, fault: impl FnMut(&Asked) -> Option<Trouble> + Send + 'static) -> Vec<Asked> {
-    let target = Target::new();
+fn survives(what: &str, fault: impl FnMut(&Seen) -> Option<Reaction> + Send + 'static) -> Vec<Seen> {
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     target.fails(fault);
     push(&repository, &target, "v1", &[]).exits_with(0);
     assert_eq!(target.tag(REPOSITORY, "v1").unwrap(), digest(expected_manifest(&repository).as_bytes()), "{what}");
-    target.is_consistent();
-    target.asked()
+    target.content().is_consistent();
+    target.take_seen()
 }
 
-/// Trouble of this kind, the first time only.
-fn once(method: &'static str, part: &'static str, trouble: Trouble) -> impl FnMut(&Asked) -> Option<Trouble> + Send {
+/// This reaction, the first time only.
+fn once(method: &'static str, part: &'static str, trouble: Reaction) -> impl FnMut(&Seen) -> Option<Reaction> + Send {
     let mut left = Some(trouble);
     move |asked| if is(asked, method, part) { left.take() } else { None }
 }
@@ -415,18 +414,18 @@ fn once(method: &'static str, part: &'static str, trouble: Trouble) -> impl FnMu
 fn trouble_that_passes_is_survived() {
     for (method, part) in STAGES {
         for code in [429, 502] {
-            survives(&format!("{code} once to {method} {part}"), once(method, part, Trouble::status(code)));
+            survives(&format!("{code} once to {method} {part}"), once(method, part, Reaction::status(code)));
         }
-        survives(&format!("reset once at {method} {part}"), once(method, part, Trouble::Reset));
+        survives(&format!("reset once at {method} {part}"), once(method, part, Reaction::reset()));
         // The answer is lost, not the work: doing it again changes nothing.
-        survives(&format!("lost answer to {method} {part}"), once(method, part, Trouble::SilentDeath));
+        survives(&format!("lost answer to {method} {part}"), once(method, part, Reaction::Unanswered));
     }
 }
 
 #[test]
 fn a_registry_that_takes_no_chunks_gets_the_whole() {
     for code in [405, 416, 501] {
-        let asked = survives("no chunks", move |asked| is(asked, "PATCH", "uploads").then(|| Trouble::status(code)));
+        let asked = survives("no chunks", move |asked| is(asked, "PATCH", "uploads").then(|| Reaction::status(code)));
         let puts = asked.iter().filter(|asked| is(asked, "PUT", "uploads") && !asked.body.is_empty());
         assert_eq!(puts.count(), 2, "layer and configuration");
     }
@@ -434,45 +433,46 @@ fn a_registry_that_takes_no_chunks_gets_the_whole() {
 
 #[test]
 fn an_upload_that_is_lost_begins_anew() {
-    let asked = survives("lost session", once("PATCH", "uploads", Trouble::status(404)));
+    let asked = survives("lost session", once("PATCH", "uploads", Reaction::status(404)));
     assert_eq!(asked.iter().filter(|asked| asked.method == "POST").count(), 3);
-    survives("lost at its end", once("PUT", "uploads", Trouble::status(404)));
+    survives("lost at its end", once("PUT", "uploads", Reaction::status(404)));
 }
 
 #[test]
 fn answers_without_what_they_must_have_are_no_answers() {
     for (method, part) in [("POST", "uploads"), ("PATCH", "uploads")] {
         fails("no Location", &["Location"], move |asked| {
-            is(asked, method, part).then_some(Trouble::Without("Location"))
+            is(asked, method, part).then_some(Reaction::Without("location"))
         });
     }
     for (method, part) in [("PUT", "uploads"), ("PUT", "manifests/sha256")] {
-        fails("a lie", &["digest mismatch: `"], move |asked| is(asked, method, part).then_some(Trouble::Lie));
+        fails("a lie", &["digest mismatch: `"], move |asked| is(asked, method, part).then_some(Reaction::OtherDigest));
     }
     // Not every registry names the digest of what it took.
-    survives("no digest", |asked| (asked.method == "PUT").then_some(Trouble::Without("Docker-Content-Digest")));
+    survives("no digest", |asked| (asked.method == "PUT").then_some(Reaction::Without("docker-content-digest")));
 }
 
 #[test]
 fn a_tag_of_which_nobody_knows_is_said_to_be_so() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     // The tag is moved, and the registry says nothing any more.
     let mut is_dead = false;
     target.fails(move |asked| {
-        let trouble = if is_dead { Trouble::Reset } else { Trouble::SilentDeath };
+        let trouble = if is_dead { Reaction::reset() } else { Reaction::Unanswered };
         is_dead |= is(asked, "PUT", "manifests/v1");
         is_dead.then_some(trouble)
     });
     let run = push(&repository, &target, "v1", &["-o", "json"]).exits_with(5).says(&["uncertain: `v1`"]);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(document["moves"][0]["state"], "uncertain");
-    target.is_consistent();
+    target.content().is_consistent();
 }
 
 #[test]
 fn a_push_killed_at_any_moment_leaves_tags_to_whole_policies() {
-    let target = Target::slow(Duration::from_millis(3));
+    let target = FakeRegistry::start();
+    target.latency(Duration::from_millis(3));
     let repository = repository(&target);
     let other = annotated_otherwise(&repository);
     let repository = repository.write("other.wasm", other);
@@ -495,18 +495,18 @@ fn a_push_killed_at_any_moment_leaves_tags_to_whole_policies() {
     for moment in 0..50_u32 {
         // Each time everything has to be uploaded again, but for what the tag leads to.
         let module = ["policy.wasm", "other.wasm"][usize::try_from(moment % 2).unwrap()];
-        target.content().forget_what_no_tag_leads_to();
+        target.content().remove_untagged();
         let mut child = start(module);
         std::thread::sleep(whole * moment / 50);
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
         let now = target.tag(REPOSITORY, "v1").unwrap();
         assert!(known.contains(&now), "{now}");
-        target.is_consistent();
+        target.content().is_consistent();
         // The next push goes on where this one stopped, with whatever it left behind.
         assert!(start(module).wait().unwrap().success(), "the push after kill {moment}");
         assert_eq!(target.tag(REPOSITORY, "v1").unwrap(), known[usize::try_from(moment % 2).unwrap()]);
-        target.is_consistent();
+        target.content().is_consistent();
     }
     assert!(killed > 10, "only {killed} of 50 were killed before they were done");
 }
@@ -515,7 +515,8 @@ fn a_push_killed_at_any_moment_leaves_tags_to_whole_policies() {
 fn credentials_are_in_no_output() {
     const PASSWORD: &str = "hunter2-Sup3rSecret";
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("robot:{PASSWORD}"));
-    let target = Target::with_authorization(&format!("Basic {encoded}"));
+    let target = FakeRegistry::start();
+    target.requires(&format!("Basic {encoded}"));
     let config = json!({ "auths": { target.host(): { "auth": encoded } } });
     let repository = repository(&target).write("docker/config.json", config.to_string());
     let flags = ["--docker-config-json-path", "docker", "--sources-path", "sources.yaml"];
@@ -535,11 +536,10 @@ fn credentials_are_in_no_output() {
         target.fails(move |asked| {
             // The first time it asks for credentials, and then it says back what it got, in every form.
             let sent = asked.headers.get("authorization")?;
-            let headers = vec![("WWW-Authenticate", format!("Basic realm=\"{sent}\""))];
             let encoded = sent.trim_start_matches("Basic ");
             let message = format!("{sent} robot:{PASSWORD} {PASSWORD} {encoded}");
             let body = json!({ "errors": [{ "code": "DENIED", "message": message }] }).to_string();
-            Some(Trouble::Status(code, headers, body))
+            Some(Reply::new(code, body).header("www-authenticate", format!("Basic realm=\"{sent}\"")).into())
         });
         check(&["push", "policy.wasm", &reference], 5);
         check(&["digest", &reference], 3);

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::publish::{CASES, METADATA, accepting, run, suite, tags};
-use crate::support::target::Target;
+use crate::support::registry::FakeRegistry;
 use crate::support::{POD, Repository, runner};
 
 /// A suite whose one policy accepts everything, and this at its end.
-fn suite_of_one(target: &Target, publish: &str) -> Repository {
+fn suite_of_one(target: &FakeRegistry, publish: &str) -> Repository {
     let text = format!(
         "version: 1\npolicies:\n  good: {{ uri: good.wasm, metadata: metadata.yml }}\ncases:\n  - {{ name: a, object: \
          {POD}, expect: allow }}\n{}",
@@ -21,7 +21,7 @@ fn suite_of_one(target: &Target, publish: &str) -> Repository {
 
 #[test]
 fn publish_to_names_the_repository_of_the_only_policy() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = suite_of_one(&target, "");
     let to = format!("registry://{}/acme/good", target.host());
     let flags = ["--publish-to", &to, "--publish-tag", "v1", "--publish-tag=latest", "--publish-tag=v1"];
@@ -31,11 +31,11 @@ fn publish_to_names_the_repository_of_the_only_policy() {
     assert!(target.content().blobs.is_empty());
     run(&repository, &[&flags[..], &more].concat()).exits_with(0).says(&["Policy successfully pushed"]);
     assert_eq!(tags(&target), ["acme/good:latest", "acme/good:v1"]);
-    let manifest = target.content().manifests.values().next().unwrap().clone();
+    let manifest = target.content().manifests.values().next().unwrap().1.clone();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["annotations"]["org.example.note"], "a = b");
     assert_eq!(manifest["annotations"]["io.kubewarden.policy.version"], "1.0.0", "those of the metadata stay");
-    target.is_consistent();
+    target.content().is_consistent();
     // In one word, and from the environment.
     let command = repository.verify(&["--push", "--sources-path", "sources.yaml"]);
     let command = command.env("VERIFY_PUBLISH_TO", format!("{}/acme/other:v2", target.host()));
@@ -45,7 +45,7 @@ fn publish_to_names_the_repository_of_the_only_policy() {
 
 #[test]
 fn publish_to_and_publish_tag_override_the_suite() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let publish = "publish:\n  - { to: HOST/acme/good, tags: [v1, latest], immutable: [v1] }\n";
     let repository = suite_of_one(&target, publish);
     let elsewhere = format!("{}/fork/good", target.host());
@@ -63,7 +63,7 @@ fn publish_to_and_publish_tag_override_the_suite() {
 
 #[test]
 fn publish_to_needs_exactly_one_policy() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let host = target.host();
     let refuses = |repository: &Repository, flags: &[&str], says: &[&str]| {
         run(repository, flags).exits_with(2).reports_nothing().says(says);
@@ -94,13 +94,13 @@ fn publish_to_needs_exactly_one_policy() {
         text.replace("cases:\n", &format!("{entry}cases:\n")).replace("- { name: a", "- { policy: good, name: a");
     let same = one.write("suite.yml", text);
     run(&same, &["--publish-to", &to, "--dry-run"]).exits_with(0).says(&["good would be pushed"]);
-    target.asked();
-    assert!(target.asked().is_empty());
+    target.take_seen();
+    assert!(target.take_seen().is_empty());
 }
 
 #[test]
 fn publish_flags_are_never_workflow_commands() {
-    let repository = suite_of_one(&Target::new(), "");
+    let repository = suite_of_one(&FakeRegistry::start(), "");
     let evil = "::error::x\n::add-mask::y ##[group]z\u{1b}[2J";
     let annotation = format!("io.kubewarden.{evil}=1");
     for flags in [&["--publish-to", evil][..], &["--publish-to", "ghcr.io/a/b:v1", "--annotation", &annotation]] {

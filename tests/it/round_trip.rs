@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::publish::{METADATA, accepting};
 use crate::readers;
-use crate::support::target::Target;
+use crate::support::registry::FakeRegistry;
 use crate::support::{POD, Repository, guests, testdata};
 
 /// A suite with what the suite of failures lacks: groups, chains, skips, policies that cannot be had, policies that are to
 /// be published.
-fn repository(target: &Target) -> Repository {
+fn repository(target: &FakeRegistry) -> Repository {
     let text = r#"version: 1
 name: all
 kubewarden: "1.44"
@@ -82,7 +82,7 @@ struct Reports {
 }
 
 fn run(flags: &[&str]) -> Reports {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let repository = repository(&target);
     let before = format!("registry://{}/acme/good:latest", target.host());
     repository.verify(&["push", "bad.wasm", &before, "--force", "--sources-path=sources.yaml"]).run().exits_with(0);

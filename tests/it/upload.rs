@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::push::{push, reference, repository};
 use crate::support::guests;
 use crate::support::program::program;
-use crate::support::target::{Target, Trouble};
+use crate::support::registry::{FakeRegistry, Reaction};
 
 /// A module that does nothing, with as many bytes that nobody reads.
 fn padded(bytes: usize) -> Vec<u8> {
@@ -16,7 +16,8 @@ fn padded(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn a_terminal_sees_how_far_an_upload_is() {
-    let target = Target::slow(Duration::from_millis(150));
+    let target = FakeRegistry::start();
+    target.latency(Duration::from_millis(150));
     let repository = repository(&target).write("policy.wasm", padded(6 << 20));
     let to = reference(&target, "v1");
     let command = format!("verify push --force policy.wasm {to} --sources-path sources.yaml");
@@ -34,7 +35,8 @@ fn a_terminal_sees_how_far_an_upload_is() {
 
 #[test]
 fn a_terminal_sees_what_is_fetched() {
-    let target = Target::slow(Duration::from_millis(150));
+    let target = FakeRegistry::start();
+    target.latency(Duration::from_millis(150));
     let repository = repository(&target);
     let to = reference(&target, "v1");
     push(&repository, &target, "v1", &[]).exits_with(0);
@@ -50,8 +52,8 @@ fn a_terminal_sees_what_is_fetched() {
 fn a_large_module_is_sent_from_where_it_is() {
     const MODULE: usize = 64 << 20;
     let Some(time) = program("time") else { return };
-    let target = Target::new();
-    target.fails(|asked| (asked.method == "PATCH").then(|| Trouble::status(405)));
+    let target = FakeRegistry::start();
+    target.fails(|asked| (asked.method == "PATCH").then(|| Reaction::status(405)));
     let repository = repository(&target).write("policy.wasm", padded(MODULE));
     let line = format!(
         "{} -f 'peak %M' verify push --force policy.wasm {} --sources-path sources.yaml",
@@ -62,5 +64,5 @@ fn a_large_module_is_sent_from_where_it_is() {
     let peak = run.stderr.lines().find_map(|line| line.strip_prefix("peak ")).unwrap();
     let peak: usize = peak.trim().parse::<usize>().unwrap() * 1024;
     assert!(peak < MODULE * 5 / 2 + (32 << 20), "{} MiB", peak >> 20);
-    target.is_consistent();
+    target.content().is_consistent();
 }

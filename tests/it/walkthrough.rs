@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::distribution::Distribution;
 use crate::support::program::program;
-use crate::support::target::Target;
+use crate::support::registry::FakeRegistry;
 use crate::support::{Repository, digest, testdata};
 
 /// The host the document names.
@@ -57,7 +57,7 @@ fn walk(host: &str) -> (Repository, Vec<String>) {
 
 #[test]
 fn the_walk_through_works_as_it_is_written() {
-    let target = Target::new();
+    let target = FakeRegistry::start();
     let (repository, printed) = walk(&target.host());
     let read = |path: &str| std::fs::read(repository.path(path)).unwrap();
     assert_eq!(read("pulled.wasm"), read("annotated-policy.wasm"));
@@ -66,7 +66,7 @@ fn the_walk_through_works_as_it_is_written() {
     assert_eq!(printed[3], format!("{}/{REPOSITORY}:v0.1.0@{found}\n", target.host()));
     // The suite publishes what the commands above it made: the same bytes, so that the immutable tag can stay.
     assert_eq!(target.tag(REPOSITORY, "latest").unwrap(), found);
-    target.is_consistent();
+    target.content().is_consistent();
 }
 
 /// What another client prints.

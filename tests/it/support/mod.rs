@@ -13,7 +13,6 @@ pub(crate) mod policy_server;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod runner;
-pub(crate) mod target;
 pub(crate) mod tls;
 pub(crate) mod token_service;
 pub(crate) mod webhook;
