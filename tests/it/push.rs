@@ -85,16 +85,19 @@ fn layer_and_configuration_then_the_digest_then_the_tag() {
     let repository = repository(&target);
     push(&repository, &target, "v1", &[]).exits_with(0);
     let asked = target.take_seen();
-    let puts: Vec<String> = asked.iter().filter(|asked| asked.method != "HEAD").map(Seen::line).collect();
+    let sent: Vec<String> = asked.iter().filter(|asked| asked.method != "HEAD").map(Seen::line).collect();
+    // What was sent is read back before anything points to it.
     let upload = |session: u8| {
         [
             format!("POST /v2/{REPOSITORY}/blobs/uploads/"),
             format!("PATCH /v2/{REPOSITORY}/blobs/uploads/session-{session}"),
             format!("PUT /v2/{REPOSITORY}/blobs/uploads/session-{session}"),
+            format!("GET /v2/{REPOSITORY}/blobs/<digest>"),
         ]
     };
-    let manifests = [format!("PUT /v2/{REPOSITORY}/manifests/<digest>"), format!("PUT /v2/{REPOSITORY}/manifests/v1")];
-    assert_eq!(puts, [&upload(1)[..], &upload(2), &manifests].concat());
+    let manifests = ["PUT", "GET"].map(|method| format!("{method} /v2/{REPOSITORY}/manifests/<digest>"));
+    let tag = [format!("PUT /v2/{REPOSITORY}/manifests/v1")];
+    assert_eq!(sent, [&upload(1)[..], &upload(2), &manifests, &tag].concat());
     let put = asked.iter().rfind(|asked| asked.method == "PUT").unwrap();
     assert_eq!(put.headers["content-type"], "application/vnd.oci.image.manifest.v1+json");
     // What is there is not sent again.
@@ -369,7 +372,8 @@ const STAGES: [(&str, &str); 5] = [
 #[test]
 fn a_registry_that_refuses_at_any_stage_leaves_the_tag_alone() {
     for (method, part) in STAGES {
-        for code in [401, 403, 404] {
+        // A chunk that is not found is sent again with the whole.
+        for code in [401, 403, 404].into_iter().filter(|code| (method, *code) != ("PATCH", 404)) {
             fails(&format!("{code} to {method} {part}"), &[], move |asked| {
                 is(asked, method, part).then(|| Reaction::status(code))
             });
@@ -440,11 +444,9 @@ fn an_upload_that_is_lost_begins_anew() {
 
 #[test]
 fn answers_without_what_they_must_have_are_no_answers() {
-    for (method, part) in [("POST", "uploads"), ("PATCH", "uploads")] {
-        fails("no Location", &["Location"], move |asked| {
-            is(asked, method, part).then_some(Reaction::Without("location"))
-        });
-    }
+    fails("no Location", &["Location"], move |asked| {
+        is(asked, "POST", "uploads").then_some(Reaction::Without("location"))
+    });
     for (method, part) in [("PUT", "uploads"), ("PUT", "manifests/sha256")] {
         fails("a lie", &["digest mismatch: `"], move |asked| is(asked, method, part).then_some(Reaction::OtherDigest));
     }

@@ -78,12 +78,21 @@ pub(super) struct Request {
     pub(super) max_bytes: u64,
     /// Exact length of a successful response, where it is known.
     pub(super) expected_bytes: Option<u64>,
+    /// The body of a successful response, to be compared instead of kept.
+    pub(super) expected_body: Option<Bytes>,
 }
 
 impl Request {
     pub(super) fn new(method: Method, url: Url) -> Self {
         let (headers, meter) = (HeaderMap::new(), Meter::default());
-        Self { method, url, headers, body: None, meter, max_bytes: 1024 * 1024, expected_bytes: None }
+        let (max_bytes, expected_bytes, expected_body) = (1024 * 1024, None, None);
+        Self { method, url, headers, body: None, meter, max_bytes, expected_bytes, expected_body }
+    }
+
+    /// A successful response must have this body, which is not kept.
+    pub(super) fn comparing(self, body: &Bytes) -> Self {
+        let length = body.len() as u64;
+        Self { max_bytes: length, expected_bytes: Some(length), expected_body: Some(body.clone()), ..self }
     }
 
     pub(super) fn header(mut self, name: reqwest::header::HeaderName, value: &'static str) -> Self {
@@ -332,24 +341,28 @@ impl Http {
         let is_success = status.is_success();
         let max_bytes = if is_success { request.max_bytes } else { MAX_ERROR_BYTES };
         let mut body = Vec::new();
+        let expected_body = request.expected_body.as_ref().filter(|_| is_success);
         if request.method != Method::HEAD {
             if is_success {
                 check_length(&response, &headers, request, &url)?;
             }
-            while let Some(chunk) = self.chunk(&mut response, &url, body.len()).await? {
-                if body.len() as u64 + chunk.len() as u64 > max_bytes {
+            let mut length = 0;
+            while let Some(chunk) = self.chunk(&mut response, &url, length).await? {
+                if (length + chunk.len()) as u64 > max_bytes {
                     if is_success {
                         return Err(too_large(&url, request));
                     }
                     break;
                 }
-                body.extend_from_slice(&chunk);
+                match expected_body {
+                    Some(expected) => check_content(&chunk, expected, length, &url)?,
+                    None => body.extend_from_slice(&chunk),
+                }
+                length += chunk.len();
             }
-            if let Some(expected) =
-                request.expected_bytes.filter(|expected| is_success && body.len() as u64 != *expected)
-            {
+            if let Some(expected) = request.expected_bytes.filter(|expected| is_success && length as u64 != *expected) {
                 let message =
-                    format!("size mismatch: {} sent {} bytes, expected {expected}", display::server(&url), body.len());
+                    format!("size mismatch: {} sent {length} bytes, expected {expected}", display::server(&url));
                 return Err(Failure::new(Class::WrongContent, message).retryable(Retry::Backoff));
             }
         }
@@ -399,6 +412,15 @@ fn check_length(
         _ if length > request.max_bytes => Err(too_large(url, request)),
         _ => Ok(()),
     }
+}
+
+/// Compares a part of a body, which begins at an offset.
+fn check_content(part: &[u8], expected: &[u8], offset: usize, url: &Url) -> Result<(), Failure> {
+    let expected = expected.get(offset..offset + part.len()).unwrap_or_default();
+    let Some(first) = part.iter().zip(expected).position(|(one, other)| one != other) else { return Ok(()) };
+    let message =
+        format!("content mismatch: {} sent other bytes from offset {} on", display::server(url), offset + first);
+    Err(Failure::new(Class::WrongContent, message))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

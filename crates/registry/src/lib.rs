@@ -63,6 +63,7 @@ pub mod policy;
 pub mod publish;
 mod pull;
 mod push;
+mod read_back;
 mod referrers;
 mod reply;
 mod retry;
@@ -75,5 +76,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod token;
+mod upload;
 
 pub use client::{Registry, RegistryOptions};

@@ -14,6 +14,7 @@ use crate::client::Registry;
 use crate::digest::OciDigest;
 use crate::error::{Class, RegistryError};
 use crate::meter::Meter;
+use crate::read_back::ReadBack;
 
 /// The media type of the manifests.
 const MEDIA_TYPE: &str = OCI_IMAGE_MEDIA_TYPE;
@@ -110,18 +111,20 @@ impl<'a> Job<'a> {
             return;
         }
         let Self { registry, artifact, manifest, digest, .. } = &*self;
+        let manifest = Bytes::copy_from_slice(manifest.as_bytes());
         let named = artifact.repository.clone_with_digest(digest.to_string());
         let is_first = matches!(registry.published_digest_if_any(&named).await, Ok(None));
         let module = Bytes::from_owner(Arc::clone(&artifact.module));
         let uploaded = async {
-            registry.push_blob(&artifact.repository, &module, meter).await?;
+            let module = registry.push_blob(&artifact.repository, &module, meter).await?;
             registry.push_blob(&artifact.repository, &Bytes::from_static(manifest::CONFIG), meter).await?;
-            registry.push_manifest(&artifact.repository, manifest.as_bytes()).await
+            Ok([module, registry.push_manifest(&artifact.repository, &manifest).await?])
         };
         let uploaded = uploaded.await;
         self.is_first = is_first;
-        if let Err(error) = uploaded {
-            self.end = Some(failed(error, NO_TAG));
+        match uploaded {
+            Ok(read_back) => self.warnings.extend(read_back.iter().find_map(not_read_back)),
+            Err(error) => self.end = Some(failed(error, NO_TAG)),
         }
     }
 
@@ -249,6 +252,14 @@ impl PublishError {
 impl From<RegistryError> for PublishError {
     fn from(error: RegistryError) -> Self {
         Self { message: error.to_string(), help: error.help }
+    }
+}
+
+/// The warning for an artifact that this account may not read.
+fn not_read_back(read_back: &ReadBack) -> Option<String> {
+    match read_back {
+        ReadBack::Same => None,
+        ReadBack::Forbidden(reason) => Some(format!("the pushed policy was not read back: {reason}")),
     }
 }
 
