@@ -35,6 +35,7 @@ mod kubewarden;
 mod licences;
 mod live;
 mod manifests;
+mod manners;
 mod modes;
 mod monitor;
 mod newcomers;

@@ -120,14 +120,23 @@ impl Registry {
     async fn find_digest(&self, image: &Reference, access: Access) -> Result<OciDigest, Failure> {
         let url = self.url(image, &["manifests", target(image)]).await?;
         let request = manifest::accepting(Request::new(Method::HEAD, url));
-        let response = self.send(image, access, &request).await?;
+        let response = match self.send(image, access, &request).await {
+            Ok(response) => response,
+            // Some registries do not support HEAD, and no response to it has a text. A tag that is new is no error.
+            Err(failure)
+                if has_no_text(&failure) && !(access == Access::LookUp && failure.class == Class::NotFound) =>
+            {
+                return Ok(self.fetch_manifest(image, access).await?.digest);
+            }
+            Err(failure) => return Err(failure),
+        };
         let named = response.header(manifest::CONTENT_DIGEST).and_then(|text| text.parse::<OciDigest>().ok());
         match (named, image.digest()) {
             (Some(digest), Some(wanted)) if digest.as_str() != wanted => {
                 Err(Failure::new(Class::WrongContent, format!("digest mismatch: the registry returned {digest}")))
             }
             (Some(digest), _) => Ok(digest),
-            // Some registries omit the digest, and some do not support HEAD.
+            // Some registries omit the digest.
             (None, _) => Ok(self.fetch_manifest(image, access).await?.digest),
         }
     }
@@ -227,10 +236,15 @@ impl Registry {
         let second = tokens.for_challenge(http, host, &scope, challenge, first.as_ref()).await?;
         let response = http.exchange(request, Some(&second)).await?;
         if response.status == StatusCode::UNAUTHORIZED {
-            return Err(tokens.rejected(host, &scope, &response).await);
+            return Err(tokens.rejected(http, host, &scope, &response).await);
         }
         Ok(response)
     }
+}
+
+/// Whether a GET may have more to say than the HEAD that failed.
+fn has_no_text(failure: &Failure) -> bool {
+    failure.is_response && failure.retry.is_none()
 }
 
 /// The digest of a reference, else its tag.

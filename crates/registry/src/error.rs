@@ -104,6 +104,8 @@ pub(super) struct Failure {
     pub(super) help: Option<String>,
     /// When to retry, where that may help.
     pub(super) retry: Option<Retry>,
+    /// Whether it is a response with an error status.
+    pub(super) is_response: bool,
 }
 
 /// Help after a digest mismatch.
@@ -124,7 +126,7 @@ pub(super) enum Retry {
 
 impl Failure {
     pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), help: None, retry: None }
+        Self { class, message: message.into(), help: None, retry: None, is_response: false }
     }
 
     pub(super) fn with_help(self, help: impl Into<String>) -> Self {

@@ -108,6 +108,7 @@ impl Request {
 /// An HTTP response of any status.
 #[derive(Debug)]
 pub(super) struct Response {
+    pub(super) method: Method,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -366,7 +367,7 @@ impl Http {
                 return Err(Failure::new(Class::WrongContent, message).retryable(Retry::Backoff));
             }
         }
-        Ok(Response { status, headers, body, url })
+        Ok(Response { method: request.method.clone(), status, headers, body, url })
     }
 
     async fn chunk(

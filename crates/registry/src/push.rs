@@ -109,7 +109,7 @@ impl Registry {
         match self.send(image, Access::Push, &Request::new(Method::HEAD, url)).await {
             Ok(_) => Ok(true),
             // Some registries do not support HEAD for blobs; the upload shows, and has a text where it is refused.
-            Err(failure) if matches!(failure.class, Class::NotFound | Class::WrongContent) => Ok(false),
+            Err(failure) if failure.is_response && failure.retry.is_none() => Ok(false),
             Err(failure) if failure.class == Class::Denied => Ok(false),
             Err(failure) => Err(failure),
         }

@@ -190,7 +190,7 @@ impl Tokens {
     }
 
     /// The failure for a 401 in spite of credentials.
-    pub(super) async fn rejected(&self, host: &str, scope: &Scope, response: &Response) -> Failure {
+    pub(super) async fn rejected(&self, http: &Http, host: &str, scope: &Scope, response: &Response) -> Failure {
         if Challenge::rejects_token(response) {
             let message = format!("`{host}` rejects the token of its token service");
             return Failure::new(Class::Denied, message).with_help(
@@ -198,7 +198,7 @@ impl Tokens {
             );
         }
         let found = self.credentials.of(host, scope.is_push()).await.ok().flatten();
-        denied(host, found.as_ref().map(|found| found.origin.as_str()), None)
+        denied(host, found.as_ref().map(|found| found.origin.as_str()), reply::detail(response, &http.secrets))
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Reaction {
     Usual,
     /// The request is carried out, and the response lacks this header.
     Without(&'static str),
+    /// The request is carried out, and this header of the response has this value.
+    With(&'static str, String),
     /// The request is carried out, and the response has the digest of something else.
     OtherDigest,
     /// The request is carried out, and the connection is closed without a response.
@@ -279,6 +281,7 @@ impl Shared {
                 Reaction::Steps(steps) => return self.take(&steps, &mut wire, stream),
                 Reaction::Usual => self.usual(&seen),
                 Reaction::Without(name) => self.usual(&seen).without(name),
+                Reaction::With(name, value) => self.usual(&seen).without(name).header(name, value),
                 Reaction::OtherDigest => {
                     let reply = self.usual(&seen).without("docker-content-digest");
                     reply.header("docker-content-digest", digest(b"something else"))
