@@ -13,6 +13,7 @@ use super::module::checked;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::reference;
 use policy_verify_registry::Registry;
 use policy_verify_registry::bounded::MAX_MODULE_BYTES;
 use policy_verify_registry::digest::OciDigest;
@@ -99,9 +100,9 @@ impl Fetcher {
     /// Fetches one policy.
     pub(super) async fn fetch(&self, wanted: &FetchRequest) -> Result<Fetched, Diagnostic> {
         let fetched = match &wanted.policy {
-            PolicyRef::Registry(name) => match name.parse::<Reference>() {
+            PolicyRef::Registry(name) => match reference::parse(name) {
                 Ok(image) => self.in_registry(wanted, &image).await,
-                Err(error) => return Err(unavailable(format!("invalid reference `registry://{name}`: {error}"))),
+                Err(error) => return Err(unavailable(error.message)),
             },
             PolicyRef::Web(url) => match Url::parse(url) {
                 Ok(url) => self.on_web(wanted, &url).await,

@@ -15,6 +15,7 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::reference;
 use policy_verify_model::signature::Requirement;
 use policy_verify_registry::digest::OciDigest;
 use policy_verify_registry::network;
@@ -73,9 +74,7 @@ fn verify_request(
         // The text of kwctl.
         return Err(unsigned("Verification only works with OCI images"));
     };
-    let image = name
-        .parse::<Reference>()
-        .map_err(|error| unsigned(format!("invalid reference `registry://{name}`: {error}")))?;
+    let image = reference::parse(name).map_err(|error| unsigned(error.message))?;
     match digest {
         Some(digest) if !is_offline => Ok(VerifyRequest { image, digest, wanted }),
         _ => {

@@ -46,6 +46,7 @@ mod push_tags;
 mod readers;
 mod recorded_requests;
 mod redirect;
+mod references;
 mod release;
 mod reports;
 mod round_trip;

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod patch;
 pub mod policy;
 pub mod publication;
+pub mod reference;
 pub mod release;
 pub mod request;
 pub mod scope;

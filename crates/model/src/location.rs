@@ -1,22 +1,18 @@
 //! The text of a URI becomes a reference to a policy.
 
-use oci_spec::distribution::Reference;
 use url::Url;
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::policy::PolicyRef;
+use crate::reference;
 
 /// Reads a URI with a scheme other than `file`; a name in a registry is completed as kwctl does: `docker.io`, `library`,
 /// `latest`.
 pub fn parse(scheme: &str, text: &str) -> Result<PolicyRef, Diagnostic> {
     match scheme {
         "registry" => {
-            let name = text.strip_prefix("registry://").unwrap_or(text);
-            let image: Reference = name.parse().map_err(|error| {
-                let help = "write registry://HOST/REPOSITORY:TAG, or @sha256:… instead of the tag";
-                invalid(format!("invalid registry reference `{text}`: {error}")).with_help(help.to_owned())
-            })?;
+            let image = reference::parse(text).map_err(|error| invalid(error.message).with_help(error.help))?;
             Ok(PolicyRef::Registry(image.to_string()))
         }
         "http" | "https" => web(text).map(|url| PolicyRef::Web(url.to_string())),
@@ -69,8 +65,10 @@ mod tests {
     #[test]
     fn invalid_references_have_help() {
         for text in ["registry://", "registry://a/p@sha256:abc", "registry://../p", "registry://a b"] {
-            assert!(registry(text).unwrap_err().help.unwrap().contains("registry://HOST"), "{text}");
+            assert!(registry(text).unwrap_err().help.is_some(), "{text}");
         }
+        let help = registry("registry://ghcr.io/Acme/p:v1").unwrap_err().help;
+        assert_eq!(help.as_deref(), Some("write `registry://ghcr.io/acme/p:v1`"));
         assert!(parse("oci", "oci://ghcr.io/p").unwrap_err().help.unwrap().contains("registry://ghcr.io/p"));
         assert!(parse("ftp", "ftp://a/p").is_err());
     }

@@ -7,7 +7,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use oci_client::Reference;
 use reqwest::Url;
 
 use super::bounded::MAX_MODULE_BYTES;
@@ -16,6 +15,7 @@ use super::display;
 use policy_verify_files::bounded;
 use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::reference;
 
 /// The limit of fetched manifests.
 const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
@@ -97,7 +97,7 @@ impl Store {
     fn module_path(&self, policy: &PolicyRef) -> Option<PathBuf> {
         let parts: Vec<String> = match policy {
             PolicyRef::Registry(name) => {
-                let image: Reference = name.parse().ok()?;
+                let image = reference::parse(name).ok()?;
                 let whole = image.to_string();
                 let path = whole.strip_prefix(image.registry())?.strip_prefix('/')?;
                 ["registry", image.registry()].into_iter().chain(path.split('/')).map(str::to_owned).collect()

@@ -42,8 +42,8 @@ fn spec(entry: &PublishEntry, policies: &Policies, mistakes: &mut Mistakes) -> O
     }
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for tag in &entry.tags {
-        if !name::is_tag(&tag.value) {
-            mistakes.add_with_help(&tag.span, format!("invalid tag `{}`", tag.value), name::TAG_HELP);
+        if let Err(mistake) = name::check_tag(&tag.value) {
+            mistakes.push(mistake.at(&tag.span));
         }
         if !names.insert(&tag.value) {
             mistakes.add_with_help(&tag.span, format!("duplicate tag `{}`", tag.value), "remove one of them");

@@ -7,6 +7,7 @@ use oci_client::Reference;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::Metadata;
+use policy_verify_model::reference::parse;
 use policy_verify_model::source::Span;
 
 /// A module to publish.
@@ -38,10 +39,7 @@ pub fn reference(text: &str) -> Result<Reference, Diagnostic> {
         return Err(Diagnostic::new(Code::Usage, format!("unsupported scheme `{scheme}://` in `{text}`"))
             .with_help(format!("write `registry://{rest}`")));
     }
-    Reference::try_from(name).map_err(|error| {
-        Diagnostic::new(Code::Usage, format!("invalid reference `{text}`: {error}"))
-            .with_help("write `registry://HOST/REPOSITORY:TAG`".to_owned())
-    })
+    parse(name).map_err(|error| Diagnostic::new(Code::Usage, error.message).with_help(error.help))
 }
 
 /// The name of a repository, `ghcr.io/acme/policies/safe-labels`.

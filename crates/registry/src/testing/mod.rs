@@ -97,16 +97,20 @@ pub fn policy_manifest(module: &[u8]) -> Vec<u8> {
 impl FakeRegistry {
     /// Speaks plain HTTP.
     pub fn start() -> Self {
-        Self::run(None)
+        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// Speaks plain HTTP at the address of a listener.
+    pub fn start_on(listener: TcpListener) -> Self {
+        Self::run(listener, None)
     }
 
     /// Speaks TLS.
     pub fn start_with_tls(config: ServerConfig) -> Self {
-        Self::run(Some(Arc::new(config)))
+        Self::run(TcpListener::bind("127.0.0.1:0").unwrap(), Some(Arc::new(config)))
     }
 
-    fn run(tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn run(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             content: Arc::default(),
