@@ -34,6 +34,7 @@ mod kubernetes_objects;
 mod kubewarden;
 mod licences;
 mod live;
+mod logins;
 mod manifests;
 mod manners;
 mod modes;

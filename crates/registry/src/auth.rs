@@ -1,32 +1,18 @@
-//! Credentials: of Docker's `config.json`, of its helpers, and of a GitHub job.
+//! Credentials: of docker's and podman's files, of their helpers, and of a GitHub job.
 //!
-//! Nothing is read or executed before a registry requires it. The order is kwctl's: `credHelpers`, identity token,
-//! `auth`, `credsStore`; identity tokens, which kwctl ignores, are used.
+//! Nothing is read or executed before a registry requires it. The most specific key counts: `host/alpha/p`, then
+//! `host/alpha`, then `host`. For each, the files are searched in podman's order, and of one file, in kwctl's order,
+//! `credHelpers`, identity token, `auth`. `credsStore` comes last. Identity tokens, which kwctl ignores, are used.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
-
+use super::auth_file::{AuthFile, AuthPath, DOCKER_HUB, Wanted};
 use super::credential::Credential;
-use super::error::{Class, Failure};
+use super::error::Failure;
 use super::helper;
 use super::secrets::Secret;
-use policy_verify_files::bounded;
-
-/// Far above any real configuration.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Docker writes padded base64; others leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A credential and its origin, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,141 +24,118 @@ pub(super) struct FoundCredential {
 /// The configured credentials.
 #[derive(Debug)]
 pub(super) struct Credentials {
-    /// `config.json`, read on first use.
-    path: Option<PathBuf>,
-    /// Whether the path was passed, so that it must exist.
-    is_given: bool,
+    /// The files, read on use, in their order.
+    paths: Vec<AuthPath>,
     /// Timeout of a helper.
     helper_timeout: Duration,
 }
 
-/// The parts of docker's configuration that are about registries.
-#[derive(Default, Deserialize)]
-struct DockerConfig {
-    #[serde(default)]
-    auths: BTreeMap<String, AuthEntry>,
-    #[serde(default, rename = "credHelpers")]
-    helpers: BTreeMap<String, String>,
-    #[serde(default, rename = "credsStore")]
-    store: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct AuthEntry {
-    #[serde(default)]
-    auth: Option<String>,
-    #[serde(default, rename = "identitytoken")]
-    identity_token: Option<String>,
-    #[serde(default)]
-    username: Option<String>,
-    #[serde(default)]
-    password: Option<String>,
-}
-
 impl Credentials {
-    /// Looks in `folder/config.json`, else in `$DOCKER_CONFIG`, else in `~/.docker`.
+    /// Looks in `folder/config.json` alone, else in the files of the environment.
     pub(super) fn new(folder: Option<&Path>, helper_timeout: Duration) -> Self {
-        let from_environment = || env::var_os("DOCKER_CONFIG").filter(|it| !it.is_empty()).map(PathBuf::from);
-        let from_home = || Some(directories::BaseDirs::new()?.home_dir().join(".docker"));
-        let path = folder.map(Path::to_path_buf).or_else(from_environment).or_else(from_home);
-        Self { path: path.map(|folder| folder.join("config.json")), is_given: folder.is_some(), helper_timeout }
+        let paths = match folder {
+            Some(folder) => {
+                vec![AuthPath { path: folder.join("config.json"), named_by: Some("--docker-config-json-path") }]
+            }
+            None => paths(&|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
+        };
+        Self { paths, helper_timeout }
     }
 
-    /// The credential for a registry (`host[:port]`). `is_push` adds the token of a GitHub job, which pulls do not get: a
-    /// suite may name policies of other owners.
-    pub(super) async fn of(&self, host: &str, is_push: bool) -> Result<Option<FoundCredential>, Failure> {
-        if let Some(found) = self.in_docker_config(host).await? {
+    /// The credential for a repository. `is_push` adds the token of a GitHub job, which pulls do not get: a suite may name
+    /// policies of other owners.
+    pub(super) async fn of(
+        &self,
+        host: &str,
+        repository: &str,
+        is_push: bool,
+    ) -> Result<Option<FoundCredential>, Failure> {
+        if let Some(found) = self.in_files(Wanted { host, repository }).await? {
             return Ok(Some(found));
         }
         Ok(is_push.then(|| github_token(host)).flatten())
     }
 
-    async fn in_docker_config(&self, host: &str) -> Result<Option<FoundCredential>, Failure> {
-        let Some(config) = self.config()? else { return Ok(None) };
-        if let Some(name) = config.helpers.get(host).or_else(|| entry(&config.helpers, host)) {
-            return self.of_helper(name, "credHelpers", host).await;
+    async fn in_files(&self, wanted: Wanted<'_>) -> Result<Option<FoundCredential>, Failure> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            files.extend(path.read()?.map(|file| (path, file)));
         }
-        let origin = || format!("`auths` of {}", self.shown());
-        if let Some(credential) = entry(&config.auths, host).map(|it| it.credential(&origin)).transpose()?.flatten() {
-            return Ok(Some(FoundCredential { credential, origin: origin() }));
+        let mut levels: Vec<usize> = files.iter().flat_map(|(_, file)| file.levels(wanted)).collect();
+        levels.sort_unstable_by(|a, b| b.cmp(a));
+        levels.dedup();
+        for level in levels {
+            for (path, file) in &files {
+                if let Some(found) = self.at_level(path, file, wanted, level).await? {
+                    return Ok(Some(found));
+                }
+            }
         }
-        match config.store.as_deref().filter(|name| !name.is_empty()) {
-            Some(name) => self.of_helper(name, "credsStore", host).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn of_helper(&self, name: &str, key: &str, host: &str) -> Result<Option<FoundCredential>, Failure> {
-        // Helpers know Docker Hub by the URL that `docker login` uses.
-        let hub = (host == "index.docker.io").then_some("https://index.docker.io/v1/");
-        for server in std::iter::once(host).chain(hub) {
-            let answer = helper::get(name, server, self.helper_timeout).await.map_err(|failure| Failure {
-                message: format!("{} (`{key}` of {})", failure.message, self.shown()),
-                ..failure
-            })?;
-            if let Some(credential) = answer {
-                let origin = format!("docker-credential-{name} (`{key}` of {})", self.shown());
-                return Ok(Some(FoundCredential { credential, origin }));
+        for (path, file) in &files {
+            if let Some((name, keys)) = file.store(wanted) {
+                let key = format!("`credsStore` of {}", path.shown());
+                if let Some(found) = self.of_helper(name, &key, &keys, wanted.host).await? {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
     }
 
-    fn config(&self) -> Result<Option<DockerConfig>, Failure> {
-        let Some(path) = &self.path else { return Ok(None) };
-        let unusable = |what: String| {
-            Failure::new(Class::Credentials, format!("{}: {what}", self.shown()))
-                .with_help("correct the file, or pass the folder of another one with `--docker-config-json-path`")
-        };
-        let bytes = match bounded::read(path, MAX_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_given => return Ok(None),
-            Err(error) => return Err(unusable(error.to_string())),
-        };
-        // The error of serde_json may quote the file, so only the line is shown.
-        let parsed = serde_json::from_slice::<DockerConfig>(&bytes);
-        let place = |error: serde_json::Error| format!("invalid Docker configuration, line {}", error.line());
-        parsed.map(Some).map_err(|error| unusable(place(error)))
-    }
-
-    fn shown(&self) -> String {
-        self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
-    }
-}
-
-/// The entry of a host: keys may be URLs.
-fn entry<'a, T>(entries: &'a BTreeMap<String, T>, host: &str) -> Option<&'a T> {
-    entries.get(host).or_else(|| entries.iter().find(|(key, _)| host_of(key) == host).map(|(_, value)| value))
-}
-
-fn host_of(key: &str) -> &str {
-    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    let host = key.split('/').next().unwrap_or(key);
-    if host == "docker.io" { "index.docker.io" } else { host }
-}
-
-impl AuthEntry {
-    fn credential(&self, origin: &dyn Fn() -> String) -> Result<Option<Credential>, Failure> {
-        if let Some(token) = self.identity_token.as_ref().filter(|token| !token.is_empty()) {
-            return Ok(Some(Credential::IdentityToken(Secret::new(token))));
+    /// What one file has under the keys of one specificity.
+    async fn at_level(
+        &self,
+        path: &AuthPath,
+        file: &AuthFile,
+        wanted: Wanted<'_>,
+        level: usize,
+    ) -> Result<Option<FoundCredential>, Failure> {
+        if let Some((key, name)) = file.helper(wanted, level) {
+            let keys: &[&str] = if level > 0 { &[key] } else { &[] };
+            return self.of_helper(name, &format!("`credHelpers` of {}", path.shown()), keys, wanted.host).await;
         }
-        if let Some(auth) = self.auth.as_ref().filter(|auth| !auth.is_empty()) {
-            let decoded = BASE64.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
-            let (user, password) = pair.ok_or_else(|| {
-                Failure::new(
-                    Class::Credentials,
-                    format!("invalid `auth` in {}: expected base64 of USER:PASSWORD", origin()),
-                )
-                .with_help("log in again with `docker login`")
-            })?;
-            // Docker pads some passwords with NUL.
-            let password = Secret::new(password.trim_end_matches('\0'));
-            return Ok(Some(Credential::Password { user: user.to_owned(), password }));
-        }
-        let (Some(user), Some(password)) = (&self.username, &self.password) else { return Ok(None) };
-        Ok(Some(Credential::Password { user: user.clone(), password: Secret::new(password) }))
+        let origin = || format!("`auths` of {}", path.shown());
+        let credential = file.credential(wanted, level, &origin)?;
+        Ok(credential.map(|credential| FoundCredential { credential, origin: origin() }))
     }
+
+    /// Asks a helper for these keys, then for the host.
+    async fn of_helper(
+        &self,
+        name: &str,
+        origin: &str,
+        keys: &[&str],
+        host: &str,
+    ) -> Result<Option<FoundCredential>, Failure> {
+        // Helpers know Docker Hub by the URL that `docker login` uses.
+        let hub = (host == DOCKER_HUB).then_some("https://index.docker.io/v1/");
+        for server in keys.iter().copied().chain([host]).chain(hub) {
+            let answer = helper::get(name, server, self.helper_timeout)
+                .await
+                .map_err(|failure| Failure { message: format!("{} ({origin})", failure.message), ..failure })?;
+            if let Some(credential) = answer {
+                let origin = format!("docker-credential-{name} ({origin})");
+                return Ok(Some(FoundCredential { credential, origin }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The files of the environment, in podman's order: a file that a variable names is the only one.
+fn paths(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<AuthPath> {
+    if let Some(path) = variable("REGISTRY_AUTH_FILE") {
+        return vec![AuthPath { path, named_by: Some("REGISTRY_AUTH_FILE") }];
+    }
+    let optional = |path| AuthPath { path, named_by: None };
+    if let Some(folder) = variable("DOCKER_CONFIG") {
+        return vec![optional(folder.join("config.json"))];
+    }
+    let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_owned());
+    let config = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let podman =
+        variable("XDG_RUNTIME_DIR").into_iter().chain(config).map(|folder| folder.join("containers/auth.json"));
+    podman.chain(home.map(|home| home.join(".docker/config.json"))).map(optional).collect()
 }
 
 /// The token a job on GitHub has anyway, for GitHub's own registry.
@@ -190,12 +153,17 @@ fn github_token(host: &str) -> Option<FoundCredential> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Class;
 
-    fn look_up(config: &str, host: &str) -> Result<Option<Credential>, Failure> {
+    fn look_up_repository(config: &str, host: &str, repository: &str) -> Result<Option<Credential>, Failure> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         let credentials = Credentials::new(Some(folder.path()), Duration::from_secs(5));
-        crate::network::wait(credentials.of(host, false)).map(|found| found.map(|found| found.credential))
+        crate::network::wait(credentials.of(host, repository, false)).map(|found| found.map(|found| found.credential))
+    }
+
+    fn look_up(config: &str, host: &str) -> Result<Option<Credential>, Failure> {
+        look_up_repository(config, host, "acme/p")
     }
 
     fn password(user: &str, password: &str) -> Option<Credential> {
@@ -214,6 +182,33 @@ mod tests {
         assert_eq!(look_up(config, "bare.test").unwrap(), password("u", "p"));
         for host in ["a.test", "b.test", "empty.test"] {
             assert_eq!(look_up(config, host).unwrap(), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_longest_matching_path_counts() {
+        let login = |name: &str| format!(r#"{{"username": "{name}", "password": "p"}}"#);
+        let config = |keys: &[&str]| {
+            let entries: Vec<String> = keys.iter().map(|key| format!(r#""{key}": {}"#, login(key))).collect();
+            format!(r#"{{"auths": {{{}}}}}"#, entries.join(","))
+        };
+        let two = config(&["a.test/alpha", "a.test/beta"]);
+        let all = config(&["a.test", "a.test/beta", "a.test/beta/deep", "https://b.test/v2/", "b.test/x"]);
+        for (config, host, repository, key) in [
+            (&two, "a.test", "alpha/p", Some("a.test/alpha")),
+            (&two, "a.test", "beta/p", Some("a.test/beta")),
+            (&two, "a.test", "gamma/p", None),
+            (&two, "a.test", "alphabet/p", None),
+            (&two, "a.test", "x/alpha/p", None),
+            (&all, "a.test", "alpha/p", Some("a.test")),
+            (&all, "a.test", "beta", Some("a.test/beta")),
+            (&all, "a.test", "beta/deep/p", Some("a.test/beta/deep")),
+            (&all, "a.test", "beta/deeper", Some("a.test/beta")),
+            (&all, "b.test", "y/p", Some("https://b.test/v2/")),
+            (&all, "b.test", "x/p", Some("b.test/x")),
+        ] {
+            let found = look_up_repository(config, host, repository).unwrap();
+            assert_eq!(found, key.and_then(|key| password(key, "p")), "{host}/{repository}");
         }
     }
 
@@ -238,6 +233,20 @@ mod tests {
     fn a_missing_configuration_in_a_passed_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let credentials = Credentials::new(Some(folder.path()), Duration::from_secs(5));
-        assert!(crate::network::wait(credentials.of("a.test", false)).is_err());
+        assert!(crate::network::wait(credentials.of("a.test", "p", false)).is_err());
+    }
+
+    #[test]
+    fn files_are_searched_in_the_order_of_podman() {
+        let found = |set: &[(&str, &str)]| -> Vec<String> {
+            let variable = |name: &str| set.iter().find(|(it, _)| *it == name).map(|(_, value)| PathBuf::from(value));
+            paths(&variable).iter().map(AuthPath::shown).collect()
+        };
+        let all = [("REGISTRY_AUTH_FILE", "/r"), ("DOCKER_CONFIG", "/d"), ("XDG_RUNTIME_DIR", "/x")];
+        assert_eq!(found(&all), ["/r"]);
+        assert_eq!(found(&all[1..]), ["/d/config.json"]);
+        let found = found(&[("XDG_RUNTIME_DIR", "/x"), ("XDG_CONFIG_HOME", "/c")]);
+        assert_eq!(found[..2], ["/x/containers/auth.json", "/c/containers/auth.json"]);
+        assert!(found.len() == 2 || found[2].ends_with(".docker/config.json"), "{found:?}");
     }
 }

@@ -48,6 +48,7 @@
 //! ```
 
 mod auth;
+mod auth_file;
 pub mod bounded;
 mod client;
 mod credential;

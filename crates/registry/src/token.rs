@@ -176,7 +176,7 @@ impl Tokens {
                 return Ok(cached.header.clone());
             }
         }
-        let found = self.credentials.of(host, scope.is_push()).await?;
+        let found = self.credentials.of(host, &scope.repository, scope.is_push()).await?;
         let cached = match challenge {
             Challenge::Basic => basic_header(host, found)?,
             Challenge::Bearer { realm, service } => {
@@ -197,7 +197,7 @@ impl Tokens {
                 "tell the owner of the registry to compare the clocks of the registry and its token service",
             );
         }
-        let found = self.credentials.of(host, scope.is_push()).await.ok().flatten();
+        let found = self.credentials.of(host, &scope.repository, scope.is_push()).await.ok().flatten();
         denied(host, found.as_ref().map(|found| found.origin.as_str()), reply::detail(response, &http.secrets))
     }
 }
