@@ -28,3 +28,8 @@ pub(crate) fn url(url: &Url) -> String {
     url.set_fragment(None);
     url.to_string().replace("%E2%80%A6", "…")
 }
+
+/// Untrusted text, shortened and without control characters.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(100).collect()
+}

@@ -5,23 +5,24 @@
 //! unlike in kwctl, which would go on and send credentials unencrypted.
 
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Method, StatusCode, Url, redirect};
+use reqwest::{Client, Method, Proxy, StatusCode, Url, redirect};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::bounded::format_bytes;
 use super::display;
-use super::error::{Class, Failure, MORE_TIME, Retry};
+use super::error::{Class, Failure, Retry};
 use super::meter::Meter;
+use super::proxy::ProxyAddress;
 use super::secrets::{Secret, Secrets};
-use super::sources::{self, Sources};
+use super::sources::Sources;
+use super::tls;
+use super::transport::{self, idle, innermost};
 
 /// Browsers and curl follow at least as many.
 const MAX_REDIRECTS: usize = 10;
@@ -135,9 +136,17 @@ pub(super) struct Http {
 
 /// Clients are shared by all hosts that need the same one, and so are the roots they load.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum ClientKey {
+struct ClientKey {
+    trust: Trust,
+    proxy: Option<ProxyAddress>,
+}
+
+/// The certificates a client accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Trust {
     Default,
     WithAuthoritiesOf(String),
+    /// Any; also for plain HTTP, so that no certificates are loaded.
     Unverified,
 }
 
@@ -230,7 +239,7 @@ impl Http {
             builder = builder.body(request.meter.body(body.clone()));
         }
         match timeout(idle_timeout, builder.send()).await {
-            Ok(sent) => sent.map_err(|error| transport(&error, url)),
+            Ok(sent) => sent.map_err(|error| transport::failure(&error, url, self.sources.proxies().of(url))),
             Err(_) => Err(idle(url, idle_timeout)),
         }
     }
@@ -241,57 +250,62 @@ impl Http {
         let is_insecure = self.sources.is_insecure(&host);
         match url.scheme() {
             "https" if is_insecure && self.endpoint(&host).await? != Endpoint::Verified => {
-                self.client(&ClientKey::Unverified)
+                self.client(url, Trust::Unverified)
             }
-            "https" => self.client(&self.verifying(&host)),
-            "http" if is_insecure => self.client(&ClientKey::Default),
+            "https" => self.client(url, self.verifying(&host)),
+            "http" if is_insecure => self.client(url, Trust::Unverified),
             _ => Err(Failure::new(Class::Refused, format!("plain HTTP to `{host}` is not allowed")).with_help(
                 format!("use https, or add \"{host}\" to `insecure_sources` in sources.yaml if you trust the network"),
             )),
         }
     }
 
-    fn verifying(&self, host: &str) -> ClientKey {
+    fn verifying(&self, host: &str) -> Trust {
         match self.sources.authorities(host) {
-            [] => ClientKey::Default,
-            _ => ClientKey::WithAuthoritiesOf(host.to_owned()),
+            [] => Trust::Default,
+            _ => Trust::WithAuthoritiesOf(host.to_owned()),
         }
     }
 
-    fn client(&self, key: &ClientKey) -> Result<Client, Failure> {
+    fn client(&self, url: &Url, trust: Trust) -> Result<Client, Failure> {
+        let key = ClientKey { trust, proxy: self.sources.proxies().of(url).cloned() };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(key) {
+        if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.build(key, false).or_else(|error| {
+        if key.trust != Trust::Unverified {
+            tls::check_variables()?;
+        }
+        let proxy = key.proxy.as_ref().map(ProxyAddress::to_reqwest).transpose()?;
+        let client = self.build(&key.trust, proxy.clone(), false).or_else(|error| {
             // A container without any certificates, and no variable that names them.
             let is_configured = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-            if is_configured { Err(error) } else { self.build(key, true) }
+            if is_configured { Err(error) } else { self.build(&key.trust, proxy, true) }
         });
         let client = client.map_err(|error| {
             Failure::new(Class::Unreachable, format!("cannot set up TLS: {}", innermost(&error)))
                 .with_help("install the system certificates (ca-certificates), or set SSL_CERT_FILE to a PEM file")
         })?;
-        clients.insert(key.clone(), client.clone());
+        clients.insert(key, client.clone());
         Ok(client)
     }
 
-    fn build(&self, key: &ClientKey, bundles_roots: bool) -> reqwest::Result<Client> {
+    fn build(&self, trust: &Trust, proxy: Option<Proxy>, bundles_roots: bool) -> reqwest::Result<Client> {
         let mut builder = Client::builder()
             .user_agent(concat!("policy-verify/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_proxy()
             .connect_timeout(self.timeouts.connect);
-        for proxy in self.sources.proxies() {
+        if let Some(proxy) = proxy {
             builder = builder.proxy(proxy);
         }
-        let extra = match key {
-            ClientKey::WithAuthoritiesOf(host) => self.sources.authorities(host),
+        let extra = match trust {
+            Trust::WithAuthoritiesOf(host) => self.sources.authorities(host),
             _ => &[],
         };
-        builder = match key {
-            ClientKey::Unverified => builder.tls_danger_accept_invalid_certs(true),
+        builder = match trust {
+            Trust::Unverified => builder.tls_danger_accept_invalid_certs(true),
             _ if bundles_roots => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
                 let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
@@ -314,17 +328,13 @@ impl Http {
     async fn find_endpoint(&self, host: &str) -> Result<Endpoint, Failure> {
         let mut failures = Vec::new();
         for endpoint in Endpoint::ALL {
-            let client = match endpoint {
-                Endpoint::Verified => self.client(&self.verifying(host)),
-                Endpoint::Unverified => self.client(&ClientKey::Unverified),
-                Endpoint::Plain => self.client(&ClientKey::Default),
-            };
             let url = Url::parse(&format!("{}://{host}/v2/", endpoint.scheme()))
                 .map_err(|error| Failure::new(Class::Unreachable, format!("invalid host `{host}`: {error}")))?;
-            let tried = match client {
+            let trust = if endpoint == Endpoint::Verified { self.verifying(host) } else { Trust::Unverified };
+            let tried = match self.client(&url, trust) {
                 Ok(client) => match timeout(self.timeouts.idle, client.get(url.clone()).send()).await {
                     Ok(Ok(_)) => return Ok(endpoint),
-                    Ok(Err(error)) => transport(&error, &url),
+                    Ok(Err(error)) => transport::failure(&error, &url, self.sources.proxies().of(&url)),
                     Err(_) => idle(&url, self.timeouts.idle),
                 },
                 Err(failure) => failure,
@@ -453,71 +463,4 @@ fn redirect_target(response: &reqwest::Response, url: &Url) -> Result<Option<Url
         Failure::new(Class::WrongContent, format!("redirect without a valid `Location` from {}", display::server(url)))
     })?;
     Ok(Some(target))
-}
-
-fn idle(url: &Url, timeout: Duration) -> Failure {
-    Failure::new(Class::TimedOut, format!("no response from {} within {timeout:?}", display::server(url)))
-        .with_help(MORE_TIME)
-}
-
-/// The failure of a request without response.
-fn transport(error: &reqwest::Error, url: &Url) -> Failure {
-    let reason = innermost(error);
-    let server = display::server(url);
-    let lower = reason.to_lowercase();
-    if error.is_timeout() {
-        return Failure::new(Class::TimedOut, format!("connection to {server} timed out"))
-            .with_help("check the host name, the proxy and the firewall");
-    }
-    // The TLS handshake with a server that speaks plain HTTP.
-    if error.is_connect() && (lower.contains("corrupt message") || lower.contains("handshake eof")) {
-        let help = format!(
-            "for plain HTTP on a network you trust, write `insecure_sources: [\"{}\"]` into {}, or into a file passed \
-             with `--sources-path`",
-            display::authority(url),
-            sources::default_file()
-        );
-        return Failure::new(Class::Unreachable, format!("{server} does not support TLS")).with_help(help);
-    }
-    let broke = is_broken_connection(error);
-    if error.is_connect() && !broke {
-        let failure = Failure::new(Class::Unreachable, format!("cannot connect to {server}: {reason}"));
-        return failure.with_help(if lower.contains("certificate") {
-            "add its certificate to `source_authorities` in sources.yaml or to SSL_CERT_FILE, or add the host to \
-             `insecure_sources`"
-        } else if lower.contains("handshake") {
-            "for a host with plain HTTP, add it to `insecure_sources` in sources.yaml"
-        } else {
-            "check the host name, the proxy and the firewall"
-        });
-    }
-    let message = format!("{server} closed the connection: {reason}");
-    let failure = Failure::new(Class::Unreachable, message).with_help("try again later");
-    // A response that hyper cannot parse is the same the next time.
-    if lower.contains("invalid") { failure } else { failure.retryable(Retry::Backoff) }
-}
-
-/// The last reason in the chain: those before it say where in reqwest and hyper it happened.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut reason = error.source();
-    let mut text = None;
-    while let Some(cause) = reason {
-        text = Some(cause.to_string());
-        reason = cause.source();
-    }
-    text.unwrap_or_else(|| "the request cannot be sent".into())
-}
-
-fn is_broken_connection(error: &reqwest::Error) -> bool {
-    let mut reason = error.source();
-    while let Some(cause) = reason {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-            if [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&error.kind()) {
-                return true;
-            }
-        }
-        reason = cause.source();
-    }
-    false
 }

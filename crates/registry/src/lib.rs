@@ -61,6 +61,7 @@ pub mod manifest;
 mod meter;
 pub mod network;
 pub mod policy;
+mod proxy;
 pub mod publish;
 mod pull;
 mod push;
@@ -76,7 +77,9 @@ pub mod store;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod token;
+mod transport;
 mod upload;
 
 pub use client::{Registry, RegistryOptions};

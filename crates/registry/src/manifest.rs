@@ -10,6 +10,7 @@ use reqwest::header::ACCEPT;
 use serde::Deserialize;
 
 use super::digest::OciDigest;
+use super::display;
 use super::error::{Class, Failure};
 use super::http::Request;
 
@@ -103,7 +104,7 @@ pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<OciManifest, Man
     let is_index = match head.media_type.as_deref() {
         Some(IMAGE_MANIFEST_MEDIA_TYPE | OCI_IMAGE_MEDIA_TYPE) => false,
         Some(IMAGE_MANIFEST_LIST_MEDIA_TYPE | OCI_IMAGE_INDEX_MEDIA_TYPE) => true,
-        Some(other) => return Err(ManifestError::MediaType(bounded(other))),
+        Some(other) => return Err(ManifestError::MediaType(display::shortened(other))),
         None => head.manifests.is_some() && head.layers.is_none(),
     };
     if is_index {
@@ -113,15 +114,10 @@ pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<OciManifest, Man
     }
 }
 
-/// Untrusted text, shortened and without control characters.
-pub(super) fn bounded(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(100).collect()
-}
-
 pub(super) fn no_platform(index: &OciImageIndex) -> Failure {
     let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
     let mut names: Vec<String> =
-        platforms.map(|platform| bounded(&format!("{}/{}", platform.os, platform.architecture))).collect();
+        platforms.map(|platform| display::shortened(&format!("{}/{}", platform.os, platform.architecture))).collect();
     names.sort_unstable();
     names.dedup();
     names.truncate(10);

@@ -7,7 +7,7 @@ use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest, WASM_LA
 use super::digest::{InvalidDigest, OciDigest};
 use super::display;
 use super::error::{Class, Failure, RegistryError, Stage};
-use super::manifest::{bounded, no_platform};
+use super::manifest::no_platform;
 
 /// Where the module of a policy is.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ fn module_layer(manifest: &OciImageManifest) -> Result<&OciDescriptor, Failure> 
             .with_help("use an artifact that was pushed by `kwctl push` or `verify push`")
     };
     if let Some(layer) = manifest.layers.iter().find(|layer| layer.media_type != WASM_LAYER_MEDIA_TYPE) {
-        return Err(wrong(format!("Incompatible layer media type: {}", bounded(&layer.media_type))));
+        return Err(wrong(format!("Incompatible layer media type: {}", display::shortened(&layer.media_type))));
     }
     manifest.layers.first().ok_or_else(|| wrong("No layers to pull".into()))
 }

@@ -3,14 +3,15 @@
 //! Hosts are compared literally with `host[:port]`, and proxies of the environment take precedence, as in kwctl.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::path::{Path, PathBuf};
 
 use policy_verify_files::bounded;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use reqwest::{Certificate, NoProxy, Proxy};
+use reqwest::Certificate;
 use serde::Deserialize;
+
+use super::proxy::{InvalidProxy, Proxies, ProxySettings};
 
 /// Far larger than any real file.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -29,7 +30,7 @@ pub(super) struct Sources {
 struct SourcesFile {
     insecure_sources: BTreeSet<String>,
     source_authorities: BTreeMap<String, Vec<Authority>>,
-    proxies: Proxies,
+    proxies: ProxySettings,
 }
 
 /// A certificate to trust: PEM (one or several) or DER.
@@ -40,21 +41,6 @@ enum Authority {
     Data { data: String },
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Proxies {
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
-}
-
-/// The address of a proxy may contain a password.
-impl std::fmt::Debug for Proxies {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Proxies")
-    }
-}
-
 impl Sources {
     /// Reads the given file, else `sources.yaml` in Kubewarden's configuration folder, if it exists.
     pub(super) fn read(given: Option<&Path>) -> Result<Self, Diagnostic> {
@@ -62,16 +48,20 @@ impl Sources {
             Some(path) => path.to_path_buf(),
             None => match default_path().filter(|path| path.is_file()) {
                 Some(path) => path,
-                None => return Self::from_file(SourcesFile::default(), &Proxies::from_environment()).map_err(invalid),
+                None => {
+                    return Self::from_file(SourcesFile::default(), &ProxySettings::from_environment())
+                        .map_err(invalid);
+                }
             },
         };
         let named = |error: SourcesError| match error {
             SourcesError::Read(error) => format!("cannot read the sources file `{}`: {error}", path.display()),
+            SourcesError::Proxy(error) if error.is_variable() => error.to_string(),
             error => format!("invalid sources file `{}`: {error}", path.display()),
         };
         let sources = bounded::read(&path, MAX_BYTES).map_err(SourcesError::Read).and_then(|bytes| {
             let text = String::from_utf8(bytes).map_err(|_| SourcesError::NotUtf8)?;
-            Self::from_file(Self::parse(&text)?, &Proxies::from_environment())
+            Self::from_file(Self::parse(&text)?, &ProxySettings::from_environment())
         });
         sources.map_err(|error| invalid(named(error)))
     }
@@ -86,7 +76,7 @@ impl Sources {
         })
     }
 
-    fn from_file(file: SourcesFile, environment: &Proxies) -> Result<Self, SourcesError> {
+    fn from_file(file: SourcesFile, environment: &ProxySettings) -> Result<Self, SourcesError> {
         let mut authorities = BTreeMap::new();
         for (host, listed) in file.source_authorities {
             let mut certificates = Vec::new();
@@ -96,8 +86,7 @@ impl Sources {
             }
             authorities.insert(host, certificates);
         }
-        let proxies = file.proxies.overridden_by(environment);
-        proxies.to_reqwest()?;
+        let proxies = file.proxies.resolve(environment)?;
         Ok(Self { insecure: file.insecure_sources, authorities, proxies })
     }
 
@@ -112,8 +101,8 @@ impl Sources {
     }
 
     /// The proxies to use.
-    pub(super) fn proxies(&self) -> Vec<Proxy> {
-        self.proxies.to_reqwest().unwrap_or_default()
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 }
 
@@ -144,40 +133,6 @@ fn certificates(bytes: &[u8]) -> Option<Vec<Certificate>> {
     (!certificates.is_empty() && is_usable()).then_some(certificates)
 }
 
-impl Proxies {
-    /// As curl and kwctl read them; upper case wins.
-    fn from_environment() -> Self {
-        let variable = |name: &str| {
-            let lower = name.to_lowercase();
-            [name, lower.as_str()].iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
-        };
-        // A CGI server passes the header `Proxy` of a request as HTTP_PROXY.
-        let http_proxy = variable("HTTP_PROXY").filter(|_| env::var_os("REQUEST_METHOD").is_none());
-        Self { http_proxy, https_proxy: variable("HTTPS_PROXY"), no_proxy: variable("NO_PROXY") }
-    }
-
-    fn overridden_by(self, other: &Self) -> Self {
-        let first = |a: &Option<String>, b: Option<String>| a.clone().or(b).filter(|value| !value.is_empty());
-        Self {
-            http_proxy: first(&other.http_proxy, self.http_proxy),
-            https_proxy: first(&other.https_proxy, self.https_proxy),
-            no_proxy: first(&other.no_proxy, self.no_proxy),
-        }
-    }
-
-    fn to_reqwest(&self) -> Result<Vec<Proxy>, SourcesError> {
-        let no_proxy = self.no_proxy.as_deref().and_then(NoProxy::from_string);
-        let https = self.https_proxy.as_ref().map(|address| ("https_proxy", Proxy::https(address)));
-        let http = self.http_proxy.as_ref().map(|address| ("http_proxy", Proxy::http(address)));
-        let proxies = [https, http].into_iter().flatten().map(|(name, proxy)| match proxy {
-            Ok(proxy) => Ok(proxy.no_proxy(no_proxy.clone())),
-            // The address is not shown: it may contain a password.
-            Err(_) => Err(SourcesError::Proxy(name)),
-        });
-        proxies.collect()
-    }
-}
-
 /// `sources.yaml` in Kubewarden's configuration folder.
 fn default_path() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("io", "kubewarden", "kubewarden")?;
@@ -206,8 +161,8 @@ enum SourcesError {
     Yaml(String),
     #[error("authority of `{host}`: {cause}")]
     Authority { host: String, cause: CertificateError },
-    #[error("invalid address in `{0}`: expected an address such as http://proxy.corp:3128")]
-    Proxy(&'static str),
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
 }
 
 /// Why a certificate authority is invalid.
@@ -230,7 +185,7 @@ mod tests {
     use super::*;
 
     fn sources(text: &str) -> Result<Sources, SourcesError> {
-        Sources::from_file(Sources::parse(text)?, &Proxies::default())
+        Sources::from_file(Sources::parse(text)?, &ProxySettings::default())
     }
 
     fn pem() -> String {
@@ -271,15 +226,6 @@ mod tests {
         assert!(error("source_authorities: { a.test: [{ type: Path, path: /nowhere.pem }] }").contains("/nowhere.pem"));
         let proxy = error("proxies: { https_proxy: 'http://user:hunter2@[' }");
         assert!(proxy.contains("https_proxy") && !proxy.contains("hunter2"), "{proxy}");
-    }
-
-    #[test]
-    fn the_environment_takes_precedence_over_the_file() {
-        let file = Sources::parse("proxies: { http_proxy: 'http://file', no_proxy: localhost }").unwrap().proxies;
-        let environment = Proxies { http_proxy: Some("http://environment".into()), ..Proxies::default() };
-        let proxies = file.overridden_by(&environment);
-        assert_eq!(proxies.http_proxy.as_deref(), Some("http://environment"));
-        assert_eq!(proxies.no_proxy.as_deref(), Some("localhost"));
     }
 
     #[test]

@@ -135,8 +135,7 @@ impl Registry {
         match response.header(RANGE) {
             Some(range) if !confirms(range, end) => {
                 let server = display::server(&response.url);
-                let message =
-                    format!("{server} confirms `Range: {}` after {end} bytes", super::manifest::bounded(range));
+                let message = format!("{server} confirms `Range: {}` after {end} bytes", display::shortened(range));
                 Err(Failure::new(Class::WrongContent, message))
             }
             _ => location(&response),
@@ -157,7 +156,7 @@ fn confirms(range: &str, sent: usize) -> bool {
 pub(super) fn check_digest(response: &Response, expected: &OciDigest) -> Result<(), Failure> {
     match response.header(CONTENT_DIGEST) {
         Some(named) if named != expected.as_str() => {
-            let (server, named) = (display::server(&response.url), super::manifest::bounded(named));
+            let (server, named) = (display::server(&response.url), display::shortened(named));
             let message = format!("digest mismatch: {server} stored {named}, expected {expected}");
             Err(Failure::new(Class::WrongContent, message))
         }
