@@ -9,7 +9,7 @@ mod detect;
 mod metadata;
 mod prepared;
 mod scan;
-mod served;
+pub(crate) mod served;
 pub(crate) mod single;
 mod unknown_keys;
 
@@ -265,6 +265,7 @@ mod tests {
                 uri: Spanned::new(PolicyRef::File(folder.path().join("policy.wasm")), span(2)),
                 uri_text: "policy.wasm".into(),
                 metadata: None,
+                nearby_metadata: None,
                 usage: None,
                 execution_mode: None,
                 deployment: Deployment::default(),

@@ -81,6 +81,8 @@ pub struct PolicySpec {
     pub uri_text: String,
     /// `metadata.yml` to be annotated in memory.
     pub metadata: Option<Spanned<PathBuf>>,
+    /// A metadata file near the module or the suite, as the suite would name it, where the suite gives no `metadata`.
+    pub nearby_metadata: Option<String>,
     /// Text for the usage annotation.
     pub usage: Option<Spanned<PathBuf>>,
     /// Mode of a module without metadata.
@@ -220,6 +222,16 @@ impl Suite {
             Step::Policy(used) => vec![used.policy],
             Step::Group(group) => self.groups[group.0].members.iter().map(|member| member.policy.policy).collect(),
         }
+    }
+
+    /// Whether manifests have rules for a policy: its own, or those of every group that it is a member of.
+    pub fn is_scoped(&self, policy: PolicyIndex) -> bool {
+        let is_member = |group: &&GroupSpec| group.members.iter().any(|member| member.policy.policy == policy);
+        let mut groups = self.groups.iter().filter(is_member).peekable();
+        let is_in_groups = groups.peek().is_some();
+        let has_rules = |deployment: &Deployment| deployment.scope.is_some();
+        has_rules(&self.policies[policy.0].deployment)
+            || (is_in_groups && groups.all(|group| has_rules(&group.deployment)))
     }
 
     /// The settings a case puts to its policies, in the order in which they are asked.

@@ -128,6 +128,32 @@ impl Files {
         (real.starts_with(&self.root) && real.is_file()).then_some(real)
     }
 
+    /// The file of one of these names that is nearest to another one: in its folder or above, else in that of the suite or
+    /// above. As the suite would name it.
+    pub(crate) fn nearest_to(&self, path: &Path, names: &[&str]) -> Option<String> {
+        self.in_folders(path.parent()?, names).or_else(|| self.nearest_to_suite(names))
+    }
+
+    /// The file of one of these names in the folder of the suite or above, as the suite would name it.
+    pub(crate) fn nearest_to_suite(&self, names: &[&str]) -> Option<String> {
+        self.in_folders(&self.directory, names)
+    }
+
+    /// The file of one of these names in a folder of the repository or in one above it.
+    fn in_folders(&self, nearest: &Path, names: &[&str]) -> Option<String> {
+        let folders = nearest.ancestors().take_while(|folder| folder.starts_with(&self.root));
+        let mut paths = folders.flat_map(|folder| names.iter().map(|name| folder.join(name)));
+        paths.find(|path| self.within(path).is_some()).map(|path| self.as_named(&path))
+    }
+
+    /// The path from the folder of the suite to another place in the repository, with forward slashes.
+    fn as_named(&self, path: &Path) -> String {
+        let shared = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root);
+        let steps = self.directory.strip_prefix(shared).map_or(0, |rest| rest.components().count());
+        let rest = path.strip_prefix(shared).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        format!("{}{rest}", "../".repeat(steps))
+    }
+
     /// The files a path or glob names, sorted; at least one.
     pub(crate) fn glob(&self, named: &Spanned<String>) -> Result<Vec<PathBuf>, Diagnostic> {
         let written = &named.value;

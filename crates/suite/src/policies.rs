@@ -117,7 +117,9 @@ impl Policies {
         }
         let uri = uri::policy_ref(named, files)?;
         let text = uri::shown(&uri, files);
-        let spec = PolicySpec { compat: self.compat, ..bare(named, Spanned::new(uri, named.span.clone()), text) };
+        let nearby_metadata = metadata_near(&uri, files);
+        let bare = bare(named, Spanned::new(uri, named.span.clone()), text);
+        let spec = PolicySpec { compat: self.compat, nearby_metadata, ..bare };
         Ok(PolicyOrGroup::Policy(self.add(spec, Details::default())))
     }
 
@@ -225,6 +227,17 @@ impl Policies {
     }
 }
 
+/// A metadata file that belongs to a module in all likelihood.
+pub(crate) fn metadata_near(uri: &PolicyRef, files: &Files) -> Option<String> {
+    match uri {
+        PolicyRef::File(module) => files.nearest_to(module, &METADATA_FILES),
+        PolicyRef::Registry(_) | PolicyRef::Web(_) => files.nearest_to_suite(&METADATA_FILES),
+    }
+}
+
+/// How metadata files are called.
+const METADATA_FILES: [&str; 2] = ["metadata.yml", "metadata.yaml"];
+
 /// A policy without an entry of its own.
 fn bare(name: &Spanned<String>, uri: Spanned<PolicyRef>, uri_text: String) -> PolicySpec {
     PolicySpec {
@@ -233,6 +246,7 @@ fn bare(name: &Spanned<String>, uri: Spanned<PolicyRef>, uri_text: String) -> Po
         uri_text,
         uri,
         metadata: None,
+        nearby_metadata: None,
         usage: None,
         execution_mode: None,
         deployment: Deployment::default(),

@@ -7,7 +7,7 @@ use super::files::Files;
 use super::manifest::{self, Deployed, DeployedGroup, DeployedPolicy};
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
-use super::policies::{Details, Policies};
+use super::policies::{Details, Policies, metadata_near};
 use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
 use super::{groups, patterns, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
@@ -156,12 +156,17 @@ impl Reader<'_> {
         let written = entry.and_then(|entry| entry.host_capabilities.as_ref());
         let own = written.map(|patterns| patterns::host_capabilities(patterns, self.mistakes));
         let host_capabilities = own.or(origin.host_capabilities);
+        let nearby_metadata = match metadata {
+            Some(_) => None,
+            None => metadata_near(&origin.uri.value, self.files),
+        };
         PolicySpec {
             name: name.value,
             span: name.span,
             uri_text: uri::shown(&origin.uri.value, self.files),
             uri: origin.uri,
             metadata,
+            nearby_metadata,
             usage,
             execution_mode: entry.and_then(|entry| entry.execution_mode.clone()),
             deployment: origin.deployment,
