@@ -502,6 +502,16 @@ impl Summary {
 }
 
 impl RunReport {
+    /// Puts the warnings into suite order, from top to bottom. Those without a place come first, those about other files last.
+    pub fn sort_warnings(&mut self) {
+        let suites = &self.suites;
+        self.warnings.sort_by_cached_key(|warning| {
+            let span = warning.span.as_ref()?;
+            let suite = suites.iter().position(|suite| suite.path == span.file.path).unwrap_or(suites.len());
+            Some((suite, span.file.path.clone(), span.line, span.column))
+        });
+    }
+
     /// The counts of the run.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.cases)

@@ -144,7 +144,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
             warnings.push(warning.clone());
         }
     }
-    Ok(RunReport {
+    let mut merged = RunReport {
         suites: suites.into_values().collect(),
         policies,
         cases,
@@ -154,7 +154,9 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,
         seed: runs().find_map(|run| run.seed),
-    })
+    };
+    merged.sort_warnings();
+    Ok(merged)
 }
 
 fn place_of(it: &Diagnostic) -> Option<String> {
