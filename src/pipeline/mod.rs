@@ -61,17 +61,22 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);
         let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
         cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);
-        Ok(RunReport {
+        let warnings =
+            [suites::warnings(&suites, options), policies::warnings(&suites, &records), services.trust.warnings]
+                .concat();
+        let mut report = RunReport {
             suites: summaries,
             policies: records.into_iter().map(|record| summary::policy_report(&suites, record)).collect(),
             cases,
-            warnings: [suites::warnings(&suites, options), services.trust.warnings].concat(),
+            warnings,
             publications,
             started_at,
             duration: start.elapsed(),
             shard: selected.shard,
             seed: options.seed,
-        })
+        };
+        report.sort_warnings();
+        Ok(report)
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use policy_verify_engine::engine::Engine;
 use policy_verify_host::HostBackend;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::release::Release;
 use policy_verify_model::suite::{PolicySpec, Suite, SuiteIndex};
@@ -90,6 +91,16 @@ fn resolve(
     let Some(registry) = registry else { return Ok(resolved) };
     let verifier = Verifier::new(registry.clone(), services.trust.root.clone());
     Ok(resolve::signed(&of_suites, resolved, services.trust.for_all.as_ref(), fetching.is_offline, &verifier))
+}
+
+/// The warnings about modules that policy-server would not serve, one for each policy.
+pub(super) fn warnings(suites: &[Suite], records: &[PolicyRecord]) -> Vec<Diagnostic> {
+    let warning = |record: &PolicyRecord| {
+        let PolicyKey { suite, policy } = record.key;
+        let metadata = record.prepared.as_ref().ok()?.metadata.as_ref();
+        prepare::served::warning(record.key.spec(suites), metadata, suites[suite.0].is_scoped(policy))
+    };
+    records.iter().filter_map(warning).collect()
 }
 
 /// The policies of every suite, as its cases are evaluated with them.

@@ -1,9 +1,49 @@
 //! Whether policy-server serves a policy at all. Source: `precompiled_policy.rs` of policy-server.
 
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
-use policy_verify_model::policy::Metadata;
+use policy_verify_model::policy::{ExecutionMode, Metadata, ProtocolVersion};
 use policy_verify_model::release::Release;
 use policy_verify_model::suite::PolicySpec;
+
+/// Why policy-server serves no module with this metadata, in its words. Without metadata the mode is waPC to it.
+fn refusal(metadata: Option<&Metadata>) -> Option<&'static str> {
+    let (mode, version) = metadata.map(|it| (it.execution_mode, it.protocol_version)).unwrap_or_default();
+    match (mode, version) {
+        (ExecutionMode::KubewardenWapc, None) => {
+            Some("Policy is missing protocol version, which is required for KubewardenWapc execution mode")
+        }
+        (ExecutionMode::KubewardenWapc, Some(ProtocolVersion::Unknown)) => {
+            Some("Policy uses protocol version Unknown but only V1 is supported")
+        }
+        _ => None,
+    }
+}
+
+/// The warning about a module that runs here and that policy-server would not serve. `has_rules` says that those of a
+/// manifest are checked.
+pub(crate) fn warning(spec: &PolicySpec, metadata: Option<&Metadata>, has_rules: bool) -> Option<Diagnostic> {
+    let refusal = refusal(metadata)?;
+    let (name, nearby) = (&spec.name, spec.nearby_metadata.as_deref());
+    let message = match (metadata, nearby) {
+        (Some(_), _) => format!("policy-server would not serve `{name}`: {refusal}"),
+        (None, None) => format!("the module of `{name}` has no metadata: {}", consequences(has_rules)),
+        (None, Some(file)) => {
+            format!("`{file}` is not used, and the module of `{name}` has no metadata: {}", consequences(has_rules))
+        }
+    };
+    let file = nearby.unwrap_or("metadata.yml");
+    let help = format!("add `metadata: {file}` to the policy, or annotate the module with `verify annotate`");
+    Some(Diagnostic::new(Code::Metadata, message).at(&spec.uri.span).with_help(help))
+}
+
+fn consequences(has_rules: bool) -> &'static str {
+    match has_rules {
+        true => "policy-server would not serve it",
+        false => "rules are not checked, and policy-server would not serve it",
+    }
+}
 
 /// Holds the oldest release that a policy supports against the one whose verdicts are given; patches do not count.
 pub(super) fn check(spec: &PolicySpec, metadata: Option<&Metadata>, release: Release) -> Result<(), Unavailable> {

@@ -12,7 +12,7 @@ const ACCEPTS: &str = r#"{"valid":true,"accepted":true}"#;
 
 /// A module that accepts everything; `name` makes it one of its own.
 pub(crate) fn accepting(name: &str) -> Vec<u8> {
-    guests::printing_and_replying(name, ACCEPTS)
+    guests::annotated(guests::printing_and_replying(name, ACCEPTS))
 }
 
 /// A suite with these policies, by name and URI; one case for each.
@@ -97,9 +97,9 @@ fn a_tag_that_moves_is_followed() {
     let uri = uri(&fake, "acme/p:v1");
     let repository = repository(&fake, &[("p", &uri)]);
     run(&repository, &[]).exits_with(0);
-    fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
+    fake.add_policy("acme/p", "v1", &guests::annotated(guests::denying("no longer")));
     run(&repository, &[]).exits_with(1).says(&["no longer"]);
-    assert_eq!(fs::read(stored(&repository, &uri)).unwrap(), guests::denying("no longer"));
+    assert_eq!(fs::read(stored(&repository, &uri)).unwrap(), guests::annotated(guests::denying("no longer")));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_lock_is_written_on_request_and_kept_to() {
     assert!(lock.contains(&format!("\"{uri}\": {first}")), "{lock}");
     run(&repository, &["--locked"]).exits_with(0);
 
-    let second = fake.add_policy("acme/p", "v1", &guests::denying("no longer"));
+    let second = fake.add_policy("acme/p", "v1", &guests::annotated(guests::denying("no longer")));
     let moved = format!("`suite.lock` is outdated: `{uri}` has moved from {first} to {second}");
     run(&repository, &["--locked"]).exits_with(3).says(&[&moved, "`verify suite.yml --update`"]);
     run(&repository, &[]).exits_with(0).says(&[&moved, "the locked one was run"]);

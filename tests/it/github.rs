@@ -14,7 +14,7 @@ fn suite(cases: &str) -> String {
 }
 
 fn repository(cases: &str) -> Repository {
-    Repository::with_suite(&suite(cases)).write("no.wasm", guests::denying("not today"))
+    Repository::with_suite(&suite(cases)).write("no.wasm", guests::annotated(guests::denying("not today")))
 }
 
 fn log(run: &Finished) -> String {
@@ -132,10 +132,11 @@ fn guest_output_is_never_a_workflow_command() {
         "cases:",
         "  refuses: { uri: refuses.wasm }\n  fails: { uri: fails.wasm }\ndefaults: { policy: no }\ncases:",
     );
+    let refusal = serde_json::json!({ "valid": false, "message": HOSTILE });
     let repository = Repository::with_suite(&text)
-        .write("no.wasm", guests::printing_and_replying(HOSTILE, &reply.to_string()))
-        .write("refuses.wasm", guests::replying(&serde_json::json!({ "valid": false, "message": HOSTILE }).to_string()))
-        .write("fails.wasm", guests::failing(HOSTILE));
+        .write("no.wasm", guests::annotated(guests::printing_and_replying(HOSTILE, &reply.to_string())))
+        .write("refuses.wasm", guests::annotated(guests::replying(&refusal.to_string())))
+        .write("fails.wasm", guests::annotated(guests::failing(HOSTILE)));
     for arguments in [
         &[] as &[&str],
         &["-v", "--status=all"],
@@ -169,7 +170,7 @@ fn suite_text_is_never_a_workflow_command() {
                          - {{ name: c, object: POD, xfail: {name}, expect: allow }}\n"
     );
     let text = suite(&cases).replace("name: labels", &format!("name: {name}"));
-    let repository = Repository::with_suite(&text).write("no.wasm", guests::denying("not today"));
+    let repository = Repository::with_suite(&text).write("no.wasm", guests::annotated(guests::denying("not today")));
     for arguments in [&["--status=all"] as &[&str], &["--report=json"], &["--report=junit"], &["-v", "--color=always"]]
     {
         let run = repository.verify(arguments).on_github().run().exits_with(1);
@@ -191,7 +192,7 @@ fn suite_errors_are_never_workflow_commands() {
          - {{ name: c, policy: b, variant: zzzz, object: {POD}, expect: allow }}\n  \
          - {{ name: d, policy: b, object: {hostile}, set: {{ {hostile}: 1 }}, expect: {hostile} }}\n"
     );
-    let repository = Repository::with_suite(&text).write("no.wasm", guests::denying("not today"));
+    let repository = Repository::with_suite(&text).write("no.wasm", guests::annotated(guests::denying("not today")));
     for colour in ["--color=always", "--color=never"] {
         let run = repository.verify(&[colour]).on_github().run().exits_with(2);
         assert_eq!(commands(&log(&run)), [], "{run}");

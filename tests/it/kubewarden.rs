@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{POD, Repository};
+use crate::support::{POD, Repository, guests};
 
 /// A suite with one passing case; `head` is what it says about Kubewarden.
 fn repository(head: &str) -> Repository {
@@ -10,7 +10,8 @@ fn repository(head: &str) -> Repository {
         "version: 1\nname: one\n{head}policies: {{ yes: {{ uri: yes.wasm }} }}\n\
          cases: [{{ name: fine, object: {POD}, expect: allow }}]\n"
     );
-    Repository::with_suite(&suite).replying("yes", r#"{"valid":true,"accepted":true}"#)
+    let module = guests::annotated(guests::replying(r#"{"valid":true,"accepted":true}"#));
+    Repository::with_suite(&suite).write("yes.wasm", module)
 }
 
 #[test]

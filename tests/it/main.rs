@@ -61,6 +61,7 @@ mod signatures;
 mod stored;
 mod suite_format;
 mod support;
+mod unannotated;
 mod upload;
 mod walkthrough;
 mod words;

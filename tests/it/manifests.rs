@@ -20,9 +20,9 @@ fn manifest(kind: &str, spec: &str) -> String {
 fn repository(manifest: &str, policy: &str, cases: &str) -> Repository {
     Repository::with_suite(&format!("version: 1\nname: s\npolicies:\n  p: {{ {policy} }}\n{cases}"))
         .write("deploy/p.yaml", manifest)
-        .replying("yes", YES)
-        .write("no.wasm", guests::denying("not today"))
-        .replying("mutating", MUTATING)
+        .write("yes.wasm", guests::annotated(guests::replying(YES)))
+        .write("no.wasm", guests::annotated(guests::denying("not today")))
+        .write("mutating.wasm", guests::annotated(guests::replying(MUTATING)))
 }
 
 /// A case about a pod in the namespace `shop`.

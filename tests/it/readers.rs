@@ -286,7 +286,9 @@ fn ten_thousand_failures_stay_within_every_limit() {
         "version: 1\npolicies: {{ no: {{ uri: no.wasm }} }}\ncases:\n  - name: case ${{n}}\n    object: {POD}\n    \
          set: {{ metadata.labels.n: \"${{n}}\" }}\n    expect: allow\n    matrix:\n     n:\n{numbers}"
     );
-    let repository = Repository::with_suite(&text).write("no.wasm", guests::denying("not today")).write("out", "");
+    let repository = Repository::with_suite(&text)
+        .write("no.wasm", guests::annotated(guests::denying("not today")))
+        .write("out", "");
     let run = repository
         .verify(&["--report=sarif=a.sarif", "--report=html=a.html", "--report=junit=a.xml"])
         .on_github()

@@ -5,11 +5,15 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::publish::accepting;
 use crate::support::registry::FakeRegistry;
-use crate::support::{Finished, Repository, digest};
+use crate::support::{Finished, Repository, digest, guests};
 
 const STORE: &str = ".git/home/.cache/kubewarden/store/registry";
+
+/// A module that accepts everything, with metadata; `name` makes it one of its own.
+fn accepting(name: &str) -> Vec<u8> {
+    guests::annotated(crate::publish::accepting(name))
+}
 
 /// A registry with `acme/p:v1`, and a repository that knows it.
 fn registry() -> (FakeRegistry, Repository, String) {

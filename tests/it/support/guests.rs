@@ -240,8 +240,23 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 /// The module with a section of `size` bytes that nothing reads.
-pub(crate) fn padded(mut module: Vec<u8>, size: usize) -> Vec<u8> {
-    let content: Vec<u8> = [&[6][..], b"filler", &vec![7; size]].concat();
+pub(crate) fn padded(module: Vec<u8>, size: usize) -> Vec<u8> {
+    with_section(module, "filler", &vec![7; size])
+}
+
+/// The module with metadata that matches every request, as `verify annotate` attaches it.
+pub(crate) fn annotated(module: Vec<u8>) -> Vec<u8> {
+    let any = ["*"];
+    let rule = serde_json::json!({ "apiGroups": any, "apiVersions": any, "resources": any, "operations": any });
+    let metadata = serde_json::json!({
+        "protocolVersion": "v1", "rules": [rule], "mutating": true, "executionMode": "kubewarden-wapc",
+    });
+    with_section(module, "io.kubewarden.metadata", metadata.to_string().as_bytes())
+}
+
+/// The module with one more custom section, whose name is short.
+pub(crate) fn with_section(mut module: Vec<u8>, name: &str, content: &[u8]) -> Vec<u8> {
+    let content = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), content].concat();
     module.push(0);
     let mut length = content.len();
     loop {
