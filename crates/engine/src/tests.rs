@@ -278,6 +278,50 @@ fn unreadable_replies_are_faults_for_settings_too() {
     }
 }
 
+/// The proposals that policy-server has switched on: GC, exceptions with references, atomics.
+#[test]
+fn modules_with_newer_proposals_give_verdicts() {
+    for (name, message) in
+        [("wapc-gc", "collected words"), ("wapc-exceptions", "thrown and caught"), ("wapc-atomics", "counted")]
+    {
+        let verdict = verdict(&mut *start(name));
+        assert_eq!((&verdict["allowed"], &verdict["status"]["message"]), (&json!(false), &json!(message)), "{name}");
+    }
+    assert_eq!(verdict(&mut *start("wapc-gc-garbage"))["allowed"], true, "what is garbage is collected");
+}
+
+#[test]
+fn modules_with_newer_proposals_are_kept_between_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["wapc-gc", "wapc-exceptions", "wapc-atomics"] {
+        let digest = policy_verify_model::policy::Digest::of(name.as_bytes());
+        let engine = || {
+            let mut engine = engine();
+            engine.keep_code(folder.path()).unwrap();
+            engine
+        };
+        let first = engine();
+        first.keep(digest, &module(&first, name));
+        let second = engine();
+        let kept = second.kept(digest).unwrap_or_else(|| panic!("{name} is not kept"));
+        let policy = load(&second, &kept, mode_of(name)).unwrap();
+        assert_eq!(verdict(&mut *policy.start(&context(TIMEOUT)).unwrap())["allowed"], false, "{name}");
+    }
+}
+
+#[test]
+fn newer_proposals_stay_within_the_limits() {
+    fails("wapc-gc-hog", FaultKind::Memory, "more than the 256 MiB it may have; then: ");
+    let rejects = |name: &str, text: &str| match fault_in("1.38", name).at_server {
+        Some(ServerAnswer::Rejects(told)) => assert!(told.starts_with(text), "{name}: {told}"),
+        other => panic!("{name}: {other:?}"),
+    };
+    rejects("wapc-gc-hog", "internal server error: Guest call failure: ");
+    fails("wapc-throws", FaultKind::Trap, "exception");
+    rejects("wapc-throws", "internal server error: Guest call failure: ");
+    fails("wapc-shared-memory", FaultKind::Init, "the policy could not be instantiated");
+}
+
 #[test]
 fn floods_are_cut_off() {
     for (name, text) in [
