@@ -74,6 +74,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             duration: start.elapsed(),
             shard: selected.shard,
             seed: options.seed,
+            errors: Vec::new(),
         };
         report.sort_warnings();
         Ok(report)

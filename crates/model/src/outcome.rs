@@ -454,6 +454,8 @@ pub struct RunReport {
     pub shard: Option<Shard>,
     /// The seed of the order of the cases, if they were shuffled.
     pub seed: Option<u64>,
+    /// Why nothing was run; empty for a run that took place. Such a report is red, and has no cases.
+    pub errors: Vec<Diagnostic>,
 }
 
 /// The counts of a run.
@@ -510,6 +512,22 @@ impl RunReport {
             let suite = suites.iter().position(|suite| suite.path == span.file.path).unwrap_or(suites.len());
             Some((suite, span.file.path.clone(), span.line, span.column))
         });
+    }
+
+    /// The report about a run that did not take place.
+    pub fn not_started(errors: Vec<Diagnostic>, at: jiff::Timestamp) -> Self {
+        Self {
+            suites: Vec::new(),
+            policies: Vec::new(),
+            cases: Vec::new(),
+            warnings: Vec::new(),
+            publications: Vec::new(),
+            started_at: at,
+            duration: Duration::ZERO,
+            shard: None,
+            seed: None,
+            errors,
+        }
     }
 
     /// The counts of the run.

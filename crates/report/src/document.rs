@@ -52,6 +52,9 @@ pub(super) struct Document<'a> {
     pub(super) sources: Sources<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<Warning<'a>>,
+    /// Why nothing was run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) errors: Vec<Warning<'a>>,
 }
 
 /// Lines of files, by path and number.
@@ -80,9 +83,11 @@ pub(super) struct Closing<'a> {
     pub(super) sources: Sources<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<Warning<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) errors: Vec<Warning<'a>>,
 }
 
-/// What in a suite is valid and most likely not meant.
+/// What in a suite is valid and most likely not meant, or why nothing was run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Warning<'a> {
     pub(super) code: Code,
@@ -232,7 +237,7 @@ pub(super) struct Place<'a> {
 /// The document of `run`.
 pub(super) fn document(run: &RunReport) -> Document<'_> {
     let Opening { version, tool, suites } = opening(&run.suites);
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings } =
+    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings, errors } =
         closing(run);
     let cases = run.cases.iter().map(|report| case(&run.suites, report)).collect();
     Document {
@@ -249,6 +254,7 @@ pub(super) fn document(run: &RunReport) -> Document<'_> {
         seed,
         sources,
         warnings,
+        errors,
     }
 }
 
@@ -292,6 +298,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         seed: run.seed,
         sources: sources(run),
         warnings: run.warnings.iter().map(Warning::from).collect(),
+        errors: run.errors.iter().map(Warning::from).collect(),
     }
 }
 
@@ -453,7 +460,7 @@ impl<'a> From<&'a Span> for Place<'a> {
 /// The lines that reports about `run` may quote: those of findings.
 fn sources(run: &RunReport) -> Sources<'_> {
     let mut sources = Sources::new();
-    run.warnings.iter().filter_map(|it| it.span.as_ref()).for_each(|span| keep(&mut sources, span));
+    run.warnings.iter().chain(&run.errors).filter_map(|it| it.span.as_ref()).for_each(|span| keep(&mut sources, span));
     for case in run.cases.iter().filter(|case| case.outcome.is_bad()) {
         keep(&mut sources, &case.span);
         case.origin.iter().for_each(|origin| keep(&mut sources, origin));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
@@ -37,6 +38,9 @@ pub struct Github {
 
 impl Format for Github {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        if !run.errors.is_empty() {
+            return self.not_started(run, out);
+        }
         let failures = self.failures(run);
         let single = if failures.len() > MOST { MOST - 1 } else { failures.len() };
         for case in &failures[..single] {
@@ -54,6 +58,32 @@ impl Format for Github {
 }
 
 impl Github {
+    /// An error for everything that kept the run from starting, as many as there is room for.
+    fn not_started(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut errors: Vec<_> = run.errors.iter().collect();
+        let is_changed =
+            |it: &Diagnostic| it.span.as_ref().is_some_and(|it| self.changed_files.contains(&it.file.path));
+        errors.sort_by_key(|error| !is_changed(error));
+        let single = if errors.len() > MOST { MOST - 1 } else { errors.len() };
+        for error in &errors[..single] {
+            let message = format!(
+                "{}{}",
+                error.code,
+                error.help.as_deref().map(|it| format!(" {}", advice(it))).unwrap_or_default()
+            );
+            annotation(out, "error", error.span.as_ref(), &error.message, &message)?;
+        }
+        if let Some(first) = errors.get(single) {
+            let left: Vec<String> = errors[single..]
+                .iter()
+                .map(|it| format!("- {}", phrases::one_line(&it.message, LONGEST_TITLE)))
+                .collect();
+            let title = format!("and {} more, see the summary", left.len());
+            annotation(out, "error", first.span.as_ref(), &title, &left.join("\n"))?;
+        }
+        Ok(())
+    }
+
     /// The cases to annotate: those in changed files first, otherwise in suite order.
     fn failures<'a>(&self, run: &'a RunReport) -> Vec<&'a CaseReport> {
         let mut failures: Vec<_> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
@@ -161,10 +191,23 @@ fn fitting(text: &str, limit: usize) -> String {
 
 /// Writes one workflow command.
 fn command(out: &mut dyn io::Write, level: &str, place: &Span, title: &str, message: &str) -> io::Result<()> {
-    let file = escape::github_property(&escape::terminal_line(&place.file.path));
+    annotation(out, level, Some(place), title, message)
+}
+
+/// Writes one workflow command; without a place the runner shows it on the page of the run.
+fn annotation(
+    out: &mut dyn io::Write,
+    level: &str,
+    place: Option<&Span>,
+    title: &str,
+    message: &str,
+) -> io::Result<()> {
+    let place = place.filter(|place| !place.file.path.is_empty()).map(|place| {
+        format!("file={},line={},", escape::github_property(&escape::terminal_line(&place.file.path)), place.line)
+    });
     let title = escape::github_property(&escape::shorten(&escape::terminal_line(title), LONGEST_TITLE));
     let message = escape::github_data(&fitting(message, LONGEST_MESSAGE));
-    writeln!(out, "::{level} file={file},line={},title={title}::{message}", place.line)
+    writeln!(out, "::{level} {}title={title}::{message}", place.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ impl Format for Junit {
         for (id, group) in groups::of(run).iter().enumerate() {
             report.add_test_suite(test_suite(run, group, id, &mut taken));
         }
+        if !run.errors.is_empty() {
+            report.add_test_suite(not_started(run, &mut taken));
+        }
         report.serialize(out).map_err(into_io_error)
     }
 }
@@ -55,6 +58,33 @@ fn test_suite(run: &RunReport, group: &Group<'_>, id: usize, taken: &mut Taken) 
     }
     for case in &group.cases {
         test_suite.add_test_case(test_case(run, suite, case, taken));
+    }
+    test_suite
+}
+
+/// A test with an error for everything that kept the run from starting: a file without tests would be green.
+fn not_started(run: &RunReport, taken: &mut Taken) -> TestSuite {
+    let mut test_suite = TestSuite::new("policy-verify");
+    test_suite.extra.insert("time".into(), seconds(Duration::ZERO).into());
+    test_suite.extra.insert("timestamp".into(), run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
+    for error in &run.errors {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(one_line(&error.message)).set_type(error.code.name());
+        let help = error.help.as_deref().map(|help| format!("help: {help}\n")).unwrap_or_default();
+        let place = error.span.as_ref().map(|span| format!("at {}\n", span.file_and_line())).unwrap_or_default();
+        status.set_description(bounded(&format!("{}\n{help}{place}verify explain {}", error.message, error.code)));
+        let path = error.span.as_ref().map_or("policy-verify", |span| &span.file.path);
+        let class = one_line(path).replace('.', "_");
+        let line = error.span.as_ref().map(|span| format!(" at line {}", span.line)).unwrap_or_default();
+        let name = unique(&class, &format!("{} {}{line}", error.code, error.code.name()), taken);
+        let mut test_case = TestCase::new(name, status);
+        test_case.set_classname(class);
+        test_case.extra.insert("time".into(), seconds(Duration::ZERO).into());
+        if let Some(span) = &error.span {
+            test_case.extra.insert("file".into(), one_line(&span.file.path).into());
+            test_case.extra.insert("line".into(), span.line.to_string().into());
+        }
+        test_suite.add_test_case(test_case);
     }
     test_suite
 }

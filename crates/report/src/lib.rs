@@ -114,6 +114,31 @@ mod tests {
     }
 
     #[test]
+    fn every_format_shows_why_nothing_was_run() {
+        let run = testing::not_started();
+        for name in names() {
+            let format = by_name(name, &Style::default()).expect("a listed format exists");
+            let text = testing::written(&*format, &run);
+            // Markdown has entities in place of some characters.
+            let plain = text.replace("&#95;", "_").replace("&#46;", ".");
+            for part in ["expct", "no suite.yml in this folder", "did you mean", "tests/suite.yml", "script"] {
+                assert!(plain.contains(part) || (part == "did you mean" && name == "sarif"), "{name}: {part}\n{text}");
+            }
+            assert!(!text.contains('\u{1b}') && !text.contains("##["), "{name}\n{text}");
+            let is_command = |line: &&str| line.trim_start().starts_with("::error::");
+            assert_eq!(text.lines().find(is_command), None, "{name}");
+        }
+        let written = |name: &str| testing::written(&*by_name(name, &Style::default()).expect("known"), &run);
+        assert!(written("junit").contains(r#"tests="3" skipped="0" errors="3" failures="0""#), "{}", written("junit"));
+        assert_eq!(written("tap").matches("\nnot ok ").count(), 3);
+        assert!(written("tap").contains("\n1..3\n") && written("tap").contains("\nBail out! "));
+        assert_eq!(written("github").matches("::error ").count(), 3);
+        assert!(written("markdown").starts_with("## ❌ nothing was run: 3 errors"));
+        assert!(written("html").contains("<title>✗ nothing was run: 3 errors</title>"));
+        assert!(written("sarif").contains(r#""executionSuccessful": false"#));
+    }
+
+    #[test]
     fn every_format_survives_an_empty_run() {
         let mut run = testing::sample();
         run.cases.clear();

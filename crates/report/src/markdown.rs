@@ -57,6 +57,7 @@ pub fn write_within(run: &RunReport, budget: usize) -> String {
 fn detailed(run: &RunReport, detail: Detail, budget: usize) -> Option<String> {
     let mut text = verdict(run);
     let groups = groups::of(run);
+    text.push_str(&errors(run, detail));
     text.push_str(&table(run, &groups));
     text.push_str(&warnings(run));
     text.push_str(&published(run));
@@ -100,7 +101,8 @@ fn bad(run: &RunReport) -> impl Iterator<Item = &CaseReport> {
 }
 
 fn verdict(run: &RunReport) -> String {
-    format!("## {} {}\n", sign_of(&run.summary()), phrases::bottom_line(run))
+    let sign = if run.errors.is_empty() { sign_of(&run.summary()) } else { "❌" };
+    format!("## {sign} {}\n", phrases::bottom_line(run))
 }
 
 fn sign_of(summary: &Summary) -> &'static str {
@@ -118,6 +120,28 @@ fn sign(case: &CaseReport) -> &'static str {
         Outcome::Error(_) | Outcome::Unavailable(_) => "❗",
         Outcome::Skipped(_) | Outcome::Xfailed(_) | Outcome::NotRun(_) => "➖",
     }
+}
+
+/// What kept the run from starting. Where room is short, only as much as fits a page.
+fn errors(run: &RunReport, detail: Detail) -> String {
+    let most = if detail == Detail::Everything { run.errors.len() } else { SHORT_DIFF };
+    let mut text = String::new();
+    for (index, error) in run.errors.iter().take(most).enumerate() {
+        if index == 0 {
+            text.push('\n');
+        }
+        let place =
+            error.span.as_ref().map(|span| format!("<code>{}</code> · ", escape::markdown(&span.file_and_line())));
+        let message = escape::markdown(&escape::shorten(&error.message, LONG_LINE));
+        let help = error.help.as_deref().map(|help| escape::markdown(&escape::shorten(help, LONG_LINE)));
+        let help = help.map(|help| format!(" · {help}")).unwrap_or_default();
+        let (place, code, name) = (place.unwrap_or_default(), error.code, error.code.name());
+        text.push_str(&format!("- ❌ {place}{message}{help} · {code} {name}\n"));
+    }
+    if run.errors.len() > most {
+        text.push_str(&format!("- … and {} more\n", run.errors.len() - most));
+    }
+    text
 }
 
 /// One row per policy, and remarks about its source.

@@ -154,6 +154,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,
         seed: runs().find_map(|run| run.seed),
+        errors: runs().flat_map(|run| run.errors.clone()).collect(),
     };
     merged.sort_warnings();
     Ok(merged)

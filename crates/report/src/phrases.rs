@@ -52,6 +52,9 @@ pub(super) fn kubewarden(run: &RunReport) -> Option<String> {
 
 /// The summary in one line: `26 tests: 24 passed, 1 failed, 1 error · 2 weak · 41 ms`.
 pub(super) fn bottom_line(run: &RunReport) -> String {
+    if !run.errors.is_empty() {
+        return format!("nothing was run: {}", count(run.errors.len(), "error"));
+    }
     let summary = run.summary();
     let shard = run.shard.as_ref().map(|shard| format!(" · shard {shard} of {}", count(shard.total, "test")));
     let remarks = remarks(&summary);

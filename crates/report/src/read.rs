@@ -50,7 +50,8 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
     let Some((last, cases)) = lines.split_last() else { return Err(ReadError::Truncated) };
     let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
     let cases = cases.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings } = closing;
+    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings, errors } =
+        closing;
     run(Document {
         version,
         tool,
@@ -65,6 +66,7 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
         seed,
         sources,
         warnings,
+        errors,
     })
 }
 
@@ -99,6 +101,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         policies,
         cases,
         warnings: document.warnings.iter().map(|written| warning(written, &files)).collect(),
+        errors: document.errors.iter().map(|written| warning(written, &files)).collect(),
         publications,
         started_at: document.started_at,
         duration: Duration::from_micros(document.duration_us),
@@ -340,7 +343,7 @@ mod tests {
         sample.policies[0].remarks = vec!["the tag has moved".into()];
         let warning = Diagnostic::new(Code::Mistake, "the controller ignores `matchLabels`").at(&sample.cases[1].span);
         sample.warnings = vec![warning.with_help("write `matchExpressions`".to_owned())];
-        for run in [sample, testing::hostile(), testing::failures(3, 50_000)] {
+        for run in [sample, testing::hostile(), testing::failures(3, 50_000), testing::not_started()] {
             for through_format in ["json", "ndjson"] {
                 let again = through(through_format, &run);
                 for name in names() {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
@@ -35,7 +36,9 @@ pub(super) struct Sarif;
 
 impl Format for Sarif {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
-        let runs = if run.suites.len() > MOST_RUNS {
+        let runs = if !run.errors.is_empty() {
+            vec![not_started(run)]
+        } else if run.suites.len() > MOST_RUNS {
             vec![sarif_run(run, "policy-verify/", |_| true)]
         } else {
             let of_suite = |index: usize| {
@@ -87,6 +90,27 @@ fn sarif_run(run: &RunReport, id: &str, is_wanted: impl Fn(&CaseReport) -> bool)
         "invocations": [invocation],
         "results": results,
     })
+}
+
+/// A run that did not take place. What has no place, such as an invalid flag, is a notification: every result needs one.
+fn not_started(run: &RunReport) -> Value {
+    let mut document = sarif_run(run, "policy-verify/", |_| false);
+    let placed = |error: &Diagnostic| {
+        let span = error.span.clone().filter(|span| !span.file.path.is_empty())?;
+        let identity = format!("{}\n{}", span.file.path, error.message);
+        Some(Finding { code: error.code, level: "error", message: error.message.clone(), span, identity })
+    };
+    let findings: Vec<Finding> = run.errors.iter().filter_map(placed).collect();
+    let mut rules: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let others = run.errors.iter().filter(|error| placed(error).is_none());
+    let notes = others.map(|error| json!({ "level": "error", "message": { "text": escape::visible(&error.message) } }));
+    document["tool"]["driver"]["rules"] = rules.iter().copied().map(rule).collect();
+    document["results"] = findings.iter().take(MOST_RESULTS).map(|finding| result(finding, &rules)).collect();
+    document["invocations"][0]["executionSuccessful"] = json!(false);
+    document["invocations"][0]["toolExecutionNotifications"] = notes.collect();
+    document
 }
 
 /// Errors first: what exceeds the limit is then the least.
@@ -192,7 +216,9 @@ mod tests {
         empty.cases.clear();
         let mut many = testing::sample();
         many.suites = (0..30).map(|_| many.suites[0].clone()).collect();
-        for run in [testing::sample(), testing::hostile(), testing::failures(20, 100_000), empty, many] {
+        for run in
+            [testing::sample(), testing::hostile(), testing::failures(20, 100_000), testing::not_started(), empty, many]
+        {
             let document = document(&run);
             let errors: Vec<String> =
                 schema.iter_errors(&document).map(|error| format!("{error} at {}", error.instance_path())).collect();

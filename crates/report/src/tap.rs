@@ -6,6 +6,7 @@
 
 use std::io;
 
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseReport, Outcome, RunReport};
 
 use crate::format::Format;
@@ -20,7 +21,7 @@ pub(super) struct Tap;
 impl Format for Tap {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "TAP version 14")?;
-        writeln!(out, "1..{}", run.cases.len())?;
+        writeln!(out, "1..{}", run.cases.len() + run.errors.len())?;
         for (index, case) in run.cases.iter().enumerate() {
             let is_ok = matches!(case.outcome, Outcome::Passed | Outcome::Skipped(_));
             let word = if is_ok { "ok" } else { "not ok" };
@@ -29,7 +30,12 @@ impl Format for Tap {
                 diagnosis(run, case, out)?;
             }
         }
-        if run.summary().not_run > 0 {
+        for (index, error) in run.errors.iter().enumerate() {
+            let name = description(&format!("{} {}", error.code, error.code.name()));
+            writeln!(out, "not ok {} - {name}", run.cases.len() + index + 1)?;
+            not_started(error, out)?;
+        }
+        if run.summary().not_run > 0 || !run.errors.is_empty() {
             writeln!(out, "Bail out! {}", phrases::bottom_line(run))?;
         }
         if let Some(releases) = phrases::kubewarden(run) {
@@ -73,6 +79,21 @@ fn diagnosis(run: &RunReport, case: &CaseReport, out: &mut dyn io::Write) -> io:
     }
     writeln!(out, "  at: {{ file: {}, line: {} }}", value(&place.file.path), place.line)?;
     writeln!(out, "  duration_ms: {:.3}", case.duration.as_secs_f64() * 1e3)?;
+    writeln!(out, "  ...")
+}
+
+/// The block about something that kept the run from starting.
+fn not_started(error: &Diagnostic, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "  ---")?;
+    writeln!(out, "  message: {}", value(&error.message))?;
+    writeln!(out, "  severity: error")?;
+    writeln!(out, "  code: {}", error.code)?;
+    if let Some(help) = &error.help {
+        writeln!(out, "  help: {}", value(help))?;
+    }
+    if let Some(place) = &error.span {
+        writeln!(out, "  at: {{ file: {}, line: {} }}", value(&place.file.path), place.line)?;
+    }
     writeln!(out, "  ...")
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
 use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
@@ -292,6 +294,7 @@ pub(super) fn sample() -> RunReport {
         duration: Duration::from_micros(41_300),
         shard: None,
         seed: None,
+        errors: Vec::new(),
     };
     numbered(&mut run.cases);
     for (position, policy) in run.policies.iter_mut().enumerate() {
@@ -416,4 +419,18 @@ pub(super) fn failures(number: usize, size: usize) -> RunReport {
         .collect();
     numbered(&mut run.cases);
     run
+}
+
+/// A run that did not take place: a mistake in a suite, one in no file, and a hostile one.
+pub(super) fn not_started() -> RunReport {
+    let file = file("tests/suite.yml", SUITE);
+    let mistake = Diagnostic::new(Code::UnknownKey, "unknown key `expct`").at(&span(&file, "expect"));
+    let hostile =
+        Diagnostic::new(Code::Mistake, "::error::x\n<script>\u{1b}[2J ##[warning] | a |").at(&span(&file, "unset"));
+    let errors = vec![
+        mistake.with_help("did you mean `expect`?".to_owned()),
+        Diagnostic::new(Code::Usage, "no suite.yml in this folder"),
+        hostile,
+    ];
+    RunReport::not_started(errors, sample().started_at)
 }

@@ -39,6 +39,7 @@ impl Format for Html {
         let groups = groups::of(run);
         let mut page = head(run, &groups);
         page.push_str("<main>\n");
+        page.push_str(&errors(run));
         page.push_str(&failures(run));
         page.push_str(&published(run));
         page.push_str(&policies::section(run, &groups));
@@ -52,11 +53,13 @@ impl Format for Html {
 fn head(run: &RunReport, groups: &[Group<'_>]) -> String {
     let summary = run.summary();
     let (class, sign) = match &summary {
+        _ if !run.errors.is_empty() => ("is-bad", "✗"),
         Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => ("is-bad", "✗"),
         Summary { passed: 0, xfailed: 0, .. } => ("is-odd", "–"),
         _ => ("is-good", "✓"),
     };
-    let title = format!("{sign} {}", phrases::counts(&summary));
+    let counts = if run.errors.is_empty() { phrases::counts(&summary) } else { phrases::bottom_line(run) };
+    let title = format!("{sign} {counts}");
     let remarks = phrases::remarks(&summary);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -120,6 +123,25 @@ fn tools(summary: &Summary) -> String {
         "<div id=\"tools\" hidden>\n<input id=\"filter\" type=\"search\" placeholder=\"Filter by name, policy, message\" \
          aria-label=\"Filter\">\n{buttons}<span id=\"shown\" aria-live=\"polite\"></span>\n</div>\n"
     )
+}
+
+/// What kept the run from starting.
+fn errors(run: &RunReport) -> String {
+    let mut text = String::new();
+    for error in &run.errors {
+        let place = error.span.as_ref().map(Span::file_and_line).unwrap_or_default();
+        let help = error.help.as_deref().map(escape::html_line).unwrap_or_default();
+        let (place, message) = (escape::html_line(&place), escape::html_line(&error.message));
+        let _ = writeln!(
+            text,
+            "<li><b class=\"bad\">✗</b><span class=\"name\">{message} <code>{place}</code> <span class=\"dim\">{help}</span></span></li>"
+        );
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("<section id=\"errors\">\n<h2>Errors</h2>\n<ol>\n{text}</ol>\n</section>\n")
+    }
 }
 
 /// The cases that make the run fail, with everything known about them as long as there is room.

@@ -22,7 +22,7 @@ use crate::format::Format;
 use crate::groups::{self, Group};
 use crate::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
 use crate::style::{SLOW, StatusLevel, Style};
-use crate::{escape, layout, phrases, quote};
+use crate::{diagnostic, escape, layout, phrases, quote};
 
 /// Lines shown of a log or a list, without `--verbose`.
 const MOST_LINES: usize = 20;
@@ -57,6 +57,9 @@ impl Human {
 
 impl Format for Human {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+        for error in run.errors.iter().filter(|_| self.style.verbosity > -2) {
+            diagnostic::write(error, self.style, out)?;
+        }
         let mut page = Page::new(self.style, out);
         if self.style.verbosity > -2 {
             let groups = groups::of(run);
@@ -71,7 +74,7 @@ impl Format for Human {
             slowest(&mut page, run)?;
         }
         page.blank()?;
-        page.line(0, &[piece(phrases::bottom_line(run), colour_of(&run.summary()).bold())])
+        page.line(0, &[piece(phrases::bottom_line(run), colour_of_run(run).bold())])
     }
 }
 
@@ -185,6 +188,10 @@ fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
 }
 
 /// The colour of the worst outcome.
+fn colour_of_run(run: &RunReport) -> anstyle::Style {
+    if run.errors.is_empty() { colour_of(&run.summary()) } else { BAD }
+}
+
 fn colour_of(summary: &Summary) -> anstyle::Style {
     match summary {
         Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => BAD,
