@@ -38,6 +38,7 @@
 //! | [`inspection`] | one module and its metadata |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
+//! | [`located`] | the same report with other paths, for a terminal |
 //! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
 pub mod diagnostic;
@@ -53,6 +54,7 @@ pub mod inspection;
 mod json;
 mod junit;
 mod layout;
+pub mod located;
 pub mod markdown;
 pub mod merge;
 pub mod ndjson;
