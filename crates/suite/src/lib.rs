@@ -49,6 +49,7 @@
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
+//! | [`tree`] | files below a folder, or matching a glob |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
 mod answers;
@@ -91,6 +92,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod timeout;
+pub mod tree;
 mod uri;
 mod vars;
 #[cfg(test)]
