@@ -1,6 +1,7 @@
 //! Why nothing could be run. What goes wrong with a policy or a case is in the report instead.
 
 use std::fmt;
+use std::path::Path;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -18,6 +19,10 @@ pub enum Error {
     Policy(Vec<Diagnostic>),
     /// A flag or an argument is invalid.
     Usage(Box<Diagnostic>),
+    /// Flags or arguments are invalid, or name what cannot be read: every problem that was found.
+    Arguments(Vec<Diagnostic>),
+    /// The run would write a file that it reads: nothing may be written.
+    Overwrites(Box<Diagnostic>),
     /// The selection leaves nothing to run.
     NothingSelected(Box<Diagnostic>),
     /// The sources file, or the lock of a suite, cannot be used.
@@ -30,6 +35,14 @@ impl Error {
     /// An invalid flag or argument.
     pub(crate) fn usage(message: impl Into<String>, help: impl Into<Option<String>>) -> Self {
         Self::Usage(Box::new(Diagnostic::new(Code::Usage, message).with_help(help)))
+    }
+
+    /// A report that would replace a file of the run.
+    pub(crate) fn overwrites(output: &Path, input: &Path) -> Self {
+        let (output, input) = (output.display(), input.display());
+        let message = format!("the report `{output}` would overwrite `{input}`, which the run reads");
+        let help = "name another file for the report".to_owned();
+        Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
     }
 
     /// What keeps the engine from being set up.
@@ -60,10 +73,12 @@ impl Error {
     /// Everything that is wrong, in reading order.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
-            Self::Suites(mistakes) | Self::Policy(mistakes) => mistakes,
-            Self::Usage(one) | Self::NothingSelected(one) | Self::Sources(one) | Self::Engine(one) => {
-                std::slice::from_ref(one)
-            }
+            Self::Suites(mistakes) | Self::Policy(mistakes) | Self::Arguments(mistakes) => mistakes,
+            Self::Usage(one)
+            | Self::Overwrites(one)
+            | Self::NothingSelected(one)
+            | Self::Sources(one)
+            | Self::Engine(one) => std::slice::from_ref(one),
         }
     }
 }

@@ -40,10 +40,12 @@ pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
-    Against, Interrupt, ListedCase, Options, Progress, Recording, list, usual_code_cache, verify,
+    Against, Identity, Interrupt, ListedCase, Options, Progress, Recording, check_outputs, list, usual_code_cache,
+    verify,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
+pub use policy_verify_suite::{Root, is_stream, root_of, tree};
 
 /// The JSON Schema of suite files, generated from the types that parse them.
 pub fn suite_schema() -> serde_json::Value {

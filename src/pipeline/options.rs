@@ -18,6 +18,11 @@ use policy_verify_registry::signature::SignatureOptions;
 pub struct Options {
     /// Suite files, as the user typed them.
     pub suites: Vec<PathBuf>,
+    /// The root of the repository: nothing outside of it is read, and reports name files from it. By default it is found,
+    /// for each suite.
+    pub root: Option<PathBuf>,
+    /// Files that the caller is going to write: a run that reads one of them is refused.
+    pub outputs: Vec<PathBuf>,
     /// Values for variables of the suites: name and text.
     pub variables: Vec<(String, String)>,
     /// The release of Kubewarden whose verdicts are reproduced, in place of what the suites say.

@@ -1,10 +1,13 @@
 //! The suites of a run: read, and what of them is selected.
 
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::options::Options;
-use super::{publish, redirect};
+use super::{overwrite, publish, redirect};
 use crate::error::Error;
+use crate::resolve;
 use crate::select::{self, Selected, SelectedCase};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -15,13 +18,24 @@ use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
 use policy_verify_suite::{self as load, Overrides};
 
-/// Reads every suite, so that the mistakes of all of them are known at once, and checks what the run publishes.
+/// Reads every suite, so that the mistakes of all of them are known at once, and checks what the run writes and publishes.
 pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
-    let overrides = Overrides { variables: options.variables.clone(), kubewarden: options.kubewarden };
+    let mut inputs: Vec<PathBuf> = options.suites.iter().filter(|path| !load::is_stream(path)).cloned().collect();
+    inputs.extend(options.suites.iter().filter_map(|path| resolve::lock_of(path)));
+    let linked = linked(&options.suites);
     for path in &options.suites {
-        match load::suite(path, &overrides, |pem| check_key(pem).map_err(|error| error.to_string())) {
+        let overrides = Overrides {
+            variables: options.variables.clone(),
+            kubewarden: options.kubewarden,
+            root: options.root.clone(),
+            is_linked: linked.contains(path),
+        };
+        let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
+        let (suite, files) = load::suite_and_files(path, &overrides, key_check);
+        inputs.extend(files);
+        match suite {
             Ok(mut suite) => {
                 let memory = &mut suite.kubewarden;
                 // Another limit than that of the server says nothing about the server.
@@ -33,6 +47,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             Err(found) => mistakes.extend(found),
         }
     }
+    overwrite::check(&options.outputs, &inputs)?;
     for (index, suite) in suites.iter().enumerate() {
         if let Some(other) = suites[..index].iter().find(|other| other.name == suite.name) {
             let message = format!("duplicate suite name `{}`, also of {}", suite.name, other.file.path);
@@ -52,9 +67,19 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     Ok(suites)
 }
 
+/// The suites that are the same file by several paths.
+fn linked(paths: &[PathBuf]) -> HashSet<&PathBuf> {
+    let mut by_file: HashMap<PathBuf, Vec<&PathBuf>> = HashMap::new();
+    for path in paths {
+        by_file.entry(path.canonicalize().unwrap_or_else(|_| path.clone())).or_default().push(path);
+    }
+    by_file.into_values().filter(|paths| paths.len() > 1).flatten().collect()
+}
+
 /// The warnings about the suites and about the release of the command line, each once.
 pub(super) fn warnings(suites: &[Suite], options: &Options) -> Vec<Diagnostic> {
     let mut warnings: Vec<Diagnostic> = options.kubewarden.and_then(load::newer_than_known).into_iter().collect();
+    warnings.extend(suites.iter().filter(|suite| suite.cases.is_empty()).map(without_cases));
     for warning in suites.iter().flat_map(|suite| &suite.warnings) {
         // Two suites may name the same manifest.
         if !warnings.contains(warning) {
@@ -62,6 +87,13 @@ pub(super) fn warnings(suites: &[Suite], options: &Options) -> Vec<Diagnostic> {
         }
     }
     warnings
+}
+
+/// A suite that tests nothing, among others that do.
+fn without_cases(suite: &Suite) -> Diagnostic {
+    Diagnostic::new(Code::NothingSelected, format!("the suite `{}` has no cases", suite.file.path))
+        .at(&Span::start_of(&suite.file))
+        .with_help("write `cases:`, or remove the suite".to_owned())
 }
 
 /// The selected cases; a shard may be left without any.

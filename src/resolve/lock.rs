@@ -15,6 +15,7 @@ use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_registry::digest::{InvalidDigest, OciDigest};
+use policy_verify_suite::is_stream;
 
 /// Enough for thousands of policies.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -34,9 +35,14 @@ struct LockFile {
     policies: BTreeMap<String, String>,
 }
 
-/// The lock of a suite: `suite.yml` has `suite.lock`.
-pub(super) fn path_of(suite: &Path) -> PathBuf {
-    suite.with_extension("lock")
+/// The lock of a suite: `suite.yml` has `suite.lock`, and so has `suite.yaml`, unless there are both. None for a suite from
+/// stdin.
+pub(crate) fn path_of(suite: &Path) -> Option<PathBuf> {
+    if is_stream(suite) {
+        return None;
+    }
+    let is_second = suite.extension().is_some_and(|it| it == "yaml") && suite.with_extension("yml").exists();
+    Some(suite.with_extension(if is_second { "yaml.lock" } else { "lock" }))
 }
 
 /// Why the text of a lock is invalid.
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn a_written_lock_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let path = path_of(&folder.path().join("labels.suite.yml"));
+        let path = path_of(&folder.path().join("labels.suite.yml")).unwrap();
         assert_eq!(path.file_name().unwrap(), "labels.suite.lock");
         assert_eq!(Lock::read(&path), Ok(None));
         let mut lock = Lock::default();
@@ -154,6 +160,17 @@ mod tests {
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path), Ok(Some(lock)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_suite_has_a_lock_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path_of(&folder.path().join("labels.suite.yml"));
+        let second = folder.path().join("labels.suite.yaml");
+        assert_eq!(path_of(&second), path);
+        std::fs::write(folder.path().join("labels.suite.yml"), "").unwrap();
+        assert_eq!(path_of(&second), Some(folder.path().join("labels.suite.yaml.lock")));
+        assert_eq!(path_of(Path::new("-")), None);
     }
 
     #[test]

@@ -28,7 +28,8 @@ impl<'a> Locks<'a> {
         let mut by_suite = BTreeMap::new();
         for (suite, _) in specs.iter().filter(|(_, spec)| is_remote(spec)) {
             if !by_suite.contains_key(suite) {
-                let path = lock::path_of(suites.get(*suite).map_or(Path::new("suite.yml"), PathBuf::as_path));
+                let suite_path = suites.get(*suite).map_or(Path::new("suite.yml"), PathBuf::as_path);
+                let Some(path) = lock::path_of(suite_path) else { continue };
                 let lock = match Lock::read(&path) {
                     // An invalid lock is rewritten.
                     Err(_) if usage == LockUse::Updated => None,
@@ -48,7 +49,7 @@ impl<'a> Locks<'a> {
     /// The file name of the lock, for messages.
     fn shown(&self, suite: usize) -> String {
         let name = self.by_suite.get(&suite).and_then(|(path, _)| path.file_name());
-        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        name.map_or_else(|| "a lock".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// The command that updates the lock of a suite.

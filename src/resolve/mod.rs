@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use self::lock::path_of as lock_of;
 use self::locks::Locks;
 pub(crate) use self::module::{checked, unavailable};
 pub use self::options::{Fetching, LockUse};

@@ -89,9 +89,12 @@ impl<'a> Clusters<'a> {
                 }
             }
         }
-        // Globs may overlap.
+        // Globs may overlap, and a file may have several names.
         let mut seen = std::collections::HashSet::new();
-        sources.retain(|(source, ..)| matches!(source, Source::Inline(_)) || seen.insert(source.clone()));
+        sources.retain(|(source, ..)| match source {
+            Source::Inline(_) => true,
+            Source::File(path) => seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())),
+        });
         let key: Vec<Source> = sources.iter().map(|(source, ..)| source.clone()).collect();
         if let Some(known) = self.clusters.borrow().get(&key) {
             return Some(Arc::clone(known));
@@ -211,7 +214,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), None, |_| Ok(())).unwrap();
         (folder, files)
     }
 

@@ -383,7 +383,7 @@ mod tests {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: text.into() });
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suite.yml"), text).unwrap();
-        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), None, |_| Ok(())).unwrap();
         let mut mistakes = Mistakes::default();
         let expectation = expectation(&yaml::parse(&file).unwrap(), &files, &mut mistakes);
         let line = |mistake: policy_verify_model::diagnostic::Diagnostic| {

@@ -1,7 +1,12 @@
 //! The files a suite names: relative to the suite, inside its repository, read once.
+//!
+//! A link is followed to its target, which has to be inside the repository too. Everything else is about the name: reports
+//! show it, and paths in a suite that is a link start where the link is.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +16,8 @@ use super::build_advice;
 use super::json;
 use super::mistake::{mistake, nearest};
 use super::objects;
+use super::root::{Root, as_named};
+use super::tree::{self, Search};
 use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -37,21 +44,37 @@ struct Content {
 /// Reads the files a suite names.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// Nothing outside this folder is read.
-    root: PathBuf,
-    /// Paths of the suite are relative to this folder.
+    /// Nothing outside of it is read.
+    root: Root,
+    /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
     read: RefCell<HashMap<PathBuf, Content>>,
+    /// Every file that was named and found.
+    named: RefCell<BTreeSet<PathBuf>>,
     check_key: KeyCheck,
 }
 
 impl Files {
-    /// Files of the suite at `suite`, which must exist.
-    pub(crate) fn of_suite(suite: &Path, check_key: KeyCheck) -> std::io::Result<Self> {
-        let suite = suite.canonicalize()?;
-        let directory = suite.parent().unwrap_or(Path::new("/")).to_path_buf();
-        let root = root_of(&directory);
-        Ok(Self { root, directory, read: RefCell::default(), check_key })
+    /// Files of suites in this folder, which must exist. `root` is that of the command line.
+    pub(crate) fn in_folder(folder: &Path, root: Option<&Path>, check_key: KeyCheck) -> io::Result<Self> {
+        let directory = as_named(folder)?;
+        let root = Root::of(&directory, root)?;
+        Ok(Self { root, directory, read: RefCell::default(), named: RefCell::default(), check_key })
+    }
+
+    /// Files of the suite at `suite`.
+    pub(crate) fn of_suite(suite: &Path, root: Option<&Path>, check_key: KeyCheck) -> io::Result<Self> {
+        Self::in_folder(as_named(suite)?.parent().unwrap_or(Path::new("/")), root, check_key)
+    }
+
+    /// Every file that was named so far.
+    pub(crate) fn into_named(self) -> Vec<PathBuf> {
+        self.named.into_inner().into_iter().collect()
+    }
+
+    /// Whether the target of a path is inside the repository.
+    pub(crate) fn is_inside(&self, path: &Path) -> io::Result<bool> {
+        Ok(path.canonicalize().map_err(|error| tree::of_link(path, error))?.starts_with(&self.root.real))
     }
 
     /// A public key that can be used; an error has no place.
@@ -65,8 +88,7 @@ impl Files {
 
     /// The path of a file the way reports show it: relative to the repository root, with forward slashes.
     pub(crate) fn shown(&self, path: &Path) -> String {
-        let relative = path.strip_prefix(&self.root).unwrap_or(path);
-        relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+        self.root.shown(path)
     }
 
     /// The path of a file relative to the suite's folder where it lies below it, else as [`Files::shown`].
@@ -79,18 +101,11 @@ impl Files {
 
     /// Reads the text of a file; an error has no place.
     pub(crate) fn read_text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
-        let unreadable = |reason: String| {
-            Diagnostic::new(Code::FileNotFound, format!("cannot read `{}`: {reason}", self.shown(path)))
-        };
-        let describe = |error: std::io::Error| unreadable(error.to_string());
-        let size = std::fs::metadata(path).map_err(describe)?.len();
-        if size > MOST_BYTES {
-            return Err(unreadable(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(describe)?;
-        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".into()))?;
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Ok(Arc::new(SourceFile { path: self.shown(path), text }))
+        let shown = self.shown(path);
+        let unreadable =
+            |reason: String| Diagnostic::new(Code::FileNotFound, format!("cannot read `{shown}`: {reason}"));
+        let text = read_regular(path).and_then(text).map_err(|error| unreadable(error.to_string()))?;
+        Ok(Arc::new(SourceFile { path: shown, text }))
     }
 
     /// The file a suite names, checked to exist and to lie inside the repository.
@@ -98,34 +113,47 @@ impl Files {
         let at = |message: String| mistake(&named.span, message).with_code(Code::FileNotFound);
         let written = &named.value;
         let relative = self.relative(named)?;
-        let path = self.directory.join(relative);
-        let real = path.canonicalize().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+        let cannot_read = |error: io::Error| at(format!("cannot read `{written}`: {error}"));
+        let path = as_named(&self.directory.join(relative)).map_err(cannot_read)?;
+        match self.is_inside(&path) {
+            Ok(true) => {}
+            Ok(false) => return Err(self.outside(named, written)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mistake = at(format!("file not found: `{written}`"));
-                match self.nearest_file(&path) {
+                return Err(match self.nearest_file(&path) {
                     Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
                     None => mistake.with_help(self.advice(&path)),
-                }
+                });
             }
-            _ => at(format!("cannot read `{written}`: {error}")),
-        })?;
-        if !real.starts_with(&self.root) {
-            return Err(at(format!("`{written}` is outside the repository"))
-                .with_code(Code::OutsideRepository)
-                .with_help(
-                    "move the file into the repository of the suite; links to other places are not followed".to_owned(),
-                ));
+            Err(error) => return Err(cannot_read(error)),
         }
-        if real.is_dir() {
-            return Err(at(format!("`{written}` is a folder, not a file")));
+        match path.metadata().map_err(cannot_read)? {
+            found if found.is_file() => {}
+            found if found.is_dir() => return Err(at(format!("`{written}` is a folder, not a file"))),
+            _ => return Err(cannot_read(io::Error::other(tree::NOT_A_FILE))),
         }
-        Ok(real)
+        self.named.borrow_mut().insert(path.clone());
+        Ok(path)
+    }
+
+    /// `what` is outside the repository: the mistake names its root, which may be another than the user thinks.
+    fn outside(&self, named: &Spanned<String>, what: &str) -> Diagnostic {
+        mistake(&named.span, format!("`{what}` is outside the repository"))
+            .with_code(Code::OutsideRepository)
+            .with_help(self.other_root())
+    }
+
+    /// What to do about a file outside the repository.
+    pub(crate) fn other_root(&self) -> String {
+        format!("the root is {}: move the file there, or name another root with `--root DIR`", self.root)
     }
 
     /// The file at an absolute path, if it is there and lies inside the repository.
     pub(crate) fn within(&self, path: &Path) -> Option<PathBuf> {
         let real = path.is_absolute().then(|| path.canonicalize().ok()).flatten()?;
-        (real.starts_with(&self.root) && real.is_file()).then_some(real)
+        let real = (real.starts_with(&self.root.real) && real.is_file()).then_some(real)?;
+        self.named.borrow_mut().insert(real.clone());
+        Some(real)
     }
 
     /// The file of one of these names that is nearest to another one: in its folder or above, else in that of the suite or
@@ -157,34 +185,41 @@ impl Files {
     /// The files a path or glob names, sorted; at least one.
     pub(crate) fn glob(&self, named: &Spanned<String>) -> Result<Vec<PathBuf>, Diagnostic> {
         let written = &named.value;
-        if !written.contains(['*', '?', '[']) {
+        if !tree::is_glob(written) {
             return self.resolve(named).map(|path| vec![path]);
         }
         let relative = self.relative(named)?;
-        let folder = glob::Pattern::escape(&self.directory.to_string_lossy());
-        let pattern = format!("{folder}/{}", relative.to_string_lossy());
-        let matches =
-            glob::glob(&pattern).map_err(|error| mistake(&named.span, format!("invalid glob `{written}`: {error}")))?;
-        let mut paths = Vec::new();
-        for path in matches.filter_map(Result::ok).filter(|path| path.is_file()) {
-            let real = path.canonicalize().unwrap_or(path);
-            if !real.starts_with(&self.root) {
-                return Err(mistake(&named.span, format!("`{written}` is outside the repository"))
-                    .with_code(Code::OutsideRepository)
-                    .with_help(format!("leave out the link to `{}`", self.shown(&real))));
+        let found = tree::glob(&self.directory, &relative.to_string_lossy(), Search::Fixtures)
+            .map_err(|error| mistake(&named.span, format!("invalid glob `{written}`: {error}")))?;
+        let unreadable = |path: &Path, reason: &io::Error| {
+            let message = format!("cannot read `{}`, which `{written}` matches: {reason}", self.shown_as_named(path));
+            mistake(&named.span, message).with_code(Code::FileNotFound)
+        };
+        if let Some(problem) = found.problems.first() {
+            return Err(unreadable(&problem.path, &problem.reason));
+        }
+        if found.files.len() > MOST_MATCHES {
+            return Err(mistake(&named.span, format!("`{written}` matches more than {MOST_MATCHES} files")));
+        }
+        let mut paths = BTreeSet::new();
+        for path in found.files {
+            let path = as_named(&path).map_err(|error| unreadable(&path, &error))?;
+            if !self.is_inside(&path).map_err(|error| unreadable(&path, &error))? {
+                return Err(self.outside(named, &self.shown(&path)));
             }
-            if paths.len() == MOST_MATCHES {
-                return Err(mistake(&named.span, format!("`{written}` matches more than {MOST_MATCHES} files")));
-            }
-            paths.push(real);
+            paths.insert(path);
         }
         if paths.is_empty() {
             return Err(mistake(&named.span, format!("no file matches `{written}`"))
                 .with_code(Code::FileNotFound)
                 .with_help(self.where_paths_start()));
         }
-        paths.sort();
-        Ok(paths)
+        self.named.borrow_mut().extend(paths.iter().cloned());
+        Ok(paths.into_iter().collect())
+    }
+
+    fn shown_as_named(&self, path: &Path) -> String {
+        self.shown(&as_named(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     /// The documents of a JSON or YAML file, in order, each with its place. A file that cannot be parsed is a mistake in that file; one that cannot
@@ -264,14 +299,10 @@ impl Files {
                 .with_code(Code::OutsideRepository)
                 .with_help("write a path relative to the suite, with forward slashes".to_owned()));
         }
-        let mut depth = self.directory.strip_prefix(&self.root).map_or(0, |inside| inside.components().count());
+        let mut depth = self.depth();
         for part in path.components() {
             match part {
-                Component::ParentDir if depth == 0 => {
-                    return Err(mistake(&named.span, format!("`{written}` is outside the repository"))
-                        .with_code(Code::OutsideRepository)
-                        .with_help("move the file into the repository of the suite".to_owned()));
-                }
+                Component::ParentDir if depth == 0 => return Err(self.outside(named, written)),
                 Component::ParentDir => depth -= 1,
                 Component::Normal(_) => depth += 1,
                 _ => {}
@@ -280,23 +311,29 @@ impl Files {
         Ok(path)
     }
 
+    /// How many folders the suite is below the root. A suite outside has a link inside as its file: any number.
+    fn depth(&self) -> usize {
+        let real = self.directory.canonicalize().unwrap_or_else(|_| self.directory.clone());
+        let inside = real.strip_prefix(&self.root.real);
+        inside.map_or(usize::MAX / 2, |inside| inside.components().count())
+    }
+
     /// What to do about a file that is not there.
     fn advice(&self, path: &Path) -> String {
-        let built = Some(path).filter(|path| build_advice::is_module(path));
-        let path = built.map(without_dots);
-        let elsewhere = path.as_deref().and_then(build_advice::elsewhere);
-        let elsewhere = elsewhere.filter(|place| place.starts_with(&self.root));
+        let path = Some(path).filter(|path| build_advice::is_module(path));
+        let elsewhere = path.and_then(build_advice::elsewhere);
+        let elsewhere = elsewhere.filter(|place| self.root.contains(place));
         match elsewhere {
             Some(place) => format!("did you mean `{}`?", self.named_in_suite(&place)),
             None => path
-                .and_then(|path| build_advice::command(&path, &self.root, &self.directory))
+                .and_then(|path| build_advice::command(path, &self.root.named, &self.directory))
                 .unwrap_or_else(|| self.where_paths_start()),
         }
     }
 
     /// A path as the suite can name it, if need be with `..` steps.
     fn named_in_suite(&self, path: &Path) -> String {
-        let common = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root);
+        let common = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
         let up = self.directory.strip_prefix(common).map_or(0, |inside| inside.components().count());
         let below = path.strip_prefix(common).unwrap_or(path);
         format!("{}{}", "../".repeat(up), below.to_string_lossy().replace('\\', "/"))
@@ -320,29 +357,28 @@ impl Files {
     }
 }
 
-/// A path without its `..` steps. Links are not followed: nothing is read.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
+/// Reads a regular file. A pipe or a device could block for ever.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !path.metadata().map_err(|error| tree::of_link(path, error))?.is_file() {
+        return Err(io::Error::other(tree::NOT_A_FILE));
     }
-    plain
+    read_bounded(File::open(path)?)
 }
 
-/// The repository a folder belongs to: the nearest one above that holds `.git`, else the working directory when it
-/// holds the folder, else the folder itself.
-fn root_of(directory: &Path) -> PathBuf {
-    if let Some(root) = directory.ancestors().find(|folder| folder.join(".git").exists()) {
-        return root.to_path_buf();
+/// Reads everything, up to a limit.
+pub(crate) fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
     }
-    let working_directory = std::env::current_dir().and_then(|path| path.canonicalize()).ok();
-    working_directory.filter(|path| directory.starts_with(path)).unwrap_or_else(|| directory.to_path_buf())
+    Ok(bytes)
+}
+
+/// The text of a file, without a byte order mark.
+pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn content_of(nodes: &[Node]) -> Content {
@@ -399,7 +435,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let files = Files::of_suite(&folder.path().join("tests/suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("tests/suite.yml"), None, |_| Ok(())).unwrap();
         (folder, files)
     }
 
@@ -434,8 +470,63 @@ mod tests {
         for path in ["../../x.yaml", "/etc/passwd", "a/../../../x", "link.yaml", "l*k.yaml", "file:///etc/passwd"] {
             let error = files.glob(&named(path)).unwrap_err();
             assert!(error.message.contains("outside the repository"), "{path}: {error}");
+            let root = format!("the root is `{}` (it has `.git`)", folder.path().canonicalize().unwrap().display());
+            let is_written_so = path.starts_with('/') || path.starts_with("file:");
+            assert!(
+                is_written_so || error.help.as_ref().is_some_and(|help| help.starts_with(&root)),
+                "{path}: {error:?}"
+            );
         }
         drop(outside);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_linked_suite_finds_its_files_beside_the_link() {
+        use std::os::unix::fs::symlink;
+
+        let (folder, _) = repository();
+        let path = |path: &str| folder.path().join(path);
+        std::fs::create_dir_all(path("farm/..2026")).unwrap();
+        std::fs::write(path("farm/..2026/pod.yaml"), "kind: Pod\n").unwrap();
+        for (target, link) in [
+            ("..2026", "farm/..data"),
+            ("..data/pod.yaml", "farm/pod.yaml"),
+            ("../tests/suite.yml", "farm/suite.yml"),
+            ("gone", "farm/gone.yaml"),
+            ("farm", "other"),
+        ] {
+            symlink(target, path(link)).unwrap();
+        }
+        for suite in ["farm/suite.yml", "other/suite.yml"] {
+            let files = Files::of_suite(&path(suite), None, |_| Ok(())).unwrap();
+            let found = files.resolve(&named("pod.yaml")).unwrap();
+            assert_eq!(files.shown(&found), suite.replace("suite.yml", "pod.yaml"));
+            assert_eq!(files.shown_from_suite(&found), "pod.yaml");
+            // Behind a link, `..` leads where it does for every program.
+            assert!(files.resolve(&named("../shared.yaml")).is_ok());
+            let all = files.glob(&named("**/p*.yaml")).unwrap();
+            assert_eq!(all, [found]);
+            for pattern in ["gone.yaml", "g*.yaml", "**/*.yaml"] {
+                let error = files.glob(&named(pattern)).unwrap_err().message;
+                assert!(
+                    error.contains("gone.yaml") && error.contains("a link to a file that does not exist"),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        let (folder, files) = repository();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("tests/s.yaml")).unwrap();
+        for pattern in ["s.yaml", "*.yaml", "**/s.yaml"] {
+            let error = files.glob(&named(pattern)).unwrap_err().message;
+            assert!(error.contains("s.yaml") && error.contains("not a regular file"), "{error}");
+        }
+        assert!(files.resolve(&named("../tests")).unwrap_err().message.contains("is a folder"));
     }
 
     #[test]

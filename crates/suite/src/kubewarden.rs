@@ -156,7 +156,7 @@ mod tests {
         let entry = crate::read::read(&yaml::parse(&file).unwrap(), &mut mistakes);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suite.yml"), "").unwrap();
-        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), None, |_| Ok(())).unwrap();
         let kubewarden = read(entry.as_ref(), own, &files, &mut mistakes);
         let line = |it: Diagnostic| {
             let span = it.span.as_ref().unwrap();

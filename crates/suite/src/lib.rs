@@ -48,7 +48,7 @@
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
-//! | `files`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
+//! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | [`tree`] | files below a folder, or matching a glob |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
@@ -83,6 +83,7 @@ mod publish;
 mod read;
 mod reference;
 mod request;
+mod root;
 mod rows;
 mod schema;
 mod signed_by;
@@ -101,7 +102,8 @@ mod yaml;
 
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
-pub use self::load::{Overrides, suite};
+pub use self::load::{Overrides, is_stream, suite, suite_and_files};
 pub use self::reference::markdown as reference;
+pub use self::root::{Root, root_of};
 pub use self::schema::json_schema;
 pub use self::signed_by::verification_config;

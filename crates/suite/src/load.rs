@@ -1,14 +1,15 @@
 //! The steps from the text of a suite to a [`Suite`], in their order.
 
 use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cases::Cases;
-use super::files::{Files, KeyCheck};
+use super::files::{self, Files, KeyCheck};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
+use super::root::as_named;
 use super::schema::{Data, Named, SuiteFile};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
@@ -26,6 +27,10 @@ pub struct Overrides {
     pub variables: Vec<(String, String)>,
     /// The release of Kubewarden.
     pub kubewarden: Option<Release>,
+    /// The root of the repository: nothing outside of it is read.
+    pub root: Option<PathBuf>,
+    /// Whether the run has the same file by another path, too: its `name:` alone would not tell them apart.
+    pub is_linked: bool,
 }
 
 /// Reads the suite at `path`. Its warnings are part of it.
@@ -34,23 +39,83 @@ pub struct Overrides {
 ///
 /// Every mistake of the suite and of the files it names.
 pub fn suite(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<Suite, Vec<Diagnostic>> {
-    let files = Files::of_suite(path, check_key).map_err(|error| vec![unreadable(path, &error.to_string())])?;
-    let real_path = path.canonicalize().map_err(|error| vec![unreadable(path, &error.to_string())])?;
-    if is_module(&real_path) {
-        return Err(vec![module_as_suite(path)]);
-    }
-    let file =
-        files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&Span::unquoted(path.to_string_lossy()))])?;
-    // Without a line there is nothing to quote, so the message has to name the file.
-    if file.text.trim().is_empty() {
-        return Err(vec![unreadable(path, "the file is empty")]);
-    }
+    suite_and_files(path, overrides, check_key).0
+}
+
+/// Reads the suite at `path`; with every file that it names, also where it is invalid.
+pub fn suite_and_files(
+    path: &Path,
+    overrides: &Overrides,
+    check_key: KeyCheck,
+) -> (Result<Suite, Vec<Diagnostic>>, Vec<PathBuf>) {
+    let (files, file) = match open(path, overrides, check_key) {
+        Ok(opened) => opened,
+        Err(mistake) => return (Err(vec![mistake]), Vec::new()),
+    };
     let mut mistakes = Mistakes::default();
     let suite = read_suite(&file, &files, overrides, &mut mistakes);
-    match suite {
+    let suite = match suite {
         Some(suite) if mistakes.is_empty() => Ok(suite),
         _ => Err(mistakes.into_sorted()),
+    };
+    (suite, files.into_named())
+}
+
+/// Whether a path is an open stream: stdin, or a pipe that a shell passes. A suite in it belongs to the working directory.
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+        || path == Path::new("/dev/stdin")
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
+}
+
+/// The text of a suite, and the files beside it.
+fn open(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<(Files, Arc<SourceFile>), Diagnostic> {
+    let failed = |error: io::Error| unreadable(path, &error.to_string());
+    let root = overrides.root.as_deref();
+    let (files, file) = if is_stream(path) {
+        let files = Files::in_folder(Path::new("."), root, check_key).map_err(failed)?;
+        (files, read_stream(path).map_err(failed)?)
+    } else {
+        let files = Files::of_suite(path, root, check_key).map_err(failed)?;
+        let file = read_file(path, &files)?;
+        (files, file)
+    };
+    // Without a line there is nothing to quote, so the message has to name the file.
+    if file.text.trim().is_empty() {
+        return Err(at_file(unreadable(path, "the file is empty"), file.path.clone()));
     }
+    Ok((files, file))
+}
+
+/// The text of a suite in a file. Mistakes are placed as reports name files; messages have the path as it was typed.
+fn read_file(path: &Path, files: &Files) -> Result<Arc<SourceFile>, Diagnostic> {
+    let named = as_named(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let at = |mistake: Diagnostic| at_file(mistake, files.shown(&named));
+    if !files.is_inside(&named).map_err(|error| at(unreadable(path, &error.to_string())))? {
+        let message = format!("the suite `{}` is outside the repository", path.display());
+        let outside = Diagnostic::new(Code::OutsideRepository, message);
+        return Err(at(outside.with_help(files.other_root())));
+    }
+    if is_module(&named) {
+        return Err(at(module_as_suite(path)));
+    }
+    files.read_text(&named).map_err(at)
+}
+
+/// The mistake at a file that cannot be quoted.
+fn at_file(mistake: Diagnostic, shown: String) -> Diagnostic {
+    Diagnostic { span: Some(Span::unquoted(shown)), ..mistake }
+}
+
+fn read_stream(path: &Path) -> io::Result<Arc<SourceFile>> {
+    let is_stdin = !path.starts_with("/dev/fd") && !path.starts_with("/proc");
+    let bytes = match is_stdin {
+        true => files::read_bounded(io::stdin().lock())?,
+        false => files::read_bounded(File::open(path)?)?,
+    };
+    let path = if is_stdin { "<stdin>".to_owned() } else { path.to_string_lossy().into_owned() };
+    Ok(Arc::new(SourceFile { path, text: files::text(bytes)? }))
 }
 
 /// Whether a file begins as modules do.
@@ -70,7 +135,7 @@ fn module_as_suite(path: &Path) -> Diagnostic {
 /// A mistake about a file that cannot be quoted.
 fn unreadable(path: &Path, message: &str) -> Diagnostic {
     let shown = path.to_string_lossy().into_owned();
-    let message = match path.exists() {
+    let message = match is_stream(path) || path.symlink_metadata().is_ok() {
         true => format!("cannot read the suite `{shown}`: {message}"),
         false => format!("suite not found: `{shown}`"),
     };
@@ -97,7 +162,11 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     if mistakes.added() > before_kinds || !is_frame_whole(&frame, mistakes) {
         return None;
     }
-    let name = written.name.map_or_else(|| file.path.clone(), |name| name.value);
+    let name = match written.name {
+        Some(name) if overrides.is_linked => format!("{} ({})", name.value, file.path),
+        Some(name) => name.value,
+        None => file.path.clone(),
+    };
     let defaults = written.defaults.unwrap_or_default();
     let mut policies =
         policy::read(&written.policies, defaults.compat.unwrap_or_default(), &kubewarden, files, mistakes);
@@ -382,10 +451,6 @@ mod tests {
             (
                 "object: request.yaml, expect: deny",
                 "this is an AdmissionRequest; write `request:` instead of `object:`",
-            ),
-            (
-                "object: ../x.yaml, expect: deny",
-                "`../x.yaml` is outside the repository; move the file into the repository of the suite",
             ),
             (
                 "object: pod.yaml, raw: pod.yaml, expect: deny",

@@ -142,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suite.yml"), "").unwrap();
         std::fs::write(folder.path().join("server.yaml"), resource).unwrap();
-        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), None, |_| Ok(())).unwrap();
         let mut mistakes = Mistakes::default();
         let mut installation = Installation::default();
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });

@@ -45,7 +45,7 @@ pub fn verification_config(
         let message = format!("cannot read `{}`: {error}", path.display());
         vec![mistake(&place, message).with_code(Code::FileNotFound)]
     };
-    let files = Files::of_suite(path, check_key).map_err(unreadable)?;
+    let files = Files::of_suite(path, None, check_key).map_err(unreadable)?;
     let real_path = path.canonicalize().map_err(unreadable)?;
     let file = files.read_text(&real_path).map_err(|mistake| vec![mistake.at(&place)])?;
     let mut mistakes = Mistakes::default();
@@ -310,7 +310,7 @@ mod tests {
         let mut mistakes = Mistakes::default();
         let node = yaml::parse(&file).unwrap();
         let entry = read::read::<Spanned<SignedByEntry>>(&node, &mut mistakes);
-        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
+        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), None, check_key).unwrap();
         let read = entry.map(|entry| required(&[entry], Release::default(), &files, &mut mistakes)).unwrap_or_default();
         (read, shown(mistakes))
     }
@@ -318,7 +318,7 @@ mod tests {
     fn config(text: &str) -> (Option<Requirement>, Vec<String>) {
         let file = Arc::new(SourceFile { path: "verification-config.yml".into(), text: text.into() });
         let mut mistakes = Mistakes::default();
-        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
+        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), None, check_key).unwrap();
         (from_config(&file, Release::default(), &files, &mut mistakes), shown(mistakes))
     }
 
@@ -326,7 +326,7 @@ mod tests {
     fn checked(text: &str, release: &str) -> (Vec<String>, Vec<String>) {
         let file = Arc::new(SourceFile { path: "verification-config.yml".into(), text: text.into() });
         let mut mistakes = Mistakes::default();
-        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), check_key).unwrap();
+        let files = Files::of_suite(&Path::new(FOLDER).join("README.md"), None, check_key).unwrap();
         from_config(&file, release.parse().unwrap(), &files, &mut mistakes);
         let warnings = mistakes.take_warnings().into_iter().map(line).collect();
         (shown(mistakes), warnings)

@@ -261,7 +261,7 @@ mod tests {
         for (name, text) in [("suite.yml", ""), ("p.yaml", text)] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let files = Files::of_suite(&folder.path().join("suite.yml"), |_| Ok(())).unwrap();
+        let files = Files::of_suite(&folder.path().join("suite.yml"), None, |_| Ok(())).unwrap();
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: String::new() });
         let mut mistakes = Mistakes::default();
         let named = Spanned::new("p.yaml".to_owned(), Span::start_of(&file));

@@ -1,0 +1,111 @@
+//! Files that a run would both read and write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Refuses outputs that are inputs, by whatever path: `./`, links and hard links lead to the same file.
+///
+/// # Errors
+///
+/// The first output that would replace an input.
+pub fn check(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), Error> {
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    let inputs: Vec<(Identity, &PathBuf)> =
+        inputs.iter().filter_map(|path| Some((Identity::of(path)?, path))).collect();
+    for output in outputs {
+        let identity = Identity::of(output);
+        if let Some((_, input)) = inputs.iter().find(|(input, _)| identity.as_ref() == Some(input)) {
+            return Err(Error::overwrites(output, input));
+        }
+    }
+    Ok(())
+}
+
+/// What tells two files apart, whatever their paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A file that exists: its device and number.
+    #[cfg(unix)]
+    File(u64, u64),
+    /// A path without links, also of a file that does not exist yet.
+    Path(PathBuf),
+}
+
+impl Identity {
+    /// The identity of the file at a path; none for a path in no folder.
+    pub fn of(path: &Path) -> Option<Self> {
+        #[cfg(unix)]
+        if let Ok(found) = fs::metadata(path) {
+            use std::os::unix::fs::MetadataExt as _;
+            return Some(Self::File(found.dev(), found.ino()));
+        }
+        Self::of_path(path, MOST_LINKS)
+    }
+
+    fn of_path(path: &Path, links: usize) -> Option<Self> {
+        if let Ok(real) = path.canonicalize() {
+            return Some(Self::Path(real));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match fs::read_link(path) {
+            Ok(target) if links > 0 => Self::of_path(&folder.join(target), links - 1),
+            _ => {
+                // Folders of a report are made when it is written; until then no links are in them.
+                let Self::Path(mut folder) = Self::of_path(&std::path::absolute(folder).ok()?, links)? else {
+                    return None;
+                };
+                match path.file_name() {
+                    Some(name) => folder.push(name),
+                    None if path.ends_with("..") => _ = folder.pop(),
+                    None => return None,
+                }
+                Some(Self::Path(folder))
+            }
+        }
+    }
+}
+
+/// Links one after another; more than any system follows.
+const MOST_LINKS: usize = 64;
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_by_every_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |path: &str| folder.path().join(path);
+        fs::create_dir(path("sub")).unwrap();
+        fs::write(path("a"), "").unwrap();
+        fs::hard_link(path("a"), path("hard")).unwrap();
+        symlink("sub", path("linked")).unwrap();
+        symlink("../new/x", path("sub/link")).unwrap();
+        for (one, other) in [
+            ("a", "./a"),
+            ("a", "sub/../a"),
+            ("a", "hard"),
+            ("sub/x", "linked/x"),
+            ("sub/x", "linked/./x"),
+            ("new/x", "linked/link"),
+            ("new/x", "sub/../new/x"),
+            ("new/x", "new/../new/./x"),
+            ("new/x", "gone/../new/x"),
+        ] {
+            assert_eq!(Identity::of(&path(one)), Identity::of(&path(other)), "{one}, {other}");
+            let outputs = [path(one)];
+            assert_eq!(check(&outputs, &[path(other)]).is_err(), Identity::of(&path(one)).is_some(), "{one}, {other}");
+        }
+        for (one, other) in [("a", "b"), ("sub/x", "x"), ("new/x", "new/y")] {
+            assert_ne!(Identity::of(&path(one)), Identity::of(&path(other)), "{one}, {other}");
+        }
+        assert!(check(&[path("b")], &[path("a"), path("gone/c")]).is_ok());
+    }
+}
