@@ -88,8 +88,17 @@ fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
     pool.map_err(|error| Error::engine(&error))
 }
 
+/// With less, compilers run out of memory, which no program survives.
+const LITTLE_ADDRESS_SPACE: u64 = 1 << 30;
+
 /// The engine of the run, with the code that earlier ones compiled.
 fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
+    if let Some(bytes) = policy_verify_engine::address_space().filter(|bytes| *bytes < LITTLE_ADDRESS_SPACE) {
+        let mib = bytes >> 20;
+        progress.remarked(&format!(
+            "the address space is limited to {mib} MiB (`ulimit -v`): compiling a policy may need more, and ends the process"
+        ));
+    }
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let engine = Engine::until(limits, options.interrupt.flag());

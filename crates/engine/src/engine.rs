@@ -10,6 +10,7 @@ use std::time::Duration;
 use wasmtime::{Config, EngineWeak, WasmFeatures};
 
 use super::code_cache::CodeCache;
+use super::process_limits;
 use policy_verify_model::policy::Digest;
 
 /// How often running guests look whether their deadline has passed.
@@ -75,6 +76,7 @@ impl Engine {
         config.epoch_interruption(true);
         // Go from 1.26 on emits typed function references.
         config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, true);
+        process_limits::respect(&mut config);
         let wasmtime = wasmtime::Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))?;
         let weak = wasmtime.weak();
         thread::Builder::new()

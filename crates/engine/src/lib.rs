@@ -43,6 +43,7 @@ mod link;
 mod memory;
 mod opa;
 mod policy;
+mod process_limits;
 mod random;
 mod rego;
 mod response;
@@ -60,6 +61,7 @@ use policy_verify_model::policy::ExecutionMode;
 use self::engine::{Engine, Module};
 pub use self::link::LinkError;
 pub use self::policy::{Context, GuestOutput, Instance, Policy};
+pub use self::process_limits::address_space;
 pub use self::wapc::{ProtocolError, protocol_version};
 
 /// Loads a compiled module for an execution mode.
