@@ -105,12 +105,12 @@ Example:
 const EXIT_CODES: &str = "Exit codes:
   0   every selected case met its expectation
   1   a case failed or met a fault, an xfail passed, or the run was stopped early
-  2   bad flags, mistakes in a suite, a report that cannot be written
+  2   bad flags, mistakes in a suite or files that cannot be read, a report that cannot be written
   3   a policy is unavailable
   4   nothing selected, or everything selected was skipped
   5   all is well, but a policy was not published
   70  a bug in verify itself
-  130 interrupted, by Ctrl-C or SIGTERM
+  130 interrupted, by Ctrl-C, SIGTERM or SIGHUP
 
 Example:
   verify suite.yml --filter owner --report junit=junit.xml";
@@ -124,9 +124,13 @@ Example:
 /// Which suites and which of their cases.
 #[derive(Debug, Args)]
 pub(crate) struct SelectionArgs {
-    /// Suite files, folders or globs; by default suite.yml and *.suite.yml here
+    /// Suite files, folders, globs, or - for stdin; by default suite.yml and *.suite.yml here
     #[arg(value_name = "SUITE")]
     pub(crate) suites: Vec<PathBuf>,
+
+    /// Root of the repository: nothing outside is read. By default the nearest folder with .git
+    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
 
     /// Run only cases whose name matches; may be repeated
     #[arg(short, long, value_name = "REGEX", env = "VERIFY_FILTER")]
@@ -242,7 +246,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Write a report; may be repeated. Without FILE it goes to stdout
+    /// Write a report; may be repeated. Without FILE, or with -, it goes to stdout
     #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
     pub(crate) reports: Vec<ReportTarget>,
 
@@ -319,27 +323,38 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
-/// A format and where it goes; stdout without a file.
+/// A format and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReportTarget {
     pub(crate) format: String,
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) place: ReportPlace,
+}
+
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReportPlace {
+    /// Where the format usually goes: stdout, of `github` stderr.
+    Usual,
+    /// `-`.
+    Stdout,
+    File(PathBuf),
 }
 
 impl FromStr for ReportTarget {
     type Err = Diagnostic;
 
     fn from_str(text: &str) -> Result<Self, Diagnostic> {
-        let (format, file) = match text.split_once('=') {
+        let (format, place) = match text.split_once('=') {
             Some((_, "")) => return Err(usage("missing file name after `=`")),
-            Some((format, file)) => (format, Some(PathBuf::from(file))),
-            None => (text, None),
+            Some((format, "-")) => (format, ReportPlace::Stdout),
+            Some((format, file)) => (format, ReportPlace::File(PathBuf::from(file))),
+            None => (text, ReportPlace::Usual),
         };
         if !report::names().any(|name| name == format) {
             let known = report::names().collect::<Vec<_>>().join(", ");
             return Err(usage(format!("unknown format `{format}`: expected one of {known}")));
         }
-        Ok(Self { format: format.to_owned(), file })
+        Ok(Self { format: format.to_owned(), place })
     }
 }
 

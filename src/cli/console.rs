@@ -1,22 +1,23 @@
 //! What goes to the terminal: colour and width are decided here, once; progress and diagnostics go to stderr.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::CaseReport;
-use policy_verify::report::{Style, diagnostic, escape};
+use policy_verify::report::{Style, diagnostic, escape, located};
 use policy_verify::{Error, Progress};
 
 use super::args::ColorChoice;
 use super::exit_code::ExitCode;
+use super::places::Places;
+use super::streams;
 
 /// Prints to stdout. A closed pipe is not an error.
 pub(crate) fn print(text: &str) -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match streams::stdout(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("cannot write to stdout: {error}"));
             ExitCode::Usage
@@ -25,25 +26,40 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Prints the help of a command.
+pub(crate) fn print_help(help: &clap::builder::StyledStr) -> ExitCode {
+    match uses_colour(ColorChoice::Auto, io::stdout().is_terminal()) {
+        true => print(&help.ansi().to_string()),
+        false => print(&help.to_string()),
+    }
+}
+
 /// Prints a complaint or a remark to stderr.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "verify: {}", escape::terminal(text));
+    say(&format!("verify: {}", escape::terminal(text)));
+}
+
+/// Prints a warning about something that the result of the run does not depend on.
+pub(crate) fn warn(problem: &Diagnostic) {
+    complain(&format!("warning: {problem}"));
 }
 
 /// Says what was done, on stderr: stdout is for results.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = streams::stderr(format!("{text}\n").as_bytes());
 }
 
 /// Prints why nothing was done; the exit code says it too.
 pub(crate) fn refuse(error: &Error) -> ExitCode {
-    explain(error, uses_colour(ColorChoice::Auto, io::stderr().is_terminal()));
+    explain(error, ColorChoice::Auto, &Places::default());
     ExitCode::from(error)
 }
 
 /// Prints why nothing was run to stderr, with the lines of the suite it is about.
-pub(crate) fn explain(error: &Error, uses_colour: bool) {
-    draw(error.diagnostics(), uses_colour);
+pub(crate) fn explain(error: &Error, color: ColorChoice, places: &Places) {
+    let shown = |path: &str| places.shown(path);
+    let diagnostics: Vec<_> = error.diagnostics().iter().map(|it| located::diagnostic(it, &shown)).collect();
+    draw(&diagnostics, uses_colour(color, io::stderr().is_terminal()));
     if matches!(error, Error::Suites(_)) {
         complain(&error.to_string());
     }
@@ -67,7 +83,7 @@ fn draw(diagnostics: &[Diagnostic], uses_colour: bool) {
         // Writing to memory does not fail.
         let _ = diagnostic::write(diagnostic, style, &mut text);
     }
-    let _ = io::stderr().lock().write_all(&text);
+    let _ = streams::stderr(&text);
 }
 
 /// Whether a variable is set to anything.
@@ -91,8 +107,14 @@ pub(crate) fn uses_colour(choice: ColorChoice, is_terminal: bool) -> bool {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto if is_set("NO_COLOR") => false,
-        ColorChoice::Auto => is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE") || is_github() || is_terminal,
+        ColorChoice::Auto if is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE") || is_github() => true,
+        ColorChoice::Auto => is_terminal && has_escapes(),
     }
+}
+
+/// Whether terminals here understand more than lines of text. On Windows all do, and no variable says so.
+pub(crate) fn has_escapes() -> bool {
+    cfg!(windows) || env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Columns of the terminal; 100 where there is none.
@@ -107,7 +129,7 @@ pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     pub(crate) fn new(is_wanted: bool) -> Self {
-        let target = if is_wanted && !is_ci() && io::stderr().is_terminal() {
+        let target = if is_wanted && !is_ci() && io::stderr().is_terminal() && has_escapes() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

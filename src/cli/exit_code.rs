@@ -21,7 +21,7 @@ pub(crate) enum ExitCode {
     Unpublished = 5,
     /// A bug in verify itself.
     Bug = 70,
-    /// Ctrl-C or SIGTERM.
+    /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = 130,
 }
 
@@ -33,7 +33,9 @@ impl ExitCode {
         use policy_verify::model::outcome::Outcome;
 
         let is_bug = |outcome: &Outcome| matches!(outcome, Outcome::Error(fault) if fault.kind == FaultKind::Internal);
-        if run.cases.iter().any(|case| is_bug(&case.outcome)) {
+        if !run.errors.is_empty() {
+            Self::Usage
+        } else if run.cases.iter().any(|case| is_bug(&case.outcome)) {
             Self::Bug
         } else if run.policies.iter().any(|policy| policy.unavailable.is_some()) {
             Self::Unavailable

@@ -1,17 +1,19 @@
 //! Writing files whole or not at all.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+use super::streams;
 
 /// Writes a file in one step: whoever reads it finds the old content or the new one, also when we are killed or the power
 /// fails. Links are followed; what is no regular file, such as `/dev/stdout`, is written to as it is, and so is a file that
 /// no other can take the place of.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(existing) if !existing.is_file() => File::options().write(true).open(path)?.write_all(bytes),
+        Ok(existing) if !existing.is_file() => streams::write_all(&mut File::options().write(true).open(path)?, bytes),
         existing => replace(path, existing.ok(), bytes, File::sync_all),
     }
 }
@@ -24,11 +26,12 @@ fn replace(
     settle: fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let target = if existing.is_some() { path.canonicalize()? } else { followed(path)? };
-    let mut file = match temporary_next_to(&target) {
+    let file = match temporary_next_to(&target) {
         Err(_) if existing.is_some() => return write_in_place(&target, bytes),
         file => file?,
     };
-    file.write_all(bytes)?;
+    // By the file itself: the other way the error names a file that is gone.
+    streams::write_all(&mut file.as_file(), bytes)?;
     if let Some(existing) = &existing {
         file.as_file().set_permissions(existing.permissions())?;
     }
@@ -49,8 +52,7 @@ fn put(file: NamedTempFile, target: &Path, is_there: bool, bytes: &[u8]) -> io::
 /// Writes a file that must stay the same one. Whoever reads it meanwhile finds a part of it.
 fn write_in_place(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).truncate(true).open(target)?;
-    file.write_all(bytes)?;
-    file.flush()
+    streams::write_all(&mut file, bytes)
 }
 
 /// Links one after another; more than any system follows.
@@ -105,8 +107,15 @@ impl Destination {
             return replace(&self.path, fs::metadata(&self.path).ok(), bytes, |_| Ok(()));
         };
         empty(file)?;
-        file.write_all(bytes)?;
-        file.flush()
+        streams::write_all(file, bytes)
+    }
+}
+
+/// Makes the folder of a file, and those around it.
+pub(crate) fn make_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) if path.file_name().is_some() => fs::create_dir_all(folder),
+        _ => Ok(()),
     }
 }
 

@@ -61,5 +61,8 @@ fn verdict(inspection: &Inspection) -> ExitCode {
 fn text_options() -> TextOptions {
     let is_terminal = io::stdout().is_terminal();
     let colour = console::uses_colour(ColorChoice::Auto, is_terminal);
-    TextOptions { style: Style { colour, width: console::width(), ..Style::default() }, renders_usage: is_terminal }
+    TextOptions {
+        style: Style { colour, width: console::width(), ..Style::default() },
+        renders_usage: is_terminal && console::has_escapes(),
+    }
 }

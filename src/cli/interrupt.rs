@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: the process ends at once, and leaves nothing half done, even if its stdout or stderr is blocked. The
-//! second signal ends it without a message.
+//! Ctrl-C, SIGTERM and SIGHUP: the process ends at once, and leaves nothing half done, even if its stdout or stderr is
+//! blocked. The second signal ends it without a message.
 //!
 //! While cases run, the run is stopped and its reports are written: they show what finished and what did not run. At any
 //! other time there is no report to write, and nothing to wait for.
@@ -64,8 +64,17 @@ impl Signals {
     /// Listens on a thread of its own. Where that is impossible, signals end the process as they always do.
     pub(crate) fn listen() -> Self {
         let signals = Self::default();
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return signals };
+        let received = {
+            let _context = runtime.enter();
+            survive_file_limit();
+            self::signals()
+        };
         let listener = signals.clone();
-        let _ = thread::Builder::new().name("signals".into()).spawn(move || listener.wait());
+        if let Ok(received) = received {
+            let wait = move || listener.wait(&runtime, received);
+            let _ = thread::Builder::new().name("signals".into()).spawn(wait);
+        }
         signals
     }
 
@@ -84,10 +93,8 @@ impl Signals {
     }
 
     /// Waits for the first signal, and ends the process unless it is about to end itself.
-    fn wait(&self) {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    fn wait(&self, runtime: &tokio::runtime::Runtime, mut received: tokio::sync::mpsc::Receiver<()>) {
         runtime.block_on(async {
-            let Ok(mut received) = signals() else { return };
             received.recv().await;
             self.interrupt.stop();
             let begun = Instant::now();
@@ -129,12 +136,15 @@ fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // Under `nohup` a process is to outlive its terminal.
+    let mut hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
     let (sender, receiver) = tokio::sync::mpsc::channel(2);
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                Some(_) = async { hangup.as_mut()?.recv().await } => {}
             }
             if sender.send(()).await.is_err() {
                 return;
@@ -143,6 +153,29 @@ fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
     });
     Ok(receiver)
 }
+
+/// Whether whoever started the process had it ignore SIGHUP. Only Linux tells.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is that of signal 1.
+    ignored.is_some_and(|mask| {
+        mask.trim().chars().last().and_then(|digit| digit.to_digit(16)).is_some_and(|it| it & 1 == 1)
+    })
+}
+
+/// A file that grows above `ulimit -f` is an error of whoever writes it, instead of the end of the process.
+#[cfg(unix)]
+fn survive_file_limit() {
+    /// SIGXFSZ, on Linux for all but MIPS, on macOS and the BSDs.
+    const FILE_SIZE_EXCEEDED: i32 = 25;
+    // Once registered, a signal does nothing by itself. Where it cannot be, it ends the process as ever.
+    let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE_EXCEEDED));
+}
+
+#[cfg(not(unix))]
+fn survive_file_limit() {}
 
 /// Ctrl-C is all there is.
 #[cfg(not(unix))]

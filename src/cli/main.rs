@@ -12,6 +12,7 @@ mod inspect;
 mod interrupt;
 mod merge;
 mod outputs;
+mod places;
 mod problem;
 mod pull;
 mod push;
@@ -21,6 +22,7 @@ mod run;
 mod server_config;
 mod step_outputs;
 mod stream;
+mod streams;
 mod suites;
 
 use std::ffi::OsString;
@@ -36,27 +38,29 @@ use self::interrupt::Signals;
 use self::record::Target;
 
 fn main() -> ExitCode {
+    // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
+    let signals = Signals::listen();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(problem) = arguments.get(1).and_then(|word| foreign::command(word.to_str()?)) {
         return console::refuse_usage(problem);
     }
     let arguments = with_default_command(arguments);
-    let mut command = command();
+    let mut command = command(&arguments);
     let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
         together::check(&mut command, &matches)?;
         Cli::from_arg_matches(&matches)
     });
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
             if let Some(problem) = unknown_flag(&error, &arguments, &command) {
                 return console::refuse_usage(problem);
             }
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            return ExitCode::Usage;
         }
+        Err(help) => return console::print_help(&help.render()),
     };
-    let signals = Signals::listen();
     catch_unwind(|| dispatch(cli, &signals)).unwrap_or_else(|_| {
         console::complain("this is a bug in verify; please report it with the suite and the lines above");
         ExitCode::Bug
@@ -123,12 +127,20 @@ fn manual(name: Option<&str>) -> ExitCode {
 }
 
 /// The command line. A variable of the environment that is empty counts as not set: workflows pass on what they were
-/// given, which often is nothing.
-fn command() -> clap::Command {
+/// given, which often is nothing. Blanks separate the values of a variable; what is typed is one value.
+fn command(arguments: &[OsString]) -> clap::Command {
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let flags: Vec<_> = arguments.iter().take_while(|argument| *argument != "--").collect();
+    let is_typed = |name: &str| {
+        let flag = format!("--{name}");
+        flags.iter().any(|typed| typed.as_encoded_bytes().starts_with(flag.as_bytes()))
+    };
     Cli::command().mut_subcommands(|subcommand| {
         subcommand.mut_args(|argument| match argument.get_env() {
             Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+            _ if argument.get_value_delimiter().is_some() && argument.get_long().is_some_and(is_typed) => {
+                argument.value_delimiter(Resettable::Reset)
+            }
             _ => argument,
         })
     })

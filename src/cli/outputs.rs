@@ -2,23 +2,25 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use policy_verify::Identity;
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
-use policy_verify::report::{self, Format, Style, markdown};
+use policy_verify::report::{self, Format, Style, located, markdown};
 
-use super::args::{OutputArgs, ReportTarget};
-use super::console;
+use super::args::{OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
-use super::files::Destination;
-use super::problem::{cannot_write, usage};
-use super::step_outputs::StepOutputs;
+use super::files::{self, Destination};
+use super::places::Places;
+use super::problem::{cannot_write, failed_to_write, usage};
+use super::step_outputs::{StepOutputs, runner_file};
 use super::stream::Stream;
+use super::{console, streams};
 
 /// Where the reports go. Files are opened before anything runs, so that a run is never lost to a typing error.
 pub(crate) struct Outputs {
@@ -31,27 +33,41 @@ pub(crate) struct Outputs {
     step: StepOutputs,
     /// What is written while the run goes on.
     streams: Vec<Stream>,
+    /// Every file that a report goes to.
+    paths: Vec<PathBuf>,
+    /// How stdout shows paths.
+    places: Places,
 }
 
 impl Outputs {
+    /// Every file that a report goes to: none of them may be one that the run reads.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// How paths are shown at a terminal.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Sets how paths are shown at a terminal: known once the suites are.
+    pub(crate) fn show_paths(&mut self, places: Places) {
+        self.places = places;
+    }
+
     /// The reports that are written while a run goes on.
     pub(crate) fn streams(&self) -> &[Stream] {
         &self.streams
     }
 
     /// Writes the outputs of a step on GitHub.
-    pub(crate) fn write_step(
-        &mut self,
-        run: &RunReport,
-        code: ExitCode,
-        arguments: &OutputArgs,
-    ) -> Result<(), Diagnostic> {
-        self.step.write(run, code, &arguments.reports)
+    pub(crate) fn write_step(&mut self, run: &RunReport, code: ExitCode, arguments: &OutputArgs) {
+        self.step.write(run, code, &arguments.reports);
     }
 
     /// Tells later steps on GitHub what this process published.
-    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), Diagnostic> {
-        self.step.write_published(run)
+    pub(crate) fn write_published(&mut self, run: &RunReport) {
+        self.step.write_published(run);
     }
 
     pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, Diagnostic> {
@@ -64,43 +80,45 @@ impl Outputs {
             verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
             folds: console::is_github(),
         };
-        let mut stdout = None;
+        let targets = Targets::of(&arguments.reports)?;
+        let step = StepOutputs::open();
+        let mut summary = runner_file("GITHUB_STEP_SUMMARY", SUMMARY);
+        if let Some((path, _)) = &summary {
+            // The report that was asked for is the summary.
+            match targets.format_at(path) {
+                Some("markdown") => summary = None,
+                Some(format) => return Err(twice(path, format, SUMMARY)),
+                None => {}
+            }
+        }
+        if let Some((path, format)) = step.path().and_then(|path| Some((path, targets.format_at(path)?))) {
+            return Err(twice(path, format, "the outputs of the step"));
+        }
         let mut files = Vec::new();
         let mut streams = Vec::new();
-        let mut annotates = console::is_github() && !arguments.no_annotations;
-        for ReportTarget { format, file } in &arguments.reports {
-            match file {
-                Some(path) if format == "ndjson" => {
-                    streams.push(Stream::to_file(path.display().to_string(), open(path)?));
-                }
-                Some(path) => {
-                    let destination = Destination::new(path).map_err(|error| cannot_write(REPORT, path, &error))?;
-                    files.push((format.clone(), path.clone(), destination));
-                }
-                None if format == "github" => annotates = true,
-                None => {
-                    if let Some(other) = stdout.replace(format.clone()) {
-                        let message = format!("two reports for stdout: `{other}` and `{format}`");
-                        return Err(
-                            usage(message).with_help(format!("give one of them a file: --report {format}=FILE"))
-                        );
-                    }
-                }
+        for (format, path) in &targets.files {
+            files::make_folder_of(path).map_err(|error| cannot_write(REPORT, path, &error))?;
+            if format == "ndjson" {
+                streams.push(Stream::to_file(path.display().to_string(), open(path)?));
+            } else {
+                let destination = Destination::new(path).map_err(|error| cannot_write(REPORT, path, &error))?;
+                files.push((format.clone(), path.clone(), destination));
             }
         }
-        let summary = match env::var_os("GITHUB_STEP_SUMMARY").filter(|path| console::is_github() && !path.is_empty()) {
-            Some(path) => {
-                let path = PathBuf::from(path);
-                let file = File::options().append(true).create(true).open(&path);
-                Some((path.clone(), file.map_err(|error| cannot_write(SUMMARY, &path, &error))?))
-            }
-            None => None,
-        };
-        if stdout.as_deref() == Some("ndjson") {
+        if targets.stdout.as_deref() == Some("ndjson") {
             streams.push(Stream::to_stdout());
         }
-        let stdout = Some(stdout.unwrap_or_else(|| "human".into()));
-        Ok(Self { style, stdout, files, annotates, summary, step: StepOutputs::open()?, streams })
+        Ok(Self {
+            style,
+            stdout: Some(targets.stdout.unwrap_or_else(|| "human".into())),
+            files,
+            annotates: targets.annotates || console::is_github() && !arguments.no_annotations,
+            summary,
+            step,
+            streams,
+            paths: targets.files.into_iter().map(|(_, path)| path).collect(),
+            places: Places::default(),
+        })
     }
 
     /// Writes every report about `run`, and what a runner wants to know. If one cannot be written, the
@@ -113,12 +131,14 @@ impl Outputs {
             let format = report::by_name(format, &style).expect("the command line knows the formats");
             let mut bytes = Vec::new();
             let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));
-            problems.extend(written.err().map(|error| cannot_write(REPORT, name, &error)));
+            problems.extend(written.err().map(|error| failed_to_write(REPORT, name, &error)));
         }
         if let Some((name, file)) = &mut self.summary {
             let text = markdown::write_within(run, markdown::BUDGET);
-            let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
-            problems.extend(written.err().map(|error| cannot_write(SUMMARY, name, &error)));
+            // The result of the run does not depend on it.
+            if let Err(error) = streams::write_all(file, text.as_bytes()) {
+                console::warn(&failed_to_write(SUMMARY, name, &error));
+            }
         }
         problems.extend(self.streams.iter().filter_map(|stream| stream.finish(run).err()));
         problems.extend(self.print(run).err());
@@ -131,7 +151,13 @@ impl Outputs {
         let mut bytes = Vec::new();
         match self.stdout.as_deref() {
             Some("ndjson") => Ok(()),
-            Some("human") | None => Human::new(self.style).write(run, &mut bytes),
+            // The errors are on stderr.
+            Some("human") | None if !run.errors.is_empty() => Ok(()),
+            Some("human") | None if self.places.is_same() => Human::new(self.style).write(run, &mut bytes),
+            Some("human") | None => {
+                let run = located::run(run, &|path| self.places.shown(path));
+                Human::new(self.style).write(&run, &mut bytes)
+            }
             Some(name) => match report::by_name(name, &self.style) {
                 Some(format) => format.write(run, &mut bytes),
                 None => Ok(()),
@@ -149,11 +175,76 @@ impl Outputs {
         if self.annotates {
             let mut bytes = Vec::new();
             let annotations = Github { changed_files: changed_files() };
-            let written = annotations.write(run, &mut bytes).and_then(|()| io::stderr().lock().write_all(&bytes));
+            let written = annotations.write(run, &mut bytes).and_then(|()| streams::stderr(&bytes));
             written.map_err(|error| output(format!("cannot write the annotations: {error}")))?;
         }
         Ok(())
     }
+}
+
+/// What `--report` asks for.
+struct Targets {
+    stdout: Option<String>,
+    files: Vec<(String, PathBuf)>,
+    annotates: bool,
+}
+
+impl Targets {
+    fn of(reports: &[ReportTarget]) -> Result<Self, Diagnostic> {
+        let mut targets = Self { stdout: None, files: Vec::new(), annotates: false };
+        for ReportTarget { format, place } in reports {
+            match place {
+                ReportPlace::File(path) if !is_stdout(path) => {
+                    if let Some(other) = targets.format_at(path) {
+                        return Err(twice(path, other, format));
+                    }
+                    targets.files.push((format.clone(), path.clone()));
+                }
+                ReportPlace::Usual if format == "github" => targets.annotates = true,
+                _ => {
+                    if let Some(other) = targets.stdout.replace(format.clone()) {
+                        let message = format!("two reports for stdout: `{other}` and `{format}`");
+                        let help = format!("give one of them a file: --report {format}=FILE");
+                        return Err(usage(message).with_help(help));
+                    }
+                }
+            }
+        }
+        Ok(targets)
+    }
+
+    /// The report that goes to this file, by whatever path.
+    fn format_at(&self, path: &Path) -> Option<&str> {
+        let identity = Identity::of(path).filter(|_| !is_device(path))?;
+        let same = self.files.iter().find(|(_, known)| Identity::of(known).as_ref() == Some(&identity));
+        same.map(|(format, _)| format.as_str())
+    }
+}
+
+/// Whether a path is a device, such as `/dev/null`: it takes any number of reports.
+fn is_device(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        path.metadata().is_ok_and(|found| found.file_type().is_char_device())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Whether a path is stdout, or the file that it was redirected to.
+fn is_stdout(path: &Path) -> bool {
+    let is_open = path.exists() && (!is_device(path) || io::stdout().is_terminal());
+    is_open && Identity::of(Path::new("/dev/stdout")) == Identity::of(path)
+}
+
+/// Two reports into one file: the second would replace the first.
+fn twice(path: &Path, one: &str, other: &str) -> Diagnostic {
+    usage(format!("two reports for the file `{}`: {one} and {other}", path.display()))
+        .with_help("name a file of its own for each".to_owned())
 }
 
 /// Opens a file for lines without touching what it holds: a run that never happens leaves the last report alone.

@@ -23,5 +23,9 @@ pub(crate) fn read(path: &Path) -> Result<RunReport, Diagnostic> {
     if text.len() as u64 > MAX_BYTES {
         return Err(unreadable(format!("it has more than {MAX_BYTES} bytes")));
     }
-    report::read(&text).map_err(|error| unreadable(error.to_string()))
+    let run = report::read(&text).map_err(|error| unreadable(error.to_string()))?;
+    match run.errors.first() {
+        Some(error) => Err(unreadable(format!("nothing was run: {error}"))),
+        None => Ok(run),
+    }
 }

@@ -1,8 +1,7 @@
 //! `verify run` and `verify list`: options in, reports and exit code out.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use policy_verify::model::code::Code;
@@ -10,7 +9,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::model::publication::PublishMode;
 use policy_verify::report;
-use policy_verify::{Error, ListedCase, Options, Progress, Recording, Selection, Timings};
+use policy_verify::{Error, ListedCase, LockUse, Options, Progress, Recording, Selection, Timings, is_stream};
 use regex::Regex;
 
 use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
@@ -18,6 +17,7 @@ use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::interrupt::{Phase, Signals};
 use super::outputs::Outputs;
+use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
@@ -25,11 +25,16 @@ use super::{push, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
-    let prepared = run_options(arguments).and_then(|options| Ok((options, Outputs::open(&arguments.output)?)));
-    let (mut options, mut outputs) = match prepared {
-        Ok(prepared) => prepared,
+    let mut outputs = match Outputs::open(&arguments.output) {
+        Ok(outputs) => outputs,
         Err(problem) => return console::refuse_usage(problem),
     };
+    let mut options = match run_options(arguments) {
+        Ok(options) => options,
+        Err(problems) => return not_started(&Error::Arguments(problems), &mut outputs, &arguments.output),
+    };
+    options.outputs = outputs.paths().to_vec();
+    outputs.show_paths(Places::of(&options));
     if let Some(seed) = options.seed {
         console::complain(&format!("--shuffle={seed}"));
     }
@@ -39,7 +44,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     let bar = Bar::new(arguments.output.quiet == 0);
     let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
         Ok(recorder) => recorder,
-        Err(problem) => return console::refuse_usage(problem),
+        Err(problem) => return not_started(&Error::Arguments(vec![problem]), &mut outputs, &arguments.output),
     };
     let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
     let result = policy_verify::verify(
@@ -57,7 +62,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     bar.clear();
     let run = match result {
         Ok(run) => run,
-        Err(error) => return refused(&error, arguments.output.color()),
+        Err(error) => return not_started(&error, &mut outputs, &arguments.output),
     };
     let is_interrupted = options.interrupt.is_stopped();
     let code = match is_interrupted {
@@ -66,7 +71,8 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     };
     let code = report(&run, code, &mut outputs, &arguments.output);
     run.publications.iter().for_each(push::tell_of_run);
-    match outputs.write_published(&run).map_err(|problem| vec![problem]).and(recorded) {
+    outputs.write_published(&run);
+    match recorded {
         Ok(told) => {
             if is_interrupted {
                 let summary = run.summary();
@@ -84,25 +90,35 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
 
 /// Writes down a run; the exit code is `code` unless that fails.
 pub(super) fn report(run: &RunReport, code: ExitCode, outputs: &mut Outputs, arguments: &OutputArgs) -> ExitCode {
-    let mut problems = outputs.write(run);
+    let problems = outputs.write(run);
     let code = if problems.is_empty() { code } else { ExitCode::Usage };
-    problems.extend(outputs.write_step(run, code, arguments).err());
+    outputs.write_step(run, code, arguments);
     console::report(&problems);
     if !problems.is_empty() {
         return ExitCode::Usage;
     }
-    if code == ExitCode::NothingSelected {
+    if code == ExitCode::NothingSelected && run.errors.is_empty() {
         let skipped = Diagnostic::new(Code::NothingSelected, "every selected case was skipped");
         console::report(&[skipped.with_help("to allow it: `--allow-empty`".to_owned())]);
     }
     code
 }
 
-fn run_options(arguments: &RunArgs) -> Result<Options, Diagnostic> {
+/// Tells why nothing was run, in every report: CI reads them whatever became of the run.
+pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &OutputArgs) -> ExitCode {
+    console::explain(error, arguments.color(), outputs.places());
+    let code = ExitCode::from(error);
+    if matches!(error, Error::Overwrites(_)) {
+        return code;
+    }
+    report(&RunReport::not_started(error.diagnostics().to_vec(), jiff::Timestamp::now()), code, outputs, arguments)
+}
+
+fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = options(&arguments.selection)?;
     if arguments.push {
         if let Some(reason) = push::obstacle(arguments.dry_run) {
-            return Err(reason);
+            return Err(vec![reason]);
         }
         options.publish = Some(push::mode(arguments.dry_run));
         options.redirection = arguments.redirection.redirection();
@@ -116,6 +132,9 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Diagnostic> {
         None => policy_verify::usual_code_cache(),
     };
     options.fetching = arguments.fetching.fetching(console::is_ci());
+    if options.fetching.lock == LockUse::Updated && options.suites.iter().any(|suite| is_stream(suite)) {
+        return Err(vec![usage("`--update` has no lock to write for a suite from stdin")]);
+    }
     options.signatures = arguments.signatures.signatures();
     let most = arguments.max_fail.map(|most| most as usize);
     options.most_failures = if arguments.fail_fast { Some(1) } else { most };
@@ -192,11 +211,16 @@ impl Progress for Observers<'_> {
 
 /// `verify list`.
 pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
-    let listed = options(&arguments.selection).map(|options| policy_verify::list(&options));
-    let cases = match listed {
-        Ok(Ok(cases)) => cases,
-        Ok(Err(error)) => return refused(&error, ColorChoice::Auto),
-        Err(problem) => return console::refuse_usage(problem),
+    let options = match options(&arguments.selection) {
+        Ok(options) => options,
+        Err(problems) => return console::refuse(&Error::Arguments(problems)),
+    };
+    let cases = match policy_verify::list(&options) {
+        Ok(cases) => cases,
+        Err(error) => {
+            console::explain(&error, ColorChoice::Auto, &Places::of(&options));
+            return ExitCode::from(&error);
+        }
     };
     console::print(&match arguments.format {
         ListFormat::Human if arguments.explain => cases.iter().map(explained).collect::<String>(),
@@ -226,12 +250,29 @@ fn explained(case: &ListedCase) -> String {
     format!("{}\n{}\n", report::escape::terminal_line(&case.id), lines.collect::<String>())
 }
 
-fn refused(error: &Error, color: ColorChoice) -> ExitCode {
-    console::explain(error, console::uses_colour(color, io::stderr().is_terminal()));
-    ExitCode::from(error)
+fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
+    let mut options = Options::default();
+    options.suites = suites::find(&arguments.suites)?;
+    options.root = arguments.root.as_deref().map(root).transpose().map_err(|problem| vec![problem])?;
+    options.variables.clone_from(&arguments.variables);
+    options.kubewarden = arguments.kubewarden;
+    options.selection = selection(arguments).map_err(|problem| vec![problem])?;
+    options.allows_empty = arguments.allow_empty;
+    options.refuses_only = console::is_ci();
+    Ok(options)
 }
 
-fn options(arguments: &SelectionArgs) -> Result<Options, Diagnostic> {
+/// The folder of `--root`.
+pub(super) fn root(folder: &Path) -> Result<PathBuf, Diagnostic> {
+    let is_folder = folder.canonicalize().and_then(|folder| folder.metadata()).map(|found| found.is_dir());
+    match is_folder {
+        Ok(true) => Ok(folder.to_owned()),
+        Ok(false) => Err(usage(format!("`--root {}`: it is not a folder", folder.display()))),
+        Err(error) => Err(usage(format!("`--root {}`: {error}", folder.display()))),
+    }
+}
+
+fn selection(arguments: &SelectionArgs) -> Result<Selection, Diagnostic> {
     let mut selection = Selection::default();
     if arguments.exact {
         selection.exact.clone_from(&arguments.filter);
@@ -255,12 +296,5 @@ fn options(arguments: &SelectionArgs) -> Result<Options, Diagnostic> {
     if let Some(path) = arguments.timings.as_ref().filter(|_| selection.partition.is_some()) {
         selection.timings = Timings::of(&reports::read(path)?);
     }
-    let mut options = Options::default();
-    options.suites = suites::find(&arguments.suites)?;
-    options.variables.clone_from(&arguments.variables);
-    options.kubewarden = arguments.kubewarden;
-    options.selection = selection;
-    options.allows_empty = arguments.allow_empty;
-    options.refuses_only = console::is_ci();
-    Ok(options)
+    Ok(selection)
 }

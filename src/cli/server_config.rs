@@ -4,23 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::{Options, ServerConfig};
+use policy_verify::{Error, Options, ServerConfig};
 
 use super::args::server::ServerConfigArgs;
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::problem::{cannot_write, usage};
-use super::{console, suites};
+use super::{console, run, suites};
 
 /// Folder for modules next to the output.
 const MODULES: &str = "modules";
 
 /// `verify server-config`.
 pub(crate) fn server_config(arguments: &ServerConfigArgs) -> ExitCode {
-    let ready = options(arguments).and_then(|options| Ok((options, modules_folder(arguments)?)));
+    let ready = options(arguments).and_then(|options| {
+        let folder = modules_folder(arguments).map_err(|problem| vec![problem])?;
+        Ok((options, folder))
+    });
     let (options, folder) = match ready {
         Ok(ready) => ready,
-        Err(problem) => return console::refuse_usage(problem),
+        Err(problems) => return console::refuse(&Error::Arguments(problems)),
     };
     // Fetching takes a while: that its result can be written is made sure of before.
     let output = arguments.output.as_deref().map(|path| destination(path).map(|destination| (path, destination)));
@@ -49,9 +52,11 @@ fn destination(path: &Path) -> Result<Destination, Diagnostic> {
     Destination::new(path).map_err(|error| cannot_write("the configuration", path, &error))
 }
 
-fn options(arguments: &ServerConfigArgs) -> Result<Options, Diagnostic> {
+fn options(arguments: &ServerConfigArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = Options::default();
     options.suites = suites::find(&arguments.suites)?;
+    options.root = arguments.root.as_deref().map(run::root).transpose().map_err(|problem| vec![problem])?;
+    options.outputs = arguments.output.iter().cloned().collect();
     options.variables.clone_from(&arguments.variables);
     options.network = arguments.network.network();
     options.fetching = arguments.fetching.fetching(true);

@@ -5,62 +5,71 @@
 
 use std::env;
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::model::publication::{Publication, PublishOutcome};
 use policy_verify::report::publication;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::args::ReportTarget;
-use super::console;
+use super::args::{ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
-use super::problem::cannot_write;
+use super::problem::failed_to_write;
+use super::{console, streams};
 
 /// The file the runner reads outputs from, opened before anything runs. None when no runner asks for them.
 pub(crate) struct StepOutputs(Option<(PathBuf, File)>);
 
 impl StepOutputs {
-    pub(crate) fn open() -> Result<Self, Diagnostic> {
-        let Some(path) = env::var_os("GITHUB_OUTPUT").filter(|path| console::is_github() && !path.is_empty()) else {
-            return Ok(Self(None));
-        };
-        let path = PathBuf::from(path);
-        match File::options().append(true).create(true).open(&path) {
-            Ok(file) => Ok(Self(Some((path, file)))),
-            Err(error) => Err(cannot_write(OUTPUTS, &path, &error)),
-        }
+    /// A container that got the variable and not the file has no runner that reads it.
+    pub(crate) fn open() -> Self {
+        Self(runner_file("GITHUB_OUTPUT", OUTPUTS))
+    }
+
+    /// The file, if there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.0.as_ref().map(|(path, _)| path.as_path())
     }
 
     /// Writes what became of `run`.
-    pub(crate) fn write(
-        &mut self,
-        run: &RunReport,
-        code: ExitCode,
-        reports: &[ReportTarget],
-    ) -> Result<(), Diagnostic> {
+    pub(crate) fn write(&mut self, run: &RunReport, code: ExitCode, reports: &[ReportTarget]) {
         let mut outputs = counts(run, code);
         outputs.extend(paths(reports));
-        self.append(outputs)
+        self.append(outputs);
     }
 
     /// Writes what this process published: later steps sign it.
-    pub(crate) fn write_published(&mut self, run: &RunReport) -> Result<(), Diagnostic> {
-        self.append(published(&run.publications))
+    pub(crate) fn write_published(&mut self, run: &RunReport) {
+        self.append(published(&run.publications));
     }
 
-    fn append(&mut self, outputs: Vec<(String, String)>) -> Result<(), Diagnostic> {
-        let Some((path, file)) = &mut self.0 else { return Ok(()) };
+    /// The result of the run does not depend on it.
+    fn append(&mut self, outputs: Vec<(String, String)>) {
+        let Some((path, file)) = &mut self.0 else { return };
         let text: String = outputs.into_iter().map(|(name, value)| output(&name, &value)).collect();
-        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(|error| cannot_write(OUTPUTS, path, &error))
+        if let Err(error) = streams::write_all(file, text.as_bytes()) {
+            console::warn(&failed_to_write(OUTPUTS, path, &error));
+        }
     }
 }
 
 /// What error messages call the file.
 const OUTPUTS: &str = "the outputs of the step";
+
+/// A file of GitHub's runner that a variable names, opened to be added to. One that cannot be written is a warning: the
+/// variable may be there without the runner, as in a container.
+pub(crate) fn runner_file(variable: &str, what: &str) -> Option<(PathBuf, File)> {
+    let path = env::var_os(variable).filter(|path| console::is_github() && !path.is_empty())?;
+    let path = PathBuf::from(path);
+    match File::options().append(true).create(true).open(&path) {
+        Ok(file) => Some((path, file)),
+        Err(error) => {
+            console::warn(&failed_to_write(what, &path, &error));
+            None
+        }
+    }
+}
 
 fn counts(run: &RunReport, code: ExitCode) -> Vec<(String, String)> {
     let summary = run.summary();
@@ -88,7 +97,7 @@ fn counts(run: &RunReport, code: ExitCode) -> Vec<(String, String)> {
 fn paths(reports: &[ReportTarget]) -> Vec<(String, String)> {
     let mut paths: Vec<(String, String)> = Vec::new();
     for report in reports {
-        let Some(file) = &report.file else { continue };
+        let ReportPlace::File(file) = &report.place else { continue };
         let format = if report.format == "markdown" { "summary" } else { &report.format };
         let name = format!("{format}-path");
         if !paths.iter().any(|(known, _)| *known == name) {

@@ -1,7 +1,7 @@
 //! The `ndjson` report, written while a run goes on.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,8 +9,8 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::report::ndjson;
 
-use super::files;
-use super::problem::cannot_write;
+use super::problem::failed_to_write;
+use super::{files, streams};
 
 /// One place the lines go to.
 pub(crate) struct Stream {
@@ -35,11 +35,8 @@ enum Target {
 impl Target {
     fn write(&mut self, text: &str) -> io::Result<()> {
         match self {
-            Self::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-            }
-            Self::File(file) => file.write_all(text.as_bytes()),
+            Self::Stdout => streams::stdout(text.as_bytes()),
+            Self::File(file) => streams::write_all(file, text.as_bytes()),
         }
     }
 }
@@ -88,7 +85,7 @@ impl Stream {
         match state.error.take() {
             // A closed pipe is not an error.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(cannot_write("the report", Path::new(&self.name), &error))
+                Err(failed_to_write("the report", Path::new(&self.name), &error))
             }
             _ => Ok(()),
         }

@@ -4,45 +4,54 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
+use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::nearest;
+use policy_verify::tree::{self, Found, Search};
+use policy_verify::{is_stream, nearest};
 
 use super::args::Cli;
 use super::problem::usage;
 
-/// The suite files that `arguments` name: files as they are, folders searched for `suite.yml` and `*.suite.yml`, globs.
-/// Without arguments: `suite.yml` and `*.suite.yml` of the working directory.
-pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
+/// The names of suites in a folder; the first ones come first.
+const NAMES: [&str; 4] = ["suite.yml", "suite.yaml", "*.suite.yml", "*.suite.yaml"];
+
+/// The suite files that `arguments` name: files as they are, folders searched for suites, globs. Without arguments, the
+/// suites of the working directory. What is named is never hidden, what is below may be.
+///
+/// # Errors
+///
+/// An argument that names no suite, and everything that cannot be read and would be a suite.
+pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     let mut found = Vec::new();
     if arguments.is_empty() {
-        found.extend(matches("suite.yml")?);
-        found.extend(matches("*.suite.yml")?);
+        for name in NAMES {
+            found.extend(matches(name)?);
+        }
         if found.is_empty() {
-            let none = usage("no suite.yml and no *.suite.yml in this folder");
-            return Err(none.with_help("name a suite: verify path/to/suite.yml".to_owned()));
+            let none = usage("no suite.yml and no *.suite.yml (or .yaml) in this folder");
+            return Err(vec![none.with_help("name a suite: verify path/to/suite.yml".to_owned())]);
         }
     }
     for argument in arguments {
         let text = argument.to_string_lossy();
-        if argument.is_dir() {
-            let folder = glob::Pattern::escape(&text);
-            let folder = folder.trim_end_matches('/');
-            let mut inside = matches(&format!("{folder}/**/suite.yml"))?;
-            inside.extend(matches(&format!("{folder}/**/*.suite.yml"))?);
-            inside.sort();
+        if is_stream(argument) {
+            found.push(argument.clone());
+        } else if argument.is_dir() {
+            let inside = readable(tree::suites(argument))?;
             if inside.is_empty() {
-                return Err(usage(format!("no suite.yml and no *.suite.yml in the folder `{text}`")));
+                let none = usage(format!("no suite.yml and no *.suite.yml (or .yaml) in the folder `{text}`"));
+                return Err(vec![none]);
             }
             found.extend(inside);
         } else if let Some(command) = misspelt_command(argument) {
-            return Err(usage(format!("`{text}` is neither a command nor a file"))
-                .with_help(format!("did you mean `verify {command}`?")));
-        } else if argument.exists() || !text.contains(['*', '?', '[']) {
+            let neither = usage(format!("`{text}` is neither a command nor a file"));
+            return Err(vec![neither.with_help(format!("did you mean `verify {command}`?"))]);
+        } else if argument.exists() || !tree::is_glob(&text) {
             found.push(argument.clone());
         } else {
             let matched = matches(&text)?;
             if matched.is_empty() {
-                return Err(usage(format!("no file matches `{text}`")));
+                return Err(vec![usage(format!("no file matches `{text}`"))]);
             }
             found.extend(matched);
         }
@@ -52,21 +61,33 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
 
 /// The command with the most similar name, for a word that is not a file.
 fn misspelt_command(argument: &Path) -> Option<String> {
-    let word = argument.to_str().filter(|_| !argument.exists())?;
+    let word = argument.to_str().filter(|_| argument.symlink_metadata().is_err())?;
     let command = Cli::command();
     nearest(word, command.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
-fn matches(pattern: &str) -> Result<Vec<PathBuf>, Diagnostic> {
-    let paths = glob::glob(pattern).map_err(|error| usage(format!("invalid glob `{pattern}`: {error}")))?;
-    let is_hidden = |path: &Path| {
-        let parts = path.components().filter_map(|part| part.as_os_str().to_str().map(str::to_owned));
-        parts.into_iter().any(|part| part.len() > 2 && part.starts_with('.') || part == "node_modules")
-    };
-    Ok(paths.filter_map(Result::ok).filter(|path| path.is_file() && !is_hidden(path)).collect())
+fn matches(pattern: &str) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+    let found = tree::glob(Path::new(""), pattern, Search::Suites);
+    readable(found.map_err(|error| vec![usage(format!("invalid glob `{pattern}`: {error}"))])?)
 }
 
+/// The files, if everything could be read: a suite that is left out is one that cannot fail.
+fn readable(found: Found) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+    if found.problems.is_empty() {
+        return Ok(found.files);
+    }
+    let help = "make it readable, or name only the suites to run";
+    let problem = |it: &tree::Unreadable| Diagnostic::new(Code::Usage, it.to_string()).with_help(help.to_owned());
+    Err(found.problems.iter().map(problem).collect())
+}
+
+/// Each file once. A file that is linked into two folders is a suite of each: its paths start there.
 fn without_repetitions(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
-    paths.into_iter().filter(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()))).collect()
+    let identity = |path: &PathBuf| {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if is_stream(path) { (PathBuf::new(), real(Path::new("/dev/stdin"))) } else { (real(folder), real(path)) }
+    };
+    paths.into_iter().filter(|path| seen.insert(identity(path))).collect()
 }

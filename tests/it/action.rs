@@ -255,6 +255,9 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
         ("GITHUB_SERVER_URL", "https://github.com"),
         ("ACTION_REPOSITORY", "OWNER/policy-verify"),
     ];
+    // Self-hosted runners have folders of any name.
+    let temp = repository.path("runner temp");
+    std::fs::create_dir_all(&temp).unwrap();
     let mut command = repository.shell(&format!("bash '{}'", project().join("action").join(name).display()));
     for (name, value) in usual.iter().chain(inputs) {
         command = command.env(name, value);
@@ -263,8 +266,36 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
         .env("ACTION_PATH", project())
         .env("GITHUB_OUTPUT", repository.path("outputs"))
         .env("GITHUB_PATH", repository.path("paths"))
-        .env("RUNNER_TEMP", repository.path(""))
+        .env("RUNNER_TEMP", temp)
         .run()
+}
+
+#[test]
+fn paths_of_a_run_may_have_blanks() {
+    let suite = format!(
+        "version: 1\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases:\n  - {{ name: a b, object: {POD}, expect: allow }}\n"
+    );
+    let repository = Repository::new()
+        .write("my policies/my suite.yml", suite)
+        .replying("my policies/yes", r#"{"valid":true,"accepted":true}"#);
+    let inputs = [
+        ("IN_WORKING_DIRECTORY", "my policies"),
+        ("IN_SUITE", "my suite.yml"),
+        ("IN_REPORTS", "junit=my report.xml"),
+        ("IN_FILTER", "a b"),
+        ("IN_TAGS", ""),
+        ("IN_VARS", ""),
+        ("IN_PARTITION", ""),
+        ("GITHUB_ACTIONS", "true"),
+    ];
+    script(&repository, "run.sh", &inputs).exits_with(0).says(&["1 test: 1 passed"]);
+    assert!(repository.read("my policies/my report.xml").contains("<testsuites"));
+    let outputs = repository.read("outputs");
+    for name in ["junit-path", "json-path", "summary-path"] {
+        let path = outputs.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap();
+        assert!(std::path::Path::new(path).is_file(), "{name}: {path}");
+    }
+    assert_eq!(outputs.matches("runner temp/policy-verify.").count(), 2, "{outputs}");
 }
 
 #[test]
@@ -400,6 +431,6 @@ fn a_source_build_is_made_once() {
             .exits_with(0)
             .says(&[message]);
     }
-    let built_in = repository.read("policy-verify-source/where");
+    let built_in = repository.read("runner temp/policy-verify-source/where");
     assert_eq!(built_in.trim(), project().canonicalize().unwrap().to_str().unwrap());
 }

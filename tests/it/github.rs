@@ -195,7 +195,11 @@ fn suite_errors_are_never_workflow_commands() {
     let repository = Repository::with_suite(&text).write("no.wasm", guests::annotated(guests::denying("not today")));
     for colour in ["--color=always", "--color=never"] {
         let run = repository.verify(&[colour]).on_github().run().exits_with(2);
-        assert_eq!(commands(&log(&run)), [], "{run}");
+        let found = commands(&log(&run));
+        assert!(!found.is_empty(), "{run}");
+        for command in found {
+            assert_eq!((command.name.as_str(), command.property("file")), ("error", "suite.yml"), "{command:?}\n{run}");
+        }
         assert!(!run.stderr.contains("\u{1b}[2J"), "{run}");
         assert!(run.stderr.contains("suite.yml:6:"), "{run}");
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the process ends at once with exit code 130, and nothing is left half done.
+//! Ctrl-C, SIGTERM and SIGHUP: the process ends at once with exit code 130, and nothing is left half done.
 #![cfg(unix)]
 
 use std::fs;
@@ -88,7 +88,7 @@ fn start(repository: &Repository, verify: Verify) -> Child {
 
 #[test]
 fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let repository = endless();
         let arguments = ["--report=junit=a.xml", "--report=junit=old.xml", "--report=json=a.json", "--no-fail"];
         let verify = repository.verify(&arguments).on_github().env("GITHUB_OUTPUT", repository.path("out"));
@@ -113,6 +113,22 @@ fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
         }
         repository.verify(&["merge", "a.ndjson"]).run().exits_with(1).says(&["4 passed, 5 not run"]);
     }
+}
+
+/// Whoever starts a program with `nohup` wants it to outlive the terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let repository = endless();
+    let verify = repository.shell("trap '' HUP; exec verify -j1 --report=ndjson=a.ndjson");
+    let mut child = verify.start();
+    let path = repository.path("a.ndjson");
+    wait_until(&mut child, || fs::read_to_string(&path).is_ok_and(|text| text.lines().count() == 5));
+    send("HUP", &child);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(child.try_wait().unwrap(), None, "it runs on");
+    let (code, _, told) = end("TERM", child);
+    assert_eq!(code, Some(130), "{told}");
 }
 
 #[test]

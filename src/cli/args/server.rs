@@ -50,9 +50,13 @@ Example:
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerConfigArgs {
-    /// Suite files, folders or globs; by default suite.yml and *.suite.yml here
+    /// Suite files, folders, globs, or - for stdin; by default suite.yml and *.suite.yml here
     #[arg(value_name = "SUITE")]
     pub(crate) suites: Vec<PathBuf>,
+
+    /// Root of the repository: nothing outside is read. By default the nearest folder with .git
+    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
 
     /// File to write; stdout without it
     #[arg(short, long, value_name = "FILE")]

@@ -156,6 +156,16 @@ impl Verify {
         self
     }
 
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Starts it with this stdout and does not wait.
+    pub(crate) fn start_into(mut self, stdout: impl Into<std::process::Stdio>) -> std::process::Child {
+        self.command.stdout(stdout).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
