@@ -106,7 +106,10 @@ fn publish_flags_are_never_workflow_commands() {
     for flags in [&["--publish-to", evil][..], &["--publish-to", "ghcr.io/a/b:v1", "--annotation", &annotation]] {
         let run = repository.verify(&[&["--push"], flags].concat());
         let run = run.on_github().env("GITHUB_EVENT_NAME", "push").run().exits_with(2);
-        assert_eq!(runner::commands(&run.stderr), [], "{run}");
+        // The flag is an error of the run; its text is none by itself.
+        let found = runner::commands(&run.stderr);
+        assert_eq!(found.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["error"], "{run}");
+        assert!(found[0].properties.iter().all(|(name, _)| name == "title"), "{run}");
         assert!(!run.stderr.contains("\u{1b}[2J"), "{run}");
     }
 }
