@@ -15,7 +15,7 @@ use policy_verify_files::durable::{self, Flush};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_registry::digest::{InvalidDigest, OciDigest};
-use policy_verify_suite::is_stream;
+use policy_verify_suite::{is_stream, root_of};
 
 /// Enough for thousands of policies.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -68,14 +68,18 @@ impl fmt::Display for LockError {
 }
 
 impl Lock {
-    /// Reads a lock; `None` without a file.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, Diagnostic> {
+    /// Reads a lock; `None` without a file. `root` is that of the command line.
+    pub(super) fn read(path: &Path, root: Option<&Path>) -> Result<Option<Self>, Diagnostic> {
         let shown = path.display();
         let error = |message: String| Diagnostic::new(Code::Sources, message);
-        // A link could point to a private file.
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Ok(metadata) if metadata.is_file() => {}
+            // A link could point to a private file; in a volume or a tree of links, every file is one.
+            Ok(metadata) if metadata.is_symlink() && root_of(path, root).is_some_and(|root| root.contains(path)) => {}
+            Ok(metadata) if metadata.is_symlink() => {
+                return Err(error(format!("the lock `{shown}` is a link to a file outside the repository")));
+            }
             _ => return Err(error(format!("the lock `{shown}` is not a regular file"))),
         }
         let bytes = bounded::read(path, MAX_BYTES)
@@ -150,15 +154,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path_of(&folder.path().join("labels.suite.yml")).unwrap();
         assert_eq!(path.file_name().unwrap(), "labels.suite.lock");
-        assert_eq!(Lock::read(&path), Ok(None));
+        assert_eq!(Lock::read(&path, None), Ok(None));
         let mut lock = Lock::default();
         for uri in ["registry://a.test:5000/p:v1", "https://a.test/x?y=\"z\"&w=1: 2"] {
             lock.write(&path).unwrap();
-            assert_eq!(Lock::read(&path), Ok(Some(lock.clone())));
+            assert_eq!(Lock::read(&path, None), Ok(Some(lock.clone())));
             lock.set(uri, OciDigest::of(uri.as_bytes()));
         }
         lock.write(&path).unwrap();
-        assert_eq!(Lock::read(&path), Ok(Some(lock)));
+        assert_eq!(Lock::read(&path, None), Ok(Some(lock)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -188,10 +192,18 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_symbolic_link_is_not_read() {
+    fn a_link_is_read_inside_the_repository_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("suite.lock");
         std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
-        assert!(Lock::read(&path).unwrap_err().message.contains("not a regular file"));
+        assert!(Lock::read(&path, None).unwrap_err().message.contains("outside the repository"));
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("..data/suite.lock", &path).unwrap();
+        assert!(Lock::read(&path, None).is_err());
+        std::fs::create_dir(folder.path().join("..data")).unwrap();
+        Lock::default().write(&folder.path().join("..data/suite.lock")).unwrap();
+        assert_eq!(Lock::read(&path, None), Ok(Some(Lock::default())));
+        assert_eq!(Lock::read(&path, Some(folder.path())), Ok(Some(Lock::default())));
+        assert!(Lock::read(folder.path(), None).unwrap_err().message.contains("not a regular file"));
     }
 }

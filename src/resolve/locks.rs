@@ -24,13 +24,18 @@ pub(super) struct Locks<'a> {
 }
 
 impl<'a> Locks<'a> {
-    pub(super) fn read(specs: &[OfSuite<'_>], suites: &'a [PathBuf], usage: LockUse) -> Result<Self, Diagnostic> {
+    pub(super) fn read(
+        specs: &[OfSuite<'_>],
+        suites: &'a [PathBuf],
+        root: Option<&Path>,
+        usage: LockUse,
+    ) -> Result<Self, Diagnostic> {
         let mut by_suite = BTreeMap::new();
         for (suite, _) in specs.iter().filter(|(_, spec)| is_remote(spec)) {
             if !by_suite.contains_key(suite) {
                 let suite_path = suites.get(*suite).map_or(Path::new("suite.yml"), PathBuf::as_path);
                 let Some(path) = lock::path_of(suite_path) else { continue };
-                let lock = match Lock::read(&path) {
+                let lock = match Lock::read(&path, root) {
                     // An invalid lock is rewritten.
                     Err(_) if usage == LockUse::Updated => None,
                     read => read?,

@@ -34,8 +34,9 @@ use policy_verify_registry::Registry;
 use policy_verify_registry::network;
 use policy_verify_registry::store::Store;
 
-/// The modules of policies, in their order. `is_whole` says that the selection includes all policies of the suites.
-/// `registry` is needed if one of them is remote. `fetched` is called whenever one of them is complete.
+/// The modules of policies, in their order. `root` is that of the command line; `is_whole` says that the selection includes
+/// all policies of the suites. `registry` is needed if one of them is remote. `fetched` is called whenever one of them is
+/// complete.
 ///
 /// # Errors
 ///
@@ -43,12 +44,13 @@ use policy_verify_registry::store::Store;
 pub(crate) fn policies(
     specs: &[OfSuite<'_>],
     suites: &[PathBuf],
+    root: Option<&Path>,
     is_whole: bool,
     fetching: &Fetching,
     registry: Option<&Registry>,
     fetched: &(dyn Fn() + Sync),
 ) -> Result<Vec<Result<Resolved, Unavailable>>, Diagnostic> {
-    let locks = Locks::read(specs, suites, fetching.lock)?;
+    let locks = Locks::read(specs, suites, root, fetching.lock)?;
     let requests: BTreeSet<FetchRequest> =
         specs.iter().filter_map(|spec| locks.fetch_request(spec, fetching.lock)).collect();
     let requests: Vec<FetchRequest> = requests.into_iter().collect();

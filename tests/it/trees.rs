@@ -151,11 +151,17 @@ fn folders_and_files_without_permission_are_errors_that_name_them() {
             run.exits_with(2).reports_nothing().says(texts);
         }
     };
+    fs::create_dir_all(repository.path("a/.hidden")).unwrap();
+    set("a/.hidden", 0o0);
+    if let Some(run) = unprivileged(&repository, "verify a") {
+        run.exits_with(0);
+    }
     set("closed", 0);
     says("verify .", &["closed`: Permission denied"]);
     says("verify '**/suite.yml'", &["closed`: Permission denied"]);
     says("verify '*/suite.yml'", &["closed", "Permission denied"]);
     says("verify closed", &["closed", "Permission denied"]);
+    says("verify closed/suite.yml", &["cannot read the suite `closed/suite.yml`: Permission denied"]);
     set("closed", 0o755);
     set("closed/suite.yml", 0);
     says("verify .", &["closed/suite.yml`", "Permission denied"]);
@@ -305,6 +311,7 @@ fn a_mounted_config_map_has_the_names_of_its_mount() {
     let repository =
         repository.write("tests/..2026_11_28/pod.yaml", POD).write("tests/..2026_11_28/sub/suite.yml", suite("b"));
     let repository = repository.replying("tests/..2026_11_28/sub/yes", YES);
+    let repository = repository.write("tests/..2026_11_28/suite.lock", "version: 1\npolicies: {}\n");
     link(&repository, "tests/..data", "..2026_11_28");
     for name in ["suite.yml", "pod.yaml", "yes.wasm", "sub"] {
         link(&repository, &format!("tests/{name}"), &format!("..data/{name}"));

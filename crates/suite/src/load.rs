@@ -135,9 +135,10 @@ fn module_as_suite(path: &Path) -> Diagnostic {
 /// A mistake about a file that cannot be quoted.
 fn unreadable(path: &Path, message: &str) -> Diagnostic {
     let shown = path.to_string_lossy().into_owned();
-    let message = match is_stream(path) || path.symlink_metadata().is_ok() {
-        true => format!("cannot read the suite `{shown}`: {message}"),
-        false => format!("suite not found: `{shown}`"),
+    let is_missing = path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let message = match is_missing && !is_stream(path) {
+        false => format!("cannot read the suite `{shown}`: {message}"),
+        true => format!("suite not found: `{shown}`"),
     };
     mistake(&Span::unquoted(shown), message)
 }

@@ -87,7 +87,8 @@ impl Root {
             return Ok(Self::new(folder, submodule.canonicalize()?, Origin::Submodule));
         }
         let working_directory = env::current_dir().and_then(|path| path.canonicalize()).ok();
-        match working_directory.filter(|real| above.contains(real)) {
+        // Everything is below the root of a file system, which is where containers start.
+        match working_directory.filter(|real| real.parent().is_some() && above.contains(real)) {
             Some(real) => Ok(Self::new(folder, real, Origin::WorkingDirectory)),
             None => Ok(Self::new(folder, folder.canonicalize()?, Origin::Suite)),
         }
