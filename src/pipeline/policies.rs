@@ -86,7 +86,8 @@ fn resolve(
     }
     let (fetching, is_whole) = (&options.fetching, options.selection.is_everything());
     let fetched = || progress.fetched();
-    let resolved = resolve::policies(&of_suites, &options.suites, options.root.as_deref(), is_whole, fetching, registry, &fetched);
+    let resolved =
+        resolve::policies(&of_suites, &options.suites, options.root.as_deref(), is_whole, fetching, registry, &fetched);
     let resolved = resolved.map_err(Error::sources)?;
     let Some(registry) = registry else { return Ok(resolved) };
     let verifier = Verifier::new(registry.clone(), services.trust.root.clone());

@@ -86,7 +86,15 @@ fn read_modules(
     let specs: Vec<OfSuite<'_>> = needed.iter().map(|policy| (index, &suite.policies[policy.0])).collect();
     let is_remote = specs.iter().any(|(_, spec)| resolve::is_remote(spec));
     let registry = is_remote.then(|| policy::registry(&options.network)).transpose()?;
-    let resolved = resolve::policies(&specs, &options.suites, options.root.as_deref(), false, &options.fetching, registry.as_ref(), &|| ());
+    let resolved = resolve::policies(
+        &specs,
+        &options.suites,
+        options.root.as_deref(),
+        false,
+        &options.fetching,
+        registry.as_ref(),
+        &|| (),
+    );
     let resolved = resolved.map_err(Error::sources)?;
     let (mut read, mut problems): (_, Vec<Unavailable>) = (BTreeMap::new(), Vec::new());
     for ((policy, (_, spec)), resolved) in needed.into_iter().zip(&specs).zip(resolved) {
