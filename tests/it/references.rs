@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use crate::fetching::{accepting, suite};
 use crate::publish::accepting as with_settings;
+use crate::support::program::skip;
 use crate::support::registry::{FakeRegistry, Reply};
 use crate::support::{POD, Repository};
 
@@ -65,10 +66,7 @@ fn a_repository_to_publish_to_is_checked_by_part() {
 /// A registry with an IPv6 address, or nothing where the machine has none.
 #[test]
 fn a_host_may_be_an_ipv6_address() {
-    let Ok(listener) = TcpListener::bind("[::1]:0") else {
-        eprintln!("skipped: no IPv6 on loopback");
-        return;
-    };
+    let Ok(listener) = TcpListener::bind("[::1]:0") else { return skip("[::1]", "no such address") };
     let fake = FakeRegistry::start_on(listener);
     let host = fake.host();
     assert!(host.starts_with("[::1]:"), "{host}");

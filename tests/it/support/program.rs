@@ -22,7 +22,7 @@ pub(crate) fn unusable(name: &str, reason: &str) {
 }
 
 /// Written past the output that the test runner captures. `.ci/run` reads these lines.
-fn skip(name: &str, reason: &str) {
+pub(crate) fn skip(name: &str, reason: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
     let _ = writeln!(std::io::stderr(), "skipped {test}: {name}: {reason}");
