@@ -73,7 +73,7 @@ impl Wanted<'_> {
     /// How many characters of the repository a key has; `None` for a key that is about others.
     fn specificity(self, key: &str) -> Option<usize> {
         let (host, path) = place(key);
-        if !host.eq_ignore_ascii_case(self.host) {
+        if !host.eq_ignore_ascii_case(registry_of(self.host)) {
             return None;
         }
         let rest = self.repository.strip_prefix(path)?;
@@ -87,8 +87,12 @@ fn place(key: &str) -> (&str, &str) {
     let (host, path) = without_scheme.unwrap_or(key).split_once('/').unwrap_or((without_scheme.unwrap_or(key), ""));
     let path = path.trim_end_matches('/');
     let is_api = without_scheme.is_some() || path == "v1" || path == "v2";
-    let is_hub = ["docker.io", "registry-1.docker.io"].contains(&host);
-    (if is_hub { DOCKER_HUB } else { host }, if is_api { "" } else { path })
+    (registry_of(host), if is_api { "" } else { path })
+}
+
+/// The host of a registry, which is one for all names of Docker Hub.
+fn registry_of(host: &str) -> &str {
+    if ["docker.io", "registry-1.docker.io"].contains(&host) { DOCKER_HUB } else { host }
 }
 
 impl AuthPath {
@@ -228,6 +232,8 @@ mod tests {
             assert_eq!(hub.specificity(key), Some(0), "{key}");
         }
         assert_eq!(hub.specificity("docker.io/acme"), Some(4));
+        let hub = Wanted { host: "registry-1.docker.io", repository: "acme/p" };
+        assert_eq!(hub.specificity("https://index.docker.io/v1/"), Some(0));
     }
 
     #[test]
