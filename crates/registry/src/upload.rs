@@ -184,6 +184,7 @@ fn too_large_at_once(failure: Failure) -> Failure {
 /// The URL of the next request of an upload.
 fn location(response: &Response) -> Result<Url, Failure> {
     let named = response.header(LOCATION).and_then(|location| response.url.join(location).ok());
+    let named = named.map(|url| with_tls(url, &response.url));
     named.filter(|url| ["http", "https"].contains(&url.scheme())).ok_or_else(|| {
         let server = display::server(&response.url);
         let message = format!("missing or invalid `Location` header in the upload response of {server}");
@@ -191,9 +192,35 @@ fn location(response: &Response) -> Result<Url, Failure> {
     })
 }
 
+/// A registry behind a proxy for TLS may not know that it is reached by HTTPS, and writes `http://` and its own host.
+fn with_tls(mut url: Url, asked: &Url) -> Url {
+    if asked.scheme() == "https" && url.scheme() == "http" && url.host() == asked.host() && url.port().is_none() {
+        // Possible between these two schemes.
+        let _ = url.set_scheme("https").and_then(|()| url.set_port(asked.port()));
+    }
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upload_by_https_stays_by_https() {
+        let next = |location: &str, asked: &str| {
+            with_tls(Url::parse(location).unwrap(), &Url::parse(asked).unwrap()).to_string()
+        };
+        assert_eq!(next("http://a.test/v2/u?x=1", "https://a.test/v2/"), "https://a.test/v2/u?x=1");
+        assert_eq!(next("http://a.test/v2/u", "https://a.test:8443/v2/"), "https://a.test:8443/v2/u");
+        for (location, asked) in [
+            ("http://a.test/v2/u", "http://a.test/v2/"),
+            ("http://b.test/v2/u", "https://a.test/v2/"),
+            ("http://a.test:5000/v2/u", "https://a.test/v2/"),
+            ("https://b.test/v2/u", "https://a.test/v2/"),
+        ] {
+            assert_eq!(next(location, asked), location);
+        }
+    }
 
     #[test]
     fn a_range_confirms_all_bytes_or_is_refused() {
