@@ -89,6 +89,14 @@ fn a_proxy_that_does_not_work_is_named_without_its_password() {
         ]);
         run.never_says("hunter2");
     }
+    // By plain HTTP, it answers instead of the registry.
+    let proxy = Proxy::start(&[], None);
+    let run = pull(&repository, &fake).env("HTTP_PROXY", proxy.url()).run().exits_with(3);
+    run.says(&[&format!("returned 502 Bad Gateway through the proxy `{}` (HTTP_PROXY)", proxy.host()), "to NO_PROXY"]);
+    let proxy = Proxy::start(&[], Some("Basic eDp5"));
+    let url = format!("http://me:hunter2-secret@{}", proxy.host());
+    let run = pull(&repository, &fake).env("HTTP_PROXY", url).run().exits_with(3).never_says("hunter2");
+    run.says(&["407 Proxy Authentication Required through the proxy `", "into HTTP_PROXY: http://USER:PASSWORD@PROXY"]);
     // One that refuses, and one that wants a login.
     let uri = ["pull", "registry.acme.test/acme/p:v1", "-o", "pulled.wasm"];
     let proxy = Proxy::start(&[], None);

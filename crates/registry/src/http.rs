@@ -115,6 +115,8 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
     /// The URL after redirects.
     pub(super) url: Url,
+    /// The proxy that may have answered instead of the server: for plain HTTP.
+    pub(super) proxy: Option<ProxyAddress>,
 }
 
 impl Response {
@@ -377,7 +379,8 @@ impl Http {
                 return Err(Failure::new(Class::WrongContent, message).retryable(Retry::Backoff));
             }
         }
-        Ok(Response { method: request.method.clone(), status, headers, body, url })
+        let proxy = self.sources.proxies().of(&url).filter(|_| url.scheme() == "http").cloned();
+        Ok(Response { method: request.method.clone(), status, headers, body, url, proxy })
     }
 
     async fn chunk(

@@ -9,6 +9,7 @@ use super::error::{Class, Failure};
 use super::http::Response;
 use super::retry::retry_after;
 use super::secrets::Secrets;
+use super::transport;
 
 /// Errors of one response that are shown.
 const MAX_ERRORS: usize = 3;
@@ -17,7 +18,8 @@ const MAX_ERRORS: usize = 3;
 pub(super) fn failure(response: &Response, secrets: &Secrets) -> Failure {
     let detail = detail(response, secrets);
     let shown = detail.as_ref().map(|text| format!(" ({text})")).unwrap_or_default();
-    let message = format!("{} returned {}{shown}", display::server(&response.url), phrase(response.status));
+    let through = response.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    let message = format!("{} returned {}{through}{shown}", display::server(&response.url), phrase(response.status));
     let failure = Failure { is_response: true, ..Failure::new(class(response.status), message) };
     let failure = match help(response, detail.as_deref().unwrap_or_default()) {
         Some(help) => failure.with_help(help),
@@ -43,6 +45,13 @@ fn class(status: StatusCode) -> Class {
 fn help(response: &Response, detail: &str) -> Option<String> {
     let host = display::authority(&response.url);
     let is_write = !matches!(response.method, Method::GET | Method::HEAD);
+    if let (407 | 502 | 503 | 504, Some(proxy)) = (response.status.as_u16(), &response.proxy) {
+        return Some(transport::check_proxy(
+            proxy,
+            response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            &host,
+        ));
+    }
     let text = match response.status.as_u16() {
         _ if is_write && detail.contains("immutable") => "push to a new tag: the registry never moves this one".into(),
         401 => format!("log in with `docker login {host}`"),
@@ -155,7 +164,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
         let (status, url) = (StatusCode::from_u16(status).unwrap(), Url::parse(url).unwrap());
-        Response { method, status, headers, body: body.as_bytes().to_vec(), url }
+        Response { method, status, headers, body: body.as_bytes().to_vec(), url, proxy: None }
     }
 
     fn shown(content_type: &'static str, body: &str) -> Option<String> {

@@ -37,7 +37,8 @@ pub(super) fn failure(error: &reqwest::Error, url: &Url, proxy: Option<&ProxyAdd
         return Failure::new(Class::Unreachable, format!("{server} does not support TLS")).with_help(help);
     }
     let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    let help = proxy.map_or_else(|| CHECK.to_owned(), |proxy| check_proxy(proxy, &lower, &host));
+    let needs_login = lower.contains("authorization required");
+    let help = proxy.map_or_else(|| CHECK.to_owned(), |proxy| check_proxy(proxy, needs_login, &host));
     if error.is_timeout() {
         return Failure::new(Class::TimedOut, format!("connection to {server}{through} timed out")).with_help(help);
     }
@@ -55,10 +56,10 @@ pub(super) fn failure(error: &reqwest::Error, url: &Url, proxy: Option<&ProxyAdd
     if lower.contains("invalid") { failure } else { failure.retryable(Retry::Backoff) }
 }
 
-/// What to do about a proxy that does not connect for this reason.
-fn check_proxy(proxy: &ProxyAddress, reason: &str, host: &str) -> String {
+/// What to do about a proxy that does not connect to a host.
+pub(super) fn check_proxy(proxy: &ProxyAddress, needs_login: bool, host: &str) -> String {
     let setting = proxy.setting();
-    if reason.contains("authorization required") {
+    if needs_login {
         return format!("write the login of the proxy into {setting}: http://USER:PASSWORD@PROXY:PORT");
     }
     format!("check {setting}, or add `{host}` to NO_PROXY")
