@@ -172,14 +172,14 @@ impl Files {
 
     /// The file of one of these names in a folder of the repository or in one above it.
     fn in_folders(&self, nearest: &Path, names: &[&str]) -> Option<String> {
-        let folders = nearest.ancestors().take_while(|folder| folder.starts_with(&self.root));
+        let folders = nearest.ancestors().take_while(|folder| folder.starts_with(&self.root.named));
         let mut paths = folders.flat_map(|folder| names.iter().map(|name| folder.join(name)));
         paths.find(|path| self.within(path).is_some()).map(|path| self.as_named(&path))
     }
 
     /// The path from the folder of the suite to another place in the repository, with forward slashes.
     fn as_named(&self, path: &Path) -> String {
-        let shared = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root);
+        let shared = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
         let steps = self.directory.strip_prefix(shared).map_or(0, |rest| rest.components().count());
         let rest = path.strip_prefix(shared).unwrap_or(path).to_string_lossy().replace('\\', "/");
         format!("{}{rest}", "../".repeat(steps))
