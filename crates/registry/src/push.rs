@@ -110,7 +110,6 @@ impl Registry {
             Ok(_) => Ok(true),
             // Some registries do not support HEAD for blobs; the upload shows, and has a text where it is refused.
             Err(failure) if failure.is_response && failure.retry.is_none() => Ok(false),
-            Err(failure) if failure.class == Class::Denied => Ok(false),
             Err(failure) => Err(failure),
         }
     }

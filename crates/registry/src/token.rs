@@ -198,7 +198,8 @@ impl Tokens {
             );
         }
         let found = self.credentials.of(host, &scope.repository, scope.is_push()).await.ok().flatten();
-        denied(host, found.as_ref().map(|found| found.origin.as_str()), reply::detail(response, &http.secrets))
+        let origin = found.as_ref().map(|found| found.origin.as_str());
+        Failure { is_response: true, ..denied(host, origin, reply::detail(response, &http.secrets)) }
     }
 }
 
