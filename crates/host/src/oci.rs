@@ -115,8 +115,28 @@ fn manifest_digest(value: &Value) -> Result<Vec<u8>, InvalidMock> {
 
 /// The manifest itself.
 fn manifest(value: &Value) -> Result<Vec<u8>, InvalidMock> {
-    check_manifest(value)?;
-    Ok(to_bytes(value))
+    let value = with_version(value);
+    check_manifest(&value)?;
+    Ok(to_bytes(&value))
+}
+
+/// A manifest or index with its `schemaVersion`, which is always 2.
+fn with_version(value: &Value) -> Value {
+    with_default(value, "schemaVersion", || json!(2))
+}
+
+/// A configuration with a `rootfs`: few policies read the layers, and all need the member.
+fn with_root(value: &Value) -> Value {
+    with_default(value, "rootfs", || json!({ "type": "layers", "diff_ids": [] }))
+}
+
+/// A document with a member that it may leave out. An empty document is left as it is: nothing of it is there.
+fn with_default(value: &Value, key: &str, default: impl FnOnce() -> Value) -> Value {
+    let mut filled = value.clone();
+    if let Some(members) = filled.as_object_mut().filter(|members| !members.is_empty()) {
+        members.entry(key).or_insert_with(default);
+    }
+    filled
 }
 
 /// Checks a manifest or an index against the types of OCI: the policy would report its own parse error as a denial.
@@ -143,9 +163,11 @@ fn manifest_and_config(value: &Value) -> Result<Vec<u8>, InvalidMock> {
     let has_all = value["manifest"].is_object() && value["digest"].is_string() && value.get("config").is_some();
     match value {
         _ if has_all => {
-            check_manifest(&value["manifest"])?;
-            check::<ImageConfiguration>(&value["config"], CONFIG)?;
-            Ok(to_bytes(value))
+            let mut filled = value.clone();
+            (filled["manifest"], filled["config"]) = (with_version(&value["manifest"]), with_root(&value["config"]));
+            check_manifest(&filled["manifest"])?;
+            check::<ImageConfiguration>(&filled["config"], CONFIG)?;
+            Ok(to_bytes(&filled))
         }
         Value::Object(_) => Err(InvalidMock::of_members(&"missing member", SHAPE)),
         _ => Err(InvalidMock::of_type(value, SHAPE)),
@@ -226,6 +248,28 @@ mod tests {
             (json!([]), "an OCI manifest"),
         ] {
             assert!(asked(&wrong).unwrap_err().to_string().contains(shape), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn members_with_one_possible_value_may_be_left_out() {
+        let descriptor = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": format!("sha256:{}", "0".repeat(64)), "size": 2});
+        let asked = |value: &Value| -> Value {
+            serde_json::from_slice(&(operation("v1/oci_manifest").reply)(value, None).unwrap()).unwrap()
+        };
+        assert_eq!(asked(&json!({"config": descriptor, "layers": []}))["schemaVersion"], 2);
+        assert_eq!(asked(&json!({"manifests": [descriptor]}))["schemaVersion"], 2);
+        assert_eq!(asked(&json!({"schemaVersion": 1, "manifests": []}))["schemaVersion"], 1);
+        let manifest = json!({"config": descriptor, "layers": []});
+        let value = json!({"manifest": manifest, "digest": "sha256:0", "config": {"architecture": "amd64", "os": "linux"}});
+        let reply = (operation("v1/oci_manifest_config").reply)(&value, None).unwrap();
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        assert_eq!(reply["config"]["rootfs"], json!({"type": "layers", "diff_ids": []}));
+        assert_eq!(reply["manifest"]["schemaVersion"], 2);
+        // What a policy decides by is not made up.
+        for config in [json!({"os": "linux"}), json!({"architecture": "amd64"}), json!({})] {
+            let value = json!({"manifest": manifest, "digest": "sha256:0", "config": config});
+            assert!((operation("v1/oci_manifest_config").reply)(&value, None).is_err(), "{config}");
         }
     }
 
