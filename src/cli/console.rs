@@ -2,7 +2,8 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_verify::model::diagnostic::Diagnostic;
@@ -124,8 +125,17 @@ pub(crate) fn width() -> usize {
     from_environment.or_else(from_terminal).unwrap_or(100).clamp(40, 200)
 }
 
+/// Lines of the terminal; 60 where there is none.
+pub(crate) fn height() -> usize {
+    terminal_size::terminal_size().map_or(60, |(_, height)| usize::from(height.0))
+}
+
 /// A bar on stderr, at a terminal only.
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    /// What is being compiled, and since when.
+    compiling: Mutex<Vec<(String, Instant)>>,
+}
 
 impl Bar {
     pub(crate) fn new(is_wanted: bool) -> Self {
@@ -135,22 +145,37 @@ impl Bar {
             ProgressDrawTarget::hidden()
         };
         // Nothing but the message is shown before it is known how much there is to do.
-        Self(ProgressBar::with_draw_target(Some(0), target).with_style(message_alone()))
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(message_alone());
+        Self { bar, compiling: Mutex::default() }
     }
 
     /// A message of what is waited for, such as a download.
     pub(crate) fn waiting(&self, message: String) {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            self.0.set_style(style);
+            self.bar.set_style(style);
         }
-        self.0.set_message(message);
-        self.0.enable_steady_tick(Duration::from_millis(100));
+        self.bar.set_message(message);
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    /// Names the policy that is compiled for the longest time; the time is that of the bar.
+    fn show_compiling(&self) {
+        let compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((name, since)) = compiling.first() else { return };
+        let others = if compiling.len() > 1 { format!(" and {} more", compiling.len() - 1) } else { String::new() };
+        let name = escape::terminal_line(name);
+        // The bar counts on by itself: nothing else wakes up while a module is compiled.
+        self.bar.set_message(format!("compiling {name}{others}"));
+        self.bar.set_elapsed(since.elapsed());
     }
 
     pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
+
+/// How many cases are over.
+const CASES: &str = "{msg} {wide_bar} {pos}/{len}";
 
 fn message_alone() -> ProgressStyle {
     ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -158,58 +183,99 @@ fn message_alone() -> ProgressStyle {
 
 impl Progress for Bar {
     fn started(&self, cases: usize) {
-        let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
-        if let Ok(style) = template {
-            self.0.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template(CASES) {
+            self.bar.set_style(style);
         }
-        self.0.set_length(cases as u64);
-        self.0.set_message("compiling");
-        self.0.tick();
+        self.bar.set_length(cases as u64);
+        self.bar.set_message("compiling");
+        self.bar.tick();
+    }
+
+    fn compiling(&self, policy: &str) {
+        self.compiling.lock().unwrap_or_else(PoisonError::into_inner).push((policy.to_owned(), Instant::now()));
+        if let Ok(style) = ProgressStyle::with_template("{msg} {elapsed} {wide_bar} {pos}/{len}") {
+            self.bar.set_style(style);
+        }
+        self.show_compiling();
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    fn compiled(&self, policy: &str) {
+        let mut compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = compiling.iter().position(|(name, _)| name == policy) {
+            compiling.remove(index);
+        }
+        drop(compiling);
+        self.show_compiling();
     }
 
     fn fetching(&self) {
-        self.0.set_message("fetching");
-        self.0.enable_steady_tick(Duration::from_millis(100));
+        self.bar.set_message("fetching");
+        self.bar.enable_steady_tick(Duration::from_millis(100));
     }
 
     fn fetched(&self) {
-        self.0.tick();
+        self.bar.tick();
     }
 
     fn prepared(&self) {
-        self.0.set_message("running");
+        if let Ok(style) = ProgressStyle::with_template(CASES) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message("running");
     }
 
     fn publishing(&self) {
-        self.0.set_message("publishing");
+        self.bar.set_message("publishing");
     }
 
     fn case_finished(&self, report: &CaseReport) {
         // What a stopped run left out is not done.
         if !report.outcome.is_not_run() {
-            self.0.inc(1);
+            self.bar.inc(1);
         }
     }
 
     fn sending(&self, sent: u64, total: u64) {
         if sent == 0 {
             // Every change is drawn: numbers of before and after never stand side by side.
-            self.0.set_style(message_alone());
-            self.0.set_message("pushing");
-            self.0.set_length(total);
-            self.0.set_position(0);
+            self.bar.set_style(message_alone());
+            self.bar.set_message("pushing");
+            self.bar.set_length(total);
+            self.bar.set_position(0);
             if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
-                self.0.set_style(style);
+                self.bar.set_style(style);
             }
         }
-        self.0.set_position(sent);
-        self.0.tick();
+        self.bar.set_position(sent);
+        self.bar.tick();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_names_what_is_compiled_for_the_longest_time() {
+        let bar = Bar::new(false);
+        bar.started(3);
+        for (policy, is_begun, message) in [
+            ("labels", true, "compiling labels"),
+            ("images", true, "compiling labels and 1 more"),
+            ("labels", false, "compiling images"),
+            ("images", false, "compiling images"),
+        ] {
+            if is_begun {
+                bar.compiling(policy)
+            } else {
+                bar.compiled(policy)
+            }
+            assert_eq!(bar.bar.message(), message);
+        }
+        bar.prepared();
+        assert_eq!(bar.bar.message(), "running");
+    }
 
     #[test]
     fn a_bar_counts_what_was_run() {
@@ -224,7 +290,7 @@ mod tests {
             let run = policy_verify::verify(&options, &bar).unwrap();
             let not_run = run.summary().not_run;
             assert_eq!(not_run > 0, is_stopped);
-            assert_eq!(bar.0.position(), (run.cases.len() - not_run) as u64);
+            assert_eq!(bar.bar.position(), (run.cases.len() - not_run) as u64);
         }
     }
 }

@@ -76,6 +76,7 @@ impl Outputs {
         let style = Style {
             colour: console::uses_colour(arguments.color(), io::stdout().is_terminal()),
             width: console::width(),
+            height: Some(console::height()),
             status: arguments.status_level(),
             verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
             folds: console::is_github(),

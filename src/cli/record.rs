@@ -83,6 +83,14 @@ impl Progress for Recorder<'_> {
         self.bar.fetched();
     }
 
+    fn compiling(&self, policy: &str) {
+        self.bar.compiling(policy);
+    }
+
+    fn compiled(&self, policy: &str) {
+        self.bar.compiled(policy);
+    }
+
     fn prepared(&self) {
         self.bar.prepared();
     }

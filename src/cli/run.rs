@@ -180,6 +180,14 @@ impl Progress for Observers<'_> {
         console::complain(text);
     }
 
+    fn compiling(&self, policy: &str) {
+        self.inner.compiling(policy);
+    }
+
+    fn compiled(&self, policy: &str) {
+        self.inner.compiled(policy);
+    }
+
     fn prepared(&self) {
         self.signals.enter(Phase::Running);
         // Only now: before, an interruption leaves what earlier runs wrote.

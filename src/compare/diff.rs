@@ -10,9 +10,16 @@ use serde_json::Value;
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::DocumentExpectation;
+use policy_verify_model::yaml::emit;
 
 /// Longest rendering of a value, in characters.
 const LONGEST: usize = 300;
+
+/// Longest rendering of a mapping or list in one line, in bytes; a longer one is YAML.
+const LONGEST_IN_A_LINE: usize = 60;
+
+/// Lines of a value that is rendered as YAML.
+const MOST_LINES: usize = 200;
 
 /// How many differences one expectation reports; inserting at the front of a long array would otherwise flood the report.
 const MOST_DIFFERENCES: usize = 20;
@@ -20,8 +27,8 @@ const MOST_DIFFERENCES: usize = 20;
 /// How strictly two documents are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Objects match by the given keys, arrays by index, a longer actual array fits, `{}` matches any value that is
-    /// there, and `null` means absent or null.
+    /// Objects match by the given keys, arrays by index or, where all items have names, by name; a longer actual array
+    /// fits, `{}` matches any value that is there, and `null` means absent or null.
     Subset,
     /// Both documents are equal.
     Exact,
@@ -67,8 +74,10 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
             true
         }
         (Value::Array(wanted), Some(Value::Array(given))) => {
+            let named = by_name(wanted, given);
             for (index, value) in wanted.iter().enumerate() {
-                subset(value, given.get(index), &format!("{at}/{index}"), found);
+                let same = named.as_ref().map_or_else(|| given.get(index), |named| named[index]);
+                subset(value, same, &format!("{at}/{index}"), found);
             }
             true
         }
@@ -107,6 +116,11 @@ fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Dept
                 exact(wanted.get(key), given.get(key), &join(at, key), depth, found);
             }
         }
+        (Some(Value::Array(wanted)), Some(Value::Array(given)))
+            if depth == Depth::Whole && are_moved(wanted, given) =>
+        {
+            exact_by_name(wanted, given, at, found);
+        }
         (Some(Value::Array(wanted)), Some(Value::Array(given))) => {
             for index in 0..wanted.len().max(given.len()) {
                 exact(wanted.get(index), given.get(index), &format!("{at}/{index}"), depth, found);
@@ -134,6 +148,44 @@ fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Dept
         }
         (expected, actual) if expected == actual => {}
         (expected, actual) => push(at, expected, actual, found),
+    }
+}
+
+/// The names of the items of a list such as `containers`, each there once; nothing for another list.
+fn names(items: &[Value]) -> Option<Vec<&str>> {
+    let names: Vec<&str> = items.iter().map(|item| item.get("name")?.as_str()).collect::<Option<_>>()?;
+    let distinct: BTreeSet<&str> = names.iter().copied().collect();
+    (distinct.len() == names.len()).then_some(names)
+}
+
+/// For each wanted item the given one with its name; nothing where an item of either list has none.
+fn by_name<'a>(wanted: &[Value], given: &'a [Value]) -> Option<Vec<Option<&'a Value>>> {
+    let (wanted, names) = (names(wanted)?, names(given)?);
+    let of_name = |name: &&str| names.iter().position(|other| other == name).map(|index| &given[index]);
+    Some(wanted.iter().map(of_name).collect())
+}
+
+/// Whether two lists with names have other names, or the same ones at other places.
+fn are_moved(wanted: &[Value], given: &[Value]) -> bool {
+    names(wanted).zip(names(given)).is_some_and(|(wanted, given)| wanted != given)
+}
+
+/// Lists with names, item by item. Another order is a difference, too.
+fn exact_by_name(wanted: &[Value], given: &[Value], at: &str, found: &mut Vec<Difference>) {
+    let (Some(of_wanted), Some(of_given)) = (names(wanted), names(given)) else { return };
+    let same = by_name(wanted, given).unwrap_or_default();
+    for (index, (value, same)) in wanted.iter().zip(same).enumerate() {
+        exact(Some(value), same, &format!("{at}/{index}"), Depth::Whole, found);
+    }
+    for (index, value) in given.iter().enumerate().filter(|(index, _)| !of_wanted.contains(&of_given[*index])) {
+        exact(None, Some(value), &format!("{at}/{index}"), Depth::Whole, found);
+    }
+    let common = |names: &[&str], others: &[&str]| -> Vec<Value> {
+        names.iter().filter(|name| others.contains(name)).map(|name| Value::from(*name)).collect()
+    };
+    let (left, right) = (common(&of_wanted, &of_given), common(&of_given, &of_wanted));
+    if left != right {
+        push(at, Some(&left.into()), Some(&right.into()), found);
     }
 }
 
@@ -203,9 +255,31 @@ pub(crate) fn render(value: Option<&Value>) -> String {
 
 /// Two values for people. Where both are long, the part in which they differ stays visible.
 pub(crate) fn render_pair(expected: Option<&Value>, actual: Option<&Value>) -> (String, String) {
+    let is_long = |value: Option<&Value>| {
+        value
+            .is_some_and(|value| (value.is_object() || value.is_array()) && value.to_string().len() > LONGEST_IN_A_LINE)
+    };
+    if is_long(expected) || is_long(actual) {
+        return (in_lines(expected), in_lines(actual));
+    }
     let (expected, actual) = (compact(expected), compact(actual));
     let focus = expected.chars().zip(actual.chars()).take_while(|(left, right)| left == right).count();
     (cut(&expected, focus), cut(&actual, focus))
+}
+
+/// A value as YAML, whose lines a report can compare; its last lines are left out where there are too many.
+fn in_lines(value: Option<&Value>) -> String {
+    let yaml = value.and_then(|value| match value {
+        Value::Object(_) | Value::Array(_) => Some(emit::Node::of(value).ok()?.to_yaml()),
+        _ => None,
+    });
+    let Some(yaml) = yaml else { return cut(&compact(value), 0) };
+    let lines: Vec<&str> = yaml.trim_end().lines().collect();
+    let mut shown: Vec<String> = lines.iter().take(MOST_LINES).map(|line| cut(line, 0)).collect();
+    if lines.len() > MOST_LINES {
+        shown.push(format!("… {} more lines", lines.len() - MOST_LINES));
+    }
+    shown.join("\n")
 }
 
 /// A text for people: quoted and escaped as in JSON, of a bounded length, the character number `focus` being visible.
@@ -278,6 +352,51 @@ mod tests {
             let found = shown(&differences(&expected, &actual, Mode::Subset));
             assert_eq!(found, wanted, "{expected} against {actual}");
         }
+    }
+
+    #[test]
+    fn lists_of_objects_match_by_name() {
+        let list =
+            |names: &[&str]| -> Value { names.iter().map(|name| json!({"name": name, "image": name})).collect() };
+        let nothing: [&str; 0] = [];
+        for (expected, actual, wanted) in [
+            (list(&["b"]), list(&["a", "b"]), nothing.as_slice()),
+            (list(&["b", "a"]), list(&["a", "b"]), &[]),
+            (json!([{"name": "b", "image": "x"}]), list(&["a", "b"]), &["/0/image \"x\" \"b\""]),
+            (json!([{"name": "c"}]), list(&["a", "b"]), &["/0 {\"name\":\"c\"} (absent)"]),
+            // Without names, or with one name twice, the index decides.
+            (json!([{"image": "b"}]), list(&["a", "b"]), &["/0/image \"b\" \"a\""]),
+            (list(&["b"]), list(&["a", "b", "b"]), &["/0/image \"b\" \"a\"", "/0/name \"b\" \"a\""]),
+        ] {
+            let found = shown(&differences(&expected, &actual, Mode::Subset));
+            assert_eq!(found, wanted, "{expected} against {actual}");
+        }
+        for (expected, actual, wanted) in [
+            (list(&["a", "b"]), list(&["a", "b"]), nothing.as_slice()),
+            (list(&["a", "b"]), list(&["b", "a"]), &[" [\"a\",\"b\"] [\"b\",\"a\"]"]),
+            (list(&["a"]), list(&["side", "a"]), &["/0 (absent) {\"image\":\"side\",\"name\":\"side\"}"]),
+            (list(&["a", "b"]), list(&["b"]), &["/0 {\"image\":\"a\",\"name\":\"a\"} (absent)"]),
+            (
+                json!([{"name": "a", "image": 1}, {"name": "b"}]),
+                json!([{"name": "b"}, {"name": "a", "image": 2}]),
+                &["/0/image 1 2", " [\"a\",\"b\"] [\"b\",\"a\"]"],
+            ),
+        ] {
+            let found = shown(&differences(&expected, &actual, Mode::Exact));
+            assert_eq!(found, wanted, "{expected} against {actual}");
+        }
+    }
+
+    #[test]
+    fn nested_values_are_yaml() {
+        let value = json!({"name": "web", "image": "ghcr.io/acme/web:1", "resources": {"limits": {"cpu": "1"}}});
+        let (expected, actual) = render_pair(Some(&value), None);
+        assert_eq!(expected.lines().count(), 5, "{expected}");
+        assert!(expected.contains("\nresources:\n  limits:\n    cpu: '1'") && actual == "(absent)", "{expected}");
+        let short = json!({"name": "web"});
+        assert_eq!(render_pair(Some(&short), None).0, short.to_string());
+        let long: Value = (0..MOST_LINES + 7).collect::<Vec<_>>().into();
+        assert!(render_pair(Some(&long), None).0.ends_with("\n… 7 more lines"));
     }
 
     #[test]

@@ -62,8 +62,9 @@ pub(super) fn compare(
         mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, OBJECT, span_of));
     }
     if let Some(exactly) = &expect.exactly {
-        let found = diff::differences(&exactly.value, &mutated, Mode::Exact);
-        mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, OBJECT, |_| exactly.span.clone()));
+        let found = diff::differences(&exactly.expected.value, &mutated, Mode::Exact);
+        let span_of = |pointer: &str| diff::nearest_span(exactly, pointer);
+        mismatches.extend(diff::mismatches(&found, MismatchKind::Mutation, OBJECT, span_of));
     }
     if let Some(only) = &expect.only {
         mismatches.extend(outside(only, original, &mutated));
@@ -188,7 +189,9 @@ mod tests {
     }
 
     fn exactly(expected: Value) -> MutateExpectation {
-        MutateExpectation { exactly: Some(spanned(expected, "exactly")), ..Default::default() }
+        let expected = spanned(expected, "exactly");
+        let document = DocumentExpectation { expected, spans: [].into(), is_exact: true };
+        MutateExpectation { exactly: Some(document), ..Default::default() }
     }
 
     fn only(pointers: &[&str]) -> MutateExpectation {

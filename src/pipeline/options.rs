@@ -94,6 +94,10 @@ pub trait Progress: Sync {
     fn fetched(&self) {}
     /// A remark that is not part of the report.
     fn remarked(&self, _text: &str) {}
+    /// A policy of this name is being compiled.
+    fn compiling(&self, _policy: &str) {}
+    /// It is compiled, or cannot be.
+    fn compiled(&self, _policy: &str) {}
     /// All policies are compiled.
     fn prepared(&self) {}
     /// All cases are over, and what passed is being published.

@@ -55,7 +55,11 @@ pub(super) fn prepare(
     let (sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
     let releases = keys.iter().map(|key| suites[key.suite.0].kubewarden.release);
     let released: Vec<(&PolicySpec, Release)> = specs.into_iter().zip(releases).collect();
-    let prepared = prepare::policies(&released, modules, engine);
+    let compiling = |name: &str, is_begun: bool| match is_begun {
+        true => progress.compiling(name),
+        false => progress.compiled(name),
+    };
+    let prepared = prepare::policies(&released, modules, engine, &compiling);
     progress.prepared();
     let records = keys.iter().zip(sources).zip(prepared);
     Ok(records.map(|((key, source), prepared)| PolicyRecord { key: *key, source, prepared }).collect())

@@ -37,15 +37,18 @@ use self::prepared::{unusable, unusable_at};
 /// Far above any real metadata or README.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Prepares policies. `resolved` holds their modules, in the same order.
+/// Prepares policies. `resolved` holds their modules, in the same order. `compiling` is called with the name of a policy when
+/// its compilation begins and when it ends.
 pub(crate) fn policies(
     specs: &[(&PolicySpec, Release)],
     resolved: Vec<Result<Arc<[u8]>, Unavailable>>,
     engine: &Engine,
+    compiling: &(dyn Fn(&str, bool) + Sync),
 ) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
     let annotated: Vec<Result<AnnotatedModule, Unavailable>> =
         specs.par_iter().zip(resolved).map(|((spec, release), bytes)| served_module(spec, bytes?, *release)).collect();
-    let compiled = compile_each_once(&annotated, engine);
+    let named = |index: usize, is_begun: bool| compiling(&specs[index].0.name, is_begun);
+    let compiled = compile_each_once(&annotated, engine, &named);
     specs
         .par_iter()
         .zip(annotated)
@@ -78,6 +81,7 @@ struct Compiled {
 fn compile_each_once(
     annotated: &[Result<AnnotatedModule, Unavailable>],
     engine: &Engine,
+    compiling: &(dyn Fn(usize, bool) + Sync),
 ) -> BTreeMap<Digest, Compiled> {
     let mut distinct: BTreeMap<Digest, (usize, &[u8])> = BTreeMap::new();
     for (index, module) in annotated.iter().enumerate() {
@@ -92,7 +96,9 @@ fn compile_each_once(
                 return (digest, Compiled { first, result: Ok(module), time: Duration::ZERO });
             }
             let start = Instant::now();
+            compiling(first, true);
             let result = engine.compile(bytes);
+            compiling(first, false);
             let time = start.elapsed();
             let _ = result.as_ref().map(|module| engine.keep(digest, module));
             (digest, Compiled { first, result, time })
@@ -340,7 +346,7 @@ mod tests {
         let specs: Vec<PolicySpec> = specs.collect();
         let engine = Engine::new(Limits::default()).unwrap();
         let specs: Vec<_> = specs.iter().map(|spec| (spec, Release::default())).collect();
-        policies(&specs, modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine)
+        policies(&specs, modules.iter().map(|&bytes| Ok(bytes.into())).collect(), &engine, &|_, _| ())
     }
 
     #[test]

@@ -178,3 +178,47 @@ fn failures_of_a_table_point_to_the_row() {
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["line"], &listed[1]["line"]), (&7.into(), &7.into()));
 }
+
+#[test]
+fn a_difference_is_at_the_line_of_the_expected_file() {
+    let pod = "{ apiVersion: v1, kind: Pod, metadata: { name: web }, spec: { containers: [{ name: web }] } }";
+    let suite = format!(
+        "version: 1\nname: s\npolicies: {{ p: {{ uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml, \
+         settings: {{ labels: {{ tier: back }} }} }} }}\ncases:\n  - {{ name: a, object: {pod}, expect: {{ mutate: {{ object: some.yaml }} }} }}\n  \
+         - {{ name: b, object: {pod}, expect: {{ mutate: {{ exactly: all.json }} }} }}\n  \
+         - {{ name: c, object: {pod}, expect: {{ response: response.yaml }} }}\n"
+    );
+    let repository = Repository::with_suite(&suite)
+        .policy("default-labels")
+        .write("some.yaml", "metadata:\n  name: web\n  labels:\n    tier: front\n")
+        .write(
+            "all.json",
+            "{\n\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\"metadata\": { \"name\": \"web\", \"namespace\": \"default\",\n\
+             \"labels\": { \"tier\": \"front\" } },\n\"spec\": { \"containers\": [{ \"name\": \"web\" }] }\n}\n",
+        )
+        .write("response.yaml", "allowed: true\nwarnings:\n- something else\n");
+    let run = repository.verify(&[]).run().exits_with(1).quotes(&["tier: front", "- something else"]);
+    run.says(&[
+        "some.yaml:4 · /object/metadata/labels/tier",
+        "all.json:4 · /object/metadata/labels/tier",
+        "response.yaml:3 · /warnings/0",
+    ]);
+}
+
+#[test]
+fn nested_differences_are_yaml() {
+    let pod = "{ apiVersion: v1, kind: Pod, metadata: { name: web }, spec: { containers: [{ name: web }] } }";
+    let sidecar = "{ name: log, image: 'ghcr.io/acme/log:1', resources: { limits: { cpu: '1' } } }";
+    let suite = format!(
+        "version: 1\nname: s\npolicies: {{ p: {{ uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml, \
+         settings: {{ labels: {{ tier: back }} }} }} }}\ncases:\n  - name: a\n    object: {pod}\n    \
+         expect: {{ mutate: {{ object: {{ spec: {{ containers: [{sidecar}, {{ name: web }}] }} }} }} }}\n"
+    );
+    let report = Repository::with_suite(&suite).policy("default-labels").report(&[]);
+    let mismatches = report.cases()[0]["mismatches"].as_array().unwrap();
+    assert_eq!(mismatches.len(), 1, "the container `web` is found by its name: {mismatches:#?}");
+    let expected = mismatches[0]["expected"].as_str().unwrap();
+    assert_eq!(expected.lines().count(), 5, "{expected}");
+    assert!(expected.contains("\n  limits:\n    cpu: '1'"), "{expected}");
+    assert_eq!(mismatches[0]["actual"], "(absent)");
+}

@@ -255,15 +255,16 @@ mod tests {
     fn members_with_one_possible_value_may_be_left_out() {
         let descriptor = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": format!("sha256:{}", "0".repeat(64)), "size": 2});
         let asked = |value: &Value| -> Value {
-            serde_json::from_slice(&(operation("v1/oci_manifest").reply)(value, None).unwrap()).unwrap()
+            from_slice(&(operation("v1/oci_manifest").reply)(value, None).unwrap()).unwrap()
         };
         assert_eq!(asked(&json!({"config": descriptor, "layers": []}))["schemaVersion"], 2);
         assert_eq!(asked(&json!({"manifests": [descriptor]}))["schemaVersion"], 2);
         assert_eq!(asked(&json!({"schemaVersion": 1, "manifests": []}))["schemaVersion"], 1);
         let manifest = json!({"config": descriptor, "layers": []});
-        let value = json!({"manifest": manifest, "digest": "sha256:0", "config": {"architecture": "amd64", "os": "linux"}});
+        let value =
+            json!({"manifest": manifest, "digest": "sha256:0", "config": {"architecture": "amd64", "os": "linux"}});
         let reply = (operation("v1/oci_manifest_config").reply)(&value, None).unwrap();
-        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        let reply: Value = from_slice(&reply).unwrap();
         assert_eq!(reply["config"]["rootfs"], json!({"type": "layers", "diff_ids": []}));
         assert_eq!(reply["manifest"]["schemaVersion"], 2);
         // What a policy decides by is not made up.

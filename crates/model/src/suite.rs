@@ -431,7 +431,7 @@ impl Expectation {
 pub struct DocumentExpectation {
     /// The expected document.
     pub expected: Spanned<Value>,
-    /// Where its members are written, by JSON pointer; empty when it comes from a file.
+    /// Where its members are written, in the suite or in a file of its own, by JSON pointer.
     pub spans: BTreeMap<String, Span>,
     /// Whether the whole document must be equal; otherwise every given key must match.
     pub is_exact: bool,
@@ -509,7 +509,7 @@ pub struct MutateExpectation {
     /// The mutated object holds these keys.
     pub object: Option<DocumentExpectation>,
     /// The mutated object is exactly this one.
-    pub exactly: Option<Spanned<Value>>,
+    pub exactly: Option<DocumentExpectation>,
     /// JSON pointers: nothing outside them may change.
     pub only: Option<Spanned<Vec<Spanned<String>>>>,
     /// The patch has at least these operations, in any order.

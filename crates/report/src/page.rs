@@ -46,11 +46,13 @@ pub(super) struct Page<'a> {
     out: &'a mut dyn io::Write,
     /// Whether a blank line would be the first line or the second blank one.
     is_fresh: bool,
+    /// Lines written so far.
+    pub(super) lines: usize,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(style: Style, out: &'a mut dyn io::Write) -> Self {
-        Self { style, out, is_fresh: true }
+        Self { style, out, is_fresh: true, lines: 0 }
     }
 
     /// Columns that may be used.
@@ -61,6 +63,7 @@ impl<'a> Page<'a> {
     /// Writes one line.
     pub(super) fn line(&mut self, indent: usize, pieces: &[Piece]) -> io::Result<()> {
         self.is_fresh = false;
+        self.lines += 1;
         let plain: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
         write!(self.out, "{:indent$}", "")?;
         let safe = escape::without_commands(plain.trim_end());

@@ -11,6 +11,8 @@ pub struct Style {
     pub colour: bool,
     /// Columns of the terminal.
     pub width: usize,
+    /// Lines of the terminal, after which failures are named again; they never are without.
+    pub height: Option<usize>,
     /// Which cases get a line of their own.
     pub status: StatusLevel,
     /// `-v` counts up, `-q` counts down.
@@ -21,7 +23,7 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, width: 100, status: StatusLevel::Fail, verbosity: 0, folds: false }
+        Self { colour: false, width: 100, height: None, status: StatusLevel::Fail, verbosity: 0, folds: false }
     }
 }
 

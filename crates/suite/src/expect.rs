@@ -317,10 +317,7 @@ fn mutate(node: &Node, files: &Files, mistakes: &mut Mistakes) -> Option<MutateE
     let operations = |list: Vec<Data>| list.into_iter().map(|op| Spanned::new(op.0.to_json(), op.0.span)).collect();
     Some(MutateExpectation {
         object: entry.object.and_then(|object| document(&object, false, files, mistakes)),
-        exactly: entry
-            .exactly
-            .and_then(|object| document(&object, true, files, mistakes))
-            .map(|document| document.expected),
+        exactly: entry.exactly.and_then(|object| document(&object, true, files, mistakes)),
         only: entry.only.map(|only| only.map(|paths| pointers::of_paths(&paths.0, mistakes))),
         includes: entry.includes.map(|includes| includes.map(operations)),
         patch: entry.patch.map(|patch| patch.map(|list| list.iter().map(|op| op.0.to_json()).collect::<Value>())),
@@ -341,7 +338,13 @@ fn document(
             (node.to_json(), spans)
         }
         FileOr::File(path) => match files.document(path) {
-            Ok(document) => (document.value, BTreeMap::new()),
+            Ok(document) => {
+                let mut spans = BTreeMap::new();
+                if let Some(node) = files.node_of(&document) {
+                    collect_spans(&node, String::new(), &mut spans);
+                }
+                (document.value, spans)
+            }
             Err(mistake) => {
                 mistakes.push(mistake);
                 return None;

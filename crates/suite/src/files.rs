@@ -287,6 +287,12 @@ impl Files {
         }
     }
 
+    /// A document with the places of its members; nothing where it cannot be found again in its file.
+    pub(crate) fn node_of(&self, document: &Spanned<Value>) -> Option<Node> {
+        let nodes = yaml::parse_documents(&document.span.file).ok()?;
+        nodes.into_iter().find(|node| node.to_json() == document.value)
+    }
+
     /// A path as written, without absolute parts and without steps above the root.
     fn relative<'a>(&self, named: &'a Spanned<String>) -> Result<&'a Path, Diagnostic> {
         let written = named.value.strip_prefix("file://").unwrap_or(&named.value);

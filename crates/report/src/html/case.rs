@@ -182,7 +182,7 @@ fn comparison(expected: &str, actual: &str) -> String {
     text
 }
 
-/// A removed and an added line, what differs between them marked.
+/// An expected and an actual line, what differs between them marked.
 fn pair(expected: Option<&str>, actual: Option<&str>) -> (String, String) {
     let element = |tag: &str, text: String| format!("<{tag}>{text}</{tag}>");
     let (Some(expected), Some(actual)) = (expected, actual) else {

@@ -28,6 +28,9 @@ const SCRIPT: &str = include_str!("page.js");
 /// Failed cases that are unfolded to begin with; more would hide the charts below them.
 const UNFOLDED: usize = 10;
 
+/// The colours of the two sides of a difference.
+const LEGEND: &str = "<p class=\"legend facts\"><del>expected</del> <ins>actual</ins></p>\n";
+
 /// Bytes of details: beyond, failed cases are named only. Browsers need a second for some ten times as much.
 const DETAILS: usize = 4 * 1024 * 1024;
 
@@ -166,7 +169,7 @@ fn failures(run: &RunReport) -> String {
             "<p class=\"dim\">{left} failed; the list below has their names, the JSON report their details.</p>"
         );
     }
-    format!("<section id=\"failures\" data-block>\n<h2>Failures</h2>\n{text}</section>\n")
+    format!("<section id=\"failures\" data-block>\n<h2>Failures</h2>\n{LEGEND}{text}</section>\n")
 }
 
 /// The results of publishing.
@@ -263,6 +266,22 @@ mod tests {
             }
         }
         open.is_empty()
+    }
+
+    #[test]
+    fn a_page_with_differences_has_a_legend_of_their_colours() {
+        let page = testing::written(&Html, &testing::sample());
+        assert!(page.contains("<del>expected</del> <ins>actual</ins>"));
+        let colours =
+            |tag: &str| STYLE.lines().find(|line| line.contains(&format!(".legend {tag} {{ background"))).unwrap();
+        let colour = |tag: &str| {
+            let behind = colours(tag).split(&format!(".legend {tag} {{ background: var(")).nth(1).unwrap();
+            behind.split(')').next().unwrap().to_owned()
+        };
+        assert_eq!((colour("del").as_str(), colour("ins").as_str()), ("--good-soft", "--bad-soft"));
+        let mut good = testing::sample();
+        good.cases.retain(|case| !case.outcome.is_bad());
+        assert!(!testing::written(&Html, &good).contains("<del>expected</del>"));
     }
 
     #[test]

@@ -30,6 +30,9 @@ const MOST_LINES: usize = 20;
 /// Entries of the lists at the end, without `--verbose`.
 const MOST_ENTRIES: usize = 10;
 
+/// Failures named at the end of a long report.
+const MOST_NAMES: usize = 50;
+
 /// The report for people.
 #[derive(Debug, Clone, Copy)]
 pub struct Human {
@@ -66,6 +69,7 @@ impl Format for Human {
             for suite in groups.chunk_by(|a, b| a.suite == b.suite) {
                 self.suite(&mut page, run, suite)?;
             }
+            failures(&mut page, run)?;
             warnings(&mut page, run)?;
         }
         if self.style.verbosity >= 0 {
@@ -402,6 +406,24 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
     Ok(())
 }
 
+/// The places and names of the failures once more, where the first ones are out of sight.
+fn failures(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+    let bad: Vec<&CaseReport> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
+    if bad.is_empty() || page.style.height.is_none_or(|height| page.lines <= height) {
+        return Ok(());
+    }
+    page.blank()?;
+    page.line(0, &[piece(phrases::count(bad.len(), "failure"), BAD)])?;
+    for case in bad.iter().take(MOST_NAMES) {
+        let place = phrases::place(run, case).file_and_line();
+        page.line(POLICY, &[piece(place, PLACE), piece(format!("  {}", case.name), PLAIN)])?;
+    }
+    match bad.len().saturating_sub(MOST_NAMES) {
+        0 => Ok(()),
+        more => page.line(POLICY, &[piece(format!("… {more} more"), DIM)]),
+    }
+}
+
 /// The warnings of the suites and of all cases.
 fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let of_suite = run.warnings.iter().map(|it| (it.span.as_ref(), it.message.as_str(), it.help.as_deref()));
@@ -628,6 +650,25 @@ mod tests {
             assert!(text.contains("! safe-labels   8 tests: 7 passed, 1 not run"), "{text}");
             assert!(!text.contains('✓'), "{text}");
         }
+    }
+
+    #[test]
+    fn failures_out_of_sight_are_named_again_at_the_end() {
+        let run = testing::failures(60, 10);
+        let end = |height: Option<usize>, verbosity| {
+            let text = shown(&run, |style| (style.height, style.verbosity) = (height, verbosity));
+            text.split("\n60 failures\n").nth(1).map(str::to_owned)
+        };
+        let names = end(Some(24), 0).unwrap();
+        let lines: Vec<&str> = names.lines().take_while(|line| !line.is_empty()).collect();
+        assert_eq!((lines.len(), lines[50]), (51, "  … 10 more"), "{names}");
+        assert!(lines[0].starts_with("  suite.yml:") && lines[0].ends_with("  failure 0"), "{names}");
+        assert_eq!((end(None, 0), end(Some(100_000), 0), end(Some(24), -2)), (None, None, None));
+        // Where all is well there is nothing to name.
+        let mut good = testing::sample();
+        good.cases.retain(|case| case.outcome == Outcome::Passed);
+        let text = shown(&good, |style| (style.height, style.status) = (Some(1), StatusLevel::All));
+        assert!(!text.contains("failure"), "{text}");
     }
 
     #[test]
