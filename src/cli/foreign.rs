@@ -103,7 +103,14 @@ pub(crate) fn flag(error: &clap::Error, arguments: &[OsString], command: &str, k
         return None;
     }
     let has = |flag: &str| known.contains(&flag);
-    let of_format = has("report").then(|| report_of(name, value_of(name, arguments).as_deref())).flatten();
+    let value = value_of(name, arguments);
+    let of_format = match (has("report"), has("format")) {
+        (true, _) => report_of(name, value.as_deref()),
+        (false, true) if FORMAT_FLAGS.contains(&name) => {
+            Some(format!("write `--format {}`", value.as_deref().unwrap_or("FORMAT")))
+        }
+        _ => None,
+    };
     let foreign = FLAGS.iter().find(|(foreign, _)| *foreign == name && has("filter"));
     let near = nearest(name.trim_start_matches('-'), known.iter().copied()).filter(|_| name.starts_with("--"));
     let help = of_format

@@ -49,6 +49,8 @@ fn flags_of_other_tools_have_advice() {
         ("suite.yml -k owner", "-k", "write `--filter PATTERN`"),
         ("suite.yml --settings-path s.yml", "--settings-path", "write `settings:` in the suite"),
         ("suite.yml --filtr a", "--filtr", "did you mean `--filter`?"),
+        ("list suite.yml -o json", "-o", "write `--format json`"),
+        ("list --watch", "--watch", "watchexec -e yml,yaml,wasm verify suite.yml"),
         ("suite.yml --banana", "--banana", "run `verify help run` for all flags"),
         ("inspect p.wasm --junit", "--junit", "run `verify help inspect` for all flags"),
     ] {
