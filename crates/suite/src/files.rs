@@ -333,19 +333,11 @@ impl Files {
         let elsewhere = path.and_then(build_advice::elsewhere);
         let elsewhere = elsewhere.filter(|place| self.root.contains(place));
         match elsewhere {
-            Some(place) => format!("did you mean `{}`?", self.named_in_suite(&place)),
+            Some(place) => format!("did you mean `{}`?", self.as_named(&place)),
             None => path
                 .and_then(|path| build_advice::command(path, &self.root.named, &self.directory))
                 .unwrap_or_else(|| self.where_paths_start()),
         }
-    }
-
-    /// A path as the suite can name it, if need be with `..` steps.
-    fn named_in_suite(&self, path: &Path) -> String {
-        let common = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
-        let up = self.directory.strip_prefix(common).map_or(0, |inside| inside.components().count());
-        let below = path.strip_prefix(common).unwrap_or(path);
-        format!("{}{}", "../".repeat(up), below.to_string_lossy().replace('\\', "/"))
     }
 
     fn where_paths_start(&self) -> String {
