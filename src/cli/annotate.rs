@@ -61,6 +61,14 @@ fn warn(capabilities: &CapabilityUse, metadata: &str) {
              the policy uses: hostCapabilities: [{names}]; SDKs hold names of capabilities that their policies never use"
         ));
     }
+    if capabilities.declared == ["*"] {
+        let names = listed(&capabilities.found);
+        console::complain(&format!(
+            "warning: {metadata} declares all host capabilities (*)\n  help: declare only what the policy uses: \
+             hostCapabilities: [{names}]"
+        ));
+        return;
+    }
     if !capabilities.unused.is_empty() {
         let names = listed(&capabilities.unused);
         console::complain(&format!(

@@ -160,6 +160,12 @@ fn host_capabilities_are_compared_with_what_is_declared() {
     let repository = repository
         .write("policy/metadata.yml", format!("{WASI}hostCapabilities: [net/v1/dns_lookup_host, oci/v1/verify]\n"));
     repository.verify(&ANNOTATE).run().exits_with(0).never_says("warning");
+    let repository = repository.write("policy/metadata.yml", format!("{WASI}hostCapabilities: ['*']\n"));
+    let run = repository.verify(&ANNOTATE).run().exits_with(0);
+    run.says(&[
+        "declares all host capabilities (*)",
+        "declare only what the policy uses: hostCapabilities: [net/v1/dns_lookup_host, oci/v1/verify]",
+    ]);
 }
 
 #[test]
