@@ -387,6 +387,18 @@ mod tests {
         assert_eq!(session.exchanges[0].members["namespace"], json!(null));
     }
 
+    /// A member that recordings of a later kwctl will have.
+    #[test]
+    fn lists_are_equal_whether_they_were_cached_or_not() {
+        let written = "- request: |\n    !KubernetesListResourceAll\n    api_version: v1\n    kind: Pod\n    disable_cache: true\n  \
+                       response: {type: Success, payload: '[]'}\n";
+        let request = Request::from_recorded("KubernetesListResourceAll", &json!({"api_version": "v1", "kind": "Pod"}));
+        for is_strict in [false, true] {
+            let mut replay = replay(written, is_strict);
+            assert_eq!(replay.answer(&request.clone().unwrap()), Replayed::Reply(Ok("[]".into())));
+        }
+    }
+
     #[test]
     fn a_mistake_inside_of_a_request_has_its_own_line() {
         let text = "- request: |-\n    !KubernetesGetResource\n    api_version: v1\n    kind: Pod\n    name: a\n    \
