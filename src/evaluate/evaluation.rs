@@ -60,6 +60,8 @@ impl<'a> CaseEvaluation<'a> {
     /// Evaluates a policy once. The answer is the policy's own: what its deployment makes of it comes later.
     pub(super) fn evaluate(&mut self, used: &PolicyUse, compat: Compat, request: &Request) -> Answer {
         let mut instance = self.new_instance(used.policy, compat);
+        let spec = self.policies.spec(used.policy);
+        instance.context.policy_id = spec.deployment.policy_id(&spec.name, request.namespace());
         let answer = guarded(|| {
             let checked = instance.check_settings(&used.settings);
             checked.map_or_else(

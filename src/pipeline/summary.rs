@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policies::PolicyRecord;
+use crate::prepare::PreparedPolicy;
 use policy_verify_model::hosting::GuestLog;
 use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary};
+use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::Suite;
 
@@ -30,7 +32,7 @@ pub(super) fn policy_report(suites: &[Suite], record: PolicyRecord) -> PolicyRep
         suite: key.suite.0,
         uri: spec.uri_text.clone(),
         source_digest: source.digest,
-        remarks: source.remarks,
+        remarks: source.remarks.into_iter().chain(ready.and_then(experimental)).collect(),
         digest: ready.map(|policy| policy.digest),
         size: ready.map(|policy| policy.module.len() as u64),
         execution_mode: ready.map(|policy| policy.execution_mode),
@@ -39,6 +41,15 @@ pub(super) fn policy_report(suites: &[Suite], record: PolicyRecord) -> PolicyRep
         unavailable: prepared.as_ref().err().cloned(),
         position: key.policy.0,
     }
+}
+
+/// What is to be known about a policy of an experimental mode.
+fn experimental(policy: &PreparedPolicy) -> Option<String> {
+    (policy.execution_mode == ExecutionMode::Ferricel).then(|| {
+        "executionMode ferricel is experimental; `matchConstraints` of the ValidatingAdmissionPolicy are not evaluated: the rules \
+         of the metadata or of the manifest are"
+            .to_owned()
+    })
 }
 
 /// An error for an unavailable policy that no case uses: it decides about the exit code, so no report may be all green.

@@ -6,6 +6,7 @@
 mod annotate;
 pub(crate) mod check;
 mod detect;
+mod ferricel;
 mod metadata;
 mod prepared;
 mod scan;
@@ -66,7 +67,7 @@ pub(crate) fn policies(
 /// A module that policy-server would serve.
 fn served_module(spec: &PolicySpec, bytes: Arc<[u8]>, release: Release) -> Result<AnnotatedModule, Unavailable> {
     let module = module(spec, bytes)?;
-    served::check(spec, module.metadata.as_ref(), release)?;
+    served::check(spec, module.metadata.as_ref(), module.mode, release)?;
     Ok(module)
 }
 
@@ -136,6 +137,9 @@ fn ready(
         span: Some(place.clone()),
     };
     let mode = annotated.mode;
+    if mode == ExecutionMode::Ferricel {
+        ferricel::check_abi(&annotated.bytes).map_err(|text| unavailable(UnavailableStage::Compile, text, None))?;
+    }
     let module = compiled
         .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
     let guest = runtime::load(engine, module, mode).map_err(|error| {
@@ -385,8 +389,13 @@ mod tests {
         }
         modes.sort_by_key(ToString::to_string);
         modes.dedup();
-        let every_mode =
-            [ExecutionMode::Gatekeeper, ExecutionMode::KubewardenWapc, ExecutionMode::Opa, ExecutionMode::Wasi];
+        let every_mode = [
+            ExecutionMode::Ferricel,
+            ExecutionMode::Gatekeeper,
+            ExecutionMode::KubewardenWapc,
+            ExecutionMode::Opa,
+            ExecutionMode::Wasi,
+        ];
         assert_eq!(modes, every_mode);
     }
 

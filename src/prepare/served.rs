@@ -46,7 +46,15 @@ fn consequences(has_rules: bool) -> &'static str {
 }
 
 /// Holds the oldest release that a policy supports against the one whose verdicts are given; patches do not count.
-pub(super) fn check(spec: &PolicySpec, metadata: Option<&Metadata>, release: Release) -> Result<(), Unavailable> {
+pub(super) fn check(
+    spec: &PolicySpec,
+    metadata: Option<&Metadata>,
+    mode: ExecutionMode,
+    release: Release,
+) -> Result<(), Unavailable> {
+    if mode == ExecutionMode::Ferricel && !release.has_ferricel() {
+        return Err(unknown_mode(spec, mode, release));
+    }
     let required = metadata.and_then(|metadata| metadata.minimum_kubewarden_version.as_ref());
     let Some(required) = required.filter(|it| (it.major, it.minor) > release.minor_version()) else { return Ok(()) };
     let ((wanted_major, wanted_minor), (major, minor)) = ((required.major, required.minor), release.minor_version());
@@ -60,4 +68,16 @@ pub(super) fn check(spec: &PolicySpec, metadata: Option<&Metadata>, release: Rel
         )),
         span: Some(spec.metadata.as_ref().map_or(&spec.uri.span, |path| &path.span).clone()),
     })
+}
+
+/// A policy whose mode this release does not have.
+fn unknown_mode(spec: &PolicySpec, mode: ExecutionMode, release: Release) -> Unavailable {
+    let place = spec.execution_mode.as_ref().map(|stated| &stated.span);
+    let place = place.or(spec.metadata.as_ref().map(|path| &path.span)).unwrap_or(&spec.uri.span);
+    Unavailable {
+        stage: UnavailableStage::Metadata,
+        message: format!("`executionMode: {mode}` needs Kubewarden 1.39, and the suite is for {release}"),
+        help: Some("run with `--kubewarden 1.39`, or write `kubewarden: \"1.39\"` into the suite".into()),
+        span: Some(place.clone()),
+    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::prepared::{AnnotatedModule, unusable_at};
-use super::{annotate, detect, metadata, read_text, ready, scan, unknown_keys};
+use super::{annotate, detect, ferricel, metadata, read_text, ready, scan, unknown_keys};
 use policy_verify_engine::engine::Engine;
 use policy_verify_host as host;
 use policy_verify_model::inspection::{CapabilityUse, DetectedKind, IgnoredKey, Inspection};
@@ -91,7 +91,11 @@ fn capabilities(
     if detected_kind == DetectedKind::Rego {
         return Ok(CapabilityUse { declared, ..CapabilityUse::default() });
     }
-    let found: Vec<String> = scan::capabilities(bytes)?.into_iter().map(str::to_owned).collect();
+    let found = match detected_kind {
+        DetectedKind::Ferricel => ferricel::capabilities(bytes)?,
+        _ => scan::capabilities(bytes)?,
+    };
+    let found: Vec<String> = found.into_iter().map(str::to_owned).collect();
     let undeclared = found.iter().filter(|name| !declared.iter().any(|pattern| host::covers(pattern, name)));
     let unused = declared.iter().filter(|pattern| !found.iter().any(|name| host::covers(pattern, name)));
     let (undeclared, unused) = (undeclared.cloned().collect(), unused.cloned().collect());

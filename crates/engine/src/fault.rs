@@ -5,7 +5,11 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::cel_error::CelError;
 use policy_verify_model::answer::{Fault, FaultKind};
+
+/// The server's own words for a deadline that passed.
+pub(super) const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
 
 /// Functions named in the message of a trap, innermost first.
 const NAMED_FRAMES: usize = 4;
@@ -25,6 +29,12 @@ pub(super) enum Stop {
     /// The guest used an import wrongly; the text says how.
     #[error("{0}")]
     Misuse(String),
+    /// The guest used an import wrongly, which ends the call in policy-server, too. The text is the server's.
+    #[error("{0}")]
+    Refused(String),
+    /// An expression of a ValidatingAdmissionPolicy evaluates to an error.
+    #[error("{0}")]
+    Cel(CelError),
     /// A Rego module gave up; the text is its own. The server notes it and sees the trap that follows in the module.
     #[error("wasm trap: wasm `unreachable` instruction executed")]
     Aborted(String),

@@ -30,14 +30,16 @@
 //! |---|---|
 //! | [`engine`] | compiles modules, with limits, timeouts and a cache of compiled code |
 //! | `policy` | [`Policy`], [`Instance`] and their [`Context`] |
-//! | `wapc`, `wasi`, `opa`, `gatekeeper` | one execution mode each; `rego` is what the last two share |
+//! | `wapc`, `wasi`, `opa`, `gatekeeper`, `ferricel` | one execution mode each; `rego` is what the two Rego modes share |
 //! | `sandbox` | the limits of an instance, its streams, clock and host |
 //! | `fault` | errors of wasmtime as faults |
 
+mod cel_error;
 mod clock;
 mod code_cache;
 pub mod engine;
 mod fault;
+mod ferricel;
 mod gatekeeper;
 mod link;
 mod memory;
@@ -75,5 +77,6 @@ pub fn load(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Arc
         ExecutionMode::Wasi => Ok(Arc::new(wasi::WasiGuest::new(engine, module)?)),
         ExecutionMode::Opa => Ok(Arc::new(opa::OpaGuest::new(engine, module)?)),
         ExecutionMode::Gatekeeper => Ok(Arc::new(gatekeeper::GatekeeperGuest::new(engine, module)?)),
+        ExecutionMode::Ferricel => Ok(Arc::new(ferricel::FerricelGuest::new(engine, module)?)),
     }
 }

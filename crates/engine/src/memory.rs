@@ -74,6 +74,20 @@ pub(super) fn read_c_text(
     }
 }
 
+/// Copies `len` bytes at an address that the export `source` gave.
+pub(super) fn read_at(
+    memory: &Memory,
+    store: impl AsContext,
+    source: ImportName,
+    address: u32,
+    len: u32,
+) -> wasmtime::Result<Vec<u8>> {
+    let data = memory.data(&store);
+    let start = address as usize;
+    let bytes = start.checked_add(len as usize).and_then(|end| data.get(start..end));
+    Ok(bytes.ok_or_else(|| outside(source, address, data.len()))?.to_vec())
+}
+
 /// Copies `bytes` to an address that the export `source` gave.
 pub(super) fn write_at(
     memory: &Memory,

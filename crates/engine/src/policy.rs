@@ -38,6 +38,8 @@ pub struct Context {
     pub clock: jiff::Timestamp,
     /// The release of Kubewarden whose verdicts are given.
     pub release: Release,
+    /// The name of the policy in policy-server, for texts of the host that name it.
+    pub policy_id: String,
     /// Most bytes of a linear memory that policy-server allows; `None` means unlimited.
     pub memory_limit: Option<u64>,
 }
@@ -47,7 +49,7 @@ impl Context {
     pub fn new(host: Arc<Host>, timeout: Duration) -> Self {
         let kubewarden = Kubewarden::default();
         let (release, memory_limit) = (kubewarden.release, kubewarden.memory_limit());
-        Self { host, timeout, clock: default_clock(), release, memory_limit }
+        Self { host, timeout, clock: default_clock(), release, policy_id: String::new(), memory_limit }
     }
 }
 

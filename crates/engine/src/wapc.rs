@@ -16,7 +16,7 @@ use wasmtime::{Caller, InstancePre, Linker, Store, TypedFunc, ValType};
 use wasmtime_wasi::I32Exit;
 
 use super::engine::{Engine, Limits, Module, ticks};
-use super::fault::{self, Circumstances, Seen};
+use super::fault::{self, Circumstances, OUT_OF_TIME, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, ServerLimits, Streams, Surroundings, lock};
@@ -33,9 +33,6 @@ const INITIALIZE: &str = "_initialize";
 /// How the server begins its answer for a policy that cannot be started (measured).
 const NOT_STARTED: &str = "WebAssembly failure: cannot rehydrate PolicyEvaluatorPre: unable to rehydrate wapc module: \
                            cannot build Wapc host: Initialization failed: ";
-
-/// The server's own words for a deadline that passed.
-const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
 
 /// Deadline for asking the protocol version; starting a large Go module takes a while on a busy machine.
 const PROTOCOL_TIMEOUT: Duration = Duration::from_secs(10);

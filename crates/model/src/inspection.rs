@@ -37,6 +37,7 @@ impl Inspection {
         let detected = match self.detected_kind {
             DetectedKind::Wapc => Some(ExecutionMode::KubewardenWapc),
             DetectedKind::Wasi => Some(ExecutionMode::Wasi),
+            DetectedKind::Ferricel => Some(ExecutionMode::Ferricel),
             DetectedKind::Rego | DetectedKind::Unknown => None,
         };
         self.metadata.as_ref().map(|metadata| metadata.execution_mode).or(detected)
@@ -93,6 +94,9 @@ pub enum DetectedKind {
     /// There is a `_start`, and nothing of the above.
     #[serde(rename = "wasi")]
     Wasi,
+    /// There is a `cel_malloc`, and a section with the source of a ValidatingAdmissionPolicy.
+    #[serde(rename = "ferricel")]
+    Ferricel,
     /// None of these.
     #[serde(rename = "unknown")]
     Unknown,

@@ -73,6 +73,8 @@ pub enum ExecutionMode {
     Opa,
     /// Rego whose entry point yields violations.
     Gatekeeper,
+    /// A ValidatingAdmissionPolicy compiled by ferricel: experimental, from Kubewarden 1.39.
+    Ferricel,
 }
 
 impl fmt::Display for ExecutionMode {
@@ -82,6 +84,7 @@ impl fmt::Display for ExecutionMode {
             Self::Wasi => "wasi",
             Self::Opa => "opa",
             Self::Gatekeeper => "gatekeeper",
+            Self::Ferricel => "ferricel",
         })
     }
 }

@@ -124,6 +124,7 @@ fn mode(inspection: &Inspection) -> String {
         DetectedKind::Rego => "a Rego module (opa or gatekeeper)",
         DetectedKind::Wapc => "a waPC module",
         DetectedKind::Wasi => "a WASI program",
+        DetectedKind::Ferricel => "a ValidatingAdmissionPolicy compiled by ferricel",
         DetectedKind::Unknown => "an unknown kind of module",
     };
     match (inspection.execution_mode(), &inspection.metadata) {
@@ -140,6 +141,7 @@ fn fits(mode: ExecutionMode, detected_kind: DetectedKind) -> bool {
         DetectedKind::Rego => matches!(mode, ExecutionMode::Opa | ExecutionMode::Gatekeeper),
         DetectedKind::Wapc => mode == ExecutionMode::KubewardenWapc,
         DetectedKind::Wasi => mode == ExecutionMode::Wasi,
+        DetectedKind::Ferricel => mode == ExecutionMode::Ferricel,
         DetectedKind::Unknown => false,
     }
 }
