@@ -20,6 +20,7 @@ mod exit_codes;
 mod expiry;
 mod failures;
 mod faults;
+mod ferricel;
 mod fetching;
 mod ghcr;
 mod github;

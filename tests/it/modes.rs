@@ -5,11 +5,12 @@ use serde_json::Value;
 use crate::support::{Report, Repository, testdata};
 
 /// Mode, and whether it can mutate, refuse settings, and judge raw requests.
-const MODES: [(&str, &str, [bool; 3]); 4] = [
+const MODES: [(&str, &str, [bool; 3]); 5] = [
     ("wapc", "kubewarden-wapc", [true, true, true]),
     ("wasi", "wasi", [true, true, true]),
     ("opa", "opa", [true, false, true]),
     ("gatekeeper", "gatekeeper", [false, false, false]),
+    ("ferricel", "ferricel", [false, true, false]),
 ];
 
 fn report(name: &str) -> Report {
