@@ -381,7 +381,7 @@ mod tests {
                 ("ab", "a"),
             ],
         );
-        let wanted = vec!["a/suite.yml", "b/suite.yml", "z/deep/suite.yml"];
+        let wanted = ["a/suite.yml", "b/suite.yml", "z/deep/suite.yml"];
         let (files, problems) = shown(&suites(folder.path()), folder.path());
         assert_eq!((files, problems), (wanted.iter().map(|it| it.to_string()).collect(), vec![]));
         for search in [Search::Suites, Search::Fixtures] {
