@@ -1,19 +1,21 @@
-# An image that holds `verify` and what it needs to run: a C library and the certificates of public authorities.
+# An image that holds `verify`, which is static, and the certificates of public authorities.
 #
 #   docker build -t verify .                              builds from source
 #   docker build -t verify --build-arg BINARY=dist .      takes dist/amd64/verify, dist/arm64/verify as they are
 #   docker run --rm -v "$PWD:/work:ro" verify suite.yml
 
 ARG BINARY=build
-ARG BASE=gcr.io/distroless/cc-debian12:nonroot
+ARG BASE=gcr.io/distroless/static-debian12:nonroot
 
 FROM rust:1.95.0-slim-bookworm AS build
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends musl-tools
 WORKDIR /source
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 COPY benches benches
 COPY crates crates
 COPY src src
-RUN cargo build --locked --profile dist --bin verify && cp target/dist/verify /verify
+RUN target=$(uname -m)-unknown-linux-musl && rustup target add $target \
+    && cargo build --locked --profile dist --target $target --bin verify && cp target/$target/dist/verify /verify
 
 # Binaries made before, as a release has them.
 FROM scratch AS dist

@@ -37,6 +37,11 @@ use self::exit_code::ExitCode;
 use self::interrupt::Signals;
 use self::record::Target;
 
+/// See `Cargo.toml`.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
     let signals = Signals::listen();

@@ -56,7 +56,7 @@ impl Act {
     /// Puts an archive with the binary under test where the action looks for release `version`.
     pub(crate) fn offer_release(&self, version: &str) {
         let target = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
-        let name = format!("policy-verify-{version}-{target}-unknown-linux-gnu");
+        let name = format!("policy-verify-{version}-{target}-unknown-linux-musl");
         let script = format!(
             "set -e; cd '{releases}'; mkdir -p {name}; cat > {name}/verify <<'end'\n#!/bin/sh\n{verify}\nend\n\
              chmod +x {name}/verify; tar -czf {name}.tar.gz {name}; sha256sum {name}.tar.gz > SHA256SUMS; rm -r {name}",
@@ -90,7 +90,7 @@ impl Act {
         fs::write(self.path("event.json"), document.to_string()).unwrap();
         let mut command = Command::new("act");
         repository.isolate(&mut command).current_dir(repository.path("")).arg(event).args(only);
-        for label in ["ubuntu-latest", "ubuntu-22.04", "ubuntu-22.04-arm", "macos-latest", "windows-latest"] {
+        for label in ["ubuntu-latest", "ubuntu-24.04", "ubuntu-24.04-arm", "macos-latest", "windows-latest"] {
             command.args(["-P", &format!("{label}=-self-hosted")]);
         }
         command.args(["-s", "GITHUB_TOKEN=secret-token", "--eventpath"]).arg(self.path("event.json"));
