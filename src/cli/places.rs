@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use policy_verify::{Options, Root, root_of};
+use policy_verify::{Root, root_of};
 
 /// How paths of a run are shown at a terminal. Nothing where the working directory is the root of every suite.
 #[derive(Debug, Default)]
@@ -13,13 +13,17 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn of(options: &Options) -> Self {
+    /// For these suites, and for suites of the working directory; `root` is that of the command line.
+    pub(crate) fn of(suites: &[PathBuf], root: Option<&Path>) -> Self {
         let Ok(working_directory) = std::env::current_dir() else { return Self::default() };
-        let folders: BTreeSet<&Path> = options.suites.iter().filter_map(|suite| suite.parent()).collect();
+        let mut folders: BTreeSet<&Path> = suites.iter().filter_map(|suite| suite.parent()).collect();
+        if suites.is_empty() {
+            folders.insert(Path::new(""));
+        }
         let mut roots: Vec<Root> = Vec::new();
         for folder in folders {
-            let root = root_of(&folder.join("suite.yml"), options.root.as_deref());
-            roots.extend(root.filter(|root| !roots.contains(root)));
+            let found = root_of(&folder.join("suite.yml"), root);
+            roots.extend(found.filter(|root| !roots.contains(root)));
         }
         let is_here = |root: &Root| root.absolute("") == working_directory.join("");
         if roots.iter().all(is_here) { Self::default() } else { Self { roots, working_directory } }
@@ -33,7 +37,7 @@ impl Places {
     /// A path of a report. What is no file of the repository, such as stdin, stays.
     pub(crate) fn shown(&self, path: &str) -> String {
         let mut files = self.roots.iter().map(|root| root.absolute(path));
-        match files.find(|file| file.exists()) {
+        match files.find(|file| file.symlink_metadata().is_ok()) {
             Some(file) => relative(&self.working_directory, &file).to_string_lossy().into_owned(),
             None => path.to_owned(),
         }

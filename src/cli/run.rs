@@ -29,12 +29,13 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         Ok(outputs) => outputs,
         Err(problem) => return console::refuse_usage(problem),
     };
+    outputs.show_paths(Places::of(&[], arguments.selection.root.as_deref()));
     let mut options = match run_options(arguments) {
         Ok(options) => options,
         Err(problems) => return not_started(&Error::Arguments(problems), &mut outputs, &arguments.output),
     };
     options.outputs = outputs.paths().to_vec();
-    outputs.show_paths(Places::of(&options));
+    outputs.show_paths(Places::of(&options.suites, options.root.as_deref()));
     if let Some(seed) = options.seed {
         console::complain(&format!("--shuffle={seed}"));
     }
@@ -226,7 +227,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
     let cases = match policy_verify::list(&options) {
         Ok(cases) => cases,
         Err(error) => {
-            console::explain(&error, ColorChoice::Auto, &Places::of(&options));
+            console::explain(&error, ColorChoice::Auto, &Places::of(&options.suites, options.root.as_deref()));
             return ExitCode::from(&error);
         }
     };
@@ -260,8 +261,8 @@ fn explained(case: &ListedCase) -> String {
 
 fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = Options::default();
-    options.suites = suites::find(&arguments.suites)?;
     options.root = arguments.root.as_deref().map(root).transpose().map_err(|problem| vec![problem])?;
+    options.suites = suites::find(&arguments.suites, options.root.as_deref())?;
     options.variables.clone_from(&arguments.variables);
     options.kubewarden = arguments.kubewarden;
     options.selection = selection(arguments).map_err(|problem| vec![problem])?;

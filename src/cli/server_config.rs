@@ -54,8 +54,8 @@ fn destination(path: &Path) -> Result<Destination, Diagnostic> {
 
 fn options(arguments: &ServerConfigArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = Options::default();
-    options.suites = suites::find(&arguments.suites)?;
     options.root = arguments.root.as_deref().map(run::root).transpose().map_err(|problem| vec![problem])?;
+    options.suites = suites::find(&arguments.suites, options.root.as_deref())?;
     options.outputs = arguments.output.iter().cloned().collect();
     options.variables.clone_from(&arguments.variables);
     options.network = arguments.network.network();

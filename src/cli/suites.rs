@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::model::source::Span;
 use policy_verify::tree::{self, Found, Search};
-use policy_verify::{is_stream, nearest};
+use policy_verify::{is_stream, nearest, shown};
 
 use super::args::Cli;
 use super::problem::usage;
@@ -20,12 +21,13 @@ const NAMES: [&str; 4] = ["suite.yml", "suite.yaml", "*.suite.yml", "*.suite.yam
 ///
 /// # Errors
 ///
-/// An argument that names no suite, and everything that cannot be read and would be a suite.
-pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+/// An argument that names no suite, and everything that cannot be read and would be a suite. `root` is that of the command
+/// line.
+pub(crate) fn find(arguments: &[PathBuf], root: Option<&Path>) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     let mut found = Vec::new();
     if arguments.is_empty() {
         for name in NAMES {
-            found.extend(matches(name)?);
+            found.extend(matches(name, root)?);
         }
         if found.is_empty() {
             let none = usage("no suite.yml and no *.suite.yml (or .yaml) in this folder");
@@ -37,7 +39,7 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Diagnostic
         if is_stream(argument) {
             found.push(argument.clone());
         } else if argument.is_dir() {
-            let inside = readable(tree::suites(argument))?;
+            let inside = readable(tree::suites(argument), root)?;
             if inside.is_empty() {
                 let none = usage(format!("no suite.yml and no *.suite.yml (or .yaml) in the folder `{text}`"));
                 return Err(vec![none]);
@@ -49,7 +51,7 @@ pub(crate) fn find(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Diagnostic
         } else if argument.exists() || !tree::is_glob(&text) {
             found.push(argument.clone());
         } else {
-            let matched = matches(&text)?;
+            let matched = matches(&text, root)?;
             if matched.is_empty() {
                 return Err(vec![usage(format!("no file matches `{text}`"))]);
             }
@@ -66,18 +68,21 @@ fn misspelt_command(argument: &Path) -> Option<String> {
     nearest(word, command.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
-fn matches(pattern: &str) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+fn matches(pattern: &str, root: Option<&Path>) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     let found = tree::glob(Path::new(""), pattern, Search::Suites);
-    readable(found.map_err(|error| vec![usage(format!("invalid glob `{pattern}`: {error}"))])?)
+    readable(found.map_err(|error| vec![usage(format!("invalid glob `{pattern}`: {error}"))])?, root)
 }
 
 /// The files, if everything could be read: a suite that is left out is one that cannot fail.
-fn readable(found: Found) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+fn readable(found: Found, root: Option<&Path>) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     if found.problems.is_empty() {
         return Ok(found.files);
     }
     let help = "make it readable, or name only the suites to run";
-    let problem = |it: &tree::Unreadable| Diagnostic::new(Code::Usage, it.to_string()).with_help(help.to_owned());
+    let problem = |it: &tree::Unreadable| {
+        let place = Span::unquoted(shown(&it.path, root));
+        Diagnostic::new(Code::Usage, it.to_string()).with_help(help.to_owned()).at(&place)
+    };
     Err(found.problems.iter().map(problem).collect())
 }
 

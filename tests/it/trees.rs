@@ -77,6 +77,11 @@ fn a_suite_that_cannot_be_read_is_an_error_that_names_it() {
             "name only the suites to run",
         ]);
     }
+    // In CI the annotation is at the file, for a terminal it is one from the working directory.
+    let run = repository.verify(&["../dangling", "--report=json"]).directory("good").on_github().run().exits_with(2);
+    assert!(run.stderr.contains("::error file=dangling/suite.yml,line=1,title=cannot read"), "{run}");
+    assert!(run.stderr.contains("../dangling/suite.yml:1"), "{run}");
+    assert!(run.stdout.contains("\"file\": \"dangling/suite.yml\""), "{run}");
     repository.verify(&["good"]).run().exits_with(0);
     for name in ["dangling/suite.yml", "circle/suite.yaml", "s.suite.yml"] {
         let run = repository.verify(&[name]).run().exits_with(2).reports_nothing();

@@ -104,6 +104,6 @@ pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
 pub use self::load::{Overrides, is_stream, suite, suite_and_files};
 pub use self::reference::markdown as reference;
-pub use self::root::{Root, root_of};
+pub use self::root::{Root, root_of, shown};
 pub use self::schema::json_schema;
 pub use self::signed_by::verification_config;

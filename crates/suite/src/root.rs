@@ -183,6 +183,13 @@ pub(crate) fn as_named(path: &Path) -> io::Result<PathBuf> {
     Ok(named)
 }
 
+/// The path of a file as reports show it: from the root of its repository. `given` is the root of the command line.
+pub fn shown(path: &Path, given: Option<&Path>) -> String {
+    let named = as_named(path).ok();
+    let found = named.and_then(|named| Some(root_of(&named, given)?.shown(&named)));
+    found.unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
 /// The root for a suite; `given` is that of the command line. None for a suite in no folder.
 pub fn root_of(suite: &Path, given: Option<&Path>) -> Option<Root> {
     let named = as_named(suite).ok()?;

@@ -93,7 +93,7 @@ fn unknown_field(key: &str, shape: Shape) -> Diagnostic {
         None if shape.name() == "PodSpec" && ["template", "jobTemplate"].contains(&key) => {
             "write the path in the Pod: `wrap` puts the changed Pod into the workload".to_owned()
         }
-        None => format!("remove it: the API server sends no such field; {}", in_quotes(key).to_lowercase()),
+        None => format!("remove it: the API server sends no such field. {}", in_quotes(key)),
     };
     let message = format!("unknown field `{key}` of {}", shape.name());
     Diagnostic::new(Code::UnknownKey, message).with_help(help)

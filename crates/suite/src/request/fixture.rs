@@ -308,6 +308,8 @@ mod tests {
     fn keys_in_quotes_are_meant_as_they_are_written() {
         assert_eq!(value("set: { 'metadata[\"label\"]': x }", "/metadata/label"), "x");
         assert_eq!(value("set: { 'spec[\"a/b\"]': x }", "/spec/a~1b"), "x");
+        let help = refused("set: { spec.brandNewField: 1 }");
+        assert!(help.ends_with("put it in quotes: `[\"brandNewField\"]`"), "{help}");
         let (document, warnings, _) = changed(pod(), Shape::ANY, "set: { metadata.labels.ownr: x }").unwrap();
         assert_eq!(document["metadata"]["labels"]["ownr"], "x");
         let help = "did you mean `owner`? To add the key all the same, put it in quotes: `[\"ownr\"]`";
