@@ -29,7 +29,7 @@ const SCRIPT: &str = include_str!("page.js");
 const UNFOLDED: usize = 10;
 
 /// The colours of the two sides of a difference.
-const LEGEND: &str = "<p class=\"legend facts\"><del>expected</del> <ins>actual</ins></p>\n";
+const LEGEND: &str = "<p class=\"colours facts\"><del>expected</del> <ins>actual</ins></p>\n";
 
 /// Bytes of details: beyond, failed cases are named only. Browsers need a second for some ten times as much.
 const DETAILS: usize = 4 * 1024 * 1024;
@@ -273,15 +273,17 @@ mod tests {
         let page = testing::written(&Html, &testing::sample());
         assert!(page.contains("<del>expected</del> <ins>actual</ins>"));
         let colours =
-            |tag: &str| STYLE.lines().find(|line| line.contains(&format!(".legend {tag} {{ background"))).unwrap();
+            |tag: &str| STYLE.lines().find(|line| line.contains(&format!(".colours {tag} {{ background"))).unwrap();
         let colour = |tag: &str| {
-            let behind = colours(tag).split(&format!(".legend {tag} {{ background: var(")).nth(1).unwrap();
+            let behind = colours(tag).split(&format!(".colours {tag} {{ background: var(")).nth(1).unwrap();
             behind.split(')').next().unwrap().to_owned()
         };
         assert_eq!((colour("del").as_str(), colour("ins").as_str()), ("--good-soft", "--bad-soft"));
         let mut good = testing::sample();
         good.cases.retain(|case| !case.outcome.is_bad());
         assert!(!testing::written(&Html, &good).contains("<del>expected</del>"));
+        // The squares that explain the colours of the policies are of a fixed size.
+        assert!(!LEGEND.contains("class=\"legend"), "{LEGEND}");
     }
 
     #[test]
