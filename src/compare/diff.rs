@@ -3,7 +3,7 @@
 //! Numbers are compared as they are written: `1` and `1.0` differ, as in the patch computation of the server. The
 //! rendering keeps the two apart, so that the mismatch explains itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -74,9 +74,12 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
             true
         }
         (Value::Array(wanted), Some(Value::Array(given))) => {
-            let named = by_name(wanted, given);
+            let named = both_named(wanted, given);
             for (index, value) in wanted.iter().enumerate() {
-                let same = named.as_ref().map_or_else(|| given.get(index), |named| named[index]);
+                let same = match &named {
+                    Some((wanted, given)) => given.get(wanted.names[index]),
+                    None => given.get(index),
+                };
                 subset(value, same, &format!("{at}/{index}"), found);
             }
             true
@@ -116,14 +119,15 @@ fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Dept
                 exact(wanted.get(key), given.get(key), &join(at, key), depth, found);
             }
         }
-        (Some(Value::Array(wanted)), Some(Value::Array(given)))
-            if depth == Depth::Whole && are_moved(wanted, given) =>
-        {
-            exact_by_name(wanted, given, at, found);
-        }
         (Some(Value::Array(wanted)), Some(Value::Array(given))) => {
-            for index in 0..wanted.len().max(given.len()) {
-                exact(wanted.get(index), given.get(index), &format!("{at}/{index}"), depth, found);
+            let named = if depth == Depth::Whole { both_named(wanted, given) } else { None };
+            match named.filter(|(wanted, given)| wanted.names != given.names) {
+                Some((wanted, given)) => exact_by_name(&wanted, &given, at, found),
+                None => {
+                    for index in 0..wanted.len().max(given.len()) {
+                        exact(wanted.get(index), given.get(index), &format!("{at}/{index}"), depth, found);
+                    }
+                }
             }
         }
         (Some(Value::Object(members)), None) if depth == Depth::Leaves && !members.is_empty() => {
@@ -151,39 +155,45 @@ fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Dept
     }
 }
 
-/// The names of the items of a list such as `containers`, each there once; nothing for another list.
-fn names(items: &[Value]) -> Option<Vec<&str>> {
-    let names: Vec<&str> = items.iter().map(|item| item.get("name")?.as_str()).collect::<Option<_>>()?;
-    let distinct: BTreeSet<&str> = names.iter().copied().collect();
-    (distinct.len() == names.len()).then_some(names)
+/// A list such as `containers`: each item has a name, and no other the same.
+struct NamedItems<'a> {
+    /// In the order of the list.
+    names: Vec<&'a str>,
+    by_name: HashMap<&'a str, &'a Value>,
 }
 
-/// For each wanted item the given one with its name; nothing where an item of either list has none.
-fn by_name<'a>(wanted: &[Value], given: &'a [Value]) -> Option<Vec<Option<&'a Value>>> {
-    let (wanted, names) = (names(wanted)?, names(given)?);
-    let of_name = |name: &&str| names.iter().position(|other| other == name).map(|index| &given[index]);
-    Some(wanted.iter().map(of_name).collect())
+impl<'a> NamedItems<'a> {
+    /// Nothing for a list of any other kind.
+    fn of(items: &'a [Value]) -> Option<Self> {
+        let names: Vec<&str> = items.iter().map(|item| item.get("name")?.as_str()).collect::<Option<_>>()?;
+        let by_name: HashMap<&str, &Value> = names.iter().copied().zip(items).collect();
+        (by_name.len() == names.len()).then_some(Self { names, by_name })
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The names that another list has as well, in the order of this one.
+    fn shared_with(&self, other: &Self) -> Vec<Value> {
+        self.names.iter().filter(|name| other.get(name).is_some()).map(|name| Value::from(*name)).collect()
+    }
 }
 
-/// Whether two lists with names have other names, or the same ones at other places.
-fn are_moved(wanted: &[Value], given: &[Value]) -> bool {
-    names(wanted).zip(names(given)).is_some_and(|(wanted, given)| wanted != given)
+/// Two lists whose items match by name.
+fn both_named<'a>(wanted: &'a [Value], given: &'a [Value]) -> Option<(NamedItems<'a>, NamedItems<'a>)> {
+    NamedItems::of(wanted).zip(NamedItems::of(given))
 }
 
 /// Lists with names, item by item. Another order is a difference, too.
-fn exact_by_name(wanted: &[Value], given: &[Value], at: &str, found: &mut Vec<Difference>) {
-    let (Some(of_wanted), Some(of_given)) = (names(wanted), names(given)) else { return };
-    let same = by_name(wanted, given).unwrap_or_default();
-    for (index, (value, same)) in wanted.iter().zip(same).enumerate() {
-        exact(Some(value), same, &format!("{at}/{index}"), Depth::Whole, found);
+fn exact_by_name(wanted: &NamedItems<'_>, given: &NamedItems<'_>, at: &str, found: &mut Vec<Difference>) {
+    for (index, name) in wanted.names.iter().enumerate() {
+        exact(wanted.get(name), given.get(name), &format!("{at}/{index}"), Depth::Whole, found);
     }
-    for (index, value) in given.iter().enumerate().filter(|(index, _)| !of_wanted.contains(&of_given[*index])) {
-        exact(None, Some(value), &format!("{at}/{index}"), Depth::Whole, found);
+    for (index, name) in given.names.iter().enumerate().filter(|(_, name)| wanted.get(name).is_none()) {
+        exact(None, given.get(name), &format!("{at}/{index}"), Depth::Whole, found);
     }
-    let common = |names: &[&str], others: &[&str]| -> Vec<Value> {
-        names.iter().filter(|name| others.contains(name)).map(|name| Value::from(*name)).collect()
-    };
-    let (left, right) = (common(&of_wanted, &of_given), common(&of_given, &of_wanted));
+    let (left, right) = (wanted.shared_with(given), given.shared_with(wanted));
     if left != right {
         push(at, Some(&left.into()), Some(&right.into()), found);
     }
