@@ -88,13 +88,8 @@ mod tests {
             span: span("entry"),
         };
         let expect = Expectation::Verdict(Box::new(VerdictExpectation {
-            word: VerdictWord::Accept,
-            code: None,
-            warnings: None,
-            audit_annotations: None,
             calls: expected.map(|list| spanned(list.iter().map(call).collect(), "calls")),
-            members: Vec::new(),
-            mode: None,
+            ..VerdictExpectation::of(VerdictWord::Accept)
         }));
         let mismatches = calls(&expect, &made(calls_made));
         assert!(mismatches.iter().all(|mismatch| mismatch.kind == MismatchKind::Calls));

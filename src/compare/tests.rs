@@ -46,20 +46,8 @@ pub(super) fn mutated(before: &Value, after: &Value) -> AdmissionResponse {
     mutated_by(&serde_json::to_value(json_patch::diff(before, after)).unwrap())
 }
 
-fn verdict(word: VerdictWord) -> VerdictExpectation {
-    VerdictExpectation {
-        word,
-        code: None,
-        warnings: None,
-        audit_annotations: None,
-        calls: None,
-        members: Vec::new(),
-        mode: None,
-    }
-}
-
 fn expecting(word: VerdictWord) -> Expectation {
-    Expectation::Verdict(Box::new(verdict(word)))
+    Expectation::Verdict(Box::new(VerdictExpectation::of(word)))
 }
 
 fn deny(text: &str) -> VerdictWord {
@@ -245,7 +233,7 @@ fn code_warnings_and_annotations() {
             code: code.map(|code| spanned(code, "code")),
             warnings: warnings.map(|all| spanned(all.iter().map(|&one| one.to_owned()).collect(), "warnings")),
             audit_annotations: audit.map(|pairs| spanned(annotations(pairs), "annotations")),
-            ..verdict(VerdictWord::Accept)
+            ..VerdictExpectation::of(VerdictWord::Accept)
         }))
     };
     let plain = allowed();

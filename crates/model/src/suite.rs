@@ -419,6 +419,13 @@ pub enum Expectation {
     Response(DocumentExpectation),
 }
 
+impl VerdictExpectation {
+    /// A verdict of which nothing else is expected.
+    pub fn of(word: VerdictWord) -> Self {
+        Self { word, code: None, warnings: None, audit_annotations: None, calls: None, members: Vec::new(), mode: None }
+    }
+}
+
 impl Expectation {
     /// Whether this is about the answer of a policy in monitor mode, not about the response.
     pub fn is_monitored(&self) -> bool {

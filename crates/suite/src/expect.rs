@@ -126,15 +126,7 @@ fn from_word(word: ExpectWord) -> Expectation {
         ExpectWord::Mutate => VerdictWord::Mutate(Box::default()),
         ExpectWord::Deny => VerdictWord::Deny(TextExpectation::default()),
     };
-    Expectation::Verdict(Box::new(VerdictExpectation {
-        word,
-        code: None,
-        warnings: None,
-        audit_annotations: None,
-        calls: None,
-        members: Vec::new(),
-        mode: None,
-    }))
+    Expectation::Verdict(Box::new(VerdictExpectation::of(word)))
 }
 
 /// `fault` and `response` cannot be combined with other keys.
