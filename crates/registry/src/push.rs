@@ -42,12 +42,12 @@ impl Registry {
             return Ok(read_back);
         }
         let before = meter.sent();
-        let transfer = self.upload(upload).await?;
+        let transfer = self.upload(upload, Transfer::Chunks).await?;
         let read_back = self.read_blob_back(image, digest, bytes).await;
         match read_back {
             Err(failure) if transfer == Transfer::Chunks && failure.class == Class::WrongContent => {
                 meter.rewind(before);
-                self.upload_whole(upload).await?;
+                self.upload(upload, Transfer::Whole).await?;
                 self.read_blob_back(image, digest, bytes).await
             }
             read_back => read_back,

@@ -47,9 +47,9 @@ enum UploadError {
 }
 
 impl Registry {
-    /// Uploads a blob, in chunks first. Returns how it was sent.
-    pub(super) async fn upload(&self, upload: &Upload<'_>) -> Result<Transfer, Failure> {
-        let (mut transfer, mut are_chunks_refused) = (Transfer::Chunks, false);
+    /// Uploads a blob, in this way first; one that is to be sent whole is never sent in chunks. Returns how it was sent.
+    pub(super) async fn upload(&self, upload: &Upload<'_>, first: Transfer) -> Result<Transfer, Failure> {
+        let (mut transfer, mut are_chunks_refused) = (first, first == Transfer::Whole);
         let mut budget = self.retry_budget();
         let before = upload.meter.sent();
         loop {
@@ -75,21 +75,6 @@ impl Registry {
                 Transfer::Whole => {
                     budget.wait_or_fail(too_large_at_once(failure)).await?;
                     transfer = Transfer::Chunks;
-                }
-            }
-        }
-    }
-
-    /// Uploads a blob in one request.
-    pub(super) async fn upload_whole(&self, upload: &Upload<'_>) -> Result<(), Failure> {
-        let mut budget = self.retry_budget();
-        let before = upload.meter.sent();
-        loop {
-            upload.meter.rewind(before);
-            match self.upload_once(upload, Transfer::Whole).await {
-                Ok(()) => return Ok(()),
-                Err(UploadError::NotBegun(failure) | UploadError::InSession(failure)) => {
-                    budget.wait_or_fail(failure).await?;
                 }
             }
         }
