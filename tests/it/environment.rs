@@ -1,17 +1,10 @@
 //! Variables of the environment: what they say counts, not that they are there.
 
-use crate::support::{POD, Repository};
-
-fn repository() -> Repository {
-    let suite = format!(
-        "version: 1\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: allow }}\n"
-    );
-    Repository::with_suite(&suite).replying("yes", r#"{"valid":true,"accepted":true}"#)
-}
+use crate::support::Repository;
 
 #[test]
 fn a_variable_breaks_no_command_that_it_is_not_about() {
-    let repository = repository();
+    let repository = Repository::passing();
     for (name, value, arguments) in [
         ("VERIFY_DRY_RUN", "false", &[][..]),
         ("VERIFY_FAIL_FAST", "false", &["--max-fail", "2"]),
@@ -36,7 +29,7 @@ fn a_variable_breaks_no_command_that_it_is_not_about() {
 
 #[test]
 fn flags_that_contradict_each_other_name_the_variable() {
-    let repository = repository();
+    let repository = Repository::passing();
     let refuses = |name: &str, value: &str, arguments: &[&str], says: &[&str]| {
         repository.verify(arguments).env(name, value).run().exits_with(2).reports_nothing().says(says);
     };

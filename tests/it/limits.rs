@@ -8,16 +8,9 @@ use std::time::Duration;
 
 use crate::support::{POD, Repository};
 
-fn repository() -> Repository {
-    let suite = format!(
-        "version: 1\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: allow }}\n"
-    );
-    Repository::with_suite(&suite).replying("yes", r#"{"valid":true,"accepted":true}"#)
-}
-
 #[test]
 fn a_terminal_of_lines_gets_no_escapes() {
-    let repository = repository();
+    let repository = Repository::passing();
     let escapes = |prefix: &str, line: &str| {
         let verify = repository.terminal(&format!("{prefix} {line}"))?;
         let run = verify.run();
@@ -38,7 +31,7 @@ fn a_terminal_of_lines_gets_no_escapes() {
 
 #[test]
 fn a_limit_of_the_address_space_leaves_room_for_a_run() {
-    let repository = repository().policy("safe-labels");
+    let repository = Repository::passing().policy("safe-labels");
     for limit in ["3145728", "1500000"] {
         repository.shell(&format!("ulimit -v {limit}; verify -j2")).run().exits_with(0).says(&["1 passed"]);
         repository.shell(&format!("ulimit -v {limit}; verify inspect safe-labels/policy.wasm")).run();
@@ -52,7 +45,7 @@ fn a_limit_of_the_address_space_leaves_room_for_a_run() {
 
 #[test]
 fn a_limit_of_the_size_of_files_is_an_error() {
-    let repository = repository();
+    let repository = Repository::passing();
     let run = repository.shell("ulimit -f 8; verify --code-cache=none --report=html=a.html --report=junit=b.xml").run();
     let run = run.exits_with(2).says(&[
         "cannot write the report `a.html`",

@@ -65,6 +65,14 @@ impl Repository {
         Self::new().write("suite.yml", text)
     }
 
+    /// A repository with one case, `a`, which passes.
+    pub(crate) fn passing() -> Self {
+        let suite = format!(
+            "version: 1\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: allow }}\n"
+        );
+        Self::with_suite(&suite).replying("yes", r#"{"valid":true,"accepted":true}"#)
+    }
+
     pub(crate) fn write(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
