@@ -83,6 +83,7 @@ mod publish;
 mod read;
 mod reference;
 mod request;
+mod resource;
 mod root;
 mod rows;
 mod schema;

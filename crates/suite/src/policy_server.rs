@@ -8,13 +8,12 @@ use super::files::Files;
 use super::mistake::{Mistakes, mistake};
 use super::patterns::host_capabilities;
 use super::read::{keys, read};
-use super::yaml::{self, Node};
-use policy_verify_model::diagnostic::Diagnostic;
+use super::resource::{self, Wanted};
 use policy_verify_model::installation::Installation;
 use policy_verify_model::release::{Release, ReleaseError};
 use policy_verify_model::source::Spanned;
 
-const KIND: &str = "PolicyServer";
+const SERVER: Wanted<'_> = Wanted { one: "PolicyServer", several: "resources", kinds: &["PolicyServer"] };
 
 /// Variables of policy-server that decide about verdicts. Sources: the flags `--policy-timeout`,
 /// `--disable-timeout-protection`, `--policy-memory-limit` and `--disable-memory-limit`.
@@ -53,7 +52,7 @@ pub(super) fn apply(
     files: &Files,
     mistakes: &mut Mistakes,
 ) -> Option<Release> {
-    let node = find(named, files).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    let (node, _) = resource::find(named, &SERVER, files).map_err(|mistake| mistakes.push(mistake)).ok()?;
     let SpecEntry { image, env, namespaced_policies_capabilities } = read::<ServerEntry>(&node, mistakes)?.spec;
     for VariableEntry { name, value } in &env {
         if let Some(value) = value {
@@ -97,36 +96,6 @@ fn variable(name: &str, value: &Spanned<String>, installation: &mut Installation
                 .warn(warning.with_help("set `policyTimeout` in `kubewarden:` to the longest time to wait".to_owned()));
         }
         _ => {}
-    }
-}
-
-/// The PolicyServer that is meant.
-fn find(named: &Spanned<String>, files: &Files) -> Result<Node, Diagnostic> {
-    let (path, wanted) = match named.value.split_once('#') {
-        Some((path, wanted)) => (path, Some(wanted)),
-        None => (named.value.as_str(), None),
-    };
-    let real = files.resolve(&Spanned::new(path.to_owned(), named.span.clone()))?;
-    let file = files.read_text(&real).map_err(|mistake| mistake.at(&named.span))?;
-    let is_server = |node: &Node| node.get("kind").and_then(Node::as_str) == Some(KIND);
-    let name = |node: &Node| node.get("metadata").and_then(|it| it.get("name")?.as_str()).unwrap_or("").to_owned();
-    let servers: Vec<Node> = yaml::parse_documents(&file)?.into_iter().filter(is_server).collect();
-    let names: Vec<String> = servers.iter().map(name).collect();
-    let mut meant = servers.into_iter().filter(|node| wanted.is_none_or(|wanted| name(node) == wanted));
-    match (meant.next(), meant.next()) {
-        (Some(node), None) => Ok(node),
-        (Some(_), Some(_)) => {
-            let help = format!("add the name of one, `{path}#{}`", names[0]);
-            Err(mistake(&named.span, format!("expected one {KIND}, found {} in `{path}`", names.len())).with_help(help))
-        }
-        (None, _) => {
-            let which = wanted.map(|wanted| format!(" `{wanted}`")).unwrap_or_default();
-            let help = match names.is_empty() {
-                true => format!("write the path of a resource of kind {KIND}"),
-                false => format!("write one of: {}", names.join(", ")),
-            };
-            Err(mistake(&named.span, format!("no {KIND}{which} in `{path}`")).with_help(help))
-        }
     }
 }
 

@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use self::entry::{ManifestEntry, MetadataEntry, SpecEntry};
 use super::files::Files;
-use super::mistake::{Mistakes, mistake, nearest};
+use super::mistake::{Mistakes, mistake};
 use super::read::{missing, read};
+use super::resource::{self, NAMELESS, Wanted};
 use super::schema::{Data, DeploymentMode, ResourceEntry};
-use super::yaml::{self, Node};
-use policy_verify_model::code::Code;
+use super::yaml::Node;
 use policy_verify_model::deployed::{PolicyKind, UniqueName};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::ContextAware;
@@ -28,9 +28,6 @@ use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::Deployment;
 
 const API_VERSION: &str = "policies.kubewarden.io/v1";
-
-/// Name of a resource that has none, as kwctl calls it.
-const NAMELESS: &str = "crd-without-name";
 
 /// What a manifest deploys.
 pub(super) enum Deployed {
@@ -89,61 +86,17 @@ pub(super) fn read_manifest(
 
 /// The document that is meant.
 fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, PolicyKind), Diagnostic> {
-    let (path, wanted) = match named.value.split_once('#') {
-        Some((path, wanted)) => (path, Some(wanted)),
-        None => (named.value.as_str(), None),
-    };
-    let at = |message: String| mistake(&named.span, message);
-    let real = files.resolve(&Spanned::new(path.to_owned(), named.span.clone()))?;
-    let file = files.read_text(&real).map_err(|mistake| mistake.at(&named.span))?;
-    let mut policies = Vec::new();
-    for node in yaml::parse_documents(&file)? {
-        let kind = node.get("kind").and_then(Node::as_str);
-        if let Some(kind) = PolicyKind::ALL.into_iter().find(|known| kind == Some(known.word())) {
-            policies.push((node, kind));
+    let words = PolicyKind::ALL.map(PolicyKind::word);
+    let (node, word) = resource::find(named, &Wanted { one: "policy", several: "policies", kinds: &words }, files)?;
+    match node.get("apiVersion") {
+        Some(version) if version.as_str() == Some(API_VERSION) => {
+            let kind = PolicyKind::ALL.into_iter().find(|kind| kind.word() == word);
+            Ok((node, kind.expect("it is one of the kinds that were looked for")))
         }
-    }
-    let listed = policies.iter().map(|(node, _)| name_of(node).to_owned()).collect::<Vec<_>>();
-    if policies.is_empty() {
-        let kinds = PolicyKind::ALL.map(PolicyKind::word).join(", ");
-        return Err(
-            at(format!("no policy in `{path}`")).with_help(format!("write a resource of one of the kinds {kinds}"))
-        );
-    }
-    let mut meant =
-        policies.into_iter().filter(|(node, kind)| wanted.is_none_or(|wanted| is_meant(wanted, node, *kind)));
-    match (meant.next(), meant.next(), wanted) {
-        (Some((node, kind)), None, _) => match node.get("apiVersion") {
-            Some(version) if version.as_str() == Some(API_VERSION) => Ok((node, kind)),
-            version => {
-                let span = version.map_or(&node.span, |version| &version.span);
-                Err(mistake(span, "invalid `apiVersion`").with_help(format!("write `apiVersion: {API_VERSION}`")))
-            }
-        },
-        (Some(_), Some(_), None) => Err(at(format!("expected one policy, found {} in `{path}`", listed.len()))
-            .with_help(format!("add the name of one, `{path}#{}`: {}", listed[0], listed.join(", ")))),
-        (Some(_), Some(_), Some(wanted)) => Err(at(format!("several policies `{wanted}` in `{path}`"))
-            .with_help(format!("add the kind, as in `{path}#{}/{wanted}`", PolicyKind::ClusterAdmissionPolicy.word()))),
-        (None, _, wanted) => {
-            let wanted = wanted.unwrap_or_default();
-            let help = match nearest(wanted, listed.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{path}#{near}`?"),
-                None => format!("write one of: {}", listed.join(", ")),
-            };
-            Err(at(format!("no policy `{wanted}` in `{path}`")).with_code(Code::UnknownName).with_help(help))
+        version => {
+            let span = version.map_or(&node.span, |version| &version.span);
+            Err(mistake(span, "invalid `apiVersion`").with_help(format!("write `apiVersion: {API_VERSION}`")))
         }
-    }
-}
-
-fn name_of(node: &Node) -> &str {
-    node.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()).unwrap_or(NAMELESS)
-}
-
-/// Whether `name` or `Kind/name` means a document.
-fn is_meant(wanted: &str, node: &Node, kind: PolicyKind) -> bool {
-    match wanted.split_once('/') {
-        Some((word, name)) => word == kind.word() && name == name_of(node),
-        None => wanted == name_of(node),
     }
 }
 
