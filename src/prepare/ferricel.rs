@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use policy_verify_engine::extension_capabilities;
 use serde::Deserialize;
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
@@ -46,22 +47,8 @@ struct Used {
 pub(super) fn capabilities(bytes: &[u8]) -> Result<BTreeSet<&'static str>, BinaryReaderError> {
     let used: Vec<Used> =
         section(bytes, EXTENSIONS)?.and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
-    Ok(used.iter().flat_map(|it| behind(it.namespace.as_deref(), &it.function)).copied().collect())
-}
-
-/// The host capabilities that an extension may call.
-fn behind(namespace: Option<&str>, function: &str) -> &'static [&'static str] {
-    match (namespace, function) {
-        (Some("kw.k8s"), "get") => &["kubernetes/get_resource"],
-        (Some("kw.k8s"), "list") => &["kubernetes/list_resources_all", "kubernetes/list_resources_by_namespace"],
-        (Some("kw.oci"), "manifest") => &["oci/v1/oci_manifest"],
-        (Some("kw.oci"), "manifestDigest") => &["oci/v1/manifest_digest"],
-        (Some("kw.oci"), "manifestConfig") => &["oci/v1/oci_manifest_config"],
-        (Some("kw.net"), "lookupHost") => &["net/v1/dns_lookup_host"],
-        (Some("kw.crypto"), "verify") => &["crypto/v1/is_certificate_trusted"],
-        (Some("kw.sigstore"), _) => &["oci/v2/verify"],
-        _ => &[],
-    }
+    let behind = |it: &Used| extension_capabilities(it.namespace.as_deref(), &it.function);
+    Ok(used.iter().flat_map(behind).copied().collect())
 }
 
 /// The data of the first custom section of a name.
@@ -124,7 +111,7 @@ mod tests {
             ("kw.crypto", "verify"),
             ("kw.sigstore", "pubKeyVerify"),
         ] {
-            let capabilities = behind(Some(namespace), function);
+            let capabilities = extension_capabilities(Some(namespace), function);
             assert!(
                 !capabilities.is_empty() && capabilities.iter().all(|it| known.contains(it)),
                 "{namespace}.{function}"

@@ -61,6 +61,7 @@ use std::sync::Arc;
 use policy_verify_model::policy::ExecutionMode;
 
 use self::engine::{Engine, Module};
+pub use self::ferricel::extension_capabilities;
 pub use self::link::LinkError;
 pub use self::policy::{Context, GuestOutput, Instance, Policy};
 pub use self::process_limits::address_space;

@@ -28,28 +28,46 @@ impl Call {
 /// The error of an extension.
 type Error = String;
 
-type Extension = fn(&dyn HostServices, &Value) -> Result<Value, Error>;
+/// What an extension does with its argument.
+type Run = fn(&dyn HostServices, &Value) -> Result<Value, Error>;
+
+/// An extension, and the host capabilities that it may call.
+type Extension = (Run, &'static [&'static str]);
 
 /// The extension of a name. All take one argument: the map that a fluent call has built up, unless told otherwise.
 fn extension(namespace: Option<&str>, function: &str) -> Option<Extension> {
-    Some(match (namespace, function) {
-        (Some("kw.k8s"), "get") => get,
-        (Some("kw.k8s"), "list") => list,
-        (Some("kw.oci"), "manifest") => |host, map| image_call(host, "v1/oci_manifest", map),
-        (Some("kw.oci"), "manifestDigest") => |host, map| image_call(host, "v1/manifest_digest", map),
-        (Some("kw.oci"), "manifestConfig") => |host, map| image_call(host, "v1/oci_manifest_config", map),
-        (Some("kw.net"), "lookupHost") => lookup_host,
-        (Some("kw.crypto"), "verify") => verify_certificate,
-        (Some("kw.sigstore"), "pubKeyVerify") => |host, map| verify_image(host, pub_key(map)?),
-        (Some("kw.sigstore"), "keylessVerify") => |host, map| verify_image(host, keyless(map)?),
-        (Some("kw.sigstore"), "keylessPrefixVerify") => |host, map| verify_image(host, keyless_prefix(map)?),
-        (Some("kw.sigstore"), "githubActionsVerify") => |host, map| verify_image(host, github_actions(map)?),
-        (Some("kw.sigstore"), "certificateVerify") => |host, map| verify_image(host, certificate(map)?),
-        (None, "isTrusted") => is_trusted,
-        (None, "reason") => |_, answer| text(answer, "reason").map(Value::from),
-        (None, "digest") => |_, answer| text(answer, "digest").map(Value::from),
+    const LISTS: &[&str] = &["kubernetes/list_resources_all", "kubernetes/list_resources_by_namespace"];
+    const VERIFY: &[&str] = &["oci/v2/verify"];
+    let extension: Extension = match (namespace, function) {
+        (Some("kw.k8s"), "get") => (get, &["kubernetes/get_resource"]),
+        (Some("kw.k8s"), "list") => (list, LISTS),
+        (Some("kw.oci"), "manifest") => {
+            (|host, map| image_call(host, "v1/oci_manifest", map), &["oci/v1/oci_manifest"])
+        }
+        (Some("kw.oci"), "manifestDigest") => {
+            (|host, map| image_call(host, "v1/manifest_digest", map), &["oci/v1/manifest_digest"])
+        }
+        (Some("kw.oci"), "manifestConfig") => {
+            (|host, map| image_call(host, "v1/oci_manifest_config", map), &["oci/v1/oci_manifest_config"])
+        }
+        (Some("kw.net"), "lookupHost") => (lookup_host, &["net/v1/dns_lookup_host"]),
+        (Some("kw.crypto"), "verify") => (verify_certificate, &["crypto/v1/is_certificate_trusted"]),
+        (Some("kw.sigstore"), "pubKeyVerify") => (|host, map| verify_image(host, pub_key(map)?), VERIFY),
+        (Some("kw.sigstore"), "keylessVerify") => (|host, map| verify_image(host, keyless(map)?), VERIFY),
+        (Some("kw.sigstore"), "keylessPrefixVerify") => (|host, map| verify_image(host, keyless_prefix(map)?), VERIFY),
+        (Some("kw.sigstore"), "githubActionsVerify") => (|host, map| verify_image(host, github_actions(map)?), VERIFY),
+        (Some("kw.sigstore"), "certificateVerify") => (|host, map| verify_image(host, certificate(map)?), VERIFY),
+        (None, "isTrusted") => (is_trusted, &[]),
+        (None, "reason") => (|_, answer| text(answer, "reason").map(Value::from), &[]),
+        (None, "digest") => (|_, answer| text(answer, "digest").map(Value::from), &[]),
         _ => return None,
-    })
+    };
+    Some(extension)
+}
+
+/// The host capabilities that an extension of ferricel may call; none for one that Kubewarden's host does not have.
+pub fn extension_capabilities(namespace: Option<&str>, function: &str) -> &'static [&'static str] {
+    extension(namespace, function).map(|(_, capabilities)| capabilities).unwrap_or_default()
 }
 
 /// Answers a call: the bytes for the guest. The error is the server's text for a call that cannot be read.
@@ -58,12 +76,12 @@ pub(super) fn answer(host: &dyn HostServices, request: &[u8]) -> Result<Vec<u8>,
     let call: Call = serde_json::from_slice(request).map_err(|error| malformed(&error))?;
     let answer = match extension(call.namespace.as_deref(), &call.function) {
         None => Err(format!("Extension not found: {}", call.name())),
-        Some(extension) => {
+        Some((run, _)) => {
             let Value::Array(args) = &call.args else {
                 return Err(malformed(&"invalid `args`: invalid type, expected a sequence"));
             };
             match args.as_slice() {
-                [argument] => extension(host, argument),
+                [argument] => run(host, argument),
                 args => Err(format!("{} expects 1 argument(s), got {}", call.name(), args.len())),
             }
         }
@@ -318,6 +336,7 @@ mod tests {
         for (namespace, function, map, capability, payload) in rows {
             let (calls, answer) = called(Some(namespace), function, &json!([map]), Ok(br#"{"a":1}"#.to_vec()));
             assert_eq!(calls, [(capability.to_owned(), payload)], "{namespace}.{function}");
+            assert!(extension_capabilities(Some(namespace), function).contains(&capability), "{namespace}.{function}");
             assert_eq!(answer, json!({ "ok": { "a": 1 } }));
         }
     }

@@ -17,6 +17,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wasmtime::{InstancePre, Store, ValType};
 
+pub use self::extensions::extension_capabilities;
+
 use self::abi::{EVALUATE, MALLOC, SET_LOG_LEVEL, State, length, packed, unpacked};
 use self::settings::FailurePolicy;
 use super::cel_error::CelError;
