@@ -35,8 +35,9 @@
 //! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
 //! | `reference` | the reference of the format in Markdown, from the schema |
 //! | `vars`, `rows` | `${…}`, `each` and `matrix` |
-//! | `policy`, `origin`, `manifest`, `signed_by`, `size`, `uri` | entries of `policies:` |
-//! | `kubewarden` | the Kubewarden whose verdicts are reproduced |
+//! | `policy`, `origin`, `manifest`, `patterns`, `signed_by`, `size`, `uri` | entries of `policies:` |
+//! | `kubewarden`, `policy_server` | the Kubewarden whose verdicts are reproduced |
+//! | `resource` | one of Kubewarden's resources in a file, by its name |
 //! | `groups`, [`expression`], `group_expression`, `cel` | policy groups and their expressions |
 //! | [`match_condition`] | conditions of manifests, in CEL |
 //! | `not_deployed` | policies that the controller does not deploy |
