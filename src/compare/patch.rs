@@ -158,6 +158,8 @@ fn at_patch(expected: impl Into<String>, actual: impl Into<String>, span: &Span)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
@@ -183,14 +185,15 @@ mod tests {
     }
 
     fn object(expected: Value) -> MutateExpectation {
-        let spans = [("/b".to_owned(), span("b")), ("/b/c".to_owned(), span("c"))].into();
+        let spans = [("/b".to_owned(), span("b")), ("/b/c".to_owned(), span("c"))];
+        let spans = Arc::new(spans.into());
         let document = DocumentExpectation { expected: spanned(expected, "object"), spans, is_exact: false };
         MutateExpectation { object: Some(document), ..Default::default() }
     }
 
     fn exactly(expected: Value) -> MutateExpectation {
         let expected = spanned(expected, "exactly");
-        let document = DocumentExpectation { expected, spans: [].into(), is_exact: true };
+        let document = DocumentExpectation { expected, spans: Arc::default(), is_exact: true };
         MutateExpectation { exactly: Some(document), ..Default::default() }
     }
 

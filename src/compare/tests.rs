@@ -61,7 +61,7 @@ fn fault(kind: FaultKind, contains: &[&str]) -> Expectation {
 }
 
 fn response(expected: Value, is_exact: bool) -> Expectation {
-    let spans = [("/status".to_owned(), span("status"))].into();
+    let spans = Arc::new([("/status".to_owned(), span("status"))].into());
     Expectation::Response(DocumentExpectation { expected: spanned(expected, "document"), spans, is_exact })
 }
 

@@ -439,7 +439,7 @@ pub struct DocumentExpectation {
     /// The expected document.
     pub expected: Spanned<Value>,
     /// Where its members are written, in the suite or in a file of its own, by JSON pointer.
-    pub spans: BTreeMap<String, Span>,
+    pub spans: Arc<BTreeMap<String, Span>>,
     /// Whether the whole document must be equal; otherwise every given key must match.
     pub is_exact: bool,
 }

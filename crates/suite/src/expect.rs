@@ -1,6 +1,7 @@
 //! The words of `expect` become expectations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
@@ -17,7 +18,7 @@ use super::yaml::{Content, Node};
 use policy_verify_host as host;
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::code::Code;
-use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{
     CallExpectation, DocumentExpectation, Expectation, FaultExpectation, MemberExpectation, MemberWord,
     MutateExpectation, SettingsExpectation, TextExpectation, VerdictExpectation, VerdictWord,
@@ -324,17 +325,10 @@ fn document(
     mistakes: &mut Mistakes,
 ) -> Option<DocumentExpectation> {
     let (expected, spans) = match &source.value {
-        FileOr::Inline(node) => {
-            let mut spans = BTreeMap::new();
-            collect_spans(node, String::new(), &mut spans);
-            (node.to_json(), spans)
-        }
+        FileOr::Inline(node) => (node.to_json(), Arc::new(node.places())),
         FileOr::File(path) => match files.document(path) {
             Ok(document) => {
-                let mut spans = BTreeMap::new();
-                if let Some(node) = files.node_of(&document) {
-                    collect_spans(&node, String::new(), &mut spans);
-                }
+                let spans = files.places_in(&document);
                 (document.value, spans)
             }
             Err(mistake) => {
@@ -346,29 +340,8 @@ fn document(
     Some(DocumentExpectation { expected: Spanned::new(expected, source.span.clone()), spans, is_exact })
 }
 
-/// Where each member is written, by JSON pointer.
-fn collect_spans(node: &Node, pointer: String, spans: &mut BTreeMap<String, Span>) {
-    match &node.content {
-        Content::Map(entries) => {
-            for (key, value) in entries {
-                let name = key.name.replace('~', "~0").replace('/', "~1");
-                collect_spans(value, format!("{pointer}/{name}"), spans);
-            }
-        }
-        Content::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                collect_spans(item, format!("{pointer}/{index}"), spans);
-            }
-        }
-        _ => {}
-    }
-    spans.insert(pointer, node.span.clone());
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::yaml;
     use policy_verify_model::source::SourceFile;

@@ -4,7 +4,7 @@
 //! show it, and paths in a suite that is a link start where the link is.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -49,6 +49,8 @@ pub(crate) struct Files {
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
     read: RefCell<HashMap<PathBuf, Content>>,
+    /// Places of members, by the file and the place of their document.
+    places: RefCell<HashMap<(String, usize), Arc<BTreeMap<String, Span>>>>,
     /// Every file that was named and found.
     named: RefCell<BTreeSet<PathBuf>>,
     check_key: KeyCheck,
@@ -59,7 +61,14 @@ impl Files {
     pub(crate) fn in_folder(folder: &Path, root: Option<&Path>, check_key: KeyCheck) -> io::Result<Self> {
         let directory = as_named(folder)?;
         let root = Root::of(&directory, root)?;
-        Ok(Self { root, directory, read: RefCell::default(), named: RefCell::default(), check_key })
+        Ok(Self {
+            root,
+            directory,
+            read: RefCell::default(),
+            places: RefCell::default(),
+            named: RefCell::default(),
+            check_key,
+        })
     }
 
     /// Files of the suite at `suite`.
@@ -287,10 +296,17 @@ impl Files {
         }
     }
 
-    /// A document with the places of its members; nothing where it cannot be found again in its file.
-    pub(crate) fn node_of(&self, document: &Spanned<Value>) -> Option<Node> {
-        let nodes = yaml::parse_documents(&document.span.file).ok()?;
-        nodes.into_iter().find(|node| node.to_json() == document.value)
+    /// Where a document and each of its members are written, by JSON pointer; nothing where it cannot be found again in its
+    /// file. Looked up once, however many cases expect the document.
+    pub(crate) fn places_in(&self, document: &Spanned<Value>) -> Arc<BTreeMap<String, Span>> {
+        let Span { file, offset, .. } = &document.span;
+        let mut known = self.places.borrow_mut();
+        let places = known.entry((file.path.clone(), *offset)).or_insert_with(|| {
+            let nodes = yaml::parse_documents(file).unwrap_or_default();
+            let node = nodes.iter().find(|node| node.to_json() == document.value);
+            Arc::new(node.map(Node::places).unwrap_or_default())
+        });
+        Arc::clone(places)
     }
 
     /// A path as written, without absolute parts and without steps above the root.

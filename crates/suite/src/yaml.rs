@@ -4,6 +4,7 @@
 //! alias expansion bounded. Manifests in files of their own have the booleans of
 //! YAML 1.1, because `kubectl` and `helm` send those.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +14,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned as At;
 
-use super::syntax;
+use super::{path, syntax};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::yaml;
@@ -75,6 +76,23 @@ impl Node {
             Content::List(items) => items,
             _ => &[],
         }
+    }
+
+    /// Where the value and each of its members are written, by JSON pointer.
+    pub(crate) fn places(&self) -> BTreeMap<String, Span> {
+        let mut places = BTreeMap::new();
+        self.collect_places(String::new(), &mut places);
+        places
+    }
+
+    fn collect_places(&self, pointer: String, places: &mut BTreeMap<String, Span>) {
+        for (key, value) in self.entries() {
+            value.collect_places(format!("{pointer}/{}", path::escape(&key.name)), places);
+        }
+        for (index, item) in self.items().iter().enumerate() {
+            item.collect_places(format!("{pointer}/{index}"), places);
+        }
+        places.insert(pointer, self.span.clone());
     }
 
     /// The text of a string.
