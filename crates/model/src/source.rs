@@ -1,6 +1,7 @@
 //! Where a value was written: the file, the line and the bytes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub struct Span {
     /// Column of the first byte in characters, counted from 1.
     pub column: usize,
 }
+
+/// Where a document and its members are written, by JSON pointer.
+pub type MemberSpans = BTreeMap<String, Span>;
 
 impl Span {
     /// The very beginning of `file`: for messages about the whole file.

@@ -18,7 +18,7 @@ use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::request::Request;
 use super::scope::Scope;
 use super::signature::Requirement;
-use super::source::{SourceFile, Span, Spanned};
+use super::source::{MemberSpans, SourceFile, Span, Spanned};
 
 /// One suite file, ready to run.
 #[derive(Debug)]
@@ -439,7 +439,7 @@ pub struct DocumentExpectation {
     /// The expected document.
     pub expected: Spanned<Value>,
     /// Where its members are written, in the suite or in a file of its own, by JSON pointer.
-    pub spans: Arc<BTreeMap<String, Span>>,
+    pub spans: Arc<MemberSpans>,
     /// Whether the whole document must be equal; otherwise every given key must match.
     pub is_exact: bool,
 }

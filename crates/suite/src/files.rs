@@ -4,7 +4,7 @@
 //! show it, and paths in a suite that is a link start where the link is.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +21,7 @@ use super::tree::{self, Search};
 use super::yaml::{self, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::source::{SourceFile, Span, Spanned};
+use policy_verify_model::source::{MemberSpans, SourceFile, Span, Spanned};
 
 /// Largest text a suite may be or name, in bytes: ten times the largest object etcd stores by default.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -50,7 +50,7 @@ pub(crate) struct Files {
     directory: PathBuf,
     read: RefCell<HashMap<PathBuf, Content>>,
     /// Places of members, by the file and the place of their document.
-    places: RefCell<HashMap<(String, usize), Arc<BTreeMap<String, Span>>>>,
+    places: RefCell<HashMap<(String, usize), Arc<MemberSpans>>>,
     /// Every file that was named and found.
     named: RefCell<BTreeSet<PathBuf>>,
     check_key: KeyCheck,
@@ -298,7 +298,7 @@ impl Files {
 
     /// Where a document and each of its members are written, by JSON pointer; nothing where it cannot be found again in its
     /// file. Looked up once, however many cases expect the document.
-    pub(crate) fn places_in(&self, document: &Spanned<Value>) -> Arc<BTreeMap<String, Span>> {
+    pub(crate) fn places_in(&self, document: &Spanned<Value>) -> Arc<MemberSpans> {
         let Span { file, offset, .. } = &document.span;
         let mut known = self.places.borrow_mut();
         let places = known.entry((file.path.clone(), *offset)).or_insert_with(|| {

@@ -4,7 +4,6 @@
 //! alias expansion bounded. Manifests in files of their own have the booleans of
 //! YAML 1.1, because `kubectl` and `helm` send those.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +15,7 @@ use serde_saphyr::Spanned as At;
 
 use super::{path, syntax};
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::source::{MemberSpans, SourceFile, Span};
 use policy_verify_model::yaml;
 
 /// A value of a YAML document and its place.
@@ -79,13 +78,13 @@ impl Node {
     }
 
     /// Where the value and each of its members are written, by JSON pointer.
-    pub(crate) fn places(&self) -> BTreeMap<String, Span> {
-        let mut places = BTreeMap::new();
+    pub(crate) fn places(&self) -> MemberSpans {
+        let mut places = MemberSpans::new();
         self.collect_places(String::new(), &mut places);
         places
     }
 
-    fn collect_places(&self, pointer: String, places: &mut BTreeMap<String, Span>) {
+    fn collect_places(&self, pointer: String, places: &mut MemberSpans) {
         for (key, value) in self.entries() {
             value.collect_places(format!("{pointer}/{}", path::escape(&key.name)), places);
         }
