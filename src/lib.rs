@@ -26,6 +26,7 @@ mod resolve;
 mod select;
 mod server;
 
+pub use policy_verify_engine::compiler::CompilerChoice;
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
 pub use policy_verify_registry::signature::SignatureOptions;

@@ -14,6 +14,8 @@ pub(crate) struct Evaluated<T> {
     pub(crate) journal: Journal,
     /// What the policies logged or printed.
     pub(crate) log: GuestLog,
+    /// Whether a policy trapped or took too long in code that may be replaced by better code.
+    pub(crate) is_doubtful: bool,
 }
 
 /// The answers to a request.

@@ -31,12 +31,13 @@ pub(super) struct CaseEvaluation<'a> {
     host: Host,
     output: GuestOutput,
     remarks: Vec<String>,
+    is_doubtful: bool,
 }
 
 impl<'a> CaseEvaluation<'a> {
     pub(super) fn new(case: &'a Case, answers: &Arc<HostAnswers>, policies: &'a Policies<'a>) -> Self {
         let host = Host::new(Arc::clone(answers)).with_backend(policies.backend.clone());
-        Self { policies, case, host, output: GuestOutput::default(), remarks: Vec::new() }
+        Self { policies, case, host, output: GuestOutput::default(), remarks: Vec::new(), is_doubtful: false }
     }
 
     /// A new instance of a policy, not yet started.
@@ -54,7 +55,7 @@ impl<'a> CaseEvaluation<'a> {
         if let Some(clock) = self.case.clock {
             context.clock = clock;
         }
-        PolicyInstance { policy, compat, context, running: None }
+        PolicyInstance { policy, compat, context, running: None, is_provisional: false, is_doubtful: false }
     }
 
     /// Evaluates a policy once. The answer is the policy's own: what its deployment makes of it comes later.
@@ -74,6 +75,7 @@ impl<'a> CaseEvaluation<'a> {
 
     /// Ends an instance. A host call without an answer outranks what the policy made of it: a policy may swallow the error.
     pub(super) fn close<T>(&mut self, instance: PolicyInstance<'a>, answer: Result<T, Fault>) -> Result<T, Fault> {
+        self.is_doubtful |= instance.is_doubtful;
         if let Some(instance) = &instance.running {
             let output = instance.output();
             let is_whole = keep(&mut self.output.stdout, output.stdout) & keep(&mut self.output.stderr, output.stderr);
@@ -110,7 +112,7 @@ impl<'a> CaseEvaluation<'a> {
             stderr: String::from_utf8_lossy(&self.output.stderr).into_owned(),
             is_truncated: self.output.is_truncated || journal.is_log_truncated,
         };
-        Evaluated { answer, journal, log }
+        Evaluated { answer, journal, log, is_doubtful: self.is_doubtful }
     }
 }
 
@@ -137,24 +139,39 @@ pub(super) struct PolicyInstance<'a> {
     compat: Compat,
     context: Context,
     running: Option<Box<dyn Instance>>,
+    /// Whether it runs code that may be replaced by better code.
+    is_provisional: bool,
+    /// Whether it had a fault that better code may not have.
+    is_doubtful: bool,
 }
 
 impl PolicyInstance<'_> {
     /// The running instance, started when it is first needed.
     fn running(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
         if self.running.is_none() {
-            self.running = Some(self.policy.guest.start(&self.context)?);
+            self.is_provisional = self.policy.guest.is_provisional();
+            let started = self.policy.guest.start(&self.context);
+            self.running = Some(self.noted(started)?);
         }
         Ok(self.running.as_mut().expect("it was started above"))
     }
 
     pub(super) fn validate_settings(&mut self, settings: &Settings) -> Result<SettingsVerdict, Fault> {
-        self.running()?.validate_settings(settings)
+        let verdict = self.running()?.validate_settings(settings);
+        self.noted(verdict)
     }
 
     pub(super) fn validate(&mut self, request: &Request, settings: &Settings) -> Answer {
         let answer = self.running()?.validate(request, settings);
+        let answer = self.noted(answer);
         compat::answer(answer, self.compat, request.uid())
+    }
+
+    /// Notes a fault that depends on how good the code is.
+    fn noted<T>(&mut self, result: Result<T, Fault>) -> Result<T, Fault> {
+        let depends_on_code = |kind| matches!(kind, FaultKind::Trap | FaultKind::Timeout | FaultKind::Init);
+        self.is_doubtful |= self.is_provisional && result.as_ref().is_err_and(|fault| depends_on_code(fault.kind));
+        result
     }
 
     /// Settings are validated before every evaluation, as the server does.

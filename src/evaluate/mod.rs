@@ -51,12 +51,13 @@ pub(crate) fn request(
     let second = next.and_then(|next| {
         let mut evaluation = CaseEvaluation::new(case, &body.answers, policies);
         let (answer, steps, _) = chain::evaluate(&mut evaluation, body, &next, policies);
-        again = Some(evaluation.finish(()).journal);
+        again = Some(evaluation.finish(()));
         Some(expected_answer(&body.expect, &answer.ok()?, &steps).into_owned())
     });
     let mut evaluated = evaluation.finish(RequestAnswers { answer, second, steps, converted });
     if let Some(again) = again {
-        evaluated.journal.record_more(again);
+        evaluated.is_doubtful |= again.is_doubtful;
+        evaluated.journal.record_more(again.journal);
     }
     evaluated
 }

@@ -82,6 +82,12 @@ impl<'a> Policies<'a> {
         wanted.find_map(|policy| self.prepared[policy.0]?.as_ref().err())
     }
 
+    /// Gives the policies of a case their best code. Says what is wrong where that fails.
+    pub(crate) fn settle(&self, case: &Case) -> Result<(), String> {
+        let policies = self.suite.policies_for(case).into_iter();
+        policies.map(|policy| self.prepared(policy).guest.settle()).collect()
+    }
+
     /// Whether rules of metadata or of a manifest say what a case is about.
     pub(crate) fn has_rules_for(&self, case: &Case) -> bool {
         let has_scope = |step: &Step| self.deployment_of(step).scope.is_some();

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::evaluation::accepted;
 use super::{compat, deploy};
-use policy_verify_engine::engine::{Engine, Limits, Module};
+use policy_verify_engine::compiler::CompilerChoice;
+use policy_verify_engine::engine::{Engine, Module, Setup};
 use policy_verify_engine::{self as runtime, Context};
 use policy_verify_host::Host;
 use policy_verify_host::access::Access;
@@ -200,13 +201,25 @@ impl Row {
     }
 }
 
+fn engine_with(compiler: CompilerChoice) -> Engine {
+    Engine::set_up(Setup { compiler, ..Setup::default() }).unwrap()
+}
+
 #[test]
 fn answers_are_those_of_the_server_byte_for_byte() {
+    answers_are_those_of_the_server(&engine_with(CompilerChoice::Cranelift));
+}
+
+#[test]
+fn answers_of_the_quick_compiler_are_the_same() {
+    answers_are_those_of_the_server(&engine_with(CompilerChoice::Winch));
+}
+
+fn answers_are_those_of_the_server(engine: &Engine) {
     let table = table();
-    let engine = Engine::new(Limits::default()).unwrap();
     let names: BTreeSet<&str> = table.answers.iter().map(|row| row.module.as_str()).collect();
-    let compiled: BTreeMap<&str, Module> = names.into_par_iter().map(|name| (name, compile(&engine, name))).collect();
-    let answered = |row: &Row| row.answered(&engine, &compiled[row.module.as_str()], &table.requests);
+    let compiled: BTreeMap<&str, Module> = names.into_par_iter().map(|name| (name, compile(engine, name))).collect();
+    let answered = |row: &Row| row.answered(engine, &compiled[row.module.as_str()], &table.requests);
     let wrong: Vec<String> = table.answers.par_iter().filter_map(|row| row.difference(&answered(row))).collect();
     assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), table.answers.len(), wrong.join("\n"));
 }
@@ -236,16 +249,24 @@ fn without_frames(answer: &str) -> String {
 
 #[test]
 fn recorded_answers_of_the_server_are_ours() {
+    recorded_answers_are_those_of(&engine_with(CompilerChoice::Cranelift));
+}
+
+#[test]
+fn recorded_answers_of_the_server_are_those_of_the_quick_compiler() {
+    recorded_answers_are_those_of(&engine_with(CompilerChoice::Winch));
+}
+
+fn recorded_answers_are_those_of(engine: &Engine) {
     let text = std::fs::read_to_string(testdata().join("server/answers.jsonl")).unwrap();
     let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests = table().requests;
-    let engine = Engine::new(Limits::default()).unwrap();
     let names: BTreeSet<&str> = rows.iter().map(|row| row.module.as_str()).collect();
-    let compiled: BTreeMap<&str, Module> = names.into_par_iter().map(|name| (name, compile(&engine, name))).collect();
+    let compiled: BTreeMap<&str, Module> = names.into_par_iter().map(|name| (name, compile(engine, name))).collect();
     let wrong: Vec<String> = rows
         .par_iter()
         .filter_map(|row| {
-            let answered = row.answered_after(&engine, &compiled[row.module.as_str()], &requests, |instance| {
+            let answered = row.answered_after(engine, &compiled[row.module.as_str()], &requests, |instance| {
                 instance.validate_settings(&row.settings).and_then(|verdict| accepted(verdict, &row.settings))
             });
             let recorded = row.server.as_deref().unwrap();

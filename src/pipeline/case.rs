@@ -42,6 +42,8 @@ struct Findings {
     recorded: Option<Vec<Recorded>>,
     /// Unused mocks, and calls that do not match the expectation.
     about_calls: Vec<Mismatch>,
+    /// Whether a policy trapped or took too long in code that may be replaced by better code.
+    is_doubtful: bool,
 }
 
 /// The report of a case that was not begun because the run was stopped, for this reason.
@@ -66,7 +68,7 @@ pub(super) fn report(
         (Some(reason), _) => (Findings::default(), Outcome::Skipped(reason.clone())),
         (None, Some(unavailable)) => (Findings::default(), Outcome::Unavailable(Arc::clone(unavailable))),
         (None, None) => {
-            let (verdict, mut findings) = run(case, policies, referee);
+            let (verdict, mut findings) = run_settled(case, policies, referee);
             let outcome = match verdict {
                 Verdict::Skipped(reason) => Outcome::Skipped(reason),
                 Verdict::Judged(judgement) => outcome(case, judgement, &mut findings),
@@ -123,6 +125,22 @@ fn rejected_settings<'a>(case: &'a Case, outcome: &Outcome) -> Option<&'a Span> 
             body.settings_span.as_ref()
         }
         _ => None,
+    }
+}
+
+/// Runs a case, and once more with the best code of its policies where it decides: the quick compiler's code needs more time
+/// and more of the stack.
+fn run_settled(case: &Case, policies: &Policies<'_>, referee: Option<&Referee>) -> (Verdict, Findings) {
+    let (verdict, mut findings) = run(case, policies, referee);
+    if !findings.is_doubtful {
+        return (verdict, findings);
+    }
+    match policies.settle(case) {
+        Ok(()) => run(case, policies, referee),
+        Err(error) => {
+            findings.warnings.push(format!("could not be repeated with optimised code: {error}"));
+            (verdict, findings)
+        }
     }
 }
 
@@ -196,7 +214,8 @@ fn run_request(
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| needs_second_pass)?;
         Some(request.with_document(changed))
     };
-    let Evaluated { answer: found, mut journal, log } = evaluate::request(case, body, &sent, policies, &follow_up);
+    let Evaluated { answer: found, mut journal, log, is_doubtful } =
+        evaluate::request(case, body, &sent, policies, &follow_up);
     let recorded = journal.recorded.take();
     let (calls, warnings, mut about_calls) = from_journal(journal);
     let sent = found.converted.map_or(sent, Arc::new);
@@ -206,6 +225,7 @@ fn run_request(
         recorded,
         log,
         warnings,
+        is_doubtful,
         ..Findings::default()
     };
     let answer = match found.answer {
@@ -310,12 +330,13 @@ fn with_comparison(
 }
 
 fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let Evaluated { answer, mut journal, log } = evaluate::settings(case, body, policies);
+    let Evaluated { answer, mut journal, log, is_doubtful } = evaluate::settings(case, body, policies);
     let recorded = journal.recorded.take();
     let judgement = compare::settings(&body.expect, &case.expect_span, &answer);
     let (calls, warnings, about_calls) = from_journal(journal);
     let fault = answer.err();
-    (Verdict::Judged(judgement), Findings { fault, calls, log, warnings, recorded, about_calls, ..Findings::default() })
+    let findings = Findings { fault, calls, log, warnings, recorded, about_calls, is_doubtful, ..Findings::default() };
+    (Verdict::Judged(judgement), findings)
 }
 
 /// Calls, remarks, and a mismatch for every unused mock.

@@ -23,10 +23,13 @@ mod suites;
 mod summary;
 mod trusted;
 
+use std::num::NonZero;
+use std::thread;
 use std::time::Instant;
 
-use policy_verify_engine::engine::{Engine, Limits};
+use policy_verify_engine::engine::{Engine, Limits, Setup};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
+use policy_verify_model::suite::Suite;
 
 use self::against::Referee;
 pub use self::interrupt::Interrupt;
@@ -55,7 +58,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
     progress.loaded(&summaries);
     progress.started(selected.cases.len());
-    let engine = engine(options, progress)?;
+    let engine = engine(options, instances_at_a_time(&suites), progress)?;
     let services = Services::open(&selected.policies, &suites, options, trust)?;
     thread_pool(options)?.install(|| {
         let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
@@ -91,8 +94,14 @@ fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
 /// With less, compilers run out of memory, which no program survives.
 const LITTLE_ADDRESS_SPACE: u64 = 1 << 30;
 
-/// The engine of the run, with the code that earlier ones compiled.
-fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
+/// How many instances a thread may have at a time: those of the members of a group, and some for what is asked beside them.
+fn instances_at_a_time(suites: &[Suite]) -> usize {
+    let groups = suites.iter().flat_map(|suite| &suite.groups);
+    groups.map(|group| group.members.len()).max().unwrap_or(0) + 4
+}
+
+/// The engine of the run, with the code that earlier ones compiled. Each thread may have this many `instances` at a time.
+fn engine(options: &Options, instances: usize, progress: &dyn Progress) -> Result<Engine, Error> {
     if let Some(bytes) = policy_verify_engine::address_space().filter(|bytes| *bytes < LITTLE_ADDRESS_SPACE) {
         let mib = bytes >> 20;
         progress.remarked(&format!(
@@ -101,7 +110,10 @@ fn engine(options: &Options, progress: &dyn Progress) -> Result<Engine, Error> {
     }
     let limits = Limits::default();
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
-    let engine = Engine::until(limits, options.interrupt.flag());
+    let threads = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+    let instances = u32::try_from(threads.saturating_mul(instances)).unwrap_or(u32::MAX);
+    let setup = Setup { limits, stop: options.interrupt.flag(), instances, compiler: options.compiler };
+    let engine = Engine::set_up(setup);
     let mut engine = engine.map_err(|error| Error::engine(&error))?;
     if let Some(folder) = &options.code_cache
         && let Err(error) = engine.keep_code(folder)

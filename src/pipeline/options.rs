@@ -7,6 +7,7 @@ use super::policy::Network;
 use super::recording::Recording;
 use crate::resolve::Fetching;
 use crate::select::Selection;
+use policy_verify_engine::compiler::CompilerChoice;
 use policy_verify_model::outcome::{CaseReport, SuiteSummary};
 use policy_verify_model::publication::{PublishMode, Redirection};
 use policy_verify_model::release::Release;
@@ -61,6 +62,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Stops the run from another thread.
     pub interrupt: Interrupt,
+    /// Which compiler makes the code of policies; Cranelift, as in policy-server, by default.
+    pub compiler: CompilerChoice,
     /// Where the folder `compiled-code` is, which later runs use too; none by default. See [`usual_code_cache`].
     pub code_cache: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::policies::PolicyRecord;
 use crate::prepare::PreparedPolicy;
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::hosting::GuestLog;
 use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary};
 use policy_verify_model::policy::ExecutionMode;
@@ -36,11 +37,19 @@ pub(super) fn policy_report(suites: &[Suite], record: PolicyRecord) -> PolicyRep
         digest: ready.map(|policy| policy.digest),
         size: ready.map(|policy| policy.module.len() as u64),
         execution_mode: ready.map(|policy| policy.execution_mode),
+        compilers: ready.map_or_else(Vec::new, compilers),
         compile_time: ready.map_or(Duration::ZERO, |policy| policy.compile_time),
         span: spec.span.clone(),
         unavailable: prepared.as_ref().err().cloned(),
         position: key.policy.0,
     }
+}
+
+/// What compiled the code of a policy: Cranelift after another where that was worth it.
+fn compilers(policy: &PreparedPolicy) -> Vec<Compiler> {
+    let first = policy.compiler;
+    let is_replaced = first == Some(Compiler::Winch) && policy.guest.is_settled();
+    first.into_iter().chain(is_replaced.then_some(Compiler::Cranelift)).collect()
 }
 
 /// What is to be known about a policy of an experimental mode.

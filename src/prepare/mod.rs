@@ -14,6 +14,7 @@ pub(crate) mod served;
 pub(crate) mod single;
 mod unknown_keys;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -25,6 +26,7 @@ use rayon::prelude::*;
 use policy_verify_engine::engine::{CompileError, Engine, Module};
 use policy_verify_engine::{self as runtime, Policy};
 use policy_verify_files::bounded;
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
@@ -90,18 +92,21 @@ fn compile_each_once(
             distinct.entry(module.digest).or_insert((index, &module.bytes));
         }
     }
+    // The largest first: it would keep the run waiting if it came last.
+    let mut distinct: Vec<_> = distinct.into_iter().collect();
+    distinct.sort_by_key(|(_, (_, bytes))| Reverse(bytes.len()));
     distinct
-        .into_par_iter()
+        .into_iter()
+        .par_bridge()
         .map(|(digest, (first, bytes))| {
             if let Some(module) = engine.kept(digest) {
                 return (digest, Compiled { first, result: Ok(module), time: Duration::ZERO });
             }
             let start = Instant::now();
             compiling(first, true);
-            let result = engine.compile(bytes);
+            let result = engine.compile_and_keep(digest, bytes);
             compiling(first, false);
             let time = start.elapsed();
-            let _ = result.as_ref().map(|module| engine.keep(digest, module));
             (digest, Compiled { first, result, time })
         })
         .collect()
@@ -116,9 +121,18 @@ fn link(
 ) -> Result<PreparedPolicy, Unavailable> {
     // kwctl asks the module when it annotates it; a module that was annotated before has been asked then.
     let asks = spec.metadata.is_some();
-    let guest = ready(&annotated, compiled, engine, asks, &spec.uri_text, &mode_span(spec))?;
+    let ready = |compiled| ready(&annotated, compiled, engine, asks, &spec.uri_text, &mode_span(spec));
+    let (guest, compiler) = match (ready(compiled), compiled) {
+        (Ok(guest), compiled) => (guest, compiled.ok().map(Module::compiler)),
+        // What provisional code says about a module is no verdict.
+        (Err(_), Ok(module)) if engine.is_provisional(module) => {
+            let optimised = engine.optimise(annotated.digest, &annotated.bytes);
+            (ready(optimised.as_ref())?, Some(Compiler::Cranelift))
+        }
+        (Err(unavailable), _) => return Err(unavailable),
+    };
     let AnnotatedModule { bytes, metadata, mode, digest, .. } = annotated;
-    Ok(PreparedPolicy { module: bytes, digest, metadata, execution_mode: mode, guest, compile_time })
+    Ok(PreparedPolicy { module: bytes, digest, metadata, execution_mode: mode, guest, compiler, compile_time })
 }
 
 /// Links a compiled module, and `asks` it for its protocol version. `name` and `place` are for the messages.
@@ -142,7 +156,8 @@ fn ready(
     }
     let module = compiled
         .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
-    let guest = runtime::load(engine, module, mode).map_err(|error| {
+    let AnnotatedModule { digest, bytes, .. } = annotated;
+    let guest = runtime::load_with_tiers(engine, module, mode, *digest, bytes).map_err(|error| {
         let help = detect::guess(annotated.detected_kind)
             .filter(|guess| *guess != mode)
             .map(|guess| format!("it looks like a policy for `executionMode: {guess}`"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy_verify_engine::Policy;
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
@@ -22,6 +23,8 @@ pub(crate) struct PreparedPolicy {
     pub(crate) execution_mode: ExecutionMode,
     /// The compiled module.
     pub(crate) guest: Arc<dyn Policy>,
+    /// What compiled the code it began with.
+    pub(crate) compiler: Option<Compiler>,
     /// Time spent compiling; zero when another policy had the same bytes, or an earlier run.
     pub(crate) compile_time: Duration,
 }

@@ -25,11 +25,10 @@ const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// Name of the folder, in whatever place is chosen for it: other files of that place are left alone.
 const FOLDER: &str = "compiled-code";
 
-/// Compiled code in a folder, for one engine.
+/// Compiled code in a folder.
 #[derive(Debug, Clone)]
 pub(super) struct CodeCache {
     folder: PathBuf,
-    engine: String,
     most_bytes: u64,
 }
 
@@ -39,19 +38,17 @@ impl CodeCache {
     /// # Errors
     ///
     /// The folder cannot be made, or others may write to it.
-    pub(super) fn open(place: &Path, engine: &wasmtime::Engine) -> io::Result<Self> {
+    pub(super) fn open(place: &Path) -> io::Result<Self> {
         let folder = place.join(FOLDER);
         make_private(&folder)?;
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { folder, engine: format!("{:016x}", hasher.finish()), most_bytes: MOST_BYTES })
+        Ok(Self { folder, most_bytes: MOST_BYTES })
     }
 
-    /// The code of a module, if it was kept.
-    pub(super) fn load(&self, engine: &wasmtime::Engine, digest: Digest) -> Option<wasmtime::Module> {
-        let start = self.start_of(digest);
+    /// The code of a module that was kept, in the first of these engines, all of one compiler, that has room for its instances.
+    pub(super) fn load(&self, engines: &[&wasmtime::Engine], digest: Digest) -> Option<wasmtime::Module> {
+        let start = start_of(engines.first()?, digest);
         let mut names = self.names().filter(|name| name.starts_with(&start));
-        names.find_map(|name| self.load_file(&name, engine))
+        names.find_map(|name| self.load_file(&name, engines))
     }
 
     /// Keeps the code of a module.
@@ -61,7 +58,8 @@ impl CodeCache {
     /// The disk does not take it; the run needs nothing of it.
     pub(super) fn keep(&self, digest: Digest, module: &wasmtime::Module) -> io::Result<()> {
         let code = module.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let path = self.folder.join(self.start_of(digest) + end_of(xxh3_64(&code), code.len() as u64).as_str());
+        let start = start_of(module.engine(), digest);
+        let path = self.folder.join(start + end_of(xxh3_64(&code), code.len() as u64).as_str());
         // It was there and could not be used, as on a disk that may hold no programs: writing it again would not help.
         if path.exists() {
             return Ok(());
@@ -69,11 +67,6 @@ impl CodeCache {
         durable::write(&path, &self.folder, &code, Flush::No)?;
         self.make_room();
         Ok(())
-    }
-
-    /// What the names of the code of a module begin with.
-    fn start_of(&self, digest: Digest) -> String {
-        format!("{}-{}-", self.engine, digest.to_string().trim_start_matches("sha256:"))
     }
 
     /// The names of kept code, of all engines.
@@ -102,7 +95,7 @@ impl CodeCache {
     }
 
     /// The code in a file whose content is what its name says.
-    fn load_file(&self, name: &str, engine: &wasmtime::Engine) -> Option<wasmtime::Module> {
+    fn load_file(&self, name: &str, engines: &[&wasmtime::Engine]) -> Option<wasmtime::Module> {
         let path = self.folder.join(name);
         let mut file = File::open(&path).ok()?;
         let (checksum, size) = checksum(&mut file).ok()?;
@@ -113,8 +106,15 @@ impl CodeCache {
         file.rewind().ok()?;
         // So that it is not the first to go.
         let _ = file.set_modified(SystemTime::now());
-        deserialize(engine, file)
+        engines.iter().find_map(|engine| deserialize(engine, file.try_clone().ok()?))
     }
+}
+
+/// What the names of the code of a module begin with.
+fn start_of(engine: &wasmtime::Engine, digest: Digest) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}-{}-", hasher.finish(), digest.to_string().trim_start_matches("sha256:"))
 }
 
 fn end_of(checksum: u64, size: u64) -> String {
@@ -178,18 +178,14 @@ fn make_private(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Limits};
+    use wasmtime::Engine;
 
-    fn engine() -> wasmtime::Engine {
-        Engine::new(Limits::default()).unwrap().wasmtime
-    }
-
-    fn module(engine: &wasmtime::Engine, number: u32) -> (Digest, wasmtime::Module) {
+    fn module(engine: &Engine, number: u32) -> (Digest, wasmtime::Module) {
         let bytes = wat::parse_str(format!("(module (func (export \"f\") (result i32) i32.const {number}))")).unwrap();
         (Digest::of(&bytes), wasmtime::Module::new(engine, &bytes).unwrap())
     }
 
-    fn call(engine: &wasmtime::Engine, module: &wasmtime::Module) -> i32 {
+    fn call(engine: &Engine, module: &wasmtime::Module) -> i32 {
         let mut store = wasmtime::Store::new(engine, ());
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = wasmtime::Instance::new(&mut store, module, &[]).unwrap();
@@ -197,28 +193,29 @@ mod tests {
     }
 
     fn files(cache: &CodeCache, digest: Digest) -> Vec<PathBuf> {
-        let names = cache.names().filter(|name| name.starts_with(&cache.start_of(digest)));
+        let digest = digest.to_string().trim_start_matches("sha256:").to_owned();
+        let names = cache.names().filter(move |name| name.contains(&digest));
         names.map(|name| cache.folder.join(name)).collect()
     }
 
     #[test]
     fn what_is_kept_runs_as_what_was_compiled() {
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
-        let cache = CodeCache::open(folder.path(), &engine).unwrap();
+        let (folder, engine) = (tempfile::tempdir().unwrap(), Engine::default());
+        let cache = CodeCache::open(folder.path()).unwrap();
         let ((one, first), (two, second)) = (module(&engine, 1), module(&engine, 2));
-        assert!(cache.load(&engine, one).is_none());
+        assert!(cache.load(&[&engine], one).is_none());
         cache.keep(one, &first).unwrap();
         cache.keep(two, &second).unwrap();
         cache.keep(two, &second).unwrap();
-        assert_eq!(call(&engine, &cache.load(&engine, one).unwrap()), 1);
-        assert_eq!(call(&engine, &cache.load(&engine, two).unwrap()), 2);
+        assert_eq!(call(&engine, &cache.load(&[&engine], one).unwrap()), 1);
+        assert_eq!(call(&engine, &cache.load(&[&engine], two).unwrap()), 2);
         assert_eq!(files(&cache, two).len(), 1);
     }
 
     #[test]
     fn what_is_damaged_is_removed_and_never_run() {
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
-        let cache = CodeCache::open(folder.path(), &engine).unwrap();
+        let (folder, engine) = (tempfile::tempdir().unwrap(), Engine::default());
+        let cache = CodeCache::open(folder.path()).unwrap();
         let (digest, compiled) = module(&engine, 1);
         cache.keep(digest, &compiled).unwrap();
         let path = files(&cache, digest).remove(0);
@@ -227,30 +224,30 @@ mod tests {
             [&whole[..whole.len() / 2], &[whole[whole.len() / 2] ^ 1], &whole[whole.len() / 2 + 1..]].concat();
         for damaged in [&whole[..whole.len() - 1], &whole[..0], &flipped, &[&whole[..], b"x"].concat()] {
             fs::write(&path, damaged).unwrap();
-            assert!(cache.load(&engine, digest).is_none());
+            assert!(cache.load(&[&engine], digest).is_none());
             assert!(!path.exists());
         }
         // The right checksum over something else than compiled code.
-        let name = cache.start_of(digest) + end_of(xxh3_64(b"code"), 4).as_str();
+        let name = start_of(&engine, digest) + end_of(xxh3_64(b"code"), 4).as_str();
         fs::write(path.with_file_name(name), b"code").unwrap();
-        assert!(cache.load(&engine, digest).is_none());
+        assert!(cache.load(&[&engine], digest).is_none());
         cache.keep(digest, &compiled).unwrap();
-        assert_eq!(call(&engine, &cache.load(&engine, digest).unwrap()), 1);
+        assert_eq!(call(&engine, &cache.load(&[&engine], digest).unwrap()), 1);
     }
 
     #[test]
     fn engines_with_other_settings_do_not_share() {
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
+        let (folder, engine) = (tempfile::tempdir().unwrap(), Engine::default());
         let (digest, compiled) = module(&engine, 1);
-        CodeCache::open(folder.path(), &engine).unwrap().keep(digest, &compiled).unwrap();
-        let other = wasmtime::Engine::default();
-        assert!(CodeCache::open(folder.path(), &other).unwrap().load(&other, digest).is_none());
+        CodeCache::open(folder.path()).unwrap().keep(digest, &compiled).unwrap();
+        let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
+        assert!(CodeCache::open(folder.path()).unwrap().load(&[&other], digest).is_none());
     }
 
     #[test]
     fn the_oldest_make_room_for_the_new() {
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
-        let mut cache = CodeCache::open(folder.path(), &engine).unwrap();
+        let (folder, engine) = (tempfile::tempdir().unwrap(), Engine::default());
+        let mut cache = CodeCache::open(folder.path()).unwrap();
         let modules: Vec<_> = (0..3).map(|number| module(&engine, number)).collect();
         let (last, rest) = modules.split_last().unwrap();
         for (age, (digest, compiled)) in rest.iter().enumerate() {
@@ -259,7 +256,7 @@ mod tests {
             File::open(files(&cache, *digest).remove(0)).unwrap().set_modified(at).unwrap();
         }
         // Used again, so no longer the oldest.
-        assert!(cache.load(&engine, rest[0].0).is_some());
+        assert!(cache.load(&[&engine], rest[0].0).is_some());
         // What others keep here, larger and older than everything, does not count and does not go.
         let foreign = [folder.path().join("old"), cache.folder.join("0-0-0-0"), cache.folder.join("old")];
         for path in &foreign {
@@ -280,8 +277,8 @@ mod tests {
     fn a_folder_others_may_write_to_is_not_used() {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let (place, engine) = (tempfile::tempdir().unwrap(), engine());
-        let open = || CodeCache::open(&place.path().join("made"), &engine).map(drop);
+        let place = tempfile::tempdir().unwrap();
+        let open = || CodeCache::open(&place.path().join("made")).map(drop);
         open().unwrap();
         let folder = place.path().join("made").join(FOLDER);
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Config, EngineWeak, WasmFeatures};
-
 use super::code_cache::CodeCache;
-use super::process_limits;
+use super::compiler::CompilerChoice;
+use super::wasmtimes::{InUse, Wasmtimes};
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::policy::Digest;
 
 /// How often running guests look whether their deadline has passed.
@@ -42,17 +42,47 @@ impl Default for Limits {
     }
 }
 
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What one instance may use up.
+    pub limits: Limits,
+    /// Once it is set, every call into a guest is over, whatever its deadline.
+    pub stop: Arc<AtomicBool>,
+    /// How many instances there may be at a time. With more of them, some may be refused.
+    pub instances: u32,
+    /// Which compiler is used.
+    pub compiler: CompilerChoice,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { limits: Limits::default(), stop: Arc::default(), instances: 64, compiler: CompilerChoice::default() }
+    }
+}
+
 /// The engine: one per process, cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    pub(super) wasmtime: wasmtime::Engine,
+    wasmtimes: Arc<Wasmtimes>,
+    compiler: CompilerChoice,
     pub(super) limits: Limits,
     code: Option<CodeCache>,
 }
 
 /// A compiled module, not yet linked.
 #[derive(Clone)]
-pub struct Module(pub(super) wasmtime::Module);
+pub struct Module {
+    pub(super) wasmtime: wasmtime::Module,
+    compiler: Compiler,
+}
+
+impl Module {
+    /// What compiled it.
+    pub fn compiler(&self) -> Compiler {
+        self.compiler
+    }
+}
 
 /// This machine cannot run guests.
 #[derive(Debug, thiserror::Error)]
@@ -67,23 +97,20 @@ pub struct CompileError(String);
 impl Engine {
     /// Sets up an engine on which every call has the time its deadline gives it.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        Self::until(limits, Arc::default())
+        Self::set_up(Setup { limits, ..Setup::default() })
     }
 
-    /// Sets up the engine and starts its ticker. Once `stop` is set, every call into a guest is over, whatever its deadline.
-    pub fn until(limits: Limits, stop: Arc<AtomicBool>) -> Result<Self, EngineError> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // Go from 1.26 on emits typed function references.
-        config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, true);
-        process_limits::respect(&mut config);
-        let wasmtime = wasmtime::Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))?;
-        let weak = wasmtime.weak();
+    /// Sets up the engine and starts its ticker.
+    pub fn set_up(setup: Setup) -> Result<Self, EngineError> {
+        let Setup { limits, stop, instances, compiler } = setup;
+        let wasmtimes = Arc::new(Wasmtimes::new(instances, limits.memory));
+        wasmtimes.of(Compiler::Cranelift).map_err(|error| EngineError(error.to_owned()))?;
+        let (weak, in_use) = (Arc::downgrade(&wasmtimes), wasmtimes.in_use());
         thread::Builder::new()
             .name("deadlines".into())
-            .spawn(move || tick(&weak, &stop))
+            .spawn(move || tick(&weak, &in_use, &stop))
             .map_err(|error| EngineError(error.to_string()))?;
-        Ok(Self { wasmtime, limits, code: None })
+        Ok(Self { wasmtimes, compiler, limits, code: None })
     }
 
     /// Takes compiled code from this folder, and keeps it there.
@@ -92,36 +119,108 @@ impl Engine {
     ///
     /// The folder cannot be made, or others may write to it. The engine then compiles whatever it is given.
     pub fn keep_code(&mut self, folder: &Path) -> io::Result<()> {
-        self.code = Some(CodeCache::open(folder, &self.wasmtime)?);
+        self.code = Some(CodeCache::open(folder)?);
         Ok(())
     }
 
     /// The code of a module that an earlier run kept.
     pub fn kept(&self, digest: Digest) -> Option<Module> {
-        self.code.as_ref()?.load(&self.wasmtime, digest).map(Module)
+        self.compiler.of_kept_code().iter().find_map(|compiler| self.kept_code_of(*compiler, digest))
     }
 
-    /// Keeps the code of a module for later runs, where there is a folder for it. A full disk does not fail the run.
-    pub fn keep(&self, digest: Digest, module: &Module) {
-        if let Some(code) = &self.code {
-            let _ = code.keep(digest, &module.0);
-        }
+    fn kept_code_of(&self, compiler: Compiler, digest: Digest) -> Option<Module> {
+        let code = self.code.as_ref()?;
+        let engines = self.wasmtimes.of(compiler).ok()?;
+        Some(Module { wasmtime: code.load(&engines, digest)?, compiler })
+    }
+
+    /// Compiles a binary module, and keeps its code for later runs where there is a folder for it. A full disk does not fail
+    /// the run.
+    ///
+    /// # Errors
+    ///
+    /// See [`compile`](Self::compile).
+    pub fn compile_and_keep(&self, digest: Digest, bytes: &[u8]) -> Result<Module, CompileError> {
+        self.compile_with(self.compiler.of_new_code(), Some(digest), bytes)
     }
 
     /// Compiles a binary module; text and components are refused.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no module, or need what the compiler does not know.
     pub fn compile(&self, bytes: &[u8]) -> Result<Module, CompileError> {
-        wasmtime::Module::from_binary(&self.wasmtime, bytes)
-            .map(Module)
-            .map_err(|error| CompileError(format!("{error:#}")))
+        self.compile_with(self.compiler.of_new_code(), None, bytes)
+    }
+
+    /// The code of Cranelift of a module: kept, or compiled and kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`compile`](Self::compile).
+    pub fn optimise(&self, digest: Digest, bytes: &[u8]) -> Result<Module, CompileError> {
+        let kept = self.kept_code_of(Compiler::Cranelift, digest).map(Ok);
+        kept.unwrap_or_else(|| self.compile_with(&[Compiler::Cranelift], Some(digest), bytes))
+    }
+
+    /// Whether better code than this may be made of the module.
+    pub fn is_provisional(&self, module: &Module) -> bool {
+        self.compiler == CompilerChoice::Auto && module.compiler == Compiler::Winch
+    }
+
+    /// The code of the first compiler that takes the module.
+    fn compile_with(
+        &self,
+        compilers: &[Compiler],
+        kept_as: Option<Digest>,
+        bytes: &[u8],
+    ) -> Result<Module, CompileError> {
+        let mut refused = CompileError("no compiler is set up".to_owned());
+        for compiler in compilers {
+            match self.compile_with_one(*compiler, kept_as, bytes) {
+                Ok(module) => return Ok(module),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    fn compile_with_one(
+        &self,
+        compiler: Compiler,
+        kept_as: Option<Digest>,
+        bytes: &[u8],
+    ) -> Result<Module, CompileError> {
+        let engines = self.wasmtimes.of(compiler).map_err(|error| CompileError(error.to_owned()))?;
+        let mut refused = CompileError("no engine is set up".to_owned());
+        for engine in engines {
+            // The first engine may have no room for instances of such a module.
+            match wasmtime::Module::from_binary(engine, bytes) {
+                Ok(wasmtime) => {
+                    if let (Some(code), Some(digest)) = (&self.code, kept_as) {
+                        let _ = code.keep(digest, &wasmtime);
+                    }
+                    return Ok(Module { wasmtime, compiler });
+                }
+                Err(error) => refused = CompileError(format!("{error:#}")),
+            }
+        }
+        Err(refused)
     }
 }
 
-/// Runs until the engine is dropped, and therefore holds a weak reference only.
-fn tick(engine: &EngineWeak, stop: &AtomicBool) {
-    while let Some(engine) = engine.upgrade() {
+/// Runs until the engine and all its guests are gone, and therefore holds weak references only.
+fn tick(wasmtimes: &Weak<Wasmtimes>, in_use: &InUse, stop: &AtomicBool) {
+    loop {
         let ticks = if stop.load(Ordering::Relaxed) { TICKS_AT_THE_END } else { 1 };
-        (0..ticks).for_each(|_| engine.increment_epoch());
-        drop(engine);
+        let engines = in_use.engines();
+        for engine in &engines {
+            (0..ticks).for_each(|_| engine.increment_epoch());
+        }
+        if engines.is_empty() && wasmtimes.strong_count() == 0 {
+            return;
+        }
+        drop(engines);
         thread::sleep(TICK);
     }
 }
@@ -165,11 +264,12 @@ mod tests {
     #[test]
     fn the_ticker_does_not_keep_the_engine_alive() {
         let engine = Engine::new(Limits::default()).unwrap();
-        let weak = engine.wasmtime.weak();
+        let in_use = engine.wasmtimes.in_use();
+        assert!(!in_use.engines().is_empty());
         drop(engine);
         // The ticker may hold it for the length of one increment.
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while weak.upgrade().is_some() {
+        while !in_use.engines().is_empty() {
             assert!(std::time::Instant::now() < deadline, "the ticker holds the engine for longer than 10 s");
             thread::sleep(TICK);
         }

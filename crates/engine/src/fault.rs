@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::cel_error::CelError;
+use super::pool::TABLE_ELEMENTS;
 use policy_verify_model::answer::{Fault, FaultKind};
 
 /// The server's own words for a deadline that passed.
@@ -23,6 +24,12 @@ pub(super) enum Stop {
     /// A limit was reached that policy-server has too. The text is the server's.
     #[error("{0}")]
     ServerLimit(String),
+    /// A table would grow too large.
+    #[error("a table of {elements} elements is too large")]
+    Table {
+        /// Elements it would have.
+        elements: usize,
+    },
     /// The guest asked to sleep beyond its deadline.
     #[error("the policy slept beyond its deadline")]
     Overslept,
@@ -127,14 +134,25 @@ impl RefusedMemory {
     }
 }
 
+/// A table that grew too large.
+fn table(elements: usize) -> Fault {
+    let message =
+        format!("the policy wanted a table of {elements} elements, more than the {TABLE_ELEMENTS} it may have");
+    Fault::new(FaultKind::Memory, message)
+}
+
 /// The fault behind an error of wasmtime.
 ///
 /// Refused memory outranks a trap, since language runtimes abort when they get none. It does not outrank what has a
 /// cause of its own: a deadline, a limit, a stack that overflowed.
 pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Fault {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Fault::new(FaultKind::Internal, format!("a bug in verify, while starting the policy: {error}"));
+    }
     let trap = error.downcast_ref::<Trap>();
     match (error.downcast_ref::<Stop>(), trap) {
         (Some(Stop::Limit(text) | Stop::ServerLimit(text)), _) => return Fault::new(FaultKind::Limit, text),
+        (Some(Stop::Table { elements }), _) => return table(*elements),
         (Some(Stop::Builtin(failure)), _) => return failure.fault(),
         (Some(Stop::WorkerEnds { builtin, message }), _) => return worker_ends(builtin, message),
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => return timeout(circumstances),
@@ -160,7 +178,7 @@ pub(super) enum Seen {
 pub(super) fn seen_by_server(error: &wasmtime::Error, circumstances: &Circumstances) -> Option<Seen> {
     match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => Some(Seen::Deadline),
-        (Some(Stop::Limit(_) | Stop::Misuse(_) | Stop::WorkerEnds { .. }), _) => None,
+        (Some(Stop::Limit(_) | Stop::Table { .. } | Stop::Misuse(_) | Stop::WorkerEnds { .. }), _) => None,
         _ if circumstances.refused_memory.is_some_and(|refused| !refused.is_refused_by_server) => None,
         _ => Some(Seen::Failure),
     }

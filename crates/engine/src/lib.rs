@@ -29,6 +29,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`engine`] | compiles modules, with limits, timeouts and a cache of compiled code |
+//! | [`compiler`] | the choice of a compiler; `tiers` is a policy that gets better code while it runs |
+//! | `wasmtimes`, `pool` | the engines of wasmtime behind it, and where the memory of instances comes from |
 //! | `policy` | [`Policy`], [`Instance`] and their [`Context`] |
 //! | `wapc`, `wasi`, `opa`, `gatekeeper`, `ferricel` | one execution mode each; `rego` is what the two Rego modes share |
 //! | `sandbox` | the limits of an instance, its streams, clock and host |
@@ -37,14 +39,17 @@
 mod cel_error;
 mod clock;
 mod code_cache;
+pub mod compiler;
 pub mod engine;
 mod fault;
 mod ferricel;
 mod gatekeeper;
 mod link;
+mod load;
 mod memory;
 mod opa;
 mod policy;
+mod pool;
 mod process_limits;
 mod random;
 mod rego;
@@ -52,32 +57,16 @@ mod response;
 mod sandbox;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod wapc;
 mod wasi;
 mod wasi_ctx;
+mod wasmtimes;
 
-use std::sync::Arc;
-
-use policy_verify_model::policy::ExecutionMode;
-
-use self::engine::{Engine, Module};
 pub use self::ferricel::extension_capabilities;
 pub use self::link::LinkError;
+pub use self::load::load;
 pub use self::policy::{Context, GuestOutput, Instance, Policy};
 pub use self::process_limits::address_space;
+pub use self::tiers::load_with_tiers;
 pub use self::wapc::{ProtocolError, protocol_version};
-
-/// Loads a compiled module for an execution mode.
-///
-/// # Errors
-///
-/// The module lacks what the mode needs, or imports what it does not offer.
-pub fn load(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Arc<dyn Policy>, LinkError> {
-    match mode {
-        ExecutionMode::KubewardenWapc => Ok(Arc::new(wapc::WapcGuest::new(engine, module)?)),
-        ExecutionMode::Wasi => Ok(Arc::new(wasi::WasiGuest::new(engine, module)?)),
-        ExecutionMode::Opa => Ok(Arc::new(opa::OpaGuest::new(engine, module)?)),
-        ExecutionMode::Gatekeeper => Ok(Arc::new(gatekeeper::GatekeeperGuest::new(engine, module)?)),
-        ExecutionMode::Ferricel => Ok(Arc::new(ferricel::FerricelGuest::new(engine, module)?)),
-    }
-}

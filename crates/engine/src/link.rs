@@ -54,7 +54,7 @@ pub(super) fn link<T: Sandboxed>(
     mode: ExecutionMode,
     any_state: T,
 ) -> Result<InstancePre<T>, LinkError> {
-    let Module(module) = module;
+    let module = &module.wasmtime;
     let mut store = Store::new(linker.engine(), any_state);
     let names: Vec<_> = module
         .imports()
@@ -71,10 +71,10 @@ pub(super) fn link<T: Sandboxed>(
 pub(super) fn require(module: &Module, mode: ExecutionMode, functions: &[(&str, Signature)]) -> Result<(), LinkError> {
     let mut names: Vec<_> = functions
         .iter()
-        .filter(|(name, _)| !matches!(module.0.get_export(name), Some(ExternType::Func(_))))
+        .filter(|(name, _)| !matches!(module.wasmtime.get_export(name), Some(ExternType::Func(_))))
         .map(|(name, _)| (*name).to_owned())
         .collect();
-    if !matches!(module.0.get_export("memory"), Some(ExternType::Memory(_))) {
+    if !matches!(module.wasmtime.get_export("memory"), Some(ExternType::Memory(_))) {
         names.push("memory".into());
     }
     if !names.is_empty() {
@@ -90,7 +90,7 @@ pub(super) fn has_function(
     name: &str,
     signature: Signature,
 ) -> Result<bool, LinkError> {
-    if !matches!(module.0.get_export(name), Some(ExternType::Func(_))) {
+    if !matches!(module.wasmtime.get_export(name), Some(ExternType::Func(_))) {
         return Ok(false);
     }
     check_signature(module, mode, name, signature).map(|()| true)
@@ -102,7 +102,7 @@ fn check_signature(
     name: &str,
     (parameters, results): Signature,
 ) -> Result<(), LinkError> {
-    let Some(ExternType::Func(actual)) = module.0.get_export(name) else { return Ok(()) };
+    let Some(ExternType::Func(actual)) = module.wasmtime.get_export(name) else { return Ok(()) };
     let matches = |actual: &mut dyn Iterator<Item = ValType>, wanted: &[ValType]| {
         let actual: Vec<_> = actual.collect();
         actual.len() == wanted.len() && actual.iter().zip(wanted).all(|(actual, wanted)| ValType::eq(actual, wanted))

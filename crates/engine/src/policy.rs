@@ -14,6 +14,21 @@ use policy_verify_model::request::Request;
 pub trait Policy: Send + Sync {
     /// Creates a fresh instance and runs its initialisation.
     fn start(&self, context: &Context) -> Result<Box<dyn Instance>, Fault>;
+
+    /// Whether the next instance has code that [`settle`](Self::settle) would replace by better code.
+    fn is_provisional(&self) -> bool {
+        false
+    }
+
+    /// Whether provisional code was replaced.
+    fn is_settled(&self) -> bool {
+        false
+    }
+
+    /// Replaces provisional code, which may take as long as compiling does. Says what is wrong where that fails.
+    fn settle(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// One instance of a policy.

@@ -18,12 +18,17 @@ const GROWTH: u64 = 1024 * 1024;
 
 /// Configures an engine so that it runs within the limits of this process. Where the system tells of none, nothing changes.
 pub(crate) fn respect(config: &mut Config) {
-    if address_space().is_some_and(|bytes| bytes < PLENTY) {
+    if is_address_space_scarce() {
         reserve_little(config);
     }
     if limit("Max file size").is_some() {
         config.memory_init_cow(false);
     }
+}
+
+/// Whether this process may not have the addresses that wasmtime usually reserves.
+pub(crate) fn is_address_space_scarce() -> bool {
+    address_space().is_some_and(|bytes| bytes < PLENTY)
 }
 
 /// The most address space that this process may have, in bytes; none without a limit.

@@ -14,6 +14,7 @@ use super::engine::Limits;
 use super::fault::{Circumstances, RefusedMemory, Stop};
 use super::memory;
 use super::policy::{Context, GuestOutput};
+use super::pool::TABLE_ELEMENTS;
 use super::random::RandomBytes;
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
@@ -358,6 +359,11 @@ impl ResourceLimiter for Sandbox {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Tables of a pool have its maximum; on demand, a table that starts with more is as the module wants it.
+        let is_grown = current > 0 || maximum == Some(TABLE_ELEMENTS);
+        if is_grown && desired > TABLE_ELEMENTS {
+            return Err(Stop::Table { elements: desired }.into());
+        }
         let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
         Ok(maximum.is_some_and(|maximum| desired > maximum) || self.grow_table(bytes(current), bytes(desired)))
     }

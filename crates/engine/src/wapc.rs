@@ -72,8 +72,8 @@ impl WapcGuest {
         if has(names::WAPC_INIT)? {
             starts.push(names::WAPC_INIT);
         }
-        let linker =
-            linker(&engine.wasmtime).map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
+        let linker = linker(module.wasmtime.engine())
+            .map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
         let server = ServerLimits::default();
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let sandbox = Sandbox::new(&nowhere, &engine.limits, &[]);
@@ -85,7 +85,7 @@ impl WapcGuest {
     pub(super) fn start_in(&self, surroundings: &Surroundings) -> Result<WapcInstance, Fault> {
         let streams = Streams::default();
         let started = self.started(surroundings, &streams)?;
-        Ok(WapcInstance { guest: self.clone(), surroundings: surroundings.clone(), started, is_fresh: true, streams })
+        Ok(WapcInstance { guest: self.clone(), surroundings: surroundings.clone(), started: Some(started), streams })
     }
 
     /// A module that is running, and what it leaves behind.
@@ -180,9 +180,8 @@ impl From<Fault> for ProtocolError {
 pub(super) struct WapcInstance {
     guest: WapcGuest,
     surroundings: Surroundings,
-    started: Running,
-    /// Whether no call was made yet.
-    is_fresh: bool,
+    /// The instance of the next call, where it was started already.
+    started: Option<Running>,
     streams: Streams,
 }
 
@@ -195,15 +194,13 @@ struct Running {
 impl WapcInstance {
     /// Calls a function of the policy. What the policy itself reports as an error is a fault of kind `guest`.
     fn call(&mut self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Failed> {
-        if !std::mem::replace(&mut self.is_fresh, false) {
-            let started = self.guest.started(&self.surroundings, &self.streams);
-            self.started = started.map_err(|fault| Failed { fault, seen: None })?;
-        }
-        let error = match self.started.host.call(function, payload) {
+        let started = self.started.take().map_or_else(|| self.guest.started(&self.surroundings, &self.streams), Ok);
+        let running = started.map_err(|fault| Failed { fault, seen: None })?;
+        let error = match running.host.call(function, payload) {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
-        let Ending { failed, circumstances } = self.started.ending.take();
+        let Ending { failed, circumstances } = running.ending.take();
         if let Some(Failed { fault, seen }) = failed {
             return Err(Failed { fault: self.guest.explained(fault), seen });
         }

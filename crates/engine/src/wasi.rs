@@ -48,8 +48,8 @@ impl WasiGuest {
     /// Links the module.
     pub(super) fn new(engine: &Engine, module: &Module) -> Result<Self, LinkError> {
         link::require(module, MODE, &[(START, NOTHING)])?;
-        let linker =
-            linker(&engine.wasmtime).map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
+        let linker = linker(module.wasmtime.engine())
+            .map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
         let server = ServerLimits::default();
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let state = State { sandbox: Sandbox::new(&nowhere, &engine.limits, &[]) };

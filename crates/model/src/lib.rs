@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod cluster;
 pub mod code;
+pub mod compiler;
 pub mod conversion;
 pub mod deployed;
 pub mod diagnostic;

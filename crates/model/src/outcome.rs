@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{AdmissionResponse, Fault};
 use super::code::Code;
+use super::compiler::Compiler;
 use super::diagnostic::Diagnostic;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
@@ -382,6 +383,8 @@ pub struct PolicyReport {
     pub size: Option<u64>,
     /// How the module is called.
     pub execution_mode: Option<ExecutionMode>,
+    /// What compiled the code that its cases ran, in this order.
+    pub compilers: Vec<Compiler>,
     /// Time spent compiling, zero when another policy had the same bytes.
     pub compile_time: Duration,
     /// Where the suite defines it.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use policy_verify_model::answer::{AdmissionResponse, Fault};
 use policy_verify_model::code::Code;
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{
@@ -129,6 +130,8 @@ pub(super) struct Policy<'a> {
     pub(super) digest: Option<String>,
     pub(super) execution_mode: Option<ExecutionMode>,
     pub(super) size: Option<u64>,
+    #[serde(default, skip_serializing_if = "<[Compiler]>::is_empty")]
+    pub(super) compilers: Cow<'a, [Compiler]>,
     pub(super) compile_us: u64,
     pub(super) error: Option<ErrorEntry<'a>>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
@@ -331,6 +334,7 @@ fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a
         digest: report.digest.map(|digest| digest.to_string()),
         execution_mode: report.execution_mode,
         size: report.size,
+        compilers: (&report.compilers).into(),
         compile_us: micros(report.compile_time),
         error: report.unavailable.as_deref().map(ErrorEntry::from),
         remarks: (&report.remarks).into(),

@@ -172,12 +172,15 @@ fn add_policy(known: &mut PolicyReport, other: PolicyReport) -> Result<(), Diagn
         let message = format!("policy `{}` has digest {one} in one report and {another} in another", known.name);
         return Err(different(message).with_help("run every shard with the same module".to_owned()));
     }
+    let mut compilers = known.compilers.clone();
+    compilers.extend(other.compilers.iter().filter(|compiler| !known.compilers.contains(compiler)));
     let compile_time = known.compile_time + other.compile_time;
     let unavailable = known.unavailable.as_ref().or(other.unavailable.as_ref()).map(Arc::clone);
     *known = PolicyReport {
         digest: known.digest.or(other.digest),
         size: known.size.or(other.size),
         execution_mode: known.execution_mode.or(other.execution_mode),
+        compilers,
         compile_time,
         unavailable,
         ..known.clone()

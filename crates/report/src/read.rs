@@ -185,6 +185,7 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
         digest: written.digest.as_deref().map(digest).transpose()?,
         size: written.size,
         execution_mode: written.execution_mode,
+        compilers: written.compilers.clone().into_owned(),
         compile_time: Duration::from_micros(written.compile_us),
         span: files.span(&written.place),
         unavailable: unavailable.map(Arc::new),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
 use policy_verify_model::code::Code;
+use policy_verify_model::compiler::Compiler;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
 use policy_verify_model::outcome::{
@@ -120,6 +121,7 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
         digest: Some(Digest::of(name.as_bytes())),
         size: Some(131_072),
         execution_mode: Some(ExecutionMode::KubewardenWapc),
+        compilers: vec![Compiler::Winch, Compiler::Cranelift],
         compile_time: Duration::from_millis(820),
         span: span(file, name),
         unavailable: None,

@@ -55,7 +55,7 @@ impl FerricelGuest {
         const SETS: Signature = (&[ValType::I32], &[]);
         const EVALUATES: Signature = (&[ValType::I64], &[ValType::I64]);
         link::require(module, MODE, &[(MALLOC, ALLOCATES), (SET_LOG_LEVEL, SETS), (EVALUATE, EVALUATES)])?;
-        let linker = imports::linker(&engine.wasmtime)
+        let linker = imports::linker(module.wasmtime.engine())
             .map_err(|error| LinkError::Mismatch { mode: MODE, text: format!("{error:#}") })?;
         let server = ServerLimits::default();
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use wasmtime::{
-    AsContextMut, Caller, Extern, Instance, Linker, Memory, MemoryType, Store, TypedFunc, ValType, WasmParams,
-    WasmResults,
+    AsContextMut, Caller, Extern, Instance, Linker, Memory, Store, TypedFunc, ValType, WasmParams, WasmResults,
 };
 
 use super::builtins::server::BuiltinError;
@@ -24,14 +23,21 @@ use crate::sandbox::{NoHost, Sandbox, Sandboxed, ServerLimits, Surroundings};
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::policy::ExecutionMode;
 
-/// Pages of the memory a module gets; it grows it as it likes, up to the limit.
-const MEMORY_PAGES: u32 = 5;
+/// A module that has the memory a policy imports, `(module (memory (export "memory") 5))`: that of an instance comes from
+/// the pool. The policy grows it as it likes, up to the limit.
+const MEMORY_MODULE: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x05\x07\x0a\x01\x06memory\x02\0";
+
+/// The name of the memory, as it is exported and imported.
+const MEMORY: &str = "memory";
 
 /// The entry point that is evaluated, whatever its name: the first one given to `opa build`.
 const ENTRY_POINT: i32 = 0;
 
 /// The server's own words for a deadline that passed.
 const OUT_OF_TIME: &str = "guest code interrupted, execution deadline exceeded";
+
+/// The module under which everything is imported.
+const ENV: &str = "env";
 
 const I32: ValType = ValType::I32;
 
@@ -81,6 +87,8 @@ impl Sandboxed for State {
 /// A module of the ABI with everything it imports but its memory.
 pub(super) struct Linked {
     linker: Linker<State>,
+    /// The module that has the memory.
+    memory: wasmtime::Module,
     module: wasmtime::Module,
     limits: Limits,
 }
@@ -90,16 +98,17 @@ impl Linked {
     pub(super) fn new(engine: &Engine, module: &Module, mode: ExecutionMode) -> Result<Self, LinkError> {
         let mismatch = |error: wasmtime::Error| LinkError::Mismatch { mode, text: format!("{error:#}") };
         link::require(module, mode, &EXPORTS)?;
-        let linker = linker(&engine.wasmtime).map_err(mismatch)?;
-        let linked = Self { linker, module: module.0.clone(), limits: engine.limits.clone() };
+        let linker = linker(module.wasmtime.engine()).map_err(mismatch)?;
+        let memory = wasmtime::Module::from_binary(module.wasmtime.engine(), MEMORY_MODULE).map_err(mismatch)?;
+        let linked = Self { linker, memory, module: module.wasmtime.clone(), limits: engine.limits.clone() };
         let nowhere = Surroundings {
             host: std::sync::Arc::new(NoHost),
             timeout: std::time::Duration::ZERO,
             clock: default_clock(),
             server: ServerLimits::default(),
         };
-        let mut store = Store::new(&engine.wasmtime, State::new(&nowhere, &engine.limits));
-        let (linker, _) = linked.with_memory(&mut store).map_err(mismatch)?;
+        let mut store = Store::new(module.wasmtime.engine(), State::new(&nowhere, &engine.limits));
+        let linker = linked.with_memory(&mut store).map_err(mismatch)?;
         let unknown: Vec<_> = linked
             .module
             .imports()
@@ -113,11 +122,13 @@ impl Linked {
         Ok(linked)
     }
 
-    fn with_memory(&self, store: &mut Store<State>) -> wasmtime::Result<(Linker<State>, Memory)> {
-        let memory = Memory::new(&mut *store, MemoryType::new(MEMORY_PAGES, None))?;
+    /// What the module imports, with a memory of its own.
+    fn with_memory(&self, store: &mut Store<State>) -> wasmtime::Result<Linker<State>> {
+        let owner = Instance::new(&mut *store, &self.memory, &[])?;
+        let memory = owner.get_memory(&mut *store, MEMORY).ok_or_else(|| Stop::Misuse("there is no memory".into()))?;
         let mut linker = self.linker.clone();
-        linker.define(&mut *store, "env", "memory", memory)?;
-        Ok((linker, memory))
+        linker.define(&mut *store, ENV, MEMORY, memory)?;
+        Ok(linker)
     }
 
     /// A fresh instance, and the names of the built-ins it needs and there are not.
@@ -127,7 +138,7 @@ impl Linked {
         store.set_epoch_deadline(ticks(surroundings.timeout));
         let started = self
             .with_memory(&mut store)
-            .and_then(|(linker, _)| Exports::of(&linker.instantiate(&mut store, &self.module)?, &mut store))
+            .and_then(|linker| Exports::of(&linker.instantiate(&mut store, &self.module)?, &mut store))
             .and_then(|exports| exports.begin(&mut store));
         let (exports, base, wanted) = started.map_err(|error| {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
@@ -303,7 +314,6 @@ fn load(
 }
 
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
-    const ENV: &str = "env";
     let mut linker = Linker::new(engine);
     linker.func_wrap(ENV, "opa_abort", abort)?;
     linker.func_wrap(ENV, "opa_println", println)?;
@@ -433,4 +443,14 @@ fn typed<P: WasmParams, R: WasmResults>(
     let function = caller.get_export(name).and_then(Extern::into_func);
     let function = function.ok_or_else(|| Stop::Misuse(format!("the module does not export `{name}`")))?;
     function.typed(&*caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_of_the_memory_is_what_it_says() {
+        assert_eq!(wat::parse_str("(module (memory (export \"memory\") 5))").unwrap(), MEMORY_MODULE);
+    }
 }

@@ -1,0 +1,114 @@
+//! The engines of wasmtime that a run may need, each set up when it is first asked for: one for each compiler, and for each
+//! way in which instances get their memory.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use wasmtime::{Config, EngineWeak, Strategy, WasmFeatures};
+
+use super::{pool, process_limits};
+use policy_verify_model::compiler::Compiler;
+
+/// What only Cranelift compiles. Source: `Config::compiler_panicking_wasm_features` of wasmtime 48.
+const ONLY_CRANELIFT: WasmFeatures = WasmFeatures::GC
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::EXCEPTIONS);
+
+/// Where the memory of an instance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// From the system, which gets it back when the instance is gone.
+    OnDemand,
+    /// From a place that earlier instances used, and that was cleared.
+    Pool,
+}
+
+/// The engines.
+pub(super) struct Wasmtimes {
+    /// Instances there may be at a time; none without a pool.
+    pooled_instances: Option<u32>,
+    engines: [OnceLock<Result<wasmtime::Engine, String>>; 4],
+    in_use: Arc<InUse>,
+}
+
+/// The engines that were set up, for the thread that ends what takes too long. A guest may outlive the engine of the run.
+#[derive(Default)]
+pub(super) struct InUse(Mutex<Vec<EngineWeak>>);
+
+impl InUse {
+    /// Those that there still are.
+    pub(super) fn engines(&self) -> Vec<wasmtime::Engine> {
+        let engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.iter().filter_map(EngineWeak::upgrade).collect()
+    }
+}
+
+impl Wasmtimes {
+    /// The engines of a run with this many instances at a time, whose guests may have this many bytes of memory.
+    pub(super) fn new(instances: u32, memory: u64) -> Self {
+        Self {
+            pooled_instances: Some(instances).filter(|_| pool::is_possible(memory)),
+            engines: Default::default(),
+            in_use: Arc::default(),
+        }
+    }
+
+    /// The engine for code of a compiler. There is none where the system refuses to set it up.
+    ///
+    /// # Errors
+    ///
+    /// What wasmtime says about it.
+    pub(super) fn get(&self, compiler: Compiler, placement: Placement) -> Result<&wasmtime::Engine, &str> {
+        let slot = &self.engines[slot(compiler, placement)];
+        slot.get_or_init(|| self.set_up(compiler, placement)).as_ref().map_err(String::as_str)
+    }
+
+    /// The engines for code of a compiler, the preferred one first.
+    ///
+    /// # Errors
+    ///
+    /// None can be set up.
+    pub(super) fn of(&self, compiler: Compiler) -> Result<Vec<&wasmtime::Engine>, &str> {
+        let on_demand = self.get(compiler, Placement::OnDemand)?;
+        let pool = self.pooled_instances.and_then(|_| self.get(compiler, Placement::Pool).ok());
+        Ok(pool.into_iter().chain([on_demand]).collect())
+    }
+
+    /// Those that were set up.
+    pub(super) fn in_use(&self) -> Arc<InUse> {
+        Arc::clone(&self.in_use)
+    }
+
+    fn set_up(&self, compiler: Compiler, placement: Placement) -> Result<wasmtime::Engine, String> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        match compiler {
+            Compiler::Cranelift => {
+                config.strategy(Strategy::Cranelift);
+                // Go from 1.26 on emits typed function references.
+                config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, true);
+            }
+            Compiler::Winch => {
+                config.strategy(Strategy::Winch);
+                config.wasm_features(ONLY_CRANELIFT, false);
+            }
+        }
+        process_limits::respect(&mut config);
+        if let (Placement::Pool, Some(instances)) = (placement, self.pooled_instances) {
+            config.allocation_strategy(pool::strategy(instances));
+        }
+        let engine = wasmtime::Engine::new(&config).map_err(|error| format!("{error:#}"))?;
+        self.in_use.0.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+        Ok(engine)
+    }
+}
+
+fn slot(compiler: Compiler, placement: Placement) -> usize {
+    let compiler = match compiler {
+        Compiler::Cranelift => 0,
+        Compiler::Winch => 2,
+    };
+    compiler + usize::from(placement == Placement::Pool)
+}
