@@ -20,7 +20,7 @@ use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::release::{Release, ReleaseError};
 use policy_verify::report::{self, StatusLevel};
-use policy_verify::{Partition, TagExpression};
+use policy_verify::{CompilerChoice, Partition, TagExpression};
 use regex::Regex;
 
 use self::fetch::FetchArgs;
@@ -186,6 +186,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
     pub(crate) max_memory: Option<u64>,
 
+    /// Which compiler makes code of policies
+    #[arg(long, value_name = "NAME", default_value = "auto", env = "VERIFY_COMPILER")]
+    pub(crate) compiler: CompilerArgument,
+
     /// Where compiled code is kept between runs; `none` keeps nothing. By default in the cache of this user
     #[arg(long, value_name = "DIR", env = "VERIFY_CODE_CACHE")]
     pub(crate) code_cache: Option<PathBuf>,
@@ -240,6 +244,27 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// The choice of a compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompilerArgument {
+    /// A quick one for what is new, and an optimising one where it pays or decides
+    Auto,
+    /// The quick one, where it can compile a policy
+    Winch,
+    /// The optimising one
+    Cranelift,
+}
+
+impl From<CompilerArgument> for CompilerChoice {
+    fn from(argument: CompilerArgument) -> Self {
+        match argument {
+            CompilerArgument::Auto => Self::Auto,
+            CompilerArgument::Winch => Self::Winch,
+            CompilerArgument::Cranelift => Self::Cranelift,
+        }
+    }
 }
 
 /// What is reported about a run, and where.

@@ -127,6 +127,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     options.network = arguments.network.network();
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
+    options.compiler = arguments.compiler.into();
     options.memory = arguments.max_memory;
     options.code_cache = match arguments.code_cache.as_deref() {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder != Path::new("none")),

@@ -12,6 +12,7 @@ mod certificates;
 mod ci;
 mod code_cache;
 mod compat;
+mod compilers;
 mod distribution;
 mod docs;
 mod environment;
