@@ -150,7 +150,17 @@ cosign-v2 import-key-pair --yes --key "$work/signer.key" --output-key-prefix "$w
 
 # --- signatures made by cosign ----------------------------------------------------------------------------------------
 
+# The section that `kwctl annotate` writes; without it no policy-server serves a module.
+annotate() { # module metadata
+    local section size
+    section=$(printf '\x16io.kubewarden.metadata%s' "$2")
+    size=${#section}
+    # The number of its bytes, in two groups of seven bits.
+    printf '\x00%b%s' "\\x$(printf %02x $((size % 128 + 128)))\\x$(printf %02x $((size / 128)))" "$section" >>"$1"
+}
+
 wat2wasm ../wat/wapc-accepts.wat -o "$work/policy.wasm"
+annotate "$work/policy.wasm" "$(jq -c . policy-metadata.json)"
 echo '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}' >"$work/signing-config.json"
 
 sign_v2() { # image, then flags
