@@ -29,7 +29,7 @@ use policy_verify_files::bounded;
 use policy_verify_model::compiler::Compiler;
 use policy_verify_model::inspection::DetectedKind;
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
-use policy_verify_model::policy::{Digest, ExecutionMode, Metadata};
+use policy_verify_model::policy::{Digest, ExecutionMode, Metadata, PolicyRef};
 use policy_verify_model::release::Release;
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
@@ -68,6 +68,10 @@ pub(crate) fn policies(
 
 /// A module that policy-server would serve.
 fn served_module(spec: &PolicySpec, bytes: Arc<[u8]>, release: Release) -> Result<AnnotatedModule, Unavailable> {
+    if spec.metadata.is_none() && matches!(spec.uri.value, PolicyRef::Registry(_)) {
+        // Before the mode is chosen: no mode that the suite could state makes the server serve it.
+        metadata::of_module(&bytes).map_or(Ok(()), |metadata| served::check_published(spec, metadata.as_ref()))?;
+    }
     let module = module(spec, bytes)?;
     served::check(spec, module.metadata.as_ref(), module.mode, release)?;
     Ok(module)
@@ -269,7 +273,7 @@ mod tests {
     use super::*;
     use policy_verify_engine::engine::Limits;
     use policy_verify_model::hosting::Grants;
-    use policy_verify_model::policy::{PolicyRef, ProtocolVersion};
+    use policy_verify_model::policy::ProtocolVersion;
     use policy_verify_model::suite::{Compat, Deployment};
 
     const METADATA: &str = "rules: []\nmutating: false\nexecutionMode: wasi\n";

@@ -45,6 +45,26 @@ fn consequences(has_rules: bool) -> &'static str {
     }
 }
 
+/// Refuses a module of a registry that policy-server would not serve. What is tested there is what is deployed, so that a
+/// warning is not enough.
+pub(super) fn check_published(spec: &PolicySpec, metadata: Option<&Metadata>) -> Result<(), Unavailable> {
+    let Some(refusal) = refusal(metadata) else { return Ok(()) };
+    let why = match metadata {
+        Some(_) => refusal.to_owned(),
+        None => format!("the module has no metadata: {refusal}"),
+    };
+    let file = spec.nearby_metadata.as_deref().unwrap_or("metadata.yml");
+    Err(Unavailable {
+        stage: UnavailableStage::Metadata,
+        message: format!("policy-server would not serve `{}`: {why}", spec.uri_text),
+        help: Some(format!(
+            "annotate the module with `verify annotate` and push it again; to test it with other metadata until then, \
+             add `metadata: {file}` to the policy"
+        )),
+        span: Some(spec.uri.span.clone()),
+    })
+}
+
 /// Holds the oldest release that a policy supports against the one whose verdicts are given; patches do not count.
 pub(super) fn check(
     spec: &PolicySpec,

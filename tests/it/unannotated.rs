@@ -1,4 +1,4 @@
-//! Modules that policy-server would not serve: they are tested with a warning.
+//! Modules that policy-server would not serve: they are tested with a warning, and those of registries are not tested.
 
 use serde_json::{Value, json};
 
@@ -160,6 +160,85 @@ fn metadata_without_a_protocol_version_is_not_served() {
         report.all_passed();
         assert_eq!(warnings(&report), [format!("policy-server would not serve `p`: {refusal}")]);
     }
+}
+
+/// What is tested in a registry is what is deployed: policy-server has to serve it.
+#[test]
+fn policy_of_a_registry_without_metadata_is_unavailable() {
+    let fake = FakeRegistry::start();
+    let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"] });
+    let metadata = json!({ "protocolVersion": "Unknown", "rules": [rule], "mutating": false });
+    let unknown = guests::with_section(module(), "io.kubewarden.metadata", metadata.to_string().as_bytes());
+    let digest = fake.add_policy("acme/bare", "v1", &module());
+    fake.add_policy("acme/unknown", "v1", &unknown);
+    fake.add_policy("acme/good", "v1", &guests::annotated(module()));
+    let missing = "the module has no metadata: Policy is missing protocol version";
+    let uri = |name: &str| format!("registry://{}/acme/{name}", fake.host());
+    for (name, says) in [
+        ("bare:v1", missing),
+        (&format!("bare@{digest}"), missing),
+        ("unknown:v1", "Policy uses protocol version Unknown but only V1 is supported"),
+    ] {
+        let repository = fetching::repository(&fake, &[("p", &uri(name)), ("good", &uri("good:v1"))]);
+        for more in [&[] as &[&str], &["--kubewarden=1.36"], &["--offline"]] {
+            let run = repository.verify(more).run().named(name).exits_with(3);
+            run.says(&["1 error", "1 passed", "policy-server would not serve", says, "verify annotate"]);
+        }
+        let report = repository.report(&[]);
+        assert_eq!(report.outcomes(), [("p accepts", "error"), ("good accepts", "passed")], "{name}");
+        assert_eq!(report.0["policies"][0]["error"]["kind"], "metadata", "{name}");
+        assert_eq!(report.0.get("warnings"), None, "the error says it");
+    }
+}
+
+/// However a suite comes to the policy.
+#[test]
+fn policy_of_a_registry_without_metadata_is_unavailable_in_every_place() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/bare", "v1", &module());
+    let uri = format!("registry://{}/acme/bare:v1", fake.host());
+    let spec = format!(
+        "module: {uri}\n  rules: [{{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }}]\n"
+    );
+    let manifest = format!(
+        "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{ name: p }}\nspec:\n  {spec}"
+    );
+    let case = format!("object: {POD}, expect: allow");
+    for (text, code) in [
+        (format!("policies:\n  p: {{ manifest: p.yaml }}\ncases:\n  - {{ name: a, {case} }}\n"), 3),
+        (format!("cases:\n  - {{ name: a, policy: \"{uri}\", {case} }}\n"), 3),
+        (format!("policies:\n  p: {{ uri: \"{uri}\", executionMode: wasi }}\ncases:\n  - {{ name: a, {case} }}\n"), 3),
+        (
+            format!(
+                "policies:\n  p: {{ uri: \"{uri}\" }}\ngroups:\n  g: {{ expression: p(), message: no, members: {{ p: {{ \
+                 policy: p }} }} }}\ncases:\n  - {{ name: a, group: g, {case} }}\n"
+            ),
+            3,
+        ),
+        // The module just built, in place of that of the manifest.
+        (format!("policies:\n  p: {{ manifest: p.yaml, uri: p.wasm }}\ncases:\n  - {{ name: a, {case} }}\n"), 0),
+    ] {
+        let repository = fetching::repository(&fake, &[])
+            .write("suite.yml", format!("version: 1\n{text}"))
+            .write("p.yaml", &manifest)
+            .write("p.wasm", module());
+        repository.verify(&[]).run().named(&text).exits_with(code).says(&["policy-server would not serve"]);
+    }
+    // A mode in the suite is no remedy for a module that has none.
+    let rego = std::fs::read(testdata().join("policies/rego-labels/policy.wasm")).unwrap();
+    fake.add_policy("acme/rego", "v1", &rego);
+    let rego = format!("registry://{}/acme/rego:v1", fake.host());
+    let run = fetching::repository(&fake, &[("p", &rego)]).verify(&[]).run().exits_with(3);
+    run.says(&["policy-server would not serve", "verify annotate"]).never_says("executionMode");
+    // The metadata that it is going to be published with.
+    let text = format!(
+        "version: 1\npolicies:\n  p: {{ uri: \"{uri}\", metadata: metadata.yml }}\ncases:\n  - {{ name: a, {case} }}\n"
+    );
+    fake.add_policy("acme/bare", "v1", &crate::publish::accepting("bare"));
+    let rules =
+        "rules:\n- { apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }\nmutating: false\n";
+    let repository = fetching::repository(&fake, &[]).write("suite.yml", text).write("metadata.yml", rules);
+    repository.verify(&[]).run().exits_with(0).never_says("would not serve");
 }
 
 #[test]
