@@ -1,8 +1,9 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
 //! those about policies that are fetched, in [`publish`] those about where policies go, in [`server`] those about a
-//! running policy-server; [`together`] says which go together.
+//! running policy-server; [`together`] says which go together, [`deciding`] which ones decide about outcomes.
 
+pub(crate) mod deciding;
 pub(crate) mod fetch;
 pub(crate) mod policy;
 pub(crate) mod publish;
@@ -244,6 +245,10 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+
+    /// The words of those flags that decide about outcomes.
+    #[arg(skip)]
+    pub(crate) deciding: Vec<String>,
 }
 
 /// The choice of a compiler.

@@ -32,7 +32,7 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches};
 use policy_verify::model::diagnostic::Diagnostic;
 
-use self::args::{Cli, Command, together};
+use self::args::{Cli, Command, deciding, together};
 use self::exit_code::ExitCode;
 use self::interrupt::Signals;
 use self::record::Target;
@@ -53,7 +53,11 @@ fn main() -> ExitCode {
     let mut command = command(&arguments);
     let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
         together::check(&mut command, &matches)?;
-        Cli::from_arg_matches(&matches)
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        if let Command::Run(arguments) | Command::Record(arguments) = &mut cli.command {
+            arguments.deciding = deciding::flags(&command, &matches);
+        }
+        Ok(cli)
     });
     let cli = match parsed {
         Ok(cli) => cli,

@@ -124,6 +124,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
         options.publish = Some(push::mode(arguments.dry_run));
         options.redirection = arguments.redirection.redirection();
     }
+    options.flags.clone_from(&arguments.deciding);
     options.network = arguments.network.network();
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);

@@ -79,6 +79,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             duration: start.elapsed(),
             shard: selected.shard,
             seed: options.seed,
+            flags: options.flags.clone(),
             errors: Vec::new(),
         };
         report.sort_warnings();

@@ -60,6 +60,8 @@ pub struct Options {
     pub repetitions: Option<usize>,
     /// What to make a random order of; cases run in suite order by default. Reports keep the suite order.
     pub seed: Option<u64>,
+    /// Words of the caller's command line that decide about outcomes, for the command in reports that repeats a case.
+    pub flags: Vec<String>,
     /// Stops the run from another thread.
     pub interrupt: Interrupt,
     /// Which compiler makes the code of policies; Cranelift, as in policy-server, by default.

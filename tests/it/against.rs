@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::failures::repeats;
 use crate::support::policy_server::{Asked, PolicyServer, Reply};
 use crate::support::program::program;
 use crate::support::{POD, Repository, testdata};
@@ -60,6 +61,19 @@ fn a_server_that_agrees_lets_the_run_pass() {
     assert_eq!(asked[0].body["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(asked[0].body["kind"], "AdmissionReview");
     assert_eq!(asked[0].body["request"]["kind"], json!({"group": "", "kind": "Pod", "version": "v1"}));
+}
+
+/// The command that repeats a case asks the server too.
+#[test]
+fn a_case_that_differs_is_repeated_against_the_server() {
+    let server = PolicyServer::new(|asked| Reply::Response(asked.allowed()));
+    let repository = repository();
+    let run = repository.verify(&["--against", &server.url(), "--against-audit"]).run().exits_with(1);
+    let [command] = &repeats(&run)[..] else { panic!("{run}") };
+    assert!(command.replace("\\\n", "").contains(&format!("--against '{}'", server.url())), "{command}");
+    let asked = server.asked().len();
+    repository.shell(command).run().exits_with(1).says(&["denies", "1 failed"]);
+    assert_eq!(server.asked().len(), asked + 2, "the case that is repeated, audit included");
 }
 
 #[test]

@@ -23,16 +23,78 @@ fn repository() -> Repository {
     Repository::with_suite(&text).write("no.wasm", guests::denying("not today"))
 }
 
-/// The commands a report offers. Where one is broken, both of its lines.
-fn repeats(run: &Finished) -> Vec<String> {
+/// The commands a report offers. Where one is broken, all of its lines.
+pub(crate) fn repeats(run: &Finished) -> Vec<String> {
     let mut lines = run.stdout.lines();
     let mut commands = Vec::new();
     while let Some(line) = lines.next() {
         let Some(command) = line.trim().strip_prefix("repeat ") else { continue };
-        let rest = if command.ends_with('\\') { format!("\n{}", lines.next().unwrap()) } else { String::new() };
-        commands.push(format!("{}{rest}", command.trim()));
+        let mut command = command.trim().to_owned();
+        while command.ends_with('\\') {
+            command += &format!("\n{}", lines.next().unwrap());
+        }
+        commands.push(command);
     }
     commands
+}
+
+/// A case that fails only with the flags of its run.
+fn with_variables() -> Repository {
+    let text = format!(
+        "version: 1\nvars: {{ word: today }}\npolicies: {{ no: {{ uri: no.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, \
+         expect: {{ deny: \"not ${{word}}\" }} }}\n"
+    );
+    Repository::with_suite(&text).write("no.wasm", guests::annotated(guests::denying("not today")))
+}
+
+/// The command fails as the run did, wherever its flags came from.
+#[test]
+fn the_command_has_every_flag_that_decides() {
+    let repository = with_variables();
+    repository.verify(&[]).run().exits_with(0);
+    let long = format!("--var=word={}", "it's late ".repeat(9));
+    for (arguments, variables, repeated) in [
+        (&["--var", "word=a b"] as &[&str], &[][..], "--var 'word=a b'"),
+        (&[&long], &[], "--var 'word=it'\\''s late"),
+        (&["--var=word=x", "--kubewarden=1.36", "-j1", "--report=json=a.json"], &[], "--var word=x --kubewarden 1.36"),
+        (&["--repeat=2"], &[("VERIFY_VAR", "word=x"), ("VERIFY_OFFLINE", "1")], "--var word=x --repeat 2 --offline"),
+        (&["record", "suite.yml", "--var=word=x", "--record=out"], &[], "--var word=x --live"),
+    ] {
+        for columns in ["60", "100", "160"] {
+            let mut verify = repository.verify(arguments).env("COLUMNS", columns);
+            for (name, value) in variables {
+                verify = verify.env(name, value);
+            }
+            let run = verify.run().exits_with(1);
+            let [command] = &repeats(&run)[..] else { panic!("{run}") };
+            let whole = command.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(whole.starts_with(&format!("verify suite.yml {repeated}")), "{whole}");
+            assert!(whole.ends_with(" --filter a --exact"), "{whole}");
+            repository.shell(command).run().exits_with(1).says(&["1 failed"]);
+        }
+    }
+}
+
+/// Every report has it, and so has one that was read back.
+#[test]
+fn every_report_has_the_command_with_its_flags() {
+    let repository = with_variables();
+    let command = "verify suite.yml --var 'word=a b' --filter a --exact";
+    let formats = ["junit", "markdown", "github", "json", "ndjson", "html"];
+    let reports = formats.map(|format| format!("--report={format}={format}"));
+    repository.verify(&["--var=word=a b"]).args(&reports.each_ref().map(String::as_str)).run().exits_with(1);
+    let shown = |format: &str| {
+        let text = repository.read(format).replace("&apos;", "'").replace("&#x27;", "'").replace("&#39;", "'");
+        text.replace("<span class=\"flag\">", "").replace("</span>", "")
+    };
+    for format in ["junit", "markdown", "github", "html"] {
+        assert!(shown(format).contains(command), "{format}: {}", shown(format));
+    }
+    assert_eq!(repository.read_json("json")["flags"], serde_json::json!(["--var", "word=a b"]));
+    for part in ["json", "ndjson"] {
+        let run = repository.verify(&["merge", part]).run().exits_with(1);
+        assert_eq!(repeats(&run), [command]);
+    }
 }
 
 #[test]

@@ -457,6 +457,8 @@ pub struct RunReport {
     pub shard: Option<Shard>,
     /// The seed of the order of the cases, if they were shuffled.
     pub seed: Option<u64>,
+    /// Words of the command line that decide about outcomes: a command that repeats a case needs them.
+    pub flags: Vec<String>,
     /// Why nothing was run; empty for a run that took place. Such a report is red, and has no cases.
     pub errors: Vec<Diagnostic>,
 }
@@ -529,6 +531,7 @@ impl RunReport {
             duration: Duration::ZERO,
             shard: None,
             seed: None,
+            flags: Vec::new(),
             errors,
         }
     }

@@ -56,6 +56,9 @@ pub(super) struct Document<'a> {
     /// Why nothing was run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<Warning<'a>>,
+    /// What a command that repeats a case needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) flags: Vec<Cow<'a, str>>,
 }
 
 /// Lines of files, by path and number.
@@ -86,6 +89,8 @@ pub(super) struct Closing<'a> {
     pub(super) warnings: Vec<Warning<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<Warning<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) flags: Vec<Cow<'a, str>>,
 }
 
 /// What in a suite is valid and most likely not meant, or why nothing was run.
@@ -240,8 +245,19 @@ pub(super) struct Place<'a> {
 /// The document of `run`.
 pub(super) fn document(run: &RunReport) -> Document<'_> {
     let Opening { version, tool, suites } = opening(&run.suites);
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings, errors } =
-        closing(run);
+    let Closing {
+        summary,
+        policies,
+        started_at,
+        published,
+        duration_us,
+        shard,
+        seed,
+        sources,
+        warnings,
+        errors,
+        flags,
+    } = closing(run);
     let cases = run.cases.iter().map(|report| case(&run.suites, report)).collect();
     Document {
         version,
@@ -258,6 +274,7 @@ pub(super) fn document(run: &RunReport) -> Document<'_> {
         sources,
         warnings,
         errors,
+        flags,
     }
 }
 
@@ -302,6 +319,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         sources: sources(run),
         warnings: run.warnings.iter().map(Warning::from).collect(),
         errors: run.errors.iter().map(Warning::from).collect(),
+        flags: run.flags.iter().map(Cow::from).collect(),
     }
 }
 

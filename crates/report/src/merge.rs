@@ -154,10 +154,18 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,
         seed: runs().find_map(|run| run.seed),
+        flags: common_flags(reports),
         errors: runs().flat_map(|run| run.errors.clone()).collect(),
     };
     merged.sort_warnings();
     Ok(merged)
+}
+
+/// Those of the first run, if every run had the same: what a machine needed is of no use for the cases of another.
+fn common_flags(reports: &[NamedReport]) -> Vec<String> {
+    let Some(((_, first), others)) = reports.split_first() else { return Vec::new() };
+    let is_common = others.iter().all(|(_, other)| other.flags == first.flags);
+    if is_common { first.flags.clone() } else { Vec::new() }
 }
 
 fn place_of(it: &Diagnostic) -> Option<String> {

@@ -3,6 +3,7 @@
 //! Nothing here is escaped for its destination except the command, which is quoted for a shell; each format escapes
 //! what it writes.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -207,23 +208,36 @@ fn rejection(word: &str, response: Option<&AdmissionResponse>) -> String {
 /// Longest command that is worth printing.
 const LONGEST_COMMAND: usize = 2_000;
 
-/// The command that runs just this case; none when its name is absurdly long.
+/// The command that runs just this case; none when it is absurdly long.
 pub(super) fn reproduce(run: &RunReport, case: &CaseReport) -> Option<String> {
     reproduce_in_parts(run, case).map(|parts| parts.join(" "))
 }
 
-/// That command in two parts, for those who have narrow lines.
-pub(super) fn reproduce_in_parts(run: &RunReport, case: &CaseReport) -> Option<[String; 2]> {
+/// That command in parts, for those who have narrow lines: the suite, each flag that decides about outcomes, the case.
+pub(super) fn reproduce_in_parts(run: &RunReport, case: &CaseReport) -> Option<Vec<String>> {
     let suite = run.suites.get(case.suite)?;
-    if case.name.len() + suite.argument.len() > LONGEST_COMMAND {
+    let words: usize = run.flags.iter().map(String::len).sum();
+    if case.name.len() + suite.argument.len() + words > LONGEST_COMMAND {
         return None;
     }
-    // A path or a name that begins with a dash must not be taken for a flag.
-    let path = if suite.argument.starts_with('-') { format!("./{}", suite.argument) } else { suite.argument.clone() };
     let joint = if case.name.starts_with('-') { "=" } else { " " };
+    let mut parts = vec![format!("verify {}", escape::shell(&path(&suite.argument)))];
+    for word in &run.flags {
+        match parts.last_mut().filter(|_| !word.starts_with('-')) {
+            Some(flag) => *flag = format!("{flag} {}", escape::shell(word)),
+            None => parts.push(escape::shell(word)),
+        }
+    }
     // Within a suite the name is enough.
-    let filter = format!("--filter{joint}{} --exact", escape::shell(&case.name));
-    Some([format!("verify {}", escape::shell(&path)), filter])
+    parts.push(format!("--filter{joint}{} --exact", escape::shell(&case.name)));
+    Some(parts)
+}
+
+/// The path of a suite as it must be typed: what begins with a dash is no flag, a single word no command.
+fn path(argument: &str) -> Cow<'_, str> {
+    let is_stdin = argument == "-";
+    let is_word = !argument.contains(['.', '/', '\\']);
+    if !is_stdin && (is_word || argument.starts_with('-')) { format!("./{argument}").into() } else { argument.into() }
 }
 
 /// The cases that took longest, slowest first; those that were not run do not count.
@@ -268,6 +282,23 @@ mod tests {
             reproduce(&run, &run.cases[1]).as_deref(),
             Some("verify suite.yml --filter 'rejects a pod without an owner' --exact")
         );
+    }
+
+    #[test]
+    fn the_command_has_the_flags_that_decide() {
+        let mut run = testing::sample();
+        run.flags = ["--var", "owner=a b", "--live", "--var=-x=1", "--kubewarden", "1.36"].map(str::to_owned).to_vec();
+        run.suites[0].argument = "list".to_owned();
+        let parts = reproduce_in_parts(&run, &run.cases[1]).unwrap();
+        let filter = "--filter 'rejects a pod without an owner' --exact";
+        assert_eq!(parts, ["verify ./list", "--var 'owner=a b'", "--live", "--var=-x=1", "--kubewarden 1.36", filter]);
+        for (argument, typed) in [("-", "-"), ("-a.yml", "./-a.yml"), ("a/b", "a/b"), ("suite.yml", "suite.yml")] {
+            run.suites[0].argument = argument.to_owned();
+            assert!(
+                reproduce(&run, &run.cases[1]).unwrap().starts_with(&format!("verify {typed} --var")),
+                "{argument}"
+            );
+        }
     }
 
     #[test]

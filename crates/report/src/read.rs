@@ -50,8 +50,19 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
     let Some((last, cases)) = lines.split_last() else { return Err(ReadError::Truncated) };
     let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
     let cases = cases.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
-    let Closing { summary, policies, started_at, published, duration_us, shard, seed, sources, warnings, errors } =
-        closing;
+    let Closing {
+        summary,
+        policies,
+        started_at,
+        published,
+        duration_us,
+        shard,
+        seed,
+        sources,
+        warnings,
+        errors,
+        flags,
+    } = closing;
     run(Document {
         version,
         tool,
@@ -67,6 +78,7 @@ fn lines(text: &str) -> Result<RunReport, ReadError> {
         sources,
         warnings,
         errors,
+        flags,
     })
 }
 
@@ -107,6 +119,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         duration: Duration::from_micros(document.duration_us),
         shard: document.shard.map(Cow::into_owned),
         seed: document.seed,
+        flags: document.flags.into_iter().map(Cow::into_owned).collect(),
     };
     check_counts(&run, &document.summary)?;
     Ok(run)

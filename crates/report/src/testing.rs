@@ -296,6 +296,7 @@ pub(super) fn sample() -> RunReport {
         duration: Duration::from_micros(41_300),
         shard: None,
         seed: None,
+        flags: Vec::new(),
         errors: Vec::new(),
     };
     numbered(&mut run.cases);

@@ -81,22 +81,24 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         let lines = escape::html(escape::cut(&lines, LONGEST_TEXT).trim_end());
         let _ = writeln!(text, "<p class=\"about\">{label}</p>\n<pre class=\"wrap\">{lines}</pre>");
     }
-    if let Some([command, filter]) = phrases::reproduce_in_parts(run, case) {
-        let _ = writeln!(text, "<pre class=\"wrap\">{} {}</pre>", escape::html(&command), whole_flags(&filter));
+    if let Some(parts) = phrases::reproduce_in_parts(run, case) {
+        let parts: Vec<String> = parts.iter().map(|part| whole_flags(part)).collect();
+        let _ = writeln!(text, "<pre class=\"wrap\">{}</pre>", parts.join(" "));
     }
     text.push_str(&context(case));
     text.push_str("</details>\n</article>\n");
     text
 }
 
-/// `--filter NAME --exact`, whose flags no narrow window breaks at their hyphens.
-fn whole_flags(filter: &str) -> String {
-    let name = filter.strip_prefix("--filter").and_then(|rest| rest.strip_suffix("--exact"));
+/// `--filter NAME --exact` or another part of a command, whose flags no narrow window breaks at their hyphens.
+fn whole_flags(part: &str) -> String {
     let flag = |text: &str| format!("<span class=\"flag\">{text}</span>");
-    name.map_or_else(
-        || escape::html(filter),
-        |name| format!("{}{}{}", flag("--filter"), escape::html(name), flag("--exact")),
-    )
+    let end =
+        |text: &str| text.find(|letter: char| letter != '-' && !letter.is_ascii_lowercase()).unwrap_or(text.len());
+    let (name, rest) = if part.starts_with("--") { part.split_at(end(part)) } else { ("", part) };
+    let (value, exact) = rest.strip_suffix("--exact").map_or((rest, ""), |value| (value, "--exact"));
+    let flags = [name, exact].map(|text| if text.is_empty() { String::new() } else { flag(text) });
+    format!("{}{}{}", flags[0], escape::html(value), flags[1])
 }
 
 /// Each difference; `place` is where the heading points already.

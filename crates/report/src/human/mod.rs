@@ -284,14 +284,28 @@ fn origin_of_case(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
 
 /// The command that runs just this case, in one line if there is room. It is there to be copied: where it is broken, a
 /// shell joins it again.
-fn command(page: &mut Page<'_>, [suite, filter]: [String; 2]) -> io::Result<()> {
-    let label = piece(format!("{:LABEL$}", "repeat"), DIM);
-    let whole = [label.clone(), piece(format!("{suite} {filter}"), PLAIN)];
-    if DETAIL + page::width(&whole) <= page.columns() {
-        return page.line(DETAIL, &whole);
+fn command(page: &mut Page<'_>, parts: Vec<String>) -> io::Result<()> {
+    let room = page.columns().saturating_sub(DETAIL + LABEL);
+    let is_whole = layout::width(&parts.join(" ")) <= room;
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        // A broken line ends in a backslash, and the next one is indented.
+        let has_room = |line: &&mut String| is_whole || layout::width(&format!("{line} {part}")) + 4 <= room;
+        match lines.last_mut().filter(has_room) {
+            Some(line) => *line = format!("{line} {part}"),
+            None => lines.push(part),
+        }
     }
-    page.line(DETAIL, &[label, piece(format!("{suite} \\"), PLAIN)])?;
-    page.line(DETAIL + LABEL + 2, &[piece(filter, PLAIN)])
+    let last = lines.len().saturating_sub(1);
+    for (index, line) in lines.into_iter().enumerate() {
+        let end = if index < last { " \\" } else { "" };
+        let text = piece(format!("{line}{end}"), PLAIN);
+        match index {
+            0 => page.line(DETAIL, &[piece(format!("{:LABEL$}", "repeat"), DIM), text])?,
+            _ => page.line(DETAIL + LABEL + 2, &[text])?,
+        }
+    }
+    Ok(())
 }
 
 fn mismatch_blocks(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
