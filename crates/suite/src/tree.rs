@@ -1,11 +1,13 @@
 //! Files below a folder, and files that match a glob. Links are followed, but every folder is walked once, so a circle of
-//! links ends. What cannot be read is part of the result, never left out.
+//! links ends, and a glob with several `**` takes no more than a walk for each. What cannot be read is part of the result,
+//! never left out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use glob::{Pattern, PatternError};
 use walkdir::WalkDir;
@@ -96,9 +98,7 @@ pub(crate) fn of_link(path: &Path, error: io::Error) -> io::Error {
 
 /// The suites below a folder.
 pub fn suites(folder: &Path) -> Found {
-    let mut found = Found::default();
-    walk(folder, Search::Suites, &mut found, &mut |_| {}, &is_suite);
-    found.sorted()
+    Finder::find(folder, &[Part::Folders, Part::Suite], Search::Suites).found.sorted()
 }
 
 /// The files that match a glob; a relative one starts in `base`.
@@ -107,10 +107,14 @@ pub fn suites(folder: &Path) -> Found {
 ///
 /// The pattern is invalid.
 pub fn glob(base: &Path, pattern: &str, search: Search) -> Result<Found, PatternError> {
-    let parts = Path::new(pattern).components().map(Part::new).collect::<Result<Vec<_>, _>>()?;
-    let mut found = Found::default();
-    expand(base, &parts, search, &mut found);
-    Ok(found.sorted())
+    Ok(Finder::find(base, &parts(pattern)?, search).found.sorted())
+}
+
+/// The parts of a glob; `**/**` is `**`.
+fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
+    let mut parts = Path::new(pattern).components().map(Part::new).collect::<Result<Vec<_>, _>>()?;
+    parts.dedup_by(|one, other| matches!((one, other), (Part::Folders, Part::Folders)));
+    Ok(parts)
 }
 
 /// Whether a path is a glob.
@@ -124,6 +128,8 @@ enum Part<'a> {
     Name(&'a Path),
     /// `**`: this folder and all below it.
     Folders,
+    /// A name that [`is_suite`].
+    Suite,
     Wildcard {
         pattern: Pattern,
         /// Whether it begins with a character of the name: `.git*` means hidden names.
@@ -154,6 +160,7 @@ impl<'a> Part<'a> {
         match self {
             Self::Name(own) => own.as_os_str() == name,
             Self::Folders => !search.leaves_out(name),
+            Self::Suite => is_suite(name),
             Self::Wildcard { pattern, is_explicit } => {
                 pattern.matches(&name.to_string_lossy()) && (*is_explicit || !search.leaves_out(name))
             }
@@ -161,123 +168,159 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Finds what matches the remaining parts of a glob below `base`.
-fn expand(base: &Path, parts: &[Part<'_>], search: Search, found: &mut Found) {
-    let Some((part, rest)) = parts.split_first() else { return };
-    match part {
-        Part::Name(name) => {
-            let path = base.join(name);
-            match path.symlink_metadata() {
-                Err(error) if is_absent(&error) => {}
-                Err(error) => found.fail(&path, error),
-                Ok(_) if rest.is_empty() => found.add(path, search),
-                Ok(_) => expand(&path, rest, search, found),
+/// In how many ways a folder is looked into for the same part of a pattern. Links and `..` can lead to it in any number of
+/// ways; what is in it is found by each.
+const MOST_WAYS: u8 = 8;
+
+/// A folder, and the part of the pattern that is next there.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Task {
+    folder: PathBuf,
+    part: usize,
+    /// The real path of the first folder of a walk that goes on here.
+    start: Option<Rc<Path>>,
+}
+
+/// Looks for what matches a pattern. Every part of it looks into every folder a bounded number of times, so that the time
+/// grows with the folders and with the parts, and not with their combinations.
+struct Finder<'a> {
+    parts: &'a [Part<'a>],
+    search: Search,
+    found: Found,
+    /// What is to be done.
+    tasks: Vec<Task>,
+    /// What is to be done after that: folders behind links, so that a folder is found on the path without links if there
+    /// is one.
+    behind_links: Vec<Task>,
+    /// Real paths of the folders that `**` has walked, each with the number of that part.
+    walked: HashSet<(usize, PathBuf)>,
+    /// How often other parts have looked into a folder, by its real path.
+    ways: HashMap<(usize, PathBuf), u8>,
+    /// How many folders were looked into, counted again for each part.
+    #[cfg(test)]
+    visits: usize,
+}
+
+impl<'a> Finder<'a> {
+    fn find(base: &Path, parts: &'a [Part<'a>], search: Search) -> Self {
+        let mut finder = Self {
+            parts,
+            search,
+            found: Found::default(),
+            tasks: vec![Task { folder: base.to_owned(), part: 0, start: None }],
+            behind_links: Vec::new(),
+            walked: HashSet::new(),
+            ways: HashMap::new(),
+            #[cfg(test)]
+            visits: 0,
+        };
+        while !finder.tasks.is_empty() {
+            while let Some(Task { folder, part, start }) = finder.tasks.pop() {
+                finder.look(folder, part, start);
             }
+            finder.tasks = std::mem::take(&mut finder.behind_links);
+            // The first one is taken first.
+            finder.tasks.sort_by(|one, other| other.cmp(one));
         }
-        // The usual case: one pass over the tree.
-        Part::Folders if rest.len() < 2 => {
-            let is_wanted = |name: &OsStr| rest.first().is_none_or(|last| last.matches(name, search));
-            walk(base, search, found, &mut |_| {}, &is_wanted);
+        finder
+    }
+
+    fn look(&mut self, folder: PathBuf, part: usize, start: Option<Rc<Path>>) {
+        #[cfg(test)]
+        {
+            self.visits += 1;
         }
-        Part::Folders => {
-            let mut folders = Vec::new();
-            walk(base, search, found, &mut |folder| folders.push(folder.to_owned()), &|_| false);
-            folders.iter().for_each(|folder| expand(folder, rest, search, found));
-        }
-        Part::Wildcard { .. } => {
-            for path in matching(base, part, search, found) {
-                match rest {
-                    [] => found.add(path, search),
-                    rest if path.is_dir() => expand(&path, rest, search, found),
-                    _ => {}
+        let parts = self.parts;
+        match parts.get(part) {
+            Some(Part::Folders) => self.walk(&folder, part, start),
+            Some(Part::Name(name)) => {
+                let path = folder.join(name);
+                match path.symlink_metadata() {
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => self.found.fail(&path, error),
+                    Ok(found) => self.go_on(path, part, found.is_symlink()),
                 }
             }
-        }
-    }
-}
-
-/// Whether there is nothing of that name, which matches no glob.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// The entries of a folder whose names match.
-fn matching(folder: &Path, part: &Part<'_>, search: Search, found: &mut Found) -> Vec<PathBuf> {
-    let entries = match fs::read_dir(or_here(folder)) {
-        Ok(entries) => entries,
-        Err(error) => {
-            if !is_absent(&error) {
-                found.fail(folder, error);
+            Some(wildcard) => {
+                for path in self.matching(&folder, wildcard) {
+                    let is_link = path.is_symlink();
+                    if part + 1 == parts.len() || path.is_dir() {
+                        self.go_on(path, part, is_link);
+                    }
+                }
             }
-            return Vec::new();
-        }
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) if part.matches(&entry.file_name(), search) => paths.push(folder.join(entry.file_name())),
-            Ok(_) => {}
-            Err(error) => found.fail(folder, error),
+            None => {}
         }
     }
-    paths
-}
 
-/// The working directory has no name.
-fn or_here(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
-}
-
-/// Walks a folder and everything below it, links included. Links come last: a folder is found on the path without links if
-/// there is one, and is walked once. A link to a folder around the first one is not followed.
-fn walk(
-    start: &Path,
-    search: Search,
-    found: &mut Found,
-    entered: &mut dyn FnMut(&Path),
-    is_wanted: &dyn Fn(&OsStr) -> bool,
-) {
-    let real = match or_here(start).canonicalize() {
-        Ok(real) => real,
-        Err(error) if is_absent(&error) => return,
-        Err(error) => return found.fail(start, error),
-    };
-    let mut walk =
-        Walk { start: &real, search, found, entered, is_wanted, seen: HashSet::new(), links: vec![start.to_owned()] };
-    while !walk.links.is_empty() {
-        walk.links.sort();
-        std::mem::take(&mut walk.links).iter().for_each(|folder| walk.folder(folder));
+    /// Goes on behind a part that a path has matched.
+    fn go_on(&mut self, path: PathBuf, part: usize, is_link: bool) {
+        let next = part + 1;
+        if next == self.parts.len() {
+            return self.found.add(path, self.search);
+        }
+        if !matches!(self.parts[next], Part::Folders) {
+            let real = or_here(&path).canonicalize().unwrap_or_else(|_| path.clone());
+            let ways = self.ways.entry((next, real)).or_default();
+            if *ways == MOST_WAYS {
+                return;
+            }
+            *ways += 1;
+        }
+        let tasks = if is_link { &mut self.behind_links } else { &mut self.tasks };
+        tasks.push(Task { folder: path, part: next, start: None });
     }
-}
 
-struct Walk<'a> {
-    /// The real path of the first folder.
-    start: &'a Path,
-    search: Search,
-    found: &'a mut Found,
-    /// Is told of each folder.
-    entered: &'a mut dyn FnMut(&Path),
-    is_wanted: &'a dyn Fn(&OsStr) -> bool,
-    /// Real paths of the folders that were walked.
-    seen: HashSet<PathBuf>,
-    /// Links to folders.
-    links: Vec<PathBuf>,
-}
+    /// The entries of a folder whose names match, in order.
+    fn matching(&mut self, folder: &Path, part: &Part<'_>) -> Vec<PathBuf> {
+        let entries = match fs::read_dir(or_here(folder)) {
+            Ok(entries) => entries,
+            Err(error) => {
+                if !is_absent(&error) {
+                    self.found.fail(folder, error);
+                }
+                return Vec::new();
+            }
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) if part.matches(&entry.file_name(), self.search) => {
+                    paths.push(folder.join(entry.file_name()));
+                }
+                Ok(_) => {}
+                Err(error) => self.found.fail(folder, error),
+            }
+        }
+        paths.sort();
+        paths
+    }
 
-impl Walk<'_> {
-    fn folder(&mut self, folder: &Path) {
-        let Ok(real) = or_here(folder).canonicalize() else { return };
-        let is_around = real != self.start && self.start.starts_with(&real);
-        if is_around || !self.seen.insert(real.clone()) {
+    /// Walks a folder and everything below it, once for this part. Links are for later; a link to a folder around the
+    /// first one is not followed.
+    fn walk(&mut self, folder: &Path, part: usize, start: Option<Rc<Path>>) {
+        let real = match or_here(folder).canonicalize() {
+            Ok(real) => real,
+            Err(error) => {
+                if start.is_none() && !is_absent(&error) {
+                    self.found.fail(folder, error);
+                }
+                return;
+            }
+        };
+        let start = start.unwrap_or_else(|| Rc::from(real.as_path()));
+        let is_around = real != *start && start.starts_with(&real);
+        if is_around || !self.walked.insert((part, real.clone())) {
             return;
         }
-        (self.entered)(folder);
+        self.enter(folder, part);
         let mut entries = WalkDir::new(or_here(folder)).min_depth(1).into_iter();
         while let Some(entry) = entries.next() {
             match entry {
                 Ok(entry) => {
                     let within = entry.path().strip_prefix(or_here(folder)).unwrap_or(entry.path());
-                    if !self.entry(&entry, folder.join(within), &real.join(within)) && entry.file_type().is_dir() {
+                    let (path, real) = (folder.join(within), real.join(within));
+                    if !self.entry(&entry, path, real, part, &start) && entry.file_type().is_dir() {
                         entries.skip_current_dir();
                     }
                 }
@@ -289,22 +332,55 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether what is below the entry is of interest.
-    fn entry(&mut self, entry: &walkdir::DirEntry, path: PathBuf, real: &Path) -> bool {
+    /// The parts behind `**`, in a folder that it walks. A last name is compared in the walk itself.
+    fn enter(&mut self, folder: &Path, part: usize) {
+        if part + 2 < self.parts.len() {
+            self.tasks.push(Task { folder: folder.to_owned(), part: part + 1, start: None });
+        }
+    }
+
+    /// Whether what is below an entry of a walk is of interest.
+    fn entry(
+        &mut self,
+        entry: &walkdir::DirEntry,
+        path: PathBuf,
+        real: PathBuf,
+        part: usize,
+        start: &Rc<Path>,
+    ) -> bool {
         let (name, kind) = (entry.file_name(), entry.file_type());
-        if self.search.leaves_out(name) || (kind.is_dir() && !self.seen.insert(real.to_owned())) {
+        if self.search.leaves_out(name) || (kind.is_dir() && !self.walked.insert((part, real))) {
             return false;
         }
         if kind.is_dir() {
-            (self.entered)(&path);
+            #[cfg(test)]
+            {
+                self.visits += 1;
+            }
+            self.enter(&path, part);
         } else if kind.is_symlink() && path.is_dir() {
-            self.links.push(path.clone());
+            self.behind_links.push(Task { folder: path.clone(), part, start: Some(Rc::clone(start)) });
         }
-        if (self.is_wanted)(name) {
+        let is_wanted = match &self.parts[part + 1..] {
+            [] => true,
+            [last] => last.matches(name, self.search),
+            _ => false,
+        };
+        if is_wanted {
             self.found.add(path, self.search);
         }
         true
     }
+}
+
+/// Whether there is nothing of that name, which matches no glob.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The working directory has no name.
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 #[cfg(unix)]
@@ -461,5 +537,87 @@ mod tests {
         assert!(glob(folder.path(), "a**b", Search::Suites).is_err());
         let hidden = suites(&folder.path().join(".github"));
         assert_eq!(shown(&hidden, folder.path()).0, [".github/a/suite.yml"]);
+    }
+
+    /// A folder in a folder in a folder, each called `a`, with a file in each.
+    fn nested(depth: usize) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let mut folder = root.path().to_owned();
+        for _ in 0..depth {
+            folder.push("a");
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("pod.yaml"), "").unwrap();
+        }
+        root
+    }
+
+    fn visits(base: &Path, pattern: &str) -> (usize, usize) {
+        let parts = parts(pattern).unwrap();
+        let finder = Finder::find(base, &parts, Search::Fixtures);
+        let visits = finder.visits;
+        (finder.found.sorted().files.len(), visits)
+    }
+
+    /// Every combination of the folders that `**` may stand for would be more than a million.
+    #[test]
+    fn several_wildcards_for_folders_take_a_walk_each() {
+        const DEPTH: usize = 200;
+        let root = nested(DEPTH);
+        for (pattern, files) in [
+            ("**/*.yaml", DEPTH),
+            ("**/a/**/*.yaml", DEPTH),
+            ("**/a/**/a/**/a/**/*.yaml", DEPTH - 2),
+            ("**/*/**/*/**/*/**/*/**/pod.yaml", DEPTH - 3),
+            ("**/a/**/a/**/a/**/a/**/a/**/gone.yaml", 0),
+            ("**/**/**/**/*.yaml", DEPTH),
+            ("a/a/**/../**/../**/*.yaml", DEPTH),
+        ] {
+            let (found, visits) = visits(root.path(), pattern);
+            let parts = parts(pattern).unwrap().len();
+            let most = (DEPTH + 4) * (parts + 1) * usize::from(MOST_WAYS);
+            assert!(visits <= most, "{pattern}: {visits} visits, at most {most} for {parts} parts");
+            // `..` leads to a file by several paths.
+            assert!(found == files || pattern.contains("..") && found >= files, "{pattern}: {found}");
+        }
+    }
+
+    /// Links double the ways to a folder at each level.
+    #[test]
+    fn links_in_wildcards_are_bounded() {
+        let loops = tree(&["pod.yaml"], &[("x", "."), ("y", ".")]);
+        let ladder = tempfile::tempdir().unwrap();
+        for number in 0..30 {
+            let path = ladder.path().join(format!("d{number}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("pod.yaml"), "").unwrap();
+            for link in ["x", "y"] {
+                symlink(format!("../d{}", number + 1), path.join(link)).unwrap();
+            }
+        }
+        for (base, deep) in [(loops.path().to_owned(), 24), (ladder.path().join("d0"), 24)] {
+            for step in ["*/", "**/*/", "[xy]/", "*/**/"] {
+                let pattern = format!("{}pod.yaml", step.repeat(deep));
+                let (found, visits) = visits(&base, &pattern);
+                assert!(found > 0, "{pattern}");
+                assert!(visits < 40_000, "{pattern}: {visits}");
+            }
+        }
+    }
+
+    /// A folder that is there by its own name and by that of a link is found by both names, where a pattern names both.
+    #[test]
+    fn wildcards_find_a_folder_by_each_of_its_names() {
+        let folder = tree(&["a/suite.yml", "deep/b/suite.yml"], &[("ab", "a"), ("link", "deep")]);
+        for (pattern, wanted) in [
+            ("*/suite.yml", &["a/suite.yml", "ab/suite.yml"][..]),
+            ("a*/*.yml", &["a/suite.yml", "ab/suite.yml"]),
+            ("link/**/*.yml", &["link/b/suite.yml"]),
+            ("**/b/*.yml", &["deep/b/suite.yml"]),
+            ("**/b/**/*.yml", &["deep/b/suite.yml"]),
+        ] {
+            let (files, problems) = shown(&glob(folder.path(), pattern, Search::Suites).unwrap(), folder.path());
+            assert_eq!(files, wanted, "{pattern}");
+            assert_eq!(problems, [""; 0], "{pattern}");
+        }
     }
 }
