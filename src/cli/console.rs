@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::model::outcome::CaseReport;
-use policy_verify::report::{Style, diagnostic, escape, located};
+use policy_verify::model::outcome::{CaseReport, RunReport};
+use policy_verify::report::github::Github;
+use policy_verify::report::{Format, Style, diagnostic, escape, located};
 use policy_verify::{Error, Progress};
 
 use super::args::ColorChoice;
 use super::exit_code::ExitCode;
 use super::places::Places;
-use super::streams;
+use super::{problem, streams};
 
 /// Prints to stdout. A closed pipe is not an error.
 pub(crate) fn print(text: &str) -> ExitCode {
@@ -68,8 +69,41 @@ pub(crate) fn explain(error: &Error, color: ColorChoice, places: &Places) {
 
 /// Prints why the command line is invalid.
 pub(crate) fn refuse_usage(diagnostic: Diagnostic) -> ExitCode {
-    report(&[diagnostic]);
+    report(std::slice::from_ref(&diagnostic));
+    annotate(vec![diagnostic]);
     ExitCode::Usage
+}
+
+/// Prints what the parser of the command line refuses. Its text repeats what was typed: where that could be read as a
+/// command by a terminal or a CI runner, it is escaped, and without colours.
+pub(crate) fn refuse_parsed(error: &clap::Error) -> ExitCode {
+    let rendered = error.render();
+    let plain = rendered.to_string();
+    let safe = escape::terminal(&plain);
+    let is_coloured = safe == plain && uses_colour(ColorChoice::Auto, io::stderr().is_terminal());
+    let text = if is_coloured { rendered.ansi().to_string() } else { safe };
+    let _ = streams::stderr(text.as_bytes());
+    annotate(vec![problem::parsed(&plain)]);
+    ExitCode::Usage
+}
+
+/// Tells GitHub's runner why nothing was run, unless it is told not to.
+pub(crate) fn annotate(problems: Vec<Diagnostic>) {
+    let is_off = env::args_os().any(|argument| argument == "--no-annotations")
+        || env::var("VERIFY_NO_ANNOTATIONS").is_ok_and(|text| str_to_bool(&text));
+    if !is_github() || is_off {
+        return;
+    }
+    let run = RunReport::not_started(problems, jiff::Timestamp::now());
+    let mut commands = Vec::new();
+    // Writing to memory does not fail.
+    let _ = Github::default().write(&run, &mut commands);
+    let _ = streams::stderr(&commands);
+}
+
+/// As the parser of the command line reads a variable of a switch.
+fn str_to_bool(text: &str) -> bool {
+    !matches!(text.to_ascii_lowercase().as_str(), "" | "n" | "no" | "f" | "false" | "off" | "0")
 }
 
 /// Prints what is wrong to stderr, outside of the reports.

@@ -65,8 +65,7 @@ fn main() -> ExitCode {
             if let Some(problem) = unknown_flag(&error, &arguments, &command) {
                 return console::refuse_usage(problem);
             }
-            let _ = error.print();
-            return ExitCode::Usage;
+            return console::refuse_parsed(&error);
         }
         Err(help) => return console::print_help(&help.render()),
     };

@@ -23,3 +23,37 @@ pub(crate) fn failed_to_write(what: &str, path: &Path, error: &io::Error) -> Dia
     let is_limit = error.kind() == io::ErrorKind::FileTooLarge;
     problem.with_help(is_limit.then(|| "raise the limit for the size of files: `ulimit -f unlimited`".to_owned()))
 }
+
+/// What the parser of the command line says, `text`, as a diagnostic: its first paragraph, and its tip if it has one.
+pub(crate) fn parsed(text: &str) -> Diagnostic {
+    let text = text.trim_start().strip_prefix("error: ").unwrap_or(text);
+    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let message: Vec<&str> = what.lines().map(str::trim).collect();
+    let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    usage(message.join(" ")).with_help(tip.unwrap_or("run `verify help` for all commands and flags").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_the_parser_is_taken_apart() {
+        for (text, message, help) in [
+            (
+                "error: the following required arguments were not provided:\n  <REPORT>...\n\nUsage: verify merge <REPORT>...\n",
+                "the following required arguments were not provided: <REPORT>...",
+                "run `verify help` for all commands and flags",
+            ),
+            (
+                "error: unexpected argument '--x' found\n\n  tip: to pass '--x' as a value, use '-- --x'\n\nUsage: verify\n",
+                "unexpected argument '--x' found",
+                "to pass '--x' as a value, use '-- --x'",
+            ),
+            ("odd", "odd", "run `verify help` for all commands and flags"),
+        ] {
+            let problem = parsed(text);
+            assert_eq!((problem.message.as_str(), problem.help.as_deref()), (message, Some(help)));
+        }
+    }
+}

@@ -110,6 +110,7 @@ pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &Outp
     console::explain(error, arguments.color(), outputs.places());
     let code = ExitCode::from(error);
     if matches!(error, Error::Overwrites(_)) {
+        console::annotate(error.diagnostics().to_vec());
         return code;
     }
     report(&RunReport::not_started(error.diagnostics().to_vec(), jiff::Timestamp::now()), code, outputs, arguments)

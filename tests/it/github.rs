@@ -204,3 +204,57 @@ fn suite_errors_are_never_workflow_commands() {
         assert!(run.stderr.contains("suite.yml:6:"), "{run}");
     }
 }
+
+/// Flags that the parser refuses: the step has an annotation, and nothing that was typed is a command.
+#[test]
+fn refused_flags_are_one_error() {
+    let repository = repository("  - { name: a, object: POD, expect: { deny: not today } }\n");
+    for (arguments, says) in [
+        (&["--no-such-flag"] as &[&str], "unexpected argument"),
+        (&["--no-such-flag=##[error]x"], "unexpected argument"),
+        (&["--\n::error::forged"], "unexpected argument"),
+        (&["-\n##[group]open"], "unexpected argument"),
+        (&["--jobs=::error::x"], "invalid value"),
+        (&["--jobs", "1\n::error file=a::forged\n  ::set-env name=PATH::evil"], "invalid value"),
+        (&["--partition=##[error]x\r\n##vso[task]y"], "invalid value"),
+        (&["--report=##[group]x"], "unknown format"),
+        (&["--color=\u{1b}[2J::add-mask::a"], "invalid value"),
+        (&["--skip=(\n::error::x"], "invalid value"),
+        (&["--fail-fast", "--max-fail=2"], "cannot be used with"),
+        (&["--dry-run"], "needs"),
+        (&["--junit", "::error::.xml"], "unexpected argument"),
+        (&["--report=json=a", "--report=tap=./a"], "two reports for the file"),
+        (&["explain", "##[error]x\n::error::y"], "invalid value"),
+        (&["completions", "::error::\n::error::z"], "invalid value"),
+        (&["merge"], "required arguments"),
+        (&["push", "--output=\n::error::z"], "invalid value"),
+        (&["test"], "unknown command"),
+    ] {
+        let name = format!("{arguments:?}");
+        let run = repository.verify(arguments).on_github().run().named(&name).exits_with(2).reports_nothing();
+        let found = commands(&log(&run));
+        let [error] = &found[..] else { panic!("{name}: {found:?}\n{run}") };
+        assert_eq!(error.name, "error", "{run}");
+        assert!(error.property("title").contains(says), "{error:?}");
+        assert!(error.data.contains("PV"), "{error:?}");
+        let run = repository.verify(arguments).run().named(&name).exits_with(2).says(&[says]);
+        assert_eq!(commands(&log(&run)), [], "{run}");
+    }
+    for (arguments, variable) in [(&["--jobs=x", "--no-annotations"][..], "false"), (&["--jobs=x"], "true")] {
+        let run = repository.verify(arguments).on_github().env("VERIFY_NO_ANNOTATIONS", variable).run().exits_with(2);
+        assert_eq!(commands(&log(&run)), [], "{run}");
+    }
+    // What a variable of the environment says is refused in the same way.
+    let run = repository.verify(&[]).on_github().env("VERIFY_JOBS", "##[error]x").run().exits_with(2);
+    assert_eq!(commands(&log(&run)).len(), 1, "{run}");
+}
+
+/// A report that would overwrite the suite is refused before any report is written, the annotation is not.
+#[test]
+fn refused_outputs_are_one_error() {
+    let repository = repository("  - { name: a, object: POD, expect: { deny: not today } }\n");
+    let run = repository.verify(&["--report=json=suite.yml"]).on_github().run().exits_with(2);
+    let found = commands(&log(&run));
+    let [error] = &found[..] else { panic!("{found:?}\n{run}") };
+    assert!(error.name == "error" && error.property("title").contains("would overwrite"), "{error:?}");
+}
