@@ -37,10 +37,23 @@ impl Error {
         Self::Usage(Box::new(Diagnostic::new(Code::Usage, message).with_help(help)))
     }
 
-    /// A report that would replace a file of the run.
-    pub(crate) fn overwrites(output: &Path, input: &Path) -> Self {
+    /// A file that would replace one that the run reads; `what` it is, such as a report.
+    pub(crate) fn overwrites(what: &str, output: &Path, input: &Path) -> Self {
         let (output, input) = (output.display(), input.display());
-        let message = format!("the report `{output}` would overwrite `{input}`, which the run reads");
+        let message = format!("the {what} `{output}` would overwrite `{input}`, which the run reads");
+        let help = format!("name another file for the {what}");
+        Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
+    }
+
+    /// A report for the same file as a recording, or for the folder of all recordings.
+    pub(crate) fn replaces_recordings(output: &Path, recording: Option<&Path>) -> Self {
+        let output = output.display();
+        let message = match recording {
+            Some(recording) => {
+                format!("the report `{output}` and the recording `{}` are the same file", recording.display())
+            }
+            None => format!("the report `{output}` is the folder of the recordings"),
+        };
         let help = "name another file for the report".to_owned();
         Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
     }

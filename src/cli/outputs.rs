@@ -99,11 +99,14 @@ impl Outputs {
         let mut streams = Vec::new();
         for (format, path) in &targets.files {
             files::make_folder_of(path).map_err(|error| cannot_write(REPORT, path, &error))?;
-            if format == "ndjson" {
+            if format == "ndjson" && path.exists() {
                 streams.push(Stream::to_file(path.display().to_string(), open(path)?));
-            } else {
-                let destination = Destination::new(path).map_err(|error| cannot_write(REPORT, path, &error))?;
-                files.push((format.clone(), path.clone(), destination));
+                continue;
+            }
+            let destination = Destination::new(path).map_err(|error| cannot_write(REPORT, path, &error))?;
+            match format.as_str() {
+                "ndjson" => streams.push(Stream::to_new_file(path)),
+                _ => files.push((format.clone(), path.clone(), destination)),
             }
         }
         if targets.stdout.as_deref() == Some("ndjson") {
@@ -250,7 +253,7 @@ fn twice(path: &Path, one: &str, other: &str) -> Diagnostic {
 
 /// Opens a file for lines without touching what it holds: a run that never happens leaves the last report alone.
 fn open(path: &Path) -> Result<File, Diagnostic> {
-    let file = File::options().write(true).create(true).truncate(false).open(path);
+    let file = File::options().write(true).open(path);
     file.map_err(|error| cannot_write(REPORT, path, &error))
 }
 

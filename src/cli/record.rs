@@ -26,6 +26,17 @@ pub(crate) enum Target<'a> {
     Folder(&'a Path),
 }
 
+impl Target<'_> {
+    /// Every folder that has recordings in it, or folders of recordings; `of_suites` are those of [`folders`].
+    pub(crate) fn folders(self, of_suites: &[PathBuf]) -> Vec<PathBuf> {
+        let outer = match self {
+            Self::NextToSuites => None,
+            Self::Folder(folder) => Some(folder.to_owned()),
+        };
+        outer.into_iter().chain(of_suites.iter().cloned()).collect()
+    }
+}
+
 /// Writes recordings while the run goes on.
 pub(crate) struct Recorder<'a> {
     /// By suite.
@@ -134,7 +145,8 @@ impl Recorder<'_> {
     }
 }
 
-fn folders(target: Target<'_>, suites: &[PathBuf]) -> Vec<PathBuf> {
+/// The folder for the recordings of each suite.
+pub(crate) fn folders(target: Target<'_>, suites: &[PathBuf]) -> Vec<PathBuf> {
     let names: Vec<String> = suites.iter().map(|suite| name(suite)).collect();
     let folder = |(index, suite): (usize, &PathBuf)| match target {
         Target::NextToSuites => suite.parent().unwrap_or(Path::new("")).join(SESSIONS),

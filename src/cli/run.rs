@@ -21,7 +21,7 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::{push, reports, suites};
+use super::{push, record, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -42,6 +42,11 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     options.interrupt = signals.interrupt();
     options.is_live = is_live;
     options.is_recorded = recordings.is_some();
+    options.recordings = recordings.map(|target| record::folders(target, &options.suites)).unwrap_or_default();
+    let folders = recordings.map(|target| target.folders(&options.recordings)).unwrap_or_default();
+    if let Err(error) = policy_verify::check_recording_folders(&options.outputs, &folders) {
+        return not_started(&error, &mut outputs, &arguments.output);
+    }
     let bar = Bar::new(arguments.output.quiet == 0);
     let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
         Ok(recorder) => recorder,

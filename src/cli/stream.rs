@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use policy_verify::model::diagnostic::Diagnostic;
@@ -30,6 +30,8 @@ struct State {
 enum Target {
     Stdout,
     File(File),
+    /// A file that is not there yet, and is made when the run has begun.
+    New(PathBuf),
 }
 
 impl Target {
@@ -37,6 +39,11 @@ impl Target {
         match self {
             Self::Stdout => streams::stdout(text.as_bytes()),
             Self::File(file) => streams::write_all(file, text.as_bytes()),
+            Self::New(path) => {
+                let file = File::options().write(true).create(true).truncate(true).open(path)?;
+                *self = Self::File(file);
+                self.write(text)
+            }
         }
     }
 }
@@ -44,6 +51,11 @@ impl Target {
 impl Stream {
     pub(crate) fn to_file(name: String, file: File) -> Self {
         Self::new(name, Target::File(file))
+    }
+
+    /// To a file that is not there yet.
+    pub(crate) fn to_new_file(path: &Path) -> Self {
+        Self::new(path.display().to_string(), Target::New(path.to_owned()))
     }
 
     pub(crate) fn to_stdout() -> Self {

@@ -34,7 +34,7 @@ use policy_verify_model::suite::Suite;
 use self::against::Referee;
 pub use self::interrupt::Interrupt;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
-pub use self::overwrite::{Identity, check as check_outputs};
+pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
 pub use self::recording::Recording;
 use self::services::Services;
 pub use self::suites::{ListedCase, list};

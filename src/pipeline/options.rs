@@ -48,6 +48,9 @@ pub struct Options {
     pub is_live: bool,
     /// Whether what policies are told is recorded; see [`Progress::recorded`].
     pub is_recorded: bool,
+    /// The folder that the caller puts the recordings of each suite into: a run in which one would replace a report, or what
+    /// is read, is refused.
+    pub recordings: Vec<PathBuf>,
     /// A policy-server that gets every request too.
     pub against: Option<Against>,
     /// How policies are fetched that are not files.

@@ -1,8 +1,16 @@
-//! Files that a run would both read and write.
+//! Files that a run would both read and write, or write twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use policy_verify_files::bounded;
+use policy_verify_host::replay::read_session;
+use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::suite::Suite;
+
+use super::options::Options;
+use super::recording;
 use crate::error::Error;
 
 /// Refuses outputs that are inputs, by whatever path: `./`, links and hard links lead to the same file.
@@ -19,10 +27,63 @@ pub fn check(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), Error> {
     for output in outputs {
         let identity = Identity::of(output);
         if let Some((_, input)) = inputs.iter().find(|(input, _)| identity.as_ref() == Some(input)) {
-            return Err(Error::overwrites(output, input));
+            return Err(Error::overwrites("report", output, input));
         }
     }
     Ok(())
+}
+
+/// Refuses outputs that are the folders of recordings. Which files are written into them, only the suites say.
+///
+/// # Errors
+///
+/// The first output that is a folder of recordings.
+pub fn check_recording_folders(outputs: &[PathBuf], folders: &[PathBuf]) -> Result<(), Error> {
+    let folders: Vec<Option<Identity>> = folders.iter().map(|folder| Identity::of(folder)).collect();
+    let is_folder = |output: &&PathBuf| Identity::of(output).is_some_and(|found| folders.contains(&Some(found)));
+    match outputs.iter().find(is_folder) {
+        Some(output) => Err(Error::replaces_recordings(output, None)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses recordings that would replace a report or what the run reads. A recording may replace one that is replayed.
+///
+/// # Errors
+///
+/// The first recording that is one of these files.
+pub(super) fn check_recordings(options: &Options, suites: &[Suite], inputs: &[PathBuf]) -> Result<(), Error> {
+    if options.recordings.is_empty() {
+        return Ok(());
+    }
+    let identified = |paths: &'_ [PathBuf]| -> Vec<(Identity, PathBuf)> {
+        paths.iter().filter_map(|path| Some((Identity::of(path)?, path.clone()))).collect()
+    };
+    let (outputs, inputs) = (identified(&options.outputs), identified(inputs));
+    let names = recording::names(suites);
+    for (suite, folder) in suites.iter().zip(&options.recordings) {
+        for name in suite.cases.iter().filter_map(|case| names.get(&case.id)) {
+            let path = folder.join(name);
+            let Some(identity) = Identity::of(&path) else { continue };
+            if let Some((_, output)) = outputs.iter().find(|(output, _)| *output == identity) {
+                return Err(Error::replaces_recordings(output, Some(&path)));
+            }
+            if let Some((_, input)) = inputs.iter().find(|(input, _)| *input == identity && !is_recording(&path)) {
+                return Err(Error::overwrites("recording", &path, input));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Far above any recording that was made.
+const LARGEST_RECORDING: u64 = 64 * 1024 * 1024;
+
+fn is_recording(path: &Path) -> bool {
+    let Ok(text) = bounded::read_text(path, LARGEST_RECORDING) else { return false };
+    let file = Arc::new(SourceFile { path: path.display().to_string(), text });
+    let place = Span::start_of(&file);
+    read_session(file, place, false).is_ok()
 }
 
 /// What tells two files apart, whatever their paths.

@@ -24,6 +24,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     let mut mistakes = Vec::new();
     let mut inputs: Vec<PathBuf> = options.suites.iter().filter(|path| !load::is_stream(path)).cloned().collect();
     inputs.extend(options.suites.iter().filter_map(|path| resolve::lock_of(path)));
+    inputs.extend(of_command_line(options));
     let linked = linked(&options.suites);
     for path in &options.suites {
         let overrides = Overrides {
@@ -60,11 +61,25 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     if !mistakes.is_empty() {
         return Err(Error::Suites(mistakes));
     }
+    overwrite::check_recordings(options, &suites, &inputs)?;
     if options.publish.is_some() {
         redirect::apply(&mut suites, &options.redirection)?;
         publish::check(&suites, &options.selection)?;
     }
     Ok(suites)
+}
+
+/// The files that flags name and that are read later. Earlier reports are read before this one is written.
+fn of_command_line(options: &Options) -> impl Iterator<Item = PathBuf> {
+    let docker_config = options.network.docker_config.as_ref().map(|folder| folder.join("config.json"));
+    let files = [
+        options.network.sources.clone(),
+        docker_config,
+        options.signatures.verification_config.clone(),
+        options.signatures.trust_config.clone(),
+        options.against.as_ref().and_then(|against| against.authorities.clone()),
+    ];
+    files.into_iter().flatten()
 }
 
 /// The suites that are the same file by several paths.

@@ -168,6 +168,7 @@ fn a_report_never_overwrites_what_the_run_reads() {
                 run.says(&["would overwrite", "which the run reads", "name another file"]);
             }
             assert!(!repository.path("b.json").exists(), "nothing is written");
+            assert!(!repository.path("suite.lock").exists(), "nor is an empty file left");
         }
         let after: Vec<String> =
             ["suite.yml", "pods/a.yaml", "metadata.yml", "crds/a.yaml"].map(|it| repository.read(it)).into();
@@ -179,6 +180,86 @@ fn a_report_never_overwrites_what_the_run_reads() {
     run.says(&["would overwrite `part.json`"]);
     // An earlier report is read before the next one takes its place.
     repository.verify(&["--failed=part.json", "--allow-empty", "--report=json=part.json"]).run().exits_with(0);
+}
+
+/// The files that flags name are read as well.
+#[test]
+fn a_report_never_overwrites_the_configuration_of_a_run() {
+    let repository = good().write("sources.yaml", "{}\n").write("docker/config.json", "{}").write("ca.pem", "x");
+    let repository = repository.write("config.yml", "apiVersion: v1\n").write("trust.json", "{}");
+    for (flag, file) in [
+        ("--sources-path=sources.yaml", "sources.yaml"),
+        ("--docker-config-json-path=docker", "docker/config.json"),
+        ("--verification-config-path=config.yml", "config.yml"),
+        ("--sigstore-trust-config=trust.json", "trust.json"),
+        ("--against-ca=ca.pem", "ca.pem"),
+    ] {
+        let before = repository.read(file);
+        let report = format!("--report=json=./{file}");
+        let run = repository.verify(&[flag, &report, "--against=http://127.0.0.1:9"]).run().named(flag).exits_with(2);
+        run.reports_nothing().says(&[&format!("the report `./{file}` would overwrite `{file}`, which the run reads")]);
+        assert_eq!(repository.read(file), before);
+    }
+}
+
+/// A report for the file of a recording, or for the folder of recordings.
+#[cfg(unix)]
+#[test]
+fn a_report_never_replaces_a_recording() {
+    let suite =
+        "version: 1\npolicies: { p: { uri: wapc-accepts.wasm } }\ncases: [{ name: A pod, raw: {}, expect: allow }]\n";
+    let repository = Repository::with_suite(suite).guest("wapc-accepts").write("sub/empty", "");
+    std::os::unix::fs::symlink("out", repository.path("link")).unwrap();
+    for (command, record, report, says) in [
+        ("run", "--record=out", "out", "is the folder of the recordings"),
+        ("run", "--record=out", "link", "is the folder of the recordings"),
+        ("run", "--record=./sub/../out/", "out", "is the folder of the recordings"),
+        ("run", "--record=out", "out/a-pod.yml", "are the same file"),
+        ("run", "--record=out", "sub/../out/a-pod.yml", "are the same file"),
+        ("record", "--record=link", "out/a-pod.yml", "are the same file"),
+        ("record", "-q", "sessions", "is the folder of the recordings"),
+        ("record", "-q", "sessions/a-pod.yml", "are the same file"),
+    ] {
+        for format in ["json", "ndjson"] {
+            let run = repository.verify(&[command, record, &format!("--report={format}={report}")]).run();
+            run.named(report).exits_with(2).reports_nothing().says(&[says, "name another file"]);
+            for folder in ["out", "sessions"] {
+                // Folders that are empty are all that may be left.
+                assert!(!repository.path(folder).exists() || fs::remove_dir(repository.path(folder)).is_ok());
+            }
+        }
+    }
+    // Beside the recordings there is room.
+    fs::remove_file(repository.path("link")).unwrap();
+    repository.verify(&["--record=out", "--report=json=out/report.json"]).run().exits_with(0);
+    assert_eq!(repository.read("out/a-pod.yml"), "[]\n");
+    assert_eq!(repository.read_json("out/report.json")["summary"]["passed"], 1);
+}
+
+/// A recording replaces nothing that the run reads, but for the recording that is replayed.
+#[test]
+fn a_recording_never_overwrites_what_the_run_reads() {
+    let suite = |case: &str| {
+        format!("version: 1\npolicies: {{ p: {{ uri: wapc-accepts.wasm }} }}\ncases: [{{ {case}, expect: allow }}]\n")
+    };
+    for (case, file) in [
+        ("name: suite, raw: {}", "suite.yml"),
+        ("name: pod, object: pod.yml", "pod.yml"),
+        ("name: pod, object: pod.yml, tags: [a]", "pod.yml"),
+    ] {
+        let repository = Repository::with_suite(&suite(case)).guest("wapc-accepts").write("pod.yml", POD);
+        let before = repository.read(file);
+        for record in ["--record=.", "--record=./"] {
+            let run = repository.verify(&[record, "--report=json=a.json"]).run().named(case).exits_with(2);
+            run.reports_nothing().says(&[&format!("{file}`, which the run reads"), "the recording"]);
+        }
+        assert_eq!(repository.read(file), before);
+        assert!(!repository.path("a.json").exists());
+    }
+    let repository = Repository::with_suite(&suite("name: told, raw: {}, replay: told.yml"));
+    let repository = repository.guest("wapc-accepts").write("told.yml", "[]\n# old\n");
+    repository.verify(&["--record=."]).run().exits_with(0);
+    assert_eq!(repository.read("told.yml"), "[]\n");
 }
 
 #[test]
