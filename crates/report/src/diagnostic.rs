@@ -57,7 +57,7 @@ fn text(page: &mut Page<'_>, label: &[Piece], text: &str, indent: usize) -> io::
     let rows = layout::rows(&text, page.columns().saturating_sub(behind), page.columns() - hanging);
     let mut rows = rows.into_iter();
     let mut first = label.to_vec();
-    first.push(piece(rows.next().unwrap_or(""), PLAIN));
+    first.push(piece(rows.next().unwrap_or_default(), PLAIN));
     page.line(indent, &first)?;
     for row in rows {
         page.line(hanging, &[piece(row, PLAIN)])?;

@@ -1,5 +1,6 @@
 //! The width of text in a terminal, and where to break it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Columns of `text`. Close to what terminals do; a wrong guess costs alignment, never content.
@@ -24,16 +25,17 @@ fn char_width(c: char) -> usize {
     }
 }
 
-/// The ranges of `line` that fit into `columns`, broken after blanks where possible. Never empty, never without
-/// progress.
+/// The ranges of `line` that fit into `columns`, broken after blanks where possible, else between the parts of a path or a
+/// document. Never empty, never without progress.
 pub(super) fn wrap(line: &str, columns: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = 0;
     while width(&line[start..]) > columns {
         let end = start + fitting(&line[start..], columns);
-        let blank = line[start..end].rfind(' ').map(|position| start + position + 1);
-        // A blank very early in the piece would leave ragged, nearly empty rows.
-        let end = blank.filter(|&blank| width(&line[start..blank]) * 3 > columns).unwrap_or(end);
+        let behind_last = |marks: &[char]| line[start..end].rfind(marks).map(|position| start + position + 1);
+        // A break very early in the piece would leave ragged, nearly empty rows.
+        let is_late = |&end: &usize| width(&line[start..end]) * 3 > columns;
+        let end = behind_last(&[' ']).filter(is_late).or_else(|| behind_last(&PARTS).filter(is_late)).unwrap_or(end);
         pieces.push(start..end);
         start = end;
     }
@@ -43,22 +45,34 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<Range<usize>> {
     pieces
 }
 
+/// What ends a part of a path, of a name, of a reference or of a document in one line.
+const PARTS: [char; 8] = ['/', ',', ':', '(', '=', '&', ';', '-'];
+
 /// The rows of a text whose first row has `first` columns, the others `columns`. Prose is broken at blanks. An indented
 /// line is meant to be pasted: it is never broken, so that copying it from a terminal gives the same line.
-pub(super) fn rows(text: &str, first: usize, columns: usize) -> Vec<&str> {
+pub(super) fn rows(text: &str, first: usize, columns: usize) -> Vec<Cow<'_, str>> {
     let mut rows = Vec::new();
     for line in text.lines() {
         if line.starts_with(' ') {
-            rows.push(line);
+            rows.push(line.into());
             continue;
         }
         let room = if rows.is_empty() { first } else { columns };
-        let start = wrap(line, room)[0].clone();
-        let rest = &line[start.end..];
-        rows.push(&line[start]);
-        if !rest.is_empty() {
-            rows.extend(wrap(rest, columns).into_iter().map(|range| &rest[range]));
-        }
+        rows.extend(hanging(line, room, columns));
+    }
+    rows
+}
+
+/// The rows of a line whose first row has `first` columns, the others `columns`. Those of an entry of a list begin below
+/// its text.
+pub(super) fn hanging(line: &str, first: usize, columns: usize) -> Vec<Cow<'_, str>> {
+    let indent = if line.starts_with("- ") { "  " } else { "" };
+    let start = wrap(line, first)[0].clone();
+    let rest = &line[start.end..];
+    let mut rows = vec![Cow::Borrowed(&line[start])];
+    if !rest.is_empty() {
+        let further = wrap(rest, columns.saturating_sub(indent.len()).max(1)).into_iter().map(|range| &rest[range]);
+        rows.extend(further.map(|row| if indent.is_empty() { row.into() } else { format!("{indent}{row}").into() }));
     }
     rows
 }
@@ -98,6 +112,26 @@ mod tests {
         assert_eq!(pieces("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(pieces("", 4), [""]);
         assert_eq!(pieces("日本語", 1), ["日", "本", "語"]);
+    }
+
+    #[test]
+    fn long_words_break_between_their_parts() {
+        assert_eq!(
+            pieces("no mock for oci/v1/manifest(\"ghcr.io/acme/web:1\")", 40),
+            ["no mock for oci/v1/manifest(\"ghcr.io/", "acme/web:1\")"]
+        );
+        assert_eq!(
+            pieces(r#"{"denied":["owner"],"wanted":["owner"]}"#, 30),
+            [r#"{"denied":["owner"],"wanted":"#, r#"["owner"]}"#]
+        );
+        // A part that begins a row would leave it nearly empty.
+        assert_eq!(pieces("a:bcdefghijklmnop", 10), ["a:bcdefghi", "jklmnop"]);
+    }
+
+    #[test]
+    fn entries_of_lists_hang() {
+        let text = "one of these:\n- add a rule if it should be seen\n- b";
+        assert_eq!(rows(text, 16, 16), ["one of these:", "- add a rule if ", "  it should be ", "  seen", "- b"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Writes the lines of reports for people. No other file does, so that nothing reaches a terminal unescaped.
 
 use std::io;
+use std::ops::Range;
 
 use anstyle::{AnsiColor, Style as Colour};
 
@@ -20,6 +21,12 @@ const WIDEST: usize = 100;
 
 /// Below this width lines are not laid out; the terminal wraps them.
 const NARROWEST: usize = 40;
+
+/// Columns between a line and what is at its right edge.
+const GAP: usize = 2;
+
+/// Columns by which further lines are indented.
+const HANGING: usize = 2;
 
 /// Text of one colour.
 #[derive(Debug, Clone)]
@@ -78,14 +85,42 @@ impl<'a> Page<'a> {
         writeln!(self.out)
     }
 
-    /// Writes one line with `right` at the right edge, or two columns after the rest where the row is full.
+    /// Writes one line with `right` at the right edge. What there is no room for on the left goes on in further lines.
     pub(super) fn line_with_right(&mut self, indent: usize, left: &[Piece], right: Piece) -> io::Result<()> {
-        let used = indent + width(left) + layout::width(&right.text);
-        let gap = self.columns().min(WIDEST).saturating_sub(used).max(2);
-        let mut pieces = left.to_vec();
-        pieces.push(piece(" ".repeat(gap), PLAIN));
-        pieces.push(right);
-        self.line(indent, &pieces)
+        let reserved = indent + layout::width(&right.text) + GAP;
+        let mut rows = match reserved + width(left) <= self.columns() {
+            true => vec![left.to_vec()],
+            false => folded(left, self.columns().saturating_sub(reserved + HANGING).max(1)),
+        }
+        .into_iter();
+        let mut first = trimmed(&rows.next().unwrap_or_default());
+        let used = indent + width(&first) + layout::width(&right.text);
+        let gap = self.columns().min(WIDEST).saturating_sub(used).max(GAP);
+        first.push(piece(" ".repeat(gap), PLAIN));
+        first.push(right);
+        self.line(indent, &first)?;
+        rows.try_for_each(|row| self.line(indent + HANGING, &row))
+    }
+
+    /// Writes an entry of a list: one line, or where the row is too narrow a place in a line of its own, which nothing
+    /// breaks, and the rest in further lines.
+    pub(super) fn entry(&mut self, indent: usize, pieces: &[Piece]) -> io::Result<()> {
+        if indent + width(pieces) <= self.columns() {
+            return self.line(indent, pieces);
+        }
+        let place = pieces.iter().position(|piece| piece.colour == PLACE).map_or(0, |index| index + 1);
+        let (place, rest) = pieces.split_at(place);
+        if !place.is_empty() {
+            self.line(indent, place)?;
+        }
+        let mut rest = rest.to_vec();
+        rest.iter_mut().take(1).for_each(|first| first.text = first.text.trim_start().to_owned());
+        let columns = self.columns().saturating_sub(indent + HANGING).max(1);
+        for (index, row) in folded(&rest, columns).iter().enumerate() {
+            let is_first = index == 0 && place.is_empty();
+            self.line(if is_first { indent } else { indent + HANGING }, row)?;
+        }
+        Ok(())
     }
 
     /// Writes a line that is laid out and harmless already.
@@ -104,6 +139,23 @@ impl<'a> Page<'a> {
     pub(super) fn blank(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.is_fresh, true) { Ok(()) } else { writeln!(self.out) }
     }
+}
+
+/// `pieces` in rows of this width, as a text is broken.
+fn folded(pieces: &[Piece], columns: usize) -> Vec<Vec<Piece>> {
+    let plain: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let of_row = |row: Range<usize>| {
+        let mut start = 0;
+        let parts = pieces.iter().filter_map(|piece| {
+            let own = start..start + piece.text.len();
+            start = own.end;
+            let (from, to) = (row.start.max(own.start), row.end.min(own.end));
+            let text = piece.text.get(from.checked_sub(own.start)?..to.checked_sub(own.start)?)?;
+            (!text.is_empty()).then(|| Piece { text: text.to_owned(), colour: piece.colour })
+        });
+        parts.collect()
+    };
+    layout::wrap(&plain, columns).into_iter().map(of_row).collect()
 }
 
 /// `pieces` without blanks at the end of the line.
@@ -135,6 +187,42 @@ mod tests {
         let pieces = [piece("a", BAD), piece("b  ", PLAIN), piece("  ", BOLD)];
         assert_eq!(line(false, &pieces), "  ab\n");
         assert_eq!(line(true, &pieces), "  \x1b[31ma\x1b[0mb\n");
+    }
+
+    fn written(width: usize, write: impl FnOnce(&mut Page<'_>)) -> Vec<String> {
+        let mut out = Vec::new();
+        write(&mut Page::new(Style { width, ..Style::default() }, &mut out));
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_too_wide_goes_on_in_further_lines() {
+        let name = "a name of a case that is longer than the terminal is wide";
+        let lines = written(40, |page| {
+            let left = [piece("✗ ", BAD), piece(name, BOLD)];
+            page.line_with_right(4, &left, piece("12 ms", DIM)).unwrap();
+            page.line_with_right(4, &[piece("✗ b  ", BAD)], piece("12 ms", DIM)).unwrap();
+            page.entry(2, &[piece("suite.yml:8", PLACE), piece(format!("  {name}"), PLAIN)]).unwrap();
+            page.entry(2, &[piece("long/path/of/a/suite/in/a/folder/suite.yml:8", PLACE), piece("  b", PLAIN)])
+                .unwrap();
+            page.entry(2, &[piece("- ", PLAIN), piece(name, PLAIN)]).unwrap();
+        });
+        assert_eq!(
+            lines,
+            [
+                "    ✗ a name of a case that is     12 ms",
+                "      longer than the terminal",
+                "      is wide",
+                "    ✗ b                            12 ms",
+                "  suite.yml:8",
+                "    a name of a case that is longer",
+                "    than the terminal is wide",
+                "  long/path/of/a/suite/in/a/folder/suite.yml:8",
+                "    b",
+                "  - a name of a case that is longer",
+                "    than the terminal is wide",
+            ]
+        );
     }
 
     #[test]

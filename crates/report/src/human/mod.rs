@@ -100,7 +100,7 @@ impl Human {
             heading.push(piece(format!(" · {}", suite.name), DIM));
         }
         heading.push(piece(format!(" · Kubewarden {}", suite.kubewarden), DIM));
-        page.line(0, &heading)?;
+        page.entry(0, &heading)?;
         page.blank()?;
         let name_width = groups.iter().map(|group| layout::width(group.name)).max().unwrap_or(0).min(32);
         for group in groups {
@@ -190,7 +190,11 @@ fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
         let by = if compilers.is_empty() { String::new() } else { format!(" by {}", compilers.join(", then ")) };
         facts.push(format!("compiled in {}{by}", phrases::duration(policy.compile_time)));
     }
-    page.line(CASE, &[piece(facts.join(" · "), DIM)])
+    let line = piece(facts.join(" · "), DIM);
+    if CASE + page::width(std::slice::from_ref(&line)) <= page.columns() {
+        return page.line(CASE, &[line]);
+    }
+    facts.iter().try_for_each(|fact| page.line(CASE, &[piece(fact, DIM)]))
 }
 
 /// The colour of the worst outcome.
@@ -231,7 +235,7 @@ fn headline(page: &mut Page<'_>, cases: &[&CaseReport]) -> io::Result<()> {
         Outcome::Error(_) | Outcome::Unavailable(_) => vec![piece("! ", BAD), piece(name, BAD.bold())],
         Outcome::Skipped(_) | Outcome::NotRun(_) => {
             let line = [piece("- ", ODD), piece(name, PLAIN), reason(&phrases::headline(case))];
-            return page.line(CASE, &line);
+            return page.entry(CASE, &line);
         }
         Outcome::Xfailed(_) => vec![piece("- ", ODD), piece(name, PLAIN), reason(&phrases::headline(case))],
     };
@@ -406,9 +410,9 @@ fn labelled(page: &mut Page<'_>, label: &str, text: &str, colour: anstyle::Style
         let line = escape::visible(&escape::cut(line, 1_000));
         let rows = match keep {
             Keep::Advice => layout::rows(&line, columns, columns),
-            Keep::First | Keep::Last => layout::wrap(&line, columns).into_iter().map(|range| &line[range]).collect(),
+            Keep::First | Keep::Last => layout::hanging(&line, columns, columns),
         };
-        lines.extend(rows.into_iter().map(|row| (row.to_owned(), colour)));
+        lines.extend(rows.into_iter().map(|row| (row.into_owned(), colour)));
     }
     if keep != Keep::Last && number > most {
         lines.push((format!("… {} more lines", number - most), DIM));
@@ -432,7 +436,7 @@ fn failures(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     page.line(0, &[piece(phrases::count(bad.len(), "failure"), BAD)])?;
     for case in bad.iter().take(MOST_NAMES) {
         let place = phrases::place(run, case).file_and_line();
-        page.line(POLICY, &[piece(place, PLACE), piece(format!("  {}", case.name), PLAIN)])?;
+        page.entry(POLICY, &[piece(place, PLACE), piece(format!("  {}", case.name), PLAIN)])?;
     }
     match bad.len().saturating_sub(MOST_NAMES) {
         0 => Ok(()),
@@ -501,9 +505,9 @@ fn list<T>(page: &mut Page<'_>, title: &str, entries: &[T], show: impl Fn(&T) ->
     }
     let most = if page.style.verbosity > 0 { usize::MAX } else { MOST_ENTRIES };
     page.blank()?;
-    page.line(0, &[piece(title, ODD)])?;
+    page.entry(0, &[piece(title, ODD)])?;
     for entry in entries.iter().take(most) {
-        page.line(POLICY, &show(entry))?;
+        page.entry(POLICY, &show(entry))?;
     }
     if entries.len() > most {
         page.line(POLICY, &[piece(format!("… {} more", entries.len() - most), DIM)])?;
@@ -511,10 +515,15 @@ fn list<T>(page: &mut Page<'_>, title: &str, entries: &[T], show: impl Fn(&T) ->
     Ok(())
 }
 
-/// Quotes a place; `about` follows its name in the heading.
+/// Quotes a place; `about` follows its name in the heading, below it where the row is too narrow for both.
 fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result<()> {
     let heading = [piece(span.file_and_line(), PLACE), piece(format!(" · {about}"), DIM)];
-    page.line(DETAIL, &heading)?;
+    if DETAIL + page::width(&heading) <= page.columns() {
+        page.line(DETAIL, &heading)?;
+    } else {
+        page.line(DETAIL, &heading[..1])?;
+        page.line(DETAIL, &[piece(about, DIM)])?;
+    }
     quote::lines(page, span, DETAIL)
 }
 
@@ -536,6 +545,28 @@ mod tests {
         insta::assert_snapshot!("human-100", shown(&run, |_| {}));
         insta::assert_snapshot!("human-60", shown(&run, |style| style.width = 60));
         insta::assert_snapshot!("human-all", shown(&run, |style| style.status = StatusLevel::All));
+    }
+
+    /// Only what is to be copied, and the last line, may be wider than the terminal.
+    #[test]
+    fn lines_are_no_wider_than_the_terminal() {
+        let mut run = testing::sample();
+        for case in &mut run.cases {
+            case.name = format!("{} {}", case.name, "日本語 words-with-hyphens ".repeat(5));
+        }
+        for width in [40, 60, 80, 100, 160] {
+            for verbosity in [0, 1] {
+                let text = shown(&run, |style| {
+                    *style = Style { width, verbosity, status: StatusLevel::All, height: Some(20), ..*style };
+                });
+                let is_copied = |line: &str| {
+                    ["--filter", "verify ", " tests: ", "sha256:", "file://"].iter().any(|it| line.contains(it))
+                };
+                let wide: Vec<&str> =
+                    text.lines().filter(|line| layout::width(line) > width && !is_copied(line)).collect();
+                assert_eq!(wide, [""; 0], "{width}");
+            }
+        }
     }
 
     #[test]
