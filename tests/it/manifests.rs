@@ -291,6 +291,38 @@ fn the_deadline_is_that_of_the_manifest() {
     assert!(report.cases()[0]["fault"]["message"].as_str().unwrap().contains("2s"), "{}", report.cases()[0]["fault"]);
 }
 
+/// The help names keys that this kind has; a newer release than is known changes nothing.
+#[test]
+fn unknown_keys_of_a_spec_are_refused_with_the_keys_of_the_kind() {
+    for (kind, key, help, never) in [
+        ("ClusterAdmissionPolicy", "priority", "expected one of: `module`, `settings`", "`expression`"),
+        ("AdmissionPolicy", "priority", "expected one of: `module`, `settings`", "`namespaceSelector`"),
+        ("ClusterAdmissionPolicyGroup", "priority", "expected one of: `policies`, `expression`", "`module`"),
+        ("AdmissionPolicyGroup", "modul", "expected one of: `policies`, `expression`", "did you mean"),
+        ("AdmissionPolicyGroup", "module", "an AdmissionPolicyGroup has no such key here", "expected one of"),
+        ("AdmissionPolicy", "matchConditons", "did you mean `matchConditions`?", "expected one of"),
+        (
+            "ClusterAdmissionPolicy",
+            "allowInsideKubewardenNamespace",
+            "did you mean `allowInsideAdmissionControllerNamespace`?",
+            "expected one of",
+        ),
+        ("AdmissionPolicy", "allowInsideKubewardenNamespace", "expected one of: ", "NamespaceSelector"),
+    ] {
+        let spec = match kind.ends_with("Group") {
+            true => "  message: m\n  expression: a()\n  policies: { a: { module: m } }\n",
+            false => "  module: m\n",
+        };
+        let text = manifest(kind, &format!("{spec}  {key}: m\n"));
+        let policy = if kind.ends_with("Group") { "manifest: deploy/p.yaml" } else { HERE };
+        for release in ["1.38", "1.44"] {
+            let repository = repository(&text, policy, &case("policy: p, expect: allow"));
+            let run = repository.verify(&["--kubewarden", release]).run().named(kind).exits_with(2);
+            run.says(&[&format!("unknown key `{key}`"), "deploy/p.yaml:", help, "1 mistake"]).never_says(never);
+        }
+    }
+}
+
 #[test]
 fn mistakes_in_manifests_have_their_place() {
     let cluster = |spec: &str| manifest("ClusterAdmissionPolicy", spec);

@@ -1,11 +1,12 @@
 //! The manifest as it is written: the keys of all four kinds, and which kind has which.
 
-use crate::mistake::{Mistakes, mistake};
+use crate::mistake::{Mistakes, mistake, suggestion};
 use crate::read::{FromNode, keys, words};
 use crate::schema::{Data, DeploymentMode, Named, ResourceEntry};
-use crate::yaml::Node;
+use crate::yaml::{Key, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::deployed::PolicyKind;
+use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::RuleOperation;
 use policy_verify_model::scope::{FailurePolicy, LabelOperator, MatchPolicy, RuleScope};
 use policy_verify_model::source::Spanned;
@@ -50,8 +51,9 @@ pub(super) struct SpecEntry {
     _side_effects: Option<SideEffects>,
 }
 
+// `refuse_keys` has the keys that are unknown: which they are depends on the kind.
 keys! {
-    SpecEntry {
+    SpecEntry and others {
         optional module, optional settings, optional mutating, optional context_aware_resources, optional policies,
         optional expression, optional mode, optional message, optional rules, optional namespace_selector,
         optional object_selector, optional match_conditions, optional timeout_eval_seconds, optional timeout_seconds,
@@ -120,30 +122,84 @@ pub(super) struct ConditionEntry {
 
 keys! { ConditionEntry { required name, required expression } }
 
-/// Keys that the kind does not have, or that no kind has although suites have such keys.
-pub(super) fn refuse_keys(spec: &Node, kind: PolicyKind, mistakes: &mut Mistakes) {
+/// The keys of a `spec`, those of all kinds.
+const KEYS: [&str; 20] = [
+    "module",
+    "settings",
+    "mutating",
+    "contextAwareResources",
+    "policies",
+    "expression",
+    "mode",
+    "message",
+    "rules",
+    "namespaceSelector",
+    "objectSelector",
+    "matchConditions",
+    "timeoutEvalSeconds",
+    "timeoutSeconds",
+    "failurePolicy",
+    "matchPolicy",
+    "allowInsideAdmissionControllerNamespace",
+    "policyServer",
+    "backgroundAudit",
+    "sideEffects",
+];
+
+/// Whether a kind has a key, one of [`KEYS`].
+fn has(kind: PolicyKind, key: &str) -> bool {
     const OF_CLUSTERS: [&str; 3] =
         ["namespaceSelector", "contextAwareResources", "allowInsideAdmissionControllerNamespace"];
     const OF_GROUPS: [&str; 2] = ["policies", "expression"];
     const OF_POLICIES: [&str; 5] = ["module", "settings", "mutating", "contextAwareResources", "timeoutEvalSeconds"];
-    let has = |key: &str| {
-        (kind.is_cluster() || !OF_CLUSTERS.contains(&key))
-            && (kind.is_group() || !OF_GROUPS.contains(&key))
-            && (!kind.is_group() || !OF_POLICIES.contains(&key))
-            && !key.starts_with("x-")
-    };
-    let mut refuse = |node: &Node, has: &dyn Fn(&str) -> bool| {
-        for (key, _) in node.entries().iter().filter(|(key, _)| !has(&key.name)) {
-            let help = match key.name.as_str() {
-                "timeoutEvalSeconds" => "give it to the members of the group".to_owned(),
-                _ => format!("remove it: {} has no such key here", kind.with_article()),
-            };
-            let mistake = mistake(&key.span, format!("unknown key `{}`", key.name)).with_code(Code::UnknownKey);
-            mistakes.push(mistake.with_help(help));
-        }
-    };
-    refuse(spec, &has);
+    (kind.is_cluster() || !OF_CLUSTERS.contains(&key))
+        && (kind.is_group() || !OF_GROUPS.contains(&key))
+        && (!kind.is_group() || !OF_POLICIES.contains(&key))
+}
+
+/// Keys that the kind does not have, or that no kind has. The API server refuses them.
+pub(super) fn refuse_keys(spec: &Node, kind: PolicyKind, mistakes: &mut Mistakes) {
+    let known: Vec<&str> = KEYS.into_iter().filter(|key| has(kind, key)).collect();
+    for (key, _) in spec.entries() {
+        let name = key.name.as_str();
+        let help = match name {
+            _ if known.contains(&name) => continue,
+            "timeoutEvalSeconds" => "give it to the members of the group".to_owned(),
+            "allowInsideKubewardenNamespace" if kind.is_cluster() => {
+                "did you mean `allowInsideAdmissionControllerNamespace`?".to_owned()
+            }
+            _ if KEYS.contains(&name) || name.starts_with("x-") => no_such_key(kind),
+            _ => suggestion(name, &known),
+        };
+        mistakes.push(unknown_key(key, help));
+    }
     for (_, member) in spec.get("policies").map(Node::entries).unwrap_or_default() {
-        refuse(member, &|key| !key.starts_with("x-") && (kind.is_cluster() || key != "contextAwareResources"));
+        let is_refused = |key: &str| key.starts_with("x-") || (!kind.is_cluster() && key == "contextAwareResources");
+        for (key, _) in member.entries().iter().filter(|(key, _)| is_refused(&key.name)) {
+            mistakes.push(unknown_key(key, no_such_key(kind)));
+        }
+    }
+}
+
+fn no_such_key(kind: PolicyKind) -> String {
+    format!("remove it: {} has no such key here", kind.with_article())
+}
+
+fn unknown_key(key: &Key, help: String) -> Diagnostic {
+    mistake(&key.span, format!("unknown key `{}`", key.name)).with_code(Code::UnknownKey).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::{Fields, key_of};
+
+    #[test]
+    fn every_field_of_a_spec_is_a_key() {
+        let mut fields: Vec<String> = SpecEntry::FIELDS.iter().map(|(_, field)| key_of(field)).collect();
+        fields.sort();
+        let mut keys = KEYS.to_vec();
+        keys.sort_unstable();
+        assert_eq!(fields, keys);
     }
 }
