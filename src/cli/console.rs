@@ -197,7 +197,7 @@ impl Bar {
         let compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((name, since)) = compiling.first() else { return };
         let others = if compiling.len() > 1 { format!(" and {} more", compiling.len() - 1) } else { String::new() };
-        let name = escape::terminal_line(name);
+        let name = shortened(&escape::terminal_line(name), width().saturating_sub(BESIDE_NAME));
         // The bar counts on by itself: nothing else wakes up while a module is compiled.
         self.bar.set_message(format!("compiling {name}{others}"));
         self.bar.set_elapsed(since.elapsed());
@@ -205,6 +205,18 @@ impl Bar {
 
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Columns that the rest of the bar needs: `compiling … and 12 more 12s ░░░ 10/21`.
+const BESIDE_NAME: usize = 40;
+
+/// The beginning of a name that is too long for a bar in one line.
+fn shortened(name: &str, most: usize) -> String {
+    let most = most.max(10);
+    match name.char_indices().nth(most) {
+        Some(_) => name.chars().take(most - 1).chain(['…']).collect(),
+        None => name.to_owned(),
     }
 }
 
@@ -309,6 +321,13 @@ mod tests {
         }
         bar.prepared();
         assert_eq!(bar.bar.message(), "running");
+    }
+
+    #[test]
+    fn long_names_leave_room_for_the_bar() {
+        assert_eq!(shortened("labels", 20), "labels");
+        assert_eq!(shortened("a-policy-with-a-long-name", 12), "a-policy-wi…");
+        assert_eq!(shortened("日本語日本語日本語日本語", 0), "日本語日本語日本語…");
     }
 
     #[test]
