@@ -54,6 +54,7 @@ pub(crate) fn say(text: &str) {
 /// Prints why nothing was done; the exit code says it too.
 pub(crate) fn refuse(error: &Error) -> ExitCode {
     explain(error, ColorChoice::Auto, &Places::default());
+    annotate(error.diagnostics().to_vec());
     ExitCode::from(error)
 }
 

@@ -236,6 +236,7 @@ pub(crate) fn list(arguments: &ListArgs) -> ExitCode {
         Ok(cases) => cases,
         Err(error) => {
             console::explain(&error, ColorChoice::Auto, &Places::of(&options.suites, options.root.as_deref()));
+            console::annotate(error.diagnostics().to_vec());
             return ExitCode::from(&error);
         }
     };

@@ -258,3 +258,33 @@ fn refused_outputs_are_one_error() {
     let [error] = &found[..] else { panic!("{found:?}\n{run}") };
     assert!(error.name == "error" && error.property("title").contains("would overwrite"), "{error:?}");
 }
+
+/// What keeps another command from its work is an annotation as well, at its place.
+#[test]
+fn refusals_of_other_commands_are_one_error() {
+    let text = suite("  - { name: a, object: POD, expect: denied }\n");
+    let repository = Repository::with_suite(&text)
+        .write("bad.yml", "rules: []\n")
+        .guest("wapc-accepts")
+        .write("no.wasm", guests::denying("no"));
+    for (arguments, code, line) in [
+        (&["list"] as &[&str], 2, Some("6")),
+        (&["list", "gone.yml"], 2, Some("1")),
+        (&["inspect", "gone.wasm"], 3, None),
+        (&["annotate", "wapc-accepts.wasm", "-m", "bad.yml", "-o", "out.wasm"], 3, Some("1")),
+        (&["push", "wapc-accepts.wasm", "::error::/acme/p"], 2, None),
+        (&["server-config"], 2, Some("6")),
+    ] {
+        let name = format!("{arguments:?}");
+        let run = repository.verify(arguments).on_github().run().named(&name).exits_with(code);
+        let found = commands(&log(&run));
+        let [error] = &found[..] else { panic!("{name}: {found:?}\n{run}") };
+        assert_eq!(error.name, "error", "{run}");
+        assert_eq!(
+            error.properties.iter().find(|(key, _)| key == "line").map(|(_, line)| line.as_str()),
+            line,
+            "{run}"
+        );
+        assert_eq!(commands(&log(&repository.verify(arguments).run())), [], "{name}");
+    }
+}
