@@ -107,6 +107,20 @@ fn a_code_is_explained_by_number_and_by_name() {
     assert_eq!(all.lines().count(), sections(&page()).len());
 }
 
+/// At a terminal the text is laid out for its width, 80 columns here.
+#[cfg(target_os = "linux")]
+#[test]
+fn explanations_fit_the_terminal() {
+    let repository = Repository::new();
+    let Some(verify) = repository.terminal("verify explain PV051") else { return };
+    let run = verify.env("NO_COLOR", "1").run().exits_with(0);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{run}");
+    // A line of the page would be broken in its middle.
+    assert!(lines.iter().filter(|line| line.chars().count() > 60).count() > 2, "{run}");
+    assert!(run.stdout.contains("metadata: broken.yml") && !run.stdout.contains("```"), "{run}");
+}
+
 #[test]
 fn people_and_readers_of_every_report_see_the_code() {
     let suite = format!("{HEAD}cases:\n  - {{ name: a, object: pod.yaml, expect: {{ deny: \"no\" }} }}\n");

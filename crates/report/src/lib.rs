@@ -60,6 +60,7 @@ pub mod merge;
 pub mod ndjson;
 mod page;
 mod phrases;
+pub mod prose;
 pub mod publication;
 mod quote;
 mod read;

@@ -4,7 +4,6 @@
 
 mod options;
 mod text;
-mod usage;
 
 use std::io;
 

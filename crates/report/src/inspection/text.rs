@@ -3,9 +3,8 @@
 use std::io;
 
 use super::options::TextOptions;
-use super::usage;
 use crate::page::{BOLD, DIM, ODD, PLAIN, Page, piece};
-use crate::{escape, layout, phrases};
+use crate::{escape, layout, phrases, prose};
 use policy_verify_model::inspection::{DetectedKind, Inspection, ListedSignature, SignatureForm};
 use policy_verify_model::policy::{ExecutionMode, Metadata, PolicyType, ProtocolVersion, Rule, RuleOperation};
 
@@ -287,7 +286,7 @@ fn usage_text(page: &mut Page<'_>, metadata: &Metadata, options: TextOptions) ->
     let Some(text) = annotation(metadata, USAGE).filter(|text| !text.trim().is_empty()) else { return Ok(()) };
     section(page, "Usage")?;
     page.blank()?;
-    for line in usage::lines(text, &options.style, options.renders_usage) {
+    for line in prose::lines(text, &options.style, options.renders_usage) {
         page.laid_out(&line)?;
     }
     Ok(())
