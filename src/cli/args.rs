@@ -10,7 +10,7 @@ pub(crate) mod publish;
 pub(crate) mod server;
 pub(crate) mod signature;
 pub(crate) mod together;
-mod variable;
+pub(crate) mod variable;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ use self::fetch::FetchArgs;
 use self::publish::RedirectionArgs;
 use self::server::AgainstArgs;
 use self::signature::SignatureArgs;
-use self::variable::variable;
+use self::variable::{EnvironmentNames, environment_names, variable};
 use super::problem::usage;
 
 /// Batch verifier for Kubewarden policies
@@ -152,6 +152,10 @@ pub(crate) struct SelectionArgs {
     /// Set a variable of the suite; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
     pub(crate) variables: Vec<(String, String)>,
+
+    /// Let suites read this variable of the environment, as ${env:NAME}; may be repeated
+    #[arg(long = "allow-env", value_name = "NAME", value_parser = environment_names, env = "VERIFY_ALLOW_ENV")]
+    pub(crate) allow_env: Vec<EnvironmentNames>,
 
     /// Give the verdicts of this release of Kubewarden, such as 1.38, whatever the suites say
     #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod args;
+mod ci;
 mod console;
 mod digest;
 mod exit_code;

@@ -12,6 +12,7 @@ use policy_verify::report;
 use policy_verify::{Error, ListedCase, LockUse, Options, Progress, Recording, Selection, Timings, is_stream};
 use regex::Regex;
 
+use super::args::variable::EnvironmentNames;
 use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
@@ -273,6 +274,7 @@ fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
     options.root = arguments.root.as_deref().map(root).transpose().map_err(|problem| vec![problem])?;
     options.suites = suites::find(&arguments.suites, options.root.as_deref())?;
     options.variables.clone_from(&arguments.variables);
+    options.environment = EnvironmentNames::environment(&arguments.allow_env);
     options.kubewarden = arguments.kubewarden;
     options.selection = selection(arguments).map_err(|problem| vec![problem])?;
     options.allows_empty = arguments.allow_empty;

@@ -7,6 +7,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::{Error, Options, ServerConfig};
 
 use super::args::server::ServerConfigArgs;
+use super::args::variable::EnvironmentNames;
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::problem::{cannot_write, usage};
@@ -58,6 +59,7 @@ fn options(arguments: &ServerConfigArgs) -> Result<Options, Vec<Diagnostic>> {
     options.suites = suites::find(&arguments.suites, options.root.as_deref())?;
     options.outputs = arguments.output.iter().cloned().collect();
     options.variables.clone_from(&arguments.variables);
+    options.environment = EnvironmentNames::environment(&arguments.allow_env);
     options.network = arguments.network.network();
     options.fetching = arguments.fetching.fetching(true);
     Ok(options)

@@ -12,6 +12,7 @@ use policy_verify_model::outcome::{CaseReport, SuiteSummary};
 use policy_verify_model::publication::{PublishMode, Redirection};
 use policy_verify_model::release::Release;
 use policy_verify_registry::signature::SignatureOptions;
+use policy_verify_suite::Environment;
 
 /// What to run, and how.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Options {
     pub outputs: Vec<PathBuf>,
     /// Values for variables of the suites: name and text.
     pub variables: Vec<(String, String)>,
+    /// Variables of the environment that the suites may read; none by default.
+    pub environment: Environment,
     /// The release of Kubewarden whose verdicts are reproduced, in place of what the suites say.
     pub kubewarden: Option<Release>,
     /// Which cases to run.

@@ -31,6 +31,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             variables: options.variables.clone(),
             kubewarden: options.kubewarden,
             root: options.root.clone(),
+            environment: options.environment.clone(),
             is_linked: linked.contains(path),
         };
         let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());

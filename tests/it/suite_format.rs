@@ -234,7 +234,8 @@ fn variables_are_used_overridden_and_taken_from_the_environment() {
     let report = repository.report(&["--var", "team=c", "--var", "count=4", "--var=on=false"]);
     assert_eq!(labels(&report), json!({ "both": "c-b", "count": 4, "on": false, "tag": "none", "literal": "${team}" }));
     assert_eq!(report.names(), ["team c"]);
-    let run = repository.verify(&["--report=json"]).env("VERIFY_TEST_TAG", "v1").run().exits_with(0);
+    let run = repository.verify(&["--report=json", "--allow-env=VERIFY_TEST_TAG"]).env("VERIFY_TEST_TAG", "v1");
+    let run = run.run().exits_with(0);
     assert_eq!(labels(&Report(serde_json::from_str(&run.stdout).unwrap()))["tag"], "v1");
 }
 

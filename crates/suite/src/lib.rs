@@ -34,7 +34,7 @@
 //! | `yaml`, `json`, `syntax` | text becomes values; nodes of a suite know their place |
 //! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
 //! | `reference` | the reference of the format in Markdown, from the schema |
-//! | `vars`, `rows` | `${…}`, `each` and `matrix` |
+//! | `vars`, `rows`, `environment` | `${…}`, `each` and `matrix` |
 //! | `policy`, `origin`, `manifest`, `patterns`, `signed_by`, `size`, `uri` | entries of `policies:` |
 //! | `kubewarden`, `policy_server` | the Kubewarden whose verdicts are reproduced |
 //! | `resource` | one of Kubewarden's resources in a file, by its name |
@@ -58,6 +58,7 @@ mod build_advice;
 mod cases;
 mod cel;
 mod cluster;
+mod environment;
 mod expect;
 pub mod expression;
 mod fields;
@@ -102,6 +103,7 @@ mod vars;
 mod wrong_values;
 mod yaml;
 
+pub use self::environment::Environment;
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
 pub use self::load::{Overrides, is_stream, suite, suite_and_files};

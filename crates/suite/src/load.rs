@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cases::Cases;
+use super::environment::Environment;
 use super::files::{self, Files, KeyCheck};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
@@ -29,6 +30,8 @@ pub struct Overrides {
     pub kubewarden: Option<Release>,
     /// The root of the repository: nothing outside of it is read.
     pub root: Option<PathBuf>,
+    /// The variables of the environment that it may read.
+    pub environment: Environment,
     /// Whether the run has the same file by another path, too: its `name:` alone would not tell them apart.
     pub is_linked: bool,
 }
@@ -152,7 +155,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         // Without them, every variable is unknown.
         read::read::<Named<Data>>(vars, mistakes)?;
     }
-    let variables = variables(&root, &overrides.variables, mistakes);
+    let variables = variables(&root, overrides, mistakes);
     let frame = substitute_frame(&root, &variables, mistakes);
     let written: SuiteFile = read::read(&frame, mistakes)?;
     check_versions(&written, mistakes);
@@ -249,8 +252,9 @@ fn is_frame_whole(frame: &Node, mistakes: &Mistakes) -> bool {
 }
 
 /// The variables of the suite, each one free to use those before it.
-fn variables(root: &Node, overrides: &[(String, String)], mistakes: &mut Mistakes) -> Scope {
-    let mut scope = Scope::default();
+fn variables(root: &Node, overrides: &Overrides, mistakes: &mut Mistakes) -> Scope {
+    let mut scope = Scope::of_suite(&overrides.environment);
+    let overrides = &overrides.variables;
     for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
         // The value may use another variable; what takes its place is final.
         let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);

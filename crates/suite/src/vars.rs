@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::environment::{self, Environment};
 use super::mistake::{Mistakes, mistake, nearest};
 use super::yaml::{Content, Key, Node};
 use policy_verify_model::code::Code;
@@ -11,6 +12,8 @@ use policy_verify_model::source::{Span, Spanned};
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     variables: Vec<Variable>,
+    /// What the suite may read of the environment.
+    environment: Environment,
 }
 
 #[derive(Debug)]
@@ -22,6 +25,11 @@ struct Variable {
 }
 
 impl Scope {
+    /// The outermost scope of a suite, which may read these variables of the environment.
+    pub(crate) fn of_suite(environment: &Environment) -> Self {
+        Self { environment: environment.clone(), ..Self::default() }
+    }
+
     /// Adds a variable; one of the same name is replaced.
     pub(crate) fn define(&mut self, name: Spanned<String>, value: Node) {
         self.variables.retain(|known| known.name != name.value);
@@ -142,23 +150,8 @@ fn replace(text: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) 
 }
 
 fn value_of(name: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) -> Content {
-    if let Some(variable) = name.strip_prefix("env:") {
-        let (variable, default) = match variable.split_once(":-") {
-            Some((variable, default)) => (variable, Some(default)),
-            None => (variable, None),
-        };
-        let from_environment = std::env::var(variable).ok().filter(|value| !value.is_empty());
-        return match from_environment.as_deref().or(default) {
-            Some(text) => Content::String(text.into()),
-            None => {
-                mistakes.add_with_help(
-                    span,
-                    format!("the environment variable `{variable}` is not set"),
-                    format!("set it, or give a default: `${{env:{variable}:-default}}`"),
-                );
-                Content::Unknown
-            }
-        };
+    if let Some(written) = name.strip_prefix("env:") {
+        return of_environment(written, span, scopes, mistakes);
     }
     if let Some(value) = scopes.iter().find_map(|scope| scope.get(name)) {
         return value.content.clone();
@@ -170,6 +163,41 @@ fn value_of(name: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes)
     };
     let mistake = mistake(span, format!("unknown variable `{name}`")).with_code(Code::Variable);
     mistakes.push(mistake.with_help(help));
+    Content::Unknown
+}
+
+/// The value of `${env:NAME}` or `${env:NAME:-default}`. A default takes the place of what is not set, never of what is set
+/// and not allowed: a run would silently test something else.
+fn of_environment(written: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes) -> Content {
+    let (name, default) = match written.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (written, None),
+    };
+    let none = Environment::default();
+    let environment = scopes.last().map_or(&none, |scope| &scope.environment);
+    let found = environment.look_up(name);
+    let (message, help) = match (found, default) {
+        (environment::Variable::Is(text), _) => return Content::String(text),
+        (environment::Variable::Unset, Some(default)) => return Content::String(default.into()),
+        (environment::Variable::Refused(reason), Some(default)) => {
+            let message = format!("the environment variable `{name}` is not read: {reason}");
+            mistakes.warn(mistake(span, message).with_help(format!("the default is used: `{default}`")));
+            return Content::String(default.into());
+        }
+        (environment::Variable::Refused(reason), None) => (
+            format!("the environment variable `{name}` is not read: {reason}"),
+            format!("give a default: `${{env:{name}:-default}}`"),
+        ),
+        (environment::Variable::Unset, None) if environment.allows(name) => (
+            format!("the environment variable `{name}` is not set"),
+            format!("set it, or give a default: `${{env:{name}:-default}}`"),
+        ),
+        (environment::Variable::Unset | environment::Variable::NotAllowed, _) => (
+            format!("the environment variable `{name}` is not allowed"),
+            format!("to let the suite read it, run with `--allow-env {name}` (on GitHub: the input `allow-env`)"),
+        ),
+    };
+    mistakes.push(mistake(span, message).with_code(Code::Variable).with_help(help));
     Content::Unknown
 }
 
@@ -228,6 +256,31 @@ mod tests {
             let mut mistakes = Mistakes::default();
             substitute(&node(written), &[&scope], &mut mistakes);
             assert_eq!(mistakes.added(), 1, "{written}: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn only_allowed_variables_of_the_environment_are_read() {
+        let environment = |allowed: &[&str], refusal: Option<&str>| Environment {
+            allowed: allowed.iter().map(|name| (*name).to_owned()).collect(),
+            refusal: refusal.map(str::to_owned),
+        };
+        let path = std::env::var("PATH").unwrap();
+        for (environment, written, wanted, messages) in [
+            (environment(&["PATH"], None), "${env:PATH}", Some(path.as_str()), [0, 0]),
+            (environment(&["PATH"], None), "${env:PATH:-d}", Some(&path), [0, 0]),
+            (environment(&[], None), "${env:PATH}", None, [1, 0]),
+            (environment(&[], None), "${env:PATH:-d}", None, [1, 0]),
+            (environment(&["OTHER", "PAT", "path"], None), "${env:PATH}", None, [1, 0]),
+            (environment(&["PATH"], Some("a fork")), "${env:PATH}", None, [1, 0]),
+            (environment(&["PATH"], Some("a fork")), "${env:PATH:-d}", Some("d"), [0, 1]),
+            (environment(&[], Some("a fork")), "${env:PATH:-d}", None, [1, 0]),
+        ] {
+            let mut mistakes = Mistakes::default();
+            let (row, suite) = (Scope::default(), Scope::of_suite(&environment));
+            let value = substitute(&node(&format!("'{written}'")), &[&row, &suite], &mut mistakes);
+            assert_eq!(value.as_str(), wanted, "{environment:?} {written}");
+            assert_eq!([mistakes.added(), mistakes.take_warnings().len()], messages, "{environment:?} {written}");
         }
     }
 

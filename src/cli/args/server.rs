@@ -8,7 +8,7 @@ use policy_verify::Against;
 
 use super::fetch::FetchArgs;
 use super::policy::NetworkArgs;
-use super::variable::variable;
+use super::variable::{EnvironmentNames, environment_names, variable};
 
 /// The policy-server that gets every request too.
 #[derive(Debug, Args)]
@@ -69,6 +69,10 @@ pub(crate) struct ServerConfigArgs {
     /// Set a variable of the suite; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
     pub(crate) variables: Vec<(String, String)>,
+
+    /// Let suites read this variable of the environment, as ${env:NAME}; may be repeated
+    #[arg(long = "allow-env", value_name = "NAME", value_parser = environment_names, env = "VERIFY_ALLOW_ENV")]
+    pub(crate) allow_env: Vec<EnvironmentNames>,
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
