@@ -1,11 +1,60 @@
-//! What CI systems tell about a run: whether its code may be a stranger's.
+//! What CI systems tell about a run: whether it may publish, and whether its code may be a stranger's.
 //!
 //! Systems that are not listed, and laptops, tell nothing: there everything is as the user says.
 
 use std::env;
 use std::fs;
 
+use policy_verify::model::diagnostic::Diagnostic;
 use serde_json::Value;
+
+use super::problem::usage;
+
+/// A variable that names what started the run, and the words after which publishing is fine.
+struct Event {
+    variable: &'static str,
+    /// Only who may write to the repository starts these.
+    allowed: &'static [&'static str],
+    /// Started by hand on any branch: fine unless the system says that the branch is not protected.
+    by_hand: &'static [&'static str],
+    /// Whether the branch or tag is protected, `true` or `false`.
+    protected: Option<&'static str>,
+}
+
+const EVENTS: &[Event] = &[
+    Event {
+        variable: "GITHUB_EVENT_NAME",
+        allowed: &["push", "release", "schedule"],
+        by_hand: &["workflow_dispatch"],
+        protected: Some("GITHUB_REF_PROTECTED"),
+    },
+    Event {
+        variable: "CI_PIPELINE_SOURCE",
+        allowed: &["push", "schedule"],
+        by_hand: &["web", "api", "trigger", "pipeline", "parent_pipeline"],
+        protected: Some("CI_COMMIT_REF_PROTECTED"),
+    },
+    Event {
+        variable: "BUILD_REASON",
+        allowed: &["IndividualCI", "BatchedCI", "Schedule", "Manual"],
+        by_hand: &[],
+        protected: None,
+    },
+    Event { variable: "TRAVIS_EVENT_TYPE", allowed: &["push", "cron"], by_hand: &["api"], protected: None },
+    Event {
+        variable: "DRONE_BUILD_EVENT",
+        allowed: &["push", "tag", "cron", "promote", "rollback"],
+        by_hand: &["custom"],
+        protected: None,
+    },
+    // Woodpecker.
+    Event {
+        variable: "CI_PIPELINE_EVENT",
+        allowed: &["push", "tag", "release", "cron", "deployment"],
+        by_hand: &["manual"],
+        protected: None,
+    },
+];
 
 /// A variable that is set where the code is that of a pull or merge request.
 struct Request {
@@ -75,6 +124,12 @@ const REQUESTS: &[Request] = &[
     request("bamboo_repository_pr_key", Fork::Unknown),
 ];
 
+/// Why this run may not publish: it may have code that nobody has reviewed, which would be published under the name of the
+/// maintainers.
+pub(crate) fn publish_obstacle() -> Option<Diagnostic> {
+    obstacle(&variable)
+}
+
 /// Why this run must be taken for one of a stranger's code.
 pub(crate) fn foreign_code() -> Option<String> {
     let document = |path: &str| fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -87,6 +142,30 @@ fn variable(name: &str) -> Option<String> {
 
 /// Looks up variables of the environment; empty ones are not there.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn obstacle(variable: Lookup<'_>) -> Option<Diagnostic> {
+    let dry = "`--dry-run` shows here what would be pushed";
+    if let Some((request, value)) = open_request(variable) {
+        let name = request.variable;
+        let message =
+            format!("no push for a pull or merge request ({name} is `{value}`): its code is not reviewed yet");
+        return Some(usage(message).with_help(format!("push after the merge or on a tag; {dry}")));
+    }
+    let (event, value) = EVENTS.iter().find_map(|event| Some((event, variable(event.variable)?)))?;
+    if event.allowed.contains(&value.as_str()) {
+        return None;
+    }
+    if event.by_hand.contains(&value.as_str()) {
+        let (name, told) = event.protected.and_then(|name| Some((name, variable(name)?)))?;
+        let message =
+            format!("no push on the event `{value}`: the branch or tag is not protected ({name} is `{told}`)");
+        let help = format!("protect it, or push after the merge or on a tag; {dry}");
+        return (told != "true").then(|| usage(message).with_help(help));
+    }
+    let events = [event.allowed, event.by_hand].concat().join(", ");
+    let message = format!("no push on the event `{value}`: its code may be that of a pull request, not reviewed yet");
+    Some(usage(message).with_help(format!("push on one of the events {events}; {dry}")))
+}
 
 /// The pull or merge request whose code this is.
 fn open_request(variable: Lookup<'_>) -> Option<(&'static Request, String)> {
@@ -181,6 +260,41 @@ mod tests {
 
     fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
         |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn only_events_of_maintainers_publish() {
+        for (variables, may_publish) in [
+            (&[][..], true),
+            (&[("CI", "true")], true),
+            (&[("GITHUB_EVENT_NAME", "push")], true),
+            (&[("GITHUB_EVENT_NAME", "push"), ("GITHUB_REF_PROTECTED", "false")], true),
+            (&[("GITHUB_EVENT_NAME", "release")], true),
+            (&[("GITHUB_EVENT_NAME", "schedule")], true),
+            (&[("GITHUB_EVENT_NAME", "workflow_dispatch")], true),
+            (&[("GITHUB_EVENT_NAME", "workflow_dispatch"), ("GITHUB_REF_PROTECTED", "true")], true),
+            (&[("GITHUB_EVENT_NAME", "workflow_dispatch"), ("GITHUB_REF_PROTECTED", "false")], false),
+            (&[("GITHUB_EVENT_NAME", "pull_request_review")], false),
+            (&[("GITHUB_EVENT_NAME", "Push")], false),
+            (&[("CI_PIPELINE_SOURCE", "push"), ("CI_MERGE_REQUEST_IID", "3")], false),
+            (&[("CI_PIPELINE_SOURCE", "push")], true),
+            (&[("CI_PIPELINE_SOURCE", "merge_request_event")], false),
+            (&[("CI_PIPELINE_SOURCE", "external_pull_request_event")], false),
+            (&[("CI_PIPELINE_SOURCE", "parent_pipeline"), ("CI_COMMIT_REF_PROTECTED", "false")], false),
+            (&[("CI_PIPELINE_SOURCE", "web"), ("CI_COMMIT_REF_PROTECTED", "true")], true),
+            (&[("BUILD_REASON", "PullRequest")], false),
+            (&[("BUILD_REASON", "IndividualCI")], true),
+            (&[("BUILDKITE_PULL_REQUEST", "false")], true),
+            (&[("BUILDKITE_PULL_REQUEST", "12")], false),
+            (&[("TRAVIS_EVENT_TYPE", "push"), ("TRAVIS_PULL_REQUEST", "false")], true),
+            (&[("TRAVIS_EVENT_TYPE", "pull_request")], false),
+            (&[("CHANGE_ID", "7")], false),
+            (&[("CODEBUILD_WEBHOOK_EVENT", "PUSH")], true),
+            (&[("CODEBUILD_WEBHOOK_EVENT", "PULL_REQUEST_CREATED")], false),
+            (&[("JOB_TYPE", "presubmit")], false),
+        ] {
+            assert_eq!(obstacle(&lookup(variables)).is_none(), may_publish, "{variables:?}");
+        }
     }
 
     #[test]

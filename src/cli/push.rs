@@ -8,10 +8,10 @@ use policy_verify::model::publication::{Publication, PublishMode, PublishOutcome
 use policy_verify::report::{escape, publication};
 
 use super::args::policy::{PushArgs, PushFormat};
+use super::ci;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::interrupt::{Phase, Signals};
-use super::problem::usage;
 
 /// `verify push`.
 pub(crate) fn push(arguments: &PushArgs, signals: &Signals) -> ExitCode {
@@ -59,18 +59,9 @@ pub(crate) fn mode(is_dry: bool) -> PublishMode {
     if is_dry { PublishMode::DryRun } else { PublishMode::Push }
 }
 
-/// Why nothing may be published here. The policy of a pull request is not reviewed yet, and would be published under the
-/// name of its maintainers.
+/// Why nothing may be published here. A dry run publishes nothing.
 pub(crate) fn obstacle(is_dry: bool) -> Option<Diagnostic> {
-    let event = env::var("GITHUB_EVENT_NAME").unwrap_or_default();
-    let is_refused =
-        console::is_github() && !is_dry && ["pull_request", "pull_request_target"].contains(&event.as_str());
-    is_refused.then(|| {
-        let help = "push after the merge or on a tag: if: github.event_name == 'push'; \
-                    `--dry-run` shows here what would be pushed";
-        usage(format!("no push on the event `{event}`: the policy of a pull request is not reviewed yet"))
-            .with_help(help.to_owned())
-    })
+    if is_dry { None } else { ci::publish_obstacle() }
 }
 
 /// Says on stderr what a run published, or would publish: stdout carries a report.

@@ -193,16 +193,45 @@ fn a_pull_request_pushes_nothing() {
     let target = FakeRegistry::start();
     let repository = repository(&target);
     let to = reference(&target, "v1");
-    for event in ["pull_request", "pull_request_target"] {
+    for event in [
+        "pull_request",
+        "pull_request_target",
+        "pull_request_review",
+        "pull_request_review_comment",
+        "issue_comment",
+        "workflow_run",
+        "merge_group",
+        "an_event_of_tomorrow",
+    ] {
         let arguments = ["push", "policy.wasm", &to, "--sources-path", "sources.yaml"];
         let run = repository.verify(&arguments).on_github().env("GITHUB_EVENT_NAME", event).run().exits_with(2);
-        run.says(&["no push on the event `pull_request"]).reports_nothing();
+        run.says(&[&format!("no push on the event `{event}`"), "push, release, schedule"]).reports_nothing();
         let run = repository.verify(&arguments).arg("--dry-run").on_github().env("GITHUB_EVENT_NAME", event).run();
         run.exits_with(0);
     }
     assert!(target.content().manifests.is_empty());
-    let run = repository.verify(&["push", "policy.wasm", &to, "--sources-path", "sources.yaml"]).on_github();
-    run.env("GITHUB_EVENT_NAME", "push").run().exits_with(0);
+    let push = || repository.verify(&["push", "policy.wasm", &to, "--sources-path", "sources.yaml", "--force"]);
+    for (variables, code) in [
+        (&[("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "merge_request_event")][..], 2),
+        (&[("CI_PIPELINE_SOURCE", "parent_pipeline"), ("CI_MERGE_REQUEST_IID", "1")], 2),
+        (&[("CI_PIPELINE_SOURCE", "web"), ("CI_COMMIT_REF_PROTECTED", "false")], 2),
+        (&[("GITHUB_EVENT_NAME", "workflow_dispatch"), ("GITHUB_REF_PROTECTED", "false")], 2),
+        (&[("CHANGE_ID", "12")], 2),
+        (&[("BITBUCKET_PR_ID", "12")], 2),
+        (&[("TRAVIS_PULL_REQUEST", "12")], 2),
+        (&[("GITHUB_EVENT_NAME", "push")], 0),
+        (&[("GITHUB_EVENT_NAME", "workflow_dispatch"), ("GITHUB_REF_PROTECTED", "true")], 0),
+        (&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_TAG", "v1")], 0),
+        (&[("TRAVIS_PULL_REQUEST", "false"), ("TRAVIS_EVENT_TYPE", "push")], 0),
+        (&[("CI", "true")], 0),
+    ] {
+        let before = target.content().manifests.len();
+        let run = variables.iter().fold(push(), |push, (name, value)| push.env(name, value)).run().exits_with(code);
+        if code != 0 {
+            run.says(&["no push", "`--dry-run` shows here what would be pushed"]).reports_nothing();
+            assert_eq!(target.content().manifests.len(), before, "{variables:?}");
+        }
+    }
 }
 
 #[test]
