@@ -8,6 +8,7 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::Case;
+use policy_verify_suite::RepositoryLink;
 
 /// Why nothing could be run.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub enum Error {
     Usage(Box<Diagnostic>),
     /// Flags or arguments are invalid, or name what cannot be read: every problem that was found.
     Arguments(Vec<Diagnostic>),
-    /// The run would write a file that it reads: nothing may be written.
+    /// The run would write a file that it reads, or one behind a link of a repository: nothing may be written.
     Overwrites(Box<Diagnostic>),
     /// The selection leaves nothing to run.
     NothingSelected(Box<Diagnostic>),
@@ -55,6 +56,13 @@ impl Error {
             None => format!("the report `{output}` is the folder of the recordings"),
         };
         let help = "name another file for the report".to_owned();
+        Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
+    }
+
+    /// A report behind a link of a repository.
+    pub(crate) fn behind_link(output: &Path, link: &RepositoryLink) -> Self {
+        let message = format!("cannot write the report `{}`: {link}", output.display());
+        let help = RepositoryLink::HELP.to_owned();
         Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
     }
 

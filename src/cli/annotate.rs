@@ -10,6 +10,7 @@ use super::args::policy::AnnotateArgs;
 use super::console;
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
+use super::problem::check_links;
 
 /// `verify annotate`.
 pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
@@ -18,6 +19,9 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
         metadata: arguments.metadata.clone(),
         usage: arguments.usage.clone(),
     };
+    if let Err(problem) = check_links("the module", &arguments.output, None) {
+        return console::refuse_usage(problem);
+    }
     let output = escape::terminal_line(&arguments.output.to_string_lossy());
     let cannot_write = |error: io::Error| {
         console::complain(&format!("cannot write `{output}`: {error}"));

@@ -12,11 +12,11 @@ use super::{reports, run};
 
 /// `verify merge`.
 pub(crate) fn merge(arguments: &MergeArgs) -> ExitCode {
-    let mut outputs = match Outputs::open(&arguments.output) {
+    let mut outputs = match Outputs::open(&arguments.output, None) {
         Ok(outputs) => outputs,
         Err(problem) => return console::refuse_usage(problem),
     };
-    if let Err(error) = policy_verify::check_outputs(outputs.paths(), &arguments.parts) {
+    if let Err(error) = policy_verify::check_outputs(outputs.paths(), &arguments.parts, None) {
         return run::not_started(&error, &mut outputs, &arguments.output);
     }
     match merged(arguments) {

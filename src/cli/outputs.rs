@@ -17,7 +17,7 @@ use super::args::{OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::places::Places;
-use super::problem::{cannot_write, failed_to_write, usage};
+use super::problem::{cannot_write, check_links, failed_to_write, usage};
 use super::step_outputs::{StepOutputs, runner_file};
 use super::stream::Stream;
 use super::{console, streams};
@@ -33,6 +33,8 @@ pub(crate) struct Outputs {
     step: StepOutputs,
     /// What is written while the run goes on.
     streams: Vec<Stream>,
+    /// What is not written because of a link on its way.
+    refused: Vec<Diagnostic>,
     /// Every file that a report goes to.
     paths: Vec<PathBuf>,
     /// How stdout shows paths.
@@ -70,7 +72,8 @@ impl Outputs {
         self.step.write_published(run);
     }
 
-    pub(crate) fn open(arguments: &OutputArgs) -> Result<Self, Diagnostic> {
+    /// Opens the outputs; `root` is that of the command line.
+    pub(crate) fn open(arguments: &OutputArgs, root: Option<&Path>) -> Result<Self, Diagnostic> {
         let verbosity = i8::try_from(arguments.verbose).unwrap_or(2) - i8::try_from(arguments.quiet).unwrap_or(2);
         let is_debugging = env::var_os("RUNNER_DEBUG").is_some_and(|value| value == "1");
         let style = Style {
@@ -97,7 +100,13 @@ impl Outputs {
         }
         let mut files = Vec::new();
         let mut streams = Vec::new();
+        let mut refused = Vec::new();
         for (format, path) in &targets.files {
+            // The run is refused once it is known whether it reads one of the files, too; until then they are not touched.
+            if let Err(problem) = check_links(REPORT, path, root) {
+                refused.push(problem);
+                continue;
+            }
             files::make_folder_of(path).map_err(|error| cannot_write(REPORT, path, &error))?;
             if format == "ndjson" && path.exists() {
                 streams.push(Stream::to_file(path.display().to_string(), open(path)?));
@@ -120,6 +129,7 @@ impl Outputs {
             summary,
             step,
             streams,
+            refused,
             paths: targets.files.into_iter().map(|(_, path)| path).collect(),
             places: Places::default(),
         })
@@ -128,7 +138,7 @@ impl Outputs {
     /// Writes every report about `run`, and what a runner wants to know. If one cannot be written, the
     /// others still are; the result is what failed.
     pub(crate) fn write(&mut self, run: &RunReport) -> Vec<Diagnostic> {
-        let mut problems = Vec::new();
+        let mut problems = self.refused.clone();
         for (format, name, destination) in &mut self.files {
             // A file has no colours and no terminal to be narrow.
             let style = Style { colour: false, width: 100, folds: false, ..self.style };

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use policy_verify::RepositoryLink;
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 
@@ -15,6 +16,18 @@ pub(crate) fn usage(message: impl Into<String>) -> Diagnostic {
 /// A file that cannot be written; `what` says what it is, such as `the report`.
 pub(crate) fn cannot_write(what: &str, path: &Path, error: &impl Display) -> Diagnostic {
     Diagnostic::new(Code::Output, format!("cannot write {what} `{}`: {error}", path.display()))
+}
+
+/// Refuses a file behind a link of a repository, which a stranger may have put there. `root` is that of the command line.
+///
+/// # Errors
+///
+/// There is such a link.
+pub(crate) fn check_links(what: &str, path: &Path, root: Option<&Path>) -> Result<(), Diagnostic> {
+    match RepositoryLink::on_the_way_to(path, root) {
+        Some(link) => Err(cannot_write(what, path, &link).with_help(RepositoryLink::HELP.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// The same for a file that outgrew a limit of the process, which is no fault of the file.

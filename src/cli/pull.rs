@@ -8,6 +8,7 @@ use policy_verify::report::{self, escape};
 use super::args::policy::PullArgs;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
+use super::problem::check_links;
 use super::{digest, files};
 
 /// `verify pull`.
@@ -29,6 +30,9 @@ pub(crate) fn pull(arguments: &PullArgs) -> ExitCode {
         return ExitCode::Success;
     };
     let path = if output.is_dir() { output.join(file_name(&pulled)) } else { output.clone() };
+    if let Err(problem) = check_links("the module", &path, None) {
+        return console::refuse_usage(problem);
+    }
     let shown = escape::terminal_line(&path.to_string_lossy());
     if let Err(error) = files::write(&path, &pulled.bytes) {
         console::complain(&format!("cannot write `{shown}`: {error}"));

@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::CaseReport;
-use policy_verify::{Progress, Recording};
+use policy_verify::{Progress, Recording, RepositoryLink};
 
 use super::console::Bar;
 use super::files;
-use super::problem::cannot_write;
+use super::problem::{cannot_write, check_links};
 
 /// Folder for recordings next to a suite.
 const SESSIONS: &str = "sessions";
@@ -41,6 +41,8 @@ impl Target<'_> {
 pub(crate) struct Recorder<'a> {
     /// By suite.
     folders: Vec<PathBuf>,
+    /// The root of the command line.
+    root: Option<PathBuf>,
     /// Whether the folders are the suite's and not the user's.
     is_next_to_suite: bool,
     bar: &'a Bar,
@@ -57,13 +59,21 @@ struct State {
 
 impl<'a> Recorder<'a> {
     /// A folder that was asked for is made before anything runs, so that a run is not lost to a typing error.
-    pub(crate) fn new(target: Target<'_>, suites: &[PathBuf], bar: &'a Bar) -> Result<Self, Diagnostic> {
+    /// `root` is that of the command line.
+    pub(crate) fn new(
+        target: Target<'_>,
+        suites: &[PathBuf],
+        root: Option<&Path>,
+        bar: &'a Bar,
+    ) -> Result<Self, Diagnostic> {
         if let Target::Folder(folder) = target {
+            check_links("recordings to", folder, root)?;
             let made = fs::create_dir_all(folder);
             made.map_err(|error| cannot_write("recordings to", folder, &error))?;
         }
         let is_next_to_suite = matches!(target, Target::NextToSuites);
-        Ok(Self { folders: folders(target, suites), is_next_to_suite, bar, state: Mutex::default() })
+        let (folders, root) = (folders(target, suites), root.map(Path::to_owned));
+        Ok(Self { folders, root, is_next_to_suite, bar, state: Mutex::default() })
     }
 
     /// How many files there are and where, or what could not be written.
@@ -139,6 +149,9 @@ impl Recorder<'_> {
         }
         if is(path, |found| !found.is_file()) {
             return Err(io::Error::other("it exists, and is not a file"));
+        }
+        if let Some(link) = RepositoryLink::on_the_way_to(path, self.root.as_deref()) {
+            return Err(io::Error::other(link.to_string()));
         }
         fs::create_dir_all(folder)?;
         files::write(path, text.as_bytes())

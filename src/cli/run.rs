@@ -26,7 +26,7 @@ use super::{push, record, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
-    let mut outputs = match Outputs::open(&arguments.output) {
+    let mut outputs = match Outputs::open(&arguments.output, arguments.selection.root.as_deref()) {
         Ok(outputs) => outputs,
         Err(problem) => return console::refuse_usage(problem),
     };
@@ -49,7 +49,10 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         return not_started(&error, &mut outputs, &arguments.output);
     }
     let bar = Bar::new(arguments.output.quiet == 0);
-    let recorder = match recordings.map(|target| Recorder::new(target, &options.suites, &bar)).transpose() {
+    let recorder = match recordings
+        .map(|target| Recorder::new(target, &options.suites, options.root.as_deref(), &bar))
+        .transpose()
+    {
         Ok(recorder) => recorder,
         Err(problem) => return not_started(&Error::Arguments(vec![problem]), &mut outputs, &arguments.output),
     };

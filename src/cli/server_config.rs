@@ -10,7 +10,7 @@ use super::args::server::ServerConfigArgs;
 use super::args::variable::EnvironmentNames;
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
-use super::problem::{cannot_write, usage};
+use super::problem::{cannot_write, check_links, usage};
 use super::{console, run, suites};
 
 /// Folder for modules next to the output.
@@ -27,7 +27,8 @@ pub(crate) fn server_config(arguments: &ServerConfigArgs) -> ExitCode {
         Err(problems) => return console::refuse(&Error::Arguments(problems)),
     };
     // Fetching takes a while: that its result can be written is made sure of before.
-    let output = arguments.output.as_deref().map(|path| destination(path).map(|destination| (path, destination)));
+    let root = arguments.root.as_deref();
+    let output = arguments.output.as_deref().map(|path| destination(path, root).map(|destination| (path, destination)));
     let output = match output.transpose() {
         Ok(output) => output,
         Err(problem) => return console::refuse_usage(problem),
@@ -39,7 +40,7 @@ pub(crate) fn server_config(arguments: &ServerConfigArgs) -> ExitCode {
     for remark in &config.remarks {
         console::complain(&format!("warning: not served: {remark}"));
     }
-    if let Err(problem) = write_modules(&config) {
+    if let Err(problem) = write_modules(&config, root) {
         return console::refuse_usage(problem);
     }
     let Some((path, mut destination)) = output else { return console::print(&config.policies) };
@@ -49,7 +50,8 @@ pub(crate) fn server_config(arguments: &ServerConfigArgs) -> ExitCode {
     }
 }
 
-fn destination(path: &Path) -> Result<Destination, Diagnostic> {
+fn destination(path: &Path, root: Option<&Path>) -> Result<Destination, Diagnostic> {
+    check_links("the configuration", path, root)?;
     Destination::new(path).map_err(|error| cannot_write("the configuration", path, &error))
 }
 
@@ -75,8 +77,9 @@ fn modules_folder(arguments: &ServerConfigArgs) -> Result<Option<PathBuf>, Diagn
     absolute.map(Some).map_err(|error| usage(format!("invalid folder `{}`: {error}", folder.display())))
 }
 
-fn write_modules(config: &ServerConfig) -> Result<(), Diagnostic> {
+fn write_modules(config: &ServerConfig, root: Option<&Path>) -> Result<(), Diagnostic> {
     for (path, bytes) in &config.modules {
+        check_links("the module", path, root)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let written = fs::create_dir_all(folder).and_then(|()| files::write(path, bytes));
         written.map_err(|error| cannot_write("the module", path, &error))?;

@@ -1,4 +1,4 @@
-//! Files that a run would both read and write, or write twice.
+//! Files that a run must not write: those that it also reads or writes twice, and those behind links of a repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,15 @@ use policy_verify_model::suite::Suite;
 use super::options::Options;
 use super::recording;
 use crate::error::Error;
+use policy_verify_suite::RepositoryLink;
 
-/// Refuses outputs that are inputs, by whatever path: `./`, links and hard links lead to the same file.
+/// Refuses outputs that are inputs, by whatever path: `./`, links and hard links lead to the same file; and outputs behind
+/// a link of a repository. `root` is that of the command line.
 ///
 /// # Errors
 ///
-/// The first output that would replace an input.
-pub fn check(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), Error> {
+/// The first output that would replace an input, or is behind a link.
+pub fn check(outputs: &[PathBuf], inputs: &[PathBuf], root: Option<&Path>) -> Result<(), Error> {
     if outputs.is_empty() {
         return Ok(());
     }
@@ -30,7 +32,10 @@ pub fn check(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), Error> {
             return Err(Error::overwrites("report", output, input));
         }
     }
-    Ok(())
+    match outputs.iter().find_map(|output| Some((output, RepositoryLink::on_the_way_to(output, root)?))) {
+        Some((output, link)) => Err(Error::behind_link(output, &link)),
+        None => Ok(()),
+    }
 }
 
 /// Refuses outputs that are the folders of recordings. Which files are written into them, only the suites say.
@@ -162,11 +167,15 @@ mod tests {
         ] {
             assert_eq!(Identity::of(&path(one)), Identity::of(&path(other)), "{one}, {other}");
             let outputs = [path(one)];
-            assert_eq!(check(&outputs, &[path(other)]).is_err(), Identity::of(&path(one)).is_some(), "{one}, {other}");
+            assert_eq!(
+                check(&outputs, &[path(other)], None).is_err(),
+                Identity::of(&path(one)).is_some(),
+                "{one}, {other}"
+            );
         }
         for (one, other) in [("a", "b"), ("sub/x", "x"), ("new/x", "new/y")] {
             assert_ne!(Identity::of(&path(one)), Identity::of(&path(other)), "{one}, {other}");
         }
-        assert!(check(&[path("b")], &[path("a"), path("gone/c")]).is_ok());
+        assert!(check(&[path("b")], &[path("a"), path("gone/c")], None).is_ok());
     }
 }

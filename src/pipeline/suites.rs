@@ -49,7 +49,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             Err(found) => mistakes.extend(found),
         }
     }
-    overwrite::check(&options.outputs, &inputs)?;
+    overwrite::check(&options.outputs, &inputs, options.root.as_deref())?;
     for (index, suite) in suites.iter().enumerate() {
         if let Some(other) = suites[..index].iter().find(|other| other.name == suite.name) {
             let message = format!("duplicate suite name `{}`, also of {}", suite.name, other.file.path);

@@ -342,3 +342,78 @@ fn files_of_a_runner_that_cannot_be_written_are_a_warning() {
     let run = failing.verify(&[]).on_github().env("GITHUB_OUTPUT", "gone/x").env("GITHUB_STEP_SUMMARY", "gone/y").run();
     run.exits_with(1);
 }
+
+/// What a repository of a stranger may have where a report goes.
+#[cfg(unix)]
+#[test]
+fn a_report_is_never_written_through_a_link_of_the_repository() {
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    let keys = outside.path().join("authorized_keys");
+    fs::write(&keys, "mine\n").unwrap();
+    let repository = good().write("other/kept", "kept");
+    symlink(&keys, repository.path("out.xml")).unwrap();
+    symlink(outside.path().join("new"), repository.path("new.xml")).unwrap();
+    symlink(outside.path(), repository.path("away")).unwrap();
+    symlink("other/kept", repository.path("in.xml")).unwrap();
+    symlink("other", repository.path("folder")).unwrap();
+    symlink(".git/hooks/post-checkout", repository.path("hook.xml")).unwrap();
+    for (path, says) in [
+        ("out.xml", &["`out.xml` is a link to `", "`, outside the repository"][..]),
+        ("new.xml", &["`new.xml` is a link to `", "outside the repository"]),
+        ("away/a.xml", &["`away` is a link to `", "outside the repository"]),
+        ("away/deep/er/a.xml", &["`away` is a link"]),
+        ("./other/../away/a.xml", &["`away` is a link"]),
+        ("in.xml", &["`in.xml` is a link inside the repository, whose root is"]),
+        ("folder/kept", &["`folder` is a link inside the repository"]),
+        ("folder/new.xml", &["`folder` is a link inside the repository"]),
+        ("hook.xml", &["`hook.xml` is a link inside the repository"]),
+    ] {
+        for format in ["junit", "ndjson", "json", "html"] {
+            let report = format!("--report={format}={path}");
+            for arguments in [&[report.as_str()][..], &["--report=json=fine.json", &report]] {
+                let run = repository.verify(arguments).run().exits_with(2).reports_nothing();
+                run.says(says).says(&[&format!("cannot write the report `{path}`"), "remove the link"]);
+            }
+        }
+        let absolute = format!("--report=junit={}", repository.path(path).display());
+        repository.verify(&[&absolute]).run().exits_with(2).says(says);
+        // The repository is that of the file, wherever the run is.
+        let suite = repository.path("suite.yml");
+        let elsewhere = repository.shell(&format!("cd /; verify '{}' '{absolute}'", suite.display()));
+        elsewhere.run().exits_with(2).says(says);
+        let mistaken = good().write("suite.yml", "version: 1\n");
+        mistaken.verify(&[&absolute]).run().exits_with(2);
+    }
+    let repository = repository.write("part.json", "");
+    repository.verify(&["--report=json=part.json"]).run().exits_with(0);
+    repository
+        .verify(&["merge", "part.json", "--report=junit=out.xml"])
+        .run()
+        .exits_with(2)
+        .says(&["`out.xml` is a link"]);
+    for arguments in [
+        &["annotate", "yes.wasm", "--metadata-path=m.yml", "--output-path=out.xml"][..],
+        &["server-config", "--output=out.xml"],
+        &["server-config", "--output=new.yml", "--modules=away"],
+        &["record", "suite.yml", "--record=away"],
+        &["record", "suite.yml", "--record=folder/new"],
+    ] {
+        let run = repository.verify(arguments).run();
+        if arguments.contains(&"--modules=away") {
+            continue;
+        }
+        run.exits_with(2).says(&["is a link"]);
+    }
+    assert_eq!(fs::read_to_string(&keys).unwrap(), "mine\n");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert_eq!(repository.read("other/kept"), "kept");
+    assert_eq!(fs::read_dir(repository.path("other")).unwrap().count(), 1);
+    assert!(!repository.path(".git/hooks").exists() && !repository.path("fine.json").exists());
+    // Links outside of the repository are the user's own.
+    let mine = outside.path().join("mine.xml");
+    symlink(outside.path().join("report.xml"), &mine).unwrap();
+    repository.verify(&[&format!("--report=junit={}", mine.display())]).run().exits_with(0);
+    assert!(fs::read_to_string(outside.path().join("report.xml")).unwrap().contains("<testsuites"));
+}

@@ -50,6 +50,7 @@
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
+//! | `link` | links on the way to a file that is to be written |
 //! | [`tree`] | files below a folder, or matching a glob |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
@@ -68,6 +69,7 @@ mod groups;
 mod json;
 mod kinds;
 mod kubewarden;
+mod link;
 mod load;
 mod manifest;
 pub mod match_condition;
@@ -106,6 +108,7 @@ mod yaml;
 pub use self::environment::Environment;
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
+pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, is_stream, suite, suite_and_files};
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, root_of, shown};

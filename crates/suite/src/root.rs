@@ -90,7 +90,12 @@ impl Root {
         // Everything is below the root of a file system, which is where containers start.
         match working_directory.filter(|real| real.parent().is_some() && above.contains(real)) {
             Some(real) => Ok(Self::new(folder, real, Origin::WorkingDirectory)),
-            None => Ok(Self::new(folder, folder.canonicalize()?, Origin::Suite)),
+            None => match folder.canonicalize()? {
+                real if real.parent().is_none() => Err(io::Error::other(
+                    "it is in the root of the file system, which is no repository; name its root with `--root DIR`",
+                )),
+                real => Ok(Self::new(folder, real, Origin::Suite)),
+            },
         }
     }
 
@@ -110,6 +115,16 @@ impl Root {
     /// Whether the target of a path is inside.
     pub fn contains(&self, path: &Path) -> bool {
         path.canonicalize().is_ok_and(|real| real.starts_with(&self.real))
+    }
+
+    /// Whether a path without links is below the root.
+    pub(crate) fn holds(&self, real: &Path) -> bool {
+        real != self.real && real.starts_with(&self.real)
+    }
+
+    /// Whether there is more than the folder of a suite that says so.
+    pub(crate) fn is_repository(&self) -> bool {
+        self.origin != Origin::Suite
     }
 
     /// The absolute path of a file that reports show.
