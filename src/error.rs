@@ -32,6 +32,15 @@ pub enum Error {
     Engine(Box<Diagnostic>),
 }
 
+/// Why `only:` is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnlyRefusal {
+    /// This is CI.
+    Ci,
+    /// Nobody is at a terminal who would see that cases are missing.
+    NoTerminal,
+}
+
 impl Error {
     /// An invalid flag or argument.
     pub(crate) fn usage(message: impl Into<String>, help: impl Into<Option<String>>) -> Self {
@@ -82,12 +91,17 @@ impl Error {
     }
 
     /// `only:` where it is refused.
-    pub(crate) fn only_in_ci(cases: &[&Case]) -> Self {
-        let mistakes = cases.iter().map(|case| {
-            Diagnostic::new(Code::OnlyInCi, "`only` would hide the other cases, and is refused in CI")
-                .with_help("remove it before you commit".to_owned())
-                .at(&case.span)
-        });
+    pub(crate) fn only(cases: &[&Case], refusal: OnlyRefusal) -> Self {
+        let (place, help) = match refusal {
+            OnlyRefusal::Ci => ("in CI", "remove it before you commit"),
+            OnlyRefusal::NoTerminal => {
+                ("where stdout is no terminal", "remove it, or run with `--allow-only`; `--filter` selects cases, too")
+            }
+        };
+        let message = format!("`only` would hide the other cases, and is refused {place}");
+        let mistakes = cases
+            .iter()
+            .map(|case| Diagnostic::new(Code::OnlyInCi, message.as_str()).with_help(help.to_owned()).at(&case.span));
         Self::Suites(mistakes.collect())
     }
 

@@ -33,7 +33,7 @@ pub use policy_verify_registry::signature::SignatureOptions;
 pub use policy_verify_report as report;
 pub use policy_verify_report::merge::{NamedReport, merge};
 
-pub use self::error::Error;
+pub use self::error::{Error, OnlyRefusal};
 pub use self::pipeline::annotate::{AnnotateOptions, Annotated, annotate};
 pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;

@@ -183,6 +183,10 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 
+    /// Run only the cases marked `only:` although stdout is no terminal; never in CI
+    #[arg(long, env = "VERIFY_ALLOW_ONLY", value_parser = FalseyValueParser::new())]
+    pub(crate) allow_only: bool,
+
     /// How many cases run at once; by default as many as there are processors
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
     pub(crate) jobs: Option<u16>,

@@ -1,6 +1,7 @@
 //! `verify run` and `verify list`: options in, reports and exit code out.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -9,7 +10,9 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::model::publication::PublishMode;
 use policy_verify::report;
-use policy_verify::{Error, ListedCase, LockUse, Options, Progress, Recording, Selection, Timings, is_stream};
+use policy_verify::{
+    Error, ListedCase, LockUse, OnlyRefusal, Options, Progress, Recording, Selection, Timings, is_stream,
+};
 use regex::Regex;
 
 use super::args::variable::EnvironmentNames;
@@ -127,6 +130,8 @@ pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &Outp
 
 fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = options(&arguments.selection)?;
+    let is_watched = arguments.allow_only || io::stdout().is_terminal();
+    options.refuses_only = options.refuses_only.or((!is_watched).then_some(OnlyRefusal::NoTerminal));
     if arguments.push {
         if let Some(reason) = push::obstacle(arguments.dry_run) {
             return Err(vec![reason]);
@@ -281,7 +286,7 @@ fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
     options.kubewarden = arguments.kubewarden;
     options.selection = selection(arguments).map_err(|problem| vec![problem])?;
     options.allows_empty = arguments.allow_empty;
-    options.refuses_only = console::is_ci();
+    options.refuses_only = console::is_ci().then_some(OnlyRefusal::Ci);
     Ok(options)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::interrupt::Interrupt;
 use super::policy::Network;
 use super::recording::Recording;
+use crate::error::OnlyRefusal;
 use crate::resolve::Fetching;
 use crate::select::Selection;
 use policy_verify_engine::compiler::CompilerChoice;
@@ -37,8 +38,8 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// Most memory one instance of a policy may have, in bytes; 256 MiB by default.
     pub memory: Option<u64>,
-    /// Whether `only:` is refused, so that a forgotten one cannot hide the rest of a suite.
-    pub refuses_only: bool,
+    /// Why `only:` is refused, if it is: a forgotten one hides the rest of a suite.
+    pub refuses_only: Option<OnlyRefusal>,
     /// Whether it is fine that nothing is selected.
     pub allows_empty: bool,
     /// Whether policies are published that pass, and how far that goes.

@@ -7,7 +7,7 @@ mod selection;
 
 use policy_verify_model::suite::{Case, PolicyIndex, Suite, SuiteIndex};
 
-use crate::error::Error;
+use crate::error::{Error, OnlyRefusal};
 
 pub(crate) use self::advice::advice;
 pub use self::partition::{Partition, Timings};
@@ -22,13 +22,13 @@ pub use self::selection::{Selection, TagExpression};
 pub(crate) fn select<'a>(
     suites: &'a [Suite],
     selection: &Selection,
-    refuses_only: bool,
+    refuses_only: Option<OnlyRefusal>,
 ) -> Result<Selected<'a>, Error> {
     let indices = || (0..).map(SuiteIndex).zip(suites);
     let all = || indices().flat_map(|(suite, read)| read.cases.iter().map(move |case| SelectedCase { suite, case }));
     let marked: Vec<&Case> = all().map(|selected| selected.case).filter(|case| case.is_only).collect();
-    if refuses_only && !marked.is_empty() {
-        return Err(Error::only_in_ci(&marked));
+    if let Some(refusal) = refuses_only.filter(|_| !marked.is_empty()) {
+        return Err(Error::only(&marked, refusal));
     }
     let is_focused = |case: &Case| marked.is_empty() || case.is_only;
     let cases: Vec<_> = all().filter(|it| is_focused(it.case) && selection.selects(it.case)).collect();

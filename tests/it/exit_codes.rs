@@ -195,13 +195,13 @@ fn only_is_refused_in_ci() {
         "  - { name: a, object: POD, expect: deny }\n  - { name: b, object: POD, only: true, expect: allow } # here\n",
     );
     let repository = repository(&text);
-    repository.verify(&[]).run().exits_with(0).says(&["1 test"]);
+    repository.verify(&["--allow-only"]).run().exits_with(0).says(&["1 test"]);
     let place = format!("suite.yml:{}:", line_of(&text, "# here"));
     for name in ["CI", "TF_BUILD"] {
         repository.verify(&[]).env(name, "true").run().exits_with(2).reports_nothing().says(&["`only`", &place]);
     }
     repository.verify(&[]).env("GITHUB_ACTIONS", "true").run().exits_with(2).says(&[&place]);
-    repository.verify(&[]).env("CI", "").run().exits_with(0);
+    repository.verify(&["--allow-only"]).env("CI", "").run().exits_with(0);
 }
 
 #[test]
@@ -308,6 +308,96 @@ fn xfail_exits_with_0_until_the_case_passes() {
     repository.verify(&[]).run().exits_with(1).says(&[&place, "acme#42", "1 failed", "1 xfailed"]);
     repository.verify(&["--filter", "known"]).run().exits_with(0);
     assert_eq!(repository.report(&[]).outcomes(), [("known", "xfailed"), ("over", "xpassed")]);
+}
+
+#[test]
+fn xfail_covers_a_fault_only_by_its_name() {
+    let outcome = |guest: &str, rest: &str| {
+        let text = format!(
+            "version: 1\npolicies: {{ p: {{ uri: {guest}.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, timeout: 200ms, {rest} }}\n"
+        );
+        let repository = Repository::with_suite(&text).write("denies.wasm", guests::denying("no"));
+        let repository = if guest.starts_with("wapc") { repository.guest(guest) } else { repository };
+        let report = repository.report(&[]);
+        report.outcomes()[0].1.to_owned()
+    };
+    for (guest, rest, wanted) in [
+        ("wapc-trap", "expect: allow, xfail: known", "error"),
+        ("wapc-loop", "expect: allow, xfail: known", "error"),
+        ("wapc-trap", "expect: allow, xfail: { reason: known }", "error"),
+        ("wapc-trap", "expect: allow, xfail: { reason: known, fault: trap }", "xfailed"),
+        ("wapc-loop", "expect: allow, xfail: { reason: known, fault: timeout }", "xfailed"),
+        ("wapc-trap", "expect: allow, xfail: { reason: known, fault: timeout }", "error"),
+        ("wapc-loop", "expect: allow, xfail: { reason: known, fault: trap }", "error"),
+        ("wapc-garbage-reply", "expect: allow, xfail: { reason: known, fault: invalid-response }", "xfailed"),
+        // A mismatch is not that fault.
+        ("denies", "expect: allow, xfail: { reason: known, fault: trap }", "failed"),
+        ("denies", "expect: allow, xfail: { reason: known }", "xfailed"),
+        ("denies", "expect: allow, xfail: known", "xfailed"),
+        ("wapc-accepts", "expect: allow, xfail: { reason: known, fault: trap }", "xpassed"),
+        ("wapc-trap", "expect: { fault: trap }, xfail: { reason: known, fault: trap }", "xpassed"),
+        ("wapc-trap", "expect: { fault: timeout }, xfail: known", "error"),
+    ] {
+        assert_eq!(outcome(guest, rest), wanted, "{guest} {rest}");
+    }
+    let text = format!(
+        "version: 1\npolicies: {{ p: {{ uri: wapc-trap.wasm }} }}\ncases:\n  - {{ name: a, object: {POD}, expect: allow, xfail: 'acme#1' }}\n"
+    );
+    let run = Repository::with_suite(&text).guest("wapc-trap").verify(&[]).run().exits_with(1);
+    run.says(&["`xfail` covers no such fault", "xfail: { reason: \"acme#1\", fault: trap }"]);
+    for (xfail, says) in [
+        ("{ reason: a, fault: internal }", "internal"),
+        ("{ reason: a, fault: settings }", "settings"),
+        ("{ reason: a, fault: crash }", "crash"),
+        ("{ reason: '', fault: trap }", "the reason is empty"),
+        ("{ fault: trap }", "reason"),
+        ("{ reason: a, kind: trap }", "kind"),
+    ] {
+        refuses(&suite(&format!("  - {{ name: a, object: POD, expect: allow, xfail: {xfail} }} # here\n")), &[says]);
+    }
+}
+
+#[test]
+fn only_is_refused_where_nobody_watches() {
+    let text =
+        suite("  - { name: a, object: POD, expect: deny }\n  - { name: b, object: POD, only: true, expect: allow }\n");
+    let repository = repository(&text);
+    for arguments in [&[][..], &["--report=json"], &["--report=junit=j.xml"]] {
+        let run = repository.verify(arguments).run().exits_with(2);
+        run.says(&["`only` would hide the other cases, and is refused where stdout is no terminal", "`--allow-only`"]);
+    }
+    repository.verify(&[]).env("VERIFY_ALLOW_ONLY", "true").run().exits_with(0);
+    repository.verify(&["--allow-only"]).env("CI", "true").run().exits_with(2).says(&["is refused in CI"]);
+    repository.verify(&["list"]).run().exits_with(0);
+    #[cfg(target_os = "linux")]
+    if let Some(run) = repository.terminal("verify suite.yml") {
+        run.run().exits_with(0).says(&["1 test: 1 passed"]);
+    }
+}
+
+#[test]
+fn a_run_in_which_nothing_passed_is_no_success() {
+    let skipped = "  - { name: later, skip: not now, object: POD, expect: deny }\n";
+    let known = "  - { name: known, object: POD, xfail: '#1', expect: deny }\n";
+    let good = "  - { name: good, object: POD, expect: allow }\n";
+    for (cases, code, conclusion) in [
+        ([skipped, ""], 4, "error"),
+        ([known, ""], 4, "error"),
+        ([known, skipped], 4, "error"),
+        ([known, good], 0, "success"),
+        ([skipped, good], 0, "success"),
+    ] {
+        let repository = repository(&suite(&cases.concat()));
+        let run = repository.verify(&["--report=json=whole.json"]).on_github();
+        run.env("GITHUB_OUTPUT", repository.path("outputs")).run().exits_with(code);
+        assert!(repository.read("outputs").contains(&format!("conclusion={conclusion}\n")), "{cases:?}");
+        repository.verify(&["--allow-empty"]).run().exits_with(0);
+        // A part may have nothing that passes; the whole may not.
+        repository.verify(&["--partition=hash:1/1", "--report=json=part.json"]).run().exits_with(0);
+        repository.verify(&["merge", "part.json"]).run().exits_with(code);
+        repository.verify(&["merge", "part.json", "--allow-empty"]).run().exits_with(0);
+        repository.verify(&["--no-fail"]).run().exits_with(code);
+    }
 }
 
 #[test]

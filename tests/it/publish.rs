@@ -180,7 +180,7 @@ fn filtered_run_publishes_nothing() {
     let run_ = repository.verify(&["--push", "--sources-path", "sources.yaml"]).env("VERIFY_SKIP", "b").run();
     run_.exits_with(2).says(&["or their environment variables"]);
     let cases = CASES.replacen("expect: allow", "expect: allow, only: true", 1);
-    run(&suite(&target, &cases, publish), &[]).exits_with(2).says(&["`only:` leaves cases out"]);
+    run(&suite(&target, &cases, publish), &["--allow-only"]).exits_with(2).says(&["`only:` leaves cases out"]);
     let event = repository.verify(&["--push", "--sources-path", "sources.yaml"]).on_github();
     event.env("GITHUB_EVENT_NAME", "pull_request").run().exits_with(2).says(&["event `pull_request`"]);
     assert!(target.take_seen().is_empty());

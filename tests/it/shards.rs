@@ -141,8 +141,8 @@ fn what_is_selected_in_any_way_is_divided_and_adds_up_again() {
     failing.verify(&["suite.yml", "two.suite.yml", "--report=json=last.json", "-qq"]).run().exits_with(1);
     for by in ["hash", "policy"] {
         for (repository, more, number) in [
-            (&only, &[] as &[&str], 4),
-            (&only, &["--filter", "wrong|weak"], 2),
+            (&only, &["--allow-only"] as &[&str], 4),
+            (&only, &["--allow-only", "--filter", "wrong|weak"], 2),
             (&failing, &["--failed=last.json"], 2),
             (&failing, &["--repeat=2", "--shuffle=7"], 28),
             (&failing, &["--filter", "row", "--skip", "[13579]"], 10),

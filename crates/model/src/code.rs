@@ -88,7 +88,7 @@ codes! {
     NeverRuns = 70, "never-runs", "the case would never run";
     Contradiction = 71, "contradiction", "keys exclude each other";
     HoldsAlways = 72, "holds-always", "every answer matches the expectation";
-    OnlyInCi = 73, "only-in-ci", "`only` is refused in CI";
+    OnlyInCi = 73, "only-in-ci", "`only` is refused in CI, and where stdout is no terminal";
 
     NothingSelected = 80, "nothing-selected", "no case is selected";
     Engine = 81, "engine", "the Wasm engine could not be set up";

@@ -488,7 +488,7 @@ pub(crate) struct CaseEntry {
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
-    /// Runs only cases with this mark; refused in CI.
+    /// Runs only cases with this mark; refused in CI, and where stdout is no terminal.
     pub(crate) only: Option<Spanned<bool>>,
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
@@ -548,7 +548,7 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) tags: Vec<String>,
     /// Why the case is not run.
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
-    /// Runs only cases with this mark; refused in CI.
+    /// Runs only cases with this mark; refused in CI, and where stdout is no terminal.
     pub(crate) only: Option<Spanned<bool>>,
     /// Why the case fails today; the day it passes, the run fails.
     pub(crate) xfail: Option<Spanned<String>>,
