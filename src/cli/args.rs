@@ -108,7 +108,7 @@ const EXIT_CODES: &str = "Exit codes:
   1   a case failed or met a fault, an xfail passed, or the run was stopped early
   2   bad flags, mistakes in a suite or files that cannot be read, a report that cannot be written
   3   a policy is unavailable
-  4   nothing selected, or everything selected was skipped
+  4   nothing selected, or no case passed: all were skipped or failed as known
   5   all is well, but a policy was not published
   70  a bug in verify itself
   130 interrupted, by Ctrl-C, SIGTERM or SIGHUP
@@ -173,7 +173,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_name = "REPORT", env = "VERIFY_TIMINGS")]
     pub(crate) timings: Option<PathBuf>,
 
-    /// Succeed when nothing is selected, or everything skipped
+    /// Succeed when nothing is selected, or no case passed but all were skipped or failed as known
     #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
     pub(crate) allow_empty: bool,
 }
@@ -324,7 +324,7 @@ pub(crate) struct MergeArgs {
     #[arg(value_name = "REPORT", required = true)]
     pub(crate) parts: Vec<PathBuf>,
 
-    /// Succeed when every case was skipped
+    /// Succeed when no case passed, but all were skipped or failed as known
     #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
     pub(crate) allow_empty: bool,
 

@@ -15,7 +15,7 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// A policy is unavailable.
     Unavailable = 3,
-    /// Nothing was selected, or everything selected was skipped.
+    /// Nothing was selected, or no case passed: all were skipped, or failed as known.
     NothingSelected = 4,
     /// Verified, but not published, or not completely.
     Unpublished = 5,
@@ -26,8 +26,8 @@ pub(crate) enum ExitCode {
 }
 
 impl ExitCode {
-    /// The code of a finished run. A run in which every case was skipped has checked nothing; of a shard that is for
-    /// the merged run to say.
+    /// The code of a finished run. A run in which no case passed has shown nothing; of a shard that is for the merged run
+    /// to say.
     pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool, allows_empty: bool) -> Self {
         use policy_verify::model::answer::FaultKind;
         use policy_verify::model::outcome::Outcome;
@@ -46,7 +46,7 @@ impl ExitCode {
             Self::Failure
         } else if run.shard.is_none()
             && !allows_empty
-            && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_)))
+            && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Xfailed(_)))
         {
             Self::NothingSelected
         } else if run.publications.iter().any(|publication| !publication.is_done()) {

@@ -111,8 +111,13 @@ pub(super) fn report(run: &RunReport, code: ExitCode, outputs: &mut Outputs, arg
         return ExitCode::Usage;
     }
     if code == ExitCode::NothingSelected && run.errors.is_empty() {
-        let skipped = Diagnostic::new(Code::NothingSelected, "every selected case was skipped");
-        console::report(&[skipped.with_help("to allow it: `--allow-empty`".to_owned())]);
+        let summary = run.summary();
+        let message = match summary.xfailed {
+            0 => "every selected case was skipped".to_owned(),
+            xfailed => format!("no case passed: {xfailed} failed as known, {} skipped", summary.skipped),
+        };
+        let nothing = Diagnostic::new(Code::NothingSelected, message);
+        console::report(&[nothing.with_help("to allow it: `--allow-empty`".to_owned())]);
     }
     code
 }

@@ -15,7 +15,7 @@ use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, SuiteIndex,
+    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, SuiteIndex, Xfail,
 };
 use policy_verify_model::weakness::Weakness;
 
@@ -365,22 +365,25 @@ fn outcome(case: &Case, judgement: Judgement, findings: &mut Findings) -> Outcom
             Outcome::Error(fault)
         }
     };
-    match (&case.xfail, outcome) {
-        (Some(reason), Outcome::Passed) => Outcome::Xpassed(reason.value.clone()),
-        // Only an answer of the policy can be a known failure: neither a bug in verify nor a case that is set up wrongly.
-        (Some(_), Outcome::Error(fault))
-            if matches!(
-                fault.kind,
-                FaultKind::Internal
-                    | FaultKind::Settings
-                    | FaultKind::NotApplicable
-                    | FaultKind::Conversion
-                    | FaultKind::Server
-            ) =>
-        {
-            Outcome::Error(fault)
-        }
-        (Some(reason), Outcome::Failed(_) | Outcome::Error(_)) => Outcome::Xfailed(reason.value.clone()),
-        (_, outcome) => outcome,
+    let Some(xfail) = &case.xfail else { return outcome };
+    match outcome {
+        Outcome::Passed => Outcome::Xpassed(xfail.reason.clone()),
+        Outcome::Failed(_) if xfail.covers(None) => Outcome::Xfailed(xfail.reason.clone()),
+        Outcome::Error(fault) if xfail.covers(Some(fault.kind)) => Outcome::Xfailed(xfail.reason.clone()),
+        Outcome::Error(fault) => Outcome::Error(with_xfail_help(fault, xfail)),
+        outcome => outcome,
     }
+}
+
+/// A fault that a case is not known for. Only those can be known that a suite can name.
+fn with_xfail_help(fault: Fault, xfail: &Xfail) -> Fault {
+    if fault.help.is_some() || !fault.kind.is_word_of_suites() {
+        return fault;
+    }
+    let reason = serde_json::Value::from(xfail.reason.as_str());
+    let help = format!(
+        "`xfail` covers no such fault; if it is known, write `xfail: {{ reason: {reason}, fault: {} }}`",
+        fault.kind
+    );
+    fault.with_help(help)
 }

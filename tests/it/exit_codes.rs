@@ -306,7 +306,14 @@ fn xfail_exits_with_0_until_the_case_passes() {
     let place = format!("suite.yml:{}", line_of(&text, "# here"));
     let repository = repository(&text);
     repository.verify(&[]).run().exits_with(1).says(&[&place, "acme#42", "1 failed", "1 xfailed"]);
-    repository.verify(&["--filter", "known"]).run().exits_with(0);
+    // Nothing passed: that is no success.
+    let run = repository.verify(&["--filter", "known"]).run().exits_with(4);
+    run.says(&["no case passed: 1 failed as known, 0 skipped", "--allow-empty"]);
+    repository.verify(&["--filter", "known", "--allow-empty"]).run().exits_with(0);
+    let with_good = self::repository(
+        &(text.clone() + "  - { name: fine, object: POD, expect: allow }\n".replace("POD", POD).as_str()),
+    );
+    with_good.verify(&["--filter", "known|fine"]).run().exits_with(0);
     assert_eq!(repository.report(&[]).outcomes(), [("known", "xfailed"), ("over", "xpassed")]);
 }
 

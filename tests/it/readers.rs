@@ -29,7 +29,7 @@ static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
         ("trapped", "trap", "expect: allow"),
         ("gone", "gone", "expect: allow"),
         ("later", "no", "skip: not now, expect: deny"),
-        ("known", "trap", "xfail: \"acme#1\", expect: allow"),
+        ("known", "trap", "xfail: { reason: \"acme#1\", fault: trap }, expect: allow"),
         ("over", "no", "xfail: \"acme#2\", expect: { deny: { contains: today } }"),
     ];
     let mut text = "version: 1\nname: readers. of reports\npolicies:\n".to_owned();

@@ -39,7 +39,7 @@ cases:
     expect: allow
   - { name: wrong, policy: labels, object: POD, expect: { deny: \"<&> ]]> \\u0007\" } }
   - { name: trap, policy: trap, object: POD, expect: allow }
-  - { name: known, policy: trap, object: POD, xfail: \"acme#1\", expect: allow }
+  - { name: known, policy: trap, object: POD, xfail: { reason: \"acme#1\", fault: trap }, expect: allow }
   - { name: over, policy: labels, object: POD, xfail: \"acme#2\", expect: allow }
   - { name: skipped, policy: labels, object: POD, skip: not now, expect: allow }
   - { name: gone, policy: gone, object: POD, expect: allow }

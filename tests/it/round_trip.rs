@@ -47,7 +47,7 @@ cases:
   - { name: call of a member, group: calling, object: POD, expect: { fault: host } }
   - { name: call of a step, chain: [asking], object: POD, expect: { fault: host } }
   - { name: later, policy: plain, object: POD, skip: not now, expect: deny }
-  - { name: known, policy: trap, object: POD, xfail: acme-1, expect: allow }
+  - { name: known, policy: trap, object: POD, xfail: { reason: acme-1, fault: trap }, expect: allow }
   - { name: warned, policy: watched, object: POD, expect: { deny: no, mode: monitor } }
   - { name: warned step, chain: [watched, plain], object: POD, expect: allow }
   - { name: gone, policy: gone, object: POD, expect: allow }

@@ -21,7 +21,7 @@ cases:
   - {{ name: \"row ${{n}}\", policy: [yes, no], matrix: {{ n: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] }}, object: POD, set: {{ metadata.labels.n: \"${{n}}\" }}, expect: accept, xfail: all of no }}
   - {{ name: denied, policy: no, object: POD, expect: {{ deny: not today }} }}
   - {{ name: later, policy: no, object: POD, skip: not now, expect: deny }}
-  - {{ name: known, policy: trap, object: POD, xfail: \"acme#1\", expect: allow }}
+  - {{ name: known, policy: trap, object: POD, xfail: {{ reason: \"acme#1\", fault: trap }}, expect: allow }}
   - {{ name: weak, policy: no, object: POD, expect: deny }}
 {bad}settingsCases:
   - {{ name: taken, policy: yes, value: {{}}, expect: valid }}

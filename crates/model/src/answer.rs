@@ -210,6 +210,11 @@ impl FaultKind {
         Self::Server,
         Self::Internal,
     ];
+
+    /// Whether a suite can name it, as in `expect: { fault: trap }`.
+    pub fn is_word_of_suites(self) -> bool {
+        !matches!(self, Self::Settings | Self::NotApplicable | Self::Conversion | Self::Server | Self::Internal)
+    }
 }
 
 impl fmt::Display for FaultKind {

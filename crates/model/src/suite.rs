@@ -283,14 +283,30 @@ pub struct Case {
     pub skip: Option<String>,
     /// Whether only cases like this one are to be run.
     pub is_only: bool,
-    /// Why it is known to fail.
-    pub xfail: Option<Spanned<String>>,
+    /// How it is known to fail.
+    pub xfail: Option<Xfail>,
     /// Deadline of each call into a policy, where the suite gives one.
     pub timeout: Option<Duration>,
     /// What the policy takes for the present time; a fixed one where the suite says nothing.
     pub clock: Option<jiff::Timestamp>,
     /// What is done and what is expected.
     pub body: CaseBody,
+}
+
+/// How a case is known to fail. A fault says nothing about what the policy decides, so one is only covered by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Xfail {
+    /// Why.
+    pub reason: String,
+    /// The fault it is known for; without one it is known for another answer than expected.
+    pub fault: Option<FaultKind>,
+}
+
+impl Xfail {
+    /// Whether this is the known failure: a fault of the kind, or a mismatch where no kind is named.
+    pub fn covers(&self, fault: Option<FaultKind>) -> bool {
+        self.fault == fault
+    }
 }
 
 impl Case {

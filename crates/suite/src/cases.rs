@@ -15,6 +15,7 @@ use super::request::{self, Arrival, Requests};
 use super::rows::{self, Row};
 use super::schema::{
     CaseEntry, Data, DefaultsEntry, DurationText, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+    XfailEntry,
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
@@ -25,7 +26,7 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject,
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject, Xfail,
 };
 
 /// The keys of a case that give its request.
@@ -54,7 +55,7 @@ struct Frame {
     tags: Vec<String>,
     skip: Option<Either<Spanned<String>, SkipEntry>>,
     only: Option<Spanned<bool>>,
-    xfail: Option<Spanned<String>>,
+    xfail: Option<Either<Spanned<String>, XfailEntry>>,
     timeout: Option<Spanned<DurationText>>,
     clock: Option<Spanned<String>>,
     row: Expanded,
@@ -288,7 +289,7 @@ impl<'a> Cases<'a> {
             mistakes.add_with_help(&frame.name.span, "the name of the case is empty", "write what the case shows");
         }
         let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
-        let reasons = [frame.xfail.as_ref(), frame.skip.as_ref().map(Either::reason)];
+        let reasons = [frame.xfail.as_ref().map(xfail_reason), frame.skip.as_ref().map(Either::reason)];
         for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
             mistakes.add_with_help(&reason.span, "the reason is empty", "write why the case is skipped or fails");
         }
@@ -306,7 +307,7 @@ impl<'a> Cases<'a> {
                 .and_then(|skip| skip_reason(skip, mistakes))
                 .or_else(|| arrival.and_then(|arrival| arrival.skip.clone())),
             is_only: frame.only.as_ref().is_some_and(|only| only.value),
-            xfail: frame.xfail.clone(),
+            xfail: frame.xfail.as_ref().map(xfail),
             timeout: timeout::read(frame.timeout.as_ref(), mistakes),
             clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
             body,
@@ -433,6 +434,21 @@ impl Either<Spanned<String>, SkipEntry> {
             Self::Mapping(entry) => &entry.reason,
         }
     }
+}
+
+fn xfail_reason(xfail: &Either<Spanned<String>, XfailEntry>) -> &Spanned<String> {
+    match xfail {
+        Either::Scalar(reason) => reason,
+        Either::Mapping(entry) => &entry.reason,
+    }
+}
+
+fn xfail(written: &Either<Spanned<String>, XfailEntry>) -> Xfail {
+    let fault = match written {
+        Either::Scalar(_) => None,
+        Either::Mapping(entry) => entry.fault.as_ref().map(|fault| fault.value),
+    };
+    Xfail { reason: xfail_reason(written).value.clone(), fault }
 }
 
 /// Why a case is skipped; nothing once its day has come.

@@ -490,8 +490,8 @@ pub(crate) struct CaseEntry {
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
     /// Runs only cases with this mark; refused in CI, and where stdout is no terminal.
     pub(crate) only: Option<Spanned<bool>>,
-    /// Why the case fails today; the day it passes, the run fails.
-    pub(crate) xfail: Option<Spanned<String>>,
+    /// Why the case fails today; the day it passes, the run fails. A text covers a mismatch, never a fault.
+    pub(crate) xfail: Option<Either<Spanned<String>, XfailEntry>>,
     /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
     pub(crate) timeout: Option<Spanned<DurationText>>,
@@ -550,8 +550,8 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) skip: Option<Either<Spanned<String>, SkipEntry>>,
     /// Runs only cases with this mark; refused in CI, and where stdout is no terminal.
     pub(crate) only: Option<Spanned<bool>>,
-    /// Why the case fails today; the day it passes, the run fails.
-    pub(crate) xfail: Option<Spanned<String>>,
+    /// Why the case fails today; the day it passes, the run fails. A text covers a mismatch, never a fault.
+    pub(crate) xfail: Option<Either<Spanned<String>, XfailEntry>>,
     /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
     pub(crate) timeout: Option<Spanned<DurationText>>,
@@ -653,6 +653,18 @@ pub(crate) struct SkipEntry {
 }
 
 keys! { SkipEntry { required reason, optional until } }
+
+/// How a case fails today.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct XfailEntry {
+    /// Why.
+    pub(crate) reason: Spanned<String>,
+    /// The kind of fault that is covered; a mismatch then is not. Without it, mismatches are covered and faults are not.
+    pub(crate) fault: Option<Spanned<FaultKind>>,
+}
+
+keys! { XfailEntry { required reason, optional fault } }
 
 /// Verdicts that need no more than a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -1156,7 +1168,7 @@ mod tests {
         }
         definitions!(
             KubewardenEntry AllowedResourcesEntry PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry DefaultsEntry
-            CaseEntry SettingsCaseEntry UserEntry SkipEntry ExpectEntry MemberDenies CallEntry MutateEntry TextEntry
+            CaseEntry SettingsCaseEntry UserEntry SkipEntry XfailEntry ExpectEntry MemberDenies CallEntry MutateEntry TextEntry
             FaultEntry SettingsExpectEntry
         );
     }

@@ -205,7 +205,7 @@ fn colour_of_run(run: &RunReport) -> anstyle::Style {
 fn colour_of(summary: &Summary) -> anstyle::Style {
     match summary {
         Summary { failed: 1.., .. } | Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => BAD,
-        Summary { passed: 0, xfailed: 0, .. } => ODD,
+        Summary { passed: 0, .. } => ODD,
         _ => GOOD,
     }
 }
@@ -214,7 +214,7 @@ fn glyph(summary: &Summary) -> Piece {
     let sign = match summary {
         Summary { failed: 1.., .. } => "✗",
         Summary { errors: 1.., .. } | Summary { not_run: 1.., .. } => "!",
-        Summary { passed: 0, xfailed: 0, .. } => "-",
+        Summary { passed: 0, .. } => "-",
         _ => "✓",
     };
     piece(sign, colour_of(summary).bold())
