@@ -24,9 +24,15 @@ sign=$(boolean sign "$IN_SIGN")
 provenance=$(boolean provenance "$IN_PROVENANCE")
 results=$(boolean attest-results "$IN_ATTEST_RESULTS")
 if [ "$push" = true ]; then
+    # The same events as in the command, which looks again.
     case "$GITHUB_EVENT_NAME" in
-        pull_request | pull_request_target)
-            fail "nothing is pushed on the event \`$GITHUB_EVENT_NAME\`: the policy of a pull request has not been looked at yet. Push when it is merged or tagged: if: github.event_name == 'push'"
+        push | release | schedule) ;;
+        workflow_dispatch)
+            [ "${GITHUB_REF_PROTECTED:-true}" = true ] ||
+                fail "nothing is pushed on the event \`workflow_dispatch\`: the branch or tag is not protected. Protect it, or push when something is merged or tagged: if: github.event_name == 'push'"
+            ;;
+        *)
+            fail "nothing is pushed on the event \`$GITHUB_EVENT_NAME\`: its code may be that of a pull request, which has not been looked at yet. Push when it is merged or tagged: if: github.event_name == 'push'"
             ;;
     esac
     [ -z "$(lines "$IN_MERGE")" ] || fail "\`merge\` and \`push\` exclude each other: a merge runs nothing, and only what a run has tested is pushed"
@@ -63,7 +69,8 @@ case "$version" in
 esac
 output version "$version"
 
-# What is built from source is kept from run to run, by all that goes into it.
+# What is built from source is kept from run to run, by all that goes into it. What lies there already may be anybody's.
+if [ "$version" = source ]; then rm -rf "$RUNNER_TEMP/policy-verify-source"; fi
 if [ "$version" = source ] && [ "$cache" = true ]; then
     sum=$(cd "$ACTION_PATH" && find Cargo.toml Cargo.lock rust-toolchain.toml crates src -type f | LC_ALL=C sort |
         while IFS= read -r file; do git hash-object "$file"; done | git hash-object --stdin)

@@ -38,3 +38,15 @@ lines() {
         [ -z "$line" ] || printf '%s\n' "$line"
     done <<<"$1"
 }
+
+# drop_tokens NAME...: takes the tokens of the job out of the environment, but for those that are named.
+drop_tokens() {
+    local token
+    for token in GH_TOKEN GITHUB_TOKEN GH_ENTERPRISE_TOKEN GITHUB_ENTERPRISE_TOKEN ACTIONS_RUNTIME_TOKEN \
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL; do
+        case " $* " in
+            *" $token "*) ;;
+            *) unset "$token" ;;
+        esac
+    done
+}

@@ -77,10 +77,11 @@ from_release() {
 }
 
 from_source() {
-    local root=$1
+    local root=$1 target
     command -v cargo >/dev/null || fail "\`version: source\` needs cargo; rustup brings it"
+    target=$(mktemp -d "$RUNNER_TEMP/policy-verify-target.XXXXXX")
     # In the folder of the action, where rust-toolchain.toml says which compiler.
-    (cd "$ACTION_PATH" && CARGO_TARGET_DIR="$RUNNER_TEMP/policy-verify-target" cargo install --locked --path . --root "$root")
+    (cd "$ACTION_PATH" && CARGO_TARGET_DIR="$target" cargo install --locked --path . --root "$root")
 }
 
 case "$ACTION_VERSION" in
@@ -90,9 +91,11 @@ case "$ACTION_VERSION" in
         ;;
     source)
         bin="$RUNNER_TEMP/policy-verify-source/bin"
-        if [ -x "$bin/verify" ] || [ -x "$bin/verify.exe" ]; then
+        # Only what the cache of this step restored: an earlier step may have put anything there.
+        if [ "${CACHE_HIT:-}" = true ] && { [ -x "$bin/verify" ] || [ -x "$bin/verify.exe" ]; }; then
             echo "verify was built in an earlier run"
         else
+            rm -rf "$RUNNER_TEMP/policy-verify-source"
             from_source "$RUNNER_TEMP/policy-verify-source"
         fi
         ;;

