@@ -23,6 +23,7 @@ mod suites;
 mod summary;
 mod trusted;
 
+use std::io;
 use std::num::NonZero;
 use std::thread;
 use std::time::Instant;
@@ -30,6 +31,7 @@ use std::time::Instant;
 use policy_verify_engine::engine::{Engine, Limits, Setup};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
 use policy_verify_model::suite::Suite;
+use policy_verify_suite::repository_around;
 
 use self::against::Referee;
 pub use self::interrupt::Interrupt;
@@ -116,10 +118,15 @@ fn engine(options: &Options, instances: usize, progress: &dyn Progress) -> Resul
     let setup = Setup { limits, stop: options.interrupt.flag(), instances, compiler: options.compiler };
     let engine = Engine::set_up(setup);
     let mut engine = engine.map_err(|error| Error::engine(&error))?;
-    if let Some(folder) = &options.code_cache
-        && let Err(error) = engine.keep_code(folder)
-    {
-        progress.remarked(&format!("compiled code is not kept: `{}`: {error}", folder.display()));
+    if let Some(folder) = &options.code_cache {
+        let kept = match repository_around(folder, &options.suites, options.root.as_deref()) {
+            // Whoever wrote the repository could have put code of their own there.
+            Some(root) => Err(io::Error::other(format!("it is inside the repository, whose root is {root}"))),
+            None => engine.keep_code(folder),
+        };
+        if let Err(error) = kept {
+            progress.remarked(&format!("compiled code is not kept: `{}`: {error}", folder.display()));
+        }
     }
     Ok(engine)
 }

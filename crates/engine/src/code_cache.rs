@@ -5,7 +5,8 @@
 //! if its content has the checksum it is called by: what a full disk or a power failure leaves behind is compiled again.
 //!
 //! wasmtime runs such a file as it is, so a user who can write it can act as this user. The folder is therefore used only
-//! if it belongs to this user and no other user may write to it. Files of other names are left alone.
+//! if it belongs to this user and no other user may write to it, nor put another one in its place. Files of other names are
+//! left alone.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -41,6 +42,8 @@ impl CodeCache {
     pub(super) fn open(place: &Path) -> io::Result<Self> {
         let folder = place.join(FOLDER);
         make_private(&folder)?;
+        // What was looked at, whatever a link on the way leads to later.
+        let folder = folder.canonicalize()?;
         Ok(Self { folder, most_bytes: MOST_BYTES })
     }
 
@@ -166,7 +169,30 @@ fn make_private(folder: &Path) -> io::Result<()> {
     // The owner of a file made just now is this user.
     let user = tempfile::tempfile_in(folder)?.metadata()?.uid();
     let is_ours = metadata.is_dir() && metadata.uid() == user;
-    if is_ours && metadata.mode() & 0o022 == 0 { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    if !is_ours || metadata.mode() & 0o022 != 0 {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    check_folders_around(&folder.canonicalize()?, user)
+}
+
+/// Checks that no other user can put another folder in the place of this one, a path without links. In a folder such as
+/// `/tmp` that takes the owner of the entry.
+#[cfg(unix)]
+fn check_folders_around(folder: &Path, user: u32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let is_trusted = |owner: u32| owner == user || owner == 0;
+    let mut entry = user;
+    for around in folder.ancestors().skip(1) {
+        let metadata = fs::metadata(around)?;
+        let is_sticky = metadata.mode() & 0o1000 != 0;
+        let is_shared = metadata.mode() & 0o022 != 0 && !(is_sticky && is_trusted(entry));
+        if !is_trusted(metadata.uid()) || is_shared {
+            return Err(io::Error::other(format!("other users may write to `{}`", around.display())));
+        }
+        entry = metadata.uid();
+    }
+    Ok(())
 }
 
 /// Without owners to compare, the folder is the one of this user's profile.
@@ -292,5 +318,33 @@ mod tests {
         fs::rename(&folder, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
         assert!(open().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_replace_is_not_used() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
+        let (around, inner) = (folder.path().join("around"), folder.path().join("around/inner"));
+        fs::create_dir_all(&inner).unwrap();
+        symlink(&inner, folder.path().join("link")).unwrap();
+        let opened = |mode: u32| {
+            fs::set_permissions(&around, fs::Permissions::from_mode(mode)).unwrap();
+            let paths = [inner.clone(), folder.path().join("link"), inner.join("new/and/deep")];
+            paths.map(|path| CodeCache::open(&path, &engine).map(|_| ()).map_err(|error| error.to_string()))
+        };
+        for mode in [0o777, 0o775, 0o757, 0o722] {
+            for refused in opened(mode) {
+                assert!(
+                    refused.as_ref().is_err_and(|it| it.contains("other users may write to")),
+                    "{mode:o} {refused:?}"
+                );
+            }
+        }
+        // As in `/tmp`, the owner of an entry keeps others from replacing it.
+        for mode in [0o700, 0o755, 0o1777] {
+            assert_eq!(opened(mode), [Ok(()), Ok(()), Ok(())], "{mode:o}");
+        }
     }
 }

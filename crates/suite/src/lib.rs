@@ -111,6 +111,6 @@ pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, is_stream, suite, suite_and_files};
 pub use self::reference::markdown as reference;
-pub use self::root::{Root, root_of, shown};
+pub use self::root::{Root, repository_around, root_of, shown};
 pub use self::schema::json_schema;
 pub use self::signed_by::verification_config;

@@ -122,6 +122,16 @@ impl Root {
         real != self.real && real.starts_with(&self.real)
     }
 
+    /// Whether a path is below the root, wherever its links lead and however much of it is there.
+    fn holds_place(&self, path: &Path) -> bool {
+        let Ok(named) = as_named(path) else { return false };
+        let real = named.ancestors().find_map(|there| {
+            let rest = named.strip_prefix(there).ok()?;
+            Some(there.canonicalize().ok()?.join(rest))
+        });
+        real.is_some_and(|real| self.holds(&real))
+    }
+
     /// Whether there is more than the folder of a suite that says so.
     pub(crate) fn is_repository(&self) -> bool {
         self.origin != Origin::Suite
@@ -203,6 +213,15 @@ pub fn shown(path: &Path, given: Option<&Path>) -> String {
     let named = as_named(path).ok();
     let found = named.and_then(|named| Some(root_of(&named, given)?.shown(&named)));
     found.unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
+/// The repository that a folder lies in: of the working directory, or of one of the suites. A home that is a repository is
+/// no checkout. `given` is the root of the command line.
+pub fn repository_around(folder: &Path, suites: &[PathBuf], given: Option<&Path>) -> Option<Root> {
+    let home = env::var_os("HOME").and_then(|home| PathBuf::from(home).canonicalize().ok());
+    let mut roots = [Path::new("suite.yml")].into_iter().chain(suites.iter().map(PathBuf::as_path));
+    let is_around = |root: &Root| home.as_ref() != Some(&root.real) && root.holds_place(folder);
+    roots.find_map(|suite| root_of(suite, given).filter(is_around))
 }
 
 /// The root for a suite; `given` is that of the command line. None for a suite in no folder.
