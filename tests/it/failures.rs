@@ -198,3 +198,34 @@ fn quiet_says_less_and_verbose_says_more() {
     assert!(text(&["-v"]).contains("file://no.wasm"));
     assert!(!text(&["--status=none"]).contains("✗ plain"));
 }
+
+/// A column has no limit: minified JSON has one line.
+#[test]
+fn a_mistake_far_to_the_right_is_shown() {
+    let long = "a".repeat(70_000);
+    let pod =
+        |rest: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"{long}\",{rest}}}}}");
+    let suite = |object: &str| {
+        format!(
+            "version: 1\npolicies: {{ yes: {{ uri: yes.wasm }} }}\ncases: [{{ name: a, object: {object}, expect: allow }}]\n"
+        )
+    };
+    let yes = r#"{"valid":true,"accepted":true}"#;
+    for (text, says) in [
+        (pod("\"labels\":{\"a\":\"b\",}"), "pod.json:1:7"),
+        (pod("\"labels\":{\"a\":\"b\",\"a\":\"c\"}"), "duplicate key `a`"),
+        (pod("\"labels\":{\"a\":\"b\""), "pod.json:1:7"),
+    ] {
+        let repository = Repository::with_suite(&suite("pod.json")).write("pod.json", text).replying("yes", yes);
+        for report in ["human", "junit", "html", "sarif", "markdown", "github", "tap", "json"] {
+            let run = repository.verify(&[&format!("--report={report}=out"), "suite.yml"]).run().exits_with(2);
+            run.says(&["pod.json:1:7", says]).never_says("a bug in verify");
+        }
+    }
+    let text = suite(&pod("\"labels\":{}")).replace("expect: allow", "expct: allow");
+    let run = Repository::with_suite(&text).replying("yes", yes).verify(&[]).run().exits_with(2);
+    run.says(&["suite.yml:3:70", "did you mean `expect`?"]);
+    // An expectation that is not met is quoted in the same way.
+    let text = suite(&pod("\"labels\":{}")).replace("expect: allow", "expect: deny");
+    Repository::with_suite(&text).replying("yes", yes).verify(&[]).run().exits_with(1).quotes(&["expect: deny"]);
+}

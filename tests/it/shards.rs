@@ -318,3 +318,41 @@ fn the_job_for_kubernetes_runs_its_shards() {
     }
     FAILING.shell("verify merge pod-*.ndjson").run().exits_with(1).says(&["28 tests"]);
 }
+
+/// Reports are artifacts of other jobs, which a stranger's code may have written.
+#[test]
+fn a_forged_report_is_refused_at_once() {
+    use serde_json::json;
+
+    let repository = Repository::passing();
+    repository.verify(&["--partition=hash:1/1", "--report=json=part.json"]).run().exits_with(0);
+    let part = repository.read_json("part.json");
+    let file = part["cases"][0]["file"].as_str().unwrap().to_owned();
+    let many: serde_json::Map<String, Value> =
+        (0..7_000).map(|number| (format!("{number}.yml"), json!({ "999999": "" }))).collect();
+    assert!(serde_json::to_string(&many).unwrap().len() > 127 * 1024);
+    let mismatch = json!({ "code": "PV010", "kind": "verdict", "at": "/allowed", "expected": "a", "actual": "b", "file": file, "line": 1, "column": 1, "length": 1 });
+    for (pointer, value, says) in [
+        ("/shard/of", json!(1_u64 << 32), "4294967275 more shards of 4294967296 are missing"),
+        ("/shard/of", json!(u64::MAX), "more shards of 18446744073709551615 are missing"),
+        ("/shard/of", json!(0), "which there cannot be"),
+        ("/shard/number", json!(2), "which there cannot be"),
+        ("/shard/number", json!(u64::MAX), "which there cannot be"),
+        ("/sources", json!(many), "beyond the limit of 1000000 lines"),
+        ("/cases/0/length", json!(u64::MAX), "which no file has"),
+        ("/cases/0/line", json!(u64::MAX), "which no file has"),
+        ("/cases/0/column", json!(u64::MAX), "which no file has"),
+        ("/cases/0/duration_us", json!(u64::MAX), "which no run takes"),
+        ("/policies/0/compile_us", json!(u64::MAX), "which no run takes"),
+        ("/cases/0/mismatches", json!([mismatch]), "has what only a case with another outcome has"),
+        ("/cases/0/skip_reason", json!("later"), "has what only a case with another outcome has"),
+    ] {
+        let mut forged = part.clone();
+        *forged.pointer_mut(pointer).unwrap() = value;
+        std::fs::write(repository.path("forged.json"), forged.to_string()).unwrap();
+        let start = std::time::Instant::now();
+        let run = repository.verify(&["merge", "forged.json"]).run().exits_with(2).reports_nothing();
+        run.says(&[says]);
+        assert!(start.elapsed() < std::time::Duration::from_secs(2), "{pointer}: {:?}", start.elapsed());
+    }
+}

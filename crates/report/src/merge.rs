@@ -3,7 +3,7 @@
 //! A missing or duplicate shard is an error, and so are shards of different cases or with different modules. The order of
 //! the reports does not matter.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -68,17 +68,27 @@ fn shard_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
             mistakes.push(different(message).with_help(help));
         }
     }
-    for number in 1..=first.of {
-        match shards.iter().filter(|(_, shard)| shard.number == number).map(|(name, _)| *name).collect::<Vec<_>>()[..] {
-            [] => mistakes.push(missing(format!("shard {number} of {} is missing", first.of))),
-            [_] => {}
-            [one, other, ..] => {
-                mistakes.push(different(format!("{one} and {other} are both shard {number} of {}", first.of)));
-            }
+    let mut by_number: BTreeMap<usize, &str> = BTreeMap::new();
+    for (name, shard) in &shards {
+        let number = shard.number;
+        if !(1..=first.of).contains(&number) {
+            mistakes.push(different(format!("{name} is shard {number} of {}, which there cannot be", first.of)));
+        } else if let Some(other) = by_number.insert(number, name) {
+            mistakes.push(different(format!("{other} and {name} are both shard {number} of {}", first.of)));
         }
+    }
+    // The number comes from a file: no work is done for each shard that it claims.
+    let absent = first.of - by_number.len();
+    let numbers = (1..=first.of).filter(|number| !by_number.contains_key(number)).take(MOST_NAMED);
+    mistakes.extend(numbers.map(|number| missing(format!("shard {number} of {} is missing", first.of))));
+    if absent > MOST_NAMED {
+        mistakes.push(missing(format!("{} more shards of {} are missing", absent - MOST_NAMED, first.of)));
     }
     mistakes
 }
+
+/// Most missing shards that are named.
+const MOST_NAMED: usize = 20;
 
 /// Cases that are in two reports, and for shards, cases that are in none.
 fn case_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
@@ -136,14 +146,10 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut policies: Vec<PolicyReport> = policies.into_values().collect();
     policies.sort_by_key(|policy| (policy.suite, policy.position));
     let runs = || reports.iter().map(|(_, run)| run);
-    let mut warnings: Vec<Diagnostic> = Vec::new();
-    for warning in runs().flat_map(|run| &run.warnings) {
-        // Every shard reads the whole suite.
-        let is_same = |it: &Diagnostic| it.message == warning.message && place_of(it) == place_of(warning);
-        if !warnings.iter().any(is_same) {
-            warnings.push(warning.clone());
-        }
-    }
+    // Every shard reads the whole suite, and has its warnings.
+    let mut known = HashSet::new();
+    let all = runs().flat_map(|run| &run.warnings);
+    let warnings = all.filter(|warning| known.insert((&warning.message, place_of(warning)))).cloned().collect();
     let mut merged = RunReport {
         suites: suites.into_values().collect(),
         policies,

@@ -4,7 +4,7 @@
 //! An unknown word or version is an error, never skipped.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
 use crate::publication;
-use crate::read_error::{MOST_SOURCE_LINES, ReadError};
+use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 
 use crate::document::{
     Case, Closing, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
@@ -91,8 +91,11 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     }
     let files = Files::of(&document.sources)?;
     let suites: Vec<SuiteSummary> = document.suites.iter().map(|written| suite(written, &files)).collect();
-    let index = |path: &str| suites.iter().position(|suite| suite.path == path);
-    let index = |path: &str| index(path).ok_or_else(|| ReadError::UnknownSuite(path.to_owned()));
+    let mut indices: HashMap<&str, usize> = HashMap::new();
+    for (index, suite) in suites.iter().enumerate() {
+        indices.entry(&suite.path).or_insert(index);
+    }
+    let index = |path: &str| indices.get(path).copied().ok_or_else(|| ReadError::UnknownSuite(path.to_owned()));
     let mut policies = Vec::new();
     for written in &document.policies {
         policies.push(policy(written, index(&written.suite)?, &files)?);
@@ -108,15 +111,16 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         let suite = written.suite.as_deref().map(index).transpose()?;
         publications.push(publication::read(written, suite)?);
     }
+    drop(indices);
     let run = RunReport {
         suites,
         policies,
         cases,
-        warnings: document.warnings.iter().map(|written| warning(written, &files)).collect(),
-        errors: document.errors.iter().map(|written| warning(written, &files)).collect(),
+        warnings: document.warnings.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
+        errors: document.errors.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         publications,
         started_at: document.started_at,
-        duration: Duration::from_micros(document.duration_us),
+        duration: time(document.duration_us)?,
         shard: document.shard.map(Cow::into_owned),
         seed: document.seed,
         flags: document.flags.into_iter().map(Cow::into_owned).collect(),
@@ -135,36 +139,71 @@ fn check_counts(run: &RunReport, counts: &Counts) -> Result<(), ReadError> {
 }
 
 /// The quoted lines at their places, everything between them empty.
-struct Files(HashMap<String, Arc<SourceFile>>);
+struct Files(HashMap<String, Quoted>);
+
+/// A file of which some lines are known.
+struct Quoted {
+    file: Arc<SourceFile>,
+    /// By the number of a quoted line: how many bytes are in the quoted lines before it.
+    before: BTreeMap<usize, usize>,
+    /// Bytes in all quoted lines.
+    total: usize,
+}
+
+impl Quoted {
+    /// Where a line begins, counted from 1: each line before it ends with a newline, and only quoted ones have more.
+    fn start_of(&self, line: usize) -> usize {
+        let before = self.before.range(line..).next().map_or(self.total, |(_, before)| *before);
+        (line.saturating_sub(1) + before).min(self.file.text.len())
+    }
+}
 
 impl Files {
     fn of(sources: &Sources<'_>) -> Result<Self, ReadError> {
         let mut files = HashMap::new();
+        let mut room = MOST_SOURCE_LINES;
         for (path, lines) in sources {
             let last = lines.keys().next_back().copied().unwrap_or(0);
-            if last > MOST_SOURCE_LINES {
-                return Err(ReadError::Line { path: path.clone().into_owned(), line: last });
+            let path = path.clone().into_owned();
+            let Some(rest) = room.checked_sub(last) else { return Err(ReadError::Line { path, line: last }) };
+            room = rest;
+            let (mut text, mut before, mut total, mut next) = (String::new(), BTreeMap::new(), 0, 1);
+            for (&number, line) in lines.iter().filter(|(number, _)| **number > 0) {
+                text.extend(std::iter::repeat_n('\n', number - next));
+                next = number;
+                text.push_str(line);
+                before.insert(number, total);
+                total += line.len();
             }
-            let text =
-                (1..=last).map(|number| lines.get(&number).map_or("", |line| line)).collect::<Vec<_>>().join("\n");
-            let file = SourceFile { path: path.clone().into_owned(), text };
-            files.insert(file.path.clone(), Arc::new(file));
+            let file = Arc::new(SourceFile { path: path.clone(), text });
+            files.insert(path, Quoted { file, before, total });
         }
         Ok(Self(files))
     }
 
     fn file(&self, path: &str) -> Arc<SourceFile> {
         let unknown = || Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
-        self.0.get(path).map_or_else(unknown, Arc::clone)
+        self.0.get(path).map_or_else(unknown, |quoted| Arc::clone(&quoted.file))
     }
 
-    fn span(&self, place: &Place<'_>) -> Span {
-        let file = self.file(&place.file);
+    fn span(&self, place: &Place<'_>) -> Result<Span, ReadError> {
         let Place { line, column, length, .. } = *place;
-        let start: usize = file.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        if line.max(column).max(length) > MOST_PLACE {
+            return Err(ReadError::Place { path: place.file.clone().into_owned(), line, column, length });
+        }
+        let file = self.file(&place.file);
+        let start = self.0.get(&*place.file).map_or(0, |quoted| quoted.start_of(line));
         let within = file.text.get(start..).unwrap_or("").split('\n').next().unwrap_or("");
         let before = within.char_indices().nth(column.saturating_sub(1)).map_or(within.len(), |(index, _)| index);
-        Span { offset: start + before, len: length, line, column, file }
+        Ok(Span { offset: start + before, len: length, line, column, file })
+    }
+}
+
+/// A time of a report.
+fn time(microseconds: u64) -> Result<Duration, ReadError> {
+    match microseconds {
+        0..=MOST_MICROSECONDS => Ok(Duration::from_micros(microseconds)),
+        _ => Err(ReadError::Time(microseconds)),
     }
 }
 
@@ -178,13 +217,13 @@ fn suite(written: &Suite<'_>, files: &Files) -> SuiteSummary {
     }
 }
 
-fn warning(written: &Warning<'_>, files: &Files) -> Diagnostic {
+fn warning(written: &Warning<'_>, files: &Files) -> Result<Diagnostic, ReadError> {
     let warning =
         Diagnostic::new(written.code, written.message.clone()).with_help(written.help.clone().map(Cow::into_owned));
-    match &written.place {
-        Some(place) => warning.at(&files.span(place)),
+    Ok(match &written.place {
+        Some(place) => warning.at(&files.span(place)?),
         None => warning,
-    }
+    })
 }
 
 fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyReport, ReadError> {
@@ -199,8 +238,8 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
         size: written.size,
         execution_mode: written.execution_mode,
         compilers: written.compilers.clone().into_owned(),
-        compile_time: Duration::from_micros(written.compile_us),
-        span: files.span(&written.place),
+        compile_time: time(written.compile_us)?,
+        span: files.span(&written.place)?,
         unavailable: unavailable.map(Arc::new),
         position: written.position,
     })
@@ -213,7 +252,7 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
         _ => written.fault.as_ref().map(fault).transpose()?,
     };
     let (line, column, length) = (written.line, written.column, written.length);
-    let span = files.span(&Place { file: written.file, line, column, length });
+    let span = files.span(&Place { file: written.file, line, column, length })?;
     // Reports call it a check; a check has a place of its own, an unused policy that of its policy.
     let is_policy =
         |policy: &PolicyReport| policy.suite == suite && policy.name == written.policy && policy.span == span;
@@ -224,14 +263,14 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
     };
     Ok(CaseReport {
         span,
-        origin: written.origin.as_ref().map(|place| files.span(place)),
+        origin: written.origin.as_ref().map(|place| files.span(place)).transpose()?,
         id: written.id.into_owned(),
         name: written.name.into_owned(),
         suite,
         policy: written.policy.into_owned(),
         kind,
         outcome,
-        duration: Duration::from_micros(written.duration_us),
+        duration: time(written.duration_us)?,
         request: written.request.map(|request| Arc::new(request.into_owned())),
         response: written.response.map(Cow::into_owned),
         monitored: written.monitored.map(Cow::into_owned),
@@ -246,12 +285,26 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
     })
 }
 
+/// Whether nothing of a case belongs to another outcome: a pass has no mismatch, and only what was skipped has a reason
+/// for that.
+fn is_consistent(written: &Case<'_>) -> bool {
+    let outcome = &*written.outcome;
+    let has = |reason: &Option<Cow<'_, str>>| reason.is_some();
+    (written.mismatches.is_empty() || outcome == "failed")
+        && (!has(&written.skip_reason) || ["skipped", "not-run"].contains(&outcome))
+        && (!has(&written.xfail_reason) || ["xfailed", "xpassed"].contains(&outcome))
+}
+
 fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, ReadError> {
+    if !is_consistent(written) {
+        let (id, outcome) = (written.id.clone().into_owned(), written.outcome.clone().into_owned());
+        return Err(ReadError::Contradiction { id, outcome });
+    }
     let reason = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
     let error = || written.fault.as_ref().ok_or_else(|| ReadError::MissingError(written.id.clone().into_owned()));
     Ok(match &*written.outcome {
         "passed" => Outcome::Passed,
-        "failed" => Outcome::Failed(written.mismatches.iter().map(|it| mismatch(it, files)).collect()),
+        "failed" => Outcome::Failed(written.mismatches.iter().map(|it| mismatch(it, files)).collect::<Result<_, _>>()?),
         "error" if stage(&error()?.kind).is_some() => Outcome::Unavailable(Arc::new(unavailable(error()?, files)?)),
         "error" => Outcome::Error(fault(error()?)?),
         "skipped" => Outcome::Skipped(reason(&written.skip_reason)),
@@ -262,15 +315,15 @@ fn outcome(written: &Case<'_>, files: &Files) -> Result<Outcome, ReadError> {
     })
 }
 
-fn mismatch(written: &Difference<'_>, files: &Files) -> Mismatch {
+fn mismatch(written: &Difference<'_>, files: &Files) -> Result<Mismatch, ReadError> {
     let (line, column, length) = (written.line, written.column, written.length);
-    Mismatch {
+    Ok(Mismatch {
         kind: written.kind,
         at: written.at.clone().into_owned(),
         expected: written.expected.clone().into_owned(),
         actual: written.actual.clone().into_owned(),
-        span: files.span(&Place { file: written.file.clone(), line, column, length }),
-    }
+        span: files.span(&Place { file: written.file.clone(), line, column, length })?,
+    })
 }
 
 fn parts(written: Vec<Part<'_>>) -> Result<Vec<PartReport>, ReadError> {
@@ -333,7 +386,7 @@ fn unavailable(written: &ErrorEntry<'_>, files: &Files) -> Result<Unavailable, R
         stage: stage(&written.kind).ok_or_else(|| unknown_kind(written))?,
         message: written.message.clone().into_owned(),
         help: written.help.clone().map(Cow::into_owned),
-        span: written.place.as_ref().map(|place| files.span(place)),
+        span: written.place.as_ref().map(|place| files.span(place)).transpose()?,
     })
 }
 
@@ -414,5 +467,93 @@ mod tests {
             assert!(read(&text.replace(from, to)).is_err(), "{from} → {to}");
         }
         assert!(read("").is_err() && read("{}").is_err() && read("<xml/>").is_err());
+    }
+
+    /// The report of the sample with one change.
+    fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Result<RunReport, ReadError> {
+        let text = testing::written(&*by_name("json", &Style::default()).unwrap(), &testing::sample());
+        let mut document = serde_json::from_str(&text).unwrap();
+        change(&mut document);
+        read(&document.to_string())
+    }
+
+    #[test]
+    fn outcomes_that_contradict_their_case_are_rejected() {
+        let with = |index: usize, key: &str, value: serde_json::Value| {
+            changed(|document| document["cases"][index][key] = value).is_err_and(|error| {
+                matches!(error, ReadError::Contradiction { .. } | ReadError::Counts | ReadError::UnknownOutcome(_))
+            })
+        };
+        let text = testing::written(&*by_name("json", &Style::default()).unwrap(), &testing::sample());
+        let sample: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let cases = sample["cases"].as_array().unwrap();
+        let at = |outcome: &str| cases.iter().position(|case| case["outcome"] == outcome).unwrap();
+        let mismatches = cases[at("failed")]["mismatches"].clone();
+        for outcome in ["passed", "skipped", "xfailed", "error"] {
+            assert!(with(at(outcome), "mismatches", mismatches.clone()), "{outcome}");
+        }
+        assert!(with(at("passed"), "skip_reason", "later".into()));
+        assert!(with(at("passed"), "xfail_reason", "known".into()));
+        let passing = changed(|document| {
+            document["cases"][at("failed")]["outcome"] = "passed".into();
+            document["summary"]["passed"] = (document["summary"]["passed"].as_u64().unwrap() + 1).into();
+            document["summary"]["failed"] = (document["summary"]["failed"].as_u64().unwrap() - 1).into();
+        });
+        assert!(matches!(passing, Err(ReadError::Contradiction { .. })), "{passing:?}");
+    }
+
+    #[test]
+    fn places_and_times_that_cannot_be_are_rejected() {
+        for key in ["line", "column", "length"] {
+            for number in [u64::MAX, u64::MAX / 2, 1 << 32] {
+                let found = changed(|document| document["cases"][0][key] = number.into());
+                assert!(matches!(found, Err(ReadError::Place { .. })), "{key} {number}: {found:?}");
+                let found = changed(|document| document["policies"][0]["place"][key] = number.into());
+                assert!(matches!(found, Err(ReadError::Place { .. })), "{key} {number}: {found:?}");
+            }
+        }
+        for pointer in ["/duration_us", "/cases/0/duration_us", "/policies/0/compile_us"] {
+            let found = changed(|document| *document.pointer_mut(pointer).unwrap() = u64::MAX.into());
+            assert!(matches!(found, Err(ReadError::Time(u64::MAX))), "{pointer}: {found:?}");
+        }
+        // What can be is harmless in every format.
+        for (key, number) in [("line", 1_000_000), ("line", 0), ("column", 0), ("column", 70_000), ("length", 1 << 24)]
+        {
+            let run = changed(|document| document["cases"][0][key] = number.into()).unwrap();
+            for name in names() {
+                testing::written(&*by_name(name, &Style::default()).unwrap(), &run);
+            }
+        }
+    }
+
+    #[test]
+    fn quoted_lines_are_bounded_over_all_files_and_found_at_once() {
+        let found = changed(|document| {
+            for number in 0..5_000 {
+                document["sources"][format!("{number}.yml")] = serde_json::json!({ "900000": "x" });
+            }
+        });
+        assert!(matches!(found, Err(ReadError::Line { .. })), "{found:?}");
+        let start = std::time::Instant::now();
+        let run = changed(|document| {
+            let file = document["cases"][0]["file"].as_str().unwrap().to_owned();
+            document["sources"][&file]["800000"] = "the last line".into();
+            let case = document["cases"][0].clone();
+            let cases = document["cases"].as_array_mut().unwrap();
+            for number in 0..2_000 {
+                let mut case = case.clone();
+                case["id"] = format!("{number}").into();
+                case["line"] = 799_000.into();
+                cases.push(case);
+            }
+            for key in ["total", "passed"] {
+                document["summary"][key] = (document["summary"][key].as_u64().unwrap() + 2_000).into();
+            }
+        })
+        .unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        let deep: Vec<&CaseReport> = run.cases.iter().filter(|case| case.span.line == 799_000).collect();
+        assert_eq!(deep.len(), 2_000);
+        assert_eq!(deep[0].span.file.text[deep[0].span.offset..].lines().count(), 1_001);
     }
 }

@@ -3,6 +3,12 @@
 /// Longest file that a report may quote: quoted lines keep their numbers.
 pub(crate) const MOST_SOURCE_LINES: usize = 1_000_000;
 
+/// Longest text that a place may be in or cover: that of the longest suite, twice.
+pub(crate) const MOST_PLACE: usize = 32 * 1024 * 1024;
+
+/// Longest time of a run, a case or a compilation: a year, in microseconds. Sums of them stay in range.
+pub(crate) const MOST_MICROSECONDS: u64 = 366 * 24 * 60 * 60 * 1_000_000;
+
 /// Why a text is not a complete report of a supported version.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,12 +29,35 @@ pub enum ReadError {
     #[error("the counts of the summary do not match the cases")]
     Counts,
     /// A quoted line has a number that no suite has.
-    #[error("line {line} of `{path}` is beyond the limit of {MOST_SOURCE_LINES} lines")]
+    #[error("line {line} of `{path}` is beyond the limit of {MOST_SOURCE_LINES} lines, of all quoted files together")]
     Line {
         /// The quoted file.
         path: String,
         /// The number of the line.
         line: usize,
+    },
+    /// A place that is in no file.
+    #[error("the report names line {line}, column {column} and length {length} of `{path}`, which no file has")]
+    Place {
+        /// The file of the place.
+        path: String,
+        /// Its line.
+        line: usize,
+        /// Its column.
+        column: usize,
+        /// Its length.
+        length: usize,
+    },
+    /// A time that no run takes.
+    #[error("the report has a time of {0} µs, which no run takes")]
+    Time(u64),
+    /// An outcome that contradicts the rest of its case.
+    #[error("the case `{id}` is `{outcome}`, and has what only a case with another outcome has")]
+    Contradiction {
+        /// The case.
+        id: String,
+        /// Its outcome.
+        outcome: String,
     },
     /// A suite that is not in the list of suites.
     #[error("unknown suite `{0}`")]
