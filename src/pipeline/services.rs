@@ -33,6 +33,9 @@ impl Services {
         let is_remote = keys.iter().any(|key| resolve::is_remote(key.spec(suites)));
         let needs_registry = is_remote || options.is_live || options.publish.is_some();
         let registry = needs_registry.then(|| policy::registry(&options.network)).transpose()?;
+        for secret in options.environment.secrets() {
+            registry.iter().for_each(|registry| registry.hide(&secret));
+        }
         Ok(Self { registry, trust })
     }
 

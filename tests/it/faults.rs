@@ -482,6 +482,42 @@ fn no_credential_is_in_any_output() {
     }
 }
 
+/// A registry is as untrusted as a policy, and has what was sent to it.
+#[test]
+fn no_form_of_a_secret_is_in_any_output() {
+    for form in [
+        "HUNTER2-Secret",
+        "terces-2retnuh",
+        "68756e746572322d736563726574",
+        "68:75:6E:74:65:72:32:2D:73:65:63:72:65:74",
+        "aHVudGVyMi1zZWNyZXQ=",
+        "YWh1bnRlcjItc2VjcmV0",
+        "OmE6aHVudGVyMi1zZWNyZXQK",
+        "%68%75%6e%74%65%72%32%2d%73%65%63%72%65%74",
+        // Read from the environment by the suite, which may have sent it anywhere.
+        "an-API-secret",
+    ] {
+        let fake = FakeRegistry::start();
+        let fault: Fault = Box::new(move |seen| {
+            let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"you said {form}"}}]}}"#);
+            match seen.headers.get("authorization") {
+                None if seen.path.contains("/bad/") => {
+                    Reply::new(401, body).header("www-authenticate", "Basic realm=\"x\"").into()
+                }
+                None => Reaction::Usual,
+                Some(_) => Reply::new(403, body).into(),
+            }
+        });
+        let repository = with_fault(&fake, Some(fault));
+        let config = format!(r#"{{"auths": {{"{}": {{"auth": "bWU6aHVudGVyMi1zZWNyZXQ="}}}}}}"#, fake.host());
+        let repository = repository.write("docker/config.json", config);
+        let arguments = ["-vv", "--docker-config-json-path=docker", "--allow-env=API_TOKEN", "--report=json=r.json"];
+        let run = repository.verify(&arguments).env("API_TOKEN", "an-api-secret").run().exits_with(3);
+        run.says(&["you said", "[secret]"]).never_says(form);
+        assert!(!repository.read("r.json").contains(form), "{form}");
+    }
+}
+
 #[test]
 fn suites_without_policies_from_elsewhere_ask_nobody() {
     let repository = Repository::with_suite(&suite(&[("p", "p.wasm")]))

@@ -67,6 +67,11 @@ impl Registry {
         Ok(Self(Arc::new(Inner { http: Http::new(sources, timeouts), tokens: Tokens::new(credentials), timeouts })))
     }
 
+    /// Keeps a secret that is not a credential out of the texts of servers that messages quote.
+    pub fn hide(&self, secret: &str) {
+        self.0.http.secrets.remember(secret);
+    }
+
     /// The digest to which a reference points: by `HEAD`, or by `GET` where that response has no digest.
     pub async fn digest(&self, image: &Reference) -> Result<OciDigest, RegistryError> {
         self.within(Stage::Tag, display::image(image), self.find_digest(image, Access::Pull)).await

@@ -11,6 +11,9 @@ pub struct Environment {
     pub refusal: Option<String>,
 }
 
+/// Parts of the names of secrets.
+const SECRET_NAMES: &[&str] = &["TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL", "AUTH"];
+
 /// What a suite gets of a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Variable<'a> {
@@ -38,6 +41,17 @@ impl Environment {
             Some(value) => Variable::Is(value),
             None => Variable::Unset,
         }
+    }
+
+    /// The values of variables whose names say that they are secrets: a server that a suite sends them to may send them
+    /// back.
+    pub fn secrets(&self) -> Vec<String> {
+        let is_secret = |name: &&String| {
+            let name = name.to_ascii_uppercase();
+            SECRET_NAMES.iter().any(|part| name.contains(part))
+        };
+        let named = self.allowed.iter().filter(|_| self.refusal.is_none()).filter(is_secret);
+        named.filter_map(|name| env::var(name).ok()).collect()
     }
 
     /// Whether the run names a variable.
