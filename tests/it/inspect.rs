@@ -160,3 +160,24 @@ fn is_the_same(found: &str, wanted: &str) {
     }
     assert_eq!(found, wanted);
 }
+
+/// Characters that turn a line around or end it only for some readers.
+#[test]
+fn scripts_and_people_see_no_character_that_deceives() {
+    let evil = "a\u{202e}b\u{2028}c\u{2029}d\u{85}e\u{7f}f\u{200b}g\u{feff}h\u{2066}i\u{e0041}j";
+    let metadata = json!({
+        "protocolVersion": "v1", "rules": [], "annotations": { evil: evil }, "mutating": false,
+        "executionMode": "kubewarden-wapc",
+    });
+    let repository = Repository::new().write("evil.wasm", carrying(&metadata));
+    for format in ["text", "json", "yaml"] {
+        let run = repository.verify(&["inspect", "-o", format, "evil.wasm"]).run().exits_with(0);
+        let raw = run.stdout.chars().find(|c| evil.contains(*c) && !c.is_ascii_lowercase());
+        assert_eq!(raw, None, "{format}\n{run}");
+        if format != "text" {
+            let document: Value = serde_saphyr::from_str(&run.stdout).unwrap();
+            let annotations = document.pointer("/annotations").or(document.pointer("/metadata/annotations"));
+            assert_eq!(annotations.unwrap()[evil], evil, "{format}");
+        }
+    }
+}

@@ -90,10 +90,26 @@ pub(crate) fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// For a finished JSON document: the same document without `##`, by which a runner would recognise a command in a log.
-/// Outside of strings JSON has no `#`, and inside `\u0023` means the same.
+/// For a finished JSON document: the same document without `##`, by which a runner would recognise a command in a log, and
+/// without characters that deceive. Outside of strings JSON has none of them, and inside an escape such as `\u0023` means
+/// the same.
 pub fn json(document: &str) -> String {
-    document.replace("##", "#\\u0023")
+    let mut safe = String::with_capacity(document.len());
+    let mut is_behind_hash = false;
+    for c in document.chars() {
+        if c == '#' && is_behind_hash {
+            safe.push_str("\\u0023");
+        } else if c == '\x7f' || is_deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+        is_behind_hash = c == '#' && !is_behind_hash;
+    }
+    safe
 }
 
 /// For text or attributes of an XML document. The markup itself is escaped by the XML writer; this takes care of the
@@ -247,10 +263,18 @@ mod tests {
 
     #[test]
     fn json_keeps_its_meaning() {
-        let text = "###[group] \\##vso[x] #";
-        let document = json(&serde_json::to_string(text).unwrap());
-        assert!(!document.contains("##"), "{document}");
-        assert_eq!(serde_json::from_str::<String>(&document).unwrap(), text);
+        for text in [
+            "###[group] \\##vso[x] #",
+            "a\u{202e}b\u{2028}c\u{85}d\u{7f}e\u{feff}",
+            "\u{e0041}\u{200b}\u{2066}",
+            "naïve 日本 👩‍💻",
+        ] {
+            let document = json(&serde_json::to_string(text).unwrap());
+            assert!(!document.contains("##"), "{document}");
+            assert_eq!(visible(&document), document);
+            assert_eq!(serde_json::from_str::<String>(&document).unwrap(), text);
+            assert_eq!(json(&document), document);
+        }
     }
 
     #[test]
