@@ -602,3 +602,46 @@ fn var_for_a_suite_without_vars_quotes_no_source() {
     let run = run.says(&["unknown variable `a` of `--var`: the suite `suite.yml` has no `vars:`"]);
     run.never_says("nothing may stand here").never_says("version: 1");
 }
+
+/// Help that names what is outside would show a stranger what the machine has.
+#[cfg(unix)]
+#[test]
+fn nothing_outside_is_named_in_help() {
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("id_rsa_work.yaml"), "secret").unwrap();
+    std::fs::write(outside.path().join("Makefile"), "policy.wasm:\n").unwrap();
+    let object = |path: &str| suite(&format!("  - {{ name: a, object: '{path}', expect: allow }} # here\n"));
+    for path in ["away/id_rsa_work.yml", "away/id_rsa_wrok.yaml", "away/gone.yaml", "sub/../away/id_rsa_work.yml"] {
+        let repository = repository(&object(path)).write("sub/.keep", "");
+        symlink(outside.path(), repository.path("away")).unwrap();
+        let run = repository.verify(&[]).run().exits_with(2).never_says("id_rsa_work.yaml").never_says("secret");
+        run.says(&["is outside the repository"]).never_says("not found");
+    }
+    let module = suite(GOOD).replace("\"yes.wasm\"", "away/policy.wasm");
+    let repository = repository(&module);
+    symlink(outside.path(), repository.path("away")).unwrap();
+    repository.verify(&[]).run().exits_with(2).says(&["is outside the repository"]).never_says("make policy.wasm");
+    // Inside, help is as it was.
+    let inside = self::repository(&object("sub/pod.yml")).write("sub/pod.yaml", POD);
+    inside.verify(&[]).run().exits_with(2).says(&["did you mean `sub/pod.yaml`?"]);
+}
+
+#[test]
+fn arguments_are_no_commands_of_a_runner() {
+    for argument in [
+        "--filter=(\n::error::pwned",
+        "--no-such\n::error::pwned",
+        "--jobs=##[error]pwned",
+        "--report=a\n  ::warning::x",
+    ] {
+        let run = repository(&suite(GOOD)).verify(&[argument]).run().exits_with(2);
+        let text = format!("{}\n{}", run.stdout, run.stderr);
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")) && !text.contains("##["), "{text}");
+    }
+    for arguments in [&["list", "--format=\n::error::x"][..], &["inspect", "-o", "\n::error::x"], &["no\n::error::x"]] {
+        let run = repository(&suite(GOOD)).verify(arguments).run().exits_with(2);
+        assert!(!run.stderr.lines().any(|line| line.trim_start().starts_with("::")), "{run}");
+    }
+}

@@ -127,6 +127,10 @@ impl Files {
         match self.is_inside(&path) {
             Ok(true) => {}
             Ok(false) => return Err(self.outside(named, written)),
+            // What there is behind a link is nobody's business here, not even that it is missing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.root.holds_place(&path) => {
+                return Err(self.outside(named, written));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mistake = at(format!("file not found: `{written}`"));
                 return Err(match self.nearest_file(&path) {
@@ -364,7 +368,7 @@ impl Files {
     }
 
     fn nearest_file(&self, path: &Path) -> Option<String> {
-        let folder = path.parent()?;
+        let folder = path.parent().filter(|folder| self.root.contains(folder))?;
         let wanted = path.file_name()?.to_string_lossy().into_owned();
         let names: Vec<String> =
             std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();

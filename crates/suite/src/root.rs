@@ -123,7 +123,7 @@ impl Root {
     }
 
     /// Whether a path is below the root, wherever its links lead and however much of it is there.
-    fn holds_place(&self, path: &Path) -> bool {
+    pub(crate) fn holds_place(&self, path: &Path) -> bool {
         let Ok(named) = as_named(path) else { return false };
         let real = named.ancestors().find_map(|there| {
             let rest = named.strip_prefix(there).ok()?;
@@ -278,6 +278,18 @@ mod tests {
         let given = Root::of(&real.join("repository/sub"), Some(&real)).unwrap();
         assert_eq!(given.to_string(), format!("`{}` (from --root)", real.display()));
         assert_eq!(given.shown(&real.join("repository/sub/suite.yml")), "repository/sub/suite.yml");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_root_of_the_file_system_is_no_repository() {
+        let root = Path::new("/");
+        if root.join(".git").exists() {
+            return;
+        }
+        let error = Root::of(root, None).unwrap_err().to_string();
+        assert!(error.contains("--root DIR"), "{error}");
+        assert_eq!(Root::of(root, Some(root)).unwrap().real, root);
     }
 
     #[cfg(unix)]
