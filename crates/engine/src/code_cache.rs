@@ -325,14 +325,14 @@ mod tests {
     fn a_folder_that_others_can_replace_is_not_used() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-        let (folder, engine) = (tempfile::tempdir().unwrap(), engine());
+        let folder = tempfile::tempdir().unwrap();
         let (around, inner) = (folder.path().join("around"), folder.path().join("around/inner"));
         fs::create_dir_all(&inner).unwrap();
         symlink(&inner, folder.path().join("link")).unwrap();
         let opened = |mode: u32| {
             fs::set_permissions(&around, fs::Permissions::from_mode(mode)).unwrap();
             let paths = [inner.clone(), folder.path().join("link"), inner.join("new/and/deep")];
-            paths.map(|path| CodeCache::open(&path, &engine).map(|_| ()).map_err(|error| error.to_string()))
+            paths.map(|path| CodeCache::open(&path).map(|_| ()).map_err(|error| error.to_string()))
         };
         for mode in [0o777, 0o775, 0o757, 0o722] {
             for refused in opened(mode) {
