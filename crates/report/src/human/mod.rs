@@ -185,11 +185,11 @@ fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
     let mut facts = vec![policy.uri.clone()];
     facts.extend(policy.execution_mode.map(|mode| mode.to_string()));
     facts.extend(policy.digest.map(|digest| digest.to_string()));
-    let compilers: Vec<&str> = policy.compilers.iter().map(|compiler| compiler.name()).collect();
     if !policy.compile_time.is_zero() {
-        let by = if compilers.is_empty() { String::new() } else { format!(" by {}", compilers.join(", then ")) };
-        facts.push(format!("compiled in {}{by}", phrases::duration(policy.compile_time)));
+        facts.push(format!("compiled in {}", phrases::duration(policy.compile_time)));
     }
+    let compilers: Vec<&str> = policy.compilers.iter().map(|compiler| compiler.name()).collect();
+    facts.extend(Some(compilers.join(", then ")).filter(|text| !text.is_empty()));
     let line = piece(facts.join(" · "), DIM);
     if CASE + page::width(std::slice::from_ref(&line)) <= page.columns() {
         return page.line(CASE, &[line]);
