@@ -75,6 +75,13 @@ impl Error {
         Self::Overwrites(Box::new(Diagnostic::new(Code::Output, message).with_help(help)))
     }
 
+    /// A file whose text is quoted or published, behind a link out of the repository.
+    pub(crate) fn read_behind_link(path: &Path, link: &RepositoryLink) -> Self {
+        let message = format!("cannot read `{}`: {link}", path.display());
+        let help = RepositoryLink::HELP.to_owned();
+        Self::Usage(Box::new(Diagnostic::new(Code::OutsideRepository, message).with_help(help)))
+    }
+
     /// What keeps the engine from being set up.
     pub(crate) fn engine(error: &impl fmt::Display) -> Self {
         Self::Engine(Box::new(Diagnostic::new(Code::Engine, format!("cannot set up the Wasm engine: {error}"))))

@@ -11,6 +11,7 @@ use policy_verify_engine::engine::{Engine, Limits};
 use policy_verify_model::inspection::{CapabilityUse, IgnoredKey};
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::policy::{Digest, Metadata};
+use policy_verify_suite::RepositoryLink;
 
 /// What to annotate, and with what.
 #[derive(Debug, Clone)]
@@ -44,9 +45,15 @@ pub struct Annotated {
 ///
 /// # Errors
 ///
-/// Files that cannot be read, all of them; else what is wrong with the metadata, all of it; else what is wrong with the
+/// A link that leads out of the repository; files that cannot be read, all of them; else what is wrong with the metadata, all of it; else what is wrong with the
 /// module.
 pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
+    // What the metadata says is quoted and published.
+    for path in [Some(&options.metadata), options.usage.as_ref()].into_iter().flatten() {
+        if let Some(link) = RepositoryLink::leading_out(path) {
+            return Err(Error::read_behind_link(path, &link));
+        }
+    }
     let name = options.module.to_string_lossy();
     let place = policy::command_line();
     let refused = |problems: Vec<Unavailable>| Error::policy(problems, &place);

@@ -241,3 +241,35 @@ fn a_missing_field_is_looked_for_among_misspelt_ones() {
         "help: did you mean `resources`?",
     ]);
 }
+
+/// The metadata is quoted in messages and published with the module: it is no way to read what is outside.
+#[cfg(unix)]
+#[test]
+fn nothing_outside_the_repository_becomes_metadata() {
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("config.json"), "{\"auths\": {\"ghcr.io\": {\"auth\": \"c2VjcmV0\"}}}").unwrap();
+    let repository = repository(guests::from_testdata("wasi-accepts"), WASI).write("real/README.md", "# Usage\n");
+    symlink(outside.path().join("config.json"), repository.path("away.yml")).unwrap();
+    symlink(outside.path(), repository.path("away")).unwrap();
+    symlink("/proc/self/environ", repository.path("environ.md")).unwrap();
+    symlink("real", repository.path("docs")).unwrap();
+    let annotate = |metadata: &str, usage: &str| {
+        repository.verify(&["annotate", "-m", metadata, "-u", usage, "-o", "out.wasm", "policy/policy.wasm"]).run()
+    };
+    for (metadata, usage) in [
+        ("away.yml", "real/README.md"),
+        ("away/config.json", "real/README.md"),
+        ("policy/metadata.yml", "away.yml"),
+        ("policy/metadata.yml", "away/config.json"),
+        ("policy/metadata.yml", "environ.md"),
+    ] {
+        let run = annotate(metadata, usage).exits_with(2).never_says("c2VjcmV0").never_says("HOME=");
+        run.says(&["outside the repository", "remove the link"]);
+        assert!(!repository.path("out.wasm").exists());
+    }
+    let inside =
+        ["annotate", "-m", "policy/metadata.yml", "-u", "docs/README.md", "-o", "out.wasm", "policy/policy.wasm"];
+    repository.verify(&inside).run().exits_with(0);
+}

@@ -50,7 +50,7 @@
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
-//! | `link` | links on the way to a file that is to be written |
+//! | `link` | links on the way to a file that is written or quoted |
 //! | [`tree`] | files below a folder, or matching a glob |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 

@@ -1,4 +1,4 @@
-//! Links on the way to a file that is to be written: in a checkout they are as untrusted as everything else in it.
+//! Links on the way to a file that is written or quoted: in a checkout they are as untrusted as everything else in it.
 
 use std::env;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::root::{Root, as_named};
 
-/// A link inside a repository, on the way to a file that would be written.
+/// A link inside a repository, on the way to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryLink {
     /// The link, as reports show it.
@@ -34,6 +34,15 @@ impl RepositoryLink {
     /// The first link inside a repository on the way to `path`; links outside of all repositories are the user's own.
     /// Repositories are that of the working directory and that of the file; `given` is the root of the command line.
     pub fn on_the_way_to(path: &Path, given: Option<&Path>) -> Option<Self> {
+        Self::first(path, given, |_| true)
+    }
+
+    /// The first of these links that leads out of its repository.
+    pub fn leading_out(path: &Path) -> Option<Self> {
+        Self::first(path, None, |link| link.outside.is_some())
+    }
+
+    fn first(path: &Path, given: Option<&Path>, is_wanted: impl Fn(&Self) -> bool) -> Option<Self> {
         let path = std::path::absolute(path).ok()?;
         let mut roots: Vec<Root> =
             env::current_dir().ok().and_then(|it| Root::of(&it, given).ok()).into_iter().collect();
@@ -41,18 +50,19 @@ impl RepositoryLink {
         roots.extend(folder.and_then(|folder| Root::of(folder, None).ok()));
         roots.retain(Root::is_repository);
         let ancestors: Vec<&Path> = path.ancestors().collect();
-        ancestors.into_iter().rev().filter(|part| part.is_symlink()).find_map(|link| {
+        let links = ancestors.into_iter().rev().filter(|part| part.is_symlink()).filter_map(|link| {
             let place = link.parent()?.canonicalize().ok()?.join(link.file_name()?);
             let root = roots.iter().find(|root| root.holds(&place))?;
             Some(Self { link: root.shown(&place), outside: outside(link, root), root: root.clone() })
-        })
+        });
+        links.into_iter().find(is_wanted)
     }
 }
 
 /// Where a link leads, if that is not inside the repository, also when nothing is there yet.
 fn outside(link: &Path, root: &Root) -> Option<PathBuf> {
     let target = link.canonicalize().ok().or_else(|| missing_target(link));
-    target.or_else(|| link.read_link().ok()).filter(|target| !root.holds(target))
+    target.or_else(|| link.read_link().ok()).filter(|target| !target.starts_with(&root.real))
 }
 
 /// The target of a broken link without links in it, as far as it is there.
@@ -112,5 +122,15 @@ mod tests {
         let given = |root: &str| RepositoryLink::on_the_way_to(&path("mine"), Some(&path(root))).is_some();
         assert!(given(".") && !given("outside"));
         assert_eq!(RepositoryLink::on_the_way_to(Path::new("/dev/stdout"), None), None);
+        for (file, link) in [
+            ("repository/in.xml", None),
+            ("repository/folder/a.xml", None),
+            ("repository/folder/away/a.xml", Some("sub/away")),
+            ("repository/out.xml", Some("out.xml")),
+            ("mine", None),
+        ] {
+            let found = RepositoryLink::leading_out(&path(file)).map(|found| found.link);
+            assert_eq!(found.as_deref(), link, "{file}");
+        }
     }
 }
