@@ -34,6 +34,27 @@ fn every_link_leads_somewhere() {
     assert!(seen > 100, "{seen} links");
 }
 
+/// A promise without a test is none.
+#[test]
+fn every_promise_of_the_threat_model_has_its_test() {
+    let text = fs::read_to_string(project().join("docs/threat-model.md")).unwrap();
+    let tests = Regex::new(r"`(\w+)::(\w+)`").unwrap();
+    let mut seen = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.contains("| test |")) {
+        for named in tests.captures_iter(row) {
+            seen += 1;
+            let file = project().join(format!("tests/it/{}.rs", &named[1]));
+            let source = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let is_there = source.contains(&format!("#[test]\nfn {}() {{", &named[2]));
+            assert!(is_there, "there is no test {}", &named[0]);
+        }
+    }
+    assert!(seen > 30, "{seen} tests");
+    let promised = text.split("## What is promised").nth(1).unwrap().split("## What is not").next().unwrap();
+    let rows = promised.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
+    rows.for_each(|row| assert!(tests.is_match(row), "no test: {row}"));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_book_builds_and_its_links_lead_somewhere() {
