@@ -46,7 +46,7 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<Range<usize>> {
 }
 
 /// What ends a part of a path, of a name, of a reference or of a document in one line.
-const PARTS: [char; 8] = ['/', ',', ':', '(', '=', '&', ';', '-'];
+const PARTS: [char; 9] = ['/', ',', ':', '(', '=', '&', ';', '-', '.'];
 
 /// The rows of a text whose first row has `first` columns, the others `columns`. Prose is broken at blanks. An indented
 /// line is meant to be pasted: it is never broken, so that copying it from a terminal gives the same line.
