@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -242,9 +242,9 @@ impl<'a> Finder<'a> {
                 }
             }
             Some(wildcard) => {
-                for path in self.matching(&folder, wildcard) {
-                    let is_link = path.is_symlink();
-                    if part + 1 == parts.len() || path.is_dir() {
+                for (path, kind) in self.matching(&folder, wildcard) {
+                    let is_link = kind.is_symlink();
+                    if part + 1 == parts.len() || kind.is_dir() || (is_link && path.is_dir()) {
                         self.go_on(path, part, is_link);
                     }
                 }
@@ -271,8 +271,8 @@ impl<'a> Finder<'a> {
         tasks.push(Task { folder: path, part: next, start: None });
     }
 
-    /// The entries of a folder whose names match, in order.
-    fn matching(&mut self, folder: &Path, part: &Part<'_>) -> Vec<PathBuf> {
+    /// The entries of a folder whose names match, in order, and what they are.
+    fn matching(&mut self, folder: &Path, part: &Part<'_>) -> Vec<(PathBuf, FileType)> {
         let entries = match fs::read_dir(or_here(folder)) {
             Ok(entries) => entries,
             Err(error) => {
@@ -282,18 +282,16 @@ impl<'a> Finder<'a> {
                 return Vec::new();
             }
         };
-        let mut paths = Vec::new();
+        let mut matching = Vec::new();
         for entry in entries {
-            match entry {
-                Ok(entry) if part.matches(&entry.file_name(), self.search) => {
-                    paths.push(folder.join(entry.file_name()));
-                }
+            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+                Ok((name, kind)) if part.matches(&name, self.search) => matching.push((folder.join(name), kind)),
                 Ok(_) => {}
                 Err(error) => self.found.fail(folder, error),
             }
         }
-        paths.sort();
-        paths
+        matching.sort_by(|(one, _), (other, _)| one.cmp(other));
+        matching
     }
 
     /// Walks a folder and everything below it, once for this part. Links are for later; a link to a folder around the
@@ -318,9 +316,7 @@ impl<'a> Finder<'a> {
         while let Some(entry) = entries.next() {
             match entry {
                 Ok(entry) => {
-                    let within = entry.path().strip_prefix(or_here(folder)).unwrap_or(entry.path());
-                    let (path, real) = (folder.join(within), real.join(within));
-                    if !self.entry(&entry, path, real, part, &start) && entry.file_type().is_dir() {
+                    if !self.entry(&entry, folder, &real, part, &start) && entry.file_type().is_dir() {
                         entries.skip_current_dir();
                     }
                 }
@@ -339,17 +335,11 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Whether what is below an entry of a walk is of interest.
-    fn entry(
-        &mut self,
-        entry: &walkdir::DirEntry,
-        path: PathBuf,
-        real: PathBuf,
-        part: usize,
-        start: &Rc<Path>,
-    ) -> bool {
+    /// Whether what is below an entry of a walk through `folder` is of interest; `real` is the real path of that folder.
+    fn entry(&mut self, entry: &walkdir::DirEntry, folder: &Path, real: &Path, part: usize, start: &Rc<Path>) -> bool {
         let (name, kind) = (entry.file_name(), entry.file_type());
-        if self.search.leaves_out(name) || (kind.is_dir() && !self.walked.insert((part, real))) {
+        let within = entry.path().strip_prefix(or_here(folder)).unwrap_or(entry.path());
+        if self.search.leaves_out(name) || (kind.is_dir() && !self.walked.insert((part, real.join(within)))) {
             return false;
         }
         if kind.is_dir() {
@@ -357,9 +347,10 @@ impl<'a> Finder<'a> {
             {
                 self.visits += 1;
             }
-            self.enter(&path, part);
-        } else if kind.is_symlink() && path.is_dir() {
-            self.behind_links.push(Task { folder: path.clone(), part, start: Some(Rc::clone(start)) });
+            self.enter(&folder.join(within), part);
+        } else if kind.is_symlink() && entry.path().is_dir() {
+            let start = Some(Rc::clone(start));
+            self.behind_links.push(Task { folder: folder.join(within), part, start });
         }
         let is_wanted = match &self.parts[part + 1..] {
             [] => true,
@@ -367,7 +358,7 @@ impl<'a> Finder<'a> {
             _ => false,
         };
         if is_wanted {
-            self.found.add(path, self.search);
+            self.found.add(folder.join(within), self.search);
         }
         true
     }
