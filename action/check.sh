@@ -69,10 +69,15 @@ case "$version" in
 esac
 output version "$version"
 
+# git is a checksum here: of its settings, only those of the machine count.
+hash_object() {
+    git -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null hash-object "$@"
+}
+
 # What is built from source is kept from run to run, by all that goes into it. What lies there already may be anybody's.
 if [ "$version" = source ]; then rm -rf "$RUNNER_TEMP/policy-verify-source"; fi
 if [ "$version" = source ] && [ "$cache" = true ]; then
     sum=$(cd "$ACTION_PATH" && find Cargo.toml Cargo.lock rust-toolchain.toml crates src -type f | LC_ALL=C sort |
-        while IFS= read -r file; do git hash-object "$file"; done | git hash-object --stdin)
+        while IFS= read -r file; do hash_object --no-filters "$file"; done | hash_object --stdin)
     output cache-key "policy-verify-$RUNNER_OS-$RUNNER_ARCH-$sum"
 fi

