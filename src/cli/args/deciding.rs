@@ -1,13 +1,18 @@
 //! The flags of a run that decide about outcomes. Reports repeat them in the command that runs a failed case again.
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 /// The flags, by their ids. A test has all others, each with the reason.
-const DECIDING: [&str; 16] = [
+const DECIDING: [&str; 19] = [
     "root",
     "variables",
+    "allow_env",
+    "allow_only",
     "kubewarden",
     "max_memory",
+    // Which code runs changes no verdict, unless a compiler has a bug: then it is the first thing to know.
+    "compiler",
     "repeat",
     "sources_path",
     "docker_config_json_path",
@@ -40,6 +45,9 @@ fn words(argument: &Arg, given: &ArgMatches, is_implied: bool) -> Vec<String> {
     if !argument.get_action().takes_values() {
         let is_on = is_implied || matches!(given.try_get_one::<bool>(id), Ok(Some(true)));
         return is_on.then_some(flag).into_iter().collect();
+    }
+    if given.value_source(id) == Some(ValueSource::DefaultValue) {
+        return Vec::new();
     }
     let values = given.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
     // What begins with a dash would be taken for another flag.
@@ -107,6 +115,10 @@ mod tests {
                 "--kubewarden 1.36 --live --offline --locked",
             ),
             ("verify record suite.yml --max-memory 1MiB", "--max-memory 1MiB --live"),
+            (
+                "verify run --allow-env TAG --allow-only --compiler=winch",
+                "--allow-env TAG --allow-only --compiler winch",
+            ),
             ("verify list", ""),
         ] {
             assert_eq!(flags(line), repeated, "{line}");
