@@ -210,13 +210,18 @@ fn a_report_never_replaces_a_recording() {
         "version: 1\npolicies: { p: { uri: wapc-accepts.wasm } }\ncases: [{ name: A pod, raw: {}, expect: allow }]\n";
     let repository = Repository::with_suite(suite).guest("wapc-accepts").write("sub/empty", "");
     std::os::unix::fs::symlink("out", repository.path("link")).unwrap();
+    // A link of the user, not one of the repository.
+    let outside = tempfile::tempdir().unwrap();
+    let link = outside.path().join("link");
+    std::os::unix::fs::symlink(repository.path("out"), &link).unwrap();
+    let through_link = format!("--record={}", link.display());
     for (command, record, report, says) in [
         ("run", "--record=out", "out", "is the folder of the recordings"),
         ("run", "--record=out", "link", "is the folder of the recordings"),
         ("run", "--record=./sub/../out/", "out", "is the folder of the recordings"),
         ("run", "--record=out", "out/a-pod.yml", "are the same file"),
         ("run", "--record=out", "sub/../out/a-pod.yml", "are the same file"),
-        ("record", "--record=link", "out/a-pod.yml", "are the same file"),
+        ("record", &through_link, "out/a-pod.yml", "are the same file"),
         ("record", "-q", "sessions", "is the folder of the recordings"),
         ("record", "-q", "sessions/a-pod.yml", "are the same file"),
     ] {
