@@ -14,6 +14,12 @@ pub struct Environment {
 /// Parts of the names of secrets.
 const SECRET_NAMES: &[&str] = &["TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL", "AUTH"];
 
+/// Whether the name of a variable says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// What a suite gets of a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Variable<'a> {
@@ -46,11 +52,7 @@ impl Environment {
     /// The values of variables whose names say that they are secrets: a server that a suite sends them to may send them
     /// back.
     pub fn secrets(&self) -> Vec<String> {
-        let is_secret = |name: &&String| {
-            let name = name.to_ascii_uppercase();
-            SECRET_NAMES.iter().any(|part| name.contains(part))
-        };
-        let named = self.allowed.iter().filter(|_| self.refusal.is_none()).filter(is_secret);
+        let named = self.allowed.iter().filter(|name| self.refusal.is_none() && is_secret(name));
         named.filter_map(|name| env::var(name).ok()).collect()
     }
 

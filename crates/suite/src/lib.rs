@@ -105,7 +105,7 @@ mod vars;
 mod wrong_values;
 mod yaml;
 
-pub use self::environment::Environment;
+pub use self::environment::{Environment, is_secret};
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;

@@ -2,6 +2,7 @@
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
+use policy_verify::is_secret;
 
 /// The flags, by their ids. A test has all others, each with the reason.
 const DECIDING: [&str; 19] = [
@@ -50,12 +51,21 @@ fn words(argument: &Arg, given: &ArgMatches, is_implied: bool) -> Vec<String> {
         return Vec::new();
     }
     let values = given.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+    let values = values.map(|value| if id == "variables" { without_secret(value) } else { value });
     // What begins with a dash would be taken for another flag.
     let joined = |value: String| match value.starts_with('-') {
         true => vec![format!("{flag}={value}")],
         false => vec![flag.clone(), value],
     };
     values.flat_map(joined).collect()
+}
+
+/// `token=***`: reports are public where the command line is not.
+fn without_secret(variable: String) -> String {
+    match variable.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}=***"),
+        _ => variable,
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +116,10 @@ mod tests {
         for (line, repeated) in [
             ("verify run suite.yml --push -j3 --shuffle=7 -vv --report json", ""),
             ("verify run --var a=1 -f x --var=-b=2", "--var a=1 --var=-b=2"),
+            (
+                "verify run --var apiToken=a=b --var PASSWORD=c --var=tag=v1",
+                "--var apiToken=*** --var PASSWORD=*** --var tag=v1",
+            ),
             (
                 "verify run --against http://a.test:1 --against-audit --against-ca ca.pem --no-fail",
                 "--against http://a.test:1 --against-ca ca.pem --against-audit",
