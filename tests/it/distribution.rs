@@ -1,8 +1,8 @@
 //! Against real registries, started on loopback: what `verify push` sends is taken, and what a suite names is had, with every
 //! way of logging in that they offer.
 //!
-//! Debian's `docker-registry` is Distribution 2; a `registry` on the path is taken for Distribution 3. What is missing is
-//! skipped, and said.
+//! Debian's `docker-registry` is Distribution 2; a `registry` on the path is taken for Distribution 3; `crane` has the
+//! registry of go-containerregistry in it. What is missing is skipped, and said.
 
 use std::fs;
 
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::fetching::suite;
 use crate::publish::accepting;
 use crate::support::distribution::{Distribution, Setup, registries};
+use crate::support::program::program;
 use crate::support::tls::Authority;
 use crate::support::token_service::TokenService;
 use crate::support::{POD, Repository, guests, testdata};
@@ -81,8 +82,8 @@ fn is_kept_out(host: &str, sources: &str, docker: &str, says: &[&str]) {
 
 #[test]
 fn anonymous_and_by_plain_http() {
-    for program in registries() {
-        let registry = Distribution::configured(&program, &Setup::default());
+    let distributions = registries().into_iter().map(|program| Distribution::configured(&program, &Setup::default()));
+    for registry in distributions.chain(program("crane").map(|program| Distribution::of_crane(&program))) {
         push_and_run(&registry.host, &format!("insecure_sources: ['{}']\n", registry.host), "{}");
         is_kept_out(&registry.host, "", "{}", &["insecure_sources"]);
 

@@ -1,8 +1,8 @@
-//! A real registry on loopback: Distribution, Debian's or another one.
+//! A real registry on loopback: Distribution, Debian's or another one, or that of go-containerregistry.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,6 +35,11 @@ pub(crate) fn forwarded(host: &str, seen: &Seen) -> Reply {
     headers.fold(Reply::new(status, &answer[end + 4..]), |reply, (name, value)| reply.header(name, value))
 }
 
+/// An address whose port is free for as long as nobody else asks for one.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 /// Stopped when it is dropped.
 pub(crate) struct Distribution {
     pub(crate) host: String,
@@ -62,8 +67,7 @@ impl Distribution {
     /// Starts this one.
     pub(crate) fn configured(program: &Path, setup: &Setup<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The port is free for as long as nobody else asks for one.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         for (name, text) in setup.files {
             fs::write(folder.path().join(name), text).unwrap();
         }
@@ -74,13 +78,22 @@ impl Distribution {
         );
         let path = folder.path().join("config.yml");
         fs::write(&path, config.replace("FOLDER", &folder.path().display().to_string())).unwrap();
-        let child = Command::new(program)
-            .args(["serve".as_ref(), path.as_os_str()])
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(program);
+        command.args(["serve".as_ref(), path.as_os_str()]).env("OTEL_TRACES_EXPORTER", "none");
+        Self::started(command, address, folder)
+    }
+
+    /// Starts the registry of go-containerregistry, which `crane` has in it and which shares nothing with Distribution.
+    pub(crate) fn of_crane(program: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let mut command = Command::new(program);
+        command.args(["registry", "serve", "--address", &address.to_string(), "--disk"]).arg(folder.path());
+        Self::started(command, address, folder)
+    }
+
+    fn started(mut command: Command, address: SocketAddr, folder: tempfile::TempDir) -> Self {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let distribution = Self { host: address.to_string(), child, folder };
         let is_up = (0..1200).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
