@@ -34,7 +34,10 @@ fn release(host: &str) -> Repository {
         "version: 1\npolicies:\n  labels: {{ uri: p.wasm, metadata: metadata.yml }}\ncases:\n  - {{ name: a pod, object: {POD}, \
          expect: allow }}\npublish:\n  - {{ to: {host}/acme/policies/labels, tags: [v2.0.0, latest], immutable: [v2.0.0] }}\n"
     );
-    Repository::with_suite(&text).write("p.wasm", accepting("labels")).write("metadata.yml", METADATA)
+    Repository::with_suite(&text)
+        .write("p.wasm", accepting("labels"))
+        .write("annotated.wasm", guests::annotated(accepting("labels")))
+        .write("metadata.yml", METADATA)
 }
 
 /// Publishes a policy by `verify push` and by `--push`; runs a suite that names it by tag, and one that names it by digest;
@@ -47,7 +50,7 @@ fn push_and_run(host: &str, sources: &str, docker: &str) {
         run.never_says(PASSWORD).never_says(&STANDARD.encode(format!("me:{PASSWORD}")))
     };
     let release = files(release(host));
-    let reference = verify(&release, &["push", "--force", "p.wasm", &uri]).stdout.trim().to_owned();
+    let reference = verify(&release, &["push", "annotated.wasm", &uri]).stdout.trim().to_owned();
     assert!(reference.starts_with(&format!("{host}/acme/policies/labels@sha256:")), "{reference}");
     for uri in [uri, format!("registry://{reference}")] {
         let repository = files(Repository::with_suite(&suite(&[("labels", &uri)])));
