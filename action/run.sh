@@ -35,6 +35,8 @@ export VERIFY_CHANGED_FILES
 
 # Suites, policies and fixtures may be a stranger's: the run gets no token that it does not need.
 read -r -d '' -a named <<<"${IN_ALLOW_ENV//,/ }" || true
+# The code of a fork could not read them.
+if [ "${FORK:-false}" = true ]; then named=(); fi
 drop_tokens "${named[@]:-}"
 
 # The parts of a run that other jobs made.

@@ -516,6 +516,8 @@ fn the_run_gets_no_token_but_those_that_are_named() {
     run("OTHER\nTAG").never_says("t0ken");
     let stdout = run("TAG, GITHUB_TOKEN").stdout;
     assert_eq!(stdout.matches("t0ken").count(), 1, "{stdout}");
+    let fork = [&tokens[..], &usual, &[("IN_ALLOW_ENV", "GITHUB_TOKEN"), ("FORK", "true")]].concat();
+    script(&repository, "run.sh", &fork).exits_with(0).never_says("t0ken");
     let merge = [&tokens[..], &usual, &[("IN_MERGE", "part.json")]].concat();
     script(&repository, "run.sh", &merge).exits_with(0).never_says("t0ken");
 }
