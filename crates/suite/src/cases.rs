@@ -136,26 +136,24 @@ impl<'a> Cases<'a> {
 
     /// Adds one entry of `cases:`.
     pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for Row { case, node, origin, labels } in rows::expand(&written.0, self.variables, mistakes) {
-            mistakes.set_case(Some(case));
+        rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, true);
             if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
                 self.add_request_case(entry, Expanded { origin, labels }, policies, mistakes);
             }
-        }
-        mistakes.set_case(None);
+        });
+        mistakes.end_cases();
     }
 
     /// Adds one entry of `settingsCases:`.
     pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
-        for Row { case, node, origin, labels } in rows::expand(&written.0, self.variables, mistakes) {
-            mistakes.set_case(Some(case));
+        rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, false);
             if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
                 self.add_case_of_settings(entry, Expanded { origin, labels }, policies, mistakes);
             }
-        }
-        mistakes.set_case(None);
+        });
+        mistakes.end_cases();
     }
 
     // In both functions below every part is read before the first missing one ends the work, so that the mistakes of

@@ -36,7 +36,7 @@ pub(crate) struct Mistakes {
 
 /// Tells the cases of a suite apart while they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CaseNumber(usize);
+struct CaseNumber(usize);
 
 /// What makes two mistakes one.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -122,15 +122,15 @@ impl Mistakes {
         self.list[index].add(span.as_ref(), self.case);
     }
 
-    /// A number for another case.
-    pub(crate) fn new_case(&mut self) -> CaseNumber {
+    /// Mistakes found from now on belong to another case.
+    pub(crate) fn begin_case(&mut self) {
         self.cases += 1;
-        CaseNumber(self.cases)
+        self.case = Some(CaseNumber(self.cases));
     }
 
-    /// Mistakes found from now on belong to this case, or to none.
-    pub(crate) fn set_case(&mut self, case: Option<CaseNumber>) {
-        self.case = case;
+    /// Mistakes found from now on belong to no case.
+    pub(crate) fn end_cases(&mut self) {
+        self.case = None;
     }
 
     /// Adds a warning, which does not make the suite invalid; an equal one is kept once.
@@ -248,8 +248,7 @@ mod tests {
     fn a_mistake_of_eight_rows_is_one_with_their_number() {
         let mut mistakes = Mistakes::default();
         for _ in 0..8 {
-            let case = mistakes.new_case();
-            mistakes.set_case(Some(case));
+            mistakes.begin_case();
             mistakes.add(&place(3), "invalid path");
             mistakes.add(&place(3), "invalid path");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::mistake::{CaseNumber, Mistakes, mistake};
+use super::mistake::{Mistakes, mistake};
 use super::vars::{Scope, names_in, scalar_text, substitute};
 use super::yaml::{Content, Key, Node};
 use policy_verify_model::code::Code;
@@ -13,8 +13,6 @@ const MOST_ROWS: usize = 100_000;
 
 /// One case made from a table: its node with everything filled in, and what tells it apart.
 pub(crate) struct Row {
-    /// The case it becomes.
-    pub(crate) case: CaseNumber,
     /// The case without `each` and `matrix`, variables replaced.
     pub(crate) node: Node,
     /// Where the row of `each` is written.
@@ -23,32 +21,33 @@ pub(crate) struct Row {
     pub(crate) labels: Vec<String>,
 }
 
-/// The cases that `case` stands for.
-pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Vec<Row> {
-    let Some(parameters) = parameters(case, variables, mistakes) else { return Vec::new() };
+/// Hands over the cases that `case` stands for, one after the other: all of them at once would take more memory than what
+/// becomes of them.
+pub(crate) fn expand(
+    case: &Node,
+    variables: &Scope,
+    mistakes: &mut Mistakes,
+    read: &mut dyn FnMut(Row, &mut Mistakes),
+) {
+    let Some(table) = table(case, variables, mistakes) else { return };
     let bare = without_tables(case);
-    let Some(parameters) = parameters else {
-        let case = mistakes.new_case();
-        mistakes.set_case(Some(case));
-        return vec![Row { case, node: substitute(&bare, &[variables], mistakes), origin: None, labels: Vec::new() }];
+    let Some(table) = table else {
+        mistakes.begin_case();
+        let node = substitute(&bare, &[variables], mistakes);
+        return read(Row { node, origin: None, labels: Vec::new() }, mistakes);
     };
-    let incomplete = incomplete_rows(&bare, &parameters, variables, mistakes);
+    let incomplete = incomplete_rows(&bare, &table, variables, mistakes);
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
     let shown = names_in(name);
     // Expectations are not in names: they change while the case stays the same. Only the text of the case decides,
     // so that a new row never renames the others.
     let asked = names_outside_of_expect(&bare);
     let is_told = |key: &Key| !shown.contains(&key.name.as_str()) && asked.contains(key.name.as_str());
-    let mut rows = Vec::new();
     // An unused parameter is reported for the first row only.
     let mut unused = HashSet::new();
-    let is_each = case.get("each").is_some();
-    for (index, Parameters { span, entries: row }) in parameters.into_iter().enumerate() {
-        if incomplete.contains(&index) {
-            continue;
-        }
-        let case = mistakes.new_case();
-        mistakes.set_case(Some(case));
+    for index in (0..table.len()).filter(|index| !incomplete.contains(index)) {
+        let row = table.row(index);
+        mistakes.begin_case();
         let labels = row.iter().filter(|(key, _)| is_told(key)).map(|(key, value)| {
             let text = scalar_text(&value.content).filter(|text| text.len() <= 60);
             format!("{}={}", key.name, text.unwrap_or_else(|| format!("#{}", index + 1)))
@@ -56,29 +55,30 @@ pub(crate) fn expand(case: &Node, variables: &Scope, mistakes: &mut Mistakes) ->
         let labels = labels.collect();
         let mut scope = Scope::default();
         for (key, value) in row {
-            scope.define(Spanned::new(key.name, key.span), value);
+            scope.define(Spanned::new(key.name.clone(), key.span.clone()), value.clone());
         }
-        let origin = is_each.then_some(span);
-        rows.push(Row { case, node: substitute(&bare, &[&scope, variables], mistakes), origin, labels });
+        let node = substitute(&bare, &[&scope, variables], mistakes);
         for (span, name) in scope.unused().filter(|(_, name)| !unused.contains(*name)) {
             let help = format!("use it as `${{{name}}}`, or remove it");
             let mistake = mistake(span, format!("unused parameter `{name}`")).with_code(Code::Variable);
             mistakes.push(mistake.with_help(help));
         }
         unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
+        read(Row { node, origin: table.origin(index).cloned(), labels }, mistakes);
     }
-    rows
 }
 
 /// The rows that lack a name which the case uses and other rows have; each such name is a mistake.
-fn incomplete_rows(case: &Node, rows: &[Parameters], variables: &Scope, mistakes: &mut Mistakes) -> HashSet<usize> {
+fn incomplete_rows(case: &Node, table: &Table, variables: &Scope, mistakes: &mut Mistakes) -> HashSet<usize> {
+    // Every row of a matrix has every name.
+    let Table::Each(rows) = table else { return HashSet::new() };
     let mut used = HashSet::new();
     collect_names(case, &mut used);
     let mut used: Vec<&str> = used.into_iter().filter(|name| !variables.names().any(|known| known == *name)).collect();
     used.sort_unstable();
     let mut incomplete = HashSet::new();
     for name in used {
-        let has = |row: &Parameters| row.entries.iter().any(|(key, _)| key.name == name);
+        let has = |row: &EachRow| row.entries.iter().any(|(key, _)| key.name == name);
         let (with, without): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|index| has(&rows[*index]));
         let (Some(example), Some(first)) = (with.first(), without.first()) else { continue };
         let lacking = match without.len() {
@@ -123,20 +123,62 @@ fn without_tables(case: &Node) -> Node {
     bare
 }
 
-/// The values of a row.
-#[derive(Clone)]
-struct Parameters {
-    /// Where the row is written.
+/// The rows of a case.
+enum Table {
+    /// They are written down.
+    Each(Vec<EachRow>),
+    /// They are all combinations of these values.
+    Matrix(Vec<(Key, Vec<Node>)>),
+}
+
+/// A row that is written down.
+struct EachRow {
     span: Span,
     entries: Vec<(Key, Node)>,
 }
 
-/// The rows of the table; the inner `None` means that the case has no table, the outer one that it is wrong.
-fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Vec<Parameters>>> {
+impl Table {
+    /// How many rows there are.
+    fn len(&self) -> usize {
+        match self {
+            Self::Each(rows) => rows.len(),
+            Self::Matrix(columns) => columns.iter().map(|(_, values)| values.len()).product(),
+        }
+    }
+
+    /// The values of a row.
+    fn row(&self, index: usize) -> Vec<(&Key, &Node)> {
+        match self {
+            Self::Each(rows) => rows[index].entries.iter().map(|(key, value)| (key, value)).collect(),
+            Self::Matrix(columns) => {
+                // The last column changes fastest, as the last digit of a number does.
+                let mut rest = index;
+                let mut row = Vec::with_capacity(columns.len());
+                for (key, values) in columns.iter().rev() {
+                    row.push((key, &values[rest % values.len()]));
+                    rest /= values.len();
+                }
+                row.reverse();
+                row
+            }
+        }
+    }
+
+    /// Where a row is written, if it is.
+    fn origin(&self, index: usize) -> Option<&Span> {
+        match self {
+            Self::Each(rows) => Some(&rows[index].span),
+            Self::Matrix(_) => None,
+        }
+    }
+}
+
+/// The table of a case; the inner `None` means that it has none, the outer one that it is wrong.
+fn table(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option<Option<Table>> {
     match (case.get("each"), case.get("matrix")) {
         (None, None) => Some(None),
         (Some(each), None) => rows_of_each(&substitute(each, &[variables], mistakes), mistakes).map(Some),
-        (None, Some(matrix)) => rows_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
+        (None, Some(matrix)) => columns_of_matrix(&substitute(matrix, &[variables], mistakes), mistakes).map(Some),
         (Some(_), Some(matrix)) => {
             mistakes.add_coded(Code::Contradiction, &matrix.span, "`each` cannot be combined with `matrix`");
             None
@@ -144,7 +186,7 @@ fn parameters(case: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Option
     }
 }
 
-fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Table> {
     let Content::List(items) = &each.content else {
         if !each.is_unknown() {
             let message = format!("`each` needs a list of rows, found {}", each.description());
@@ -164,12 +206,12 @@ fn rows_of_each(each: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>>
             mistakes.add_coded(Code::WrongType, &item.span, message);
             return None;
         }
-        rows.push(Parameters { span: item.span.clone(), entries: item.entries().to_vec() });
+        rows.push(EachRow { span: item.span.clone(), entries: item.entries().to_vec() });
     }
-    Some(rows)
+    Some(Table::Each(rows))
 }
 
-fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Parameters>> {
+fn columns_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Table> {
     if matrix.entries().is_empty() {
         if !matrix.is_unknown() {
             let message = "`matrix` needs a mapping of names to lists of values";
@@ -177,7 +219,8 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
         }
         return None;
     }
-    let mut rows = vec![Parameters { span: matrix.span.clone(), entries: Vec::new() }];
+    let mut columns = Vec::new();
+    let mut rows = 1_usize;
     for (key, values) in matrix.entries() {
         let Content::List(values) = &values.content else {
             if !values.is_unknown() {
@@ -191,22 +234,14 @@ fn rows_of_matrix(matrix: &Node, mistakes: &mut Mistakes) -> Option<Vec<Paramete
             mistakes.add_coded(Code::NeverRuns, &key.span, message);
             return None;
         }
-        if rows.len().saturating_mul(values.len()) > MOST_ROWS {
+        rows = rows.saturating_mul(values.len());
+        if rows > MOST_ROWS {
             mistakes.add(&matrix.span, format!("the matrix has more than {MOST_ROWS} rows"));
             return None;
         }
-        rows = rows
-            .iter()
-            .flat_map(|row| {
-                values.iter().map(|value| {
-                    let mut longer = row.clone();
-                    longer.entries.push((key.clone(), value.clone()));
-                    longer
-                })
-            })
-            .collect();
+        columns.push((key.clone(), values.clone()));
     }
-    Some(rows)
+    Some(Table::Matrix(columns))
 }
 
 #[cfg(test)]
@@ -219,9 +254,10 @@ mod tests {
 
     fn labels(case: &str) -> Vec<Vec<String>> {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: case.into() });
-        let mut mistakes = Mistakes::default();
-        let rows = expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes);
-        rows.into_iter().map(|row| row.labels).collect()
+        let mut labels = Vec::new();
+        let mut read = |row: Row, _: &mut Mistakes| labels.push(row.labels);
+        expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut Mistakes::default(), &mut read);
+        labels
     }
 
     #[test]
@@ -239,10 +275,18 @@ mod tests {
         let each = "each: [{ owner: a, answer: allow }, { owner: b }, { owner: c }]\nexpect: ${answer}";
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: format!("name: n ${{owner}}\n{each}") });
         let mut mistakes = Mistakes::default();
-        let rows = expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes);
-        assert_eq!(rows.len(), 1);
+        let mut rows = 0;
+        expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes, &mut |_, _| rows += 1);
+        assert_eq!(rows, 1);
         let mistakes: Vec<String> = mistakes.into_sorted().iter().map(ToString::to_string).collect();
         assert_eq!(mistakes, ["2 rows have no `answer`, the first is row 2; row 1 has one"]);
+    }
+
+    #[test]
+    fn a_matrix_has_every_combination_and_its_last_column_changes_fastest() {
+        let matrix = "matrix: { a: [1, 2], b: [x, y, z] }\nset: { '${a}': '${b}' }\nexpect: allow";
+        let labels: Vec<String> = labels(&format!("name: n\n{matrix}")).into_iter().map(|row| row.join(" ")).collect();
+        assert_eq!(labels, ["a=1 b=x", "a=1 b=y", "a=1 b=z", "a=2 b=x", "a=2 b=y", "a=2 b=z"]);
     }
 
     #[test]
