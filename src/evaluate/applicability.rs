@@ -46,8 +46,9 @@ pub(crate) struct Converted {
 /// Whether any step of a case would be asked about its request.
 pub(crate) fn applicability(body: &RequestCase, policies: &Policies<'_>) -> Applicability {
     let mut reasons = Vec::new();
+    let request = body.request.get();
     for step in &body.subject.steps {
-        match of_step(step, body, &body.request, policies) {
+        match of_step(step, body, &request, policies) {
             Applicability::NotApplicable(reason) => reasons.push(reason),
             applicable => return applicable,
         }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, SettingsVerdict};
 use policy_verify_model::outcome::PartReport;
 use policy_verify_model::request::Request;
+use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{Case, Expectation, RequestCase, SettingsCase};
 
 pub(crate) use self::applicability::{Applicability, applicability};
@@ -104,12 +105,22 @@ pub(crate) fn settings(
     evaluation.finish(verdict)
 }
 
+/// The request of a case, as the policies see it.
+pub(crate) struct Sent<'a> {
+    /// The request.
+    pub(crate) request: Cow<'a, Request>,
+    /// The same, for the report.
+    pub(crate) stored: Arc<StoredRequest>,
+}
+
 /// The request as the policies see it: raw policies get a plain document.
-pub(crate) fn effective_request(body: &RequestCase, policies: &Policies<'_>) -> Arc<Request> {
+pub(crate) fn effective_request<'a>(body: &'a RequestCase, policies: &Policies<'_>) -> Sent<'a> {
     let mut policies_of_case = body.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step));
     if policies_of_case.all(|policy| policies.is_raw(policy)) {
-        Arc::new(Request::Raw(body.request.to_json()))
+        let request = Request::Raw(body.request.get().to_json());
+        let stored = Arc::new(StoredRequest::from(request.clone()));
+        Sent { request: Cow::Owned(request), stored }
     } else {
-        Arc::clone(&body.request)
+        Sent { request: body.request.get(), stored: Arc::clone(&body.request) }
     }
 }

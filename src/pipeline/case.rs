@@ -1,11 +1,12 @@
 //! One case through evaluation and comparison, to its report.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::against::{Comparison, OwnResult, Referee};
 use crate::compare::{self, Judgement};
-use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies};
+use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies, Sent};
 use crate::prepare;
 use policy_verify_host::record::Recorded;
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind};
@@ -14,6 +15,7 @@ use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind,
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
+use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, SuiteIndex, Xfail,
 };
@@ -30,7 +32,7 @@ enum Verdict {
 /// What is known about a case besides its outcome.
 #[derive(Default)]
 struct Findings {
-    request: Option<Arc<Request>>,
+    request: Option<Arc<StoredRequest>>,
     response: Option<AdmissionResponse>,
     monitored: Option<AdmissionResponse>,
     fault: Option<Fault>,
@@ -184,7 +186,7 @@ fn not_compared(case: &Case, verdict: Verdict, mut findings: Findings, reason: &
 
 /// A case that expects that no rule matches: no policy is evaluated.
 fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
-    let request = Some(evaluate::effective_request(body, policies));
+    let request = Some(evaluate::effective_request(body, policies).stored);
     let judgement = match evaluate::applicability(body, policies) {
         Applicability::NotApplicable(_) => Judgement::Holds,
         Applicability::Undecided(fault) => Judgement::Fault(fault),
@@ -208,7 +210,7 @@ fn run_request(
     policies: &Policies<'_>,
     referee: Option<&Referee>,
 ) -> (Verdict, Findings) {
-    let sent = evaluate::effective_request(body, policies);
+    let Sent { request: sent, stored } = evaluate::effective_request(body, policies);
     let needs_second_pass = compare::needs_second_pass(&body.expect);
     let follow_up = |request: &Request, response: &AdmissionResponse| {
         let changed = compare::mutated_document(request, response).ok().flatten().filter(|_| needs_second_pass)?;
@@ -218,9 +220,12 @@ fn run_request(
         evaluate::request(case, body, &sent, policies, &follow_up);
     let recorded = journal.recorded.take();
     let (calls, warnings, mut about_calls) = from_journal(journal);
-    let sent = found.converted.map_or(sent, Arc::new);
+    let (sent, stored) = match found.converted {
+        None => (sent, stored),
+        Some(converted) => (Cow::Owned(converted.clone()), Arc::new(StoredRequest::from(converted))),
+    };
     let findings = Findings {
-        request: Some(Arc::clone(&sent)),
+        request: Some(stored),
         steps: found.steps,
         recorded,
         log,

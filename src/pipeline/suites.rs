@@ -12,8 +12,8 @@ use crate::select::{self, Selected, SelectedCase};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::Settings;
-use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
+use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
 use policy_verify_suite::{self as load, Overrides};
@@ -147,7 +147,7 @@ pub struct ListedCase {
     pub tags: Vec<String>,
     /// What would be sent, for requests; a raw policy sees the same document.
     #[serde(skip)]
-    pub request: Option<Arc<Request>>,
+    pub request: Option<Arc<StoredRequest>>,
     /// The paths of mappings that the fixture lacks and `set` has made.
     #[serde(skip)]
     pub created: Vec<String>,

@@ -25,6 +25,7 @@ pub mod request;
 pub mod scope;
 pub mod signature;
 pub mod source;
+pub mod stored_request;
 pub mod suite;
 pub mod weakness;
 pub mod yaml;

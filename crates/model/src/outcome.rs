@@ -14,8 +14,8 @@ use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
 use super::publication::Publication;
 use super::release::Release;
-use super::request::Request;
 use super::source::Span;
+use super::stored_request::StoredRequest;
 use super::weakness::Weakness;
 
 /// One way in which an answer differs from the expectation.
@@ -244,7 +244,7 @@ pub struct CaseReport {
     /// Time from the start of the case to its outcome.
     pub duration: Duration,
     /// The request as the policy saw it.
-    pub request: Option<Arc<Request>>,
+    pub request: Option<Arc<StoredRequest>>,
     /// The response as policy-server would send it.
     pub response: Option<AdmissionResponse>,
     /// What the policy itself answered, where monitor mode lets every request pass.

@@ -15,10 +15,10 @@ use super::diagnostic::Diagnostic;
 use super::hosting::{Grants, HostAnswers};
 use super::installation::Kubewarden;
 use super::policy::{ExecutionMode, PolicyRef, Settings};
-use super::request::Request;
 use super::scope::Scope;
 use super::signature::Requirement;
 use super::source::{MemberSpans, SourceFile, Span, Spanned};
+use super::stored_request::StoredRequest;
 
 /// One suite file, ready to run.
 #[derive(Debug)]
@@ -338,7 +338,7 @@ pub struct RequestCase {
     /// What it is put to.
     pub subject: Subject,
     /// What arrives. Shared with the report of the case.
-    pub request: Arc<Request>,
+    pub request: Arc<StoredRequest>,
     /// The paths of mappings that the fixture lacks and `set` has made.
     pub created: Vec<String>,
     /// Where the settings of a single policy are written.

@@ -22,8 +22,8 @@ use policy_verify_model::outcome::{
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
-use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
+use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
 use crate::publication;
@@ -170,7 +170,7 @@ pub(super) struct Case<'a> {
     pub(super) xfail_reason: Option<Cow<'a, str>>,
     pub(super) warnings: Cow<'a, [String]>,
     pub(super) log: Cow<'a, GuestLog>,
-    pub(super) request: Option<Cow<'a, Request>>,
+    pub(super) request: Option<Cow<'a, StoredRequest>>,
     pub(super) steps: Vec<Part<'a>>,
     pub(super) members: Vec<Part<'a>>,
     pub(super) code: Option<Code>,

@@ -141,7 +141,7 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         span: span(file, name),
         origin: None,
         duration: Duration::from_micros(143),
-        request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})))),
+        request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})).into())),
         response: Some(AdmissionResponse { uid: "1".into(), allowed: true, ..AdmissionResponse::default() }),
         monitored: None,
         fault: None,

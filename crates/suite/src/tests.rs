@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use policy_verify_model::request::Request;
 use policy_verify_model::suite::{CaseBody, Suite};
 
 /// Fixtures of the cases.
@@ -47,7 +46,7 @@ fn suite(case: &str) -> Result<Suite, Vec<policy_verify_model::diagnostic::Diagn
 fn request(case: &str) -> Value {
     let suite = suite(case).unwrap_or_else(|mistakes| panic!("{case}: {mistakes:?}"));
     match &suite.cases[0].body {
-        CaseBody::Request(body) => Request::to_json(&body.request),
+        CaseBody::Request(body) => body.request.get().to_json(),
         _ => panic!("no request"),
     }
 }

@@ -37,6 +37,7 @@ use policy_verify_model::conversion::Equivalent;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::RulesMode;
 
 /// A request of a case, and what tells it from its siblings.
@@ -49,7 +50,7 @@ pub(crate) struct Arrival {
     /// Why it is not sent.
     pub(crate) skip: Option<String>,
     /// The request.
-    pub(crate) request: Arc<Request>,
+    pub(crate) request: Arc<StoredRequest>,
     /// The paths of mappings that `set` has made.
     pub(crate) created: Vec<String>,
     /// Other versions of its resource.
@@ -102,7 +103,7 @@ impl Requests<'_> {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
-        Arrival { label, origin: None, skip: None, request: Arc::new(request), created, equivalents }
+        Arrival { label, origin: None, skip: None, request: Arc::new(request.into()), created, equivalents }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {

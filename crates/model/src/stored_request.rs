@@ -1,0 +1,132 @@
+//! A request between the reading of a suite and its case, and from there to the reports: as text it takes about a tenth of the
+//! memory.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use super::request::{AdmissionRequest, Request};
+
+/// The deepest document that is kept as text: the parser of JSON takes 128 levels, and a request has some above its object.
+const MOST_LEVELS: usize = 100;
+
+/// A request that waits.
+#[derive(Debug, Clone)]
+pub struct StoredRequest(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// An admission request as JSON.
+    Admission(Box<str>),
+    /// A raw document as JSON.
+    Raw(Box<str>),
+    /// What would not come back the same from JSON.
+    Whole(Box<Request>),
+}
+
+impl StoredRequest {
+    /// The request itself.
+    pub fn get(&self) -> Cow<'_, Request> {
+        const WRITTEN: &str = "it was written from such a request";
+        match &self.0 {
+            Form::Whole(request) => Cow::Borrowed(request),
+            Form::Admission(text) => {
+                Cow::Owned(Request::Admission(Box::new(serde_json::from_str(text).expect(WRITTEN))))
+            }
+            Form::Raw(text) => Cow::Owned(Request::Raw(serde_json::from_str(text).expect(WRITTEN))),
+        }
+    }
+}
+
+impl From<Request> for StoredRequest {
+    fn from(request: Request) -> Self {
+        Self(match (is_the_same_from_text(&request), serde_json::to_string(&request), &request) {
+            (true, Ok(text), Request::Admission(_)) => Form::Admission(text.into()),
+            (true, Ok(text), Request::Raw(_)) => Form::Raw(text.into()),
+            _ => Form::Whole(Box::new(request)),
+        })
+    }
+}
+
+/// The request as it is written itself.
+impl Serialize for StoredRequest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredRequest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Request::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// Whether a request that is written as JSON is read as the same request.
+fn is_the_same_from_text(request: &Request) -> bool {
+    match request {
+        Request::Raw(document) => is_plain(document, 0),
+        Request::Admission(request) => {
+            let AdmissionRequest { object, old_object, options, user_info, .. } = &**request;
+            let parts = [object, old_object, options, &user_info.extra];
+            // A member that is `null` would be absent.
+            parts.into_iter().flatten().all(|part| !part.is_null() && is_plain(part, 0))
+        }
+    }
+}
+
+/// Whether a document has no fractions, whose last digit the parser may read otherwise, and is not too deep.
+fn is_plain(document: &Value, level: usize) -> bool {
+    match document {
+        Value::Number(number) => !number.is_f64(),
+        Value::Array(items) => level < MOST_LEVELS && items.iter().all(|item| is_plain(item, level + 1)),
+        Value::Object(members) => level < MOST_LEVELS && members.values().all(|member| is_plain(member, level + 1)),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(json!(1), |inner, _| json!([inner]))
+    }
+
+    fn admission(object: Value) -> Request {
+        let kind = json!({ "group": "", "kind": "Pod", "version": "v1" });
+        let resource = json!({ "group": "", "resource": "pods", "version": "v1" });
+        let request = json!({
+            "kind": kind, "resource": resource, "operation": "CREATE", "uid": "u", "userInfo": {}, "oldObject": {},
+        });
+        let request: AdmissionRequest = serde_json::from_value(request).unwrap();
+        Request::Admission(Box::new(AdmissionRequest { object: Some(object), ..request }))
+    }
+
+    #[test]
+    fn what_is_stored_comes_back_the_same() {
+        let documents = [
+            json!(null),
+            json!({ "a": [1, -1, u64::MAX, "\u{0}\n\"", true, null, {}] }),
+            json!({ "a": [0.1, 1e300, 1.0] }),
+            nested(90),
+            nested(127),
+            nested(1000),
+        ];
+        for document in documents {
+            for request in [Request::Raw(document.clone()), admission(document.clone())] {
+                assert_eq!(*StoredRequest::from(request.clone()).get(), request, "{document}");
+            }
+        }
+    }
+
+    #[test]
+    fn usual_requests_are_kept_as_text() {
+        let usual = json!({ "metadata": { "name": "web" }, "spec": { "replicas": 3 } });
+        assert!(matches!(StoredRequest::from(admission(usual.clone())).0, Form::Admission(_)));
+        assert!(matches!(StoredRequest::from(Request::Raw(usual)).0, Form::Raw(_)));
+        assert!(matches!(StoredRequest::from(admission(json!({ "limit": 0.5 }))).0, Form::Whole(_)));
+    }
+}
