@@ -156,7 +156,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         read::read::<Named<Data>>(vars, mistakes)?;
     }
     let variables = variables(&root, overrides, mistakes);
-    let frame = substitute_frame(&root, &variables, mistakes);
+    let frame = substitute_frame(root, &variables, mistakes);
     let written: SuiteFile = read::read(&frame, mistakes)?;
     check_versions(&written, mistakes);
     let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, files, mistakes);
@@ -166,6 +166,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     if mistakes.added() > before_kinds || !is_frame_whole(&frame, mistakes) {
         return None;
     }
+    drop(frame);
     let name = match written.name {
         Some(name) if overrides.is_linked => format!("{} ({})", name.value, file.path),
         Some(name) => name.value,
@@ -177,18 +178,19 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     groups::read(&written.groups, &mut policies, files, mistakes);
     let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
     cases.add_checks(&mut policies, mistakes);
-    for case in &written.settings_cases {
-        cases.add_settings_case(case, &mut policies, mistakes);
+    // A case that cannot be read may use any of the variables.
+    let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
+    let has_all_uses = are_cases_read(&written.cases) && are_cases_read(&written.settings_cases);
+    // Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
+    for case in written.settings_cases {
+        cases.add_settings_case(&case, &mut policies, mistakes);
     }
-    for case in &written.cases {
-        cases.add_case(case, &mut policies, mistakes);
+    for case in written.cases {
+        cases.add_case(&case, &mut policies, mistakes);
     }
     let cases = cases.finish();
     not_deployed::check(&policies, &cases, mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
-    // A case that cannot be read may use any of them.
-    let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
-    let has_all_uses = are_cases_read(&written.cases) && are_cases_read(&written.settings_cases);
     for (span, name) in variables.unused().filter(|_| has_all_uses) {
         let help = format!("use it as `${{{name}}}`, or remove it");
         let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
@@ -288,12 +290,15 @@ fn no_vars(name: &str, path: &str) -> Diagnostic {
 }
 
 /// Replaces variables everywhere but in the cases, which may have more of them, and in the variables themselves.
-fn substitute_frame(root: &Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
-    let entries = root.entries().iter().map(|(key, value)| {
+fn substitute_frame(root: Node, variables: &Scope, mistakes: &mut Mistakes) -> Node {
+    let Node { id, span, content } = root;
+    let Content::Map(entries) = content else { return Node { id, span, content } };
+    let entries = entries.into_iter().map(|(key, value)| {
         let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
-        (key.clone(), if is_frame { substitute(value, &[variables], mistakes) } else { value.clone() })
+        let value = if is_frame { substitute(&value, &[variables], mistakes) } else { value };
+        (key, value)
     });
-    Node { id: root.id, span: root.span.clone(), content: Content::Map(entries.collect()) }
+    Node { id, span, content: Content::Map(entries.collect()) }
 }
 
 fn check_versions(written: &SuiteFile, mistakes: &mut Mistakes) {
