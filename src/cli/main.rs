@@ -39,7 +39,6 @@ use self::interrupt::Signals;
 use self::record::Target;
 
 /// See `Cargo.toml`.
-#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
