@@ -6,7 +6,7 @@ use crate::fetching::{accepting, suite};
 use crate::publish::accepting as with_settings;
 use crate::support::program::skip;
 use crate::support::registry::{FakeRegistry, Reply};
-use crate::support::{POD, Repository};
+use crate::support::{POD, Repository, guests};
 
 #[test]
 fn the_wrong_part_is_named_by_every_command() {
@@ -75,7 +75,7 @@ fn a_host_may_be_an_ipv6_address() {
          expect: allow }}\npublish:\n  - {{ to: '{host}/acme/published', tags: [v1] }}\n"
     );
     let repository = Repository::with_suite(&text)
-        .write("p.wasm", with_settings("p"))
+        .write("p.wasm", guests::annotated(with_settings("p")))
         .write("metadata.yml", crate::publish::METADATA)
         .write("docker/config.json", format!(r#"{{"auths":{{"{host}":{{"auth":"bWU6cGFzc3dvcmQ="}}}}}}"#))
         .write("sources.yaml", fake.sources());
@@ -86,7 +86,7 @@ fn a_host_may_be_an_ipv6_address() {
         (!is_known).then(|| Reply::new(401, "").header("www-authenticate", "Basic realm=\"x\"").into())
     });
     let to = format!("{host}/acme/p:v1");
-    let pushed = verify(&["push", "--force", "p.wasm", &to]).stdout.trim().to_owned();
+    let pushed = verify(&["push", "p.wasm", &to]).stdout.trim().to_owned();
     assert!(pushed.starts_with(&format!("{host}/acme/p@sha256:")), "{pushed}");
     verify(&["digest", &to]).says(&[&format!("{to}@sha256:")]);
     verify(&["pull", &pushed, "-o", "pulled.wasm"]);
