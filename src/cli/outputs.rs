@@ -79,6 +79,7 @@ impl Outputs {
         let style = Style {
             colour: console::uses_colour(arguments.color(), io::stdout().is_terminal()),
             width: console::width(),
+            wraps: io::stdout().is_terminal() || console::is_set("COLUMNS"),
             height: Some(console::height()),
             status: arguments.status_level(),
             verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
@@ -141,7 +142,7 @@ impl Outputs {
         let mut problems = self.refused.clone();
         for (format, name, destination) in &mut self.files {
             // A file has no colours and no terminal to be narrow.
-            let style = Style { colour: false, width: 100, folds: false, ..self.style };
+            let style = Style { colour: false, width: 100, wraps: false, folds: false, ..self.style };
             let format = report::by_name(format, &style).expect("the command line knows the formats");
             let mut bytes = Vec::new();
             let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));

@@ -67,6 +67,11 @@ impl<'a> Page<'a> {
         self.style.width.max(NARROWEST)
     }
 
+    /// Whether a line of these columns is written as it is.
+    pub(super) fn has_room(&self, columns: usize) -> bool {
+        !self.style.wraps || columns <= self.columns()
+    }
+
     /// Writes one line.
     pub(super) fn line(&mut self, indent: usize, pieces: &[Piece]) -> io::Result<()> {
         self.is_fresh = false;
@@ -88,7 +93,7 @@ impl<'a> Page<'a> {
     /// Writes one line with `right` at the right edge. What there is no room for on the left goes on in further lines.
     pub(super) fn line_with_right(&mut self, indent: usize, left: &[Piece], right: Piece) -> io::Result<()> {
         let reserved = indent + layout::width(&right.text) + GAP;
-        let mut rows = match reserved + width(left) <= self.columns() {
+        let mut rows = match self.has_room(reserved + width(left)) {
             true => vec![left.to_vec()],
             false => folded(left, self.columns().saturating_sub(reserved + HANGING).max(1)),
         }
@@ -105,7 +110,7 @@ impl<'a> Page<'a> {
     /// Writes an entry of a list: one line, or where the row is too narrow a place in a line of its own, which nothing
     /// breaks, and the rest in further lines.
     pub(super) fn entry(&mut self, indent: usize, pieces: &[Piece]) -> io::Result<()> {
-        if indent + width(pieces) <= self.columns() {
+        if self.has_room(indent + width(pieces)) {
             return self.line(indent, pieces);
         }
         let place = pieces.iter().position(|piece| piece.colour == PLACE).map_or(0, |index| index + 1);
@@ -223,6 +228,17 @@ mod tests {
                 "    than the terminal is wide",
             ]
         );
+    }
+
+    #[test]
+    fn lines_stay_whole_where_there_is_no_terminal() {
+        let name = "a name of a case that is longer than the terminal is wide";
+        let mut out = Vec::new();
+        let mut page = Page::new(Style { width: 40, wraps: false, ..Style::default() }, &mut out);
+        page.line_with_right(4, &[piece(name, BOLD)], piece("12 ms", DIM)).unwrap();
+        page.entry(2, &[piece("suite.yml:8", PLACE), piece(format!("  {name}"), PLAIN)]).unwrap();
+        let wanted = format!("    {name}  12 ms\n  suite.yml:8  {name}\n");
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
     }
 
     #[test]

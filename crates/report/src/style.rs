@@ -11,6 +11,9 @@ pub struct Style {
     pub colour: bool,
     /// Columns of the terminal.
     pub width: usize,
+    /// Whether names, places and entries of lists go on in further lines where a row is full. In a pipe or a log, where
+    /// lines are searched, they stay whole.
+    pub wraps: bool,
     /// Lines of the terminal, after which failures are named again; they never are without.
     pub height: Option<usize>,
     /// Which cases get a line of their own.
@@ -23,7 +26,15 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, width: 100, height: None, status: StatusLevel::Fail, verbosity: 0, folds: false }
+        Self {
+            colour: false,
+            width: 100,
+            wraps: true,
+            height: None,
+            status: StatusLevel::Fail,
+            verbosity: 0,
+            folds: false,
+        }
     }
 }
 

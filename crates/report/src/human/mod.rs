@@ -191,7 +191,7 @@ fn origin(page: &mut Page<'_>, group: &Group<'_>) -> io::Result<()> {
     let compilers: Vec<&str> = policy.compilers.iter().map(|compiler| compiler.name()).collect();
     facts.extend(Some(compilers.join(", then ")).filter(|text| !text.is_empty()));
     let line = piece(facts.join(" · "), DIM);
-    if CASE + page::width(std::slice::from_ref(&line)) <= page.columns() {
+    if page.has_room(CASE + page::width(std::slice::from_ref(&line))) {
         return page.line(CASE, &[line]);
     }
     facts.iter().try_for_each(|fact| page.line(CASE, &[piece(fact, DIM)]))
@@ -518,7 +518,7 @@ fn list<T>(page: &mut Page<'_>, title: &str, entries: &[T], show: impl Fn(&T) ->
 /// Quotes a place; `about` follows its name in the heading, below it where the row is too narrow for both.
 fn place(page: &mut Page<'_>, span: &Span, about: &str) -> io::Result<()> {
     let heading = [piece(span.file_and_line(), PLACE), piece(format!(" · {about}"), DIM)];
-    if DETAIL + page::width(&heading) <= page.columns() {
+    if page.has_room(DETAIL + page::width(&heading)) {
         page.line(DETAIL, &heading)?;
     } else {
         page.line(DETAIL, &heading[..1])?;
