@@ -75,6 +75,23 @@ fn the_command_has_every_flag_that_decides() {
     }
 }
 
+/// Of shards it has the flags that all of them had: what one machine needed is of no use for the cases of another.
+#[test]
+fn the_command_of_merged_shards_has_their_common_flags() {
+    let repository = with_variables();
+    let merged = |of_second: &[&str]| {
+        for (number, more) in [(1, &[][..]), (2, of_second)] {
+            let partition = format!("--partition=hash:{number}/2");
+            let report = format!("--report=json={number}.json");
+            repository.verify(&["--var=word=x", &partition, &report]).args(more).run();
+        }
+        repeats(&repository.verify(&["merge", "1.json", "2.json"]).run().exits_with(1))
+    };
+    assert_eq!(merged(&[]), ["verify suite.yml --var word=x --filter a --exact"]);
+    assert_eq!(merged(&["--offline"]), ["verify suite.yml --var word=x --filter a --exact"]);
+    assert_eq!(merged(&["--var=word=y"]), ["verify suite.yml --var word=x --filter a --exact"]);
+}
+
 /// Every report has it, and so has one that was read back.
 #[test]
 fn every_report_has_the_command_with_its_flags() {

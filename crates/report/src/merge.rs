@@ -167,11 +167,16 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     Ok(merged)
 }
 
-/// Those of the first run, if every run had the same: what a machine needed is of no use for the cases of another.
+/// The flags that every run had: what one machine needed is of no use for the cases of another.
 fn common_flags(reports: &[NamedReport]) -> Vec<String> {
     let Some(((_, first), others)) = reports.split_first() else { return Vec::new() };
-    let is_common = others.iter().all(|(_, other)| other.flags == first.flags);
-    if is_common { first.flags.clone() } else { Vec::new() }
+    let is_common = |flag: &&[String]| others.iter().all(|(_, other)| each_flag(&other.flags).any(|it| it == *flag));
+    each_flag(&first.flags).filter(is_common).flatten().cloned().collect()
+}
+
+/// Each flag with its value. A value that begins with a dash is in the word of its flag.
+fn each_flag(words: &[String]) -> impl Iterator<Item = &[String]> {
+    words.chunk_by(|_, next| !next.starts_with('-'))
 }
 
 fn place_of(it: &Diagnostic) -> Option<String> {
