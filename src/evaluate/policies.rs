@@ -84,8 +84,7 @@ impl<'a> Policies<'a> {
 
     /// Gives the policies of a case their best code. Says what is wrong where that fails.
     pub(crate) fn settle(&self, case: &Case) -> Result<(), String> {
-        let policies = self.suite.policies_for(case).into_iter();
-        policies.map(|policy| self.prepared(policy).guest.settle()).collect()
+        self.suite.policies_for(case).into_iter().try_for_each(|policy| self.prepared(policy).guest.settle())
     }
 
     /// Whether rules of metadata or of a manifest say what a case is about.
