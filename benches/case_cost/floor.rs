@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Caller, Config, Engine, Extern, InstancePre, Linker, Module, Result, Store, WasmFeatures};
+use wasmtime::{
+    Caller, Config, Enabled, Engine, Extern, InstanceAllocationStrategy, InstancePre, Linker, Module,
+    PoolingAllocationConfig, Result, Store, WasmFeatures,
+};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
@@ -20,9 +23,9 @@ const DEADLINE: u64 = 401;
 /// How the engine is set up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settings {
-    /// As the product does it: with epochs, and a thread that moves them.
+    /// As the product does it: with epochs, a thread that moves them, and instances that take over the memory of earlier ones.
     Same,
-    /// As wasmtime comes.
+    /// As wasmtime comes: memory is asked of the system for each instance.
     Default,
 }
 
@@ -53,6 +56,18 @@ impl Floor {
         let mut config = Config::new();
         config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, true);
         config.epoch_interruption(settings == Settings::Same);
+        if settings == Settings::Same {
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_core_instances(8)
+                .total_memories(16)
+                .total_tables(16)
+                .max_core_instance_size(16 << 20)
+                .table_elements(1 << 18)
+                .linear_memory_keep_resident(2 << 20)
+                .table_keep_resident(1 << 20)
+                .pagemap_scan(Enabled::Auto);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        }
         let engine = Engine::new(&config)?;
         let is_over = Arc::<AtomicBool>::default();
         if settings == Settings::Same {

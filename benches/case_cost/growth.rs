@@ -10,10 +10,10 @@ use policy_verify::{Progress, list, verify};
 use crate::Spread;
 use crate::subject::Subject;
 
-/// The same suite on one thread and on two, by turns.
+/// The same suite on one thread, on two and on four, by turns.
 pub(crate) fn threads() {
     const PAIRS: usize = 7;
-    for (subject, cases) in [(Subject::wapc(), 4_000), (Subject::wasi(), 300)] {
+    for (subject, cases) in [(Subject::wapc(), 10_000), (Subject::wasi(), 600)] {
         let mut suite = subject.suite(cases);
         let mut cost = |jobs| {
             suite.options.jobs = Some(jobs);
@@ -21,11 +21,15 @@ pub(crate) fn threads() {
             verify(&suite.options, &stopwatch).expect("the suite runs");
             stopwatch.since_prepared().as_secs_f64() * 1e6 / cases as f64
         };
-        let pairs: Vec<_> = (0..PAIRS).map(|_| (cost(1), cost(2))).collect();
-        println!("{}: µs for one of {cases} cases, median (least … most) of {PAIRS} pairs of runs", subject.name);
-        println!("  one thread                    {}", Spread::of(pairs.iter().map(|(one, _)| *one)));
-        println!("  two threads                   {}", Spread::of(pairs.iter().map(|(_, two)| *two)));
-        println!("  how much faster two are       {}", Spread::of(pairs.iter().map(|(one, two)| one / two)));
+        let rounds: Vec<[f64; 3]> = (0..PAIRS).map(|_| [1, 2, 4].map(&mut cost)).collect();
+        let column = |index: usize| Spread::of(rounds.iter().map(|times| times[index]));
+        let ratio = |one: usize, other: usize| Spread::of(rounds.iter().map(|times| times[one] / times[other]));
+        println!("{}: µs for one of {cases} cases, median (least … most) of {PAIRS} rounds of runs", subject.name);
+        println!("  one thread                    {}", column(0));
+        println!("  two threads                   {}", column(1));
+        println!("  four threads                  {}", column(2));
+        println!("  how much faster two are       {}", ratio(0, 1));
+        println!("  four against two              {}", ratio(1, 2));
     }
 }
 

@@ -5,6 +5,10 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod cost;
 mod floor;
 mod growth;
