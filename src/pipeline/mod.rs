@@ -52,7 +52,8 @@ use crate::error::Error;
 /// case is in the report.
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
-    let suites = suites::load_all(options)?;
+    let pool = thread_pool(options)?;
+    let suites = pool.install(|| suites::load_all(options))?;
     let selected = suites::select(&suites, options)?;
     let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
     let referee = Referee::open(options)?;
@@ -62,7 +63,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     progress.started(selected.cases.len());
     let engine = engine(options, instances_at_a_time(&suites), progress)?;
     let services = Services::open(&selected.policies, &suites, options, trust)?;
-    thread_pool(options)?.install(|| {
+    pool.install(|| {
         let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
         let by_suite = policies::by_suite(&suites, &records, &services.host_backend(options));
         let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);

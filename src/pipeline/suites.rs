@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::options::Options;
 use super::{overwrite, publish, redirect};
 use crate::error::Error;
@@ -26,7 +28,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     inputs.extend(options.suites.iter().filter_map(|path| resolve::lock_of(path)));
     inputs.extend(of_command_line(options));
     let linked = linked(&options.suites);
-    for path in &options.suites {
+    let read = |path: &PathBuf| {
         let overrides = Overrides {
             variables: options.variables.clone(),
             kubewarden: options.kubewarden,
@@ -35,7 +37,10 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             is_linked: linked.contains(path),
         };
         let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
-        let (suite, files) = load::suite_and_files(path, &overrides, key_check);
+        load::suite_and_files(path, &overrides, key_check)
+    };
+    let read: Vec<_> = options.suites.par_iter().map(read).collect();
+    for (suite, files) in read {
         inputs.extend(files);
         match suite {
             Ok(mut suite) => {
