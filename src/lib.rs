@@ -26,6 +26,8 @@ mod resolve;
 mod select;
 mod server;
 
+pub use policy_verify_engine::cage::Cage;
+pub use policy_verify_engine::compile_inside;
 pub use policy_verify_engine::compiler::CompilerChoice;
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;

@@ -14,6 +14,7 @@ pub(crate) mod variable;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -198,6 +199,10 @@ pub(crate) struct RunArgs {
     /// Which compiler makes code of policies
     #[arg(long, value_name = "NAME", default_value = "auto", env = "VERIFY_COMPILER")]
     pub(crate) compiler: CompilerArgument,
+
+    /// Most processor time that compiling a policy may take; by default 10s, and 5s for each MiB
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, env = "VERIFY_COMPILE_TIMEOUT")]
+    pub(crate) compile_timeout: Option<Duration>,
 
     /// Where compiled code is kept between runs; `none` keeps nothing. By default in the cache of this user
     #[arg(long, value_name = "DIR", env = "VERIFY_CODE_CACHE")]

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod args;
+mod cage;
 mod ci;
 mod console;
 mod digest;
@@ -43,6 +44,9 @@ use self::record::Target;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = cage::inside(&std::env::args_os().collect::<Vec<_>>()) {
+        std::process::exit(code);
+    }
     // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
     let signals = Signals::listen();
     let arguments: Vec<OsString> = std::env::args_os().collect();

@@ -25,7 +25,7 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::{push, record, reports, suites};
+use super::{cage, push, record, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -149,6 +149,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.compiler = arguments.compiler.into();
+    options.cage = cage::of_run(arguments.compile_timeout);
     options.memory = arguments.max_memory;
     options.code_cache = match arguments.code_cache.as_deref() {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder != Path::new("none")),

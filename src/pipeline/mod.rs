@@ -116,7 +116,13 @@ fn engine(options: &Options, instances: usize, progress: &dyn Progress) -> Resul
     let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
     let threads = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
     let instances = u32::try_from(threads.saturating_mul(instances)).unwrap_or(u32::MAX);
-    let setup = Setup { limits, stop: options.interrupt.flag(), instances, compiler: options.compiler };
+    let setup = Setup {
+        limits,
+        stop: options.interrupt.flag(),
+        instances,
+        compiler: options.compiler,
+        cage: options.cage.clone(),
+    };
     let engine = Engine::set_up(setup);
     let mut engine = engine.map_err(|error| Error::engine(&error))?;
     if let Some(folder) = &options.code_cache {

@@ -8,6 +8,7 @@ use super::recording::Recording;
 use crate::error::OnlyRefusal;
 use crate::resolve::Fetching;
 use crate::select::Selection;
+use policy_verify_engine::cage::Cage;
 use policy_verify_engine::compiler::CompilerChoice;
 use policy_verify_model::outcome::{CaseReport, SuiteSummary};
 use policy_verify_model::publication::{PublishMode, Redirection};
@@ -73,6 +74,8 @@ pub struct Options {
     pub interrupt: Interrupt,
     /// Which compiler makes the code of policies; Cranelift, as in policy-server, by default.
     pub compiler: CompilerChoice,
+    /// How policies are compiled in processes of their own, with limits; in this one by default.
+    pub cage: Option<Cage>,
     /// Where the folder `compiled-code` is, which later runs use too; none by default. See [`usual_code_cache`].
     pub code_cache: Option<PathBuf>,
 }

@@ -158,8 +158,13 @@ fn ready(
     if mode == ExecutionMode::Ferricel {
         ferricel::check_abi(&annotated.bytes).map_err(|text| unavailable(UnavailableStage::Compile, text, None))?;
     }
-    let module = compiled
-        .map_err(|error| unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), None))?;
+    let module = compiled.map_err(|error| {
+        let help = match error {
+            CompileError::Refused(_) => None,
+            CompileError::Stopped(_) => Some("to give it more: `--compile-timeout 60s`".to_owned()),
+        };
+        unavailable(UnavailableStage::Compile, format!("cannot compile `{name}`: {error}"), help)
+    })?;
     let AnnotatedModule { digest, bytes, .. } = annotated;
     let guest = runtime::load_with_tiers(engine, module, mode, *digest, bytes).map_err(|error| {
         let help = detect::guess(annotated.detected_kind)

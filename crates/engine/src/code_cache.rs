@@ -54,6 +54,11 @@ impl CodeCache {
         names.find_map(|name| self.load_file(&name, engines))
     }
 
+    /// The place that [`open`](Self::open) takes for this folder.
+    pub(super) fn place(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
     /// Keeps the code of a module.
     ///
     /// # Errors

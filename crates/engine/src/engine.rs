@@ -3,10 +3,13 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
+use super::cage::{Cage, Failure};
 use super::code_cache::CodeCache;
 use super::compiler::CompilerChoice;
 use super::wasmtimes::{InUse, Wasmtimes};
@@ -53,11 +56,19 @@ pub struct Setup {
     pub instances: u32,
     /// Which compiler is used.
     pub compiler: CompilerChoice,
+    /// How modules are compiled in processes of their own; in this one by default.
+    pub cage: Option<Cage>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { limits: Limits::default(), stop: Arc::default(), instances: 64, compiler: CompilerChoice::default() }
+        Self {
+            limits: Limits::default(),
+            stop: Arc::default(),
+            instances: 64,
+            compiler: CompilerChoice::default(),
+            cage: None,
+        }
     }
 }
 
@@ -66,8 +77,12 @@ impl Default for Setup {
 pub struct Engine {
     wasmtimes: Arc<Wasmtimes>,
     compiler: CompilerChoice,
+    cage: Option<Cage>,
+    stop: Arc<AtomicBool>,
     pub(super) limits: Limits,
     code: Option<CodeCache>,
+    /// Where code from other processes arrives that is not kept.
+    scratch: Arc<OnceLock<Option<(CodeCache, TempDir)>>>,
 }
 
 /// A compiled module, not yet linked.
@@ -91,8 +106,14 @@ pub struct EngineError(String);
 
 /// The bytes are not a module that can be compiled.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CompileError(String);
+pub enum CompileError {
+    /// The compiler says why.
+    #[error("{0}")]
+    Refused(String),
+    /// Compiling takes more than it may; the text says what.
+    #[error("{0}")]
+    Stopped(String),
+}
 
 impl Engine {
     /// Sets up an engine on which every call has the time its deadline gives it.
@@ -102,15 +123,18 @@ impl Engine {
 
     /// Sets up the engine and starts its ticker.
     pub fn set_up(setup: Setup) -> Result<Self, EngineError> {
-        let Setup { limits, stop, instances, compiler } = setup;
+        let Setup { limits, stop, instances, compiler, cage } = setup;
         let wasmtimes = Arc::new(Wasmtimes::new(instances, limits.memory));
         wasmtimes.of(Compiler::Cranelift).map_err(|error| EngineError(error.to_owned()))?;
         let (weak, in_use) = (Arc::downgrade(&wasmtimes), wasmtimes.in_use());
         thread::Builder::new()
             .name("deadlines".into())
-            .spawn(move || tick(&weak, &in_use, &stop))
+            .spawn({
+                let stop = Arc::clone(&stop);
+                move || tick(&weak, &in_use, &stop)
+            })
             .map_err(|error| EngineError(error.to_string()))?;
-        Ok(Self { wasmtimes, compiler, limits, code: None })
+        Ok(Self { wasmtimes, compiler, cage, stop, limits, code: None, scratch: Arc::default() })
     }
 
     /// Takes compiled code from this folder, and keeps it there.
@@ -175,14 +199,43 @@ impl Engine {
         kept_as: Option<Digest>,
         bytes: &[u8],
     ) -> Result<Module, CompileError> {
-        let mut refused = CompileError("no compiler is set up".to_owned());
+        let mut refused = CompileError::Refused("no compiler is set up".to_owned());
         for compiler in compilers {
             match self.compile_with_one(*compiler, kept_as, bytes) {
-                Ok(module) => return Ok(module),
-                Err(error) => refused = error,
+                Err(CompileError::Refused(error)) => refused = CompileError::Refused(error),
+                compiled => return compiled,
             }
         }
         Err(refused)
+    }
+
+    /// Sets up what a compiler needs, which otherwise waits for its first module.
+    pub(super) fn set_up_for(&self, compiler: Compiler) -> Result<(), EngineError> {
+        self.wasmtimes.of(compiler).map(drop).map_err(|error| EngineError(error.to_owned()))
+    }
+
+    /// The code of one compiler, compiled in this process and kept.
+    pub(super) fn compile_by(&self, compiler: Compiler, digest: Digest, bytes: &[u8]) -> Result<Module, CompileError> {
+        self.compile_with(&[compiler], Some(digest), bytes)
+    }
+
+    /// The code that another process makes; `None` where there can be no other process.
+    fn compile_in_cage(
+        &self,
+        compiler: Compiler,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Option<Result<Module, CompileError>> {
+        let cage = self.cage.as_ref()?;
+        let scratch = || self.scratch.get_or_init(scratch).as_ref().map(|(code, _)| code);
+        let code = self.code.as_ref().or_else(scratch)?;
+        let engines = self.wasmtimes.of(compiler).ok()?;
+        match cage.compile(code.place(), compiler, bytes, &self.stop) {
+            Ok(()) => Some(Ok(Module { wasmtime: code.load(&engines, digest)?, compiler })),
+            Err(Failure::Refused(reason)) => Some(Err(CompileError::Refused(reason))),
+            Err(Failure::Stopped(text)) => Some(Err(CompileError::Stopped(text))),
+            Err(Failure::NotStarted) => None,
+        }
     }
 
     fn compile_with_one(
@@ -191,8 +244,11 @@ impl Engine {
         kept_as: Option<Digest>,
         bytes: &[u8],
     ) -> Result<Module, CompileError> {
-        let engines = self.wasmtimes.of(compiler).map_err(|error| CompileError(error.to_owned()))?;
-        let mut refused = CompileError("no engine is set up".to_owned());
+        if let Some(compiled) = kept_as.and_then(|digest| self.compile_in_cage(compiler, digest, bytes)) {
+            return compiled;
+        }
+        let engines = self.wasmtimes.of(compiler).map_err(|error| CompileError::Refused(error.to_owned()))?;
+        let mut refused = CompileError::Refused("no engine is set up".to_owned());
         for engine in engines {
             // The first engine may have no room for instances of such a module.
             match wasmtime::Module::from_binary(engine, bytes) {
@@ -202,11 +258,17 @@ impl Engine {
                     }
                     return Ok(Module { wasmtime, compiler });
                 }
-                Err(error) => refused = CompileError(format!("{error:#}")),
+                Err(error) => refused = CompileError::Refused(format!("{error:#}")),
             }
         }
         Err(refused)
     }
+}
+
+/// A folder for code that is gone with the run.
+fn scratch() -> Option<(CodeCache, TempDir)> {
+    let folder = tempfile::tempdir().ok()?;
+    Some((CodeCache::open(folder.path()).ok()?, folder))
 }
 
 /// Runs until the engine and all its guests are gone, and therefore holds weak references only.

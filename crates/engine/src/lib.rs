@@ -30,12 +30,15 @@
 //! |---|---|
 //! | [`engine`] | compiles modules, with limits, timeouts and a cache of compiled code |
 //! | [`compiler`] | the choice of a compiler; `tiers` is a policy that gets better code while it runs |
+//! | [`cage`] | compiling in a process of its own, with limits; `caged` is that process |
 //! | `wasmtimes`, `pool` | the engines of wasmtime behind it, and where the memory of instances comes from |
 //! | `policy` | [`Policy`], [`Instance`] and their [`Context`] |
 //! | `wapc`, `wasi`, `opa`, `gatekeeper`, `ferricel` | one execution mode each; `rego` is what the two Rego modes share |
 //! | `sandbox` | the limits of an instance, its streams, clock and host |
 //! | `fault` | errors of wasmtime as faults |
 
+pub mod cage;
+mod caged;
 mod cel_error;
 mod clock;
 mod code_cache;
@@ -63,6 +66,7 @@ mod wasi;
 mod wasi_ctx;
 mod wasmtimes;
 
+pub use self::caged::compile_inside;
 pub use self::ferricel::extension_capabilities;
 pub use self::link::LinkError;
 pub use self::load::load;

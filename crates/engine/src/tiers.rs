@@ -17,7 +17,7 @@ use policy_verify_model::answer::{Answer, Fault, SettingsVerdict};
 use policy_verify_model::policy::{Digest, ExecutionMode, Settings};
 use policy_verify_model::request::Request;
 
-/// Time that Cranelift takes for each byte of a module.
+/// Time that Cranelift takes for each byte of a module: measured from 270 to 880 ns of processor time.
 const CRANELIFT_FOR_EACH_BYTE: Duration = Duration::from_nanos(500);
 
 /// Loads a compiled module of these bytes, whose digest is `digest`. Where its code is

@@ -49,7 +49,7 @@ impl Wasmtimes {
     /// The engines of a run with this many instances at a time, whose guests may have this many bytes of memory.
     pub(super) fn new(instances: u32, memory: u64) -> Self {
         Self {
-            pooled_instances: Some(instances).filter(|_| pool::is_possible(memory)),
+            pooled_instances: Some(instances).filter(|instances| *instances > 0 && pool::is_possible(memory)),
             engines: Default::default(),
             in_use: Arc::default(),
         }
@@ -111,4 +111,30 @@ fn slot(compiler: Compiler, placement: Placement) -> usize {
         Compiler::Winch => 2,
     };
     compiler + usize::from(placement == Placement::Pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    use super::*;
+
+    /// What kept code is called by.
+    fn hash(engines: &Wasmtimes, compiler: Compiler, placement: Placement) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        engines.get(compiler, placement).unwrap().precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn code_of_a_compiler_fits_wherever_instances_are_placed() {
+        for compiler in [Compiler::Cranelift, Compiler::Winch] {
+            let of = |engines: &Wasmtimes| {
+                [Placement::Pool, Placement::OnDemand].map(|placement| hash(engines, compiler, placement))
+            };
+            let [pool, on_demand] = of(&Wasmtimes::new(8, 1 << 28));
+            assert_eq!(pool, on_demand, "{compiler:?}");
+            assert_eq!([pool, pool], of(&Wasmtimes::new(0, 1 << 28)), "{compiler:?}");
+        }
+    }
 }

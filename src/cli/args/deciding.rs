@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 use policy_verify::is_secret;
 
 /// The flags, by their ids. A test has all others, each with the reason.
-const DECIDING: [&str; 19] = [
+const DECIDING: [&str; 20] = [
     "root",
     "variables",
     "allow_env",
@@ -14,6 +14,7 @@ const DECIDING: [&str; 19] = [
     "max_memory",
     // Which code runs changes no verdict, unless a compiler has a bug: then it is the first thing to know.
     "compiler",
+    "compile_timeout",
     "repeat",
     "sources_path",
     "docker_config_json_path",

@@ -1,0 +1,46 @@
+//! The inside of a [`Cage`](super::cage::Cage): the process that compiles one module.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use super::cage::{Limits, REFUSED};
+use super::engine::{Engine, Setup};
+use policy_verify_model::compiler::Compiler;
+use policy_verify_model::policy::Digest;
+
+/// What wasmtime says when the system gives it no more memory.
+const OUT_OF_MEMORY: &str = "out of memory";
+
+/// What the process ends with where it would take more than it may, and notices.
+const EXCEEDED: i32 = 4;
+
+/// Compiles the module on `input` as `arguments` say, and gives the code with which the process is to end. `None` where the
+/// arguments are not those of a cage.
+pub fn compile_inside(arguments: &[OsString], input: impl io::Read, mut output: impl io::Write) -> Option<i32> {
+    let [compiler, seconds, memory, place] = arguments else { return None };
+    let number = |argument: &OsString| argument.to_str()?.parse().ok();
+    let compiler = [Compiler::Winch, Compiler::Cranelift].into_iter().find(|it| compiler == it.name())?;
+    let limits = Limits { seconds: number(seconds)?, memory: number(memory)? };
+    match compile(compiler, &limits, Path::new(place), input) {
+        Ok(()) => Some(0),
+        Err(reason) if reason.contains(OUT_OF_MEMORY) => Some(EXCEEDED),
+        Err(reason) => {
+            // Whoever would read it is gone.
+            let _ = output.write_all(reason.as_bytes());
+            Some(REFUSED)
+        }
+    }
+}
+
+fn compile(compiler: Compiler, limits: &Limits, place: &Path, mut input: impl io::Read) -> Result<(), String> {
+    // Code fits the engine of the run only if the limits come after its own: they change how an engine reserves memory.
+    let setup = Setup { instances: 0, ..Setup::default() };
+    let mut engine = Engine::set_up(setup).map_err(|error| error.to_string())?;
+    engine.keep_code(place).map_err(|error| error.to_string())?;
+    engine.set_up_for(compiler).map_err(|error| error.to_string())?;
+    limits.apply();
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    engine.compile_by(compiler, Digest::of(&bytes), &bytes).map(drop).map_err(|error| error.to_string())
+}
