@@ -81,11 +81,9 @@ fn a_newer_release_is_one_warning() {
     let text = "Kubewarden 1.44.0 is newer than this version of verify, which treats it as 1.39.0";
     let repository = repository("kubewarden: '1.44'\n").write("two.suite.yml", "version: 1\nname: two\n");
     let human = repository.verify(&["suite.yml"]).run().exits_with(0).stdout;
-    assert!(human.contains("1 warning\n  suite.yml:3\n"), "{human}");
-    let in_one_line = |human: &str| human.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(in_one_line(&human).contains(text), "{human}");
+    assert!(human.contains(&format!("1 warning\n  suite.yml:3  {text}")), "{human}");
     let human = repository.verify(&["suite.yml", "two.suite.yml", "--kubewarden", "1.44"]).run().exits_with(0).stdout;
-    assert_eq!(in_one_line(&human).matches(text).count(), 1, "{human}");
+    assert_eq!(human.matches(text).count(), 1, "{human}");
     let report = repository.verify(&["suite.yml", "--report", "json"]).run().exits_with(0).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["warnings"][0]["message"], json!(text));
