@@ -32,8 +32,11 @@ pub fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
 ///
 /// As for [`read`].
 pub fn read_any(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // With its length known, a large file is not moved while it is read. Devices have none.
+    let length = file.metadata().map_or(0, |metadata| metadata.len()).min(max_bytes);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
