@@ -80,7 +80,7 @@ pub(super) fn check_new(members: &Map<String, Value>, shape: Shape, step: &Step)
 pub(super) fn resembled<'a>(members: &'a Map<String, Value>, shape: Shape, step: &Step) -> Option<&'a str> {
     let key = step.key().filter(|key| !step.is_quoted() && !key.contains(['.', '/']))?;
     let is_new = shape.sort() == Sort::Map && !members.contains_key(key);
-    nearest(key, members.keys().map(String::as_str)).filter(|_| is_new)
+    is_new.then(|| nearest(key, members.keys().map(String::as_str)))?
 }
 
 /// A field that the API server does not send to a policy.
