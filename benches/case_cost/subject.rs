@@ -49,7 +49,11 @@ impl Subject {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:00", "size": 2},
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": format!("sha256:{}", "0".repeat(64)),
+                "size": 2,
+            },
             "layers": [],
             "annotations": {"org.opencontainers.image.licenses": "Apache-2.0"},
         });

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::accepted_settings::Validation;
 use super::compat;
 use super::evaluated::Evaluated;
 use super::policies::Policies;
@@ -64,13 +65,28 @@ impl<'a> CaseEvaluation<'a> {
         let spec = self.policies.spec(used.policy);
         instance.context.policy_id = spec.deployment.policy_id(&spec.name, request.namespace());
         let answer = guarded(|| {
-            let checked = instance.check_settings(&used.settings);
+            let checked = self.check_settings(&mut instance, used);
             checked.map_or_else(
                 |fault| compat::answer(Err(fault), compat, request.uid()),
                 |()| instance.validate(request, &used.settings),
             )
         });
         self.close(instance, answer)
+    }
+
+    /// Validates settings before they are used, unless that is known to have been done.
+    fn check_settings(&self, instance: &mut PolicyInstance<'_>, used: &PolicyUse) -> Result<(), Fault> {
+        let validation = Validation::of(used, self.case.clock);
+        if self.policies.accepted.as_ref().is_some_and(|accepted| accepted.has(validation)) {
+            return Ok(());
+        }
+        let traces = self.host.traces();
+        instance.check_settings(&used.settings)?;
+        let is_silent = self.host.traces() == traces && instance.has_printed_nothing();
+        if let Some(accepted) = self.policies.accepted.as_ref().filter(|_| is_silent) {
+            accepted.add(validation);
+        }
+        Ok(())
     }
 
     /// Ends an instance. A host call without an answer outranks what the policy made of it: a policy may swallow the error.
@@ -172,6 +188,12 @@ impl PolicyInstance<'_> {
         let depends_on_code = |kind| matches!(kind, FaultKind::Trap | FaultKind::Timeout | FaultKind::Init);
         self.is_doubtful |= self.is_provisional && result.as_ref().is_err_and(|fault| depends_on_code(fault.kind));
         result
+    }
+
+    /// Whether nothing came out of its standard streams.
+    fn has_printed_nothing(&self) -> bool {
+        let output = self.running.as_ref().map(|instance| instance.output()).unwrap_or_default();
+        output.stdout.is_empty() && output.stderr.is_empty()
     }
 
     /// Settings are validated before every evaluation, as the server does.

@@ -1,6 +1,7 @@
 //! Step 4: a case becomes an answer. Each case has its own instances and its own host; whatever goes wrong in one of
 //! them stays there.
 
+mod accepted_settings;
 mod applicability;
 mod chain;
 mod compat;

@@ -12,6 +12,7 @@ use policy_verify_model::suite::{
     Case, CaseBody, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Suite,
 };
 
+use super::accepted_settings::AcceptedSettings;
 use super::deploy;
 use crate::prepare::PreparedPolicy;
 
@@ -34,6 +35,8 @@ pub(crate) struct Policies<'a> {
     pub(crate) suite: &'a Suite,
     /// Its policies by index; `None` for those that the run does not need.
     pub(crate) prepared: Vec<Option<&'a Result<PreparedPolicy, Arc<Unavailable>>>>,
+    /// Validations of settings that need not be made again; none where every one is to be made.
+    pub(crate) accepted: Option<Arc<AcceptedSettings>>,
     /// What answers host calls after the suite.
     pub(crate) backend: HostBackend,
     /// Whose answer is wanted.

@@ -65,7 +65,10 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let services = Services::open(&selected.policies, &suites, options, trust)?;
     pool.install(|| {
         let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
-        let by_suite = policies::by_suite(&suites, &records, &services.host_backend(options));
+        // Who runs cases several times looks for what changes.
+        let remembers_settings = options.repetitions.is_none_or(|number| number == 1);
+        let backend = services.host_backend(options);
+        let by_suite = policies::by_suite(&suites, &records, &backend, remembers_settings);
         let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);
         let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
         cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);

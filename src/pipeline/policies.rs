@@ -108,18 +108,20 @@ pub(super) fn warnings(suites: &[Suite], records: &[PolicyRecord]) -> Vec<Diagno
     records.iter().filter_map(warning).collect()
 }
 
-/// The policies of every suite, as its cases are evaluated with them.
+/// The policies of every suite, as its cases are evaluated with them. Settings that a policy has accepted may be remembered.
 pub(super) fn by_suite<'a>(
     suites: &'a [Suite],
     records: &'a [PolicyRecord],
     backend: &HostBackend,
+    remembers_settings: bool,
 ) -> Vec<Policies<'a>> {
     let of_suite = |(index, suite): (usize, &'a Suite)| {
         let mut prepared = vec![None; suite.policies.len()];
         for record in records.iter().filter(|record| record.key.suite == SuiteIndex(index)) {
             prepared[record.key.policy.0] = Some(&record.prepared);
         }
-        Policies { suite, prepared, backend: backend.clone(), view: View::default() }
+        let accepted = remembers_settings.then(Arc::default);
+        Policies { suite, prepared, accepted, backend: backend.clone(), view: View::default() }
     };
     suites.iter().enumerate().map(of_suite).collect()
 }

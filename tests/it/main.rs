@@ -61,6 +61,7 @@ mod round_trip;
 mod run_control;
 mod schema;
 mod selection;
+mod settings;
 mod shards;
 mod signatures;
 mod stored;

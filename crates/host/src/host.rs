@@ -154,6 +154,12 @@ impl Host {
         self.state().fault.clone()
     }
 
+    /// How much the policies of the case left so far for its report: calls, lines of the log and remarks.
+    pub fn traces(&self) -> usize {
+        let state = self.state();
+        state.calls.len() + state.log.lines.len() + usize::from(state.log.is_truncated) + state.remarks.len()
+    }
+
     /// The calls made so far but for the first `earlier`.
     pub fn calls_after(&self, earlier: usize) -> Vec<HostCall> {
         self.state().calls.get(earlier..).unwrap_or_default().to_vec()
