@@ -21,11 +21,16 @@ enum Form {
     Admission(Box<str>),
     /// A raw document as JSON.
     Raw(Box<str>),
-    /// What would not come back the same from JSON.
+    /// What would not come back the same from JSON, and what need not be small.
     Whole(Box<Request>),
 }
 
 impl StoredRequest {
+    /// A request that is kept as it is.
+    pub fn whole(request: Request) -> Self {
+        Self(Form::Whole(Box::new(request)))
+    }
+
     /// The request itself.
     pub fn get(&self) -> Cow<'_, Request> {
         const WRITTEN: &str = "it was written from such a request";

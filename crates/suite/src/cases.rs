@@ -29,6 +29,10 @@ use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject, Xfail,
 };
 
+/// Requests of a suite that are kept as they are, at about 10 to 20 KB each; all further ones are kept as text, which takes
+/// a tenth of it, and some microseconds.
+const MOST_WHOLE: usize = 2_000;
+
 /// The keys of a case that give its request.
 const SOURCES: [&str; 5] = ["object", "oldObject", "objects", "request", "raw"];
 
@@ -266,7 +270,7 @@ impl<'a> Cases<'a> {
 
     fn requests(&self) -> Requests<'_> {
         let inherited_namespace = self.defaults.namespace.as_ref().map(|namespace| &namespace.0.span);
-        Requests::new(self.files, self.kinds, inherited_namespace)
+        Requests::new(self.files, self.kinds, inherited_namespace, self.cases.len() >= MOST_WHOLE)
     }
 
     fn add(

@@ -64,12 +64,18 @@ type Changed = (Request, Vec<String>);
 pub(crate) struct Requests<'a> {
     files: &'a Files,
     admission: Admission<'a>,
+    keeps_text: bool,
 }
 
 impl<'a> Requests<'a> {
-    /// Requests about these kinds; `inherited_namespace` is where the defaults give a namespace.
-    pub(crate) fn new(files: &'a Files, kinds: &'a Kinds, inherited_namespace: Option<&'a Span>) -> Self {
-        Self { files, admission: Admission { kinds, inherited_namespace } }
+    /// Requests about these kinds; `inherited_namespace` is where the defaults give a namespace. `keeps_text` makes them small.
+    pub(crate) fn new(
+        files: &'a Files,
+        kinds: &'a Kinds,
+        inherited_namespace: Option<&'a Span>,
+        keeps_text: bool,
+    ) -> Self {
+        Self { files, admission: Admission { kinds, inherited_namespace }, keeps_text }
     }
 }
 
@@ -103,7 +109,8 @@ impl Requests<'_> {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
-        Arrival { label, origin: None, skip: None, request: Arc::new(request.into()), created, equivalents }
+        let request = if self.keeps_text { request.into() } else { StoredRequest::whole(request) };
+        Arrival { label, origin: None, skip: None, request: Arc::new(request), created, equivalents }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {
