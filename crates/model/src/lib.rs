@@ -3,6 +3,7 @@
 //! Nothing in this folder reads files, runs policies or knows the command line; every step may use it.
 
 pub mod answer;
+pub mod budget;
 pub mod cluster;
 pub mod code;
 pub mod compiler;
@@ -13,6 +14,7 @@ pub mod hosting;
 pub mod inspection;
 pub mod installation;
 pub mod location;
+pub mod long_text;
 pub mod name;
 pub mod nearest;
 pub mod outcome;
