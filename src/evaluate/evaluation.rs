@@ -110,7 +110,7 @@ impl<'a> CaseEvaluation<'a> {
 
     /// How many host calls were made so far.
     pub(super) fn number_of_calls(&self) -> usize {
-        self.host.calls_after(0).len()
+        self.host.number_of_calls()
     }
 
     /// The host calls made after the first `earlier`.

@@ -39,7 +39,11 @@ impl Surroundings {
             signature::serve(&registry, repository);
         }
         let live = testing::live_with(Some(api_server.client()), registry.client("{}"));
-        Self { backend: HostBackend { live: Some(Arc::new(live)), is_recorded: true }, api_server, registry }
+        Self {
+            backend: HostBackend { live: Some(Arc::new(live)), is_recorded: true, is_stopped: Arc::default() },
+            api_server,
+            registry,
+        }
     }
 
     fn host(&self, answers: HostAnswers, grants: &Grants) -> Host {

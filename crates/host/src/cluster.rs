@@ -4,7 +4,7 @@
 //! namespace given with an object outside of namespaces is ignored when the object is looked up, and list items always
 //! have `annotations` and `managedFields`, which the server empties to save memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use super::selector::{Fields, Labels, SelectorError};
 use super::wire::kubernetes::{
     KubernetesGetResource, KubernetesListResourceAll, KubernetesListResourceNamespace, ObjectList,
 };
+use policy_verify_model::budget::{Budget, Exceeded};
 use policy_verify_model::cluster::{Cluster, ClusterKinds};
 use policy_verify_model::policy::ContextAwareResource;
 
@@ -31,17 +32,23 @@ pub(super) enum Unsupported {
     /// A field that an API server may know.
     #[error("{0}")]
     Field(SelectorError),
+    /// It would take too long, or too much memory.
+    #[error("it {0}")]
+    Exceeded(#[from] Exceeded),
 }
+
+/// Steps of an object that goes into a list.
+const ITEM: u64 = 500;
 
 /// The annotation that is taken out of list items.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Answers a request about objects, also with the errors an API server would cause; nothing if it is about something else.
-pub(super) fn answer(cluster: &Cluster, request: &Request) -> Option<Result<Reply, Unsupported>> {
+pub(super) fn answer(cluster: &Cluster, request: &Request, budget: &Budget) -> Option<Result<Reply, Unsupported>> {
     match request {
         Request::KubernetesGetResource(request) => Some(Ok(get(cluster, request))),
-        Request::KubernetesListResourceAll(request) => Some(List::from(request).answer(cluster)),
-        Request::KubernetesListResourceNamespace(request) => Some(List::from(request).answer(cluster)),
+        Request::KubernetesListResourceAll(request) => Some(List::from(request).answer(cluster, budget)),
+        Request::KubernetesListResourceNamespace(request) => Some(List::from(request).answer(cluster, budget)),
         _ => None,
     }
 }
@@ -133,7 +140,7 @@ impl<'a> From<&'a KubernetesListResourceNamespace> for List<'a> {
 }
 
 impl List<'_> {
-    fn answer(&self, cluster: &Cluster) -> Result<Reply, Unsupported> {
+    fn answer(&self, cluster: &Cluster, budget: &Budget) -> Result<Reply, Unsupported> {
         let Self { api_version, kind, .. } = self;
         match is_namespaced(cluster, api_version, kind) {
             Ok(false) if self.namespace.is_some() => return Ok(Err(CallError(self.cluster_wide()))),
@@ -145,12 +152,16 @@ impl List<'_> {
             SelectorError::UnsupportedField(_) => Unsupported::Field(error),
             _ => Unsupported::Fields(error),
         })?;
-        let items: Vec<Value> = objects(cluster, api_version, kind)
-            .filter(|((namespace, _), _)| self.namespace.is_none_or(|it| namespace == it))
-            .filter(|((namespace, name), _)| fields.select(namespace, name))
-            .filter(|(_, object)| labels.select(object.pointer("/metadata/labels")))
-            .map(|(_, object)| self.item(object))
-            .collect();
+        let in_namespace = objects(cluster, api_version, kind)
+            .filter(|((namespace, _), _)| self.namespace.is_none_or(|it| namespace == it));
+        let mut items = Vec::new();
+        for ((namespace, name), object) in in_namespace {
+            budget.spend(1 + labels.requirements() + fields.terms())?;
+            if fields.select(namespace, name) && labels.select(object.pointer("/metadata/labels")) {
+                budget.spend(ITEM)?;
+                items.push(self.item(object));
+            }
+        }
         let kind = format!("{kind}List");
         Ok(Ok(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items })))
     }
@@ -180,34 +191,33 @@ impl List<'_> {
 /// Keeps what the masks name. Identity and metadata are kept whatever they say.
 pub fn prune(object: &mut Value, masks: Option<&BTreeSet<String>>) {
     let Some(masks) = masks.filter(|masks| !masks.is_empty()) else { return };
-    let paths: Vec<Vec<&str>> = masks.iter().map(|mask| mask.split('.').collect()).collect();
-    let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
-    let Value::Object(members) = object else { return };
-    members.retain(|key, value| ["apiVersion", "kind", "metadata"].contains(&key.as_str()) || keep(key, value, &paths));
-}
-
-/// Whether a member is kept; what is below it is cut to the masks. A mask that ends here does not keep the rest of a
-/// subtree that a longer one goes into: `spec` with `spec.replicas` keeps the replicas only, as in the server.
-fn keep(key: &str, value: &mut Value, paths: &[&[&str]]) -> bool {
-    let below: Vec<&[&str]> = paths
-        .iter()
-        .filter_map(|path| path.split_first())
-        .filter(|(first, _)| **first == key)
-        .map(|(_, rest)| rest)
-        .collect();
-    if below.is_empty() {
-        return false;
+    let mut tree = Masks::default();
+    for mask in masks {
+        mask.split('.').fold(&mut tree, |below, step| below.0.entry(step).or_default());
     }
-    cut(value, &below.into_iter().filter(|rest| !rest.is_empty()).collect::<Vec<_>>());
-    true
+    let Value::Object(members) = object else { return };
+    members.retain(|key, value| ["apiVersion", "kind", "metadata"].contains(&key.as_str()) || tree.keep(key, value));
 }
 
-fn cut(value: &mut Value, paths: &[&[&str]]) {
-    match value {
-        _ if paths.is_empty() => {}
-        Value::Object(members) => members.retain(|key, value| keep(key, value, paths)),
-        Value::Array(items) => items.iter_mut().for_each(|item| cut(item, paths)),
-        _ => {}
+/// Masks by their steps, so that a member is looked up once, however many there are.
+#[derive(Default)]
+struct Masks<'a>(BTreeMap<&'a str, Masks<'a>>);
+
+impl Masks<'_> {
+    /// Whether a member is kept; what is below it is cut to the masks. A mask that ends here does not keep the rest of a
+    /// subtree that a longer one goes into: `spec` with `spec.replicas` keeps the replicas only, as in the server.
+    fn keep(&self, key: &str, value: &mut Value) -> bool {
+        let below = self.0.get(key);
+        below.inspect(|below| below.cut(value)).is_some()
+    }
+
+    fn cut(&self, value: &mut Value) {
+        match value {
+            _ if self.0.is_empty() => {}
+            Value::Object(members) => members.retain(|key, value| self.keep(key, value)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.cut(item)),
+            _ => {}
+        }
     }
 }
 
@@ -218,7 +228,7 @@ mod tests {
 
     fn served(tag: &str, members: &Value) -> Result<Value, String> {
         let request = Request::from_recorded(tag, members).expect("the request is complete");
-        match answer(&cluster(), &request).expect("it is about objects") {
+        match answer(&cluster(), &request, &Budget::default()).expect("it is about objects") {
             Ok(reply) => reply.map(|bytes| serde_json::from_slice(&bytes).unwrap()).map_err(|error| error.0),
             Err(error) => Err(format!("unsupported: {error}")),
         }
@@ -357,6 +367,45 @@ mod tests {
             "resource": "pods", "group": null, "name": null, "namespace": null, "subresource": null, "version": null}},
             "disable_cache": false});
         let request = Request::from_recorded("KubernetesCanI", &review).unwrap();
-        assert!(answer(&cluster(), &request).is_none());
+        assert!(answer(&cluster(), &request, &Budget::default()).is_none());
+    }
+
+    #[test]
+    fn work_of_a_list_is_counted() {
+        let mut many = cluster();
+        let resource = ContextAwareResource { api_version: "v1".into(), kind: "Pod".into() };
+        let pod = Arc::new(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}}}));
+        let pods = (0..2_000).map(|number| (("web".to_owned(), format!("p{number}")), Arc::clone(&pod)));
+        many.objects.insert(resource, pods.collect());
+        let listed = |labels: String, fields: String| {
+            let members = json!({"api_version": "v1", "kind": "Pod", "label_selector": labels, "field_selector": fields,
+                "field_masks": null});
+            let request = Request::from_recorded("KubernetesListResourceAll", &members).unwrap();
+            let budget = Budget::default();
+            let before = budget.steps_left();
+            let reply = answer(&many, &request, &budget).unwrap();
+            (reply.map(|reply| reply.unwrap().len()), before - budget.steps_left())
+        };
+        // One requirement, however many values it has.
+        let values: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
+        let (reply, steps) = listed(format!("a in (b,{})", values.join(",")), String::new());
+        assert!(reply.unwrap() > 100_000 && steps < 2_000_000, "{steps}");
+        let terms = vec!["a"; 100_000].join(",");
+        let names = vec!["metadata.name!=x"; 100_000].join(",");
+        for (labels, fields) in [(terms, String::new()), (String::new(), names)] {
+            let (reply, steps) = listed(labels, fields);
+            assert!(matches!(reply, Err(Unsupported::Exceeded(Exceeded::Steps(_)))), "{reply:?}");
+            assert!(steps <= 100_000_000);
+        }
+    }
+
+    #[test]
+    fn many_masks_are_looked_up_once() {
+        let masks: BTreeSet<String> = (0..100_000).map(|number| format!("spec.a{number}.b")).collect();
+        let members = (0..2_000).map(|number| (format!("a{number}"), json!({"b": 1, "c": 2}))).collect::<Value>();
+        let mut object = json!({"kind": "Pod", "spec": members, "status": {}});
+        prune(&mut object, Some(&masks));
+        assert_eq!(object["spec"].as_object().unwrap().len(), 2_000);
+        assert_eq!((&object["spec"]["a7"], object.get("status")), (&json!({"b": 1}), None));
     }
 }

@@ -1,5 +1,6 @@
 //! The host of one case: the sources of replies, their order, and what is kept of each call.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use super::access::{Access, Refusal};
 use super::capabilities::{BINDING, Rejection, preview, read_call};
 use super::capability::Operation;
-use super::cluster;
+use super::cluster::{self, Unsupported};
 use super::journal::{Journal, leftover_warnings, unused_entry, unused_exchange};
 use super::kubernetes;
 use super::live::{LiveFailure, LiveHost, LiveOptions};
@@ -19,17 +20,29 @@ use super::request::Request;
 use super::table;
 use super::tracing::{self, Log};
 use policy_verify_model::answer::{Fault, FaultKind};
+use policy_verify_model::budget::{Budget, Exceeded};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::hosting::{AnsweredBy, HostAnswers, HostCall, TableEntry};
+use policy_verify_model::long_text::shortened;
 
 /// Remarks of one case on how its policies were run.
 const MAX_REMARKS: usize = 20;
+
+/// Bytes of each text of a call that are kept.
+const KEPT: usize = 64 << 10;
+
+/// Bytes of all these texts of a case; beyond them calls are only named.
+const ALL_KEPT: usize = 4 << 20;
+
+/// Bytes of a name.
+const NAMED: usize = 200;
 
 /// Answers the host calls of one policy of a case and keeps the journal, which all policies of the case share.
 pub struct Host {
     access: Access,
     answers: Arc<HostAnswers>,
     state: Arc<Mutex<State>>,
+    budget: Budget,
 }
 
 /// What answers host calls that the suite does not, and whether replies are recorded.
@@ -39,6 +52,8 @@ pub struct HostBackend {
     pub live: Option<Arc<dyn LiveHost>>,
     /// Whether replies are kept for a recording.
     pub is_recorded: bool,
+    /// Once it is set, all work for a policy is over.
+    pub is_stopped: Arc<AtomicBool>,
 }
 
 /// What changes while a case runs.
@@ -47,6 +62,8 @@ struct State {
     backend: HostBackend,
     live_options: LiveOptions,
     calls: Vec<HostCall>,
+    /// Bytes of their texts.
+    kept: usize,
     recorded: Vec<Recorded>,
     /// Time spent waiting for the live host.
     waited: Duration,
@@ -69,14 +86,20 @@ impl Host {
             default_replay: answers.default_session.clone().map(Replay::new),
             ..State::default()
         };
-        Self { access: Access::default(), answers, state: Arc::new(Mutex::new(state)) }
+        Self { access: Access::default(), answers, state: Arc::new(Mutex::new(state)), budget: Budget::default() }
     }
 
     /// The same host, with a live host or a recording of all replies.
     #[must_use]
-    pub fn with_backend(self, backend: HostBackend) -> Self {
+    pub fn with_backend(mut self, backend: HostBackend) -> Self {
+        self.budget = Budget::until(Arc::clone(&backend.is_stopped));
         self.state().backend = backend;
         self
+    }
+
+    /// What the work for the policy may use up. Whoever calls the policy begins it.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The same host, with these options for calls to the live host.
@@ -89,21 +112,31 @@ impl Host {
     /// The same sources and journal with other access rules: the host of another policy of the case.
     #[must_use]
     pub fn with_access(&self, access: Access) -> Self {
-        Self { access, answers: Arc::clone(&self.answers), state: Arc::clone(&self.state) }
+        let (answers, state) = (Arc::clone(&self.answers), Arc::clone(&self.state));
+        Self { access, answers, state, budget: self.budget.clone() }
     }
 
     /// Answers one call.
     pub fn call(&self, binding: &str, namespace: &str, operation: &str, payload: &[u8]) -> Reply {
         let mut state = self.state();
         if binding == BINDING && (namespace, operation) == tracing::LOG {
-            state.log.keep(payload);
+            match self.budget.room().take_json(payload) {
+                Ok(()) => state.log.keep(payload),
+                Err(exceeded) => state.fail(exceeded.fault("an entry of the log")),
+            }
             return Ok(Vec::new());
         }
-        let capability = format!("{namespace}/{operation}");
+        if let Err(exceeded) = self.afford(payload) {
+            state.fail(
+                exceeded.fault(&format!("the host call {}", shortened(&capability(namespace, operation), NAMED))),
+            );
+            return Err(CallError(format!("the call {exceeded}")));
+        }
+        let capability = capability(namespace, operation);
         match read_call(&self.access, binding, namespace, operation, payload) {
             Ok((operation, request)) => {
                 let in_server_words = |CallError(text)| CallError(format!("Callback evaluation failure: {text}"));
-                state.answer(&self.answers, operation, &request, in_server_words)
+                state.answer(&self.answers, operation, &request, in_server_words, &self.budget)
             }
             // The server rejects these calls in the same words, so they are errors of the policy and no fault.
             Err(Rejection::Invalid(error)) => {
@@ -114,11 +147,17 @@ impl Host {
             Err(Rejection::Denied { request, refusal: Refusal { error, fault } }) => {
                 state.keep_call(capability, request, AnsweredBy::AccessRules, Some(&error));
                 if let Some(fault) = fault {
-                    state.fault.get_or_insert(*fault);
+                    state.fail(*fault);
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Counts what a payload takes while it is read.
+    fn afford(&self, payload: &[u8]) -> Result<(), Exceeded> {
+        self.budget.spend(payload.len() as u64)?;
+        self.budget.room().take_json(payload)
     }
 
     /// The access rules.
@@ -128,7 +167,10 @@ impl Host {
 
     /// Answers a request of the host itself.
     pub(crate) fn answer(&self, operation: &Operation, request: &Request) -> Reply {
-        self.state().answer(&self.answers, operation, request, |error| error)
+        let mut state = self.state();
+        // The policy does not run yet, so its time does not pass.
+        let budget = Budget::until(Arc::clone(&state.backend.is_stopped));
+        state.answer(&self.answers, operation, request, |error| error, &budget)
     }
 
     /// Keeps a line of waPC's `__console_log`.
@@ -158,6 +200,11 @@ impl Host {
     pub fn traces(&self) -> usize {
         let state = self.state();
         state.calls.len() + state.log.lines.len() + usize::from(state.log.is_truncated) + state.remarks.len()
+    }
+
+    /// How many calls were made so far.
+    pub fn number_of_calls(&self) -> usize {
+        self.state().calls.len()
     }
 
     /// The calls made so far but for the first `earlier`.
@@ -210,8 +257,9 @@ impl State {
         operation: &Operation,
         request: &Request,
         in_server_words: fn(CallError) -> CallError,
+        budget: &Budget,
     ) -> Reply {
-        let (by, reply) = match self.resolve(answers, operation, request) {
+        let (by, reply) = match self.resolve(answers, operation, request, budget) {
             Resolution::Reply(by, reply) => {
                 if self.backend.is_recorded {
                     self.recorded.push(Recorded::new(request, &reply));
@@ -219,7 +267,7 @@ impl State {
                 (by, reply)
             }
             Resolution::Failed(error, fault) => {
-                self.fault.get_or_insert(fault);
+                self.fail(fault);
                 (AnsweredBy::Unanswered, Err(error))
             }
         };
@@ -229,7 +277,13 @@ impl State {
     }
 
     /// Looks for a reply in the sources, in their order.
-    fn resolve(&mut self, answers: &HostAnswers, operation: &Operation, request: &Request) -> Resolution {
+    fn resolve(
+        &mut self,
+        answers: &HostAnswers,
+        operation: &Operation,
+        request: &Request,
+        budget: &Budget,
+    ) -> Resolution {
         let short = request.short();
         if let Some((index, entry)) = table::find(&answers.own_table, operation.capability, &short) {
             self.is_used[index] = true;
@@ -238,7 +292,7 @@ impl State {
         if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
             return found;
         }
-        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request) {
+        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request, budget) {
             return found;
         }
         if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
@@ -248,7 +302,7 @@ impl State {
         {
             return found;
         }
-        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request) {
+        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request, budget) {
             return found;
         }
         if let Some(reply) = cluster::plural_name(&answers.kinds, request) {
@@ -257,8 +311,10 @@ impl State {
         if let Some(found) = self.call_live(operation, request) {
             return found;
         }
-        let message = format!("no mock for {}({short:?})", operation.capability);
-        let fault = Fault::new(FaultKind::Host, message).with_help(self.help(operation, request));
+        let message = format!("no mock for {}({:?})", operation.capability, shortened(&short, KEPT));
+        let fault = Fault::new(FaultKind::Host, message);
+        // Only the first fault is shown, and help for a policy that asks ten thousand times takes its time.
+        let fault = if self.fault.is_none() { fault.with_help(self.help(operation, request)) } else { fault };
         Resolution::Failed(CallError(format!("the suite has no answer to {} {short:?}", operation.capability)), fault)
     }
 
@@ -299,7 +355,7 @@ impl State {
             let kind = request.short();
             return format!("add the file of the CustomResourceDefinition of {kind} to `crds`");
         }
-        let key = Value::String(request.short());
+        let key = Value::String(shortened(&request.short(), KEPT).into_owned());
         let value = (operation.example)(request);
         let mut help = format!("add a mock to the case:\nhost:\n  {}: {{ {key}: {value} }}", operation.capability);
         if kubernetes::resource_of(request).is_some() {
@@ -317,10 +373,25 @@ impl State {
         help
     }
 
+    /// Keeps the first fault.
+    fn fail(&mut self, fault: Fault) {
+        self.fault.get_or_insert_with(|| Fault { message: shortened(&fault.message, KEPT).into_owned(), ..fault });
+    }
+
+    /// Keeps a call for the report, with the beginning of texts that are too long for one.
     fn keep_call(&mut self, capability: String, request: String, answered_by: AnsweredBy, error: Option<&CallError>) {
-        let error = error.map(|CallError(text)| text.clone());
+        let most = if self.kept < ALL_KEPT { KEPT } else { NAMED };
+        let kept = |text: &str| shortened(text, most).into_owned();
+        let (capability, request) = (kept(&capability), kept(&request));
+        let error = error.map(|CallError(text)| kept(text));
+        self.kept += capability.len() + request.len() + error.as_ref().map_or(0, String::len);
         self.calls.push(HostCall { capability, request, answered_by, error });
     }
+}
+
+/// The full name of what is called.
+fn capability(namespace: &str, operation: &str) -> String {
+    format!("{namespace}/{operation}")
 }
 
 fn from_table(entry: &TableEntry, operation: &Operation, request: &Request) -> Resolution {
@@ -349,9 +420,18 @@ fn from_recording(replay: &mut Replay, operation: &Operation, request: &Request)
 }
 
 /// Nothing if there is no cluster, or the request is not about its objects.
-fn from_cluster(cluster: Option<&Cluster>, operation: &Operation, request: &Request) -> Option<Resolution> {
-    match cluster::answer(cluster?, request)? {
+fn from_cluster(
+    cluster: Option<&Cluster>,
+    operation: &Operation,
+    request: &Request,
+    budget: &Budget,
+) -> Option<Resolution> {
+    match cluster::answer(cluster?, request, budget)? {
         Ok(reply) => Some(Resolution::Reply(AnsweredBy::Cluster, reply)),
+        Err(Unsupported::Exceeded(exceeded)) => {
+            let fault = exceeded.fault(&format!("the host call {}", operation.capability));
+            Some(Resolution::Failed(CallError(format!("the call {exceeded}")), fault))
+        }
         Err(error) => {
             let message = format!("`cluster` cannot answer {}({:?}): {error}", operation.capability, request.short());
             let help = format!("mock the call with `{}` under `host:`", operation.capability);

@@ -1,5 +1,7 @@
 //! Label and field selectors, parsed and applied as an API server does.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// Why a selector cannot be applied. The texts about syntax are close to those of Kubernetes.
@@ -35,9 +37,9 @@ pub(super) struct Labels(Vec<(String, Requirement)>);
 enum Requirement {
     Exists,
     Absent,
-    In(Vec<String>),
+    In(BTreeSet<String>),
     /// Also holds where the label is absent.
-    NotIn(Vec<String>),
+    NotIn(BTreeSet<String>),
     GreaterThan(i64),
     LessThan(i64),
 }
@@ -55,6 +57,11 @@ impl Labels {
         Ok(Self(requirements))
     }
 
+    /// How many requirements there are.
+    pub(super) fn requirements(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// Whether an object with these labels is selected.
     pub(super) fn select(&self, labels: Option<&Value>) -> bool {
         self.0.iter().all(|(key, requirement)| {
@@ -69,8 +76,8 @@ impl Requirement {
         match self {
             Self::Exists => label.is_some(),
             Self::Absent => label.is_none(),
-            Self::In(values) => label.is_some_and(|label| values.iter().any(|value| value == label)),
-            Self::NotIn(values) => label.is_none_or(|label| values.iter().all(|value| value != label)),
+            Self::In(values) => label.is_some_and(|label| values.contains(label)),
+            Self::NotIn(values) => label.is_none_or(|label| !values.contains(label)),
             Self::GreaterThan(bound) => number().is_some_and(|number| number > *bound),
             Self::LessThan(bound) => number().is_some_and(|number| number < *bound),
         }
@@ -108,9 +115,9 @@ fn requirement(text: &str) -> Result<(String, Requirement), SelectorError> {
     let requirement = if rest.is_empty() {
         Requirement::Exists
     } else if let Some(value) = rest.strip_prefix("!=") {
-        Requirement::NotIn(vec![label_value(value)?])
+        Requirement::NotIn(BTreeSet::from([label_value(value)?]))
     } else if let Some(value) = rest.strip_prefix("==").or(rest.strip_prefix('=')) {
-        Requirement::In(vec![label_value(value)?])
+        Requirement::In(BTreeSet::from([label_value(value)?]))
     } else if let Some(bound) = rest.strip_prefix('>') {
         Requirement::GreaterThan(number(bound)?)
     } else if let Some(bound) = rest.strip_prefix('<') {
@@ -143,7 +150,7 @@ fn number(text: &str) -> Result<i64, SelectorError> {
     text.trim().parse().map_err(|_| SelectorError::Number(text.into()))
 }
 
-fn set(text: &str) -> Result<Vec<String>, SelectorError> {
+fn set(text: &str) -> Result<BTreeSet<String>, SelectorError> {
     let inside = text.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     let inside = inside.ok_or_else(|| SelectorError::Set(text.into()))?;
     inside.split(',').map(label_value).collect()
@@ -180,6 +187,11 @@ impl Fields {
             terms.push(Term { is_name, is_equal, value: value.to_owned() });
         }
         Ok(Self(terms))
+    }
+
+    /// How many terms there are.
+    pub(super) fn terms(&self) -> u64 {
+        self.0.len() as u64
     }
 
     /// Whether the object of this name is selected.

@@ -358,3 +358,54 @@ fn previews_end_at_a_character() {
     assert_eq!(preview(b"short"), "short");
     assert_eq!(preview("é".repeat(500).as_bytes()), "é".repeat(100) + "…");
 }
+
+/// Bytes of all texts that the journal keeps of calls.
+fn kept(host: &Host) -> usize {
+    let bytes = |call: &policy_verify_model::hosting::HostCall| {
+        call.capability.len() + call.request.len() + call.error.as_ref().map_or(0, String::len)
+    };
+    host.journal().calls.iter().map(bytes).sum()
+}
+
+#[test]
+fn the_journal_keeps_the_beginning_of_long_texts() {
+    let long = "n".repeat(200_000);
+    let host = Host::new(Arc::default());
+    for (namespace, operation, payload) in [
+        (long.as_str(), "v1", "{}".to_owned()),
+        ("oci", long.as_str(), "{}".to_owned()),
+        ("oci", "v1/manifest_digest", json!(long).to_string()),
+        ("net", "v1/dns_lookup_host", json!({ "host": long }).to_string()),
+    ] {
+        let error = reply(&host, BINDING, (namespace, operation), payload.as_bytes()).unwrap_err();
+        assert!(error.len() < 500_000, "{}", error.len());
+    }
+    assert_eq!(host.journal().calls.len(), 4);
+    assert!(kept(&host) < 800_000, "{}", kept(&host));
+    assert!(host.journal().calls[0].capability.ends_with(" more bytes)"));
+    assert!(host.fault().unwrap().message.len() < 200_000);
+}
+
+#[test]
+fn ten_thousand_unknown_calls_are_kept_as_names() {
+    let long = "n".repeat(20_000);
+    let host = Host::new(Arc::default());
+    for _ in 0..10_000 {
+        reply(&host, BINDING, (&long, "v1"), b"{}").unwrap_err();
+    }
+    assert_eq!(host.journal().calls.len(), 10_000);
+    assert!(kept(&host) < 16 << 20, "{}", kept(&host));
+}
+
+#[test]
+fn a_payload_of_small_values_is_not_read() {
+    let host = Host::new(Arc::default());
+    let payload = format!("[{}]", vec!["{}"; 1_000_000].join(","));
+    for operation in [DIGEST, ("kubernetes", "list_resources_all"), ("tracing", "log")] {
+        let host = host.with_access(Access::default());
+        let _ = host.call(BINDING, operation.0, operation.1, payload.as_bytes());
+        let fault = host.fault().unwrap();
+        assert_eq!(fault.kind, FaultKind::Limit);
+        assert!(fault.message.contains("MiB of memory on the host"), "{}", fault.message);
+    }
+}
