@@ -4,9 +4,11 @@
 //! rendering keeps the two apart, so that the mismatch explains itself.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 
 use serde_json::Value;
 
+use policy_verify_model::long_text::shortened;
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::DocumentExpectation;
@@ -23,6 +25,15 @@ const MOST_LINES: usize = 200;
 
 /// How many differences one expectation reports; inserting at the front of a long array would otherwise flood the report.
 const MOST_DIFFERENCES: usize = 20;
+
+/// Bytes of the differences that are kept; a path repeats the keys on its way, and a value may be the whole document.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Bytes of a value beyond which only its beginning is rendered.
+const LARGE: usize = 256 << 10;
+
+/// Bytes of a place in a mismatch.
+const LONGEST_PLACE: usize = 1000;
 
 /// How strictly two documents are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,31 +56,96 @@ pub(crate) struct Difference {
     pub(crate) actual: Option<Value>,
 }
 
+/// Where two documents differ: the first places, and how many more there are.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    /// The first of them.
+    pub(crate) first: Vec<Difference>,
+    /// How many were only counted.
+    pub(crate) more: usize,
+}
+
 /// Where `actual` differs from `expected`, in the order of the expected keys.
-pub(crate) fn differences(expected: &Value, actual: &Value, mode: Mode) -> Vec<Difference> {
-    let mut found = Vec::new();
+pub(crate) fn differences(expected: &Value, actual: &Value, mode: Mode) -> Differences {
+    let mut found = Found::new(&|_| true);
     match mode {
-        Mode::Subset => subset(expected, Some(actual), "", &mut found),
-        Mode::Exact => exact(Some(expected), Some(actual), "", Depth::Whole, &mut found),
+        Mode::Subset => subset(expected, Some(actual), &mut found),
+        Mode::Exact => exact(Some(expected), Some(actual), Depth::Whole, &mut found),
     }
-    found
+    found.differences
 }
 
-/// Every leaf that is not the same before and after: scalars, empty containers, and members of containers that appeared
-/// or disappeared. `expected` of each entry is the value before, `actual` the value after.
-pub(crate) fn changed_leaves(before: &Value, after: &Value) -> Vec<Difference> {
-    let mut found = Vec::new();
-    exact(Some(before), Some(after), "", Depth::Leaves, &mut found);
-    found
+/// Every leaf that is not the same before and after, and whose place is wanted: scalars, empty containers, and members of
+/// containers that appeared or disappeared. `expected` of each entry is the value before, `actual` the value after.
+pub(crate) fn changed_leaves(before: &Value, after: &Value, is_wanted: &dyn Fn(&str) -> bool) -> Differences {
+    let mut found = Found::new(is_wanted);
+    exact(Some(before), Some(after), Depth::Leaves, &mut found);
+    found.differences
 }
 
-fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Difference>) {
+/// The differences found so far, and the place at which the next is looked for. What is kept is bounded, so that two long
+/// lists do not become a list of all their items.
+struct Found<'a> {
+    is_wanted: &'a dyn Fn(&str) -> bool,
+    differences: Differences,
+    at: String,
+    bytes: usize,
+}
+
+impl<'a> Found<'a> {
+    fn new(is_wanted: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { is_wanted, differences: Differences::default(), at: String::new(), bytes: 0 }
+    }
+
+    /// Looks at a member, whose name is escaped as in RFC 6901.
+    fn at_member(&mut self, key: &str, look: impl FnOnce(&mut Self)) {
+        let len = self.at.len();
+        self.at.push('/');
+        match key.contains(['~', '/']) {
+            true => self.at.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            false => self.at.push_str(key),
+        }
+        look(self);
+        self.at.truncate(len);
+    }
+
+    /// Looks at an item.
+    fn at_item(&mut self, index: usize, look: impl FnOnce(&mut Self)) {
+        self.at_member(&index.to_string(), look);
+    }
+
+    /// Keeps a difference here.
+    fn push(&mut self, expected: Option<&Value>, actual: Option<&Value>) {
+        if !(self.is_wanted)(&self.at) {
+            return;
+        }
+        if self.differences.first.len() == MOST_DIFFERENCES || self.bytes > MOST_BYTES {
+            self.differences.more += 1;
+            return;
+        }
+        self.bytes += self.at.len() + expected.map_or(0, size) + actual.map_or(0, size);
+        let (expected, actual) = (expected.cloned(), actual.cloned());
+        self.differences.first.push(Difference { pointer: self.at.clone(), expected, actual });
+    }
+}
+
+/// About how many bytes a value takes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + 32,
+        Value::Object(members) => members.iter().map(|(key, member)| key.len() + size(member) + 64).sum::<usize>() + 32,
+        Value::String(text) => text.len() + 32,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 32,
+    }
+}
+
+fn subset(expected: &Value, actual: Option<&Value>, found: &mut Found<'_>) {
     let is_met = match (expected, actual) {
         (Value::Null, None | Some(Value::Null)) => true,
         (Value::Object(wanted), Some(_)) if wanted.is_empty() => true,
         (Value::Object(wanted), Some(Value::Object(given))) => {
             for (key, value) in wanted {
-                subset(value, given.get(key), &join(at, key), found);
+                found.at_member(key, |found| subset(value, given.get(key), found));
             }
             true
         }
@@ -80,7 +156,7 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
                     Some((wanted, given)) => given.get(wanted.names[index]),
                     None => given.get(index),
                 };
-                subset(value, same, &format!("{at}/{index}"), found);
+                found.at_item(index, |found| subset(value, same, found));
             }
             true
         }
@@ -89,7 +165,7 @@ fn subset(expected: &Value, actual: Option<&Value>, at: &str, found: &mut Vec<Di
         (expected, actual) => Some(expected) == actual,
     };
     if !is_met {
-        push(at, Some(expected), actual, found);
+        found.push(Some(expected), actual);
     }
 }
 
@@ -111,47 +187,47 @@ enum Depth {
     Leaves,
 }
 
-fn exact(expected: Option<&Value>, actual: Option<&Value>, at: &str, depth: Depth, found: &mut Vec<Difference>) {
+fn exact(expected: Option<&Value>, actual: Option<&Value>, depth: Depth, found: &mut Found<'_>) {
     match (expected, actual) {
         (Some(Value::Object(wanted)), Some(Value::Object(given))) => {
             let keys: BTreeSet<&String> = wanted.keys().chain(given.keys()).collect();
             for key in keys {
-                exact(wanted.get(key), given.get(key), &join(at, key), depth, found);
+                found.at_member(key, |found| exact(wanted.get(key), given.get(key), depth, found));
             }
         }
         (Some(Value::Array(wanted)), Some(Value::Array(given))) => {
             let named = if depth == Depth::Whole { both_named(wanted, given) } else { None };
             match named.filter(|(wanted, given)| wanted.names != given.names) {
-                Some((wanted, given)) => exact_by_name(&wanted, &given, at, found),
+                Some((wanted, given)) => exact_by_name(&wanted, &given, found),
                 None => {
                     for index in 0..wanted.len().max(given.len()) {
-                        exact(wanted.get(index), given.get(index), &format!("{at}/{index}"), depth, found);
+                        found.at_item(index, |found| exact(wanted.get(index), given.get(index), depth, found));
                     }
                 }
             }
         }
         (Some(Value::Object(members)), None) if depth == Depth::Leaves && !members.is_empty() => {
             for (key, value) in members {
-                exact(Some(value), None, &join(at, key), depth, found);
+                found.at_member(key, |found| exact(Some(value), None, depth, found));
             }
         }
         (None, Some(Value::Object(members))) if depth == Depth::Leaves && !members.is_empty() => {
             for (key, value) in members {
-                exact(None, Some(value), &join(at, key), depth, found);
+                found.at_member(key, |found| exact(None, Some(value), depth, found));
             }
         }
         (Some(Value::Array(items)), None) if depth == Depth::Leaves && !items.is_empty() => {
             for (index, value) in items.iter().enumerate() {
-                exact(Some(value), None, &format!("{at}/{index}"), depth, found);
+                found.at_item(index, |found| exact(Some(value), None, depth, found));
             }
         }
         (None, Some(Value::Array(items))) if depth == Depth::Leaves && !items.is_empty() => {
             for (index, value) in items.iter().enumerate() {
-                exact(None, Some(value), &format!("{at}/{index}"), depth, found);
+                found.at_item(index, |found| exact(None, Some(value), depth, found));
             }
         }
         (expected, actual) if expected == actual => {}
-        (expected, actual) => push(at, expected, actual, found),
+        (expected, actual) => found.push(expected, actual),
     }
 }
 
@@ -186,58 +262,54 @@ fn both_named<'a>(wanted: &'a [Value], given: &'a [Value]) -> Option<(NamedItems
 }
 
 /// Lists with names, item by item. Another order is a difference, too.
-fn exact_by_name(wanted: &NamedItems<'_>, given: &NamedItems<'_>, at: &str, found: &mut Vec<Difference>) {
+fn exact_by_name(wanted: &NamedItems<'_>, given: &NamedItems<'_>, found: &mut Found<'_>) {
     for (index, name) in wanted.names.iter().enumerate() {
-        exact(wanted.get(name), given.get(name), &format!("{at}/{index}"), Depth::Whole, found);
+        found.at_item(index, |found| exact(wanted.get(name), given.get(name), Depth::Whole, found));
     }
     for (index, name) in given.names.iter().enumerate().filter(|(_, name)| wanted.get(name).is_none()) {
-        exact(None, given.get(name), &format!("{at}/{index}"), Depth::Whole, found);
+        found.at_item(index, |found| exact(None, given.get(name), Depth::Whole, found));
     }
     let (left, right) = (wanted.shared_with(given), given.shared_with(wanted));
     if left != right {
-        push(at, Some(&left.into()), Some(&right.into()), found);
+        found.push(Some(&left.into()), Some(&right.into()));
     }
-}
-
-fn push(at: &str, expected: Option<&Value>, actual: Option<&Value>, found: &mut Vec<Difference>) {
-    found.push(Difference { pointer: at.to_owned(), expected: expected.cloned(), actual: actual.cloned() });
-}
-
-/// `pointer` extended by one member, escaped as in RFC 6901.
-fn join(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Turns differences into mismatches. `prefix` goes in front of every pointer; `span_of` finds the place in the suite.
 pub(crate) fn mismatches(
-    differences: &[Difference],
+    differences: &Differences,
     kind: MismatchKind,
     prefix: &str,
     span_of: impl Fn(&str) -> Span,
 ) -> Vec<Mismatch> {
     let each = |difference: &Difference| {
         let (expected, actual) = render_pair(difference.expected.as_ref(), difference.actual.as_ref());
-        let at = format!("{prefix}{}", difference.pointer);
+        let at = place(prefix, &difference.pointer);
         Mismatch { kind, at, expected, actual, span: span_of(&difference.pointer) }
     };
     at_most(differences, kind, prefix, span_of(""), each)
 }
 
+/// A place in a document for people.
+pub(crate) fn place(prefix: &str, pointer: &str) -> String {
+    format!("{prefix}{}", shortened(pointer, LONGEST_PLACE))
+}
+
 /// The mismatches of the first differences, and one more that counts the others.
-pub(crate) fn at_most<T>(
-    items: &[T],
+pub(crate) fn at_most(
+    differences: &Differences,
     kind: MismatchKind,
     prefix: &str,
     span: Span,
-    each: impl Fn(&T) -> Mismatch,
+    each: impl Fn(&Difference) -> Mismatch,
 ) -> Vec<Mismatch> {
-    let mut mismatches: Vec<Mismatch> = items.iter().take(MOST_DIFFERENCES).map(each).collect();
-    if items.len() > MOST_DIFFERENCES {
+    let mut mismatches: Vec<Mismatch> = differences.first.iter().map(each).collect();
+    if differences.more > 0 {
         mismatches.push(Mismatch {
             kind,
             at: prefix.to_owned(),
             expected: "no further differences".into(),
-            actual: format!("{} more", items.len() - MOST_DIFFERENCES),
+            actual: format!("{} more", differences.more),
             span,
         });
     }
@@ -265,11 +337,12 @@ pub(crate) fn render(value: Option<&Value>) -> String {
 
 /// Two values for people. Where both are long, the part in which they differ stays visible.
 pub(crate) fn render_pair(expected: Option<&Value>, actual: Option<&Value>) -> (String, String) {
+    let is_document = |value: &Value| value.is_object() || value.is_array();
     let is_long = |value: Option<&Value>| {
-        value
-            .is_some_and(|value| (value.is_object() || value.is_array()) && value.to_string().len() > LONGEST_IN_A_LINE)
+        value.is_some_and(|value| is_document(value) && compact(Some(value)).len() > LONGEST_IN_A_LINE)
     };
-    if is_long(expected) || is_long(actual) {
+    let is_large = |value: Option<&Value>| value.is_some_and(|value| is_document(value) && size(value) > LARGE);
+    if (is_long(expected) || is_long(actual)) && !is_large(expected) && !is_large(actual) {
         return (in_lines(expected), in_lines(actual));
     }
     let (expected, actual) = (compact(expected), compact(actual));
@@ -297,8 +370,32 @@ pub(crate) fn quote(text: &str, focus: usize) -> String {
     cut(&Value::from(text).to_string(), focus)
 }
 
+/// A value as JSON; of a large document the beginning, and how large it is.
 fn compact(value: Option<&Value>) -> String {
-    value.map_or_else(|| "(absent)".to_owned(), Value::to_string)
+    let Some(value) = value else { return "(absent)".to_owned() };
+    let bytes = size(value);
+    if bytes <= LARGE || value.is_string() {
+        return value.to_string();
+    }
+    let mut beginning = Beginning(Vec::new());
+    // It ends with an error once there is enough.
+    let _ = serde_json::to_writer(&mut beginning, value);
+    format!("{}… (a document of about {} KiB)", String::from_utf8_lossy(&beginning.0), bytes >> 10)
+}
+
+/// Keeps the first bytes that are written.
+struct Beginning(Vec<u8>);
+
+impl io::Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = LONGEST.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() > room { Err(io::ErrorKind::WriteZero.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Shortens a text in its middle, or around `focus` where the middle is what matters.
@@ -325,9 +422,10 @@ mod tests {
 
     use super::*;
 
-    fn shown(found: &[Difference]) -> Vec<String> {
+    fn shown(found: &Differences) -> Vec<String> {
         let render = |value: &Option<Value>| render(value.as_ref());
-        found.iter().map(|d| format!("{} {} {}", d.pointer, render(&d.expected), render(&d.actual))).collect()
+        assert_eq!(found.more, 0);
+        found.first.iter().map(|d| format!("{} {} {}", d.pointer, render(&d.expected), render(&d.actual))).collect()
     }
 
     #[test]
@@ -434,7 +532,7 @@ mod tests {
             (json!({"a": {"b": 1}}), json!({"a": "x"}), &["/a {\"b\":1} \"x\""]),
             (json!([1, 2]), json!([0, 1, 2]), &["/0 1 0", "/1 2 1", "/2 (absent) 2"]),
         ] {
-            assert_eq!(shown(&changed_leaves(&before, &after)), wanted, "{before} to {after}");
+            assert_eq!(shown(&changed_leaves(&before, &after, &|_| true)), wanted, "{before} to {after}");
         }
     }
 
@@ -464,11 +562,33 @@ mod tests {
 
     #[test]
     fn floods_end_in_a_count() {
-        let found = changed_leaves(&json!([]), &json!((0..50).collect::<Vec<_>>()));
+        let found = changed_leaves(&json!([]), &json!((0..50).collect::<Vec<_>>()), &|_| true);
         let mismatches =
             mismatches(&found, MismatchKind::Mutation, "/object", |_| crate::compare::tests::span("expect"));
         assert_eq!(mismatches.len(), MOST_DIFFERENCES + 1);
         assert_eq!(mismatches[MOST_DIFFERENCES].actual, "30 more");
         assert_eq!(mismatches[1].at, "/object/1");
+    }
+
+    #[test]
+    fn large_documents_are_compared_whole_and_shown_in_part() {
+        let list = |from: usize| Value::from((from..from + 200_000).collect::<Vec<_>>());
+        let found = differences(&list(0), &list(1), Mode::Exact);
+        assert_eq!((found.first.len(), found.more), (MOST_DIFFERENCES, 200_000 - MOST_DIFFERENCES));
+        let (expected, actual) = render_pair(Some(&list(0)), Some(&list(1)));
+        assert!(expected.starts_with("[0,1,2,") && expected.ends_with("(a document of about 6250 KiB)"), "{expected}");
+        assert!(actual.starts_with("[1,2,3,") && actual.len() < 2 * LONGEST, "{actual}");
+        assert_eq!(render_pair(Some(&list(0)), None).1, "(absent)");
+    }
+
+    #[test]
+    fn long_keys_are_not_kept_for_each_difference() {
+        let key = "k".repeat(1 << 20);
+        let members = |value: i32| (0..1000).map(|number| (number.to_string(), json!(value))).collect::<Value>();
+        let found = differences(&json!({ &key: members(1) }), &json!({ &key: members(2) }), Mode::Subset);
+        assert!(found.first.len() < 8 && found.first.len() + found.more == 1000, "{}", found.first.len());
+        let mismatches = mismatches(&found, MismatchKind::Mutation, "/object", |_| crate::compare::tests::span("e"));
+        assert!(mismatches.iter().all(|mismatch| mismatch.at.len() < 2 * LONGEST_PLACE));
+        assert!(mismatches[0].at.ends_with(" more bytes)"), "{}", &mismatches[0].at[LONGEST_PLACE..]);
     }
 }

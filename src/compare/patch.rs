@@ -3,9 +3,13 @@
 //! `only` and `idempotent` compare the documents before and after, not the operations: a patch may replace a value by the
 //! same one.
 
+use std::cell::LazyCell;
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault};
+use policy_verify_model::budget::{Budget, Exceeded};
 use policy_verify_model::outcome::{Mismatch, MismatchKind};
 use policy_verify_model::patch::{PatchError, apply, decode};
 use policy_verify_model::request::Request;
@@ -17,6 +21,12 @@ use super::diff::{self, Difference, Mode};
 
 /// Where the pointers of a mutated object begin.
 const OBJECT: &str = "/object";
+
+/// How many missing operations are named one by one.
+const MOST_MISSING: usize = 20;
+
+/// The operations of a patch that has none.
+static EMPTY: Value = Value::Array(Vec::new());
 
 /// Why there is no mutated object although the response has a patch.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +45,7 @@ pub(crate) fn mutated_document(
 ) -> Result<Option<Value>, MutationError> {
     let Some(patch) = &response.patch else { return Ok(None) };
     let document = request.mutable_document().ok_or(MutationError::NoObject)?;
-    Ok(Some(apply(document, patch)?))
+    Ok(Some(apply(document, patch, &Budget::default())?))
 }
 
 /// Compares an allowed response that has a patch. The error is the fault of a second pass that gave no answer.
@@ -85,15 +95,14 @@ pub(super) fn compare(
 
 /// What changed outside of the given pointers.
 fn outside(only: &Spanned<Vec<Spanned<String>>>, original: &Value, mutated: &Value) -> Vec<Mismatch> {
-    let is_inside = |change: &Difference| only.value.iter().any(|allowed| is_within(&change.pointer, &allowed.value));
-    let found: Vec<Difference> =
-        diff::changed_leaves(original, mutated).into_iter().filter(|change| !is_inside(change)).collect();
+    let is_outside = |place: &str| !only.value.iter().any(|allowed| is_within(place, &allowed.value));
+    let found = diff::changed_leaves(original, mutated, &is_outside);
     let each = |change: &Difference| {
         let (before, after) = diff::render_pair(change.expected.as_ref(), change.actual.as_ref());
         let expected = if change.expected.is_some() { format!("unchanged: {before}") } else { "not added".to_owned() };
         Mismatch {
             kind: MismatchKind::Mutation,
-            at: format!("{OBJECT}{}", change.pointer),
+            at: diff::place(OBJECT, &change.pointer),
             expected,
             actual: after,
             span: only.span.clone(),
@@ -109,18 +118,59 @@ fn is_within(pointer: &str, parent: &str) -> bool {
 
 /// The wanted operations that no operation of the patch fits: each key that is given must be equal.
 fn missing_operations(includes: &[Spanned<Value>], operations: &Value) -> Vec<Mismatch> {
-    let operations = operations.as_array().map(Vec::as_slice).unwrap_or_default();
-    let fits = |wanted: &Value, given: &Value| match wanted.as_object() {
+    let given = operations.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut of_path: HashMap<Option<&str>, Vec<&Value>> = HashMap::new();
+    for operation in given {
+        of_path.entry(path_of(operation)).or_default().push(operation);
+    }
+    let budget = Budget::default();
+    let actual = LazyCell::new(|| diff::render(Some(operations).filter(|it| it.is_array()).or(Some(&EMPTY))));
+    let mut mismatches = Vec::new();
+    let mut more = 0;
+    for wanted in includes {
+        let is_there = match path_of(&wanted.value) {
+            path @ Some(_) => any_fits(&wanted.value, of_path.get(&path).into_iter().flatten().copied(), &budget),
+            None => any_fits(&wanted.value, given.iter(), &budget),
+        };
+        match is_there {
+            Ok(true) => {}
+            Err(exceeded) => {
+                let actual = format!("to compare `includes` with the patch {exceeded}");
+                mismatches.push(at_patch("fewer or more exact operations in `includes`", actual, &wanted.span));
+                break;
+            }
+            Ok(false) if mismatches.len() < MOST_MISSING => {
+                let expected = format!("includes {}", diff::render(Some(&wanted.value)));
+                mismatches.push(at_patch(expected, actual.as_str(), &wanted.span));
+            }
+            Ok(false) => more += 1,
+        }
+    }
+    if more > 0 {
+        let last = &includes[includes.len() - 1].span;
+        mismatches.push(at_patch("no further operations", format!("{more} more are missing"), last));
+    }
+    mismatches
+}
+
+fn path_of(operation: &Value) -> Option<&str> {
+    operation.get("path")?.as_str()
+}
+
+/// Whether an operation has all keys of the wanted one.
+fn any_fits<'a>(wanted: &Value, mut given: impl Iterator<Item = &'a Value>, budget: &Budget) -> Result<bool, Exceeded> {
+    const COMPARED: u64 = 10;
+    let fits = |given: &Value| match wanted.as_object() {
         Some(keys) => keys.iter().all(|(key, value)| given.get(key) == Some(value)),
         None => wanted == given,
     };
-    let is_missing = |wanted: &&Spanned<Value>| !operations.iter().any(|given| fits(&wanted.value, given));
-    let actual = || diff::render(Some(&Value::from(operations)));
-    includes
-        .iter()
-        .filter(is_missing)
-        .map(|wanted| at_patch(format!("includes {}", diff::render(Some(&wanted.value))), actual(), &wanted.span))
-        .collect()
+    loop {
+        let Some(given) = given.next() else { return Ok(false) };
+        budget.spend(COMPARED)?;
+        if fits(given) {
+            return Ok(true);
+        }
+    }
 }
 
 /// Whether the second pass left the mutated object as it was.
@@ -138,7 +188,7 @@ fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<
         let actual = format!("second pass: {}", describe::response(response));
         return Ok(Some(Mismatch { at: "/allowed".into(), ..at_patch(EXPECTED, actual, span) }));
     }
-    Ok(match response.patch.as_deref().map(|patch| apply(mutated, patch)) {
+    Ok(match response.patch.as_deref().map(|patch| apply(mutated, patch, &Budget::default())) {
         None => None,
         Some(Ok(again)) if again == *mutated => None,
         Some(Ok(_)) => Some(at_patch(EXPECTED, format!("second pass: {}", describe::response(response)), span)),

@@ -22,7 +22,7 @@ pub(super) fn document(expect: &DocumentExpectation, response: &AdmissionRespons
     } else {
         diff::differences(expected, &actual, diff::Mode::Subset)
     };
-    for difference in differences.iter_mut().filter(|difference| difference.pointer == "/patch") {
+    for difference in differences.first.iter_mut().filter(|difference| difference.pointer == "/patch") {
         readable_patch(difference);
     }
     let span_of = |pointer: &str| diff::nearest_span(expect, &format!("{prefix}{pointer}"));

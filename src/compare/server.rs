@@ -17,13 +17,14 @@ pub(crate) fn responses(own: &AdmissionResponse, server: &AdmissionResponse, spa
         without_nulls(&serde_json::to_value(response).expect("a response holds nothing that JSON cannot"))
     });
     let mut differences = diff::differences(&own, &server, diff::Mode::Exact);
-    for difference in differences.iter_mut().filter(|difference| difference.pointer == "/patch") {
+    for difference in differences.first.iter_mut().filter(|difference| difference.pointer == "/patch") {
         readable_patch(difference);
     }
     let each = |difference: &diff::Difference| {
         let (own, server) = diff::render_pair(difference.expected.as_ref(), difference.actual.as_ref());
         let (expected, actual) = (format!("verify: {own}"), format!("policy-server: {server}"));
-        Mismatch { kind: MismatchKind::Server, at: difference.pointer.clone(), expected, actual, span: span.clone() }
+        let at = diff::place("", &difference.pointer);
+        Mismatch { kind: MismatchKind::Server, at, expected, actual, span: span.clone() }
     };
     diff::at_most(&differences, MismatchKind::Server, "", span.clone(), each)
 }

@@ -12,9 +12,10 @@ use super::policies::Policies;
 use super::step::StepEvaluator;
 use super::{compat, group};
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind};
+use policy_verify_model::budget::Budget;
 use policy_verify_model::installation::Installation;
 use policy_verify_model::outcome::{PartReport, PartVerdict};
-use policy_verify_model::patch;
+use policy_verify_model::patch::{self, PatchError};
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{PolicyUse, RequestCase, RulesMode, Step};
 
@@ -97,7 +98,7 @@ fn evaluate_each(
     if passed_over.len() == steps.len() {
         return (Err(NotApplicable(passed_over.join("; "))), parts);
     }
-    (Ok(end.unwrap_or_else(|| Ok(chain.allowed(sent)))), parts)
+    (Ok(end.unwrap_or_else(|| chain.allowed(sent))), parts)
 }
 
 impl StepEvaluator for CaseEvaluation<'_> {
@@ -197,7 +198,10 @@ impl Chain {
         let nothing = || invalid("there is a patch, but the request has no object that could be patched");
         let original = self.current.mutable_document().ok_or_else(nothing)?;
         let seen = converted.map_or(Some(original), |it| it.request.mutable_document()).ok_or_else(nothing)?;
-        let document = patch::apply(seen, operations).map_err(|error| invalid(&error.to_string()))?;
+        let document = patch::apply(seen, operations, &Budget::default()).map_err(|error| match error {
+            PatchError::Exceeded(exceeded) => exceeded.fault("the patch of the step"),
+            error => invalid(&error.to_string()),
+        })?;
         let Some(converted) = converted else { return Ok(document) };
         convert::back(&document, original, &converted.equivalent).map_err(|reason| {
             let message = format!("the API server converts the mutated object back: {reason}");
@@ -207,14 +211,21 @@ impl Chain {
     }
 
     /// The answer when every step allows: one patch from the first object to the last.
-    fn allowed(self, sent: &Request) -> AdmissionResponse {
+    fn allowed(self, sent: &Request) -> Answer {
         let patch = match (sent.mutable_document(), self.current.mutable_document()) {
-            (Some(first), Some(last)) => patch::between(first, last),
+            (Some(first), Some(last)) => patch::between(first, last, &Budget::default())
+                .map_err(|exceeded| exceeded.fault("the patch from the first object to the last"))?,
             _ => None,
         };
         let patch_type = patch.is_some().then(|| "JSONPatch".to_owned());
         let uid = sent.uid().to_owned();
-        self.with_extras(AdmissionResponse { uid, allowed: true, patch, patch_type, ..AdmissionResponse::default() })
+        Ok(self.with_extras(AdmissionResponse {
+            uid,
+            allowed: true,
+            patch,
+            patch_type,
+            ..AdmissionResponse::default()
+        }))
     }
 
     fn with_extras(&self, response: AdmissionResponse) -> AdmissionResponse {

@@ -12,6 +12,7 @@ use policy_verify_model::answer::{
     AdmissionResponse, Answer, Fault, FaultKind, SETTINGS_ARE_INVALID, ServerAnswer, SettingsVerdict, Status,
     ValidationResponse,
 };
+use policy_verify_model::budget::{Budget, Exceeded, Room};
 use policy_verify_model::patch;
 use policy_verify_model::policy::Settings;
 use policy_verify_model::request::Request;
@@ -47,6 +48,7 @@ pub(super) fn settings_verdict(
     reply: &[u8],
     problem: impl Fn(&serde_json::Error) -> String,
 ) -> Result<SettingsVerdict, Fault> {
+    afford(reply)?;
     serde_json::from_slice(reply).map_err(|error| {
         Fault::new(FaultKind::InvalidResponse, unreadable(reply, "settings validation response", &error))
             .at_server(invalid_settings(&problem(&error)))
@@ -61,7 +63,7 @@ pub(super) fn invalid_settings(reason: &str) -> ServerAnswer {
 /// Reads the reply to `validate` and makes the server's response of it. `problem` is what the server says before the
 /// parser's text when it cannot.
 pub(super) fn answer(reply: &[u8], request: &Request, problem: &str) -> Answer {
-    read_or(reply, "validation response", problem).map(|response| admission_response(response, request))
+    read_or(reply, "validation response", problem).and_then(|response| admission_response(response, request))
 }
 
 /// Reads any reply; `what` says what it ought to be.
@@ -71,10 +73,21 @@ pub(super) fn read<T: DeserializeOwned>(reply: &[u8], what: &str) -> Result<T, F
 
 /// Reads any reply where `problem` is what the server says before the parser's text when it cannot.
 pub(super) fn read_or<T: DeserializeOwned>(reply: &[u8], what: &str, problem: &str) -> Result<T, Fault> {
+    afford(reply)?;
     serde_json::from_slice(reply).map_err(|error| {
         Fault::new(FaultKind::InvalidResponse, unreadable(reply, what, &error))
             .at_server(internal_error(&format_args!("{problem}: {error}")))
     })
+}
+
+/// Refuses a reply that would take too much memory: a short text can make many values.
+fn afford(reply: &[u8]) -> Result<(), Fault> {
+    Room::default().take_json(reply).map_err(|exceeded| too_large("the policy's reply", exceeded))
+}
+
+/// The fault of a policy that answers too much.
+fn too_large(what: &str, exceeded: Exceeded) -> Fault {
+    exceeded.fault(what).with_help("the limit is fixed: let the policy answer less, or give it a smaller object")
 }
 
 /// The message about a reply that cannot be read.
@@ -96,18 +109,19 @@ fn quoted(reply: &[u8]) -> String {
     String::from_utf8_lossy(beginning).chars().take(QUOTED).collect()
 }
 
-fn admission_response(response: ValidationResponse, request: &Request) -> AdmissionResponse {
+fn admission_response(response: ValidationResponse, request: &Request) -> Answer {
     let uid = request.uid().to_owned();
     let patch = match (&response.mutated_object, request.mutable_document()) {
         (None, _) => None,
         (Some(_), None) => {
             let status = Status { message: Some(NOTHING_TO_MUTATE.into()), ..Status::default() };
-            return AdmissionResponse { uid, allowed: false, status: Some(status), ..AdmissionResponse::default() };
+            return Ok(AdmissionResponse { uid, allowed: false, status: Some(status), ..AdmissionResponse::default() });
         }
-        (Some(mutated), Some(original)) => patch::between(original, mutated),
+        (Some(mutated), Some(original)) => patch::between(original, mutated, &Budget::default())
+            .map_err(|exceeded| too_large("the patch to the mutated object", exceeded))?,
     };
     let has_status = response.message.is_some() || response.code.is_some();
-    AdmissionResponse {
+    Ok(AdmissionResponse {
         uid,
         allowed: response.accepted,
         patch_type: patch.is_some().then(|| "JSONPatch".into()),
@@ -115,7 +129,7 @@ fn admission_response(response: ValidationResponse, request: &Request) -> Admiss
         status: has_status.then(|| Status { message: response.message, code: response.code, ..Status::default() }),
         audit_annotations: response.audit_annotations,
         warnings: response.warnings,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +149,7 @@ mod tests {
     }
 
     fn patch_text(original: Value, mutated: Value) -> Option<String> {
-        let patch = patch::between(&original, &mutated)?;
+        let patch = patch::between(&original, &mutated, &Budget::default()).unwrap()?;
         Some(String::from_utf8(STANDARD.decode(patch).unwrap()).unwrap())
     }
 
@@ -242,9 +256,9 @@ mod tests {
 
     #[test]
     fn patches_are_padded() {
-        let patch = patch::between(&json!({}), &json!({"a": 1})).unwrap();
+        let patch = patch::between(&json!({}), &json!({"a": 1}), &Budget::default()).unwrap().unwrap();
         assert_eq!(patch, "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2EiLCJ2YWx1ZSI6MX1d");
-        let patch = patch::between(&json!({}), &json!({"a": 10})).unwrap();
+        let patch = patch::between(&json!({}), &json!({"a": 10}), &Budget::default()).unwrap().unwrap();
         assert_eq!(patch, "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2EiLCJ2YWx1ZSI6MTB9XQ==");
     }
 
