@@ -8,6 +8,7 @@ use wasmtime_wasi::I32Exit;
 use super::cel_error::CelError;
 use super::pool::TABLE_ELEMENTS;
 use policy_verify_model::answer::{Fault, FaultKind};
+use policy_verify_model::budget::Exceeded;
 
 /// The server's own words for a deadline that passed.
 pub(super) const OUT_OF_TIME: &str = "Policy execution interrupted because it exceeded the allowed execution time";
@@ -24,6 +25,14 @@ pub(super) enum Stop {
     /// A limit was reached that policy-server has too. The text is the server's.
     #[error("{0}")]
     ServerLimit(String),
+    /// Work on the host would take too long, or too much memory.
+    #[error("{work} {exceeded}")]
+    Exceeded {
+        /// What was being done.
+        work: String,
+        /// What is used up.
+        exceeded: Exceeded,
+    },
     /// A table would grow too large.
     #[error("a table of {elements} elements is too large")]
     Table {
@@ -152,6 +161,7 @@ pub(super) fn from_error(error: &wasmtime::Error, circumstances: &Circumstances)
     let trap = error.downcast_ref::<Trap>();
     match (error.downcast_ref::<Stop>(), trap) {
         (Some(Stop::Limit(text) | Stop::ServerLimit(text)), _) => return Fault::new(FaultKind::Limit, text),
+        (Some(Stop::Exceeded { work, exceeded }), _) => return exceeded.fault(work),
         (Some(Stop::Table { elements }), _) => return table(*elements),
         (Some(Stop::Builtin(failure)), _) => return failure.fault(),
         (Some(Stop::WorkerEnds { builtin, message }), _) => return worker_ends(builtin, message),
@@ -178,7 +188,12 @@ pub(super) enum Seen {
 pub(super) fn seen_by_server(error: &wasmtime::Error, circumstances: &Circumstances) -> Option<Seen> {
     match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
         (Some(Stop::Overslept), _) | (None, Some(Trap::Interrupt)) => Some(Seen::Deadline),
-        (Some(Stop::Limit(_) | Stop::Table { .. } | Stop::Misuse(_) | Stop::WorkerEnds { .. }), _) => None,
+        (
+            Some(
+                Stop::Limit(_) | Stop::Exceeded { .. } | Stop::Table { .. } | Stop::Misuse(_) | Stop::WorkerEnds { .. },
+            ),
+            _,
+        ) => None,
         _ if circumstances.refused_memory.is_some_and(|refused| !refused.is_refused_by_server) => None,
         _ => Some(Seen::Failure),
     }

@@ -18,6 +18,7 @@ use super::pool::TABLE_ELEMENTS;
 use super::random::RandomBytes;
 use policy_verify_host::Host;
 use policy_verify_host::reply::Reply;
+use policy_verify_model::budget::Budget;
 
 /// Bytes that policy-server 1.38 takes from the stdout of a WASI policy. Source: `wasi_cli/stack.rs` of policy-evaluator.
 const SERVER_STDOUT: usize = 64 << 20;
@@ -27,6 +28,9 @@ const SERVER_STDERR: usize = 8 << 20;
 
 /// How often all memories of an instance together may have what a single one may have.
 const MEMORIES: u64 = 4;
+
+/// Bytes of each part of the name of a host call. Those of Kubewarden have about 40 altogether.
+const LONGEST_NAME: u32 = 16 << 10;
 
 /// Bytes that an element of a table is charged with.
 const TABLE_ELEMENT: usize = size_of::<usize>();
@@ -41,6 +45,11 @@ pub(super) trait HostServices: Send + Sync {
 
     /// Keeps a remark for the report of the case.
     fn remark(&self, text: &str);
+
+    /// What the work for the guest may use up.
+    fn budget(&self) -> Budget {
+        Budget::default()
+    }
 }
 
 impl HostServices for Host {
@@ -54,6 +63,10 @@ impl HostServices for Host {
 
     fn remark(&self, text: &str) {
         Host::remark(self, text);
+    }
+
+    fn budget(&self) -> Budget {
+        Host::budget(self).clone()
     }
 }
 
@@ -98,7 +111,16 @@ impl HostCallArguments {
             memory::check(caller, import, address, len)?;
             sent += u64::from(len);
         }
-        caller.data_mut().sandbox().charge_host_call(sent)?;
+        let sandbox = caller.data_mut().sandbox();
+        sandbox.charge_host_call(sent)?;
+        for (_, len) in [self.binding, self.namespace, self.operation] {
+            if len > LONGEST_NAME {
+                let text = format!("the name of a host call has {len} bytes, more than {LONGEST_NAME}");
+                return Err(Stop::Limit(text).into());
+            }
+        }
+        let room = sandbox.budget.room().take(u64::from(self.payload.1));
+        room.map_err(|exceeded| Stop::Exceeded { work: "the payload of a host call".into(), exceeded })?;
         let mut text = |(address, len)| memory::read_text(caller, import, address, len);
         let (binding, namespace, operation) = (text(self.binding)?, text(self.namespace)?, text(self.operation)?);
         let payload = memory::read(caller, import, self.payload.0, self.payload.1)?;
@@ -174,12 +196,16 @@ pub(super) struct Sandbox {
     slept: Duration,
     host_calls: u32,
     host_bytes: usize,
+    /// What the work for the guest may use up.
+    pub(super) budget: Budget,
 }
 
 impl Sandbox {
     /// A world without arguments, environment, files or sockets.
     pub(super) fn new(surroundings: &Surroundings, limits: &Limits, arguments: &[&str]) -> Self {
         let clock = Clock::starting_at(surroundings.clock);
+        let budget = surroundings.host.budget();
+        budget.begin(surroundings.timeout, limits.memory);
         let wasi = WasiCtxBuilder::new()
             .args(arguments)
             .wall_clock(clock.clone())
@@ -205,6 +231,7 @@ impl Sandbox {
             slept: Duration::ZERO,
             host_calls: 0,
             host_bytes: 0,
+            budget,
         }
     }
 
@@ -214,6 +241,7 @@ impl Sandbox {
         self.slept = Duration::ZERO;
         self.host_calls = 0;
         self.host_bytes = 0;
+        self.budget.begin(self.timeout, self.limits.memory);
     }
 
     /// What is known about the current call.

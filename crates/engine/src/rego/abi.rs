@@ -69,12 +69,9 @@ struct State {
 
 impl State {
     fn new(surroundings: &Surroundings, limits: &Limits) -> Self {
-        Self {
-            sandbox: Sandbox::new(surroundings, limits, &[]),
-            limits: limits.clone(),
-            builtins: BTreeMap::new(),
-            environment: Environment { now: surroundings.clock },
-        }
+        let sandbox = Sandbox::new(surroundings, limits, &[]);
+        let environment = Environment { now: surroundings.clock, budget: sandbox.budget.clone() };
+        Self { sandbox, limits: limits.clone(), builtins: BTreeMap::new(), environment }
     }
 }
 
@@ -367,10 +364,13 @@ fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::
         })?;
     let memory = memory::exported_memory(&mut caller, BUILTIN)?;
     let dump = typed::<i32, i32>(&mut caller, "opa_json_dump")?;
+    let exceeded = |exceeded| Stop::Exceeded { work: in_words(builtin), exceeded };
+    let room = caller.data().environment.budget.room();
     let mut arguments = Vec::with_capacity(addresses.len());
     for address in addresses {
         let text = dumped(&mut caller, &memory, &dump, *address)?;
         caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
+        room.take_json(text.as_bytes()).map_err(exceeded)?;
         arguments.push(serde_json::from_str::<Json>(&text).map_err(Stop::Argument)?);
     }
     if let ("trace", Some(Json::String(line))) = (builtin.name, arguments.first()) {
@@ -425,6 +425,11 @@ fn rego_values(
     addresses.iter().map(value).collect()
 }
 
+/// A built-in in messages.
+fn in_words(builtin: &Builtin) -> String {
+    format!("the built-in `{}`", builtin.name)
+}
+
 /// How a built-in that fails ends the evaluation.
 fn stopped_by(builtin: &Builtin, error: BuiltinError, opinion: Option<String>) -> Stop {
     match error {
@@ -432,6 +437,7 @@ fn stopped_by(builtin: &Builtin, error: BuiltinError, opinion: Option<String>) -
             Stop::Builtin(BuiltinFailure { builtin: builtin.name, name, message, opinion })
         }
         BuiltinError::Panicked(message) => Stop::WorkerEnds { builtin: builtin.name, message },
+        BuiltinError::Exceeded(exceeded) => Stop::Exceeded { work: in_words(builtin), exceeded },
         BuiltinError::Limit(text) => Stop::Limit(format!("the built-in `{}` reached a limit: {text}", builtin.name)),
     }
 }

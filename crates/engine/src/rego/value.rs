@@ -163,6 +163,17 @@ impl Value {
         }
     }
 
+    /// Bytes of the value in memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Null | Self::Bool(_) => 0,
+                Self::Number(text) | Self::Text(text) => text.len(),
+                Self::Array(values) | Self::Set(values) => values.iter().map(Self::bytes).sum(),
+                Self::Object(members) => members.iter().map(|(key, value)| key.bytes() + value.bytes()).sum(),
+            }
+    }
+
     /// Whether both are the same for Rego.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.order(other) == Ordering::Equal

@@ -6,6 +6,7 @@
 mod caught;
 mod environment;
 pub(super) mod opa;
+mod pattern;
 mod second_opinion;
 pub(super) mod server;
 mod table;

@@ -22,8 +22,22 @@ macro_rules! builtin {
 
 impl Builtin {
     /// The value OPA gives; none when it is undefined, for OPA or because of an error.
-    pub(crate) fn opa(&self, environment: &Environment, arguments: &[Value]) -> Option<Value> {
-        if arguments.len() == self.arity { (self.opa)(environment, arguments).ok().flatten() } else { None }
+    ///
+    /// # Errors
+    ///
+    /// The value is not known: it would be too large, or take too long.
+    pub(crate) fn opa(
+        &self,
+        environment: &Environment,
+        arguments: &[Value],
+    ) -> Result<Option<Value>, opa::BuiltinError> {
+        if arguments.len() != self.arity {
+            return Ok(None);
+        }
+        match (self.opa)(environment, arguments) {
+            Err(error) if error.is_limit() => Err(error),
+            outcome => Ok(outcome.ok().flatten()),
+        }
     }
 }
 

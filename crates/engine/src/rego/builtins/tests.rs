@@ -15,6 +15,7 @@ use crate::rego::{RegoModule, entry_point_value};
 use crate::sandbox::{HostServices, ServerLimits, Surroundings};
 use policy_verify_host::reply::Reply;
 use policy_verify_model::answer::{Fault, FaultKind, ServerAnswer};
+use policy_verify_model::budget::{Budget, Exceeded};
 use policy_verify_model::policy::ExecutionMode;
 
 fn testdata(path: &str) -> std::path::PathBuf {
@@ -59,14 +60,14 @@ fn recorded_row(line: &str) -> Recorded {
 }
 
 fn environment() -> Environment {
-    Environment { now: default_clock() }
+    Environment { now: default_clock(), budget: Budget::default() }
 }
 
 #[test]
 fn the_second_opinion_is_what_opa_gives() {
     let mut wrong = Vec::new();
     for row in recorded() {
-        let ours = row.builtin.opa(&environment(), &row.values());
+        let ours = row.builtin.opa(&environment(), &row.values()).unwrap();
         let is_equal = match (&ours, &row.opa) {
             (Some(ours), Some(theirs)) => ours.equals(theirs),
             (None, None) => true,
@@ -208,7 +209,7 @@ fn called(name: &str, arguments: Json) -> Result<Json, BuiltinError> {
 }
 
 fn is_limit(result: Result<Json, BuiltinError>) -> bool {
-    matches!(result, Err(BuiltinError::Limit(_)))
+    matches!(result, Err(BuiltinError::Limit(_) | BuiltinError::Exceeded(_)))
 }
 
 fn is_panic(result: Result<Json, BuiltinError>) -> bool {
@@ -220,6 +221,7 @@ fn wide_second_opinions_are_possible_and_bounded() {
     let result = |format: &str| {
         let arguments = [Value::text(format), Value::parse("[1.5, 7]").unwrap()];
         find("sprintf").unwrap().opa(&environment(), &arguments).map(|value| {
+            let value = value.unwrap();
             let Value::Text(text) = value else { panic!("sprintf gives a text") };
             text.len()
         })
@@ -227,9 +229,9 @@ fn wide_second_opinions_are_possible_and_bounded() {
     for verb in ["%70000f %d", "%070000f %d", "%.69998f %d", "%.69994e %d", "%.69994x %[2]d", "%f%069993d"] {
         assert!(result(verb).unwrap() > 69_990, "{verb}");
     }
-    assert_eq!(result("%9999999f%9999999d"), None);
+    assert!(result("%9999999f%9999999d").is_err());
     let digits = Value::Array(vec![Value::Number("9".repeat(1_000_000))]);
-    assert_eq!(find("sprintf").unwrap().opa(&environment(), &[Value::text("%x"), digits]), None);
+    assert!(find("sprintf").unwrap().opa(&environment(), &[Value::text("%x"), digits]).is_err());
 }
 
 #[test]
@@ -287,8 +289,119 @@ fn arguments_cannot_exhaust_the_host() {
     let bomb: String = (1..40).map(|n| format!("- &a{n} [*a{p}, *a{p}]\n", p = n - 1)).collect();
     for yaml in [format!("- &a0 x\n{bomb}"), "[".repeat(100_000)] {
         assert!(called("yaml.unmarshal", json!([yaml])).is_err());
-        assert_eq!(find("yaml.unmarshal").unwrap().opa(&environment(), &[Value::text(yaml)]), None);
+        let opa = find("yaml.unmarshal").unwrap().opa(&environment(), &[Value::text(yaml)]);
+        assert!(!matches!(opa, Ok(Some(_))));
     }
+}
+
+/// Why a call of a built-in is ended.
+fn exceeded(name: &str, arguments: Json) -> Option<Exceeded> {
+    match called(name, arguments) {
+        Err(BuiltinError::Exceeded(exceeded)) => Some(exceeded),
+        other => {
+            assert!(other.is_ok(), "{name}: {other:?}");
+            None
+        }
+    }
+}
+
+#[test]
+fn searches_end_before_they_take_long() {
+    let text = |length: usize| "ab".repeat(length / 2);
+    for (pattern, length) in
+        [("(?:[a-z]{0,40}x){0,40}y", 100_000), ("(?:.{100}){100}z", 1_000_000), ("[a-y]{200}!", 1_000_000)]
+    {
+        for (name, more) in [("regex.find_n", vec![json!(-1)]), ("regex.split", vec![])] {
+            let arguments = [vec![json!(pattern), json!(text(length))], more].concat();
+            let why = exceeded(name, Json::Array(arguments));
+            assert!(matches!(why, Some(Exceeded::Steps(_))), "{name} {pattern}: {why:?}");
+        }
+        let template = format!("<{pattern}>");
+        let why = exceeded("regex.template_match", json!([template, text(length), "<", ">"]));
+        assert!(matches!(why, Some(Exceeded::Steps(_))), "{pattern}: {why:?}");
+    }
+    // A long template is a long pattern.
+    let why = exceeded("regex.template_match", json!([text(100_000), text(1_000_000), "<", ">"]));
+    assert!(matches!(why, Some(Exceeded::Steps(_))), "{why:?}");
+}
+
+#[test]
+fn large_patterns_are_not_read() {
+    for pattern in ["a".repeat(1_000_000), r"\w".repeat(20_000), r"\pL".repeat(20_000)] {
+        let why = exceeded("regex.find_n", json!([pattern, "a", 1]));
+        assert!(matches!(why, Some(Exceeded::Memory(_))), "{}: {why:?}", &pattern[..2]);
+    }
+}
+
+#[test]
+fn usual_searches_have_room_enough() {
+    let text = "registry.acme.test/team/app:1.2.3\n".repeat(30_000);
+    for pattern in [r"^[a-z0-9.-]+(:[0-9]+)?/", r"\w+", r"(?i)ACME", r"[0-9]{1,3}\.[0-9]{1,3}", "app|web|db|cache"] {
+        assert_eq!(exceeded("regex.find_n", json!([pattern, text, 100_000])), None, "{pattern}");
+    }
+    let names: Vec<String> = (0..2_000).map(|number| format!("image-{number}")).collect();
+    assert_eq!(exceeded("regex.find_n", json!([names.join("|"), "image-77", -1])), None);
+}
+
+#[test]
+fn a_search_ends_with_the_run() {
+    let environment = Environment { now: default_clock(), budget: Budget::until(Arc::new(true.into())) };
+    let arguments = [json!("a"), json!("a".repeat(100_000)), json!(-1)];
+    let result = call(find("regex.find_n").unwrap(), &environment, &arguments);
+    assert_eq!(result, Err(BuiltinError::Exceeded(Exceeded::Stopped)));
+}
+
+#[test]
+fn patches_end_before_they_take_long_or_much() {
+    let many = |operation: Json, number: usize| Json::Array(vec![operation; number]);
+    let text = json!({"t": "x".repeat(1 << 20), "l": []});
+    let copies = exceeded("json.patch", json!([text, many(json!({"op": "copy", "from": "/t", "path": "/l/-"}), 200)]));
+    assert!(matches!(copies, Some(Exceeded::Memory(_))), "{copies:?}");
+    let list = json!({"l": vec![0; 100_000]});
+    for operation in [
+        json!({"op": "add", "path": "/l/0", "value": 0}),
+        json!({"op": "remove", "path": "/l/0"}),
+        json!({"op": "move", "from": "/l/0", "path": "/l/5"}),
+    ] {
+        let why = exceeded("json.patch", json!([list, many(operation.clone(), 40_000)]));
+        assert!(matches!(why, Some(Exceeded::Steps(_))), "{operation}: {why:?}");
+        assert_eq!(exceeded("json.patch", json!([list, many(operation.clone(), 100)])), None, "{operation}");
+        let arguments = [&list, &many(operation.clone(), 40_000)].map(Value::from);
+        let opa = find("json.patch").unwrap().opa(&environment(), &arguments);
+        assert!(opa.is_err(), "{operation}");
+    }
+    let opa = find("json.patch").unwrap().opa(
+        &environment(),
+        &[&text, &many(json!({"op": "copy", "from": "/t", "path": "/l/-"}), 200)].map(Value::from),
+    );
+    assert!(opa.is_err());
+}
+
+#[test]
+fn aliases_of_texts_are_counted_in_bytes() {
+    let text = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
+    for name in ["yaml.unmarshal", "yaml.is_valid"] {
+        let why = exceeded(name, json!([text]));
+        assert!(matches!(why, Some(Exceeded::Memory(_))), "{name}: {why:?}");
+    }
+    assert!(find("yaml.unmarshal").unwrap().opa(&environment(), &[Value::text(text)]).is_err());
+    for (document, is_bomb) in [("- {}\n", true), ("[],", true), ("word word word\n", false)] {
+        let why = exceeded("yaml.is_valid", json!([document.repeat(400_000)]));
+        assert_eq!(why.is_some(), is_bomb, "{document}");
+    }
+    let few = format!("a: &a {}\nb: [*a, *a, !tag *a, 340282366920938463463374607431768211455]", "x".repeat(1000));
+    assert_eq!(exceeded("yaml.is_valid", json!([few])), None);
+}
+
+#[test]
+fn an_unknown_opinion_is_no_remark() {
+    let arguments =
+        [json!({"l": vec![0; 100_000]}), Json::Array(vec![json!({"op": "add", "path": "/l/0", "value": 0}); 40_000])];
+    let builtin = find("json.patch").unwrap();
+    let values = arguments.each_ref().map(Value::from);
+    assert_eq!(super::second_opinion(builtin, &environment(), &values, Ok(&json!({}))), None);
+    let stopped = BuiltinError::Exceeded(Exceeded::Stopped);
+    assert_eq!(super::second_opinion(builtin, &environment(), &[], Err(&stopped)), None);
 }
 
 #[test]

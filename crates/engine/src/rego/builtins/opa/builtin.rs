@@ -1,5 +1,7 @@
 //! What all built-ins have in common: their signature, result and error, and the reading of arguments.
 
+use policy_verify_model::budget::Exceeded;
+
 use crate::rego::value::Value;
 
 pub(super) use crate::rego::builtins::environment::Environment;
@@ -22,6 +24,16 @@ pub(crate) enum BuiltinError {
     /// The result would be too large.
     #[error("{0}")]
     Limit(String),
+    /// It would take too long, or too much memory.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+}
+
+impl BuiltinError {
+    /// Whether only we have no value, and OPA may.
+    pub(crate) fn is_limit(&self) -> bool {
+        matches!(self, Self::Limit(_) | Self::Exceeded(_))
+    }
 }
 
 impl From<&str> for BuiltinError {

@@ -3,6 +3,8 @@
 //! Patches work on Rego's values rather than on JSON, so that numbers keep their digits and sets stay sets. That is
 //! also why no crate does it: paths may be arrays, and go through sets.
 
+use policy_verify_model::budget::{Budget, Exceeded};
+
 use super::builtin::{BuiltinError, Environment, Outcome, truth, wrong_type};
 use crate::rego::value::Value;
 
@@ -18,36 +20,55 @@ pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Result<Outcome, 
 }
 
 /// What a patch may still add.
-struct Room {
+struct Room<'a> {
     left: usize,
     is_exceeded: bool,
+    /// Why it may not go on.
+    exceeded: Option<Exceeded>,
+    budget: &'a Budget,
+    bytes: policy_verify_model::budget::Room,
+}
+
+impl Room<'_> {
+    /// Counts steps and bytes; none when there are too many.
+    fn spend(&mut self, steps: usize, bytes: usize) -> Option<()> {
+        let spent = self.budget.spend(steps as u64).and_then(|()| self.bytes.take(bytes as u64));
+        spent.map_err(|exceeded| self.exceeded = Some(exceeded)).ok()
+    }
 }
 
 /// Undefined where an operation is wrong or does not fit.
-pub(crate) fn patch(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn patch(environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let [target, Value::Array(operations)] = arguments else {
         return Err(wrong_type(1, "array", arguments.get(1)));
     };
     let mut document = Some(target.clone());
-    let mut room = Room { left: MAX_ADDED, is_exceeded: false };
+    let budget = &environment.budget;
+    let mut room = Room { left: MAX_ADDED, is_exceeded: false, exceeded: None, budget, bytes: budget.room() };
     let is_done = operations.iter().try_for_each(|operation| apply(operation, &mut document, &mut room)).is_some();
     if room.is_exceeded {
         return Err(BuiltinError::Limit(format!(
             "the patch makes a document deeper than {MAX_DEPTH} levels, or adds {MAX_ADDED} values"
         )));
     }
-    Ok(document.filter(|_| is_done))
+    match room.exceeded {
+        Some(exceeded) => Err(exceeded.into()),
+        None => Ok(document.filter(|_| is_done)),
+    }
 }
 
 /// Applies one operation; none when it cannot be.
 fn apply(operation: &Value, document: &mut Option<Value>, room: &mut Room) -> Option<()> {
+    let Value::Object(members) = operation else { return None };
+    // Looking for a member or an item goes through all of them.
+    room.spend(1 + document.as_ref().map_or(0, |document| widest(document, members)), 0)?;
     let mut insert = |document: &mut Option<Value>, path: &[Value], new: Value| {
         let (size, depth) = new.extent();
+        room.spend(size, new.bytes())?;
         room.is_exceeded |= size > room.left || path.len() + depth > MAX_DEPTH;
         room.left = room.left.saturating_sub(size);
         if room.is_exceeded { None } else { insert(document, path, new) }
     };
-    let Value::Object(members) = operation else { return None };
     let member = |name: &str| {
         members.iter().find(|(key, _)| matches!(key, Value::Text(key) if key == name)).map(|(_, value)| value)
     };
@@ -73,6 +94,31 @@ fn apply(operation: &Value, document: &mut Option<Value>, room: &mut Room) -> Op
         }
         "test" => find(document.as_mut()?, &to)?.equals(member("value")?).then_some(()),
         _ => None,
+    }
+}
+
+/// How many members and items the containers have on the ways that an operation names.
+fn widest(document: &Value, members: &[(Value, Value)]) -> usize {
+    let ways = members.iter().filter(|(key, _)| matches!(key, Value::Text(key) if key == "path" || key == "from"));
+    ways.filter_map(|(_, way)| path(way)).map(|way| width(document, &way)).sum()
+}
+
+fn width(value: &Value, way: &[Value]) -> usize {
+    let Some((step, rest)) = way.split_first() else { return 0 };
+    match value {
+        Value::Object(members) => {
+            let child = members.iter().find(|(key, _)| key.equals(step));
+            members.len() + child.map_or(0, |(_, value)| width(value, rest))
+        }
+        Value::Array(values) => {
+            let child = index(step, values.len()).and_then(|index| values.get(index));
+            values.len() / 4 + child.map_or(0, |value| width(value, rest))
+        }
+        Value::Set(values) => {
+            let child = values.iter().find(|value| value.equals(step));
+            values.len() + child.map_or(0, |value| width(value, rest))
+        }
+        _ => 0,
     }
 }
 

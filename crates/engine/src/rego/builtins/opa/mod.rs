@@ -15,4 +15,4 @@ pub(super) mod trace;
 pub(super) mod urlquery;
 pub(super) mod yaml;
 
-pub(crate) use self::builtin::Function;
+pub(crate) use self::builtin::{BuiltinError, Function};

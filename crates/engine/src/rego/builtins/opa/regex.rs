@@ -3,39 +3,42 @@
 //! Patterns are Go's. The `regex` crate has the same roots, but `\d` and its like are ASCII in Go, classes cannot be
 //! nested or subtracted, and a few escapes differ: [`translate`] takes care of that.
 
-use regex::Regex;
+use policy_verify_model::budget::Budget;
 
 use super::builtin::{BuiltinError, Environment, Outcome, text, truth, wrong_type};
+use crate::rego::builtins::pattern::{Pattern, Refused};
 use crate::rego::value::Value;
 
 /// The most repetitions Go allows.
 const MOST_REPETITIONS: u32 = 1000;
 
-pub(crate) fn find_n(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
-    let (pattern, text) = (compile(text(arguments, 0)?)?, text(arguments, 1)?);
+pub(crate) fn find_n(environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+    let budget = &environment.budget;
+    let (pattern, text) = (compile(text(arguments, 0)?, budget)?, text(arguments, 1)?);
     let Some(Value::Number(digits)) = arguments.get(2) else { return Err(wrong_type(2, "number", arguments.get(2))) };
     let count: i64 = digits.parse().map_err(|_| "operand 3 must be integer number but got floating-point number")?;
     // A negative number stands for all matches.
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let found = pattern.find_iter(text).take(count).map(|found| Value::text(found.as_str()));
+    let found = pattern.find(text, count, budget)?.into_iter().map(|place| Value::text(&text[place]));
     Ok(Value::Array(found.collect()).into())
 }
 
 /// Splits as Go does: nothing is split off in front of an empty match at the beginning, nor behind one at the end.
-pub(crate) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn split(environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let (pattern, text) = (text(arguments, 0)?, text(arguments, 1)?);
-    let regex = compile(pattern)?;
+    let budget = &environment.budget;
+    let regex = compile(pattern, budget)?;
     if !pattern.is_empty() && text.is_empty() {
         return Ok(Value::Array(vec![Value::text("")]).into());
     }
     let mut parts = Vec::new();
     let (mut begin, mut end) = (0, 0);
-    for found in regex.find_iter(text) {
-        end = found.start();
-        if found.end() != 0 {
+    for found in regex.find(text, usize::MAX, budget)? {
+        end = found.start;
+        if found.end != 0 {
             parts.push(Value::text(&text[begin..end]));
         }
-        begin = found.end();
+        begin = found.end;
     }
     if end != text.len() {
         parts.push(Value::text(&text[begin..]));
@@ -44,7 +47,8 @@ pub(crate) fn split(_: &Environment, arguments: &[Value]) -> Result<Outcome, Bui
 }
 
 /// Matches against a text with patterns between delimiters.
-pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn template_match(environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+    let budget = &environment.budget;
     let (template, text_) = (text(arguments, 0)?, text(arguments, 1)?);
     let (start, end) = (delimiter(text(arguments, 2)?, "start")?, delimiter(text(arguments, 3)?, "end")?);
     let unbalanced = || BuiltinError::Value(format!("unbalanced braces in {template:?}"));
@@ -61,7 +65,7 @@ pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Out
             level = level.checked_sub(1).ok_or_else(unbalanced)?;
             if level == 0 {
                 let inner = &template[begin..at];
-                compile(&format!("^{inner}$"))?;
+                compile(&format!("^{inner}$"), budget)?;
                 pattern.push_str(&format!("({inner})"));
                 begin = at + 1;
             }
@@ -72,7 +76,7 @@ pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Result<Out
     }
     pattern.push_str(&escape(&template[begin..]));
     pattern.push('$');
-    truth(compile(&pattern)?.is_match(text_))
+    truth(compile(&pattern, budget)?.is_match(text_, budget)?)
 }
 
 fn delimiter(text: &str, which: &str) -> Result<u8, BuiltinError> {
@@ -96,8 +100,11 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn compile(pattern: &str) -> Result<Regex, BuiltinError> {
-    Regex::new(&translate(pattern)?).map_err(|error| error.to_string().into())
+fn compile(pattern: &str, budget: &Budget) -> Result<Pattern, BuiltinError> {
+    Pattern::new(&translate(pattern)?, budget).map_err(|refused| match refused {
+        Refused::Invalid(error) => error.to_string().into(),
+        Refused::Exceeded(exceeded) => exceeded.into(),
+    })
 }
 
 /// A pattern of Go as one of the `regex` crate.

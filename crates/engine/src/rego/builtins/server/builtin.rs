@@ -1,5 +1,6 @@
 //! What all built-ins have in common: their error, and the reading of arguments.
 
+use policy_verify_model::budget::Exceeded;
 use serde_json::Value;
 
 use crate::rego::builtins::environment::Environment;
@@ -27,6 +28,9 @@ pub(crate) enum BuiltinError {
     /// The result would be too large. The limit is ours.
     #[error("{0}")]
     Limit(String),
+    /// It would take too long, or too much memory. The limit is ours.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
 }
 
 /// The error of the built-in `name`.

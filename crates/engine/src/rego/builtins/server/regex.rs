@@ -1,44 +1,61 @@
 //! `regex.find_n`, `regex.split`, `regex.template_match`: the syntax of the crate `regex`, not of Go.
 
-use regex::Regex;
+use policy_verify_model::budget::Budget;
 use serde_json::Value;
 
 use super::builtin::{BuiltinError, Outcome, failed, text};
 use crate::rego::builtins::environment::Environment;
+use crate::rego::builtins::pattern::{Pattern, Refused};
 
-pub(crate) fn find_n(_: &Environment, arguments: &[Value]) -> Outcome {
+pub(crate) fn find_n(environment: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "regex.find_n";
     let (pattern, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
     let number = arguments.get(2).and_then(Value::as_i64);
     let number = number.ok_or_else(|| failed(NAME, "3rd parameter is not a number"))?;
     // All negative numbers mean all matches.
     let number = usize::try_from(number).unwrap_or(usize::MAX);
-    let regex = compiled(NAME, pattern)?;
-    Ok(regex.find_iter(subject).take(number).map(|found| Value::from(found.as_str())).collect())
+    let budget = &environment.budget;
+    let found = compiled(NAME, pattern, budget)?.find(subject, number, budget)?;
+    Ok(found.into_iter().map(|place| Value::from(&subject[place])).collect())
 }
 
 /// The parts joined again, instead of an array of them.
-pub(crate) fn split(_: &Environment, arguments: &[Value]) -> Outcome {
+pub(crate) fn split(environment: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "regex.split";
     let (pattern, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
-    Ok(compiled(NAME, pattern)?.split(subject).collect::<String>().into())
+    let budget = &environment.budget;
+    let (mut joined, mut begin) = (String::new(), 0);
+    for place in compiled(NAME, pattern, budget)?.find(subject, usize::MAX, budget)? {
+        joined.push_str(&subject[begin..place.start]);
+        begin = place.end;
+    }
+    joined.push_str(&subject[begin..]);
+    Ok(joined.into())
 }
 
-fn compiled(name: &'static str, pattern: &str) -> Result<Regex, BuiltinError> {
-    Regex::new(pattern).map_err(|error| {
-        failed(name, format!("cannot build regex from the given pattern string '{pattern}': {error:?}"))
+fn compiled(name: &'static str, pattern: &str, budget: &Budget) -> Result<Pattern, BuiltinError> {
+    Pattern::new(pattern, budget).map_err(|refused| match refused {
+        Refused::Invalid(error) => {
+            failed(name, format!("cannot build regex from the given pattern string '{pattern}': {error:?}"))
+        }
+        Refused::Exceeded(exceeded) => exceeded.into(),
     })
 }
 
-pub(crate) fn template_match(_: &Environment, arguments: &[Value]) -> Outcome {
+pub(crate) fn template_match(environment: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "regex.template_match";
     let (template, subject) = (text(NAME, arguments, 0)?, text(NAME, arguments, 1)?);
     let open = delimiter(NAME, text(NAME, arguments, 2)?, "3rd")?;
     let close = delimiter(NAME, text(NAME, arguments, 3)?, "4th")?;
     let pattern = pattern_of(template, open, close);
-    let regex = Regex::new(&pattern)
-        .map_err(|error| failed("regex", format!("tried to initialize an invalid regular expression: {error:?}")))?;
-    Ok(regex.is_match(subject).into())
+    let budget = &environment.budget;
+    let pattern = Pattern::new(&pattern, budget).map_err(|refused| match refused {
+        Refused::Invalid(error) => {
+            failed("regex", format!("tried to initialize an invalid regular expression: {error:?}"))
+        }
+        Refused::Exceeded(exceeded) => exceeded.into(),
+    })?;
+    Ok(pattern.is_match(subject, budget)?.into())
 }
 
 /// One byte: characters beyond ASCII are refused.

@@ -13,6 +13,10 @@ const TAGS: &str = "tag:yaml.org,2002:";
 const MAX_DEPTH: usize = 500;
 /// Nodes of a document, aliases followed.
 const MAX_NODES: usize = 1_000_000;
+/// Bytes of its texts, aliases followed.
+const MAX_BYTES: usize = 64 << 20;
+/// Nodes that a byte of text stands for: both limits are reached together.
+const BYTES_OF_NODE: usize = MAX_BYTES / MAX_NODES;
 const EXCESSIVE: &str = "document contains excessive aliasing";
 
 /// Reads the first document.
@@ -53,7 +57,11 @@ impl Node {
             Value::Number(digits) => Key::Text(digits.clone()),
             _ => Key::Not,
         };
-        Self { value, size: 1, key }
+        let length = match &value {
+            Value::Text(text) | Value::Number(text) => text.len(),
+            _ => 0,
+        };
+        Self { value, size: 1 + length / BYTES_OF_NODE, key }
     }
 }
 
@@ -97,7 +105,8 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, S), E>>, S, E: ToString> Loader<'
             _ => return Err("did not find expected node content".into()),
         };
         // What an anchor keeps counts too.
-        self.nodes += if anchor == 0 { 1 } else { node.size };
+        let is_counted = matches!(node.value, Value::Array(_) | Value::Object(_));
+        self.nodes += if anchor == 0 && is_counted { 1 } else { node.size };
         if self.nodes > MAX_NODES {
             return Err(BuiltinError::Limit(EXCESSIVE.into()));
         }
