@@ -6,6 +6,7 @@ mod case;
 mod cases;
 pub(crate) mod inspect;
 mod interrupt;
+mod long_texts;
 mod options;
 mod order;
 mod overwrite;

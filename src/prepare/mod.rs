@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -48,8 +48,11 @@ pub(crate) fn policies(
     engine: &Engine,
     compiling: &(dyn Fn(&str, bool) + Sync),
 ) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
-    let annotated: Vec<Result<AnnotatedModule, Unavailable>> =
-        specs.par_iter().zip(resolved).map(|((spec, release), bytes)| served_module(spec, bytes?, *release)).collect();
+    let shared = Mutex::new(BTreeMap::new());
+    let served = |((spec, release), bytes): (&(&PolicySpec, Release), Result<Arc<[u8]>, Unavailable>)| {
+        served_module(spec, bytes?, *release).map(|module| held_once(module, &shared))
+    };
+    let annotated: Vec<Result<AnnotatedModule, Unavailable>> = specs.par_iter().zip(resolved).map(served).collect();
     let named = |index: usize, is_begun: bool| compiling(&specs[index].0.name, is_begun);
     let compiled = compile_each_once(&annotated, engine, &named);
     specs
@@ -64,6 +67,13 @@ pub(crate) fn policies(
         })
         .map(|prepared| prepared.map_err(Arc::new))
         .collect()
+}
+
+/// The same module, with the bytes of the first that has the same: metadata is attached to each policy of a module anew.
+fn held_once(module: AnnotatedModule, shared: &Mutex<BTreeMap<Digest, Arc<[u8]>>>) -> AnnotatedModule {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = Arc::clone(shared.entry(module.digest).or_insert_with(|| Arc::clone(&module.bytes)));
+    AnnotatedModule { bytes, ..module }
 }
 
 /// A module that policy-server would serve.

@@ -63,14 +63,21 @@ pub(crate) fn policies(
         _ => Vec::new(),
     };
     let results: BTreeMap<&FetchRequest, &Result<Fetched, Diagnostic>> = requests.iter().zip(&results).collect();
+    // A file that many policies name is in memory once.
+    let mut files: BTreeMap<&Path, Arc<[u8]>> = BTreeMap::new();
     let resolved: Vec<Result<Resolved, Unavailable>> = specs
         .iter()
         .map(|(suite, spec)| match &spec.uri.value {
-            PolicyRef::File(path) => local::read(path, &spec.uri_text, &spec.uri.span).map(|module| Resolved {
-                module,
-                digest: None,
-                remarks: Vec::new(),
-            }),
+            PolicyRef::File(path) => {
+                let module = match files.get(path.as_path()) {
+                    Some(module) => Ok(Arc::clone(module)),
+                    None => local::read(path, &spec.uri_text, &spec.uri.span),
+                };
+                module.map(|module| {
+                    files.insert(path, Arc::clone(&module));
+                    Resolved { module, digest: None, remarks: Vec::new() }
+                })
+            }
             _ => {
                 let request = locks.fetch_request(&(*suite, spec), fetching.lock);
                 let result = request.and_then(|request| results.get(&request).copied());
