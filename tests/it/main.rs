@@ -27,6 +27,7 @@ mod fetching;
 mod ghcr;
 mod github;
 mod groups;
+mod host_work;
 mod hostile;
 mod identity_tokens;
 mod image;
