@@ -1,6 +1,6 @@
 //! `cases:` and `settingsCases:`: entries become cases, with defaults applied and every name resolved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers;
@@ -49,6 +49,8 @@ pub(crate) struct Cases<'a> {
     default_cluster: Option<Arc<Cluster>>,
     cases: Vec<Case>,
     lines: HashMap<String, usize>,
+    /// Where cases begin of whose rows a name twice was told.
+    with_equal_rows: HashSet<usize>,
 }
 
 /// The keys of a case that are not about what it asks and expects.
@@ -99,6 +101,7 @@ impl<'a> Cases<'a> {
             default_cluster,
             cases: Vec::new(),
             lines: HashMap::new(),
+            with_equal_rows: HashSet::new(),
         }
     }
 
@@ -319,13 +322,16 @@ impl<'a> Cases<'a> {
 
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
         if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
-            let help = if line == case.span.line {
-                "add a `${…}` of the row to the name".to_owned()
-            } else {
-                format!("rename this case, or the one in line {line}")
+            let is_of_rows = line == case.span.line;
+            let help = match is_of_rows {
+                true => "add a `${…}` of the row to the name".to_owned(),
+                false => format!("rename this case, or the one in line {line}"),
             };
-            let mistake = mistake(&case.span, format!("duplicate case name `{}`", case.name));
-            mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
+            // Rows that give one name twice usually do so many times.
+            if !is_of_rows || self.with_equal_rows.insert(case.span.offset) {
+                let mistake = mistake(&case.span, format!("duplicate case name `{}`", case.name));
+                mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
+            }
         }
         self.cases.push(case);
     }

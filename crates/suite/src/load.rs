@@ -422,6 +422,14 @@ mod tests {
     }
 
     #[test]
+    fn rows_with_one_name_are_one_mistake() {
+        let found = mistakes(
+            "  - { name: n, each: [{ a: 1 }, { a: 1 }, { a: 1 }, { a: 2 }, { a: 2 }], object: pod.yaml, set: { metadata.name: \"${a}\" }, expect: deny }\n",
+        );
+        assert_eq!(found, ["suite.yml:4 duplicate case name `n [a=1]`; add a `${…}` of the row to the name"]);
+    }
+
+    #[test]
     fn an_unknown_variable_has_no_further_mistakes() {
         for case in [
             "object: pod.yaml, expect: '${word}'",
