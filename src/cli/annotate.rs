@@ -7,10 +7,10 @@ use policy_verify::report::{self, escape};
 use policy_verify::{AnnotateOptions, Annotated};
 
 use super::args::policy::AnnotateArgs;
-use super::console;
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::problem::check_links;
+use super::{cage, console};
 
 /// `verify annotate`.
 pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
@@ -18,6 +18,7 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
         module: arguments.module.clone(),
         metadata: arguments.metadata.clone(),
         usage: arguments.usage.clone(),
+        cage: cage::of_run(arguments.compile_timeout),
     };
     if let Err(problem) = check_links("the module", &arguments.output, None) {
         return console::refuse_usage(problem);

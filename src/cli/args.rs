@@ -200,7 +200,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", default_value = "auto", env = "VERIFY_COMPILER")]
     pub(crate) compiler: CompilerArgument,
 
-    /// Most processor time that compiling a policy may take; by default 10s, and 5s for each MiB
+    /// Most processor time that compiling a policy may take; by default 5s, and 4s for each MiB
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, env = "VERIFY_COMPILE_TIMEOUT")]
     pub(crate) compile_timeout: Option<Duration>,
 

@@ -7,7 +7,8 @@ use super::policy;
 use crate::error::Error;
 use crate::prepare::single::{self, Named};
 use crate::resolve;
-use policy_verify_engine::engine::{Engine, Limits};
+use policy_verify_engine::cage::Cage;
+use policy_verify_engine::engine::{Engine, Setup};
 use policy_verify_model::inspection::{CapabilityUse, IgnoredKey};
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::policy::{Digest, Metadata};
@@ -22,6 +23,8 @@ pub struct AnnotateOptions {
     pub metadata: PathBuf,
     /// Text that becomes the usage annotation.
     pub usage: Option<PathBuf>,
+    /// How the module is compiled in a process of its own, with limits; in this one by default.
+    pub cage: Option<Cage>,
 }
 
 /// An annotated module.
@@ -66,7 +69,8 @@ pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
             return Err(refused([module.err(), metadata.err(), usage.err()].into_iter().flatten().collect()));
         }
     };
-    let engine = Engine::new(Limits::default()).map_err(|error| Error::engine(&error))?;
+    let setup = Setup { cage: options.cage.clone(), ..Setup::default() };
+    let engine = Engine::set_up(setup).map_err(|error| Error::engine(&error))?;
     let named = Named { name: &name, place: &place, bytes: &module };
     let usage = usage.map(|file| file.text.clone());
     let (annotated, capabilities, ignored) = single::annotate(&named, &metadata, usage, &engine).map_err(refused)?;

@@ -46,7 +46,7 @@ pub(crate) fn annotate(
     };
     let annotated = annotate::with_file(bytes, detected_kind, file, usage, choose_mode)
         .map_err(|refused| refused.into_problems(broken))?;
-    let compiled = engine.compile(&annotated.bytes);
+    let compiled = engine.compile_and_keep(annotated.digest, &annotated.bytes);
     ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
     let capabilities =
         capabilities(bytes, detected_kind, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;

@@ -65,3 +65,13 @@ fn a_module_that_cannot_be_compiled_is_refused_in_the_words_of_the_compiler() {
     let run = repository.write("bomb.wasm", broken).verify(&["--code-cache", "none"]).run().exits_with(3);
     run.says(&["cannot compile `file://bomb.wasm`: ", "1 passed"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn annotating_such_a_module_ends_too() {
+    let metadata = "rules: []\nmutating: false\nexecutionMode: kubewarden-wapc\n";
+    let repository = repository().write("metadata.yml", metadata);
+    let run = repository.verify(&["annotate", "-m", "metadata.yml", "-o", "annotated.wasm", "bomb.wasm"]).run();
+    run.exits_with(3).says(&["compiling takes more than"]);
+    assert!(!repository.path("annotated.wasm").exists());
+}

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use policy_verify_model::compiler::Compiler;
 
-/// Processor time for a module of any size. A policy of 285 kB takes 0.3 s of it, one of 3.3 MB 4 s.
-const TIME: Duration = Duration::from_secs(10);
+/// Processor time for a module of any size. A policy of 285 kB takes 0.3 s of it, one of 3.3 MB 2.6 s.
+const TIME: Duration = Duration::from_secs(5);
 
 /// Processor time for each MiB in addition.
-const TIME_FOR_EACH_MIB: Duration = Duration::from_secs(5);
+const TIME_FOR_EACH_MIB: Duration = Duration::from_secs(4);
 
 /// Memory for a module of any size. A policy of 3.3 MB takes 0.2 GB of it.
 const MEMORY: u64 = 1 << 30;

@@ -36,6 +36,10 @@ pub(crate) struct AnnotateArgs {
     /// File to write
     #[arg(short, long = "output-path", value_name = "OUT")]
     pub(crate) output: PathBuf,
+
+    /// Most processor time that compiling the module may take; by default 5s, and 4s for each MiB
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, env = "VERIFY_COMPILE_TIMEOUT")]
+    pub(crate) compile_timeout: Option<Duration>,
 }
 
 pub(crate) const INSPECT_HELP: &str = "Exit codes: 0 shown, 2 bad flags, 3 no module, or one without metadata.
