@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::against::{Comparison, OwnResult, Referee};
-use super::long_texts;
 use crate::compare::{self, Judgement};
 use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies, Sent};
 use crate::prepare;
@@ -97,7 +96,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         _ => (findings.steps, Vec::new()),
     };
     let origin = rejected_settings(case, &outcome).or(case.origin.as_ref()).cloned();
-    let mut report = CaseReport {
+    CaseReport {
         id: case.id.clone(),
         name: case.name.clone(),
         suite: suite.0,
@@ -118,9 +117,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         steps,
         members,
         position: 0,
-    };
-    long_texts::shorten(&mut report);
-    report
+    }
 }
 
 /// Where the settings are written that the policy of a case rejects.

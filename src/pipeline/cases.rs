@@ -28,7 +28,7 @@ pub(super) fn run(
 ) -> Vec<CaseReport> {
     let positions = order::positions(suites);
     let file_names = options.is_recorded.then(|| recording::names(suites));
-    let runner = CaseRunner::new(options, referee);
+    let runner = CaseRunner::new(options, referee, selected.len());
     let cases = order::shuffled(selected, options.seed).into_par_iter().map(|selected| {
         let (mut report, recorded) = runner.run(selected, &policies[selected.suite.0]);
         report.position = positions.of(selected.case);

@@ -8,24 +8,48 @@ use policy_verify_model::hosting::HostCall;
 use policy_verify_model::long_text::shortened;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport};
 
-/// Bytes of a text.
-const LONGEST: usize = 64 << 10;
+/// Bytes of a text in any run.
+const LEAST: usize = 64 << 10;
 
-/// Bytes of a patch, which is no text to be read and useless in part.
-const LONGEST_PATCH: usize = 1 << 20;
+/// The same for a patch, which is no text to be read and useless in part.
+const LEAST_PATCH: usize = 1 << 20;
+
+/// Bytes of the longest texts of all cases, if each case has one: runs of few cases keep longer texts.
+const ALL_CASES: usize = 64 << 20;
+
+/// Bytes of a text in a run of one case.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Texts of a list: warnings, annotations, causes.
 const MOST: usize = 1_000;
 
-/// Bytes of all texts of a case. Beyond them each has a few words.
-const ALL: usize = 2 << 20;
+/// How much longer all texts of a case may be than its longest one. Beyond that, each has a few words.
+const ALL_TEXTS: usize = 32;
 
 /// Bytes of a text where a case has too many.
 const FEW: usize = 200;
 
+/// How long texts may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextLimits {
+    text: usize,
+    patch: usize,
+    all: usize,
+}
+
+impl TextLimits {
+    /// Those of a run of this many cases. They depend on nothing else, so that a run always cuts the same texts.
+    pub(super) fn of_run(cases: usize) -> Self {
+        let share = (ALL_CASES / cases.max(1)).min(MOST_BYTES);
+        let text = share.max(LEAST);
+        // No more than twice the longest text where that is long already.
+        Self { text, patch: share.max(LEAST_PATCH), all: (LEAST * ALL_TEXTS).max(2 * text) }
+    }
+}
+
 /// Cuts the texts of a case that are too long.
-pub(super) fn shorten(case: &mut CaseReport) {
-    let mut texts = Texts { kept: 0 };
+pub(super) fn shorten(case: &mut CaseReport, limits: TextLimits) {
+    let mut texts = Texts { kept: 0, limits };
     case.response.iter_mut().chain(&mut case.monitored).for_each(|response| texts.response(response));
     case.fault.iter_mut().for_each(|fault| texts.fault(fault));
     match &mut case.outcome {
@@ -41,15 +65,16 @@ pub(super) fn shorten(case: &mut CaseReport) {
 /// Counts what is kept.
 struct Texts {
     kept: usize,
+    limits: TextLimits,
 }
 
 impl Texts {
     fn text(&mut self, text: &mut String) {
-        self.up_to(text, LONGEST);
+        self.up_to(text, self.limits.text);
     }
 
     fn up_to(&mut self, text: &mut String, longest: usize) {
-        let most = if self.kept + text.len().min(longest) > ALL { FEW.min(longest) } else { longest };
+        let most = if self.kept + text.len().min(longest) > self.limits.all { FEW.min(longest) } else { longest };
         if text.len() > most {
             *text = shortened(text, most).into_owned();
         }
@@ -68,7 +93,7 @@ impl Texts {
         let AdmissionResponse { uid, allowed: _, patch_type: _, patch, status, audit_annotations, warnings } = response;
         self.text(uid);
         status.iter_mut().for_each(|status| self.status(status));
-        patch.iter_mut().for_each(|patch| self.up_to(patch, LONGEST_PATCH));
+        patch.iter_mut().for_each(|patch| self.up_to(patch, self.limits.patch));
         warnings.iter_mut().for_each(|warnings| self.list(warnings));
         if let Some(annotations) = audit_annotations {
             let more = annotations.len().saturating_sub(MOST);
@@ -137,11 +162,11 @@ mod tests {
 
     #[test]
     fn short_texts_stay_as_they_are() {
-        let mut texts = Texts { kept: 0 };
+        let mut texts = Texts { kept: 0, limits: TextLimits::of_run(1_000_000) };
         let whole = AdmissionResponse {
             audit_annotations: Some([("a".to_owned(), "b".to_owned())].into()),
             warnings: Some(vec!["w".to_owned(); MOST]),
-            ..response(LONGEST)
+            ..response(LEAST)
         };
         let mut shortened = whole.clone();
         texts.response(&mut shortened);
@@ -150,7 +175,7 @@ mod tests {
 
     #[test]
     fn long_texts_and_lists_are_cut_and_marked() {
-        let mut texts = Texts { kept: 0 };
+        let mut texts = Texts { kept: 0, limits: TextLimits::of_run(1_000_000) };
         let mut response = response(1 << 20);
         texts.response(&mut response);
         let message = response.message().unwrap();
@@ -160,6 +185,17 @@ mod tests {
         assert_eq!((warnings.len(), warnings[MOST].as_str()), (MOST + 1, "… (2000 more)"));
         let annotations = response.audit_annotations.unwrap();
         assert_eq!((annotations.len(), annotations["…"].as_str()), (MOST + 1, "1000 more"));
-        assert!(texts.kept < ALL + 3 * MOST * (FEW + 30), "{}", texts.kept);
+        assert!(texts.kept < LEAST * ALL_TEXTS + 3 * MOST * (FEW + 30), "{}", texts.kept);
+    }
+
+    #[test]
+    fn runs_of_few_cases_keep_longer_texts() {
+        let longest = |cases| TextLimits::of_run(cases).text;
+        assert_eq!([1, 100, 1_000_000].map(longest), [16 << 20, (64 << 20) / 100, 64 << 10]);
+        let mut texts = Texts { kept: 0, limits: TextLimits::of_run(20) };
+        let whole = AdmissionResponse { audit_annotations: None, warnings: None, ..response(1 << 20) };
+        let mut shortened = whole.clone();
+        texts.response(&mut shortened);
+        assert_eq!(shortened, whole);
     }
 }

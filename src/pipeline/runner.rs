@@ -12,6 +12,7 @@ use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
 use super::against::Referee;
 use super::case;
 use super::interrupt::Interrupt;
+use super::long_texts::{self, TextLimits};
 use super::options::Options;
 
 /// What all cases of a run share.
@@ -21,13 +22,16 @@ pub(super) struct CaseRunner<'a> {
     repetitions: usize,
     failures: AtomicUsize,
     interrupt: Interrupt,
+    text_limits: TextLimits,
 }
 
 impl<'a> CaseRunner<'a> {
-    pub(super) fn new(options: &Options, referee: Option<&'a Referee>) -> Self {
+    /// What runs this many cases.
+    pub(super) fn new(options: &Options, referee: Option<&'a Referee>, cases: usize) -> Self {
         let repetitions = options.repetitions.unwrap_or(1);
         let interrupt = options.interrupt.clone();
-        Self { referee, most_failures: options.most_failures, repetitions, failures: AtomicUsize::new(0), interrupt }
+        let (failures, text_limits) = (AtomicUsize::new(0), TextLimits::of_run(cases));
+        Self { referee, most_failures: options.most_failures, repetitions, failures, interrupt, text_limits }
     }
 
     /// Runs a case once or several times; a stopped run begins no further case.
@@ -54,6 +58,7 @@ impl<'a> CaseRunner<'a> {
         if self.interrupt.is_stopped() {
             return (case::not_run(suite, case, INTERRUPTED), None);
         }
+        long_texts::shorten(&mut report, self.text_limits);
         if report.outcome.is_bad() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }

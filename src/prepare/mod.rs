@@ -49,10 +49,11 @@ pub(crate) fn policies(
     compiling: &(dyn Fn(&str, bool) + Sync),
 ) -> Vec<Result<PreparedPolicy, Arc<Unavailable>>> {
     let shared = Mutex::new(BTreeMap::new());
-    let served = |((spec, release), bytes): (&(&PolicySpec, Release), Result<Arc<[u8]>, Unavailable>)| {
-        served_module(spec, bytes?, *release).map(|module| held_once(module, &shared))
-    };
-    let annotated: Vec<Result<AnnotatedModule, Unavailable>> = specs.par_iter().zip(resolved).map(served).collect();
+    let annotated: Vec<Result<AnnotatedModule, Unavailable>> = specs
+        .par_iter()
+        .zip(resolved)
+        .map(|((spec, release), bytes)| served_module(spec, bytes?, *release).map(|module| held_once(module, &shared)))
+        .collect();
     let named = |index: usize, is_begun: bool| compiling(&specs[index].0.name, is_begun);
     let compiled = compile_each_once(&annotated, engine, &named);
     specs

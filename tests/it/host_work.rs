@@ -146,11 +146,12 @@ fn long_texts_are_compared_whole_and_kept_in_part() {
         let case = report.case(name);
         assert_eq!(case["outcome"] == "passed", name != "wrong", "{name}");
         let kept = case["response"]["status"]["message"].as_str().unwrap();
-        assert!(kept.starts_with("mmm") && kept.ends_with("… (8323079 more bytes)"), "{name}: {} bytes", kept.len());
+        // 64 MiB for 13 cases.
+        assert!(kept.starts_with("mmm") && kept.ends_with("… (3226395 more bytes)"), "{name}: {} bytes", kept.len());
     }
-    for file in ["report.json", "report.xml"] {
+    for (file, most) in [("report.json", 80 << 20), ("report.xml", 4 << 20)] {
         let written = repository.read(file).len();
-        assert!(written < 4 << 20, "{file} has {written} bytes");
+        assert!(written < most, "{file} has {written} bytes");
     }
 }
 
