@@ -66,6 +66,7 @@ mod settings;
 mod shards;
 mod signatures;
 mod stored;
+mod suite_bombs;
 mod suite_format;
 mod support;
 mod trees;

@@ -190,6 +190,11 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Room for this many bytes.
+    pub fn of(bytes: u64) -> Self {
+        Self { left: Cell::new(bytes), most: bytes }
+    }
+
     /// Takes bytes.
     ///
     /// # Errors

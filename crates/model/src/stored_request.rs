@@ -11,6 +11,9 @@ use super::request::{AdmissionRequest, Request};
 /// The deepest document that is kept as text: the parser of JSON takes 128 levels, and a request has some above its object.
 const MOST_LEVELS: usize = 100;
 
+/// Bytes of the text of a request that may be kept as it is: it takes about ten times as much.
+const LONGEST_WHOLE: usize = 64 << 10;
+
 /// A request that waits.
 #[derive(Debug, Clone)]
 pub struct StoredRequest(Form);
@@ -26,9 +29,20 @@ enum Form {
 }
 
 impl StoredRequest {
-    /// A request that is kept as it is.
-    pub fn whole(request: Request) -> Self {
-        Self(Form::Whole(Box::new(request)))
+    /// A request that is kept as it is, unless it is long.
+    pub fn quick(request: Request) -> Self {
+        match serde_json::to_string(&request) {
+            Ok(text) if text.len() <= LONGEST_WHOLE => Self(Form::Whole(Box::new(request))),
+            _ => request.into(),
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::Admission(text) | Form::Raw(text) => text.len(),
+            Form::Whole(request) => serde_json::to_string(request).map_or(0, |text| 10 * text.len()),
+        }
     }
 
     /// The request itself.

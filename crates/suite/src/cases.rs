@@ -1,6 +1,7 @@
 //! `cases:` and `settingsCases:`: entries become cases, with defaults applied and every name resolved.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::answers;
@@ -29,9 +30,27 @@ use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject, Xfail,
 };
 
-/// Requests of a suite that are kept as they are, at about 10 to 20 KB each; all further ones are kept as text, which takes
-/// a tenth of it, and some microseconds.
-const MOST_WHOLE: usize = 2_000;
+/// Bytes of the requests of a suite that are kept as they are, at about 10 to 20 KB each; all further ones are kept as text,
+/// which takes a tenth of it, and some microseconds.
+const MOST_WHOLE: usize = 32 << 20;
+
+/// Most cases of a suite.
+const MOST_CASES: usize = 100_000;
+
+/// Bytes of the requests of all cases of a suite.
+const MOST_BYTES: usize = 512 << 20;
+
+/// Whether all rows of a case have the objects of the same files.
+fn has_same_objects(case: &Node) -> bool {
+    let is_fixed = |node: &Node| node.as_str().is_some_and(|text| !text.contains("${"));
+    let are_fixed = |items: &[Node]| !items.is_empty() && items.iter().all(is_fixed);
+    case.get("objects").is_some_and(|objects| is_fixed(objects) || are_fixed(objects.items()))
+}
+
+/// What is said about a suite with more.
+fn too_many() -> String {
+    format!("with this one, the suite has more than {MOST_CASES} cases")
+}
 
 /// The keys of a case that give its request.
 const SOURCES: [&str; 5] = ["object", "oldObject", "objects", "request", "raw"];
@@ -51,6 +70,10 @@ pub(crate) struct Cases<'a> {
     lines: HashMap<String, usize>,
     /// Where cases begin of whose rows a name twice was told.
     with_equal_rows: HashSet<usize>,
+    /// Bytes of the requests.
+    bytes: usize,
+    /// Whether no further case is read.
+    is_full: bool,
 }
 
 /// The keys of a case that are not about what it asks and expects.
@@ -73,6 +96,8 @@ struct Expanded {
     /// Where the row is written.
     origin: Option<Span>,
     labels: Vec<String>,
+    /// How many rows, this one included, make as many cases; the others of them come later.
+    alike: usize,
 }
 
 impl<'a> Cases<'a> {
@@ -102,6 +127,8 @@ impl<'a> Cases<'a> {
             cases: Vec::new(),
             lines: HashMap::new(),
             with_equal_rows: HashSet::new(),
+            bytes: 0,
+            is_full: false,
         }
     }
 
@@ -141,24 +168,77 @@ impl<'a> Cases<'a> {
         }
     }
 
+    /// Refuses tables that make too many cases before any of them is read.
+    pub(crate) fn refuse_too_many(&mut self, written: &[Data], mistakes: &mut Mistakes) {
+        let mut sum = 0_usize;
+        for case in written {
+            let rows = rows::count(&case.0);
+            sum = sum.saturating_add(rows);
+            // A single table has a limit and a mistake of its own.
+            if sum > MOST_CASES && rows <= MOST_CASES {
+                let name = case.0.get("name").unwrap_or(&case.0);
+                return self.refuse(&name.span, too_many(), mistakes);
+            }
+        }
+    }
+
+    /// Says why no further case is read.
+    fn refuse(&mut self, span: &Span, too_much: String, mistakes: &mut Mistakes) {
+        self.is_full = true;
+        let help = "make fewer cases of `each`, `matrix` and `objects`, or split the suite into several files";
+        mistakes.add_with_help(span, too_much, help);
+    }
+
+    /// Whether there is room for another case.
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Counts a case. A suite that makes more than fit is a mistake, at the case that is one too many.
+    fn count(&mut self, frame: &Frame, request: Option<&Arrival>, mistakes: &mut Mistakes) -> bool {
+        if self.is_full {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(request.map_or(0, |arrival| arrival.request.bytes()));
+        let too_much = if self.cases.len() >= MOST_CASES {
+            too_many()
+        } else if self.bytes > MOST_BYTES {
+            format!("with this one, the requests of the suite are larger than {} MiB", MOST_BYTES >> 20)
+        } else {
+            return true;
+        };
+        self.refuse(&frame.name.span, too_much, mistakes);
+        false
+    }
+
     /// Adds one entry of `cases:`.
     pub(crate) fn add_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        if self.is_full {
+            return;
+        }
+        let mut alike = if has_same_objects(&written.0) { rows::count(&written.0) } else { 1 };
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, true);
             if let Some(entry) = read::<CaseEntry>(&node, mistakes) {
-                self.add_request_case(entry, Expanded { origin, labels }, policies, mistakes);
+                self.add_request_case(entry, Expanded { origin, labels, alike }, policies, mistakes);
             }
+            alike = 1;
+            self.go_on()
         });
         mistakes.end_cases();
     }
 
     /// Adds one entry of `settingsCases:`.
     pub(crate) fn add_settings_case(&mut self, written: &Data, policies: &mut Policies, mistakes: &mut Mistakes) {
+        if self.is_full {
+            return;
+        }
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, false);
             if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
-                self.add_case_of_settings(entry, Expanded { origin, labels }, policies, mistakes);
+                self.add_case_of_settings(entry, Expanded { origin, labels, alike: 1 }, policies, mistakes);
             }
+            self.go_on()
         });
         mistakes.end_cases();
     }
@@ -234,6 +314,10 @@ impl<'a> Cases<'a> {
             row,
             expect_span: entry.expect.0.span,
         };
+        let expected = frame.row.alike.saturating_mul(subjects.len()).saturating_mul(arrivals.len());
+        if self.cases.len().saturating_add(expected) > MOST_CASES && frame.row.alike > 1 {
+            return self.refuse(&frame.name.span, too_many(), mistakes);
+        }
         for (subject, settings_span) in subjects.into_iter().zip(settings_spans) {
             for arrival in &arrivals {
                 let body = CaseBody::Request(Box::new(RequestCase {
@@ -273,7 +357,7 @@ impl<'a> Cases<'a> {
 
     fn requests(&self) -> Requests<'_> {
         let inherited_namespace = self.defaults.namespace.as_ref().map(|namespace| &namespace.0.span);
-        Requests::new(self.files, self.kinds, inherited_namespace, self.cases.len() >= MOST_WHOLE)
+        Requests::new(self.files, self.kinds, inherited_namespace, self.bytes >= MOST_WHOLE)
     }
 
     fn add(
@@ -284,6 +368,9 @@ impl<'a> Cases<'a> {
         body: CaseBody,
         mistakes: &mut Mistakes,
     ) {
+        if !self.count(frame, arrival, mistakes) {
+            return;
+        }
         let mut labels = frame.row.labels.clone();
         if frame.tells_subjects_apart {
             labels.push(subject.clone());

@@ -77,6 +77,9 @@ impl<'a> Clusters<'a> {
                 FileOr::File(named) => {
                     let paths = self.files.glob(named).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
                     for path in paths {
+                        if mistakes.is_full() {
+                            break;
+                        }
                         let members = self.of_file(&path, &named.span, mistakes);
                         sources.push((Source::File(path), named.span.clone(), members));
                     }

@@ -19,12 +19,19 @@ use super::objects;
 use super::root::{Root, as_named};
 use super::tree::{self, Search};
 use super::yaml::{self, Node};
+use policy_verify_model::budget::Room;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{MemberSpans, SourceFile, Span, Spanned};
 
 /// Largest text a suite may be or name, in bytes: ten times the largest object etcd stores by default.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes that one file may take in memory, by an estimate: small objects in JSON take forty times their text.
+const MOST_OF_FILE: u64 = 128 << 20;
+
+/// Bytes that all files of a suite may take in memory.
+const MOST_OF_ALL: u64 = 1 << 30;
 
 /// Most files one glob may name.
 const MOST_MATCHES: usize = 100_000;
@@ -48,7 +55,10 @@ pub(crate) struct Files {
     root: Root,
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
-    read: RefCell<HashMap<PathBuf, Content>>,
+    /// What was read; of a file that cannot be parsed, the mistake in it.
+    read: RefCell<HashMap<PathBuf, Result<Content, Diagnostic>>>,
+    /// What is left of the memory for files.
+    room: Room,
     /// Places of members, by the file and the place of their document.
     places: RefCell<HashMap<(String, usize), Arc<MemberSpans>>>,
     /// Every file that was named and found.
@@ -65,6 +75,7 @@ impl Files {
             root,
             directory,
             read: RefCell::default(),
+            room: Room::of(MOST_OF_ALL),
             places: RefCell::default(),
             named: RefCell::default(),
             check_key,
@@ -205,12 +216,15 @@ impl Files {
             return self.resolve(named).map(|path| vec![path]);
         }
         let relative = self.relative(named)?;
-        let found = tree::glob(&self.directory, &relative.to_string_lossy(), Search::Fixtures)
+        let found = tree::glob_within(&self.directory, &relative.to_string_lossy(), Search::Fixtures, &self.root.real)
             .map_err(|error| mistake(&named.span, format!("invalid glob `{written}`: {error}")))?;
         let unreadable = |path: &Path, reason: &io::Error| {
             let message = format!("cannot read `{}`, which `{written}` matches: {reason}", self.shown_as_named(path));
             mistake(&named.span, message).with_code(Code::FileNotFound)
         };
+        if let Some(link) = found.outside.first() {
+            return Err(self.outside(named, &self.shown_as_named(link)));
+        }
         if let Some(problem) = found.problems.first() {
             return Err(unreadable(&problem.path, &problem.reason));
         }
@@ -259,15 +273,30 @@ impl Files {
 
     fn content(&self, path: &Path, named_at: &Span) -> Result<Content, Diagnostic> {
         if let Some(known) = self.read.borrow().get(path) {
-            return Ok(known.clone());
+            return known.clone();
         }
         let file = self.read_text(path).map_err(|mistake| mistake.at(named_at))?;
-        let content = match path.extension().is_some_and(|extension| extension == "json") {
-            true => json_content(&file)?,
-            false => content_of(&yaml::parse_documents(&file)?),
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        self.afford(&file, is_json).map_err(|mistake| mistake.at(named_at))?;
+        let content = match is_json {
+            true => json_content(&file),
+            false => yaml::parse_documents(&file).map(|nodes| content_of(&nodes)),
         };
         self.read.borrow_mut().insert(path.to_path_buf(), content.clone());
-        Ok(content)
+        content
+    }
+
+    /// Counts what a file takes in memory. The parser of YAML counts for itself.
+    fn afford(&self, file: &SourceFile, is_json: bool) -> Result<(), Diagnostic> {
+        let text = file.text.as_bytes();
+        let of_file = if is_json { Room::of(MOST_OF_FILE).take_json(text) } else { Ok(()) };
+        let of_all = if is_json { self.room.take_json(text) } else { self.room.take(4 * text.len() as u64) };
+        let refused = |what: String, most: u64| {
+            Diagnostic::new(Code::Mistake, format!("{what} would take more than {} MiB of memory", most >> 20))
+                .with_help("name smaller files, or fewer of them: lists of many small objects take most".to_owned())
+        };
+        of_file.map_err(|_| refused(format!("`{}`", file.path), MOST_OF_FILE))?;
+        of_all.map_err(|_| refused(format!("with `{}`, the files of the suite", file.path), MOST_OF_ALL))
     }
 
     /// A path, and the name of an object behind `#`, unless the file itself has such a name.

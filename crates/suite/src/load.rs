@@ -181,6 +181,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     // A case that cannot be read may use any of the variables.
     let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
     let has_all_uses = are_cases_read(&written.cases) && are_cases_read(&written.settings_cases);
+    cases.refuse_too_many(&written.cases, mistakes);
     // Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
     for case in written.settings_cases {
         cases.add_settings_case(&case, &mut policies, mistakes);
@@ -330,6 +331,9 @@ fn kinds(written: &SuiteFile, files: &Files, mistakes: &mut Mistakes) -> Kinds {
             Vec::new()
         });
         for path in paths {
+            if mistakes.is_full() {
+                break;
+            }
             match files.documents(&path, &named.span) {
                 Ok(documents) => {
                     for document in documents.iter() {

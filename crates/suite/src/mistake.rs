@@ -6,6 +6,7 @@ use std::collections::hash_map::{Entry, HashMap};
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::long_text::shortened;
 pub(crate) use policy_verify_model::nearest::nearest;
 use policy_verify_model::source::Span;
 
@@ -16,6 +17,9 @@ pub(crate) fn mistake(span: &Span, message: impl Into<String>) -> Diagnostic {
 
 /// More mistakes than are of use; a bound for hostile files.
 const MOST: usize = 1000;
+
+/// Bytes of a message. One that quotes what is wrong could be as long as the file.
+const LONGEST: usize = 2_000;
 
 /// Collects mistakes: one cause is one mistake, however many cases and places it has.
 #[derive(Debug, Default)]
@@ -106,7 +110,11 @@ impl Found {
 
 impl Mistakes {
     /// Adds a mistake; one with the same cause is counted.
-    pub(crate) fn push(&mut self, mistake: Diagnostic) {
+    pub(crate) fn push(&mut self, mut mistake: Diagnostic) {
+        if mistake.message.len() > LONGEST {
+            mistake.message = shortened(&mistake.message, LONGEST).into_owned();
+        }
+        mistake.help = mistake.help.map(|help| shortened(&help, 4 * LONGEST).into_owned());
         self.added += 1;
         self.wrong.extend(self.case);
         let next = self.list.len();
@@ -176,6 +184,11 @@ impl Mistakes {
     pub(crate) fn has_one_at(&self, span: &Span) -> bool {
         let place = place_of(span);
         self.list.iter().any(|found| found.places.contains_key(&place))
+    }
+
+    /// Whether no further one would be told.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
     }
 
     /// Whether there is none.

@@ -1,6 +1,7 @@
 //! `each` and `matrix`: one case in the file, many cases in the run.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use super::mistake::{Mistakes, mistake};
 use super::vars::{Scope, names_in, scalar_text, substitute};
@@ -21,20 +22,29 @@ pub(crate) struct Row {
     pub(crate) labels: Vec<String>,
 }
 
-/// Hands over the cases that `case` stands for, one after the other: all of them at once would take more memory than what
-/// becomes of them.
+/// How many rows a case has at least: those of a table that is a variable are not known yet.
+pub(crate) fn count(case: &Node) -> usize {
+    let each = case.get("each").map_or(1, |each| each.items().len().max(1));
+    let columns = case.get("matrix").map(Node::entries).unwrap_or_default();
+    let matrix = columns.iter().map(|(_, values)| values.items().len().max(1));
+    matrix.fold(each, usize::saturating_mul)
+}
+
+/// Hands over the cases that `case` stands for, one after the other until there are enough: all of them at once would take
+/// more memory than what becomes of them.
 pub(crate) fn expand(
     case: &Node,
     variables: &Scope,
     mistakes: &mut Mistakes,
-    read: &mut dyn FnMut(Row, &mut Mistakes),
+    read: &mut dyn FnMut(Row, &mut Mistakes) -> ControlFlow<()>,
 ) {
     let Some(table) = table(case, variables, mistakes) else { return };
     let bare = without_tables(case);
     let Some(table) = table else {
         mistakes.begin_case();
         let node = substitute(&bare, &[variables], mistakes);
-        return read(Row { node, origin: None, labels: Vec::new() }, mistakes);
+        let _ = read(Row { node, origin: None, labels: Vec::new() }, mistakes);
+        return;
     };
     let incomplete = incomplete_rows(&bare, &table, variables, mistakes);
     let name = case.get("name").and_then(Node::as_str).unwrap_or_default();
@@ -64,7 +74,9 @@ pub(crate) fn expand(
             mistakes.push(mistake.with_help(help));
         }
         unused.extend(scope.unused().map(|(_, name)| name.to_owned()));
-        read(Row { node, origin: table.origin(index).cloned(), labels }, mistakes);
+        if read(Row { node, origin: table.origin(index).cloned(), labels }, mistakes).is_break() {
+            return;
+        }
     }
 }
 
@@ -255,7 +267,10 @@ mod tests {
     fn labels(case: &str) -> Vec<Vec<String>> {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: case.into() });
         let mut labels = Vec::new();
-        let mut read = |row: Row, _: &mut Mistakes| labels.push(row.labels);
+        let mut read = |row: Row, _: &mut Mistakes| {
+            labels.push(row.labels);
+            ControlFlow::Continue(())
+        };
         expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut Mistakes::default(), &mut read);
         labels
     }
@@ -276,7 +291,10 @@ mod tests {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text: format!("name: n ${{owner}}\n{each}") });
         let mut mistakes = Mistakes::default();
         let mut rows = 0;
-        expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes, &mut |_, _| rows += 1);
+        expand(&yaml::parse(&file).unwrap(), &Scope::default(), &mut mistakes, &mut |_, _| {
+            rows += 1;
+            ControlFlow::Continue(())
+        });
         assert_eq!(rows, 1);
         let mistakes: Vec<String> = mistakes.into_sorted().iter().map(ToString::to_string).collect();
         assert_eq!(mistakes, ["2 rows have no `answer`, the first is row 2; row 1 has one"]);

@@ -45,6 +45,8 @@ pub struct Found {
     pub files: Vec<PathBuf>,
     /// What cannot be read.
     pub problems: Vec<Unreadable>,
+    /// Links to folders outside of the one that the search stays in. They are not followed.
+    pub outside: Vec<PathBuf>,
 }
 
 /// A file or a folder that cannot be read.
@@ -77,6 +79,7 @@ impl Found {
     }
 
     fn sorted(mut self) -> Self {
+        self.outside.sort();
         self.files.sort();
         self.files.dedup();
         self.problems.sort_by(|one, other| one.path.cmp(&other.path));
@@ -108,6 +111,15 @@ pub fn suites(folder: &Path) -> Found {
 /// The pattern is invalid.
 pub fn glob(base: &Path, pattern: &str, search: Search) -> Result<Found, PatternError> {
     Ok(Finder::find(base, &parts(pattern)?, search).found.sorted())
+}
+
+/// The files that match a glob, without those behind links that lead out of the folder `within`, a path without links.
+///
+/// # Errors
+///
+/// The pattern is invalid.
+pub fn glob_within(base: &Path, pattern: &str, search: Search, within: &Path) -> Result<Found, PatternError> {
+    Ok(Finder::find_within(base, &parts(pattern)?, search, Some(within)).found.sorted())
 }
 
 /// The parts of a glob; `**/**` is `**`.
@@ -186,6 +198,8 @@ struct Task {
 struct Finder<'a> {
     parts: &'a [Part<'a>],
     search: Search,
+    /// The folder that no link may lead out of.
+    within: Option<&'a Path>,
     found: Found,
     /// What is to be done.
     tasks: Vec<Task>,
@@ -203,9 +217,14 @@ struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     fn find(base: &Path, parts: &'a [Part<'a>], search: Search) -> Self {
+        Self::find_within(base, parts, search, None)
+    }
+
+    fn find_within(base: &Path, parts: &'a [Part<'a>], search: Search, within: Option<&'a Path>) -> Self {
         let mut finder = Self {
             parts,
             search,
+            within,
             found: Found::default(),
             tasks: vec![Task { folder: base.to_owned(), part: 0, start: None }],
             behind_links: Vec::new(),
@@ -259,6 +278,9 @@ impl<'a> Finder<'a> {
         if next == self.parts.len() {
             return self.found.add(path, self.search);
         }
+        if is_link && self.leads_out(&path) {
+            return;
+        }
         if !matches!(self.parts[next], Part::Folders) {
             let real = or_here(&path).canonicalize().unwrap_or_else(|_| path.clone());
             let ways = self.ways.entry((next, real)).or_default();
@@ -269,6 +291,16 @@ impl<'a> Finder<'a> {
         }
         let tasks = if is_link { &mut self.behind_links } else { &mut self.tasks };
         tasks.push(Task { folder: path, part: next, start: None });
+    }
+
+    /// Whether a link leads to a folder outside, which is noted then.
+    fn leads_out(&mut self, link: &Path) -> bool {
+        let (Some(within), Ok(real)) = (self.within, link.canonicalize()) else { return false };
+        let leads_out = real.is_dir() && !real.starts_with(within);
+        if leads_out {
+            self.found.outside.push(link.to_owned());
+        }
+        leads_out
     }
 
     /// The entries of a folder whose names match, in order, and what they are.
@@ -348,7 +380,7 @@ impl<'a> Finder<'a> {
                 self.visits += 1;
             }
             self.enter(&folder.join(within), part);
-        } else if kind.is_symlink() && entry.path().is_dir() {
+        } else if kind.is_symlink() && entry.path().is_dir() && !self.leads_out(&folder.join(within)) {
             let start = Some(Rc::clone(start));
             self.behind_links.push(Task { folder: folder.join(within), part, start });
         }

@@ -1,6 +1,7 @@
 //! `${name}`: variables of the suite, rows of a table, the environment.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use super::environment::{self, Environment};
 use super::mistake::{Mistakes, mistake, nearest};
@@ -8,18 +9,31 @@ use super::yaml::{Content, Key, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::source::{Span, Spanned};
 
+/// Bytes that take the places of the variables of a suite, all cases together. Variables that name each other double with
+/// each line.
+const MOST_BYTES: usize = 64 << 20;
+
+/// How deep the value of a variable is nested. Deeper documents are no objects, and a risk for the stack.
+const DEEPEST: usize = 200;
+
 /// Variables in force at one place of the suite.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     variables: Vec<Variable>,
+    /// Where in the list a name is.
+    positions: HashMap<String, usize>,
     /// What the suite may read of the environment.
     environment: Environment,
+    /// In the scope of the suite: bytes that took the places of variables so far.
+    replaced: Cell<usize>,
 }
 
 #[derive(Debug)]
 struct Variable {
     name: String,
     value: Node,
+    /// Bytes of the value, and how deep it is nested.
+    extent: (usize, usize),
     span: Span,
     is_used: Cell<bool>,
 }
@@ -32,14 +46,20 @@ impl Scope {
 
     /// Adds a variable; one of the same name is replaced.
     pub(crate) fn define(&mut self, name: Spanned<String>, value: Node) {
-        self.variables.retain(|known| known.name != name.value);
-        self.variables.push(Variable { name: name.value, value, span: name.span, is_used: Cell::new(false) });
+        let extent = value.extent();
+        let position = *self.positions.entry(name.value.clone()).or_insert(self.variables.len());
+        let variable = Variable { name: name.value, value, extent, span: name.span, is_used: Cell::new(false) };
+        match self.variables.get_mut(position) {
+            Some(known) => *known = variable,
+            None => self.variables.push(variable),
+        }
     }
 
     /// Replaces the value of a declared variable by a text from the command line, which takes the type of the
     /// declared value. Says whether there is such a variable.
     pub(crate) fn override_with(&mut self, name: &str, text: &str) -> bool {
-        let Some(variable) = self.variables.iter_mut().find(|known| known.name == name) else { return false };
+        let Some(position) = self.positions.get(name) else { return false };
+        let variable = &mut self.variables[*position];
         variable.value.content = match &variable.value.content {
             Content::Bool(_) => text.parse().map_or_else(|_| Content::String(text.into()), Content::Bool),
             Content::Number(_) => {
@@ -47,6 +67,7 @@ impl Scope {
             }
             _ => Content::String(text.into()),
         };
+        variable.extent = variable.value.extent();
         true
     }
 
@@ -60,10 +81,18 @@ impl Scope {
         self.variables.iter().filter(|known| !known.is_used.get()).map(|known| (&known.span, known.name.as_str()))
     }
 
-    fn get(&self, name: &str) -> Option<&Node> {
-        let variable = self.variables.iter().find(|known| known.name == name)?;
+    fn get(&self, name: &str) -> Option<&Variable> {
+        let variable = &self.variables[*self.positions.get(name)?];
         variable.is_used.set(true);
-        Some(&variable.value)
+        Some(variable)
+    }
+
+    /// Counts bytes that take the place of a variable. Says whether there is room for them, and whether there was before.
+    fn replace(&self, bytes: usize) -> (bool, bool) {
+        let before = self.replaced.get();
+        let after = before.saturating_add(bytes);
+        self.replaced.set(after);
+        (after <= MOST_BYTES, before <= MOST_BYTES)
     }
 }
 
@@ -153,8 +182,28 @@ fn value_of(name: &str, span: &Span, scopes: &[&Scope], mistakes: &mut Mistakes)
     if let Some(written) = name.strip_prefix("env:") {
         return of_environment(written, span, scopes, mistakes);
     }
-    if let Some(value) = scopes.iter().find_map(|scope| scope.get(name)) {
-        return value.content.clone();
+    if let Some(Variable { value, extent: (bytes, depth), .. }) = scopes.iter().find_map(|scope| scope.get(name)) {
+        if *depth > DEEPEST {
+            let mistake = mistake(span, format!("the variable `{name}` is nested deeper than {DEEPEST} levels"));
+            mistakes.push(mistake.with_code(Code::Variable).with_help("write a value with fewer levels".to_owned()));
+            return Content::Unknown;
+        }
+        return match scopes.last().map_or((true, true), |scope| scope.replace(*bytes)) {
+            (true, _) => value.content.clone(),
+            // The first such place is to blame.
+            (false, false) => Content::Unknown,
+            (false, true) => {
+                let mib = MOST_BYTES >> 20;
+                let mistake = mistake(
+                    span,
+                    format!("with the value of `{name}`, variables make the suite larger than {mib} MiB"),
+                );
+                mistakes.push(mistake.with_code(Code::Variable).with_help(
+                    "use variables that are smaller, or in fewer places: a variable that names another one twice doubles it".to_owned(),
+                ));
+                Content::Unknown
+            }
+        };
     }
     let known: Vec<&str> = scopes.iter().flat_map(|scope| scope.names()).collect();
     let help = match nearest(name, known.iter().copied()) {

@@ -117,6 +117,24 @@ impl Node {
         }
     }
 
+    /// Bytes of the value, and how deep it is nested.
+    pub(crate) fn extent(&self) -> (usize, usize) {
+        let within = |parts: &mut dyn Iterator<Item = (usize, &Node)>| {
+            parts.fold((size_of::<Self>(), 1), |(bytes, depth), (key, part)| {
+                let (more, below) = part.extent();
+                (bytes + key + more, depth.max(below + 1))
+            })
+        };
+        match &self.content {
+            Content::String(text) => (size_of::<Self>() + text.len(), 1),
+            Content::List(items) => within(&mut items.iter().map(|item| (0, item))),
+            Content::Map(entries) => {
+                within(&mut entries.iter().map(|(key, value)| (size_of::<Key>() + key.name.len(), value)))
+            }
+            _ => (size_of::<Self>(), 1),
+        }
+    }
+
     /// The value without its places.
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {

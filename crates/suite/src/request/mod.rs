@@ -109,7 +109,7 @@ impl Requests<'_> {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
         };
-        let request = if self.keeps_text { request.into() } else { StoredRequest::whole(request) };
+        let request = if self.keeps_text { request.into() } else { StoredRequest::quick(request) };
         Arrival { label, origin: None, skip: None, request: Arc::new(request), created, equivalents }
     }
 
@@ -211,6 +211,9 @@ impl Requests<'_> {
         let paths = self.files.glob(&named).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
         let mut arrivals = Vec::new();
         for path in paths {
+            if mistakes.is_full() {
+                break;
+            }
             match self.files.objects(&path, chosen.as_deref(), &glob.span) {
                 Ok(objects) if objects.is_empty() => {
                     mistakes.add(&glob.span, format!("`{}` has no objects", self.files.shown(&path)));
