@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::fetching;
 use crate::publish;
 use crate::support::registry::FakeRegistry;
-use crate::support::{POD, Repository, Verify};
+use crate::support::{POD, Repository, Verify, guests};
 
 /// Long after any test here should be over.
 const LONG: Duration = Duration::from_secs(60);
@@ -113,6 +113,22 @@ fn reports_tell_what_finished_before_the_signal_and_what_did_not_run() {
         }
         repository.verify(&["merge", "a.ndjson"]).run().exits_with(1).says(&["4 passed, 5 not run"]);
     }
+}
+
+/// Each match of this search looks through the rest of the text, so that all of them take hours.
+#[test]
+fn work_on_the_host_ends_with_the_run() {
+    let arguments = ["\".*[^A-Z]|[A-Z]\"".to_owned(), format!("\"{}\"", "A".repeat(2_000_000)), "-1".to_owned()];
+    let repository = endless();
+    let suite = repository.read("suite.yml").replace("endless.wasm", "endless.wasm, executionMode: opa");
+    let repository =
+        repository.write("suite.yml", suite).write("endless.wasm", guests::opa_calling("regex.find_n", &arguments));
+    let (code, time, told) = end("INT", start(&repository, repository.verify(&["--report=json=a.json"])));
+    assert_eq!(code, Some(130), "{told}");
+    assert!(time < AT_ONCE, "{time:?}");
+    let report = repository.read_json("a.json");
+    assert_eq!((&report["summary"]["passed"], &report["summary"]["not_run"]), (&Value::from(4), &Value::from(5)));
+    assert_eq!(report["cases"][4]["skip_reason"], "the run was interrupted");
 }
 
 /// Whoever starts a program with `nohup` wants it to outlive the terminal.
