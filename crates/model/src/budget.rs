@@ -151,6 +151,17 @@ impl Budget {
             return Ok(());
         }
         state.steps_to_look = STEPS_BETWEEN_LOOKS;
+        drop(state);
+        self.look()
+    }
+
+    /// Looks at the clock at once, after a piece of work whose steps were counted before.
+    ///
+    /// # Errors
+    ///
+    /// The deadline has passed, or the run is stopped.
+    pub fn look(&self) -> Result<(), Exceeded> {
+        let state = self.state();
         if self.0.is_stopped.load(Ordering::Relaxed) {
             return Err(Exceeded::Stopped);
         }

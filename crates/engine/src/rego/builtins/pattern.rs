@@ -73,6 +73,9 @@ impl Pattern {
         for place in self.regex.find_iter(text).take(most) {
             // Each search may have gone on to the end of the text.
             budget.spend(self.positions.max(MATCH))?;
+            if text.len() > LONG {
+                budget.look()?;
+            }
             // A value and a copy of the text, for the policy and for its second opinion.
             room.take(MATCH + place.len() as u64)?;
             found.push(place.range());
@@ -81,9 +84,16 @@ impl Pattern {
     }
 
     fn spend(&self, text: &str, budget: &Budget) -> Result<(), Exceeded> {
-        budget.spend((text.len() as u64 + 1).saturating_mul(self.positions))
+        budget.spend((text.len() as u64 + 1).saturating_mul(self.positions) / LOOKED_AT_IN_A_STEP)
     }
 }
+
+/// Bytes of a text in which the next match may be a long way off.
+const LONG: usize = 16 << 10;
+
+/// Places of a pattern that are looked at in a step, for each byte of a text. Measured where the engine of the crate is
+/// slowest, when it has to build a state for almost every byte.
+const LOOKED_AT_IN_A_STEP: u64 = 8;
 
 /// Steps and bytes of a match.
 const MATCH: u64 = 64;
