@@ -71,6 +71,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
         let backend = services.host_backend(options);
         let by_suite = policies::by_suite(&suites, &records, &backend, remembers_settings);
         let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);
+        engine.finish();
         let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
         cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);
         let warnings =

@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,13 +69,13 @@ pub(super) enum Failure {
 }
 
 impl Cage {
-    /// Compiles a module into a folder of compiled code. Ends the process when `stop` is set.
+    /// Compiles a module into a folder of compiled code. Ends the process when `is_over`.
     pub(super) fn compile(
         &self,
         place: &Path,
         compiler: Compiler,
         bytes: &[u8],
-        stop: &AtomicBool,
+        is_over: &dyn Fn() -> bool,
     ) -> Result<(), Failure> {
         let time =
             self.time.unwrap_or_else(|| TIME + TIME_FOR_EACH_MIB.mul_f64(bytes.len() as f64 / f64::from(1 << 20)));
@@ -97,7 +96,7 @@ impl Cage {
         if let Some(mut stdin) = child.stdin.take() {
             let _ = stdin.write_all(bytes);
         }
-        let Some(status) = wait(&mut child, time.saturating_mul(WAITING), stop) else {
+        let Some(status) = wait(&mut child, time.saturating_mul(WAITING), is_over) else {
             return Err(Failure::Stopped(limits.exceeded()));
         };
         match status.code() {
@@ -130,14 +129,14 @@ fn is_file_too_large(_: ExitStatus) -> bool {
     false
 }
 
-/// Waits for the end of a process, and ends it after `most` or when `stop` is set: `None`.
-fn wait(child: &mut Child, most: Duration, stop: &AtomicBool) -> Option<ExitStatus> {
+/// Waits for the end of a process, and ends it after `most` or when `is_over`: `None`.
+fn wait(child: &mut Child, most: Duration, is_over: &dyn Fn() -> bool) -> Option<ExitStatus> {
     let start = Instant::now();
     loop {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        if stop.load(Ordering::Relaxed) || start.elapsed() > most {
+        if is_over() || start.elapsed() > most {
             // It may have ended meanwhile.
             let _ = child.kill();
             let _ = child.wait();

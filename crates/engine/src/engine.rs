@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -21,6 +21,9 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Ticks at once when everything is to end: longer than any deadline that is left, which is known to no one here.
 const TICKS_AT_THE_END: u64 = 1_000_000;
+
+/// How long a run waits for the end of processes that it has ended.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 const MIB: usize = 1024 * 1024;
 
@@ -79,10 +82,28 @@ pub struct Engine {
     compiler: CompilerChoice,
     cage: Option<Cage>,
     stop: Arc<AtomicBool>,
+    background: Arc<Background>,
     pub(super) limits: Limits,
     code: Option<CodeCache>,
     /// Where code from other processes arrives that is not kept.
     scratch: Arc<OnceLock<Option<(CodeCache, TempDir)>>>,
+}
+
+/// Work that nobody waits for: better code of policies that are in use.
+#[derive(Default)]
+struct Background {
+    /// How many threads there are.
+    threads: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+/// One thread of it, as long as this lives.
+pub(super) struct BackgroundThread(Arc<Background>);
+
+impl Drop for BackgroundThread {
+    fn drop(&mut self) {
+        self.0.threads.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A compiled module, not yet linked.
@@ -134,7 +155,16 @@ impl Engine {
                 move || tick(&weak, &in_use, &stop)
             })
             .map_err(|error| EngineError(error.to_string()))?;
-        Ok(Self { wasmtimes, compiler, cage, stop, limits, code: None, scratch: Arc::default() })
+        Ok(Self {
+            wasmtimes,
+            compiler,
+            cage,
+            stop,
+            limits,
+            code: None,
+            scratch: Arc::default(),
+            background: Arc::default(),
+        })
     }
 
     /// Takes compiled code from this folder, and keeps it there.
@@ -187,6 +217,22 @@ impl Engine {
         kept.unwrap_or_else(|| self.compile_with(&[Compiler::Cranelift], Some(digest), bytes))
     }
 
+    /// Says that a thread works in the background, as long as what it gives lives.
+    pub(super) fn in_background(&self) -> BackgroundThread {
+        self.background.threads.fetch_add(1, Ordering::SeqCst);
+        BackgroundThread(Arc::clone(&self.background))
+    }
+
+    /// Ends the processes that compile in the background: there are no more cases that their code would be for.
+    pub fn finish(&self) {
+        self.background.is_over.store(true, Ordering::SeqCst);
+        // Where there are no processes, there is nothing that could outlive this one.
+        let start = Instant::now();
+        while self.cage.is_some() && self.background.threads.load(Ordering::SeqCst) > 0 && start.elapsed() < LAST_WAIT {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Whether better code than this may be made of the module.
     pub fn is_provisional(&self, module: &Module) -> bool {
         self.compiler == CompilerChoice::Auto && module.compiler == Compiler::Winch
@@ -230,7 +276,8 @@ impl Engine {
         let scratch = || self.scratch.get_or_init(scratch).as_ref().map(|(code, _)| code);
         let code = self.code.as_ref().or_else(scratch)?;
         let engines = self.wasmtimes.of(compiler).ok()?;
-        match cage.compile(code.place(), compiler, bytes, &self.stop) {
+        let is_over = || [&*self.stop, &self.background.is_over].iter().any(|flag| flag.load(Ordering::Relaxed));
+        match cage.compile(code.place(), compiler, bytes, &is_over) {
             Ok(()) => Some(Ok(Module { wasmtime: code.load(&engines, digest)?, compiler })),
             Err(Failure::Refused(reason)) => Some(Err(CompileError::Refused(reason))),
             Err(Failure::Stopped(text)) => Some(Err(CompileError::Stopped(text))),
@@ -330,9 +377,9 @@ mod tests {
         assert!(!in_use.engines().is_empty());
         drop(engine);
         // The ticker may hold it for the length of one increment.
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(10);
         while !in_use.engines().is_empty() {
-            assert!(std::time::Instant::now() < deadline, "the ticker holds the engine for longer than 10 s");
+            assert!(Instant::now() < deadline, "the ticker holds the engine for longer than 10 s");
             thread::sleep(TICK);
         }
     }

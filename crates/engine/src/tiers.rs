@@ -115,10 +115,11 @@ impl Tiers {
         if spent < nanoseconds(price) || self.is_begun.swap(true, Ordering::Relaxed) {
             return;
         }
-        let tiers = Arc::clone(self);
+        let (tiers, thread) = (Arc::clone(self), self.engine.in_background());
         // Without a thread the quick code stays.
         let _ = thread::Builder::new().name("optimising".into()).spawn(move || {
             tiers.optimised();
+            drop(thread);
         });
     }
 }
