@@ -398,4 +398,22 @@ mod tests {
         assert_eq!(patched, Some(after));
         assert_eq!(mutated_document(&raw(original()), &allowed()).unwrap(), None);
     }
+
+    #[test]
+    fn many_wanted_operations_are_found_by_their_path_or_not_at_all() {
+        let operation = |path: usize, value: usize| json!({"op": "add", "path": format!("/{path}"), "value": value});
+        let given: Value = (0..20_000).map(|number| operation(number, number)).collect();
+        let spanned = |wanted: Vec<Value>| wanted.into_iter().map(|it| spanned(it, "wanted")).collect::<Vec<_>>();
+        let there = spanned((0..5_000).map(|number| operation(number, number)).collect());
+        assert_eq!(missing_operations(&there, &given), []);
+        let missing =
+            missing_operations(&spanned((0..5_000).map(|number| operation(number, number + 1)).collect()), &given);
+        assert_eq!(missing.len(), MOST_MISSING + 1);
+        assert_eq!(missing[MOST_MISSING].actual, "4980 more are missing");
+        // Without a path every operation is compared.
+        let values = spanned((0..5_000).map(|number| json!({"value": 1_000_000 + number})).collect());
+        let missing = missing_operations(&values, &given);
+        let last = &missing[MOST_MISSING].actual;
+        assert!(last.contains("needs more than 100000000 steps"), "{last}");
+    }
 }
