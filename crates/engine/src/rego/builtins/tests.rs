@@ -394,6 +394,13 @@ fn aliases_of_texts_are_counted_in_bytes() {
 }
 
 #[test]
+fn many_values_are_printed_only_where_there_is_time() {
+    let why = exceeded("sprintf", json!(["%v", vec!["0123456789"; 10_000]]));
+    assert!(matches!(why, Some(Exceeded::Steps(_))), "{why:?}");
+    assert_eq!(exceeded("sprintf", json!(["%v", vec!["0123456789"; 500]])), None);
+}
+
+#[test]
 fn an_unknown_opinion_is_no_remark() {
     let arguments =
         [json!({"l": vec![0; 100_000]}), Json::Array(vec![json!({"op": "add", "path": "/l/0", "value": 0}); 40_000])];

@@ -16,13 +16,22 @@ const MAX_WIDTH: usize = 65_535;
 /// Bytes that the result may have at most, by an estimate from above.
 const MAX_RESULT: usize = 64 << 20;
 
-pub(crate) fn sprintf(_: &Environment, arguments: &[Value]) -> Outcome {
+/// Steps for a value that is copied.
+const COPIED: u64 = 2;
+
+/// Bytes of texts that are copied in a step.
+const BYTES_IN_A_STEP: u64 = 64;
+
+pub(crate) fn sprintf(environment: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "sprintf";
     let format = text(NAME, arguments, 0)?;
     let Some(Value::Array(values)) = arguments.get(1) else {
         return Err(failed(NAME, "2nd parameter is not an array"));
     };
     let values = values.iter().map(template_value).collect::<Result<Vec<_>, _>>()?;
+    // The template copies all values for each of them.
+    let (number, bytes) = (values.len() as u64, arguments[1].to_string().len() as u64);
+    environment.budget.spend(number.saturating_mul(COPIED * number + bytes / BYTES_IN_A_STEP))?;
     refuse_too_much(format, &arguments[1], values.len())?;
     let positions: Vec<String> = (0..values.len()).map(|position| format!("(index . {position})")).collect();
     let template = format!(r#"{{{{ printf "{format}" {}}}}}"#, positions.join(" "));
