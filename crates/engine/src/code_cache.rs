@@ -48,10 +48,14 @@ impl CodeCache {
     }
 
     /// The code of a module that was kept, in the first of these engines, all of one compiler, that has room for its instances.
-    pub(super) fn load(&self, engines: &[&wasmtime::Engine], digest: Digest) -> Option<wasmtime::Module> {
-        let start = start_of(engines.first()?, digest);
+    pub(super) fn load<'a>(
+        &self,
+        engines: impl Iterator<Item = &'a wasmtime::Engine> + Clone,
+        digest: Digest,
+    ) -> Option<wasmtime::Module> {
+        let start = start_of(engines.clone().next()?, digest);
         let mut names = self.names().filter(|name| name.starts_with(&start));
-        names.find_map(|name| self.load_file(&name, engines))
+        names.find_map(|name| self.load_file(&name, engines.clone()))
     }
 
     /// The place that [`open`](Self::open) takes for this folder.
@@ -103,7 +107,11 @@ impl CodeCache {
     }
 
     /// The code in a file whose content is what its name says.
-    fn load_file(&self, name: &str, engines: &[&wasmtime::Engine]) -> Option<wasmtime::Module> {
+    fn load_file<'a>(
+        &self,
+        name: &str,
+        mut engines: impl Iterator<Item = &'a wasmtime::Engine>,
+    ) -> Option<wasmtime::Module> {
         let path = self.folder.join(name);
         let mut file = File::open(&path).ok()?;
         let (checksum, size) = checksum(&mut file).ok()?;
@@ -114,7 +122,7 @@ impl CodeCache {
         file.rewind().ok()?;
         // So that it is not the first to go.
         let _ = file.set_modified(SystemTime::now());
-        engines.iter().find_map(|engine| deserialize(engine, file.try_clone().ok()?))
+        engines.find_map(|engine| deserialize(engine, file.try_clone().ok()?))
     }
 }
 
@@ -234,12 +242,12 @@ mod tests {
         let (folder, engine) = (tempfile::tempdir().unwrap(), Engine::default());
         let cache = CodeCache::open(folder.path()).unwrap();
         let ((one, first), (two, second)) = (module(&engine, 1), module(&engine, 2));
-        assert!(cache.load(&[&engine], one).is_none());
+        assert!(cache.load([&engine].into_iter(), one).is_none());
         cache.keep(one, &first).unwrap();
         cache.keep(two, &second).unwrap();
         cache.keep(two, &second).unwrap();
-        assert_eq!(call(&engine, &cache.load(&[&engine], one).unwrap()), 1);
-        assert_eq!(call(&engine, &cache.load(&[&engine], two).unwrap()), 2);
+        assert_eq!(call(&engine, &cache.load([&engine].into_iter(), one).unwrap()), 1);
+        assert_eq!(call(&engine, &cache.load([&engine].into_iter(), two).unwrap()), 2);
         assert_eq!(files(&cache, two).len(), 1);
     }
 
@@ -255,15 +263,15 @@ mod tests {
             [&whole[..whole.len() / 2], &[whole[whole.len() / 2] ^ 1], &whole[whole.len() / 2 + 1..]].concat();
         for damaged in [&whole[..whole.len() - 1], &whole[..0], &flipped, &[&whole[..], b"x"].concat()] {
             fs::write(&path, damaged).unwrap();
-            assert!(cache.load(&[&engine], digest).is_none());
+            assert!(cache.load([&engine].into_iter(), digest).is_none());
             assert!(!path.exists());
         }
         // The right checksum over something else than compiled code.
         let name = start_of(&engine, digest) + end_of(xxh3_64(b"code"), 4).as_str();
         fs::write(path.with_file_name(name), b"code").unwrap();
-        assert!(cache.load(&[&engine], digest).is_none());
+        assert!(cache.load([&engine].into_iter(), digest).is_none());
         cache.keep(digest, &compiled).unwrap();
-        assert_eq!(call(&engine, &cache.load(&[&engine], digest).unwrap()), 1);
+        assert_eq!(call(&engine, &cache.load([&engine].into_iter(), digest).unwrap()), 1);
     }
 
     #[test]
@@ -272,7 +280,7 @@ mod tests {
         let (digest, compiled) = module(&engine, 1);
         CodeCache::open(folder.path()).unwrap().keep(digest, &compiled).unwrap();
         let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
-        assert!(CodeCache::open(folder.path()).unwrap().load(&[&other], digest).is_none());
+        assert!(CodeCache::open(folder.path()).unwrap().load([&other].into_iter(), digest).is_none());
     }
 
     #[test]
@@ -287,7 +295,7 @@ mod tests {
             File::open(files(&cache, *digest).remove(0)).unwrap().set_modified(at).unwrap();
         }
         // Used again, so no longer the oldest.
-        assert!(cache.load(&[&engine], rest[0].0).is_some());
+        assert!(cache.load([&engine].into_iter(), rest[0].0).is_some());
         // What others keep here, larger and older than everything, does not count and does not go.
         let foreign = [folder.path().join("old"), cache.folder.join("0-0-0-0"), cache.folder.join("old")];
         for path in &foreign {

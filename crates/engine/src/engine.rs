@@ -146,7 +146,7 @@ impl Engine {
     pub fn set_up(setup: Setup) -> Result<Self, EngineError> {
         let Setup { limits, stop, instances, compiler, cage } = setup;
         let wasmtimes = Arc::new(Wasmtimes::new(instances, limits.memory));
-        wasmtimes.of(Compiler::Cranelift).map_err(|error| EngineError(error.to_owned()))?;
+        wasmtimes.set_up_for(Compiler::Cranelift).map_err(|error| EngineError(error.to_owned()))?;
         let (weak, in_use) = (Arc::downgrade(&wasmtimes), wasmtimes.in_use());
         thread::Builder::new()
             .name("deadlines".into())
@@ -184,8 +184,7 @@ impl Engine {
 
     fn kept_code_of(&self, compiler: Compiler, digest: Digest) -> Option<Module> {
         let code = self.code.as_ref()?;
-        let engines = self.wasmtimes.of(compiler).ok()?;
-        Some(Module { wasmtime: code.load(&engines, digest)?, compiler })
+        Some(Module { wasmtime: code.load(self.wasmtimes.of(compiler), digest)?, compiler })
     }
 
     /// Compiles a binary module, and keeps its code for later runs where there is a folder for it. A full disk does not fail
@@ -257,7 +256,7 @@ impl Engine {
 
     /// Sets up what a compiler needs, which otherwise waits for its first module.
     pub(super) fn set_up_for(&self, compiler: Compiler) -> Result<(), EngineError> {
-        self.wasmtimes.of(compiler).map(drop).map_err(|error| EngineError(error.to_owned()))
+        self.wasmtimes.set_up_for(compiler).map_err(|error| EngineError(error.to_owned()))
     }
 
     /// The code of one compiler, compiled in this process and kept.
@@ -275,10 +274,9 @@ impl Engine {
         let cage = self.cage.as_ref()?;
         let scratch = || self.scratch.get_or_init(scratch).as_ref().map(|(code, _)| code);
         let code = self.code.as_ref().or_else(scratch)?;
-        let engines = self.wasmtimes.of(compiler).ok()?;
         let is_over = || [&*self.stop, &self.background.is_over].iter().any(|flag| flag.load(Ordering::Relaxed));
         match cage.compile(code.place(), compiler, bytes, &is_over) {
-            Ok(()) => Some(Ok(Module { wasmtime: code.load(&engines, digest)?, compiler })),
+            Ok(()) => Some(Ok(Module { wasmtime: code.load(self.wasmtimes.of(compiler), digest)?, compiler })),
             Err(Failure::Refused(reason)) => Some(Err(CompileError::Refused(reason))),
             Err(Failure::Stopped(text)) => Some(Err(CompileError::Stopped(text))),
             Err(Failure::NotStarted) => None,
@@ -294,9 +292,8 @@ impl Engine {
         if let Some(compiled) = kept_as.and_then(|digest| self.compile_in_cage(compiler, digest, bytes)) {
             return compiled;
         }
-        let engines = self.wasmtimes.of(compiler).map_err(|error| CompileError::Refused(error.to_owned()))?;
         let mut refused = CompileError::Refused("no engine is set up".to_owned());
-        for engine in engines {
+        for engine in self.wasmtimes.of(compiler) {
             // The first engine may have no room for instances of such a module.
             match wasmtime::Module::from_binary(engine, bytes) {
                 Ok(wasmtime) => {

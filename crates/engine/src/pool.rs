@@ -44,6 +44,8 @@ pub(super) fn strategy(instances: u32) -> InstanceAllocationStrategy {
         .total_memories(instances * (FOR_EACH_MODULE + 1))
         .total_tables(instances * FOR_EACH_MODULE)
         .total_gc_heaps(instances)
+        // No guest runs on a stack of its own; each would be set up in advance.
+        .total_stacks(0)
         .max_memories_per_module(FOR_EACH_MODULE)
         .max_tables_per_module(FOR_EACH_MODULE)
         .max_core_instance_size(INSTANCE)

@@ -65,15 +65,23 @@ impl Wasmtimes {
         slot.get_or_init(|| self.set_up(compiler, placement)).as_ref().map_err(String::as_str)
     }
 
-    /// The engines for code of a compiler, the preferred one first.
+    /// The engines for code of a compiler, the preferred one first. Each is set up when it is reached.
+    pub(super) fn of(&self, compiler: Compiler) -> impl Iterator<Item = &wasmtime::Engine> + Clone {
+        let pool = self.pooled_instances.map(|_| Placement::Pool);
+        let placements = pool.into_iter().chain([Placement::OnDemand]);
+        placements.filter_map(move |placement| self.get(compiler, placement).ok())
+    }
+
+    /// Sets up the preferred engine for code of a compiler.
     ///
     /// # Errors
     ///
-    /// None can be set up.
-    pub(super) fn of(&self, compiler: Compiler) -> Result<Vec<&wasmtime::Engine>, &str> {
-        let on_demand = self.get(compiler, Placement::OnDemand)?;
-        let pool = self.pooled_instances.and_then(|_| self.get(compiler, Placement::Pool).ok());
-        Ok(pool.into_iter().chain([on_demand]).collect())
+    /// None can be set up; the text of the last.
+    pub(super) fn set_up_for(&self, compiler: Compiler) -> Result<(), &str> {
+        match self.of(compiler).next() {
+            Some(_) => Ok(()),
+            None => self.get(compiler, Placement::OnDemand).map(drop),
+        }
     }
 
     /// Those that were set up.
