@@ -46,6 +46,9 @@ const LONGEST_REASON: u64 = 64 * 1024;
 /// What the process ends with where the module cannot be compiled.
 pub(super) const REFUSED: i32 = 3;
 
+/// What it ends with where it cannot keep code in the folder: nothing is known about the module.
+pub(super) const NO_PLACE: i32 = 5;
+
 /// How modules are compiled in processes of their own.
 #[derive(Debug, Clone)]
 pub struct Cage {
@@ -108,6 +111,7 @@ impl Cage {
                 }
                 Err(Failure::Refused(reason))
             }
+            Some(NO_PLACE) => Err(Failure::NotStarted),
             // The limit of the size of files is none of ours: code that does not fit is not kept.
             None if is_file_too_large(status) => Err(Failure::NotStarted),
             // Another signal, or an abort for want of memory.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use super::cage::{Limits, REFUSED};
+use super::cage::{Limits, NO_PLACE, REFUSED};
 use super::engine::{Engine, Setup};
 use policy_verify_model::compiler::Compiler;
 use policy_verify_model::policy::Digest;
@@ -22,7 +22,9 @@ pub fn compile_inside(arguments: &[OsString], input: impl io::Read, mut output: 
     let number = |argument: &OsString| argument.to_str()?.parse().ok();
     let compiler = [Compiler::Winch, Compiler::Cranelift].into_iter().find(|it| compiler == it.name())?;
     let limits = Limits { seconds: number(seconds)?, memory: number(memory)? };
-    match compile(compiler, &limits, Path::new(place), input) {
+    let Some(engine) = engine_for(compiler, Path::new(place)) else { return Some(NO_PLACE) };
+    limits.apply();
+    match compile(&engine, compiler, input) {
         Ok(()) => Some(0),
         Err(reason) if reason.contains(OUT_OF_MEMORY) => Some(EXCEEDED),
         Err(reason) => {
@@ -33,13 +35,16 @@ pub fn compile_inside(arguments: &[OsString], input: impl io::Read, mut output: 
     }
 }
 
-fn compile(compiler: Compiler, limits: &Limits, place: &Path, mut input: impl io::Read) -> Result<(), String> {
-    // Code fits the engine of the run only if the limits come after its own: they change how an engine reserves memory.
-    let setup = Setup { instances: 0, ..Setup::default() };
-    let mut engine = Engine::set_up(setup).map_err(|error| error.to_string())?;
-    engine.keep_code(place).map_err(|error| error.to_string())?;
-    engine.set_up_for(compiler).map_err(|error| error.to_string())?;
-    limits.apply();
+/// An engine that keeps code in the folder. It is the same as that of the run only before there are limits, which change how
+/// an engine reserves memory.
+fn engine_for(compiler: Compiler, place: &Path) -> Option<Engine> {
+    let mut engine = Engine::set_up(Setup { instances: 0, ..Setup::default() }).ok()?;
+    engine.keep_code(place).ok()?;
+    engine.set_up_for(compiler).ok()?;
+    Some(engine)
+}
+
+fn compile(engine: &Engine, compiler: Compiler, mut input: impl io::Read) -> Result<(), String> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     engine.compile_by(compiler, Digest::of(&bytes), &bytes).map(drop).map_err(|error| error.to_string())
