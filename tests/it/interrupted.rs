@@ -198,11 +198,12 @@ fn a_run_that_was_interrupted_publishes_nothing() {
 
 #[test]
 fn a_fetch_ends_at_once_and_leaves_no_report() {
-    let fake = FakeRegistry::start();
-    fake.add_policy("acme/p", "v1", &fetching::accepting("p"));
-    fake.latency(SLOW);
-    let uri = format!("registry://{}/acme/p:v1", fake.host());
     for signal in ["INT", "TERM"] {
+        // A registry for each: requests of a process that has ended may still arrive.
+        let fake = FakeRegistry::start();
+        fake.add_policy("acme/p", "v1", &fetching::accepting("p"));
+        fake.latency(SLOW);
+        let uri = format!("registry://{}/acme/p:v1", fake.host());
         let repository =
             fetching::repository(&fake, &[("p", &uri)]).write("old.json", "{}").write("old.ndjson", "{}\n");
         let reports =
