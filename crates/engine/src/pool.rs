@@ -41,8 +41,8 @@ pub(super) fn strategy(instances: u32) -> InstanceAllocationStrategy {
     config
         .total_core_instances(instances)
         // Heaps of garbage-collected values are memories, too.
-        .total_memories(instances * (FOR_EACH_MODULE + 1))
-        .total_tables(instances * FOR_EACH_MODULE)
+        .total_memories(instances.saturating_mul(FOR_EACH_MODULE + 1))
+        .total_tables(instances.saturating_mul(FOR_EACH_MODULE))
         .total_gc_heaps(instances)
         // No guest runs on a stack of its own; each would be set up in advance.
         .total_stacks(0)
@@ -51,7 +51,7 @@ pub(super) fn strategy(instances: u32) -> InstanceAllocationStrategy {
         .max_core_instance_size(INSTANCE)
         .max_memory_size(MEMORY)
         .table_elements(TABLE_ELEMENTS)
-        .max_unused_warm_slots(instances * FOR_EACH_MODULE)
+        .max_unused_warm_slots(instances.saturating_mul(FOR_EACH_MODULE))
         .linear_memory_keep_resident(KEPT_MEMORY)
         .table_keep_resident(KEPT_TABLE)
         .pagemap_scan(Enabled::Auto);
