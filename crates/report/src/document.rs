@@ -242,40 +242,47 @@ pub(super) struct Place<'a> {
     pub(super) length: usize,
 }
 
+impl<'a> Document<'a> {
+    /// The document whose parts a stream has in lines of their own.
+    pub(super) fn of(opening: Opening<'a>, cases: Vec<Case<'a>>, closing: Closing<'a>) -> Self {
+        let Opening { version, tool, suites } = opening;
+        let Closing {
+            summary,
+            policies,
+            started_at,
+            published,
+            duration_us,
+            shard,
+            seed,
+            sources,
+            warnings,
+            errors,
+            flags,
+        } = closing;
+        Self {
+            version,
+            tool,
+            summary,
+            policies,
+            cases,
+            suites,
+            started_at,
+            published,
+            duration_us,
+            shard,
+            seed,
+            sources,
+            warnings,
+            errors,
+            flags,
+        }
+    }
+}
+
 /// The document of `run`.
 pub(super) fn document(run: &RunReport) -> Document<'_> {
-    let Opening { version, tool, suites } = opening(&run.suites);
-    let Closing {
-        summary,
-        policies,
-        started_at,
-        published,
-        duration_us,
-        shard,
-        seed,
-        sources,
-        warnings,
-        errors,
-        flags,
-    } = closing(run);
     let cases = run.cases.iter().map(|report| case(&run.suites, report)).collect();
-    Document {
-        version,
-        tool,
-        summary,
-        policies,
-        cases,
-        suites,
-        started_at,
-        published,
-        duration_us,
-        shard,
-        seed,
-        sources,
-        warnings,
-        errors,
-        flags,
-    }
+    Document::of(opening(&run.suites), cases, closing(run))
 }
 
 /// What is known of a run that starts.

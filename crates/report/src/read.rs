@@ -26,7 +26,7 @@ use crate::publication;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 
 use crate::document::{
-    Case, Closing, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
+    Case, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
 };
 
 /// Reads a JSON report, or the lines of an `ndjson` report.
@@ -45,41 +45,12 @@ pub fn read(text: &str) -> Result<RunReport, ReadError> {
 /// The opening, the cases, the closing.
 fn lines(text: &str) -> Result<RunReport, ReadError> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let Opening { version, tool, suites } = serde_json::from_str(lines.next().unwrap_or(""))?;
+    let opening = serde_json::from_str(lines.next().unwrap_or(""))?;
     let lines: Vec<&str> = lines.collect();
     let Some((last, cases)) = lines.split_last() else { return Err(ReadError::Truncated) };
-    let closing: Closing<'_> = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
+    let closing = serde_json::from_str(last).map_err(|_| ReadError::Truncated)?;
     let cases = cases.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
-    let Closing {
-        summary,
-        policies,
-        started_at,
-        published,
-        duration_us,
-        shard,
-        seed,
-        sources,
-        warnings,
-        errors,
-        flags,
-    } = closing;
-    run(Document {
-        version,
-        tool,
-        summary,
-        policies,
-        cases,
-        suites,
-        started_at,
-        published,
-        duration_us,
-        shard,
-        seed,
-        sources,
-        warnings,
-        errors,
-        flags,
-    })
+    run(Document::of(opening, cases, closing))
 }
 
 fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
