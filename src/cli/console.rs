@@ -1,5 +1,6 @@
 //! What goes to the terminal: colour and width are decided here, once; progress and diagnostics go to stderr.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
@@ -198,7 +199,8 @@ impl Bar {
         let compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((name, since)) = compiling.first() else { return };
         let others = if compiling.len() > 1 { format!(" and {} more", compiling.len() - 1) } else { String::new() };
-        let name = shortened(&escape::terminal_line(name), width().saturating_sub(BESIDE_NAME));
+        let name = escape::terminal_line(name);
+        let name = shortened(&name, width().saturating_sub(BESIDE_NAME));
         // The bar counts on by itself: nothing else wakes up while a module is compiled.
         self.bar.set_message(format!("compiling {name}{others}"));
         self.bar.set_elapsed(since.elapsed());
@@ -213,12 +215,8 @@ impl Bar {
 const BESIDE_NAME: usize = 40;
 
 /// The beginning of a name that is too long for a bar in one line.
-fn shortened(name: &str, most: usize) -> String {
-    let most = most.max(10);
-    match name.char_indices().nth(most) {
-        Some(_) => name.chars().take(most - 1).chain(['…']).collect(),
-        None => name.to_owned(),
-    }
+fn shortened(name: &str, most: usize) -> Cow<'_, str> {
+    escape::shorten(name, most.max(10))
 }
 
 /// How many cases are over.

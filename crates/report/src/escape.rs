@@ -186,7 +186,7 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// At most `limit` characters of `text`, the last one an ellipsis when something is missing: for titles and columns.
-pub(crate) fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
+pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     match text.char_indices().nth(limit) {
         None => Cow::Borrowed(text),
         Some(_) => {
