@@ -117,11 +117,11 @@ pub(crate) struct Sent<'a> {
 /// The request as the policies see it: raw policies get a plain document.
 pub(crate) fn effective_request<'a>(body: &'a RequestCase, policies: &Policies<'_>) -> Sent<'a> {
     let mut policies_of_case = body.subject.steps.iter().flat_map(|step| policies.suite.policies_of(step));
-    if policies_of_case.all(|policy| policies.is_raw(policy)) {
-        let request = Request::Raw(body.request.get().to_json());
+    let request = body.request.get();
+    if matches!(*request, Request::Admission(_)) && policies_of_case.all(|policy| policies.is_raw(policy)) {
+        let request = Request::Raw(request.to_json());
         let stored = Arc::new(StoredRequest::from(request.clone()));
-        Sent { request: Cow::Owned(request), stored }
-    } else {
-        Sent { request: body.request.get(), stored: Arc::clone(&body.request) }
+        return Sent { request: Cow::Owned(request), stored };
     }
+    Sent { request, stored: Arc::clone(&body.request) }
 }

@@ -11,12 +11,18 @@ use super::request::{AdmissionRequest, Request};
 /// The deepest document that is kept as text: the parser of JSON takes 128 levels, and a request has some above its object.
 const MOST_LEVELS: usize = 100;
 
-/// Bytes of the text of a request that may be kept as it is: it takes about ten times as much.
+/// Bytes of the text of a request that may be kept as it is.
 const LONGEST_WHOLE: usize = 64 << 10;
+
+/// How much more a request takes than its text.
+const MORE_THAN_TEXT: usize = 10;
 
 /// A request that waits.
 #[derive(Debug, Clone)]
-pub struct StoredRequest(Form);
+pub struct StoredRequest {
+    form: Form,
+    bytes: usize,
+}
 
 #[derive(Debug, Clone)]
 enum Form {
@@ -31,24 +37,32 @@ enum Form {
 impl StoredRequest {
     /// A request that is kept as it is, unless it is long.
     pub fn quick(request: Request) -> Self {
-        match serde_json::to_string(&request) {
-            Ok(text) if text.len() <= LONGEST_WHOLE => Self(Form::Whole(Box::new(request))),
-            _ => request.into(),
+        Self::new(request, LONGEST_WHOLE)
+    }
+
+    /// A request that is kept as text if that is longer than `longest_whole`.
+    fn new(request: Request, longest_whole: usize) -> Self {
+        let text = serde_json::to_string(&request).unwrap_or_default();
+        let bytes = text.len();
+        if bytes <= longest_whole || !is_the_same_from_text(&request) {
+            return Self { form: Form::Whole(Box::new(request)), bytes: bytes.saturating_mul(MORE_THAN_TEXT) };
         }
+        let form = match request {
+            Request::Admission(_) => Form::Admission(text.into()),
+            Request::Raw(_) => Form::Raw(text.into()),
+        };
+        Self { form, bytes }
     }
 
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
-        match &self.0 {
-            Form::Admission(text) | Form::Raw(text) => text.len(),
-            Form::Whole(request) => serde_json::to_string(request).map_or(0, |text| 10 * text.len()),
-        }
+        self.bytes
     }
 
     /// The request itself.
     pub fn get(&self) -> Cow<'_, Request> {
         const WRITTEN: &str = "it was written from such a request";
-        match &self.0 {
+        match &self.form {
             Form::Whole(request) => Cow::Borrowed(request),
             Form::Admission(text) => {
                 Cow::Owned(Request::Admission(Box::new(serde_json::from_str(text).expect(WRITTEN))))
@@ -60,11 +74,7 @@ impl StoredRequest {
 
 impl From<Request> for StoredRequest {
     fn from(request: Request) -> Self {
-        Self(match (is_the_same_from_text(&request), serde_json::to_string(&request), &request) {
-            (true, Ok(text), Request::Admission(_)) => Form::Admission(text.into()),
-            (true, Ok(text), Request::Raw(_)) => Form::Raw(text.into()),
-            _ => Form::Whole(Box::new(request)),
-        })
+        Self::new(request, 0)
     }
 }
 
@@ -144,8 +154,8 @@ mod tests {
     #[test]
     fn usual_requests_are_kept_as_text() {
         let usual = json!({ "metadata": { "name": "web" }, "spec": { "replicas": 3 } });
-        assert!(matches!(StoredRequest::from(admission(usual.clone())).0, Form::Admission(_)));
-        assert!(matches!(StoredRequest::from(Request::Raw(usual)).0, Form::Raw(_)));
-        assert!(matches!(StoredRequest::from(admission(json!({ "limit": 0.5 }))).0, Form::Whole(_)));
+        assert!(matches!(StoredRequest::from(admission(usual.clone())).form, Form::Admission(_)));
+        assert!(matches!(StoredRequest::from(Request::Raw(usual)).form, Form::Raw(_)));
+        assert!(matches!(StoredRequest::from(admission(json!({ "limit": 0.5 }))).form, Form::Whole(_)));
     }
 }

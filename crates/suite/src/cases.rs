@@ -189,17 +189,16 @@ impl<'a> Cases<'a> {
         mistakes.add_with_help(span, too_much, help);
     }
 
-    /// Whether there is room for another case.
+    /// Whether further rows are read.
     fn go_on(&self) -> ControlFlow<()> {
         if self.is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Counts a case. A suite that makes more than fit is a mistake, at the case that is one too many.
-    fn count(&mut self, frame: &Frame, request: Option<&Arrival>, mistakes: &mut Mistakes) -> bool {
+    /// Whether there is room for another case. A suite that makes more than fit is a mistake, at the case that is one too many.
+    fn has_room(&mut self, frame: &Frame, mistakes: &mut Mistakes) -> bool {
         if self.is_full {
             return false;
         }
-        self.bytes = self.bytes.saturating_add(request.map_or(0, |arrival| arrival.request.bytes()));
         let too_much = if self.cases.len() >= MOST_CASES {
             too_many()
         } else if self.bytes > MOST_BYTES {
@@ -288,6 +287,8 @@ impl<'a> Cases<'a> {
     fn add_request_case(&mut self, entry: CaseEntry, row: Expanded, policies: &mut Policies, mistakes: &mut Mistakes) {
         let is_misread = mistakes.is_case_wrong();
         let arrivals = self.requests().of_case(&entry, mistakes);
+        // Once for each, however many policies share it.
+        self.bytes = arrivals.iter().fold(self.bytes, |bytes, arrival| bytes.saturating_add(arrival.request.bytes()));
         let answers =
             self.answers(&entry.host, entry.replay.as_ref(), entry.order.as_ref(), entry.cluster.as_ref(), mistakes);
         let expect = expect::expectation(&entry.expect.0, self.files, mistakes);
@@ -368,7 +369,7 @@ impl<'a> Cases<'a> {
         body: CaseBody,
         mistakes: &mut Mistakes,
     ) {
-        if !self.count(frame, arrival, mistakes) {
+        if !self.has_room(frame, mistakes) {
             return;
         }
         let mut labels = frame.row.labels.clone();
