@@ -78,7 +78,7 @@ impl Policy for TieredPolicy {
     }
 
     fn is_provisional(&self) -> bool {
-        self.0.optimised.get().is_none()
+        !self.is_settled()
     }
 
     fn is_settled(&self) -> bool {
