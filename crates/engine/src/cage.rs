@@ -31,9 +31,6 @@ const MEMORY_FOR_EACH_BYTE: u64 = 64;
 /// Addresses beyond the memory: the program, its stacks, and what allocators reserve without using it.
 const ADDRESSES: u64 = 4 << 30;
 
-/// What mimalloc, the allocator of `verify`, takes at a time: KiB that count as used, and usually 1 GiB.
-const RESERVE: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "65536");
-
 /// How much longer than its processor time a process may take: for one that waits, or shares processors.
 const WAITING: u32 = 20;
 
@@ -46,6 +43,9 @@ const LONGEST_REASON: u64 = 64 * 1024;
 /// What the process ends with where the module cannot be compiled.
 pub(super) const REFUSED: i32 = 3;
 
+/// What it ends with where it would take more than it may, and notices.
+pub(super) const EXCEEDED: i32 = 4;
+
 /// What it ends with where it cannot keep code in the folder: nothing is known about the module.
 pub(super) const NO_PLACE: i32 = 5;
 
@@ -56,11 +56,13 @@ pub struct Cage {
     pub program: PathBuf,
     /// What tells the program to do so.
     pub arguments: Vec<OsString>,
+    /// The variables of its environment, which has no others.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// Processor time of a process, in place of what the size of the module gives.
     pub time: Option<Duration>,
 }
 
-/// Why there is no code.
+/// Why a module was not compiled.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The compiler refuses the module, for this reason.
@@ -89,7 +91,7 @@ impl Cage {
             .args([compiler.name(), &limits.seconds.to_string(), &limits.memory.to_string()])
             .arg(place)
             .env_clear()
-            .env(RESERVE.0, RESERVE.1)
+            .envs(self.environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -114,8 +116,10 @@ impl Cage {
             Some(NO_PLACE) => Err(Failure::NotStarted),
             // The limit of the size of files is none of ours: code that does not fit is not kept.
             None if is_file_too_large(status) => Err(Failure::NotStarted),
-            // Another signal, or an abort for want of memory.
-            _ => Err(Failure::Stopped(limits.exceeded())),
+            // Another signal: that of a limit, or of an abort for want of memory.
+            None | Some(EXCEEDED) => Err(Failure::Stopped(limits.exceeded())),
+            // A panic of the compiler, or a program that cannot be loaded.
+            Some(code) => Err(Failure::Refused(format!("the compiler ended with exit code {code}"))),
         }
     }
 }

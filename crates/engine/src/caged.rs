@@ -4,16 +4,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use super::cage::{Limits, NO_PLACE, REFUSED};
+use super::cage::{EXCEEDED, Limits, NO_PLACE, REFUSED};
 use super::engine::{Engine, Setup};
 use policy_verify_model::compiler::Compiler;
 use policy_verify_model::policy::Digest;
 
 /// What wasmtime says when the system gives it no more memory.
 const OUT_OF_MEMORY: &str = "out of memory";
-
-/// What the process ends with where it would take more than it may, and notices.
-const EXCEEDED: i32 = 4;
 
 /// Compiles the module on `input` as `arguments` say, and gives the code with which the process is to end. `None` where the
 /// arguments are not those of a cage.
