@@ -18,7 +18,7 @@ pub(crate) fn annotate(arguments: &AnnotateArgs) -> ExitCode {
         module: arguments.module.clone(),
         metadata: arguments.metadata.clone(),
         usage: arguments.usage.clone(),
-        cage: cage::of_run(arguments.compile_timeout),
+        cage: cage::of_run(arguments.compile.compile_timeout),
     };
     if let Err(problem) = check_links("the module", &arguments.output, None) {
         return console::refuse_usage(problem);

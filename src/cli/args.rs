@@ -1,8 +1,10 @@
 //! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
 //! those about policies that are fetched, in [`publish`] those about where policies go, in [`server`] those about a
-//! running policy-server; [`together`] says which go together, [`deciding`] which ones decide about outcomes.
+//! running policy-server, in [`compile`] those about compiling; [`together`] says which go together, [`deciding`] which ones
+//! decide about outcomes.
 
+pub(crate) mod compile;
 pub(crate) mod deciding;
 pub(crate) mod fetch;
 pub(crate) mod policy;
@@ -14,7 +16,6 @@ pub(crate) mod variable;
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,9 +23,10 @@ use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::release::{Release, ReleaseError};
 use policy_verify::report::{self, StatusLevel};
-use policy_verify::{CompilerChoice, Partition, TagExpression};
+use policy_verify::{Partition, TagExpression};
 use regex::Regex;
 
+use self::compile::{CompileArgs, CompilerArgument};
 use self::fetch::FetchArgs;
 use self::publish::RedirectionArgs;
 use self::server::AgainstArgs;
@@ -200,9 +202,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", default_value = "auto", env = "VERIFY_COMPILER")]
     pub(crate) compiler: CompilerArgument,
 
-    /// Most processor time that compiling a policy may take; by default 5s, and 4s for each MiB
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, env = "VERIFY_COMPILE_TIMEOUT")]
-    pub(crate) compile_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
 
     /// Where compiled code is kept between runs; `none` keeps nothing. By default in the cache of this user
     #[arg(long, value_name = "DIR", env = "VERIFY_CODE_CACHE")]
@@ -262,27 +263,6 @@ pub(crate) struct RunArgs {
     /// The words of those flags that decide about outcomes.
     #[arg(skip)]
     pub(crate) deciding: Vec<String>,
-}
-
-/// The choice of a compiler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CompilerArgument {
-    /// A quick one for what is new, and an optimising one where it pays or decides
-    Auto,
-    /// The quick one, where it can compile a policy
-    Winch,
-    /// The optimising one
-    Cranelift,
-}
-
-impl From<CompilerArgument> for CompilerChoice {
-    fn from(argument: CompilerArgument) -> Self {
-        match argument {
-            CompilerArgument::Auto => Self::Auto,
-            CompilerArgument::Winch => Self::Winch,
-            CompilerArgument::Cranelift => Self::Cranelift,
-        }
-    }
 }
 
 /// What is reported about a run, and where.

@@ -149,7 +149,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.compiler = arguments.compiler.into();
-    options.cage = cage::of_run(arguments.compile_timeout);
+    options.cage = cage::of_run(arguments.compile.compile_timeout);
     options.memory = arguments.max_memory;
     options.code_cache = match arguments.code_cache.as_deref() {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder != Path::new("none")),

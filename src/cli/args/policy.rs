@@ -9,6 +9,7 @@ use policy_verify::Network;
 use policy_verify::model::diagnostic::Diagnostic;
 
 use super::super::problem::usage;
+use super::compile::CompileArgs;
 
 pub(crate) const ANNOTATE_HELP: &str =
     "Metadata that the module carries already is replaced, debug information is dropped.
@@ -37,9 +38,8 @@ pub(crate) struct AnnotateArgs {
     #[arg(short, long = "output-path", value_name = "OUT")]
     pub(crate) output: PathBuf,
 
-    /// Most processor time that compiling the module may take; by default 5s, and 4s for each MiB
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, env = "VERIFY_COMPILE_TIMEOUT")]
-    pub(crate) compile_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
 }
 
 pub(crate) const INSPECT_HELP: &str = "Exit codes: 0 shown, 2 bad flags, 3 no module, or one without metadata.
