@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Names the files of the pull request, so that their annotations come first; none when nobody can tell. The checkout may be
+# Names the files of the pull request, so that their annotations come first; none where git cannot tell. The checkout may be
 # a stranger's: git reads the repository of the workspace and no other, runs no hook, fetches nothing and sees no token.
 set -euo pipefail
 # shellcheck source=action/common.sh

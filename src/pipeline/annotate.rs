@@ -48,8 +48,8 @@ pub struct Annotated {
 ///
 /// # Errors
 ///
-/// A link that leads out of the repository; files that cannot be read, all of them; else what is wrong with the metadata, all of it; else what is wrong with the
-/// module.
+/// A link that leads out of the repository; files that cannot be read, all of them; else what is wrong with the metadata,
+/// all of it; else what is wrong with the module.
 pub fn annotate(options: &AnnotateOptions) -> Result<Annotated, Error> {
     // What the metadata says is quoted and published.
     for path in [Some(&options.metadata), options.usage.as_ref()].into_iter().flatten() {

@@ -89,7 +89,7 @@ pub struct Engine {
     scratch: Arc<OnceLock<Option<(CodeCache, TempDir)>>>,
 }
 
-/// Work that nobody waits for: better code of policies that are in use.
+/// Threads that make better code of policies while their cases run.
 #[derive(Default)]
 struct Background {
     /// How many threads there are.

@@ -22,7 +22,7 @@ pub(super) const TABLE_ELEMENTS: usize = 1 << 18;
 /// Memories and tables of one module. Policies have one of each; other modules are placed on demand.
 const FOR_EACH_MODULE: u32 = 2;
 
-/// Most bytes of what wasmtime keeps for an instance beside its memory: 16 for each function, among others.
+/// Most bytes of wasmtime's own record of an instance, which grows with its functions: by 16 bytes each.
 const INSTANCE: usize = 16 << 20;
 
 /// Most bytes of a memory with 32-bit addresses. What a guest really may have is limited for each instance.

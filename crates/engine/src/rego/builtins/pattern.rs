@@ -26,7 +26,7 @@ pub(super) struct Pattern {
     positions: u64,
 }
 
-/// Why there is no pattern.
+/// Why a pattern cannot be used.
 #[derive(Debug)]
 pub(super) enum Refused {
     /// It is none, in the words of the crate.
