@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::act::{Act, Log, verify};
 use crate::support::program::program;
-use crate::support::{POD, Repository, line_of, project};
+use crate::support::{EVENTS_OF_STRANGERS, POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
 
@@ -195,15 +195,7 @@ fn the_shards_of_the_documentation_are_merged_into_one_verdict() {
 
 #[test]
 fn nothing_is_pushed_from_a_pull_request() {
-    for event in [
-        "pull_request",
-        "pull_request_target",
-        "pull_request_review",
-        "pull_request_review_comment",
-        "issue_comment",
-        "workflow_run",
-        "merge_group",
-    ] {
+    for event in EVENTS_OF_STRANGERS {
         script(&Repository::new(), "check.sh", &[("IN_PUSH", "true"), ("GITHUB_EVENT_NAME", event)])
             .exits_with(2)
             .says(&[&format!("nothing is pushed on the event `{event}`")]);

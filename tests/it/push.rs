@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::registry::{FakeRegistry, OCI_MANIFEST, Reaction, Reply, Seen};
-use crate::support::{Finished, Repository, digest, guests, testdata};
+use crate::support::{EVENTS_OF_STRANGERS, Finished, Repository, digest, guests, testdata};
 
 pub(crate) const REPOSITORY: &str = "acme/policies/safe-labels";
 
@@ -193,16 +193,7 @@ fn a_pull_request_pushes_nothing() {
     let target = FakeRegistry::start();
     let repository = repository(&target);
     let to = reference(&target, "v1");
-    for event in [
-        "pull_request",
-        "pull_request_target",
-        "pull_request_review",
-        "pull_request_review_comment",
-        "issue_comment",
-        "workflow_run",
-        "merge_group",
-        "an_event_of_tomorrow",
-    ] {
+    for event in EVENTS_OF_STRANGERS.into_iter().chain(["an_event_of_tomorrow"]) {
         let arguments = ["push", "policy.wasm", &to, "--sources-path", "sources.yaml"];
         let run = repository.verify(&arguments).on_github().env("GITHUB_EVENT_NAME", event).run().exits_with(2);
         run.says(&[&format!("no push on the event `{event}`"), "push, release, schedule"]).reports_nothing();

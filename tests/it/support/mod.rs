@@ -39,6 +39,17 @@ const CODE_CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/code");
 pub(crate) const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } }, \
                               spec: { containers: [{ name: web, image: \"ghcr.io/acme/web:1\" }] } }";
 
+/// Events of GitHub whose code may be that of a pull request.
+pub(crate) const EVENTS_OF_STRANGERS: [&str; 7] = [
+    "pull_request",
+    "pull_request_target",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "issue_comment",
+    "workflow_run",
+    "merge_group",
+];
+
 /// The root of the project.
 pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
