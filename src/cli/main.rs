@@ -44,12 +44,12 @@ use self::record::Target;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if let Some(code) = cage::inside(&std::env::args_os().collect::<Vec<_>>()) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = cage::inside(&arguments) {
         std::process::exit(code);
     }
     // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
     let signals = Signals::listen();
-    let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(problem) = arguments.get(1).and_then(|word| foreign::command(word.to_str()?)) {
         return console::refuse_usage(problem);
     }
