@@ -261,7 +261,7 @@ impl Engine {
 
     /// The code of one compiler, compiled in this process and kept.
     pub(super) fn compile_by(&self, compiler: Compiler, digest: Digest, bytes: &[u8]) -> Result<Module, CompileError> {
-        self.compile_with(&[compiler], Some(digest), bytes)
+        self.compile_with_one(compiler, Some(digest), bytes)
     }
 
     /// The code that another process makes; `None` where there can be no other process.
