@@ -62,14 +62,14 @@ fn reports(by: &str, of: usize, format: &str) -> Vec<String> {
     (1..=of).map(|number| format!("{by}-{number}-of-{of}.{format}")).collect()
 }
 
-/// Takes out what differs from run to run: times.
+/// Takes out what differs from run to run: times, and which compiler was first.
 fn timeless(report: &Value) -> Value {
     let mut report = report.clone();
     for key in ["started_at", "duration_us"] {
         report.as_object_mut().unwrap().remove(key);
     }
     report["summary"].as_object_mut().unwrap().remove("duration_ms");
-    for (list, key) in [("cases", "duration_us"), ("policies", "compile_us")] {
+    for (list, key) in [("cases", "duration_us"), ("policies", "compile_us"), ("policies", "compilers")] {
         for entry in report[list].as_array_mut().unwrap() {
             entry.as_object_mut().unwrap().remove(key);
         }
