@@ -1,16 +1,19 @@
-//! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of suites, in
+//! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of runs, in [`selection`] those of suites, in
 //! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
 //! those about policies that are fetched, in [`publish`] those about where policies go, in [`server`] those about a
-//! running policy-server, in [`compile`] those about compiling; [`together`] says which go together, [`deciding`] which ones
+//! running policy-server, in [`compile`] those about compiling, in [`bench`] those about measuring; [`together`] says which go together, [`deciding`] which ones
 //! decide about outcomes.
 
+pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod deciding;
 pub(crate) mod fetch;
 pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod selection;
 pub(crate) mod server;
 pub(crate) mod signature;
+mod size;
 pub(crate) mod together;
 pub(crate) mod variable;
 
@@ -21,17 +24,14 @@ use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::model::release::{Release, ReleaseError};
 use policy_verify::report::{self, StatusLevel};
-use policy_verify::{Partition, TagExpression};
-use regex::Regex;
 
-use self::compile::{CompileArgs, CompilerArgument};
+use self::compile::{CompilerArgument, EngineArgs};
 use self::fetch::FetchArgs;
 use self::publish::RedirectionArgs;
+use self::selection::SelectionArgs;
 use self::server::AgainstArgs;
 use self::signature::SignatureArgs;
-use self::variable::{EnvironmentNames, environment_names, variable};
 use super::problem::usage;
 
 /// Batch verifier for Kubewarden policies
@@ -58,6 +58,9 @@ pub(crate) enum Command {
     Record(RunArgs),
     /// List the cases of suites without running them
     List(ListArgs),
+    /// Measure what each case costs: time, and WebAssembly instructions
+    #[command(after_help = bench::BENCH_HELP)]
+    Bench(bench::BenchArgs),
     /// Attach metadata to a module
     #[command(after_help = policy::ANNOTATE_HELP)]
     Annotate(policy::AnnotateArgs),
@@ -125,62 +128,6 @@ next to the suite unless --record names another folder. Each case has a file of 
 Example:
   verify record suite.yml --filter 'signed image'";
 
-/// Which suites and which of their cases.
-#[derive(Debug, Args)]
-pub(crate) struct SelectionArgs {
-    /// Suite files, folders, globs, or - for stdin; by default suite.yml and *.suite.yml here
-    #[arg(value_name = "SUITE")]
-    pub(crate) suites: Vec<PathBuf>,
-
-    /// Root of the repository: nothing outside is read. By default the nearest folder with .git
-    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
-    pub(crate) root: Option<PathBuf>,
-
-    /// Run only cases whose name matches; may be repeated
-    #[arg(short, long, value_name = "REGEX", env = "VERIFY_FILTER")]
-    pub(crate) filter: Vec<String>,
-
-    /// Take --filter as whole names instead of regular expressions
-    #[arg(long, env = "VERIFY_EXACT", value_parser = FalseyValueParser::new())]
-    pub(crate) exact: bool,
-
-    /// Leave out cases whose name matches; may be repeated
-    #[arg(long, value_name = "REGEX", env = "VERIFY_SKIP")]
-    pub(crate) skip: Vec<Regex>,
-
-    /// Run only cases with these tags: a,!b is a without b; repeat for or
-    #[arg(long = "tag", value_name = "TAGS", env = "VERIFY_TAG")]
-    pub(crate) tags: Vec<TagExpression>,
-
-    /// Set a variable of the suite; may be repeated
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, env = "VERIFY_VAR")]
-    pub(crate) variables: Vec<(String, String)>,
-
-    /// Let suites read this variable of the environment, as ${env:NAME}; may be repeated
-    #[arg(long = "allow-env", value_name = "NAME", value_parser = environment_names, env = "VERIFY_ALLOW_ENV")]
-    pub(crate) allow_env: Vec<EnvironmentNames>,
-
-    /// Give the verdicts of this release of Kubewarden, such as 1.38, whatever the suites say
-    #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
-    pub(crate) kubewarden: Option<Release>,
-
-    /// Run only cases that went wrong in this report (json or ndjson), or were not run
-    #[arg(long, value_name = "REPORT", env = "VERIFY_FAILED")]
-    pub(crate) failed: Option<PathBuf>,
-
-    /// Run one of N parts: hash:M/N by names, policy:M/N with all cases of a policy together
-    #[arg(long, value_name = "PART", env = "VERIFY_PARTITION")]
-    pub(crate) partition: Option<Partition>,
-
-    /// Balance the parts of policy:M/N by the times of this report (json or ndjson)
-    #[arg(long, value_name = "REPORT", env = "VERIFY_TIMINGS")]
-    pub(crate) timings: Option<PathBuf>,
-
-    /// Succeed when nothing is selected, or no case passed but all were skipped or failed as known
-    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
-    pub(crate) allow_empty: bool,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -194,20 +141,12 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
     pub(crate) jobs: Option<u16>,
 
-    /// Most memory an instance of a policy may have, such as 256MiB
-    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_MEMORY")]
-    pub(crate) max_memory: Option<u64>,
-
     /// Which compiler makes code of policies
     #[arg(long, value_name = "NAME", default_value = "auto", env = "VERIFY_COMPILER")]
     pub(crate) compiler: CompilerArgument,
 
     #[command(flatten)]
-    pub(crate) compile: CompileArgs,
-
-    /// Where compiled code is kept between runs; `none` keeps nothing. By default in the cache of this user
-    #[arg(long, value_name = "DIR", env = "VERIFY_CODE_CACHE")]
-    pub(crate) code_cache: Option<PathBuf>,
+    pub(crate) engine: EngineArgs,
 
     /// Stop after the first case that goes wrong
     #[arg(long, env = "VERIFY_FAIL_FAST", value_parser = FalseyValueParser::new())]
@@ -408,25 +347,6 @@ impl OutputArgs {
     }
 }
 
-/// Reads `256MiB`.
-fn size(text: &str) -> Result<u64, Diagnostic> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let shift = match text[digits..].trim() {
-        "" | "B" => 0,
-        "KiB" | "K" => 10,
-        "MiB" | "M" => 20,
-        "GiB" | "G" => 30,
-        unit => return Err(usage(format!("unknown unit `{unit}`: expected KiB, MiB or GiB"))),
-    };
-    let number: u64 = text[..digits].parse().map_err(|_| usage("expected a number and a unit, such as 256MiB"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| usage("size overflows 64 bits"))
-}
-
-/// Reads `1.38` or `1.38.2`.
-fn release(text: &str) -> Result<Release, Diagnostic> {
-    text.parse().map_err(|error: ReleaseError| usage(format!("{error}; {}", error.help())))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -468,12 +388,5 @@ mod tests {
         assert_eq!(under(Some("Registries")), ["sources-path", "docker-config-json-path", "fetch-timeout"]);
         assert_eq!(under(Some("Fetching policies")), ["offline", "locked", "update"]);
         assert!(under(Some("Output")).contains(&"report") && under(None).contains(&"push"));
-    }
-
-    #[test]
-    fn sizes_are_read() {
-        assert_eq!(size("256MiB"), Ok(256 << 20));
-        assert_eq!(size("64"), Ok(64));
-        assert!(size("5 bananas").is_err());
     }
 }

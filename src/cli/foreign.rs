@@ -10,8 +10,7 @@ use policy_verify::{nearest, report};
 use super::problem::usage;
 
 /// Commands, and what to do instead.
-const COMMANDS: [(&str, &str); 15] = [
-    ("bench", "run `verify run`, which shows the slowest cases"),
+const COMMANDS: [(&str, &str); 14] = [
     ("build", "build the policy with its own tools, and name the module in a suite"),
     ("check", "run `verify list SUITE`, which reads a suite without running it"),
     ("debug", "run `verify run -v SUITE`"),

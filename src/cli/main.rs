@@ -2,6 +2,7 @@
 
 mod annotate;
 mod args;
+mod bench;
 mod cage;
 mod ci;
 mod console;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
             run::run(&arguments, true, Some(target), signals)
         }
         Command::List(arguments) => run::list(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Digest(arguments) => digest::digest(&arguments),

@@ -15,8 +15,9 @@ use policy_verify::{
 };
 use regex::Regex;
 
+use super::args::selection::SelectionArgs;
 use super::args::variable::EnvironmentNames;
-use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed, SelectionArgs};
+use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::interrupt::{Phase, Signals};
@@ -25,7 +26,7 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::{cage, push, record, reports, suites};
+use super::{push, record, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -149,12 +150,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.compiler = arguments.compiler.into();
-    options.cage = cage::of_run(arguments.compile.compile_timeout);
-    options.memory = arguments.max_memory;
-    options.code_cache = match arguments.code_cache.as_deref() {
-        Some(folder) => Some(folder.to_owned()).filter(|folder| folder != Path::new("none")),
-        None => policy_verify::usual_code_cache(),
-    };
+    arguments.engine.apply(&mut options);
     options.fetching = arguments.fetching.fetching(console::is_ci());
     if options.fetching.lock == LockUse::Updated && options.suites.iter().any(|suite| is_stream(suite)) {
         return Err(vec![usage("`--update` has no lock to write for a suite from stdin")]);
@@ -283,7 +279,8 @@ fn explained(case: &ListedCase) -> String {
     format!("{}\n{}\n", report::escape::terminal_line(&case.id), lines.collect::<String>())
 }
 
-fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
+/// The suites and which of their cases.
+pub(super) fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = Options::default();
     options.root = arguments.root.as_deref().map(root).transpose().map_err(|problem| vec![problem])?;
     options.suites = suites::find(&arguments.suites, options.root.as_deref())?;

@@ -42,6 +42,8 @@ struct Findings {
     weakness: Option<Weakness>,
     steps: Vec<PartReport>,
     recorded: Option<Vec<Recorded>>,
+    /// 0 where they are not counted.
+    instructions: u64,
     /// Unused mocks, and calls that do not match the expectation.
     about_calls: Vec<Mismatch>,
     /// Whether a policy trapped or took too long in code that may be replaced by better code.
@@ -106,6 +108,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         span: case.span.clone(),
         origin,
         duration,
+        instructions: Some(findings.instructions).filter(|number| *number > 0),
         request: findings.request,
         response: findings.response,
         monitored: findings.monitored,
@@ -218,7 +221,7 @@ fn run_request(
     };
     let Evaluated { answer: found, mut journal, log, is_doubtful } =
         evaluate::request(case, body, &sent, policies, &follow_up);
-    let recorded = journal.recorded.take();
+    let (recorded, instructions) = (journal.recorded.take(), journal.instructions);
     let (calls, warnings, mut about_calls) = from_journal(journal);
     let (sent, stored) = match found.converted {
         None => (sent, stored),
@@ -228,6 +231,7 @@ fn run_request(
         request: Some(stored),
         steps: found.steps,
         recorded,
+        instructions,
         log,
         warnings,
         is_doubtful,
@@ -336,11 +340,21 @@ fn with_comparison(
 
 fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
     let Evaluated { answer, mut journal, log, is_doubtful } = evaluate::settings(case, body, policies);
-    let recorded = journal.recorded.take();
+    let (recorded, instructions) = (journal.recorded.take(), journal.instructions);
     let judgement = compare::settings(&body.expect, &case.expect_span, &answer);
     let (calls, warnings, about_calls) = from_journal(journal);
     let fault = answer.err();
-    let findings = Findings { fault, calls, log, warnings, recorded, about_calls, is_doubtful, ..Findings::default() };
+    let findings = Findings {
+        fault,
+        calls,
+        log,
+        warnings,
+        recorded,
+        instructions,
+        about_calls,
+        is_doubtful,
+        ..Findings::default()
+    };
     (Verdict::Judged(judgement), findings)
 }
 

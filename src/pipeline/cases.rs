@@ -4,31 +4,24 @@ use std::collections::HashMap;
 
 use policy_verify_host::record::{self, Recorded};
 use policy_verify_model::outcome::CaseReport;
-use policy_verify_model::suite::Suite;
 use rayon::prelude::*;
 
-use super::against::Referee;
 use super::options::{Options, Progress};
 use super::order;
 use super::policies::PolicyRecord;
+use super::ready::Ready;
 use super::recording::{self, Recording};
 use super::runner::CaseRunner;
 use super::summary;
-use crate::evaluate::Policies;
 use crate::select::{self, SelectedCase};
 
 /// Runs the selected cases. The reports are in suite order, whatever the order in which the cases ran.
-pub(super) fn run(
-    selected: &[SelectedCase<'_>],
-    suites: &[Suite],
-    policies: &[Policies<'_>],
-    referee: Option<&Referee>,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Vec<CaseReport> {
+pub(super) fn run(ready: &Ready<'_>, options: &Options, progress: &dyn Progress) -> Vec<CaseReport> {
+    let Ready { suites, policies, .. } = ready;
+    let selected = &ready.selected.cases;
     let positions = order::positions(suites);
     let file_names = options.is_recorded.then(|| recording::names(suites));
-    let runner = CaseRunner::new(options, referee, selected.len());
+    let runner = CaseRunner::new(options, ready.referee, selected.len());
     let cases = order::shuffled(selected, options.seed).into_par_iter().map(|selected| {
         let (mut report, recorded) = runner.run(selected, &policies[selected.suite.0]);
         report.position = positions.of(selected.case);
@@ -49,14 +42,9 @@ fn session(selected: SelectedCase<'_>, names: &HashMap<String, String>, recorded
 }
 
 /// Adds a report for every unavailable policy that no selected case uses: it decides about the exit code.
-pub(super) fn add_unused_policies(
-    cases: &mut Vec<CaseReport>,
-    selected: &[SelectedCase<'_>],
-    suites: &[Suite],
-    records: &[PolicyRecord],
-    progress: &dyn Progress,
-) {
-    let used = select::used_policies(suites, selected);
+pub(super) fn add_unused_policies(cases: &mut Vec<CaseReport>, ready: &Ready<'_>, progress: &dyn Progress) {
+    let Ready { suites, records, .. } = ready;
+    let used = select::used_policies(suites, &ready.selected.cases);
     let unused = records.iter().filter(|record| !used.contains(&record.key));
     let reports = unused.filter_map(|record| Some((record, summary::unused_policy(suites, record)?)));
     let reports: Vec<(&PolicyRecord, CaseReport)> = reports.collect();

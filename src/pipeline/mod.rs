@@ -2,6 +2,7 @@
 
 mod against;
 pub(crate) mod annotate;
+mod bench;
 mod case;
 mod cases;
 pub(crate) mod inspect;
@@ -15,6 +16,7 @@ pub(crate) mod policy;
 mod publish;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod ready;
 mod recording;
 mod redirect;
 mod runner;
@@ -24,24 +26,17 @@ mod suites;
 mod summary;
 mod trusted;
 
-use std::io;
-use std::num::NonZero;
-use std::thread;
 use std::time::Instant;
 
-use policy_verify_engine::engine::{Engine, Limits, Setup};
-use policy_verify_model::outcome::{RunReport, SuiteSummary};
-use policy_verify_model::suite::Suite;
-use policy_verify_suite::repository_around;
+use policy_verify_model::outcome::RunReport;
 
-use self::against::Referee;
+pub use self::bench::bench;
 pub use self::interrupt::Interrupt;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
+use self::ready::Code;
 pub use self::recording::Recording;
-use self::services::Services;
 pub use self::suites::{ListedCase, list};
-use self::trusted::Trusted;
 use crate::error::Error;
 
 /// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to
@@ -53,94 +48,28 @@ use crate::error::Error;
 /// case is in the report.
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
-    let pool = thread_pool(options)?;
-    let suites = pool.install(|| suites::load_all(options))?;
-    let selected = suites::select(&suites, options)?;
-    let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
-    let referee = Referee::open(options)?;
-    let summaries: Vec<SuiteSummary> =
-        suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
-    progress.loaded(&summaries);
-    progress.started(selected.cases.len());
-    let engine = engine(options, instances_at_a_time(&suites), progress)?;
-    let services = Services::open(&selected.policies, &suites, options, trust)?;
-    pool.install(|| {
-        let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
-        // Who runs cases several times looks for what changes.
-        let remembers_settings = options.repetitions.is_none_or(|number| number == 1);
-        let backend = services.host_backend(options);
-        let by_suite = policies::by_suite(&suites, &records, &backend, remembers_settings);
-        let mut cases = cases::run(&selected.cases, &suites, &by_suite, referee.as_ref(), options, progress);
-        engine.finish();
-        let publications = publish::after(&cases, &selected.cases, &by_suite, &services, options, progress);
-        cases::add_unused_policies(&mut cases, &selected.cases, &suites, &records, progress);
-        let warnings =
-            [suites::warnings(&suites, options), policies::warnings(&suites, &records), services.trust.warnings]
-                .concat();
+    ready::with_policies(options, Code::Plain, progress, |ready| {
+        let mut cases = cases::run(ready, options, progress);
+        ready.engine.finish();
+        let publications =
+            publish::after(&cases, &ready.selected.cases, &ready.policies, ready.services, options, progress);
+        cases::add_unused_policies(&mut cases, ready, progress);
         let mut report = RunReport {
-            suites: summaries,
-            policies: records.into_iter().map(|record| summary::policy_report(&suites, record)).collect(),
+            suites: ready.summaries.to_vec(),
+            policies: ready.records.iter().map(|record| summary::policy_report(ready.suites, record)).collect(),
             cases,
-            warnings,
+            warnings: ready.warnings(options),
             publications,
             started_at,
             duration: start.elapsed(),
-            shard: selected.shard,
+            shard: ready.selected.shard.clone(),
             seed: options.seed,
             flags: options.flags.clone(),
             errors: Vec::new(),
         };
         report.sort_warnings();
-        Ok(report)
+        report
     })
-}
-
-fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).build();
-    pool.map_err(|error| Error::engine(&error))
-}
-
-/// With less, compilers run out of memory, which no program survives.
-const LITTLE_ADDRESS_SPACE: u64 = 1 << 30;
-
-/// How many instances a thread may have at a time: those of the members of a group, and some for what is asked beside them.
-fn instances_at_a_time(suites: &[Suite]) -> usize {
-    let groups = suites.iter().flat_map(|suite| &suite.groups);
-    groups.map(|group| group.members.len()).max().unwrap_or(0) + 4
-}
-
-/// The engine of the run, with the code that earlier ones compiled. Each thread may have this many `instances` at a time.
-fn engine(options: &Options, instances: usize, progress: &dyn Progress) -> Result<Engine, Error> {
-    if let Some(bytes) = policy_verify_engine::address_space().filter(|bytes| *bytes < LITTLE_ADDRESS_SPACE) {
-        let mib = bytes >> 20;
-        progress.remarked(&format!(
-            "the address space is limited to {mib} MiB (`ulimit -v`): compiling a policy may need more, and ends the process"
-        ));
-    }
-    let limits = Limits::default();
-    let limits = Limits { memory: options.memory.unwrap_or(limits.memory), ..limits };
-    let threads = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
-    let instances = u32::try_from(threads.saturating_mul(instances)).unwrap_or(u32::MAX);
-    let setup = Setup {
-        limits,
-        stop: options.interrupt.flag(),
-        instances,
-        compiler: options.compiler,
-        cage: options.cage.clone(),
-    };
-    let engine = Engine::set_up(setup);
-    let mut engine = engine.map_err(|error| Error::engine(&error))?;
-    if let Some(folder) = &options.code_cache {
-        let kept = match repository_around(folder, &options.suites, options.root.as_deref()) {
-            // Whoever wrote the repository could have put code of their own there.
-            Some(root) => Err(io::Error::other(format!("it is inside the repository, whose root is {root}"))),
-            None => engine.keep_code(folder),
-        };
-        if let Err(error) = kept {
-            progress.remarked(&format!("compiled code is not kept: `{}`: {error}", folder.display()));
-        }
-    }
-    Ok(engine)
 }
 
 #[cfg(test)]

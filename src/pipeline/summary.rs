@@ -25,15 +25,15 @@ pub(super) fn summary(suite: &Suite, path: &Path) -> SuiteSummary {
 }
 
 /// The report about a policy.
-pub(super) fn policy_report(suites: &[Suite], record: PolicyRecord) -> PolicyReport {
+pub(super) fn policy_report(suites: &[Suite], record: &PolicyRecord) -> PolicyReport {
     let PolicyRecord { key, source, prepared } = record;
     let (spec, ready) = (key.spec(suites), prepared.as_ref().ok());
     PolicyReport {
         name: spec.name.clone(),
         suite: key.suite.0,
         uri: spec.uri_text.clone(),
-        source_digest: source.digest,
-        remarks: source.remarks.into_iter().chain(ready.and_then(experimental)).collect(),
+        source_digest: source.digest.clone(),
+        remarks: source.remarks.iter().cloned().chain(ready.and_then(experimental)).collect(),
         digest: ready.map(|policy| policy.digest),
         size: ready.map(|policy| policy.module.len() as u64),
         execution_mode: ready.map(|policy| policy.execution_mode),
@@ -84,6 +84,7 @@ pub(super) fn unused_policy(suites: &[Suite], record: &PolicyRecord) -> Option<C
         log: GuestLog::default(),
         warnings: Vec::new(),
         weakness: None,
+        instructions: None,
         steps: Vec::new(),
         members: Vec::new(),
         position: 0,

@@ -7,6 +7,7 @@ mod action_release;
 mod against;
 mod annotate;
 mod architecture;
+mod bench;
 mod bombs;
 mod book;
 mod certificates;

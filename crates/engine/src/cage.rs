@@ -7,7 +7,7 @@
 //! The process is this program again: it is told a folder and a compiler by its arguments, gets the module on stdin, and
 //! writes why it cannot be compiled to stdout.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,6 +62,33 @@ pub struct Cage {
     pub time: Option<Duration>,
 }
 
+/// Which code is made of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CodeKind {
+    /// By this compiler.
+    pub(super) compiler: Compiler,
+    /// Whether it counts its instructions.
+    pub(super) counts_instructions: bool,
+}
+
+/// What code is called that counts its instructions, and other code.
+const COUNTING: [(bool, &str); 2] = [(true, "counting"), (false, "plain")];
+
+impl CodeKind {
+    /// Its words among the arguments of a cage.
+    fn words(self) -> [&'static str; 2] {
+        let [counting, plain] = COUNTING.map(|(_, word)| word);
+        [self.compiler.name(), if self.counts_instructions { counting } else { plain }]
+    }
+
+    /// The kind with these words.
+    pub(super) fn of_words(compiler: &OsStr, counting: &OsStr) -> Option<Self> {
+        let compiler = [Compiler::Winch, Compiler::Cranelift].into_iter().find(|it| compiler == it.name())?;
+        let (counts_instructions, _) = COUNTING.into_iter().find(|(_, word)| counting == *word)?;
+        Some(Self { compiler, counts_instructions })
+    }
+}
+
 /// Why a module was not compiled.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -78,7 +105,7 @@ impl Cage {
     pub(super) fn compile(
         &self,
         place: &Path,
-        compiler: Compiler,
+        code: CodeKind,
         bytes: &[u8],
         is_over: &dyn Fn() -> bool,
     ) -> Result<(), Failure> {
@@ -88,7 +115,8 @@ impl Cage {
         let limits = Limits { seconds: time.as_secs().max(1), memory };
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
-            .args([compiler.name(), &limits.seconds.to_string(), &limits.memory.to_string()])
+            .args(code.words())
+            .args([&limits.seconds.to_string(), &limits.memory.to_string()])
             .arg(place)
             .env_clear()
             .envs(self.environment.iter().copied())

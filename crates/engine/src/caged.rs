@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use super::cage::{EXCEEDED, Limits, NO_PLACE, REFUSED};
+use super::cage::{CodeKind, EXCEEDED, Limits, NO_PLACE, REFUSED};
 use super::engine::{Engine, Setup};
 use policy_verify_model::compiler::Compiler;
 use policy_verify_model::policy::Digest;
@@ -15,13 +15,13 @@ const OUT_OF_MEMORY: &str = "out of memory";
 /// Compiles the module on `input` as `arguments` say, and gives the code with which the process is to end. `None` where the
 /// arguments are not those of a cage.
 pub fn compile_inside(arguments: &[OsString], input: impl io::Read, mut output: impl io::Write) -> Option<i32> {
-    let [compiler, seconds, memory, place] = arguments else { return None };
+    let [compiler, counting, seconds, memory, place] = arguments else { return None };
     let number = |argument: &OsString| argument.to_str()?.parse().ok();
-    let compiler = [Compiler::Winch, Compiler::Cranelift].into_iter().find(|it| compiler == it.name())?;
+    let code = CodeKind::of_words(compiler, counting)?;
     let limits = Limits { seconds: number(seconds)?, memory: number(memory)? };
-    let Some(engine) = engine_for(compiler, Path::new(place)) else { return Some(NO_PLACE) };
+    let Some(engine) = engine_for(code, Path::new(place)) else { return Some(NO_PLACE) };
     limits.apply();
-    match compile(&engine, compiler, input) {
+    match compile(&engine, code.compiler, input) {
         Ok(()) => Some(0),
         Err(reason) if reason.contains(OUT_OF_MEMORY) => Some(EXCEEDED),
         Err(reason) => {
@@ -34,8 +34,9 @@ pub fn compile_inside(arguments: &[OsString], input: impl io::Read, mut output: 
 
 /// An engine that keeps code in the folder. It is the same as that of the run only before there are limits, which change how
 /// an engine reserves memory.
-fn engine_for(compiler: Compiler, place: &Path) -> Option<Engine> {
-    let mut engine = Engine::set_up(Setup { instances: 0, ..Setup::default() }).ok()?;
+fn engine_for(code: CodeKind, place: &Path) -> Option<Engine> {
+    let CodeKind { compiler, counts_instructions } = code;
+    let mut engine = Engine::set_up(Setup { instances: 0, counts_instructions, ..Setup::default() }).ok()?;
     engine.keep_code(place).ok()?;
     engine.set_up_for(compiler).ok()?;
     Some(engine)

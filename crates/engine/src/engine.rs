@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::cage::{Cage, Failure};
+use super::cage::{Cage, CodeKind, Failure};
 use super::code_cache::CodeCache;
 use super::compiler::CompilerChoice;
 use super::wasmtimes::{InUse, Wasmtimes};
@@ -61,6 +61,8 @@ pub struct Setup {
     pub compiler: CompilerChoice,
     /// How modules are compiled in processes of their own; in this one by default.
     pub cage: Option<Cage>,
+    /// Whether instructions are counted, which makes code slower.
+    pub counts_instructions: bool,
 }
 
 impl Default for Setup {
@@ -71,6 +73,7 @@ impl Default for Setup {
             instances: 64,
             compiler: CompilerChoice::default(),
             cage: None,
+            counts_instructions: false,
         }
     }
 }
@@ -144,8 +147,8 @@ impl Engine {
 
     /// Sets up the engine and starts its ticker.
     pub fn set_up(setup: Setup) -> Result<Self, EngineError> {
-        let Setup { limits, stop, instances, compiler, cage } = setup;
-        let wasmtimes = Arc::new(Wasmtimes::new(instances, limits.memory));
+        let Setup { limits, stop, instances, compiler, cage, counts_instructions } = setup;
+        let wasmtimes = Arc::new(Wasmtimes::new(instances, limits.memory, counts_instructions));
         wasmtimes.set_up_for(Compiler::Cranelift).map_err(|error| EngineError(error.to_owned()))?;
         let (weak, in_use) = (Arc::downgrade(&wasmtimes), wasmtimes.in_use());
         thread::Builder::new()
@@ -275,7 +278,8 @@ impl Engine {
         let scratch = || self.scratch.get_or_init(scratch).as_ref().map(|(code, _)| code);
         let code = self.code.as_ref().or_else(scratch)?;
         let is_over = || [&*self.stop, &self.background.is_over].iter().any(|flag| flag.load(Ordering::Relaxed));
-        match cage.compile(code.place(), compiler, bytes, &is_over) {
+        let kind = CodeKind { compiler, counts_instructions: self.wasmtimes.counts_instructions() };
+        match cage.compile(code.place(), kind, bytes, &is_over) {
             Ok(()) => Some(Ok(Module { wasmtime: code.load(self.wasmtimes.of(compiler), digest)?, compiler })),
             Err(Failure::Refused(reason)) => Some(Err(CompileError::Refused(reason))),
             Err(Failure::Stopped(text)) => Some(Err(CompileError::Stopped(text))),

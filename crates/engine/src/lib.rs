@@ -58,6 +58,7 @@ mod random;
 mod rego;
 mod response;
 mod sandbox;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tiers;

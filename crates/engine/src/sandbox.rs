@@ -46,6 +46,9 @@ pub(super) trait HostServices: Send + Sync {
     /// Keeps a remark for the report of the case.
     fn remark(&self, text: &str);
 
+    /// Counts instructions that an instance executed.
+    fn executed(&self, _: u64) {}
+
     /// What the work for the guest may use up.
     fn budget(&self) -> Budget {
         Budget::default()
@@ -63,6 +66,10 @@ impl HostServices for Host {
 
     fn remark(&self, text: &str) {
         Host::remark(self, text);
+    }
+
+    fn executed(&self, instructions: u64) {
+        Host::executed(self, instructions);
     }
 
     fn budget(&self) -> Budget {

@@ -20,6 +20,7 @@ use super::fault::{self, Circumstances, OUT_OF_TIME, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, ServerLimits, Streams, Surroundings, lock};
+use super::store::GuestStore;
 use super::{memory, response, wasi_ctx};
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, ProtocolVersion, Settings};
@@ -297,15 +298,14 @@ struct Provider {
 }
 
 struct Started {
-    store: Store<State>,
+    store: GuestStore<State>,
     guest_call: TypedFunc<(i32, i32), i32>,
 }
 
 impl Provider {
     fn start(&self, sandbox: Sandbox, module: Arc<ModuleState>) -> Result<Started, Fault> {
-        let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox, module: Some(module) });
-        store.limiter(|state| &mut state.sandbox);
-        store.set_epoch_deadline(ticks(self.timeout));
+        let state = State { sandbox, module: Some(module) };
+        let mut store = GuestStore::new(self.guest.pre.module().engine(), state, self.timeout);
         let failed = |store: &Store<State>, error: &wasmtime::Error, phase: &str, at_server: &str| {
             let circumstances = store.data().sandbox.circumstances();
             let fault = fault::while_starting(fault::from_error(error, &circumstances), phase);
@@ -319,11 +319,12 @@ impl Provider {
         let instance = self
             .guest
             .pre
-            .instantiate(&mut store)
+            .instantiate(&mut *store)
             .map_err(|error| failed(&store, &error, "the policy could not be instantiated", ""))?;
         for name in self.guest.starts.iter() {
-            let outcome =
-                instance.get_typed_func::<(), ()>(&mut store, name).and_then(|function| function.call(&mut store, ()));
+            let outcome = instance
+                .get_typed_func::<(), ()>(&mut *store, name)
+                .and_then(|function| function.call(&mut *store, ()));
             match outcome {
                 // Programs end with `exit(0)`, and TinyGo's `_start` is one.
                 Err(error) if error.downcast_ref().is_some_and(|I32Exit(code)| *code == 0) => {}
@@ -335,7 +336,7 @@ impl Provider {
             }
         }
         let guest_call = instance
-            .get_typed_func(&mut store, names::GUEST_CALL)
+            .get_typed_func(&mut *store, names::GUEST_CALL)
             .map_err(|error| failed(&store, &error, "the policy could not be instantiated", ""))?;
         Ok(Started { store, guest_call })
     }
@@ -364,7 +365,7 @@ impl WebAssemblyEngineProvider for Provider {
         let Started { store, guest_call } = self.started.as_mut().ok_or("the instance was not started")?;
         store.data_mut().sandbox.begin_call();
         store.set_epoch_deadline(ticks(self.timeout));
-        let outcome = guest_call.call(&mut *store, (operation_len, message_len));
+        let outcome = guest_call.call(&mut **store, (operation_len, message_len));
         let circumstances = store.data().sandbox.circumstances();
         match outcome {
             Ok(code) => {

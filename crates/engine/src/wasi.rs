@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Caller, InstancePre, Linker, Store};
+use wasmtime::{Caller, InstancePre, Linker};
 use wasmtime_wasi::I32Exit;
 
-use super::engine::{Engine, Limits, Module, ticks};
+use super::engine::{Engine, Limits, Module};
 use super::fault;
 use super::link::{self, LinkError, NOTHING};
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::sandbox::{HostCallArguments, NoHost, Sandbox, Sandboxed, ServerLimits, Surroundings, lock};
+use super::store::GuestStore;
 use super::{response, wasi_ctx};
 use policy_verify_host::reply::CallError;
 use policy_verify_model::answer::{Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
@@ -134,16 +135,15 @@ impl WasiInstance {
 
     /// Runs the program to its end. Gives its exit code, and the memory it was refused.
     fn run_in(&self, sandbox: Sandbox) -> Result<(i32, Option<fault::RefusedMemory>), Broken> {
-        let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox });
-        store.limiter(|state| &mut state.sandbox);
-        store.set_epoch_deadline(ticks(self.surroundings.timeout));
-        let instantiated = self.guest.pre.instantiate(&mut store);
+        let mut store = GuestStore::new(self.guest.pre.module().engine(), State { sandbox }, self.surroundings.timeout);
+        let instantiated = self.guest.pre.instantiate(&mut *store);
         let instance = instantiated.map_err(|error| {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
             let fault = fault::while_starting(fault, "the policy could not be instantiated");
             Broken { fault, is_known_to_server: false }
         })?;
-        let outcome = instance.get_typed_func::<(), ()>(&mut store, START).and_then(|start| start.call(&mut store, ()));
+        let outcome =
+            instance.get_typed_func::<(), ()>(&mut *store, START).and_then(|start| start.call(&mut *store, ()));
         let circumstances = store.data().sandbox.circumstances();
         match outcome {
             Ok(()) => Ok((0, circumstances.refused_memory)),

@@ -29,6 +29,7 @@ pub(super) enum Placement {
 pub(super) struct Wasmtimes {
     /// Instances there may be at a time; none without a pool.
     pooled_instances: Option<u32>,
+    counts_instructions: bool,
     engines: [OnceLock<Result<wasmtime::Engine, String>>; 4],
     in_use: Arc<InUse>,
 }
@@ -46,10 +47,12 @@ impl InUse {
 }
 
 impl Wasmtimes {
-    /// The engines of a run with this many instances at a time, whose guests may have this many bytes of memory.
-    pub(super) fn new(instances: u32, memory: u64) -> Self {
+    /// The engines of a run with this many instances at a time, whose guests may have this many bytes of memory, and whose
+    /// instructions may be counted.
+    pub(super) fn new(instances: u32, memory: u64, counts_instructions: bool) -> Self {
         Self {
             pooled_instances: Some(instances).filter(|instances| *instances > 0 && pool::is_possible(memory)),
+            counts_instructions,
             engines: Default::default(),
             in_use: Arc::default(),
         }
@@ -84,6 +87,11 @@ impl Wasmtimes {
         }
     }
 
+    /// Whether instructions are counted.
+    pub(super) fn counts_instructions(&self) -> bool {
+        self.counts_instructions
+    }
+
     /// Those that were set up.
     pub(super) fn in_use(&self) -> Arc<InUse> {
         Arc::clone(&self.in_use)
@@ -91,7 +99,7 @@ impl Wasmtimes {
 
     fn set_up(&self, compiler: Compiler, placement: Placement) -> Result<wasmtime::Engine, String> {
         let mut config = Config::new();
-        config.epoch_interruption(true);
+        config.epoch_interruption(true).consume_fuel(self.counts_instructions);
         match compiler {
             Compiler::Cranelift => {
                 config.strategy(Strategy::Cranelift);
@@ -140,9 +148,9 @@ mod tests {
             let of = |engines: &Wasmtimes| {
                 [Placement::Pool, Placement::OnDemand].map(|placement| hash(engines, compiler, placement))
             };
-            let [pool, on_demand] = of(&Wasmtimes::new(8, 1 << 28));
+            let [pool, on_demand] = of(&Wasmtimes::new(8, 1 << 28, false));
             assert_eq!(pool, on_demand, "{compiler:?}");
-            assert_eq!([pool, pool], of(&Wasmtimes::new(0, 1 << 28)), "{compiler:?}");
+            assert_eq!([pool, pool], of(&Wasmtimes::new(0, 1 << 28, false)), "{compiler:?}");
         }
     }
 }

@@ -75,6 +75,8 @@ struct State {
     default_replay: Option<Replay>,
     /// What the user should know about the live host's replies and about the run of the policy.
     remarks: Vec<String>,
+    /// What instances executed.
+    instructions: u64,
 }
 
 impl Host {
@@ -186,6 +188,12 @@ impl Host {
         }
     }
 
+    /// Counts instructions that an instance executed.
+    pub fn executed(&self, instructions: u64) {
+        let mut state = self.state();
+        state.instructions = state.instructions.saturating_add(instructions);
+    }
+
     /// Time spent waiting for the live host so far. The timeout of the policy includes it.
     pub fn waited(&self) -> Duration {
         self.state().waited
@@ -220,6 +228,7 @@ impl Host {
             log_lines: state.log.lines.clone(),
             is_log_truncated: state.log.is_truncated,
             recorded: state.recorded(),
+            instructions: state.instructions,
             ..Journal::default()
         };
         let own_table = self.answers.own_table.iter().zip(&state.is_used);

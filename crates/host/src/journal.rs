@@ -25,6 +25,8 @@ pub struct Journal {
     pub warnings: Vec<String>,
     /// The answered calls, if they are recorded. Nothing if a call had no answer: a replay of the rest would hide that.
     pub recorded: Option<Vec<Recorded>>,
+    /// How many instructions the policies executed, where the engine counts them; else 0.
+    pub instructions: u64,
 }
 
 impl Journal {

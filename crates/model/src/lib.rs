@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod code;
 pub mod compiler;
 pub mod conversion;
+pub mod cost;
 pub mod deployed;
 pub mod diagnostic;
 pub mod hosting;

@@ -243,6 +243,8 @@ pub struct CaseReport {
     pub origin: Option<Span>,
     /// Time from the start of the case to its outcome.
     pub duration: Duration,
+    /// How many WebAssembly instructions its policies executed, in a run that counts them. Not in reports.
+    pub instructions: Option<u64>,
     /// The request as the policy saw it.
     pub request: Option<Arc<StoredRequest>>,
     /// The response as policy-server would send it.

@@ -36,11 +36,13 @@
 //! | [`human`], [`github`], [`markdown`], [`ndjson`] | formats with an interface of their own; the others are found [`by_name`] |
 //! | [`diagnostic`] | mistakes of the user, with the lines they are about |
 //! | [`inspection`] | one module and its metadata |
+//! | [`costs`] | what cases cost |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
 //! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
+pub mod costs;
 pub mod diagnostic;
 mod diff;
 mod document;

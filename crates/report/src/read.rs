@@ -242,6 +242,7 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
         kind,
         outcome,
         duration: time(written.duration_us)?,
+        instructions: None,
         request: written.request.map(|request| Arc::new(request.into_owned())),
         response: written.response.map(Cow::into_owned),
         monitored: written.monitored.map(Cow::into_owned),

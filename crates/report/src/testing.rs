@@ -149,6 +149,7 @@ pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name:
         log: GuestLog::default(),
         warnings: Vec::new(),
         weakness: None,
+        instructions: None,
         steps: Vec::new(),
         members: Vec::new(),
         position: 0,

@@ -22,13 +22,14 @@ pub use self::extensions::extension_capabilities;
 use self::abi::{EVALUATE, MALLOC, SET_LOG_LEVEL, State, length, packed, unpacked};
 use self::settings::FailurePolicy;
 use super::cel_error::CelError;
-use super::engine::{Engine, Limits, Module, ticks};
+use super::engine::{Engine, Limits, Module};
 use super::fault::{self, Circumstances, OUT_OF_TIME, Seen, Stop};
 use super::link::{self, LinkError, Signature};
 use super::memory;
 use super::policy::{Context, GuestOutput, Instance, Policy, default_clock};
 use super::response::{self, internal_error};
 use super::sandbox::{NoHost, Sandbox, ServerLimits, Surroundings};
+use super::store::GuestStore;
 use policy_verify_model::answer::{AdmissionResponse, Answer, Fault, FaultKind, ServerAnswer, SettingsVerdict};
 use policy_verify_model::policy::{ExecutionMode, Settings};
 use policy_verify_model::request::Request;
@@ -93,11 +94,9 @@ impl FerricelInstance {
     /// Evaluates the bindings in a fresh instance; gives the bytes of the result.
     fn evaluate(&self, bindings: &[u8]) -> Result<Vec<u8>, Failed> {
         let sandbox = Sandbox::new(&self.surroundings, &self.guest.limits, &[]);
-        let mut store = Store::new(self.guest.pre.module().engine(), State { sandbox });
-        store.limiter(|state| &mut state.sandbox);
-        store.set_epoch_deadline(ticks(self.surroundings.timeout));
+        let mut store = GuestStore::new(self.guest.pre.module().engine(), State { sandbox }, self.surroundings.timeout);
         let circumstances = |store: &Store<State>| store.data().sandbox.circumstances();
-        let instance = self.guest.pre.instantiate(&mut store).map_err(|error| {
+        let instance = self.guest.pre.instantiate(&mut *store).map_err(|error| {
             let fault = fault_of(&error, &circumstances(&store));
             Failed::Fault(fault::while_starting(fault, "the policy could not be instantiated"))
         })?;

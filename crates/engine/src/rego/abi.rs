@@ -20,6 +20,7 @@ use crate::memory;
 use crate::policy::default_clock;
 use crate::response::internal_error;
 use crate::sandbox::{NoHost, Sandbox, Sandboxed, ServerLimits, Surroundings};
+use crate::store::GuestStore;
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::policy::ExecutionMode;
 
@@ -130,12 +131,11 @@ impl Linked {
 
     /// A fresh instance, and the names of the built-ins it needs and there are not.
     pub(super) fn instantiate(&self, surroundings: &Surroundings) -> Result<(Abi, Vec<String>), Fault> {
-        let mut store = Store::new(self.module.engine(), State::new(surroundings, &self.limits));
-        store.limiter(|state| &mut state.sandbox);
-        store.set_epoch_deadline(ticks(surroundings.timeout));
+        let state = State::new(surroundings, &self.limits);
+        let mut store = GuestStore::new(self.module.engine(), state, surroundings.timeout);
         let started = self
             .with_memory(&mut store)
-            .and_then(|linker| Exports::of(&linker.instantiate(&mut store, &self.module)?, &mut store))
+            .and_then(|linker| Exports::of(&linker.instantiate(&mut *store, &self.module)?, &mut store))
             .and_then(|exports| exports.begin(&mut store));
         let (exports, base, wanted) = started.map_err(|error| {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
@@ -157,7 +157,7 @@ impl Linked {
 
 /// One instance.
 pub(super) struct Abi {
-    store: Store<State>,
+    store: GuestStore<State>,
     exports: Exports,
     /// Where the heap begins that an evaluation may use.
     base: i32,
