@@ -38,6 +38,8 @@ pub(crate) struct Policies {
     declared: Vec<PolicyIndex>,
     /// `compat` of the defaults.
     pub(crate) compat: Compat,
+    /// The settings of cases, by their text: cases with the same settings share them, and what is known of them.
+    settings_of_cases: HashMap<String, Arc<Settings>>,
 }
 
 /// What cases need to know of a policy beyond its specification.
@@ -61,6 +63,12 @@ impl Policies {
     /// No policies yet; `compat` is that of the policies that have none of their own.
     pub(crate) fn new(compat: Compat) -> Self {
         Self { compat, ..Self::default() }
+    }
+
+    /// Settings of a case: those of an earlier case with the same text. As values, `0.0` and `-0.0` would be the same.
+    pub(crate) fn shared(&mut self, settings: Settings) -> Arc<Settings> {
+        let text = serde_json::to_string(&settings).unwrap_or_default();
+        Arc::clone(self.settings_of_cases.entry(text).or_insert_with(|| Arc::new(settings)))
     }
 
     /// Adds a policy.

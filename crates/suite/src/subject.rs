@@ -45,7 +45,7 @@ pub(super) fn subjects(
     if let (Some(_), Some(variant)) = (written.settings, written.variant) {
         mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` cannot be combined with `variant`");
     }
-    let own_settings = written.settings.and_then(|settings| read(settings, files, mistakes));
+    let own_settings = written.settings.and_then(|settings| read(settings, policies, files, mistakes));
     let mut subjects = Vec::new();
     let mut add = |step: Result<Step, Diagnostic>| match step {
         Ok(step) => subjects.push(Subject { steps: vec![step] }),
@@ -102,8 +102,9 @@ pub(super) fn check_faults(expect: &Expectation, subjects: &[Subject], policies:
     }
 }
 
-fn read(settings: &FileOr, files: &Files, mistakes: &mut Mistakes) -> Option<Arc<Settings>> {
-    request::settings(settings, files).map_err(|mistake| mistakes.push(mistake)).ok().map(Arc::new)
+fn read(settings: &FileOr, policies: &mut Policies, files: &Files, mistakes: &mut Mistakes) -> Option<Arc<Settings>> {
+    let settings = request::settings(settings, files).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    Some(policies.shared(settings))
 }
 
 fn single(
@@ -196,7 +197,7 @@ pub(super) fn policy_use(
     if let (Some(_), Some(variant)) = (&entry.settings, &entry.variant) {
         mistakes.add_coded(Code::Contradiction, &variant.span, "`settings` cannot be combined with `variant`");
     }
-    let own = entry.settings.as_ref().and_then(|settings| read(settings, files, mistakes));
+    let own = entry.settings.as_ref().and_then(|settings| read(settings, policies, files, mistakes));
     let policy = policies.find_policy(&entry.policy, files)?;
     let settings = settings_of(policy, own.as_ref(), entry.variant.as_ref(), policies)?;
     Ok(PolicyUse { policy, settings })

@@ -281,3 +281,20 @@ fn options_are_those_of_the_operation_and_the_case() {
         assert_eq!(mistakes(&format!("{connect}, {key}: {value}")), [wanted]);
     }
 }
+
+/// What is known of settings is known of all cases that have them.
+#[test]
+fn cases_with_the_same_settings_share_them() {
+    let cases = ["settings: { a: 0.0 }", "settings: { a: 0.0 }", "settings: { a: -0.0 }", "settings: { b: 1, a: 0.0 }"];
+    let cases: Vec<String> = cases.iter().map(|settings| format!("object: pod.yaml, {settings}")).collect();
+    let suite = suite(&cases.join(", expect: allow }\n  - { name: b, ").replacen("name: b", "name: b1", 1).replacen(
+        "name: b,",
+        "name: b2,",
+        1,
+    ))
+    .unwrap();
+    let settings: Vec<_> = suite.cases.iter().map(|case| suite.settings_for(case).remove(0)).collect();
+    let is_same = |one: usize, other: usize| std::sync::Arc::ptr_eq(&settings[one], &settings[other]);
+    assert!(is_same(0, 1));
+    assert!(!is_same(0, 2) && !is_same(0, 3));
+}
