@@ -48,7 +48,9 @@ pub use self::pipeline::{
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
-pub use policy_verify_suite::{Environment, RepositoryLink, Root, is_secret, is_stream, root_of, shown, tree};
+pub use policy_verify_suite::{
+    Environment, RepositoryLink, Root, Written, is_secret, is_stream, read_stdin, root_of, shown, tree,
+};
 
 /// The JSON Schema of suite files, generated from the types that parse them.
 pub fn suite_schema() -> serde_json::Value {

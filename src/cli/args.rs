@@ -1,13 +1,13 @@
-//! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the flags of runs, in [`selection`] those of suites, in
-//! [`policy`] those of the commands that take a single policy, in [`fetch`] and [`signature`]
-//! those about policies that are fetched, in [`publish`] those about where policies go, in [`server`] those about a
-//! running policy-server, in [`compile`] those about compiling, in [`bench`] those about measuring; [`together`] says which go together, [`deciding`] which ones
-//! decide about outcomes.
+//! What can be typed; the comments here are `--help`. Nothing here touches the system. Here are the commands and the flags of
+//! runs; each group of flags that several commands share has a file, [`together`] says which go together, [`deciding`] which
+//! ones decide about outcomes.
 
 pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod deciding;
+pub(crate) mod eval;
 pub(crate) mod fetch;
+pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod selection;
@@ -18,16 +18,15 @@ pub(crate) mod together;
 pub(crate) mod variable;
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::builder::{FalseyValueParser, PossibleValuesParser};
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::report::{self, StatusLevel};
 
 use self::compile::{CompilerArgument, EngineArgs};
 use self::fetch::FetchArgs;
+use self::output::OutputArgs;
 use self::publish::RedirectionArgs;
 use self::selection::SelectionArgs;
 use self::server::AgainstArgs;
@@ -56,6 +55,9 @@ pub(crate) enum Command {
     /// Run suites with live host calls and record the answers, for `replay:` and for kwctl
     #[command(after_help = RECORD_HELP)]
     Record(RunArgs),
+    /// Ask policies about manifests, without a suite
+    #[command(after_help = eval::EVAL_HELP)]
+    Eval(eval::EvalArgs),
     /// List the cases of suites without running them
     List(ListArgs),
     /// Measure what each case costs: time, and WebAssembly instructions
@@ -204,44 +206,6 @@ pub(crate) struct RunArgs {
     pub(crate) deciding: Vec<String>,
 }
 
-/// What is reported about a run, and where.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputArgs {
-    /// Write a report; may be repeated. Without FILE, or with -, it goes to stdout
-    #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
-    pub(crate) reports: Vec<ReportTarget>,
-
-    /// Cases the human report shows: none, fail, skip, slow, pass, all
-    #[arg(long, value_name = "LEVEL", default_value = "fail", env = "VERIFY_STATUS",
-          value_parser = PossibleValuesParser::new(["none", "fail", "skip", "slow", "pass", "all"]))]
-    pub(crate) status: String,
-
-    /// Say less; twice: only the last line
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) quiet: u8,
-
-    /// Say more: requests, responses, where policies come from
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-
-    /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto", env = "VERIFY_COLOR")]
-    pub(crate) color: ColorChoice,
-
-    /// The same as --color never, as in kwctl
-    #[arg(long, hide = true)]
-    pub(crate) no_color: bool,
-
-    /// On GitHub: annotate no lines, unless --report github asks for it
-    #[arg(long, env = "VERIFY_NO_ANNOTATIONS", value_parser = FalseyValueParser::new())]
-    pub(crate) no_annotations: bool,
-
-    /// Exit with 0 although cases failed
-    #[arg(long, env = "VERIFY_NO_FAIL", value_parser = FalseyValueParser::new())]
-    pub(crate) no_fail: bool,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
     /// Reports of all parts of a run: json or ndjson
@@ -278,48 +242,6 @@ pub(crate) enum ListFormat {
     Json,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorChoice {
-    Auto,
-    Always,
-    Never,
-}
-
-/// A format and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReportTarget {
-    pub(crate) format: String,
-    pub(crate) place: ReportPlace,
-}
-
-/// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ReportPlace {
-    /// Where the format usually goes: stdout, of `github` stderr.
-    Usual,
-    /// `-`.
-    Stdout,
-    File(PathBuf),
-}
-
-impl FromStr for ReportTarget {
-    type Err = Diagnostic;
-
-    fn from_str(text: &str) -> Result<Self, Diagnostic> {
-        let (format, place) = match text.split_once('=') {
-            Some((_, "")) => return Err(usage("missing file name after `=`")),
-            Some((format, "-")) => (format, ReportPlace::Stdout),
-            Some((format, file)) => (format, ReportPlace::File(PathBuf::from(file))),
-            None => (text, ReportPlace::Usual),
-        };
-        if !report::names().any(|name| name == format) {
-            let known = report::names().collect::<Vec<_>>().join(", ");
-            return Err(usage(format!("unknown format `{format}`: expected one of {known}")));
-        }
-        Ok(Self { format: format.to_owned(), place })
-    }
-}
-
 /// What a random order is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seed {
@@ -334,17 +256,6 @@ fn seed(text: &str) -> Result<Seed, Diagnostic> {
         return Ok(Seed::Random);
     }
     text.parse().map(Seed::Given).map_err(|_| usage("a seed is a whole number"))
-}
-
-impl OutputArgs {
-    /// `--no-color` is another word for `--color never`.
-    pub(crate) fn color(&self) -> ColorChoice {
-        if self.no_color { ColorChoice::Never } else { self.color }
-    }
-
-    pub(crate) fn status_level(&self) -> StatusLevel {
-        self.status.parse().unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

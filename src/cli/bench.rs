@@ -9,8 +9,8 @@ use policy_verify::report::costs::{self, CostOptions};
 use policy_verify::report::{Style, escape};
 use policy_verify::{CompilerChoice, Error, Options};
 
-use super::args::ColorChoice;
 use super::args::bench::{BenchArgs, BenchFormat};
+use super::args::output::ColorChoice;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::files::Destination;

@@ -13,7 +13,7 @@ use policy_verify::report::github::Github;
 use policy_verify::report::{Format, Style, diagnostic, escape, located};
 use policy_verify::{Error, Progress};
 
-use super::args::ColorChoice;
+use super::args::output::ColorChoice;
 use super::exit_code::ExitCode;
 use super::places::Places;
 use super::{problem, streams};

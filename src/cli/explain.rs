@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use policy_verify::model::code::Code;
 use policy_verify::report::{Style, prose};
 
-use super::args::ColorChoice;
+use super::args::output::ColorChoice;
 use super::console;
 use super::exit_code::ExitCode;
 

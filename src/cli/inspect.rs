@@ -7,7 +7,7 @@ use policy_verify::model::inspection::Inspection;
 use policy_verify::report::inspection::{self, TextOptions};
 use policy_verify::report::{Style, escape};
 
-use super::args::ColorChoice;
+use super::args::output::ColorChoice;
 use super::args::policy::{InspectArgs, InspectFormat};
 use super::console;
 use super::exit_code::ExitCode;

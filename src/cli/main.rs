@@ -7,6 +7,7 @@ mod cage;
 mod ci;
 mod console;
 mod digest;
+mod eval;
 mod exit_code;
 mod explain;
 mod files;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
             let target = arguments.record.as_deref().map_or(Target::NextToSuites, Target::Folder);
             run::run(&arguments, true, Some(target), signals)
         }
+        Command::Eval(arguments) => eval::eval(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),

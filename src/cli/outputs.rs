@@ -13,7 +13,7 @@ use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
 use policy_verify::report::{self, Format, Style, located, markdown};
 
-use super::args::{OutputArgs, ReportPlace, ReportTarget};
+use super::args::output::{OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::places::Places;
@@ -167,22 +167,24 @@ impl Outputs {
         match self.stdout.as_deref() {
             Some("ndjson") => Ok(()),
             // The errors are on stderr.
-            Some("human") | None if !run.errors.is_empty() => Ok(()),
-            Some("human") | None if self.places.is_same() => Human::new(self.style).write(run, &mut bytes),
-            Some("human") | None => {
+            Some("human" | "verdicts") | None if !run.errors.is_empty() => Ok(()),
+            Some("human" | "verdicts") | None if !self.places.is_same() => {
                 let run = located::run(run, &|path| self.places.shown(path));
-                Human::new(self.style).write(&run, &mut bytes)
+                self.format().write(&run, &mut bytes)
             }
-            Some(name) => match report::by_name(name, &self.style) {
-                Some(format) => format.write(run, &mut bytes),
-                None => Ok(()),
-            },
+            _ => self.format().write(run, &mut bytes),
         }
         .map_err(|error| output(format!("cannot write the report: {error}")))?;
         if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
             return Err(output("the report on stdout is incomplete"));
         }
         Ok(())
+    }
+
+    /// The report of stdout.
+    fn format(&self) -> Box<dyn Format> {
+        let named = self.stdout.as_deref().and_then(|name| report::by_name(name, &self.style));
+        named.unwrap_or_else(|| Box::new(Human::new(self.style)))
     }
 
     /// Tells GitHub's runner where in the suites something went wrong.

@@ -15,9 +15,10 @@ use policy_verify::{
 };
 use regex::Regex;
 
+use super::args::output::{ColorChoice, OutputArgs};
 use super::args::selection::SelectionArgs;
 use super::args::variable::EnvironmentNames;
-use super::args::{ColorChoice, ListArgs, ListFormat, OutputArgs, RunArgs, Seed};
+use super::args::{ListArgs, ListFormat, RunArgs, Seed};
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
 use super::interrupt::{Phase, Signals};
@@ -39,26 +40,37 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         Ok(options) => options,
         Err(problems) => return not_started(&Error::Arguments(problems), &mut outputs, &arguments.output),
     };
+    options.is_live = is_live;
+    carry_out(options, outputs, &arguments.output, recordings, signals)
+}
+
+/// Runs what the options say, writes the reports, and gives the exit code.
+pub(super) fn carry_out(
+    mut options: Options,
+    mut outputs: Outputs,
+    arguments: &OutputArgs,
+    recordings: Option<Target<'_>>,
+    signals: &Signals,
+) -> ExitCode {
     options.outputs = outputs.paths().to_vec();
     outputs.show_paths(Places::of(&options.suites, options.root.as_deref()));
     if let Some(seed) = options.seed {
         console::complain(&format!("--shuffle={seed}"));
     }
     options.interrupt = signals.interrupt();
-    options.is_live = is_live;
     options.is_recorded = recordings.is_some();
     options.recordings = recordings.map(|target| record::folders(target, &options.suites)).unwrap_or_default();
     let folders = recordings.map(|target| target.folders(&options.recordings)).unwrap_or_default();
     if let Err(error) = policy_verify::check_recording_folders(&options.outputs, &folders) {
-        return not_started(&error, &mut outputs, &arguments.output);
+        return not_started(&error, &mut outputs, arguments);
     }
-    let bar = Bar::new(arguments.output.quiet == 0);
+    let bar = Bar::new(arguments.quiet == 0);
     let recorder = match recordings
         .map(|target| Recorder::new(target, &options.suites, options.root.as_deref(), &bar))
         .transpose()
     {
         Ok(recorder) => recorder,
-        Err(problem) => return not_started(&Error::Arguments(vec![problem]), &mut outputs, &arguments.output),
+        Err(problem) => return not_started(&Error::Arguments(vec![problem]), &mut outputs, arguments),
     };
     let inner: &dyn Progress = recorder.as_ref().map_or(&bar, |recorder| recorder);
     let result = policy_verify::verify(
@@ -76,14 +88,14 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
     bar.clear();
     let run = match result {
         Ok(run) => run,
-        Err(error) => return not_started(&error, &mut outputs, &arguments.output),
+        Err(error) => return not_started(&error, &mut outputs, arguments),
     };
     let is_interrupted = options.interrupt.is_stopped();
     let code = match is_interrupted {
         true => ExitCode::Interrupted,
-        false => ExitCode::of(&run, arguments.output.no_fail, options.allows_empty),
+        false => ExitCode::of(&run, arguments.no_fail, options.allows_empty),
     };
-    let code = report(&run, code, &mut outputs, &arguments.output);
+    let code = report(&run, code, &mut outputs, arguments);
     run.publications.iter().for_each(push::tell_of_run);
     outputs.write_published(&run);
     match recorded {
@@ -92,7 +104,7 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
                 let summary = run.summary();
                 console::complain(&format!("interrupted: {} of {} tests did not run", summary.not_run, summary.total));
             }
-            told.iter().filter(|_| arguments.output.quiet == 0).for_each(|told| console::say(told));
+            told.iter().filter(|_| arguments.quiet == 0).for_each(|told| console::say(told));
             code
         }
         Err(problems) => {

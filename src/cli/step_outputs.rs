@@ -13,7 +13,7 @@ use policy_verify::report::publication;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::args::{ReportPlace, ReportTarget};
+use super::args::output::{ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::problem::failed_to_write;
 use super::{console, streams};

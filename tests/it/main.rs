@@ -19,6 +19,7 @@ mod distribution;
 mod docs;
 mod environment;
 mod errors;
+mod eval;
 mod exit_codes;
 mod expiry;
 mod failures;

@@ -72,6 +72,7 @@ mod style;
 mod tap;
 #[cfg(test)]
 mod testing;
+mod verdicts;
 
 pub use self::format::Format;
 pub use self::phrases::size;
@@ -92,6 +93,7 @@ const FORMATS: &[(&str, Maker)] = &[
     ("html", |_| Box::new(html::Html)),
     ("sarif", |_| Box::new(sarif::Sarif)),
     ("tap", |_| Box::new(tap::Tap)),
+    ("verdicts", |style| Box::new(verdicts::Verdicts::new(*style))),
 ];
 
 /// The format called `name`; `None` for an unknown name.

@@ -40,6 +40,9 @@ const MOST_MATCHES: usize = 100_000;
 /// suites does not need it. The error is the text of a message: nothing else is known of it here.
 pub type KeyCheck = fn(&str) -> Result<(), String>;
 
+/// What names the objects that are no file.
+const STREAM: &str = "-";
+
 /// What a file has.
 #[derive(Debug, Clone)]
 struct Content {
@@ -55,6 +58,10 @@ pub(crate) struct Files {
     root: Root,
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
+    /// Absolute paths that may be named.
+    pub(crate) allowed: BTreeSet<PathBuf>,
+    /// The objects that are no file: `-` names them.
+    pub(crate) streamed: Option<Arc<SourceFile>>,
     /// What was read; of a file that cannot be parsed, the mistake in it.
     read: RefCell<HashMap<PathBuf, Result<Content, Diagnostic>>>,
     /// What is left of the memory for files.
@@ -74,6 +81,8 @@ impl Files {
         Ok(Self {
             root,
             directory,
+            allowed: BTreeSet::new(),
+            streamed: None,
             read: RefCell::default(),
             room: Room::of(MOST_OF_ALL),
             places: RefCell::default(),
@@ -132,6 +141,10 @@ impl Files {
     pub(crate) fn resolve(&self, named: &Spanned<String>) -> Result<PathBuf, Diagnostic> {
         let at = |message: String| mistake(&named.span, message).with_code(Code::FileNotFound);
         let written = &named.value;
+        if let Some(path) = self.allowed.get(Path::new(written)) {
+            self.named.borrow_mut().insert(path.clone());
+            return Ok(path.clone());
+        }
         let relative = self.relative(named)?;
         let cannot_read = |error: io::Error| at(format!("cannot read `{written}`: {error}"));
         let path = as_named(&self.directory.join(relative)).map_err(cannot_read)?;
@@ -212,6 +225,9 @@ impl Files {
     /// The files a path or glob names, sorted; at least one.
     pub(crate) fn glob(&self, named: &Spanned<String>) -> Result<Vec<PathBuf>, Diagnostic> {
         let written = &named.value;
+        if written == STREAM && self.streamed.is_some() {
+            return Ok(vec![PathBuf::from(STREAM)]);
+        }
         if !tree::is_glob(written) {
             return self.resolve(named).map(|path| vec![path]);
         }
@@ -275,8 +291,12 @@ impl Files {
         if let Some(known) = self.read.borrow().get(path) {
             return known.clone();
         }
-        let file = self.read_text(path).map_err(|mistake| mistake.at(named_at))?;
-        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let streamed = self.streamed.clone().filter(|_| path == Path::new(STREAM));
+        let file = streamed.map_or_else(|| self.read_text(path), Ok).map_err(|mistake| mistake.at(named_at))?;
+        let is_json = match path == Path::new(STREAM) {
+            true => serde_json::from_str::<serde::de::IgnoredAny>(&file.text).is_ok(),
+            false => path.extension().is_some_and(|extension| extension == "json"),
+        };
         self.afford(&file, is_json).map_err(|mistake| mistake.at(named_at))?;
         let content = match is_json {
             true => json_content(&file),

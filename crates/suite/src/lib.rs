@@ -109,7 +109,7 @@ pub use self::environment::{Environment, is_secret};
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
-pub use self::load::{Overrides, is_stream, suite, suite_and_files};
+pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and_files};
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};
 pub use self::schema::json_schema;

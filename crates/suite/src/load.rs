@@ -1,5 +1,6 @@
 //! The steps from the text of a suite to a [`Suite`], in their order.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,23 @@ pub struct Overrides {
     pub environment: Environment,
     /// Whether the run has the same file by another path, too: its `name:` alone would not tell them apart.
     pub is_linked: bool,
+    /// The suite itself, in place of what the stream has.
+    pub written: Option<Written>,
 }
+
+/// A suite that a command has written. It belongs to the working directory.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// Its text.
+    pub text: String,
+    /// The objects that `-` stands for under `objects:`.
+    pub objects: Option<Arc<SourceFile>>,
+    /// Absolute paths that it may name, although they are outside of the repository: whoever typed the command named them.
+    pub named: BTreeSet<PathBuf>,
+}
+
+/// What reports call a suite that a command has written.
+const WRITTEN: &str = "<command line>";
 
 /// Reads the suite at `path`. Its warnings are part of it.
 ///
@@ -77,8 +94,16 @@ fn open(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<(File
     let failed = |error: io::Error| unreadable(path, &error.to_string());
     let root = overrides.root.as_deref();
     let (files, file) = if is_stream(path) {
-        let files = Files::in_folder(Path::new("."), root, check_key).map_err(failed)?;
-        (files, read_stream(path).map_err(failed)?)
+        let mut files = Files::in_folder(Path::new("."), root, check_key).map_err(failed)?;
+        let file = match &overrides.written {
+            Some(Written { text, objects, named }) => {
+                files.streamed.clone_from(objects);
+                files.allowed.clone_from(named);
+                Arc::new(SourceFile { path: WRITTEN.to_owned(), text: text.clone() })
+            }
+            None => read_stream(path).map_err(failed)?,
+        };
+        (files, file)
     } else {
         let files = Files::of_suite(path, root, check_key).map_err(failed)?;
         let file = read_file(path, &files)?;
@@ -119,6 +144,15 @@ fn read_stream(path: &Path) -> io::Result<Arc<SourceFile>> {
     };
     let path = if is_stdin { "<stdin>".to_owned() } else { path.to_string_lossy().into_owned() };
     Ok(Arc::new(SourceFile { path, text: files::text(bytes)? }))
+}
+
+/// Reads stdin, for what is not a suite.
+///
+/// # Errors
+///
+/// It cannot be read, is too long, or is no text.
+pub fn read_stdin() -> io::Result<Arc<SourceFile>> {
+    read_stream(Path::new("-"))
 }
 
 /// Whether a file begins as modules do.

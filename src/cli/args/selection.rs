@@ -69,6 +69,6 @@ pub(crate) struct SelectionArgs {
 }
 
 /// Reads `1.38` or `1.38.2`.
-fn release(text: &str) -> Result<Release, Diagnostic> {
+pub(super) fn release(text: &str) -> Result<Release, Diagnostic> {
     text.parse().map_err(|error: ReleaseError| usage(format!("{error}; {}", error.help())))
 }

@@ -1,0 +1,85 @@
+//! The flags of `verify eval`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use policy_verify::model::release::Release;
+
+use super::compile::EngineArgs;
+use super::fetch::FetchArgs;
+use super::output::OutputArgs;
+use super::policy::NetworkArgs;
+use super::selection::release;
+use super::signature::SignatureArgs;
+
+pub(crate) const EVAL_HELP: &str = "Every object is put to every policy that has a rule for it, as a CREATE request.
+Denied and mutated requests are listed, others are counted; --status pass lists them too.
+The exit code is 1 when a request is denied or a policy gives no answer, 4 when no policy is asked.
+
+Example:
+  verify eval policy.wasm --settings settings.yml -f rendered/
+  helm template chart | verify eval registry://ghcr.io/kubewarden/policies/safe-labels:v1.0.0 -f -
+  verify eval cluster-policies/ -f app.yaml --report sarif=verify.sarif";
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// Modules, registry:// and https:// references, manifests that deploy policies, or folders of such manifests
+    #[arg(value_name = "POLICY", required = true)]
+    pub(crate) policies: Vec<String>,
+
+    /// Manifests: files, folders, globs, or - for stdin; may be repeated
+    #[arg(short = 'f', long = "file", value_name = "FILE", required = true, num_args = 1)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// File with the settings of the policies
+    #[arg(long, value_name = "FILE", conflicts_with = "settings_json")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Settings of the policies as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) settings_json: Option<String>,
+
+    /// metadata.yml of modules that have none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+
+    /// Manifests of the cluster, for policies that look at it: files or globs; may be repeated
+    #[arg(long, value_name = "FILE", num_args = 1)]
+    pub(crate) cluster: Vec<PathBuf>,
+
+    /// Answer other host calls from registries, name servers and the cluster of the kubeconfig
+    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) live: bool,
+
+    /// Give the verdicts of this release of Kubewarden, such as 1.38
+    #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
+    pub(crate) kubewarden: Option<Release>,
+
+    /// Root of the repository: reports name files from it. By default the nearest folder with .git around all files
+    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// How many requests are evaluated at once; by default as many as there are processors
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
+    pub(crate) jobs: Option<u16>,
+
+    /// Succeed when no policy is asked
+    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
+    pub(crate) allow_empty: bool,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+
+    #[command(flatten)]
+    pub(crate) fetching: FetchArgs,
+
+    #[command(flatten)]
+    pub(crate) signatures: SignatureArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}

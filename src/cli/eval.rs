@@ -1,0 +1,292 @@
+//! `verify eval`: policies and manifests of the command line become a suite, which runs like any other.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::tree::{self, Search};
+use policy_verify::{CompilerChoice, Error, Options, Root, Written, read_stdin, root_of};
+use serde_json::{Map, Value, json};
+
+use super::args::eval::EvalArgs;
+use super::args::output::{OutputArgs, ReportPlace, ReportTarget};
+use super::exit_code::ExitCode;
+use super::interrupt::Signals;
+use super::outputs::Outputs;
+use super::places::{Places, relative};
+use super::problem::usage;
+use super::{console, run};
+
+/// What stands for stdin.
+const STREAM: &str = "-";
+
+/// Endings of manifests in a folder.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// `verify eval`.
+pub(crate) fn eval(arguments: &EvalArgs, signals: &Signals) -> ExitCode {
+    let output = with_verdicts(&arguments.output);
+    let mut outputs = match Outputs::open(&output, arguments.root.as_deref()) {
+        Ok(outputs) => outputs,
+        Err(problem) => return console::refuse_usage(problem),
+    };
+    outputs.show_paths(Places::of(&[], arguments.root.as_deref()));
+    match options(arguments) {
+        Ok(options) => run::carry_out(options, outputs, &output, None, signals),
+        Err(problem) => run::not_started(&Error::Arguments(vec![problem]), &mut outputs, &output),
+    }
+}
+
+/// Verdicts on stdout, unless another report goes there.
+fn with_verdicts(output: &OutputArgs) -> OutputArgs {
+    let mut output = output.clone();
+    let is_taken = |target: &ReportTarget| match target.place {
+        ReportPlace::Stdout => true,
+        ReportPlace::Usual => target.format != "github",
+        ReportPlace::File(_) => false,
+    };
+    if !output.reports.iter().any(is_taken) {
+        output.reports.push(ReportTarget { format: "verdicts".to_owned(), place: ReportPlace::Stdout });
+    }
+    output
+}
+
+fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
+    let mut options = Options::default();
+    options.root = arguments.root.as_deref().map(run::root).transpose()?;
+    options.written = Some(suite(arguments, Paths::new(options.root.as_deref())?)?);
+    options.suites = vec![PathBuf::from(STREAM)];
+    options.kubewarden = arguments.kubewarden;
+    options.jobs = arguments.jobs.map(usize::from);
+    options.compiler = CompilerChoice::Auto;
+    arguments.engine.apply(&mut options);
+    options.is_live = arguments.live;
+    options.allows_empty = arguments.allow_empty;
+    options.network = arguments.network.network();
+    options.fetching = arguments.fetching.fetching(console::is_ci());
+    options.signatures = arguments.signatures.signatures();
+    Ok(options)
+}
+
+/// The suite: a case of each policy with all objects.
+fn suite(arguments: &EvalArgs, mut paths: Paths) -> Result<Written, Diagnostic> {
+    let paths = &mut paths;
+    let settings = settings(arguments, paths)?;
+    let metadata = arguments.metadata.as_deref().map(|path| paths.named(path)).transpose()?;
+    let cluster = globs(&arguments.cluster, paths)?;
+    let mut policies = Map::new();
+    for text in &arguments.policies {
+        for (name, source) in sources(text, paths)? {
+            let mut policy = json!({});
+            match source {
+                Source::Module(uri) => {
+                    policy["uri"] = uri.into();
+                    metadata.iter().for_each(|path| policy["metadata"] = path.as_str().into());
+                    if !cluster.is_empty() || arguments.live {
+                        policy["contextAware"] = true.into();
+                    }
+                }
+                Source::Manifest(path) => policy["manifest"] = path.into(),
+            }
+            settings.iter().for_each(|settings| policy["settings"] = settings.clone());
+            policies.insert(unused(&name, &policies), policy);
+        }
+    }
+    let is_stdin = |path: &&PathBuf| **path == Path::new(STREAM);
+    let objects = if arguments.files.iter().any(|path| is_stdin(&path)) {
+        Some(read_stdin().map_err(|error| usage(format!("cannot read the manifests of stdin: {error}")))?)
+    } else {
+        None
+    };
+    let (streams, files): (Vec<_>, Vec<_>) = arguments.files.iter().cloned().partition(|path| is_stdin(&path));
+    let mut named = globs(&files, paths)?;
+    named.extend(streams.first().map(|_| STREAM.to_owned()));
+    let case = |name: &String| {
+        let mut case = json!({ "name": name, "policy": name, "objects": named, "rules": "skip", "expect": "accept" });
+        if !cluster.is_empty() {
+            case["cluster"] = cluster.clone().into();
+        }
+        case
+    };
+    let cases: Vec<Value> = policies.keys().map(case).collect();
+    let suite = json!({ "version": 1, "name": "eval", "policies": policies, "cases": cases });
+    let text = serde_json::to_string_pretty(&suite).expect("plain values are JSON");
+    Ok(Written { text, objects, named: std::mem::take(&mut paths.outside) })
+}
+
+/// The settings of all policies; as a path where they are in a file.
+fn settings(arguments: &EvalArgs, paths: &mut Paths) -> Result<Option<Value>, Diagnostic> {
+    if let Some(path) = &arguments.settings {
+        return Ok(Some(paths.named(path)?.into()));
+    }
+    let Some(text) = &arguments.settings_json else { return Ok(None) };
+    match serde_json::from_str(text) {
+        Ok(settings @ Value::Object(_)) => Ok(Some(settings)),
+        Ok(_) => Err(usage("--settings-json: expected an object, such as `{\"mandatory_labels\": [\"owner\"]}`")),
+        Err(error) => Err(usage(format!("--settings-json: {error}"))),
+    }
+}
+
+/// Where a policy comes from, as a suite names it.
+enum Source {
+    Module(String),
+    Manifest(String),
+}
+
+/// The policies that an argument names, each with a name.
+fn sources(text: &str, paths: &mut Paths) -> Result<Vec<(String, Source)>, Diagnostic> {
+    if text.contains("://") && !text.starts_with("file://") {
+        let without_digest = text.split('@').next().unwrap_or(text);
+        let last = without_digest.rsplit('/').next().unwrap_or(without_digest);
+        let name = last.split(':').next().unwrap_or(last);
+        return Ok(vec![(name.trim_end_matches(".wasm").to_owned(), Source::Module(text.to_owned()))]);
+    }
+    let path = Path::new(text.strip_prefix("file://").unwrap_or(text));
+    if path.is_dir() {
+        let files = in_folder(path, &ENDINGS[..2])?;
+        let sources = files.iter().map(|file| Ok((stem(file), Source::Manifest(paths.named(file)?))));
+        return sources.collect();
+    }
+    let source = match is_module(path) {
+        true => Source::Module(paths.named(path)?),
+        false => Source::Manifest(paths.named(path)?),
+    };
+    Ok(vec![(stem(path), source)])
+}
+
+/// What modules are called that are alone in a folder of their own.
+const USUAL_NAMES: [&str; 3] = ["policy", "annotated-policy", "module"];
+
+/// The name of a policy: that of its file, or of its folder.
+fn stem(path: &Path) -> String {
+    let named = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('.').find(|part| !part.is_empty()).map(str::to_owned)
+    };
+    let name = named(path).unwrap_or_else(|| "policy".to_owned());
+    let folder = path.parent().filter(|_| USUAL_NAMES.contains(&name.as_str())).and_then(named);
+    folder.unwrap_or(name)
+}
+
+/// Whether a file is a module, by its beginning, or by its name where it cannot be read.
+fn is_module(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let begins = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    match begins {
+        Ok(()) => magic == *b"\0asm",
+        Err(_) => path.extension().is_some_and(|ending| ending == "wasm"),
+    }
+}
+
+/// A name that no policy has yet.
+fn unused(name: &str, known: &Map<String, Value>) -> String {
+    let names = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(names);
+    names.find(|name| !known.contains_key(name)).expect("there are more names than policies")
+}
+
+/// Files and globs as they are, and the manifests of folders.
+fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {
+    let mut named = Vec::new();
+    for path in files {
+        if path.is_dir() {
+            for file in in_folder(path, &ENDINGS)? {
+                named.push(paths.named(&file)?);
+            }
+        } else if tree::is_glob(&path.to_string_lossy()) && !path.exists() {
+            for file in matches(path)? {
+                named.push(paths.named(&file)?);
+            }
+        } else {
+            named.push(paths.named(path)?);
+        }
+    }
+    Ok(named)
+}
+
+/// The files that a glob matches.
+fn matches(glob: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let shown = glob.display();
+    let found = tree::glob(Path::new(""), &glob.to_string_lossy(), Search::Fixtures);
+    let found = found.map_err(|error| usage(format!("invalid glob `{shown}`: {error}")))?;
+    match found.problems.first() {
+        Some(problem) => Err(usage(problem.to_string())),
+        None if found.files.is_empty() => Err(usage(format!("no file matches `{shown}`"))),
+        None => Ok(found.files),
+    }
+}
+
+/// The files below a folder with these endings, sorted.
+fn in_folder(folder: &Path, endings: &[&str]) -> Result<BTreeSet<PathBuf>, Diagnostic> {
+    let mut files = BTreeSet::new();
+    for ending in endings {
+        let found = tree::glob(folder, &format!("**/*.{ending}"), Search::Fixtures);
+        let found = found.map_err(|error| usage(format!("`{}`: {error}", folder.display())))?;
+        if let Some(problem) = found.problems.first() {
+            return Err(usage(problem.to_string()));
+        }
+        files.extend(found.files);
+    }
+    if files.is_empty() {
+        let endings: Vec<String> = endings.iter().map(|ending| format!("*.{ending}")).collect();
+        return Err(usage(format!("no file in the folder `{}`: expected {}", folder.display(), endings.join(", "))));
+    }
+    Ok(files)
+}
+
+/// Paths of the command line as a suite of the working directory names them.
+struct Paths {
+    working_directory: PathBuf,
+    /// The repository, where there is one.
+    root: Option<Root>,
+    /// What was named outside of it.
+    outside: BTreeSet<PathBuf>,
+}
+
+impl Paths {
+    fn new(given_root: Option<&Path>) -> Result<Self, Diagnostic> {
+        let working_directory = std::env::current_dir()
+            .map_err(|error| usage(format!("the working directory cannot be found: {error}")))?;
+        let root = root_of(&working_directory.join("suite.yml"), given_root);
+        Ok(Self { working_directory, root, outside: BTreeSet::new() })
+    }
+
+    /// A file: from the working directory, with forward slashes; absolute where it is outside of the repository.
+    fn named(&mut self, path: &Path) -> Result<String, Diagnostic> {
+        let shown = path.display();
+        if !path.exists() {
+            return Err(Diagnostic::new(Code::FileNotFound, format!("file not found: `{shown}`")));
+        }
+        let absolute = self.working_directory.join(path);
+        let is_inside = |path: &Path| self.root.as_ref().is_some_and(|root| root.contains(path));
+        let is_real_inside = absolute.canonicalize().is_ok_and(|real| is_inside(&real));
+        let plain = without_dots(&absolute);
+        let named = match is_inside(&plain) && is_real_inside {
+            true => relative(&self.working_directory, &plain),
+            false => {
+                self.outside.insert(plain.clone());
+                plain
+            }
+        };
+        named
+            .to_str()
+            .map(|text| text.replace('\\', "/"))
+            .ok_or_else(|| usage(format!("invalid path `{shown}`: it is not UTF-8")))
+    }
+}
+
+/// A path without `.` and `..`, as it is written.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
