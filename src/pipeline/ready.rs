@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::path::Path;
 use std::thread;
 
 use policy_verify_engine::engine::{Engine, Limits, Setup};
@@ -74,8 +75,9 @@ pub(super) fn with_policies<T: Send>(
     let selected = suites::select(&suites, options)?;
     let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
     let referee = Referee::open(options)?;
+    let typed = |path| if options.written.is_some() { Path::new("") } else { path };
     let summaries: Vec<SuiteSummary> =
-        suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, path)).collect();
+        suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, typed(path))).collect();
     progress.loaded(&summaries);
     progress.started(selected.cases.len());
     let engine = engine(options, code, instances_at_a_time(&suites), progress)?;

@@ -358,7 +358,7 @@ pub struct SuiteSummary {
     pub name: String,
     /// Its path as shown: relative to the repository root.
     pub path: String,
-    /// Its path as the user would type it, for commands that reproduce a case.
+    /// Its path as the user would type it, for commands that reproduce a case; empty for one that a command has written.
     pub argument: String,
     /// Its file, for quoting.
     pub span: Span,

@@ -215,7 +215,7 @@ pub(super) fn reproduce(run: &RunReport, case: &CaseReport) -> Option<String> {
 
 /// That command in parts, for those who have narrow lines: the suite, each flag that decides about outcomes, the case.
 pub(super) fn reproduce_in_parts(run: &RunReport, case: &CaseReport) -> Option<Vec<String>> {
-    let suite = run.suites.get(case.suite)?;
+    let suite = run.suites.get(case.suite).filter(|suite| !suite.argument.is_empty())?;
     let words: usize = run.flags.iter().map(String::len).sum();
     if case.name.len() + suite.argument.len() + words > LONGEST_COMMAND {
         return None;
