@@ -99,8 +99,11 @@ impl Path {
     }
 }
 
-/// Writes steps as a path.
+/// Writes steps as a path, which is read as these steps. A key with both kinds of quotes cannot be in quotes: it is written
+/// as it is, or, where it would end at a dot or bracket, the path is a pointer.
 fn render(steps: &[Step], form: Form) -> String {
+    let has_no_dotted_form = |key: &str| has_both_quotes(key) && key.contains(['.', '[']);
+    let form = if steps.iter().filter_map(Step::key).any(has_no_dotted_form) { Form::Pointer } else { form };
     let mut text = String::new();
     for step in steps {
         match (form, step) {
@@ -112,7 +115,7 @@ fn render(steps: &[Step], form: Form) -> String {
             (Form::Pointer, Step::End) => text.push_str("/-"),
             (Form::Dotted, Step::Index(index)) => text.push_str(&format!("[{index}]")),
             (Form::Dotted, Step::End) => text.push_str("[-]"),
-            (Form::Dotted, Step::Key { name, .. } | Step::Token(name)) if is_plain(name) => {
+            (Form::Dotted, Step::Key { name, .. } | Step::Token(name)) if is_plain(name) || has_both_quotes(name) => {
                 text.push_str(if text.is_empty() { "" } else { "." });
                 text.push_str(name);
             }
@@ -128,6 +131,10 @@ fn render(steps: &[Step], form: Form) -> String {
 /// Whether a key needs no quotes.
 fn is_plain(key: &str) -> bool {
     !key.is_empty() && !key.contains(['.', '[', ']', '/', '"', '\'', ' '])
+}
+
+fn has_both_quotes(key: &str) -> bool {
+    key.contains('"') && key.contains('\'')
 }
 
 /// A key as a part of a JSON pointer.
@@ -263,6 +270,24 @@ mod tests {
             assert_eq!(path.to_pointer(), pointer, "{text}");
             assert_eq!(path.text(), text);
         }
+    }
+
+    /// Found by the fuzz target `path`.
+    #[test]
+    fn a_path_is_read_as_it_is_shown() {
+        for (text, shown) in [
+            ("a\"b", "['a\"b']"),
+            ("a'b.c[0]", "[\"a'b\"].c[0]"),
+            ("a.b\"c'[0]", "a.b\"c'[0]"),
+            ("a[\"\"].b\"c'", "a[\"\"].b\"c'"),
+            ("['b\"/c'][-]", "['b\"/c'][-]"),
+        ] {
+            let path = Path::parse(text).unwrap();
+            assert_eq!(path.text(), shown, "{text}");
+            assert_eq!(Path::parse(shown).unwrap().to_pointer(), path.to_pointer(), "{text}");
+        }
+        let both = Path::of(vec![key("a"), key("b.\"c'"), Step::Index(0)], false);
+        assert_eq!(both.text(), "/a/b.\"c'/0");
     }
 
     #[test]
