@@ -69,11 +69,13 @@ fn duplicate(file: &Arc<SourceFile>, span: &Span, message: &str) -> Option<Diagn
     let key = file.text.get(span.offset..span.offset + span.len).filter(|key| !key.is_empty())?;
     let wrong = mistake(span, format!("invalid YAML: duplicate key `{key}`")).with_help("keep one of them".to_owned());
     let indentation = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    // Fewer lines than the parser counts, if some end with a carriage return alone.
     let lines: Vec<&str> = file.text.lines().take(span.line).collect();
-    let own = indentation(lines.last()?);
+    let (last, before) = lines.split_last()?;
+    let own = indentation(last);
     let is_key = |line: &&str| indentation(line) == own && line[own..].starts_with(&format!("{key}:"));
-    let before = lines[..span.line - 1].iter().enumerate().rev();
-    let mut inside = before.take_while(|(_, line)| line.trim().is_empty() || indentation(line) >= own);
+    let mut inside =
+        before.iter().enumerate().rev().take_while(|(_, line)| line.trim().is_empty() || indentation(line) >= own);
     let first = inside.find(|(_, line)| is_key(line)).filter(|_| span.column == own + 1);
     Some(match first {
         Some((index, _)) => wrong.with_related(&span_of_line(file, index + 1), "the first one"),
@@ -219,6 +221,18 @@ mod tests {
         let mistake = nodes::parse(&file).unwrap_err();
         let span = mistake.span.as_ref().unwrap();
         format!("{}:{} {}; {}", span.line, span.column, mistake.message, mistake.help.as_deref().unwrap_or("-"))
+    }
+
+    /// Found by the fuzz target `suite`.
+    #[test]
+    fn a_duplicate_key_behind_carriage_returns_is_a_mistake() {
+        for text in ["a: 1\rb: 2\ra: 3\r", "a: 1\rb: 2\r\na: 3\r", "a: 1\r\rb: [1\r\n]\ra:\r"] {
+            assert!(
+                read(text).contains("invalid YAML: duplicate key `a`; keep one of them"),
+                "{text:?}: {}",
+                read(text)
+            );
+        }
     }
 
     #[test]
