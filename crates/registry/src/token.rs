@@ -102,6 +102,9 @@ impl Challenge {
             };
             let is_bearer = challenge.scheme.eq_ignore_ascii_case("bearer");
             let realm = base.join(&parameter("realm").filter(|_| is_bearer)?).ok()?;
+            if !matches!(realm.scheme(), "https" | "http") {
+                return None;
+            }
             Some(Self::Bearer { realm, service: parameter("service") })
         });
         challenges.collect()
@@ -378,7 +381,15 @@ mod tests {
 
     #[test]
     fn invalid_challenges_are_ignored() {
-        for text in ["", "Bearer", "Bearer service=\"x\"", "Bearer realm=\"", "\u{7f}", "Digest realm=\"x\""] {
+        for text in [
+            "",
+            "Bearer",
+            "Bearer service=\"x\"",
+            "Bearer realm=\"",
+            "\u{7f}",
+            "Digest realm=\"x\"",
+            "Bearer realm=\"file:///x\"",
+        ] {
             assert_eq!(parse(text), [], "{text}");
         }
     }
