@@ -19,6 +19,8 @@
 mod compare;
 mod error;
 mod evaluate;
+#[doc(hidden)]
+pub mod fuzzing;
 mod live;
 mod pipeline;
 mod prepare;

@@ -5,7 +5,7 @@
 
 mod calls;
 mod describe;
-mod diff;
+pub(crate) mod diff;
 mod judgement;
 mod members;
 mod monitor;

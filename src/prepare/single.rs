@@ -38,19 +38,32 @@ pub(crate) fn annotate(
     engine: &Engine,
 ) -> Result<(AnnotatedModule, CapabilityUse, Vec<IgnoredKey>), Vec<Unavailable>> {
     let Named { name, place, bytes } = *module;
+    let annotated = attach(module, file, usage)?;
+    let compiled = engine.compile_and_keep(annotated.digest, &annotated.bytes);
+    ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
+    let capabilities = capabilities(bytes, annotated.detected_kind, annotated.metadata.as_ref())
+        .map_err(|error| vec![not_a_module(module, &error.to_string())])?;
+    Ok((annotated, capabilities, unknown_keys::of_file(file)))
+}
+
+/// Attaches the metadata of `file` and the usage text to a module, which is not compiled.
+///
+/// # Errors
+///
+/// Every problem of the metadata, or the first of the module.
+pub(crate) fn attach(
+    module: &Named<'_>,
+    file: &Arc<SourceFile>,
+    usage: Option<String>,
+) -> Result<AnnotatedModule, Vec<Unavailable>> {
     let broken = |error: &wasmparser::BinaryReaderError| not_a_module(module, &error.to_string());
-    let detected_kind = detect::kind(bytes).map_err(|error| vec![broken(&error)])?;
+    let detected_kind = detect::kind(module.bytes).map_err(|error| vec![broken(&error)])?;
     let choose_mode = |metadata: &Metadata, stated: &Span| {
         let mode = detect::mode(Some(metadata), None, detected_kind);
         mode.map_err(|error| unusable_at(stated, error))
     };
-    let annotated = annotate::with_file(bytes, detected_kind, file, usage, choose_mode)
-        .map_err(|refused| refused.into_problems(broken))?;
-    let compiled = engine.compile_and_keep(annotated.digest, &annotated.bytes);
-    ready(&annotated, compiled.as_ref(), engine, true, name, place).map_err(|unavailable| vec![unavailable])?;
-    let capabilities =
-        capabilities(bytes, detected_kind, annotated.metadata.as_ref()).map_err(|error| vec![broken(&error)])?;
-    Ok((annotated, capabilities, unknown_keys::of_file(file)))
+    annotate::with_file(module.bytes, detected_kind, file, usage, choose_mode)
+        .map_err(|refused| refused.into_problems(broken))
 }
 
 /// Reads a text file named on the command line.

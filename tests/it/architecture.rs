@@ -9,12 +9,13 @@ use crate::support::project;
 
 /// What each part of the root package may import of its own crate besides itself.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("lib", &["compare", "error", "evaluate", "live", "pipeline", "prepare", "resolve", "select", "server"]),
+    ("lib", &["compare", "error", "evaluate", "fuzzing", "live", "pipeline", "prepare", "resolve", "select", "server"]),
     ("pipeline", &["compare", "error", "evaluate", "live", "prepare", "resolve", "select", "server"]),
     ("evaluate", &["prepare::PreparedPolicy"]),
     ("select", &["error"]),
     ("compare", &[]),
     ("error", &[]),
+    ("fuzzing", &["compare", "prepare"]),
     ("live", &[]),
     ("prepare", &[]),
     ("resolve", &[]),

@@ -46,6 +46,8 @@ pub mod compiler;
 pub mod engine;
 mod fault;
 mod ferricel;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gatekeeper;
 mod link;
 mod load;

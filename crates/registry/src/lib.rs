@@ -55,6 +55,8 @@ mod credential;
 pub mod digest;
 mod display;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod helper;
 mod http;
 pub mod manifest;

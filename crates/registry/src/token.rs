@@ -90,7 +90,8 @@ impl Challenge {
         })
     }
 
-    fn parse(text: &str, base: &Url) -> Vec<Self> {
+    /// The challenges in a header; those that nobody can meet here are left out.
+    pub(super) fn parse(text: &str, base: &Url) -> Vec<Self> {
         let Ok(challenges) = http_auth::parse_challenges(text) else { return Vec::new() };
         let challenges = challenges.into_iter().filter_map(|challenge| {
             if challenge.scheme.eq_ignore_ascii_case("basic") {

@@ -64,6 +64,8 @@ mod expect;
 pub mod expression;
 mod fields;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group_expression;
 mod groups;
 mod json;

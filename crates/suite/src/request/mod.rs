@@ -9,7 +9,7 @@ mod admission;
 mod complete;
 mod equivalent;
 mod field;
-mod fixture;
+pub(crate) mod fixture;
 mod merge;
 mod options;
 pub(crate) mod path_advice;
