@@ -1,0 +1,167 @@
+//! Runs in which a stranger wrote every text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
+use policy_verify_model::outcome::{
+    CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
+    SuiteSummary, Unavailable, UnavailableStage,
+};
+use policy_verify_model::policy::Digest;
+use policy_verify_model::publication::Publication;
+use policy_verify_model::release::Release;
+use policy_verify_model::source::{SourceFile, Span};
+use policy_verify_model::weakness::Weakness;
+use policy_verify_report::{Style, by_name};
+use serde_json::json;
+
+/// What a format writes about a run.
+pub(crate) fn written(format: &str, run: &RunReport) -> String {
+    let mut bytes = Vec::new();
+    let format = by_name(format, &Style::default()).expect("a known format");
+    format.write(run, &mut bytes).expect("a vector takes everything");
+    String::from_utf8(bytes).expect("every format writes UTF-8")
+}
+
+/// A run with every outcome, in which every text is this one.
+pub(crate) fn hostile(text: &str) -> RunReport {
+    let file = Arc::new(SourceFile { path: text.into(), text: text.into() });
+    let place = Span { file: Arc::clone(&file), offset: 0, len: text.len(), line: 1, column: 1 };
+    let cases = outcomes(text, &place).into_iter().enumerate();
+    RunReport {
+        suites: vec![SuiteSummary {
+            name: text.into(),
+            path: text.into(),
+            argument: text.into(),
+            span: Span::start_of(&file),
+            kubewarden: Release::default(),
+        }],
+        policies: vec![policy(text, &place)],
+        cases: cases.map(|(position, outcome)| case(text, &place, outcome, position)).collect(),
+        warnings: vec![diagnostic(text).at(&place)],
+        publications: vec![Publication {
+            suite: Some(0),
+            warnings: vec![text.into()],
+            ..Publication::refused(text, text, text.into(), Some(text.into()))
+        }],
+        started_at: Default::default(),
+        duration: Duration::from_micros(41_300),
+        shard: None,
+        seed: None,
+        flags: vec![text.into()],
+        errors: Vec::new(),
+    }
+}
+
+/// A run that did not take place because of one mistake.
+pub(crate) fn not_started(text: &str) -> RunReport {
+    let file = Arc::new(SourceFile { path: text.into(), text: text.into() });
+    RunReport::not_started(vec![diagnostic(text).at(&Span::start_of(&file))], Default::default())
+}
+
+fn diagnostic(text: &str) -> Diagnostic {
+    Diagnostic::new(Code::Mistake, text).with_help(text.to_owned())
+}
+
+fn policy(text: &str, place: &Span) -> PolicyReport {
+    PolicyReport {
+        name: text.into(),
+        suite: 0,
+        uri: text.into(),
+        source_digest: None,
+        remarks: vec![text.into()],
+        digest: Some(Digest::of(text.as_bytes())),
+        size: Some(1),
+        execution_mode: None,
+        compilers: Vec::new(),
+        compile_time: Duration::from_millis(820),
+        span: place.clone(),
+        unavailable: None,
+        position: 0,
+    }
+}
+
+fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseReport {
+    CaseReport {
+        // Ids are unique, so that a merged report has all of them.
+        id: format!("{text} {position}"),
+        name: text.into(),
+        suite: 0,
+        policy: text.into(),
+        kind: CaseKind::Case,
+        outcome,
+        span: place.clone(),
+        origin: None,
+        duration: Duration::from_micros(143),
+        request: None,
+        response: Some(response(text)),
+        monitored: Some(response(text)),
+        fault: None,
+        calls: calls(text),
+        log: GuestLog { lines: vec![text.into()], stdout: text.into(), stderr: text.into(), ..GuestLog::default() },
+        warnings: vec![text.into()],
+        weakness: Some(Weakness::AnyRejection),
+        steps: vec![PartReport { members: vec![part(text)], ..part(text) }],
+        members: vec![part(text)],
+        position,
+    }
+}
+
+fn calls(text: &str) -> Vec<HostCall> {
+    let (capability, request, error) = (text.into(), text.into(), Some(text.into()));
+    vec![HostCall { capability, request, answered_by: AnsweredBy::Unanswered, error }]
+}
+
+fn response(text: &str) -> AdmissionResponse {
+    let mut response = AdmissionResponse {
+        uid: text.into(),
+        status: Some(Status { message: Some(text.into()), ..Status::default() }),
+        warnings: Some(vec![text.into()]),
+        ..AdmissionResponse::default()
+    };
+    response.audit_annotations = serde_json::from_value(json!({ text: text })).expect("a map of texts");
+    response
+}
+
+fn part(text: &str) -> PartReport {
+    PartReport {
+        name: text.into(),
+        policy: text.into(),
+        verdict: PartVerdict::NotApplicable(text.into()),
+        evaluations: 2,
+        response: Some(response(text)),
+        monitored: None,
+        fault: None,
+        calls: calls(text),
+        members: Vec::new(),
+    }
+}
+
+/// Every outcome, with the text wherever it has one.
+fn outcomes(text: &str, place: &Span) -> Vec<Outcome> {
+    let mismatch =
+        |kind, actual: String| Mismatch { kind, at: text.into(), expected: text.into(), actual, span: place.clone() };
+    let unavailable = Unavailable {
+        stage: UnavailableStage::Compile,
+        message: text.into(),
+        help: Some(text.into()),
+        span: Some(place.clone()),
+    };
+    vec![
+        Outcome::Passed,
+        Outcome::Failed(vec![
+            mismatch(MismatchKind::Verdict, text.into()),
+            mismatch(MismatchKind::Message, format!("{text}\nactual")),
+        ]),
+        Outcome::Error(Fault::new(FaultKind::Host, text).with_help(text)),
+        Outcome::Unavailable(Arc::new(unavailable)),
+        Outcome::Skipped(text.into()),
+        Outcome::NotRun(text.into()),
+        Outcome::Xfailed(text.into()),
+        Outcome::Xpassed(text.into()),
+    ]
+}
