@@ -10,6 +10,7 @@ use wasmtime::{Caller, Linker};
 use wasmtime_wasi::{I32Exit, p0, p1};
 
 use super::clock::Clock;
+use super::fault::Stop;
 use super::memory;
 use super::sandbox::Sandboxed;
 
@@ -18,6 +19,12 @@ const MOST_BUFFERS: u32 = 1024;
 
 /// Subscriptions in one call of `poll_oneoff`.
 const MOST_SUBSCRIPTIONS: u32 = 1024;
+
+/// Random bytes that are made at a time: words of eight bytes, so that parts join to what one part would be.
+const RANDOM_BYTES: u32 = 64 << 10;
+
+/// Random bytes that are made in a step of work.
+const RANDOM_BYTES_IN_A_STEP: u32 = 64;
 
 const SUCCESS: u32 = 0;
 const BADF: u32 = 8;
@@ -118,8 +125,16 @@ fn buffer_list<T: Sandboxed>(
 
 fn random_get<T: Sandboxed>(mut caller: Caller<'_, T>, address: u32, len: u32) -> wasmtime::Result<u32> {
     memory::check(&mut caller, "random_get", address, len)?;
-    let bytes = caller.data_mut().sandbox().random.take(len as usize);
-    memory::write(&mut caller, "random_get", address, &bytes)?;
+    let mut done = 0;
+    while done < len {
+        let part = RANDOM_BYTES.min(len - done);
+        let sandbox = caller.data_mut().sandbox();
+        let spent = sandbox.budget.spend(u64::from(part / RANDOM_BYTES_IN_A_STEP));
+        spent.map_err(|exceeded| Stop::Exceeded { work: "drawing random bytes".into(), exceeded })?;
+        let bytes = sandbox.random.take(part as usize);
+        memory::write(&mut caller, "random_get", address + done, &bytes)?;
+        done += part;
+    }
     Ok(SUCCESS)
 }
 

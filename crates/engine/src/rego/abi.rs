@@ -367,9 +367,12 @@ fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::
     let exceeded = |exceeded| Stop::Exceeded { work: in_words(builtin), exceeded };
     let room = caller.data().environment.budget.room();
     let mut arguments = Vec::with_capacity(addresses.len());
+    let mut bytes = 0;
     for address in addresses {
         let text = dumped(&mut caller, &memory, &dump, *address)?;
         caller.data_mut().sandbox.charge_host_bytes(text.len() as u64)?;
+        caller.data().environment.budget.spend(STEPS_FOR_EACH_BYTE * text.len() as u64).map_err(exceeded)?;
+        bytes += text.len();
         room.take_json(text.as_bytes()).map_err(exceeded)?;
         arguments.push(serde_json::from_str::<Json>(&text).map_err(Stop::Argument)?);
     }
@@ -377,8 +380,10 @@ fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::
         log(&mut caller, line)?;
     }
     let result = builtins::call(builtin, &caller.data().environment, &arguments);
-    let values = rego_values(&mut caller, &memory, addresses, &arguments);
-    let opinion = values
+    let values = || rego_values(&mut caller, &memory, addresses, &arguments);
+    let opinion = (bytes <= MOST_COMPARED)
+        .then(values)
+        .flatten()
         .and_then(|values| builtins::second_opinion(builtin, &caller.data().environment, &values, result.as_ref()));
     match result {
         Ok(value) => {
@@ -394,6 +399,16 @@ fn call(mut caller: Caller<'_, State>, id: i32, addresses: &[i32]) -> wasmtime::
         Err(error) => Err(stopped_by(builtin, error, opinion).into()),
     }
 }
+
+/// Steps for each byte of an argument, which is read, and gone through by nearly every built-in: some of them in code that
+/// cannot be interrupted. With the server's timeout there are enough for 12 MB.
+const STEPS_FOR_EACH_BYTE: u64 = 8;
+
+/// Most bytes of arguments for which there is a second opinion, which takes as long again.
+const MOST_COMPARED: usize = 1 << 20;
+
+/// Most bytes of the message of a built-in that fails. Some quote their arguments, byte by byte.
+const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// The name of the imports in messages.
 const BUILTIN: &str = "opa_builtin";
@@ -433,6 +448,13 @@ fn in_words(builtin: &Builtin) -> String {
 /// How a built-in that fails ends the evaluation.
 fn stopped_by(builtin: &Builtin, error: BuiltinError, opinion: Option<String>) -> Stop {
     match error {
+        BuiltinError::Failed { message, .. } | BuiltinError::Panicked(message) if message.len() > LONGEST_MESSAGE => {
+            let length = message.len();
+            Stop::Limit(format!(
+                "the built-in `{}` failed with a message of {length} bytes, more than {LONGEST_MESSAGE}",
+                builtin.name
+            ))
+        }
         BuiltinError::Failed { name, message } => {
             Stop::Builtin(BuiltinFailure { builtin: builtin.name, name, message, opinion })
         }

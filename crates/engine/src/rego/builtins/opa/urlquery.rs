@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::builtin::{BuiltinError, Environment, Outcome, go_text, text, wrong_type};
 use crate::rego::value::Value;
 
+/// Steps for a pair, as in the server's.
+const PAIR: u64 = 16;
+
 pub(crate) fn encode(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     Ok(Value::text(escape(text(arguments, 0)?)).into())
 }
@@ -48,9 +51,10 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-pub(crate) fn decode_object(_: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
+pub(crate) fn decode_object(environment: &Environment, arguments: &[Value]) -> Result<Outcome, BuiltinError> {
     let mut query: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for pair in text(arguments, 0)?.split('&').filter(|pair| !pair.is_empty()) {
+        environment.budget.spend(PAIR)?;
         if pair.contains(';') {
             return Err("invalid semicolon separator in query".into());
         }

@@ -10,8 +10,11 @@ use crate::rego::builtins::environment::Environment;
 const MAX_DEPTH: usize = 500;
 
 /// Modules of OPA 1 bring their own; this one is for modules that do not.
-pub(crate) fn is_valid(_: &Environment, arguments: &[Value]) -> Outcome {
-    Ok(serde_json::from_str::<Value>(text("json.is_valid", arguments, 0)?).is_ok().into())
+pub(crate) fn is_valid(environment: &Environment, arguments: &[Value]) -> Outcome {
+    let text = text("json.is_valid", arguments, 0)?;
+    // Numbers are valid only where they fit into a value, so it is made.
+    environment.budget.room().take_json(text.as_bytes())?;
+    Ok(serde_json::from_str::<Value>(text).is_ok().into())
 }
 
 /// Patches objects only. A list that is no JSON Patch of RFC 6902 ends the worker.

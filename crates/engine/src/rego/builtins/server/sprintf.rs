@@ -19,6 +19,9 @@ const MAX_RESULT: usize = 64 << 20;
 /// Steps for a value that is copied.
 const COPIED: u64 = 2;
 
+/// Bytes in memory for each byte of a format, which becomes a template that is read and kept.
+const TEMPLATE: u64 = 40;
+
 /// Bytes of texts that are copied in a step.
 const BYTES_IN_A_STEP: u64 = 64;
 
@@ -28,6 +31,7 @@ pub(crate) fn sprintf(environment: &Environment, arguments: &[Value]) -> Outcome
     let Some(Value::Array(values)) = arguments.get(1) else {
         return Err(failed(NAME, "2nd parameter is not an array"));
     };
+    environment.budget.room().take(TEMPLATE * format.len() as u64)?;
     let values = values.iter().map(template_value).collect::<Result<Vec<_>, _>>()?;
     // The template copies all values for each of them.
     let (number, bytes) = (values.len() as u64, arguments[1].to_string().len() as u64);

@@ -9,6 +9,12 @@ use crate::rego::builtins::environment::Environment;
 /// A name in front of the value that is encoded or decoded.
 const PREFIX: &str = "input=";
 
+/// Steps for a pair: its name and its value are decoded, and kept in a tree.
+const PAIR: u64 = 16;
+
+/// Bytes of a pair beside those of its texts.
+const PAIR_BYTES: u64 = 128;
+
 pub(crate) fn encode(_: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "urlquery.encode";
     let url = with_query(NAME, &format!("{PREFIX}{}", text(NAME, arguments, 0)?))?;
@@ -44,10 +50,16 @@ pub(crate) fn encode_object(_: &Environment, arguments: &[Value]) -> Outcome {
 }
 
 /// Of several values of one name the last one stays.
-pub(crate) fn decode_object(_: &Environment, arguments: &[Value]) -> Outcome {
+pub(crate) fn decode_object(environment: &Environment, arguments: &[Value]) -> Outcome {
     const NAME: &str = "urlquery.decode";
     let url = with_query("urlquery.decode_object", text(NAME, arguments, 0)?)?;
-    Ok(url.query_pairs().map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect())
+    let room = environment.budget.room();
+    let pairs = url.query_pairs().map(|(name, value)| {
+        environment.budget.spend(PAIR)?;
+        room.take(PAIR_BYTES + (name.len() + value.len()) as u64)?;
+        Ok((name.into_owned(), Value::from(value.into_owned())))
+    });
+    pairs.collect()
 }
 
 fn with_query(name: &'static str, query: &str) -> Result<Url, BuiltinError> {
