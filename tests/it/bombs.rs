@@ -1,28 +1,6 @@
 //! Modules that are small, and cost a compiler minutes or gigabytes: a fault of their policy, and of no other.
 
-use std::fmt::Write as _;
-
 use crate::support::{Repository, guests};
-
-/// A function whose jumps carry `values` values to each of `blocks` places: what a compiler has to move grows with both.
-fn jumps(blocks: usize, values: usize) -> Vec<u8> {
-    let mut text = String::from(
-        "(module (memory (export \"memory\") 1) (func (export \"__guest_call\") (param i32 i32) (result i32) (i32.const 1))\n",
-    );
-    writeln!(text, "(type $all (func (result {})))", "i32 ".repeat(values)).unwrap();
-    let labels: Vec<String> = (0..blocks).map(|label| label.to_string()).collect();
-    writeln!(
-        text,
-        "(func (param i32) {} {} local.get 0 br_table {} {} {}))",
-        "block (type $all) ".repeat(blocks),
-        "i32.const 0 ".repeat(values),
-        labels.join(" "),
-        "end ".repeat(blocks),
-        "drop ".repeat(values)
-    )
-    .unwrap();
-    wat::parse_str(text).unwrap()
-}
 
 /// A suite of the bomb and a healthy policy.
 fn repository() -> Repository {
@@ -34,7 +12,7 @@ fn repository() -> Repository {
                  \x20 - { name: boom, policy: bomb, raw: {}, expect: allow }\n\
                  \x20 - { name: fine, policy: healthy, raw: {}, expect: allow }\n";
     let healthy = guests::replying("{\"valid\":true,\"accepted\":true}");
-    Repository::with_suite(suite).write("bomb.wasm", jumps(900, 900)).write("healthy.wasm", healthy)
+    Repository::with_suite(suite).write("bomb.wasm", guests::jumps(900, 900)).write("healthy.wasm", healthy)
 }
 
 #[cfg(target_os = "linux")]
@@ -48,7 +26,7 @@ fn a_module_that_takes_gigabytes_to_compile_is_unavailable_and_the_others_run() 
 #[cfg(target_os = "linux")]
 #[test]
 fn the_time_for_compiling_is_limited_by_a_flag() {
-    let repository = repository().write("bomb.wasm", jumps(700, 700));
+    let repository = repository().write("bomb.wasm", guests::jumps(700, 700));
     let run = repository.verify(&["--compiler", "cranelift", "--code-cache", "none", "--compile-timeout", "1s"]).run();
     run.exits_with(3).says(&["compiling takes more than 1 s of processor time"]);
 }

@@ -15,6 +15,7 @@ mod ci;
 mod code_cache;
 mod compat;
 mod compilers;
+mod corpus;
 mod distribution;
 mod docs;
 mod environment;

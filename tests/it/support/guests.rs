@@ -114,14 +114,21 @@ pub(crate) fn failing_when_asked(text: &str) -> Vec<u8> {
 /// A waPC guest that takes all settings, and does this when it is asked for a verdict. `body` leaves the result of the call;
 /// it has `$respond` and `$fail`, and at 1024 the text `bad thing`.
 pub(crate) fn wapc_when_asked(body: &str) -> Vec<u8> {
+    wapc_with("", "(data (i32.const 1024) \"bad thing\")", body)
+}
+
+/// The same, with these imports and these items of the module.
+pub(crate) fn wapc_with(imports: &str, items: &str, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
           (import "wapc" "__guest_response" (func $respond (param i32 i32)))
           (import "wapc" "__guest_error" (func $fail (param i32 i32)))
+          {imports}
           (memory (export "memory") 1)
           (data (i32.const 0) "{{\22valid\22:true}}")
-          (data (i32.const 1024) "bad thing")
-          (func (export "__guest_call") (param $operation_len i32) (param i32) (result i32)
+          {items}
+          (func (export "__guest_call") (param $operation_len i32) (param $message_len i32) (result i32)
+            (local $at i32) (local $len i32)
             (if (i32.eq (local.get $operation_len) (i32.const {settings_len})) (then
               (call $respond (i32.const 0) (i32.const 14))
               (return (i32.const 1))))
@@ -133,19 +140,26 @@ pub(crate) fn wapc_when_asked(body: &str) -> Vec<u8> {
 
 /// The same in WASI. `body` has `$print` and `$exit`, and at 1024 the text `bad thing` with the end of a line.
 pub(crate) fn wasi_when_asked(body: &str) -> Vec<u8> {
+    wasi_with("", "(data (i32.const 1024) \"bad thing\\n\")", body)
+}
+
+/// The same, with these imports and these items of the module.
+pub(crate) fn wasi_with(imports: &str, items: &str, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
           (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
           (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
           (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+          {imports}
           (memory (export "memory") 1)
           (data (i32.const 512) "{{\22valid\22:true}}")
-          (data (i32.const 1024) "bad thing\n")
+          {items}
           (func $print (param $fd i32) (param $address i32) (param $len i32)
             (i32.store (i32.const 0) (local.get $address))
             (i32.store (i32.const 4) (local.get $len))
             (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
           (func (export "_start")
+            (local $at i32) (local $len i32)
             (drop (call $sizes (i32.const 16) (i32.const 20)))
             (if (i32.eq (i32.load (i32.const 20)) (i32.const {settings_len})) (then
               (call $print (i32.const 1) (i32.const 512) (i32.const 14))
@@ -154,6 +168,42 @@ pub(crate) fn wasi_when_asked(body: &str) -> Vec<u8> {
         settings_len = "policy.wasm validate-settings ".len(),
     );
     wat::parse_str(text).unwrap()
+}
+
+/// Instructions that write `prefix`, then `item` over and over, and then `suffix` to the memory from its second page on;
+/// `$at` and `$len` then say where the text is and how long. The items are doubled `doublings` times. And the segments that
+/// they are made of, which are items of the module.
+pub(crate) fn repeating(prefix: &str, item: &str, doublings: u32, suffix: &str) -> (String, String) {
+    let len = item.len() << doublings;
+    let items_at = 65_536 + prefix.len();
+    let items = format!(
+        "(data $prefix \"{}\") (data $item \"{}\") (data $suffix \"{}\")",
+        escaped(prefix.as_bytes()),
+        escaped(item.as_bytes()),
+        escaped(suffix.as_bytes())
+    );
+    let body = format!(
+        r"(drop (memory.grow (i32.const {pages})))
+          (memory.init $prefix (i32.const 65536) (i32.const 0) (i32.const {prefix_len}))
+          (memory.init $item (i32.const {items_at}) (i32.const 0) (i32.const {item_len}))
+          (local.set $len (i32.const {item_len}))
+          (block $done (loop $double
+            (br_if $done (i32.ge_u (local.get $len) (i32.const {len})))
+            (memory.copy
+              (i32.add (i32.const {items_at}) (local.get $len)) (i32.const {items_at}) (local.get $len))
+            (local.set $len (i32.shl (local.get $len) (i32.const 1)))
+            (br $double)))
+          (memory.init $suffix (i32.const {suffix_at}) (i32.const 0) (i32.const {suffix_len}))
+          (local.set $at (i32.const 65536))
+          (local.set $len (i32.const {all}))",
+        pages = (prefix.len() + len + suffix.len()) / 65_536 + 1,
+        prefix_len = prefix.len(),
+        item_len = item.len(),
+        suffix_at = items_at + len,
+        suffix_len = suffix.len(),
+        all = prefix.len() + len + suffix.len(),
+    );
+    (items, body)
 }
 
 /// A waPC guest that accepts all settings and denies every request; its message is the number, in 16 hexadecimal digits,
@@ -276,6 +326,56 @@ pub(crate) fn with_section(mut module: Vec<u8>, name: &str, content: &[u8]) -> V
     module
 }
 
+/// A module of OPA's ABI that allows everything, but for what is given: bodies of its exports, by their names. The results
+/// of an evaluation are the text at 2048, `result`. Its values are their own texts, so that it needs no parser.
+pub(crate) fn opa_with(items: &str, result: &str, bodies: &[(&str, &str)]) -> Vec<u8> {
+    const EXPORTS: [(&str, &str, &str); 13] = [
+        ("builtins", "(result i32)", "(i32.const 1024)"),
+        ("entrypoints", "(result i32)", "(i32.const 1024)"),
+        ("opa_heap_ptr_get", "(result i32)", "(global.get $heap)"),
+        ("opa_heap_ptr_set", "(param i32)", "(global.set $heap (local.get 0))"),
+        (
+            "opa_malloc",
+            "(param i32) (result i32)",
+            "(global.get $heap) (global.set $heap (i32.add (global.get $heap) (local.get 0)))",
+        ),
+        ("opa_json_parse", "(param i32 i32) (result i32)", "(local.get 0)"),
+        ("opa_json_dump", "(param i32) (result i32)", "(local.get 0)"),
+        ("opa_eval_ctx_new", "(result i32)", "(i32.const 8)"),
+        ("opa_eval_ctx_set_input", "(param i32 i32)", ""),
+        ("opa_eval_ctx_set_data", "(param i32 i32)", ""),
+        ("opa_eval_ctx_set_entrypoint", "(param i32 i32)", ""),
+        ("opa_eval_ctx_get_result", "(param i32) (result i32)", "(i32.const 2048)"),
+        ("eval", "(param i32) (result i32) (local $at i32) (local $len i32)", "(i32.const 0)"),
+    ];
+    let functions = EXPORTS.map(|(name, parameters, usual)| {
+        let body = bodies.iter().find(|(given, _)| *given == name).map_or(usual, |(_, body)| body);
+        format!("(func ${name} (export \"{name}\") {parameters} {body})\n")
+    });
+    let text = format!(
+        r#"(module
+          (import "env" "memory" (memory 5))
+          (import "env" "opa_abort" (func $abort (param i32)))
+          (import "env" "opa_println" (func $println (param i32)))
+          (import "env" "opa_builtin0" (func $builtin0 (param i32 i32) (result i32)))
+          (import "env" "opa_builtin1" (func $builtin1 (param i32 i32 i32) (result i32)))
+          (import "env" "opa_builtin2" (func $builtin2 (param i32 i32 i32 i32) (result i32)))
+          (import "env" "opa_builtin3" (func $builtin3 (param i32 i32 i32 i32 i32) (result i32)))
+          (import "env" "opa_builtin4" (func $builtin4 (param i32 i32 i32 i32 i32 i32) (result i32)))
+          (export "memory" (memory 0))
+          (global $heap (mut i32) (i32.const 131072))
+          (global (export "opa_wasm_abi_version") i32 (i32.const 1))
+          (global (export "opa_wasm_abi_minor_version") i32 (i32.const 2))
+          (data (i32.const 1024) "{{}}\00")
+          (data (i32.const 2048) "{}\00")
+          {items}
+          {})"#,
+        escaped(result.as_bytes()),
+        functions.concat(),
+    );
+    wat::parse_str(text).unwrap()
+}
+
 /// A module of OPA's ABI that calls a built-in with these arguments, which are texts of JSON, and allows. Its values are
 /// their own texts, so that it needs no parser.
 pub(crate) fn opa_calling(builtin: &str, arguments: &[String]) -> Vec<u8> {
@@ -330,4 +430,21 @@ pub(crate) fn opa_calling(builtin: &str, arguments: &[String]) -> Vec<u8> {
         pages = at / 65_536 + 64,
     );
     wat::parse_str(text).unwrap()
+}
+
+/// A module with a function whose jumps carry `values` values to each of `blocks` places: what a compiler has to move grows
+/// with both.
+pub(crate) fn jumps(blocks: usize, values: usize) -> Vec<u8> {
+    let labels: Vec<String> = (0..blocks).map(|label| label.to_string()).collect();
+    // Winch knows no tail calls, so that it is Cranelift that compiles.
+    let items = format!(
+        "(func $tail (return_call $tail))\n(type $all (func (result {})))\n(func (param i32) {} {} local.get 0 br_table {} {} {})",
+        "i32 ".repeat(values),
+        "block (type $all) ".repeat(blocks),
+        "i32.const 0 ".repeat(values),
+        labels.join(" "),
+        "end ".repeat(blocks),
+        "drop ".repeat(values)
+    );
+    wapc_with("", &items, "(i32.const 1)")
 }

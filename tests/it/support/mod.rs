@@ -220,8 +220,32 @@ impl Verify {
     }
 
     pub(crate) fn run(mut self) -> Finished {
-        let Output { status, stdout, stderr } = self.command.output().unwrap();
-        let folder = self.folder.to_string_lossy().into_owned();
+        let output = self.command.output().unwrap();
+        Self::finished(&self.folder, output)
+    }
+
+    /// The run, and the most memory it had at a time, in bytes. Processes that it starts do not count.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn run_with_peak(self) -> (Finished, u64) {
+        let folder = self.folder.clone();
+        let child = self.start();
+        let path = format!("/proc/{}/status", child.id());
+        let output = std::thread::spawn(|| child.wait_with_output().unwrap());
+        let mut peak = 0;
+        while !output.is_finished() {
+            // The system's own high-water mark: looking seldom misses only what grows at the very end.
+            let status = fs::read_to_string(&path).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kibibytes: Option<u64> = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+            peak = peak.max(kibibytes.unwrap_or(0) << 10);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        (Self::finished(&folder, output.join().unwrap()), peak)
+    }
+
+    fn finished(folder: &Path, output: Output) -> Finished {
+        let Output { status, stdout, stderr } = output;
+        let folder = folder.to_string_lossy().into_owned();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&folder, "[repository]");
         Finished { code: status.code(), name: String::new(), stdout: text(stdout), stderr: text(stderr) }
     }
