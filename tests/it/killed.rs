@@ -1,13 +1,15 @@
-//! Runs that are killed, and runs side by side: the store holds whole files or none.
+//! Runs that are killed, and runs side by side: stores, caches and reports hold whole files or none.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::fetching::{accepting, repository};
 use crate::support::registry::FakeRegistry;
-use crate::support::{Repository, guests};
+use crate::support::{POD, Report, Repository, Verify, guests};
 
 const POLICIES: usize = 4;
 
@@ -94,4 +96,154 @@ fn two_runs_share_an_empty_store() {
     }
     let whole = policies.iter().map(|(name, _)| (format!("{name}:v1"), large(name))).collect();
     assert_eq!(check_store(&repository, &whole), POLICIES);
+}
+
+/// Moments of a run, at random. The seed is named where a test fails; `VERIFY_TEST_SEED` repeats it.
+struct Moments {
+    seed: u64,
+    state: u64,
+}
+
+impl Moments {
+    fn new() -> Self {
+        let given = std::env::var("VERIFY_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+        let seed = given.unwrap_or_else(|| u64::from(now.subsec_nanos()) ^ now.as_secs());
+        Self { seed, state: seed }
+    }
+
+    /// The next moment before `end`: xorshift, on a multiple of the golden ratio.
+    fn before(&mut self, end: Duration) -> Duration {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)) >> 11;
+        end.mul_f64(mixed as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+/// The reports of a run.
+const REPORTS: [&str; 5] = ["a.json", "a.xml", "a.ndjson", "a.sarif", "a.html"];
+
+/// A suite whose run is work of its host for the most part, and a cache of code.
+struct Busy {
+    repository: Repository,
+    cache: tempfile::TempDir,
+}
+
+impl Busy {
+    fn new() -> Self {
+        // Each match of this search looks through the rest of the text.
+        let text = format!("\"{}\"", "A".repeat(6_000));
+        let search = guests::opa_calling("regex.find_n", &["\".*[^A-Z]|[A-Z]\"".to_owned(), text, "-1".to_owned()]);
+        let mut suite =
+            "version: 1\npolicies:\n  yes: { uri: yes.wasm }\n  busy: { uri: busy.wasm, executionMode: opa }\n\
+                         cases:\n"
+                .to_owned();
+        for number in 0..4 {
+            suite +=
+                &format!("  - {{ name: yes {number}, policy: yes, object: {POD}, timeout: 60s, expect: allow }}\n");
+            suite += &format!("  - {{ name: no {number}, policy: yes, object: {POD}, timeout: 60s, expect: deny }}\n");
+            suite +=
+                &format!("  - {{ name: busy {number}, policy: busy, object: {POD}, timeout: 60s, expect: allow }}\n");
+        }
+        let repository = Repository::with_suite(&suite)
+            .replying("yes", r#"{"valid":true,"accepted":true}"#)
+            .write("busy.wasm", search);
+        Self { repository, cache: tempfile::tempdir().unwrap() }
+    }
+
+    fn verify(&self) -> Verify {
+        let reports = ["--report=json=a.json", "--report=junit=a.xml", "--report=ndjson=a.ndjson"];
+        let more = ["--report=sarif=a.sarif", "--report=html=a.html", "-j2", "--compiler=cranelift"];
+        self.repository.verify(&[&reports[..], &more].concat()).env("VERIFY_CODE_CACHE", self.cache.path())
+    }
+
+    /// A whole run, which has the right result, and how long it took.
+    fn run(&self, hint: &str) -> Duration {
+        let start = Instant::now();
+        self.verify().run().named(hint).exits_with(1).says(&["12 tests: 8 passed, 4 failed"]);
+        let took = start.elapsed();
+        let report = Report(self.repository.read_json("a.json"));
+        for case in report.cases() {
+            let expected = if case["name"].as_str().unwrap().starts_with("no") { "failed" } else { "passed" };
+            assert_eq!(case["outcome"], expected, "{hint}: {case:#}");
+        }
+        self.check_reports(hint);
+        took
+    }
+
+    /// Every report can be read: the one of an earlier run, or that of the run that was ended.
+    fn check_reports(&self, hint: &str) {
+        for file in REPORTS {
+            // A stream begins anew with its run.
+            let text = self.repository.read(file);
+            let is_whole = match file.rsplit_once('.').unwrap().1 {
+                "json" | "sarif" => serde_json::from_str::<Value>(&text).is_ok(),
+                "ndjson" => text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
+                "xml" => roxmltree::Document::parse(&text).is_ok(),
+                _ => text.ends_with("</html>\n"),
+            };
+            assert!(is_whole, "{hint}: {file}:\n{text}");
+        }
+    }
+
+    /// What is in the cache, by path.
+    fn cached(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        files(self.cache.path()).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
+
+    /// Ends runs at moments of theirs, and looks at what they leave. `end` gives whether it was in time.
+    fn is_ended(&self, times: usize, end: impl Fn(std::process::Child) -> bool) {
+        let whole = self.run("the first run");
+        let mut moments = Moments::new();
+        let mut in_time = 0;
+        for round in 0..times {
+            // Every other run has to compile as well.
+            if round % 2 == 0 {
+                files(self.cache.path()).iter().for_each(|path| fs::remove_file(path).unwrap());
+            }
+            let moment = moments.before(whole);
+            let hint = format!("VERIFY_TEST_SEED={}, round {round}, after {moment:?}", moments.seed);
+            let child = self.verify().start();
+            std::thread::sleep(moment);
+            in_time += usize::from(end(child));
+            self.check_reports(&hint);
+            let kept = self.cached();
+            self.run(&hint);
+            // What was kept was whole: else it would have been made again.
+            let now = self.cached();
+            for (path, bytes) in kept.iter().filter(|(path, _)| now.contains_key(*path)) {
+                assert!(now[path] == *bytes, "{hint}: {}", path.display());
+            }
+        }
+        assert!(in_time > times / 5, "{in_time} of {times} were in time, with VERIFY_TEST_SEED={}", moments.seed);
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_whole_reports_and_caches() {
+    Busy::new().is_ended(50, |mut child| {
+        let is_running = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        is_running
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_leaves_whole_reports_and_caches() {
+    for signal in ["INT", "TERM"] {
+        Busy::new().is_ended(20, |child| {
+            let begun = Instant::now();
+            // It fails only for a process that is over.
+            std::process::Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).output().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: {told}", begun.elapsed());
+            // Before it listens to signals, the system ends it.
+            assert!(matches!(output.status.code(), Some(130 | 1) | None), "{:?}: {told}", output.status);
+            output.status.code() == Some(130)
+        });
+    }
 }
