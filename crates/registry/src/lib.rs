@@ -47,6 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address_range;
 mod auth;
 mod auth_file;
 pub mod bounded;

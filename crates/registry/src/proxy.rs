@@ -11,6 +11,7 @@ use reqwest::{Proxy, Url};
 use serde::Deserialize;
 use url::Host;
 
+use super::address_range::AddressRange;
 use super::display;
 use super::error::{Class, Failure};
 
@@ -150,8 +151,7 @@ struct Exception {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// An address and the length of its prefix.
-    Network(IpAddr, u8),
+    Range(AddressRange),
     /// A domain, and those below it.
     Domain(String),
 }
@@ -164,15 +164,16 @@ fn exceptions(text: &str) -> Vec<Exception> {
 
 impl Exception {
     fn parse(entry: &str) -> Option<Self> {
-        if let Some(hosts) = Hosts::address(entry) {
-            return Some(Self { hosts, port: None });
+        if let Some(range) = AddressRange::parse(entry) {
+            return Some(Self { hosts: Hosts::Range(range), port: None });
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().ok()?)),
             None => (entry, None),
         };
         let domain = || Hosts::Domain(host.trim_start_matches("*.").trim_matches('.').to_lowercase());
-        let hosts = if host == "*" { Hosts::All } else { Hosts::address(host).unwrap_or_else(domain) };
+        let range = || AddressRange::parse(host).map(Hosts::Range);
+        let hosts = if host == "*" { Hosts::All } else { range().unwrap_or_else(domain) };
         Some(Self { hosts, port })
     }
 
@@ -183,28 +184,11 @@ impl Exception {
 }
 
 impl Hosts {
-    /// `10.0.0.1`, `::1`, `[::1]`, `10.0.0.0/8`
-    fn address(text: &str) -> Option<Self> {
-        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        let (address, length) =
-            inner.split_once('/').map_or((inner, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().ok()?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Some(longest), |length| length.parse().ok())?;
-        (length <= longest).then_some(Self::Network(address, length))
-    }
-
     fn contain(&self, host: &Host<&str>) -> bool {
         match (self, host) {
             (Self::All, _) => true,
-            (Self::Network(IpAddr::V4(network), length), Host::Ipv4(address)) => {
-                let unused = 32 - u32::from(*length);
-                u32::from(*network).checked_shr(unused) == u32::from(*address).checked_shr(unused)
-            }
-            (Self::Network(IpAddr::V6(network), length), Host::Ipv6(address)) => {
-                let unused = 128 - u32::from(*length);
-                u128::from(*network).checked_shr(unused) == u128::from(*address).checked_shr(unused)
-            }
+            (Self::Range(range), Host::Ipv4(address)) => range.contains(IpAddr::V4(*address)),
+            (Self::Range(range), Host::Ipv6(address)) => range.contains(IpAddr::V6(*address)),
             (Self::Domain(domain), Host::Domain(host)) => {
                 let host = host.trim_end_matches('.').to_lowercase();
                 host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
