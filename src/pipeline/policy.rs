@@ -13,6 +13,7 @@ use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::source::Span;
 use policy_verify_registry::error::RegistryError;
+use policy_verify_registry::hosts::HostRules;
 use policy_verify_registry::store::Store;
 use policy_verify_registry::{Registry, RegistryOptions};
 
@@ -26,6 +27,8 @@ pub struct Network {
     pub docker_config: Option<PathBuf>,
     /// Longest time for a manifest, a module or a blob, retries included; five minutes by default.
     pub timeout: Option<Duration>,
+    /// Which hosts may be reached; all of them by default.
+    pub hosts: HostRules,
 }
 
 /// The place of what was typed: nothing can be quoted there.
@@ -39,6 +42,7 @@ pub(super) fn registry(network: &Network) -> Result<Registry, Error> {
         sources: network.sources.clone(),
         docker_config: network.docker_config.clone(),
         timeout: network.timeout,
+        hosts: network.hosts.clone(),
     };
     Registry::new(&options).map_err(Error::sources)
 }

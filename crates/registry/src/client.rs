@@ -17,6 +17,7 @@ use super::bounded::format_bytes;
 use super::digest::OciDigest;
 use super::display;
 use super::error::{Class, Failure, MORE_TIME, RegistryError, Stage, TAMPERED};
+use super::hosts::HostRules;
 use super::http::{Http, Request, Response, Timeouts};
 use super::retry::RetryBudget;
 use super::sources::Sources;
@@ -32,6 +33,8 @@ pub struct RegistryOptions {
     pub docker_config: Option<PathBuf>,
     /// Timeout of one call, retries included; five minutes by default.
     pub timeout: Option<Duration>,
+    /// Which hosts may be reached; all of them by default.
+    pub hosts: HostRules,
 }
 
 /// A client of registries and web servers, made once per process and cloned cheaply.
@@ -64,7 +67,8 @@ impl Registry {
         let timeouts = options.timeout.map_or_else(Timeouts::default, Timeouts::within);
         let sources = Sources::read(options.sources.as_deref())?;
         let credentials = Credentials::new(options.docker_config.as_deref(), timeouts.idle);
-        Ok(Self(Arc::new(Inner { http: Http::new(sources, timeouts), tokens: Tokens::new(credentials), timeouts })))
+        let http = Http::new(sources, timeouts, options.hosts.clone());
+        Ok(Self(Arc::new(Inner { http, tokens: Tokens::new(credentials), timeouts })))
     }
 
     /// Keeps a secret that is not a credential out of the texts of servers that messages quote.

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::bounded::format_bytes;
 use super::display;
 use super::error::{Class, Failure, Retry};
+use super::hosts::{Decision, HostRules, Refused, Resolver};
 use super::meter::Meter;
 use super::proxy::ProxyAddress;
 use super::secrets::{Secret, Secrets};
@@ -130,6 +131,7 @@ impl Response {
 pub(super) struct Http {
     sources: Sources,
     timeouts: Timeouts,
+    rules: Arc<HostRules>,
     /// Removes credentials from the texts of servers.
     pub(super) secrets: Secrets,
     clients: Mutex<HashMap<ClientKey, Client>>,
@@ -141,6 +143,8 @@ pub(super) struct Http {
 struct ClientKey {
     trust: Trust,
     proxy: Option<ProxyAddress>,
+    /// Whether the addresses of its hosts decide whether they are reached.
+    checks_addresses: bool,
 }
 
 /// The certificates a client accepts.
@@ -178,8 +182,15 @@ impl Endpoint {
 }
 
 impl Http {
-    pub(super) fn new(sources: Sources, timeouts: Timeouts) -> Self {
-        Self { sources, timeouts, secrets: Secrets::default(), clients: Mutex::default(), endpoints: Mutex::default() }
+    pub(super) fn new(sources: Sources, timeouts: Timeouts, rules: HostRules) -> Self {
+        Self {
+            sources,
+            timeouts,
+            rules: Arc::new(rules),
+            secrets: Secrets::default(),
+            clients: Mutex::default(),
+            endpoints: Mutex::default(),
+        }
     }
 
     /// The root of a registry, such as `https://ghcr.io/`.
@@ -252,10 +263,10 @@ impl Http {
         let is_insecure = self.sources.is_insecure(&host);
         match url.scheme() {
             "https" if is_insecure && self.endpoint(&host).await? != Endpoint::Verified => {
-                self.client(url, Trust::Unverified)
+                self.client(url, Trust::Unverified).await
             }
-            "https" => self.client(url, self.verifying(&host)),
-            "http" if is_insecure => self.client(url, Trust::Unverified),
+            "https" => self.client(url, self.verifying(&host)).await,
+            "http" if is_insecure => self.client(url, Trust::Unverified).await,
             _ => Err(Failure::new(Class::Refused, format!("plain HTTP to `{host}` is not allowed")).with_help(
                 format!("use https, or add \"{host}\" to `insecure_sources` in sources.yaml if you trust the network"),
             )),
@@ -269,8 +280,24 @@ impl Http {
         }
     }
 
-    fn client(&self, url: &Url, trust: Trust) -> Result<Client, Failure> {
-        let key = ClientKey { trust, proxy: self.sources.proxies().of(url).cloned() };
+    /// The only place where a client is had, and with it a connection: redirects and the realms of registries come here, too.
+    async fn client(&self, url: &Url, trust: Trust) -> Result<Client, Failure> {
+        let refused = |refused: Refused| Failure::new(Class::Refused, refused.to_string()).with_help(refused.help());
+        let proxy = self.sources.proxies().of(url).cloned();
+        let checks_addresses = match self.rules.decide(url) {
+            Decision::Reached => false,
+            Decision::Refused(reason) => return Err(refused(reason)),
+            // The address of a proxy is none of the suite's.
+            Decision::ByAddress if proxy.is_some() => {
+                self.rules.check_for_proxy(url.host_str().unwrap_or_default()).await.map_err(refused)?;
+                false
+            }
+            Decision::ByAddress => true,
+        };
+        self.client_of(ClientKey { trust, proxy, checks_addresses })
+    }
+
+    fn client_of(&self, key: ClientKey) -> Result<Client, Failure> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -279,10 +306,10 @@ impl Http {
             tls::check_variables()?;
         }
         let proxy = key.proxy.as_ref().map(ProxyAddress::to_reqwest).transpose()?;
-        let client = self.build(&key.trust, proxy.clone(), false).or_else(|error| {
+        let client = self.build(&key, proxy.clone(), false).or_else(|error| {
             // A container without any certificates, and no variable that names them.
             let is_configured = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-            if is_configured { Err(error) } else { self.build(&key.trust, proxy, true) }
+            if is_configured { Err(error) } else { self.build(&key, proxy, true) }
         });
         let client = client.map_err(|error| {
             Failure::new(Class::Unreachable, format!("cannot set up TLS: {}", innermost(&error)))
@@ -292,7 +319,7 @@ impl Http {
         Ok(client)
     }
 
-    fn build(&self, trust: &Trust, proxy: Option<Proxy>, bundles_roots: bool) -> reqwest::Result<Client> {
+    fn build(&self, key: &ClientKey, proxy: Option<Proxy>, bundles_roots: bool) -> reqwest::Result<Client> {
         let mut builder = Client::builder()
             .user_agent(concat!("policy-verify/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -302,11 +329,14 @@ impl Http {
         if let Some(proxy) = proxy {
             builder = builder.proxy(proxy);
         }
-        let extra = match trust {
+        if key.checks_addresses {
+            builder = builder.dns_resolver(Arc::new(Resolver(Arc::clone(&self.rules))));
+        }
+        let extra = match &key.trust {
             Trust::WithAuthoritiesOf(host) => self.sources.authorities(host),
             _ => &[],
         };
-        builder = match trust {
+        builder = match &key.trust {
             Trust::Unverified => builder.tls_danger_accept_invalid_certs(true),
             _ if bundles_roots => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
@@ -333,7 +363,7 @@ impl Http {
             let url = Url::parse(&format!("{}://{host}/v2/", endpoint.scheme()))
                 .map_err(|error| Failure::new(Class::Unreachable, format!("invalid host `{host}`: {error}")))?;
             let trust = if endpoint == Endpoint::Verified { self.verifying(host) } else { Trust::Unverified };
-            let tried = match self.client(&url, trust) {
+            let tried = match self.client(&url, trust).await {
                 Ok(client) => match timeout(self.timeouts.idle, client.get(url.clone()).send()).await {
                     Ok(Ok(_)) => return Ok(endpoint),
                     Ok(Err(error)) => transport::failure(&error, &url, self.sources.proxies().of(&url)),
@@ -341,6 +371,9 @@ impl Http {
                 },
                 Err(failure) => failure,
             };
+            if tried.class == Class::Refused {
+                return Err(tried);
+            }
             failures.push((endpoint, tried));
         }
         let attempts = failures.iter().map(|(endpoint, failure)| format!("{}: {}", endpoint.words(), failure.message));

@@ -59,6 +59,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod helper;
+pub mod hosts;
 mod http;
 pub mod manifest;
 mod meter;

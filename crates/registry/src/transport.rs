@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::display;
 use super::error::{Class, Failure, MORE_TIME, Retry};
+use super::hosts::Refused;
 use super::proxy::ProxyAddress;
 use super::sources;
 use super::tls;
@@ -22,6 +23,9 @@ pub(super) fn idle(url: &Url, timeout: Duration) -> Failure {
 
 /// The failure of a request without response, sent through a proxy or not.
 pub(super) fn failure(error: &reqwest::Error, url: &Url, proxy: Option<&ProxyAddress>) -> Failure {
+    if let Some(refused) = reason_of::<Refused>(error) {
+        return Failure::new(Class::Refused, refused.to_string()).with_help(refused.help());
+    }
     let (reason, server, host) = (innermost(error), display::server(url), display::authority(url));
     let lower = reason.to_lowercase();
     if let Some(failure) = tls::refused_certificate(error, &host) {
@@ -74,6 +78,18 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
         reason = cause.source();
     }
     text.unwrap_or_else(|| "the request cannot be sent".into())
+}
+
+/// The error of this type in the chain.
+fn reason_of<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
+    let mut reason = error.source();
+    while let Some(cause) = reason {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        reason = cause.source();
+    }
+    None
 }
 
 fn is_broken_connection(error: &reqwest::Error) -> bool {

@@ -156,6 +156,7 @@ impl FakeRegistry {
             sources: Some(sources),
             docker_config: Some(folder.to_owned()),
             timeout: Some(Duration::from_secs(20)),
+            ..RegistryOptions::default()
         };
         Registry::new(&options).unwrap()
     }
