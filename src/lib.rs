@@ -33,6 +33,7 @@ pub use policy_verify_engine::compile_inside;
 pub use policy_verify_engine::compiler::CompilerChoice;
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
+pub use policy_verify_registry::hosts::{HostPattern, HostRules, InvalidHost};
 pub use policy_verify_registry::signature::SignatureOptions;
 pub use policy_verify_report as report;
 pub use policy_verify_report::merge::{NamedReport, merge};

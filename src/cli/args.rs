@@ -7,6 +7,7 @@ pub(crate) mod compile;
 pub(crate) mod deciding;
 pub(crate) mod eval;
 pub(crate) mod fetch;
+pub(crate) mod hosts;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
@@ -297,7 +298,7 @@ mod tests {
         assert_eq!(under(Some("Live host calls")), ["live", "record"]);
         assert_eq!(under(Some("Comparison with a server")), ["against", "against-ca", "against-audit"]);
         assert_eq!(under(Some("Registries")), ["sources-path", "docker-config-json-path", "fetch-timeout"]);
-        assert_eq!(under(Some("Fetching policies")), ["offline", "locked", "update"]);
+        assert_eq!(under(Some("Fetching policies")), ["offline", "allow-hosts", "locked", "update"]);
         assert!(under(Some("Output")).contains(&"report") && under(None).contains(&"push"));
     }
 }

@@ -15,6 +15,7 @@ use policy_verify::{
 };
 use regex::Regex;
 
+use super::args::hosts::HostNames;
 use super::args::output::{ColorChoice, OutputArgs};
 use super::args::selection::SelectionArgs;
 use super::args::variable::EnvironmentNames;
@@ -159,6 +160,7 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
     }
     options.flags.clone_from(&arguments.deciding);
     options.network = arguments.network.network();
+    options.network.hosts = HostNames::rules(&arguments.fetching.allow_hosts);
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.compiler = arguments.compiler.into();

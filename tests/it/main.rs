@@ -32,6 +32,7 @@ mod github;
 mod groups;
 mod host_work;
 mod hostile;
+mod hosts;
 mod identity_tokens;
 mod image;
 mod inspect;

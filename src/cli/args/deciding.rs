@@ -5,10 +5,11 @@ use clap::{Arg, ArgMatches, Command};
 use policy_verify::is_secret;
 
 /// The flags, by their ids. A test has all others, each with the reason.
-const DECIDING: [&str; 20] = [
+const DECIDING: [&str; 21] = [
     "root",
     "variables",
     "allow_env",
+    "allow_hosts",
     "allow_only",
     "kubewarden",
     "max_memory",
@@ -131,8 +132,8 @@ mod tests {
             ),
             ("verify record suite.yml --max-memory 1MiB", "--max-memory 1MiB --live"),
             (
-                "verify run --allow-env TAG --allow-only --compiler=winch",
-                "--allow-env TAG --allow-only --compiler winch",
+                "verify run --allow-env TAG --allow-only --compiler=winch --allow-hosts none",
+                "--allow-env TAG --allow-only --compiler winch --allow-hosts none",
             ),
             ("verify list", ""),
         ] {

@@ -4,6 +4,8 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use policy_verify::{Fetching, LockUse};
 
+use super::hosts::{HostNames, host_names};
+
 /// How policies of registries and web servers are had.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Fetching policies")]
@@ -11,6 +13,10 @@ pub(crate) struct FetchArgs {
     /// Fetch nothing: take policies from the store
     #[arg(long, env = "VERIFY_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
+
+    /// Let suites reach only these hosts, or none; may be repeated
+    #[arg(long = "allow-hosts", value_name = "HOST", value_parser = host_names, env = "VERIFY_ALLOW_HOSTS")]
+    pub(crate) allow_hosts: Vec<HostNames>,
 
     /// Refuse policies that are not what suite.lock says
     #[arg(long, env = "VERIFY_LOCKED", value_parser = FalseyValueParser::new())]
