@@ -5,6 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 IN_ALLOW_ENV=${IN_ALLOW_ENV:-}
+IN_ALLOW_HOSTS=${IN_ALLOW_HOSTS:-}
 
 # Until the run says otherwise.
 output conclusion error
@@ -55,6 +56,7 @@ flags --tag "$IN_TAGS"
 flags --var "$IN_VARS"
 flags --partition "$IN_PARTITION"
 flags --allow-env "$IN_ALLOW_ENV"
+flags --allow-hosts "$IN_ALLOW_HOSTS"
 if [ "$(boolean push "$IN_PUSH")" = true ]; then
     arguments+=(--push)
     flags --publish-to "$IN_OCI_TARGET"

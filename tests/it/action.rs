@@ -3,8 +3,10 @@
 
 use serde_json::json;
 
+use crate::fetching;
 use crate::support::act::{Act, Log, verify};
 use crate::support::program::program;
+use crate::support::registry::FakeRegistry;
 use crate::support::{EVENTS_OF_STRANGERS, POD, Repository, line_of, project};
 
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
@@ -512,6 +514,19 @@ fn the_run_gets_no_token_but_those_that_are_named() {
     script(&repository, "run.sh", &fork).exits_with(0).never_says("t0ken");
     let merge = [&tokens[..], &usual, &[("IN_MERGE", "part.json")]].concat();
     script(&repository, "run.sh", &merge).exits_with(0).never_says("t0ken");
+}
+
+#[test]
+fn suites_reach_the_hosts_that_the_action_lists() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/p", "v1", &fetching::accepting("p"));
+    let repository = fetching::repository(&fake, &[("p", &format!("registry://{}/acme/p:v1", fake.host()))]);
+    let usual = [("IN_SUITE", "suite.yml"), ("IN_FILTER", ""), ("IN_TAGS", ""), ("IN_VARS", ""), ("IN_PARTITION", "")];
+    let run = |listed: &str| script(&repository, "run.sh", &[&usual[..], &[("IN_ALLOW_HOSTS", listed)]].concat());
+    run("none").exits_with(3).says(&["the host `127.0.0.1` is not among the hosts"]);
+    assert!(fake.seen().is_empty(), "{:?}", fake.seen());
+    run("ghcr.io\n127.0.0.1").exits_with(0);
+    run("").exits_with(0);
 }
 
 /// A folder that git takes for a bare repository, whose settings run a command.
