@@ -114,3 +114,19 @@ fn proxies_of_the_runner_reach_nothing_private_for_strangers() {
     through(&["--allow-hosts=localhost"]).run().exits_with(3);
     assert!(!proxy.seen().is_empty());
 }
+
+#[test]
+fn strangers_see_no_text_of_a_server_in_the_network_of_the_runner() {
+    let (fake, repository) = registry(|port| format!("127.0.0.1:{port}"));
+    for body in ["the password is hunter2", r#"{"errors":[{"code":"X","message":"the password is hunter2"}]}"#] {
+        for status in [400, 403, 404, 500] {
+            fake.rule(move |_| Reply::new(status, body).into());
+            let fork = &["--allow-hosts", "127.0.0.1", "--fetch-timeout", "2s", "--report=json=r.json"];
+            let run = of_pull_request(&repository, "fork.json", fork).run().exits_with(3).never_says("hunter2");
+            run.says(&[&format!("returned {status}")]);
+            assert!(!repository.read("r.json").contains("hunter2"));
+            let own = of_pull_request(&repository, "own.json", fork).run().exits_with(3);
+            own.says(&["the password is hunter2"]);
+        }
+    }
+}

@@ -18,7 +18,7 @@ use super::address_range::AddressRange;
 pub struct HostRules {
     /// The hosts that the run names; `None` if it names none, and any host may be reached.
     pub allowed: Option<Vec<HostPattern>>,
-    /// Why no private address is reached that is not named: the run has a stranger's code.
+    /// Why no private address is reached that is not named, and no server there is quoted: the run has a stranger's code.
     pub strangers: Option<String>,
 }
 
@@ -190,6 +190,11 @@ impl HostRules {
             Some(refused) if reached.is_empty() => Err(refused),
             _ => Ok(reached),
         }
+    }
+
+    /// Whether a server at this address must not be quoted.
+    pub(super) fn hides_texts_of(&self, address: IpAddr) -> bool {
+        self.strangers.is_some() && is_private(address)
     }
 
     /// Looks up a name that a proxy is asked for, which looks it up itself. Where only the proxy knows it, it decides.

@@ -385,7 +385,11 @@ impl Http {
     async fn read(&self, mut response: reqwest::Response, url: Url, request: &Request) -> Result<Response, Failure> {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let is_success = status.is_success();
-        let max_bytes = if is_success { request.max_bytes } else { MAX_ERROR_BYTES };
+        let max_bytes = match is_success {
+            true => request.max_bytes,
+            false if self.is_private(&response, &url) => 0,
+            false => MAX_ERROR_BYTES,
+        };
         let mut body = Vec::new();
         let expected_body = request.expected_body.as_ref().filter(|_| is_success);
         if request.method != Method::HEAD {
@@ -414,6 +418,13 @@ impl Http {
         }
         let proxy = self.sources.proxies().of(&url).filter(|_| url.scheme() == "http").cloned();
         Ok(Response { method: request.method.clone(), status, headers, body, url, proxy })
+    }
+
+    /// Whether the texts of a server are for nobody to see: it is one of the runner's network, and the run that of strangers.
+    /// Behind a proxy that is not known.
+    fn is_private(&self, response: &reqwest::Response, url: &Url) -> bool {
+        let address = response.remote_addr().filter(|_| self.sources.proxies().of(url).is_none());
+        address.is_some_and(|address| self.rules.hides_texts_of(address.ip()))
     }
 
     async fn chunk(
