@@ -11,6 +11,7 @@ mod module;
 mod options;
 mod policy;
 mod remote;
+mod room;
 mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ pub use self::options::{Fetching, LockUse};
 pub(crate) use self::policy::{OfSuite, Resolved, is_remote};
 pub(crate) use self::remote::StoreUse;
 use self::remote::{FetchRequest, Fetched, Fetcher};
+use self::room::{Full, Room};
 pub(crate) use self::signed::signed;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -54,10 +56,11 @@ pub(crate) fn policies(
     let requests: BTreeSet<FetchRequest> =
         specs.iter().filter_map(|spec| locks.fetch_request(spec, fetching.lock)).collect();
     let requests: Vec<FetchRequest> = requests.into_iter().collect();
+    let room = Room::default();
     let results = match registry {
         Some(registry) if !requests.is_empty() => {
             let store_use = if fetching.is_offline { StoreUse::Only } else { StoreUse::ReadWrite };
-            let fetcher = Fetcher { registry: registry.clone(), store: Store::of_user(), store_use };
+            let fetcher = Fetcher::new(registry, Store::of_user(), store_use, &room);
             network::wait(fetcher.fetch_all(&requests, fetched))
         }
         _ => Vec::new(),
@@ -71,7 +74,10 @@ pub(crate) fn policies(
             PolicyRef::File(path) => {
                 let module = match files.get(path.as_path()) {
                     Some(module) => Ok(Arc::clone(module)),
-                    None => local::read(path, &spec.uri_text, &spec.uri.span),
+                    None => local::read(path, &spec.uri_text, &spec.uri.span).and_then(|module| {
+                        let taken = room.take(module.len() as u64);
+                        taken.map(|()| module).map_err(|full| no_room(full, &spec.uri.span))
+                    }),
                 };
                 module.map(|module| {
                     files.insert(path, Arc::clone(&module));
@@ -90,6 +96,12 @@ pub(crate) fn policies(
     Ok(resolved)
 }
 
+/// The reason why a file is not among the modules.
+fn no_room(full: Full, span: &Span) -> Unavailable {
+    let diagnostic = Diagnostic::new(Code::Fetch, full.to_string()).with_help(Full::HELP.to_owned());
+    unavailable(UnavailableStage::Fetch, diagnostic, span)
+}
+
 /// A single policy from a registry or a web server, without a lock.
 pub(crate) fn single(policy: &PolicyRef, registry: &Registry, store_use: StoreUse) -> Result<Resolved, Diagnostic> {
     let store = Store::of_user();
@@ -97,7 +109,7 @@ pub(crate) fn single(policy: &PolicyRef, registry: &Registry, store_use: StoreUs
         return Err(Diagnostic::new(Code::Fetch, "no home folder for the store")
             .with_help("write the policy to a file with `-o FILE`".to_owned()));
     }
-    let fetcher = Fetcher { registry: registry.clone(), store, store_use };
+    let fetcher = Fetcher::new(registry, store, store_use, &Room::default());
     let fetched = network::wait(fetcher.fetch(&FetchRequest { policy: policy.clone(), locked: None }))?;
     match fetched.store_error {
         Some(message) => Err(Diagnostic::new(Code::Fetch, message)),

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::module::checked;
+use super::room::{Full, Room};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::PolicyRef;
@@ -24,6 +25,9 @@ use policy_verify_registry::store::Store;
 
 /// Policies fetched at the same time. Most of the time is spent waiting for servers.
 const MAX_CONCURRENT: usize = 32;
+
+/// Modules of web servers fetched at the same time: how long they are is known when they are here.
+const MAX_DOWNLOADS: usize = 4;
 
 /// A policy to fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,12 +65,21 @@ pub(crate) enum StoreUse {
 /// Where policies are fetched from.
 #[derive(Clone)]
 pub(super) struct Fetcher {
-    pub(super) registry: Registry,
-    pub(super) store: Option<Store>,
-    pub(super) store_use: StoreUse,
+    registry: Registry,
+    store: Option<Store>,
+    store_use: StoreUse,
+    room: Room,
+    /// Downloads from web servers at the same time, which may be longer than there is room.
+    downloads: Arc<Semaphore>,
 }
 
 impl Fetcher {
+    /// Fetches what there is room for.
+    pub(super) fn new(registry: &Registry, store: Option<Store>, store_use: StoreUse, room: &Room) -> Self {
+        let downloads = Arc::new(Semaphore::new(MAX_DOWNLOADS));
+        Self { registry: registry.clone(), store, store_use, room: room.clone(), downloads }
+    }
+
     /// Fetches policies concurrently; the results are in their order. `done` is called for each complete one.
     pub(super) async fn fetch_all(
         &self,
@@ -91,6 +104,11 @@ impl Fetcher {
             done();
         }
         results
+    }
+
+    /// Takes room for a module.
+    fn take(&self, bytes: u64, policy: &PolicyRef) -> Result<(), RegistryError> {
+        self.room.take(bytes).map_err(|error| full(policy, error))
     }
 
     fn is_offline(&self) -> bool {
@@ -154,12 +172,16 @@ impl Fetcher {
         let is_layer = |bytes: &Vec<u8>| layer.digest.parse::<OciDigest>().is_ok_and(|digest| digest.matches(bytes));
         let why = if stored.is_some() { ANOTHER } else { ABSENT };
         if let Some(stored) = stored.filter(is_layer) {
+            self.take(stored.len() as u64, &wanted.policy)?;
             found.bytes = stored;
             return Ok(found);
         }
         if self.is_offline() {
             return Err(offline(&wanted.policy, why));
         }
+        // A layer that is no size of a module is refused below.
+        let bytes = u64::try_from(layer.size).ok().filter(|bytes| *bytes <= MAX_MODULE_BYTES);
+        self.take(bytes.unwrap_or(0), &wanted.policy)?;
         found.is_new = true;
         found.bytes = self.registry.blob(image, &layer, MAX_MODULE_BYTES).await?;
         Ok(found)
@@ -225,7 +247,18 @@ impl Fetcher {
             let remark = wanted.locked.is_none().then(|| UNCHECKED.to_owned());
             return Ok(FetchedBytes { bytes, digest: wanted.locked.clone(), remark, ..FetchedBytes::default() });
         }
-        let bytes = self.registry.download(url, MAX_MODULE_BYTES).await?;
+        let bytes = {
+            let _slot = self.downloads.acquire().await;
+            // One byte is enough to find out that there is no room.
+            let most = MAX_MODULE_BYTES.min(self.room.left().max(1));
+            let downloaded = self.registry.download(url, most).await;
+            let bytes = downloaded.map_err(|error| match error.class {
+                Class::TooLarge if most < MAX_MODULE_BYTES => full(&wanted.policy, Full),
+                _ => error,
+            })?;
+            self.take(bytes.len() as u64, &wanted.policy)?;
+            bytes
+        };
         let current = OciDigest::of(&bytes);
         if is_locked(&bytes) {
             let is_new = stored.as_ref() != Some(&bytes);
@@ -283,6 +316,16 @@ const ANOTHER: &str = "the store has another module of this name";
 
 fn unavailable(message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::Fetch, message)
+}
+
+fn full(policy: &PolicyRef, error: Full) -> RegistryError {
+    RegistryError {
+        uri: shown(policy),
+        stage: Stage::Download,
+        class: Class::TooLarge,
+        message: error.to_string(),
+        help: Some(Full::HELP.into()),
+    }
 }
 
 fn offline(policy: &PolicyRef, why: &str) -> RegistryError {

@@ -279,3 +279,26 @@ fn what_the_flags_name_has_to_be_there() {
     // Nobody asked who we are, so nobody looked.
     run(&repository, &["--docker-config-json-path", "gone"]).exits_with(0);
 }
+
+#[test]
+fn modules_that_are_too_large_together_are_unavailable_before_they_are_fetched() {
+    let fake = FakeRegistry::start();
+    let policies: Vec<(String, String)> = (0..12)
+        .map(|number| {
+            let layer = format!("sha256:{number:064x}");
+            let manifest = format!(
+                r#"{{"schemaVersion":2,"config":{{"digest":"{0}","mediaType":"application/vnd.wasm.config.v1+json","size":2}},
+                    "layers":[{{"digest":"{layer}","mediaType":"application/vnd.wasm.content.layer.v1+wasm","size":99614720}}]}}"#,
+                digest(b"{}")
+            );
+            let name = format!("p{number}");
+            fake.add_manifest(&name, "v1", "application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
+            (name.clone(), uri(&fake, &format!("{name}:v1")))
+        })
+        .collect();
+    let policies: Vec<(&str, &str)> = policies.iter().map(|(name, uri)| (name.as_str(), uri.as_str())).collect();
+    let run = run(&repository(&fake, &policies), &["--report=json=r.json"]).exits_with(3);
+    // Ten of 95 MiB are less than 1 GiB, and were asked for; there is none of them.
+    assert_eq!(fake.count("GET", "/blobs/"), 10);
+    run.says(&["the modules of this run are larger than 1024 MiB together", "`--partition policy:1/2`"]);
+}
