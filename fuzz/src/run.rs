@@ -97,6 +97,7 @@ fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseRepo
         span: place.clone(),
         origin: None,
         duration: Duration::from_micros(143),
+        instructions: None,
         request: None,
         response: Some(response(text)),
         monitored: Some(response(text)),

@@ -143,4 +143,5 @@ fn what_cannot_be_asked_is_no_success() {
     // Settings that the policy refuses are no denial.
     let run = eval(&["safe-labels.wasm", "-f", "deploy", r#"--settings-json={"mandatory_labels":7}"#]).exits_with(1);
     assert!(run.stdout.contains("2 error") && !run.stdout.contains("denied"), "{run}");
+    assert_eq!(run.stdout.matches("rejects these settings").count(), 1, "{run}");
 }

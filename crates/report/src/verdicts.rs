@@ -3,9 +3,10 @@
 //!
 //! Verdicts that let a request pass as it is are only counted, unless [`Style::status`] includes cases that pass.
 
+use std::collections::HashSet;
 use std::io;
 
-use policy_verify_model::answer::AdmissionResponse;
+use policy_verify_model::answer::{AdmissionResponse, FaultKind};
 use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, RunReport};
 use policy_verify_model::patch;
 use policy_verify_model::request::Request;
@@ -46,7 +47,11 @@ impl Format for Verdicts {
         let mut page = Page::new(self.style, out);
         let mut rows: Vec<(&CaseReport, Verdict)> = run.cases.iter().map(|case| (case, Verdict::of(case))).collect();
         rows.sort_by_key(|(case, _)| (&case.place().file.path, case.place().offset));
-        let shown: Vec<_> = rows.iter().filter(|(_, verdict)| self.style.status >= verdict.level()).collect();
+        let is_shown = |verdict: Verdict| self.style.status >= verdict.level();
+        let mut refusing = HashSet::new();
+        // Settings are wrong once, however many objects there are.
+        let mut is_news = |case: &CaseReport| !refuses_settings(case) || refusing.insert(case.policy.clone());
+        let shown: Vec<_> = rows.iter().filter(|(case, verdict)| is_shown(*verdict) && is_news(case)).collect();
         let columns = Columns::of(&shown);
         for (case, verdict) in &shown {
             row(&mut page, case, *verdict, &columns)?;
@@ -138,6 +143,11 @@ fn subject(case: &CaseReport) -> String {
         }
         _ => case.name.clone(),
     }
+}
+
+/// Whether a policy refuses its settings, and therefore every object.
+fn refuses_settings(case: &CaseReport) -> bool {
+    case.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Settings)
 }
 
 fn row(page: &mut Page<'_>, case: &CaseReport, verdict: Verdict, columns: &Columns) -> io::Result<()> {
