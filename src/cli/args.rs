@@ -15,6 +15,7 @@ pub(crate) mod selection;
 pub(crate) mod server;
 pub(crate) mod signature;
 mod size;
+pub(crate) mod sources;
 pub(crate) mod together;
 pub(crate) mod variable;
 
@@ -26,12 +27,12 @@ use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 
 use self::compile::{CompilerArgument, EngineArgs};
-use self::fetch::FetchArgs;
+use self::fetch::LockArgs;
 use self::output::OutputArgs;
 use self::publish::RedirectionArgs;
 use self::selection::SelectionArgs;
 use self::server::AgainstArgs;
-use self::signature::SignatureArgs;
+use self::sources::SourceArgs;
 use super::problem::usage;
 
 /// Batch verifier for Kubewarden policies
@@ -179,9 +180,6 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) redirection: RedirectionArgs,
 
-    #[command(flatten)]
-    pub(crate) network: policy::NetworkArgs,
-
     /// Answer host calls without a mock from registries, name servers and the cluster of the kubeconfig
     #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new(), help_heading = "Live host calls")]
     pub(crate) live: bool,
@@ -194,10 +192,10 @@ pub(crate) struct RunArgs {
     pub(crate) against: AgainstArgs,
 
     #[command(flatten)]
-    pub(crate) fetching: FetchArgs,
+    pub(crate) sources: SourceArgs,
 
     #[command(flatten)]
-    pub(crate) signatures: SignatureArgs,
+    pub(crate) lock: LockArgs,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,

@@ -10,7 +10,6 @@ use policy_verify::report::{Style, escape};
 use policy_verify::{CompilerChoice, Error, Options};
 
 use super::args::bench::{BenchArgs, BenchFormat};
-use super::args::hosts::HostNames;
 use super::args::output::ColorChoice;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
@@ -67,10 +66,7 @@ fn options(arguments: &BenchArgs, signals: &Signals) -> Result<Options, Vec<Diag
     options.interrupt = signals.interrupt();
     options.compiler = CompilerChoice::Cranelift;
     arguments.engine.apply(&mut options);
-    options.network = arguments.network.network();
-    options.network.hosts = HostNames::rules(&arguments.fetching.allow_hosts);
-    options.fetching = arguments.fetching.fetching(console::is_ci());
-    options.signatures = arguments.signatures.signatures();
+    arguments.sources.apply(&mut options);
     Ok(options)
 }
 

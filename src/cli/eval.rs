@@ -12,7 +12,6 @@ use policy_verify::{CompilerChoice, Error, Options, Root, Written, read_stdin, r
 use serde_json::{Map, Value, json};
 
 use super::args::eval::EvalArgs;
-use super::args::hosts::HostNames;
 use super::args::output::{OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
@@ -66,10 +65,7 @@ fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
     arguments.engine.apply(&mut options);
     options.is_live = arguments.live;
     options.allows_empty = arguments.allow_empty;
-    options.network = arguments.network.network();
-    options.network.hosts = HostNames::rules(&arguments.fetching.allow_hosts);
-    options.fetching = arguments.fetching.fetching(console::is_ci());
-    options.signatures = arguments.signatures.signatures();
+    arguments.sources.apply(&mut options);
     Ok(options)
 }
 

@@ -15,7 +15,6 @@ use policy_verify::{
 };
 use regex::Regex;
 
-use super::args::hosts::HostNames;
 use super::args::output::{ColorChoice, OutputArgs};
 use super::args::selection::SelectionArgs;
 use super::args::variable::EnvironmentNames;
@@ -159,17 +158,15 @@ fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
         options.redirection = arguments.redirection.redirection();
     }
     options.flags.clone_from(&arguments.deciding);
-    options.network = arguments.network.network();
-    options.network.hosts = HostNames::rules(&arguments.fetching.allow_hosts);
+    arguments.sources.apply(&mut options);
     options.against = arguments.against.against();
     options.jobs = arguments.jobs.map(usize::from);
     options.compiler = arguments.compiler.into();
     arguments.engine.apply(&mut options);
-    options.fetching = arguments.fetching.fetching(console::is_ci());
+    arguments.lock.apply(&mut options, console::is_ci());
     if options.fetching.lock == LockUse::Updated && options.suites.iter().any(|suite| is_stream(suite)) {
         return Err(vec![usage("`--update` has no lock to write for a suite from stdin")]);
     }
-    options.signatures = arguments.signatures.signatures();
     let most = arguments.max_fail.map(|most| most as usize);
     options.most_failures = if arguments.fail_fast { Some(1) } else { most };
     options.repetitions = arguments.repeat.map(|number| number as usize);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::{Error, Options, ServerConfig};
 
-use super::args::hosts::HostNames;
 use super::args::server::ServerConfigArgs;
 use super::args::variable::EnvironmentNames;
 use super::exit_code::ExitCode;
@@ -64,8 +63,8 @@ fn options(arguments: &ServerConfigArgs) -> Result<Options, Vec<Diagnostic>> {
     options.variables.clone_from(&arguments.variables);
     options.environment = EnvironmentNames::environment(&arguments.allow_env);
     options.network = arguments.network.network();
-    options.network.hosts = HostNames::rules(&arguments.fetching.allow_hosts);
-    options.fetching = arguments.fetching.fetching(true);
+    arguments.fetching.apply(&mut options);
+    arguments.lock.apply(&mut options, true);
     Ok(options)
 }
 

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::compile::EngineArgs;
-use super::fetch::FetchArgs;
-use super::policy::NetworkArgs;
 use super::selection::SelectionArgs;
-use super::signature::SignatureArgs;
+use super::sources::SourceArgs;
 
 pub(crate) const BENCH_HELP: &str =
     "Cases run one after the other, in Cranelift's code and with validated settings, as in
@@ -48,13 +46,7 @@ pub(crate) struct BenchArgs {
     pub(crate) engine: EngineArgs,
 
     #[command(flatten)]
-    pub(crate) network: NetworkArgs,
-
-    #[command(flatten)]
-    pub(crate) fetching: FetchArgs,
-
-    #[command(flatten)]
-    pub(crate) signatures: SignatureArgs,
+    pub(crate) sources: SourceArgs,
 }
 
 /// How the result is printed.

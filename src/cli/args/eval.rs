@@ -7,11 +7,9 @@ use clap::builder::FalseyValueParser;
 use policy_verify::model::release::Release;
 
 use super::compile::EngineArgs;
-use super::fetch::FetchArgs;
 use super::output::OutputArgs;
-use super::policy::NetworkArgs;
 use super::selection::release;
-use super::signature::SignatureArgs;
+use super::sources::SourceArgs;
 
 pub(crate) const EVAL_HELP: &str = "Every object is put to every policy that has a rule for it, as a CREATE request.
 Denied and mutated requests are listed, others are counted; --status pass lists them too.
@@ -72,13 +70,7 @@ pub(crate) struct EvalArgs {
     pub(crate) engine: EngineArgs,
 
     #[command(flatten)]
-    pub(crate) network: NetworkArgs,
-
-    #[command(flatten)]
-    pub(crate) fetching: FetchArgs,
-
-    #[command(flatten)]
-    pub(crate) signatures: SignatureArgs,
+    pub(crate) sources: SourceArgs,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,

@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use policy_verify::Against;
 
-use super::fetch::FetchArgs;
+use super::fetch::{FetchArgs, LockArgs};
 use super::policy::NetworkArgs;
 use super::variable::{EnvironmentNames, environment_names, variable};
 
@@ -79,4 +79,7 @@ pub(crate) struct ServerConfigArgs {
 
     #[command(flatten)]
     pub(crate) fetching: FetchArgs,
+
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
 }
