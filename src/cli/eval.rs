@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
-use policy_verify::{CompilerChoice, Error, Options, Root, Written, read_stdin, root_of};
+use policy_verify::{CompilerChoice, Error, FileLimit, Options, Root, Written, read_stdin, root_of};
 use serde_json::{Map, Value, json};
 
 use super::args::eval::EvalArgs;
@@ -57,7 +57,8 @@ fn with_verdicts(output: &OutputArgs) -> OutputArgs {
 fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
     let mut options = Options::default();
     options.root = arguments.root.as_deref().map(run::root).transpose()?;
-    options.written = Some(suite(arguments, Paths::new(options.root.as_deref())?)?);
+    options.file_limit = arguments.max_file_size.map_or_else(FileLimit::default, FileLimit::of_bytes);
+    options.written = Some(suite(arguments, Paths::new(options.root.as_deref())?, options.file_limit)?);
     options.suites = vec![PathBuf::from(STREAM)];
     options.kubewarden = arguments.kubewarden;
     options.jobs = arguments.jobs.map(usize::from);
@@ -70,7 +71,7 @@ fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
 }
 
 /// The suite: a case of each policy with all objects.
-fn suite(arguments: &EvalArgs, mut paths: Paths) -> Result<Written, Diagnostic> {
+fn suite(arguments: &EvalArgs, mut paths: Paths, limit: FileLimit) -> Result<Written, Diagnostic> {
     let paths = &mut paths;
     let settings = settings(arguments, paths)?;
     let metadata = arguments.metadata.as_deref().map(|path| paths.named(path)).transpose()?;
@@ -95,7 +96,7 @@ fn suite(arguments: &EvalArgs, mut paths: Paths) -> Result<Written, Diagnostic> 
     }
     let is_stdin = |path: &&PathBuf| **path == Path::new(STREAM);
     let objects = if arguments.files.iter().any(|path| is_stdin(&path)) {
-        Some(read_stdin().map_err(|error| usage(format!("cannot read the manifests of stdin: {error}")))?)
+        Some(read_stdin(limit).map_err(|error| usage(format!("cannot read the manifests of stdin: {error}")))?)
     } else {
         None
     };
@@ -148,11 +149,16 @@ fn sources(text: &str, paths: &mut Paths) -> Result<Vec<(String, Source)>, Diagn
         let sources = files.iter().map(|file| Ok((stem(file), Source::Manifest(paths.named(file)?))));
         return sources.collect();
     }
-    let source = match is_module(path) {
-        true => Source::Module(paths.named(path)?),
-        false => Source::Manifest(paths.named(path)?),
-    };
-    Ok(vec![(stem(path), source)])
+    if is_module(path) {
+        return Ok(vec![(stem(path), Source::Module(paths.named(path)?))]);
+    }
+    match text.rsplit_once('#').filter(|_| !path.exists()) {
+        Some((file, name)) => {
+            let file = paths.named(Path::new(file))?;
+            Ok(vec![(name.rsplit('/').next().unwrap_or(name).to_owned(), Source::Manifest(format!("{file}#{name}")))])
+        }
+        None => Ok(vec![(stem(path), Source::Manifest(paths.named(path)?))]),
+    }
 }
 
 /// What modules are called that are alone in a folder of their own.

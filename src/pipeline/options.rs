@@ -14,7 +14,7 @@ use policy_verify_model::outcome::{CaseReport, SuiteSummary};
 use policy_verify_model::publication::{PublishMode, Redirection};
 use policy_verify_model::release::Release;
 use policy_verify_registry::signature::SignatureOptions;
-use policy_verify_suite::{Environment, Written};
+use policy_verify_suite::{Environment, FileLimit, Written};
 
 /// What to run, and how.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ use policy_verify_suite::{Environment, Written};
 pub struct Options {
     /// Suite files, as the user typed them.
     pub suites: Vec<PathBuf>,
+    /// How large suites and the files that they name may be.
+    pub file_limit: FileLimit,
     /// The only suite, in place of what a stream among `suites` has.
     pub written: Option<Written>,
     /// The root of the repository: nothing outside of it is read, and reports name files from it. By default it is found,

@@ -36,6 +36,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
             environment: options.environment.clone(),
             is_linked: linked.contains(path),
             written: options.written.clone(),
+            limit: options.file_limit,
         };
         let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
         load::suite_and_files(path, &overrides, key_check)

@@ -24,6 +24,19 @@ fn chained(first: &str, number: usize, form: impl Fn(&str) -> String, last: &str
 }
 
 #[test]
+fn larger_files_are_read_where_the_run_says_so() {
+    let values =
+        |number: usize| format!("apiVersion: v1\nkind: ConfigMap\ndata: {{ list: [{}] }}\n", "1,".repeat(number));
+    let suite = "version: 1\npolicies: { p: { uri: p.wasm } }\n\
+                 cases: [{ name: a, object: big.yaml, expect: allow }]\n";
+    let repository = Repository::with_suite(suite).replying("p", "{}").write("big.yaml", values(260_000));
+    let list = |more: &[&str]| repository.verify(&[&["list"], more].concat()).run();
+    list(&[]).exits_with(2).says(&["more values than are read", "big.yaml:3", "--max-file-size"]);
+    list(&["--max-file-size=32MiB"]).exits_with(0);
+    list(&["--max-file-size=100KiB"]).exits_with(2).says(&["it is larger than 102400 bytes", "--max-file-size"]);
+}
+
+#[test]
 fn variables_that_double_are_a_mistake() {
     let texts = chained("xxxxxxxx", 45, |before| format!("\"{before}{before}\""), "${a44}");
     let lists = chained("[x]", 45, |before| format!("[\"{before}\", \"{before}\"]"), "${a44}");

@@ -14,7 +14,23 @@ use crate::source::{SourceFile, Span};
 /// YAML 1.2: `yes` and `on` are texts. Only octal numbers are those of YAML 1.1, because manifests are full of
 /// `defaultMode: 0644`, which `kubectl` sends as 420. Errors come without quoted lines, which whoever shows them adds.
 pub fn options() -> Options {
-    serde_saphyr::options! { strict_booleans: true, with_snippet: false, legacy_octal_numbers: true }
+    options_for(1)
+}
+
+/// The same for files that may have so many times as many values, documents and anchors as usual.
+pub fn options_for(times: usize) -> Options {
+    let usual = serde_saphyr::Budget::default();
+    let budget = serde_saphyr::budget! {
+        max_events: usual.max_events.saturating_mul(times),
+        max_nodes: usual.max_nodes.saturating_mul(times),
+        max_documents: usual.max_documents.saturating_mul(times),
+        max_anchors: usual.max_anchors.saturating_mul(times),
+        max_recorded_anchor_events: usual.max_recorded_anchor_events.saturating_mul(times),
+        max_recorded_anchor_bytes: usual.max_recorded_anchor_bytes.saturating_mul(times),
+        max_total_scalar_bytes: usual.max_total_scalar_bytes.saturating_mul(times),
+        max_merge_keys: usual.max_merge_keys.saturating_mul(times),
+    };
+    serde_saphyr::options! { strict_booleans: true, with_snippet: false, legacy_octal_numbers: true, budget: budget }
 }
 
 /// The message alone, without the place and without the words of parsers.

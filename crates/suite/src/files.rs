@@ -6,13 +6,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::build_advice;
+use super::file_limit::FileLimit;
 use super::json;
 use super::mistake::{mistake, nearest};
 use super::objects;
@@ -23,9 +24,6 @@ use policy_verify_model::budget::Room;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{MemberSpans, SourceFile, Span, Spanned};
-
-/// Largest text a suite may be or name, in bytes: ten times the largest object etcd stores by default.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes that one file may take in memory, by an estimate: small objects in JSON take forty times their text.
 const MOST_OF_FILE: u64 = 128 << 20;
@@ -58,6 +56,8 @@ pub(crate) struct Files {
     root: Root,
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
+    /// How large the files may be.
+    pub(crate) limit: FileLimit,
     /// Absolute paths that may be named.
     pub(crate) allowed: BTreeSet<PathBuf>,
     /// The objects that are no file: `-` names them.
@@ -81,6 +81,7 @@ impl Files {
         Ok(Self {
             root,
             directory,
+            limit: FileLimit::default(),
             allowed: BTreeSet::new(),
             streamed: None,
             read: RefCell::default(),
@@ -133,7 +134,7 @@ impl Files {
         let shown = self.shown(path);
         let unreadable =
             |reason: String| Diagnostic::new(Code::FileNotFound, format!("cannot read `{shown}`: {reason}"));
-        let text = read_regular(path).and_then(text).map_err(|error| unreadable(error.to_string()))?;
+        let text = read_regular(path, self.limit).and_then(text).map_err(|error| unreadable(error.to_string()))?;
         Ok(Arc::new(SourceFile { path: shown, text }))
     }
 
@@ -299,8 +300,8 @@ impl Files {
         };
         self.afford(&file, is_json).map_err(|mistake| mistake.at(named_at))?;
         let content = match is_json {
-            true => json_content(&file),
-            false => yaml::parse_documents(&file).map(|nodes| content_of(&nodes)),
+            true => json_content(&file, self.limit),
+            false => yaml::parse_documents(&file, self.limit).map(|nodes| content_of(&nodes)),
         };
         self.read.borrow_mut().insert(path.to_path_buf(), content.clone());
         content
@@ -355,7 +356,7 @@ impl Files {
         let Span { file, offset, .. } = &document.span;
         let mut known = self.places.borrow_mut();
         let places = known.entry((file.path.clone(), *offset)).or_insert_with(|| {
-            let nodes = yaml::parse_documents(file).unwrap_or_default();
+            let nodes = yaml::parse_documents(file, self.limit).unwrap_or_default();
             let node = nodes.iter().find(|node| node.to_json() == document.value);
             Arc::new(node.map(Node::places).unwrap_or_default())
         });
@@ -428,21 +429,11 @@ impl Files {
 }
 
 /// Reads a regular file. A pipe or a device could block for ever.
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+fn read_regular(path: &Path, limit: FileLimit) -> io::Result<Vec<u8>> {
     if !path.metadata().map_err(|error| tree::of_link(path, error))?.is_file() {
         return Err(io::Error::other(tree::NOT_A_FILE));
     }
-    read_bounded(File::open(path)?)
-}
-
-/// Reads everything, up to a limit.
-pub(crate) fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
-    }
-    Ok(bytes)
+    limit.read(File::open(path)?)
 }
 
 /// The text of a file, without a byte order mark.
@@ -459,9 +450,9 @@ fn content_of(nodes: &[Node]) -> Content {
 }
 
 /// The items of a list have their places, because JSON is YAML.
-fn json_content(file: &Arc<SourceFile>) -> Result<Content, Diagnostic> {
+fn json_content(file: &Arc<SourceFile>, limit: FileLimit) -> Result<Content, Diagnostic> {
     let document = Spanned::new(parse_json(file)?, Span::start_of(file));
-    let node = objects::items(&document.value).and_then(|_| yaml::parse(file).ok());
+    let node = objects::items(&document.value).and_then(|_| yaml::parse_within(file, limit).ok());
     let objects = Arc::new(objects::unrolled(&document, node.as_ref()));
     Ok(Content { documents: Arc::new(vec![document]), objects })
 }

@@ -63,6 +63,7 @@ mod environment;
 mod expect;
 pub mod expression;
 mod fields;
+mod file_limit;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -108,6 +109,7 @@ mod wrong_values;
 mod yaml;
 
 pub use self::environment::{Environment, is_secret};
+pub use self::file_limit::FileLimit;
 pub use self::files::KeyCheck;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::cases::Cases;
 use super::environment::Environment;
+use super::file_limit::FileLimit;
 use super::files::{self, Files, KeyCheck};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
@@ -35,6 +36,8 @@ pub struct Overrides {
     pub environment: Environment,
     /// Whether the run has the same file by another path, too: its `name:` alone would not tell them apart.
     pub is_linked: bool,
+    /// How large it and the files that it names may be.
+    pub limit: FileLimit,
     /// The suite itself, in place of what the stream has.
     pub written: Option<Written>,
 }
@@ -95,17 +98,19 @@ fn open(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<(File
     let root = overrides.root.as_deref();
     let (files, file) = if is_stream(path) {
         let mut files = Files::in_folder(Path::new("."), root, check_key).map_err(failed)?;
+        files.limit = overrides.limit;
         let file = match &overrides.written {
             Some(Written { text, objects, named }) => {
                 files.streamed.clone_from(objects);
                 files.allowed.clone_from(named);
                 Arc::new(SourceFile { path: WRITTEN.to_owned(), text: text.clone() })
             }
-            None => read_stream(path).map_err(failed)?,
+            None => read_stream(path, overrides.limit).map_err(failed)?,
         };
         (files, file)
     } else {
-        let files = Files::of_suite(path, root, check_key).map_err(failed)?;
+        let mut files = Files::of_suite(path, root, check_key).map_err(failed)?;
+        files.limit = overrides.limit;
         let file = read_file(path, &files)?;
         (files, file)
     };
@@ -136,11 +141,11 @@ fn at_file(mistake: Diagnostic, shown: String) -> Diagnostic {
     Diagnostic { span: Some(Span::unquoted(shown)), ..mistake }
 }
 
-fn read_stream(path: &Path) -> io::Result<Arc<SourceFile>> {
+fn read_stream(path: &Path, limit: FileLimit) -> io::Result<Arc<SourceFile>> {
     let is_stdin = !path.starts_with("/dev/fd") && !path.starts_with("/proc");
     let bytes = match is_stdin {
-        true => files::read_bounded(io::stdin().lock())?,
-        false => files::read_bounded(File::open(path)?)?,
+        true => limit.read(io::stdin().lock())?,
+        false => limit.read(File::open(path)?)?,
     };
     let path = if is_stdin { "<stdin>".to_owned() } else { path.to_string_lossy().into_owned() };
     Ok(Arc::new(SourceFile { path, text: files::text(bytes)? }))
@@ -151,8 +156,8 @@ fn read_stream(path: &Path) -> io::Result<Arc<SourceFile>> {
 /// # Errors
 ///
 /// It cannot be read, is too long, or is no text.
-pub fn read_stdin() -> io::Result<Arc<SourceFile>> {
-    read_stream(Path::new("-"))
+pub fn read_stdin(limit: FileLimit) -> io::Result<Arc<SourceFile>> {
+    read_stream(Path::new("-"), limit)
 }
 
 /// Whether a file begins as modules do.
@@ -181,7 +186,7 @@ fn unreadable(path: &Path, message: &str) -> Diagnostic {
 }
 
 fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mistakes: &mut Mistakes) -> Option<Suite> {
-    let root = yaml::parse(file).map_err(|mistake| mistakes.push(mistake)).ok()?;
+    let root = yaml::parse_within(file, files.limit).map_err(|mistake| mistakes.push(mistake)).ok()?;
     if !is_ours(&root, mistakes) {
         return None;
     }

@@ -129,7 +129,7 @@ mod tests {
 
     fn objects(text: &str) -> Vec<Spanned<Value>> {
         let file = Arc::new(SourceFile { path: "all.yaml".into(), text: text.into() });
-        let nodes = yaml::parse_documents(&file).unwrap();
+        let nodes = yaml::parse_documents(&file, Default::default()).unwrap();
         nodes.iter().flat_map(|node| unrolled(&Spanned::new(node.to_json(), node.span.clone()), Some(node))).collect()
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn find<'a>(
     let real = files.resolve(&Spanned::new(path.to_owned(), named.span.clone()))?;
     let file = files.read_text(&real).map_err(|mistake| mistake.at(&named.span))?;
     let mut found = Vec::new();
-    for node in yaml::parse_documents(&file)? {
+    for node in yaml::parse_documents(&file, files.limit)? {
         let kind = node.get("kind").and_then(Node::as_str);
         if let Some(kind) = kinds.iter().copied().find(|known| kind == Some(known)) {
             found.push((node, kind));

@@ -7,11 +7,13 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::yaml;
+use serde_saphyr::budget::BudgetBreach;
 
 /// The mistake that an error of the parser is.
 pub(crate) fn mistake_of(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
     let (span, message) = (yaml::span_of_error(file, error), yaml::message(error));
-    let found = tab(file, &span, &message)
+    let found = too_much(&span, error)
+        .or_else(|| tab(file, &span, &message))
         .or_else(|| duplicate(file, &span, &message))
         .or_else(|| anchor(file, &span, &message))
         .or_else(|| quote(file, &span, &message))
@@ -21,6 +23,23 @@ pub(crate) fn mistake_of(file: &Arc<SourceFile>, error: &serde_saphyr::Error) ->
             mistake(&span, format!("invalid YAML: {message}")).with_help(help(&message).map(str::to_owned))
         })
         .with_code(Code::Syntax)
+}
+
+/// A file with more than is read of it.
+fn too_much(span: &Span, error: &serde_saphyr::Error) -> Option<Diagnostic> {
+    let serde_saphyr::Error::Budget { breach, .. } = error.without_snippet() else { return None };
+    let (what, remedy) = match breach {
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => ("values", true),
+        BudgetBreach::Documents { .. } => ("documents", true),
+        BudgetBreach::Depth { .. } => ("levels", false),
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } | BudgetBreach::AliasAnchorRatio { .. } => {
+            ("anchors and aliases", false)
+        }
+        _ => return None,
+    };
+    let mistake = mistake(span, format!("the file has more {what} than are read of one file"));
+    let help = "divide the file, or raise `--max-file-size`: each 16 MiB more are as many values and documents more";
+    Some(if remedy { mistake.with_help(help.to_owned()) } else { mistake })
 }
 
 /// Advice about what has no words of its own.

@@ -13,6 +13,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned as At;
 
+use super::file_limit::FileLimit;
 use super::{path, syntax};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{MemberSpans, SourceFile, Span};
@@ -164,14 +165,19 @@ impl Node {
 
 /// Parses one document; an empty text is null.
 pub(crate) fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
-    let raw: At<Raw> =
-        serde_saphyr::from_str_with_options(&file.text, yaml::options()).map_err(|e| syntax::mistake_of(file, &e))?;
+    parse_within(file, FileLimit::default())
+}
+
+/// The same for a file of up to so many values.
+pub(crate) fn parse_within(file: &Arc<SourceFile>, limit: FileLimit) -> Result<Node, Diagnostic> {
+    let raw: At<Raw> = serde_saphyr::from_str_with_options(&file.text, limit.options())
+        .map_err(|error| syntax::mistake_of(file, &error))?;
     Ok(node(raw, file))
 }
 
 /// Parses every document of a file, in order; empty documents are left out.
-pub(crate) fn parse_documents(file: &Arc<SourceFile>) -> Result<Vec<Node>, Diagnostic> {
-    let raws: Vec<At<Raw>> = serde_saphyr::from_multiple_with_options(&file.text, yaml::options())
+pub(crate) fn parse_documents(file: &Arc<SourceFile>, limit: FileLimit) -> Result<Vec<Node>, Diagnostic> {
+    let raws: Vec<At<Raw>> = serde_saphyr::from_multiple_with_options(&file.text, limit.options())
         .map_err(|e| syntax::mistake_of(file, &e))?;
     let nodes = raws.into_iter().filter(|raw| !matches!(raw.value, Raw::Null)).map(|raw| node(raw, file));
     Ok(nodes.map(|node| if is_manifest(&node) { as_sent(node) } else { node }).collect())
@@ -364,7 +370,7 @@ mod tests {
     fn manifests_have_the_booleans_that_kubectl_sends() {
         let read = |text: &str| {
             let text = format!("apiVersion: v1\nkind: Pod\n{text}\n");
-            let mut value = parse_documents(&file(&text)).unwrap()[0].to_json();
+            let mut value = parse_documents(&file(&text), FileLimit::default()).unwrap()[0].to_json();
             value.as_object_mut().unwrap().retain(|key, _| !["apiVersion", "kind"].contains(&key.as_str()));
             value
         };
@@ -399,10 +405,15 @@ mod tests {
             "{ apiVersion: v1, enabled: yes }",
             "{ apiVersion: admission.k8s.io/v1, kind: AdmissionReview, enabled: yes }",
         ] {
-            assert_eq!(parse_documents(&file(text)).unwrap()[0].to_json()["enabled"], "yes", "{text}");
+            assert_eq!(
+                parse_documents(&file(text), FileLimit::default()).unwrap()[0].to_json()["enabled"],
+                "yes",
+                "{text}"
+            );
         }
         // The documents of a file do not share what they are.
-        let documents = parse_documents(&file("a: yes\n---\napiVersion: v1\nkind: Pod\na: yes\n")).unwrap();
+        let documents =
+            parse_documents(&file("a: yes\n---\napiVersion: v1\nkind: Pod\na: yes\n"), FileLimit::default()).unwrap();
         assert_eq!((&documents[0].to_json()["a"], &documents[1].to_json()["a"]), (&json!("yes"), &json!(true)));
     }
 

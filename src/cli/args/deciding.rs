@@ -5,12 +5,13 @@ use clap::{Arg, ArgMatches, Command};
 use policy_verify::is_secret;
 
 /// The flags, by their ids. A test has all others, each with the reason.
-const DECIDING: [&str; 21] = [
+const DECIDING: [&str; 22] = [
     "root",
     "variables",
     "allow_env",
     "allow_hosts",
     "allow_only",
+    "max_file_size",
     "kubewarden",
     "max_memory",
     // Which code runs changes no verdict, unless a compiler has a bug: then it is the first thing to know.

@@ -9,6 +9,7 @@ use policy_verify::model::release::Release;
 use super::compile::EngineArgs;
 use super::output::OutputArgs;
 use super::selection::release;
+use super::size::size;
 use super::sources::SourceArgs;
 
 pub(crate) const EVAL_HELP: &str = "Every object is put to every policy that has a rule for it, as a CREATE request.
@@ -57,6 +58,10 @@ pub(crate) struct EvalArgs {
     /// Root of the repository: reports name files from it. By default the nearest folder with .git around all files
     #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
     pub(crate) root: Option<PathBuf>,
+
+    /// Largest file, such as 64MiB; by default 16MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_FILE_SIZE")]
+    pub(crate) max_file_size: Option<u64>,
 
     /// How many requests are evaluated at once; by default as many as there are processors
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]

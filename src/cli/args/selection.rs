@@ -10,6 +10,7 @@ use policy_verify::{Partition, TagExpression};
 use regex::Regex;
 
 use super::super::problem::usage;
+use super::size::size;
 use super::variable::{EnvironmentNames, environment_names, variable};
 
 /// Which suites and which of their cases.
@@ -46,6 +47,10 @@ pub(crate) struct SelectionArgs {
     /// Let suites read this variable of the environment, as ${env:NAME}; may be repeated
     #[arg(long = "allow-env", value_name = "NAME", value_parser = environment_names, env = "VERIFY_ALLOW_ENV")]
     pub(crate) allow_env: Vec<EnvironmentNames>,
+
+    /// Largest suite, and largest file that it names, such as 64MiB; by default 16MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_FILE_SIZE")]
+    pub(crate) max_file_size: Option<u64>,
 
     /// Give the verdicts of this release of Kubewarden, such as 1.38, whatever the suites say
     #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
