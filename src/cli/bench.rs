@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use policy_verify::model::cost::Costs;
+use policy_verify::model::cost::{CaseCost, Costs};
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::costs::{self, CostOptions};
 use policy_verify::report::{Style, escape};
@@ -55,7 +55,7 @@ pub(crate) fn bench(arguments: &BenchArgs, signals: &Signals) -> ExitCode {
         }
     }
     match print(&costs, earlier.as_ref(), arguments) {
-        ExitCode::Success => verdict(&costs),
+        ExitCode::Success => verdict(&costs, options.allows_empty),
         code => code,
     }
 }
@@ -96,8 +96,17 @@ fn print(costs: &Costs, earlier: Option<&Costs>, arguments: &BenchArgs) -> ExitC
     }
 }
 
-/// A case that did not pass says nothing about what it costs.
-fn verdict(costs: &Costs) -> ExitCode {
-    let all_timed = costs.cases.iter().all(|case| case.time.is_some() || case.outcome == "skipped");
-    if all_timed { ExitCode::Success } else { ExitCode::Failure }
+/// A case that did not pass says nothing about what it costs. The codes are those of a run.
+fn verdict(costs: &Costs, allows_empty: bool) -> ExitCode {
+    let has = |outcome: &str| costs.cases.iter().any(|case| case.outcome == outcome);
+    let is_fine = |case: &CaseCost| ["passed", "skipped", "xfailed"].contains(&case.outcome.as_str());
+    if has("unavailable") {
+        ExitCode::Unavailable
+    } else if !costs.cases.iter().all(is_fine) {
+        ExitCode::Failure
+    } else if !has("passed") && !allows_empty {
+        ExitCode::NothingSelected
+    } else {
+        ExitCode::Success
+    }
 }

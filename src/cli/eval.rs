@@ -8,7 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
-use policy_verify::{CompilerChoice, Error, FileLimit, Options, Root, Written, read_stdin, root_of};
+use policy_verify::{
+    CompilerChoice, Error, FileLimit, InspectOptions, Network, Options, UnknownKinds, Written, is_stream,
+    names_of_policies, read_stdin,
+};
 use serde_json::{Map, Value, json};
 
 use super::args::eval::EvalArgs;
@@ -16,7 +19,7 @@ use super::args::output::{OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
 use super::outputs::Outputs;
-use super::places::{Places, relative};
+use super::places::Places;
 use super::problem::usage;
 use super::{console, run};
 
@@ -58,7 +61,7 @@ fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
     let mut options = Options::default();
     options.root = arguments.root.as_deref().map(run::root).transpose()?;
     options.file_limit = arguments.max_file_size.map_or_else(FileLimit::default, FileLimit::of_bytes);
-    options.written = Some(suite(arguments, Paths::new(options.root.as_deref())?, options.file_limit)?);
+    options.written = Some(suite(arguments, Paths::new()?, options.file_limit)?);
     options.suites = vec![PathBuf::from(STREAM)];
     options.kubewarden = arguments.kubewarden;
     options.jobs = arguments.jobs.map(usize::from);
@@ -78,29 +81,26 @@ fn suite(arguments: &EvalArgs, mut paths: Paths, limit: FileLimit) -> Result<Wri
     let cluster = globs(&arguments.cluster, paths)?;
     let mut policies = Map::new();
     for text in &arguments.policies {
-        for (name, source) in sources(text, paths)? {
+        for (name, source) in sources(text, paths, limit)? {
             let mut policy = json!({});
             match source {
                 Source::Module(uri) => {
+                    let has_none = metadata.is_some() && has_no_metadata(&uri)?;
+                    metadata.iter().filter(|_| has_none).for_each(|path| policy["metadata"] = path.as_str().into());
                     policy["uri"] = uri.into();
-                    metadata.iter().for_each(|path| policy["metadata"] = path.as_str().into());
                     if !cluster.is_empty() || arguments.live {
                         policy["contextAware"] = true.into();
                     }
                 }
                 Source::Manifest(path) => policy["manifest"] = path.into(),
             }
-            settings.iter().for_each(|settings| policy["settings"] = settings.clone());
             policies.insert(unused(&name, &policies), policy);
         }
     }
-    let is_stdin = |path: &&PathBuf| **path == Path::new(STREAM);
-    let objects = if arguments.files.iter().any(|path| is_stdin(&path)) {
-        Some(read_stdin(limit).map_err(|error| usage(format!("cannot read the manifests of stdin: {error}")))?)
-    } else {
-        None
-    };
-    let (streams, files): (Vec<_>, Vec<_>) = arguments.files.iter().cloned().partition(|path| is_stdin(&path));
+    let crds = globs(&arguments.crds, paths)?;
+    let (streams, files): (Vec<_>, Vec<_>) = arguments.files.iter().cloned().partition(|path| is_stream(path));
+    let stream = streams.first().map(|_| read_stdin(limit)).transpose();
+    let objects = stream.map_err(|error| usage(format!("cannot read the manifests of stdin: {error}")))?;
     let mut named = globs(&files, paths)?;
     named.extend(streams.first().map(|_| STREAM.to_owned()));
     let case = |name: &String| {
@@ -108,12 +108,15 @@ fn suite(arguments: &EvalArgs, mut paths: Paths, limit: FileLimit) -> Result<Wri
         if !cluster.is_empty() {
             case["cluster"] = cluster.clone().into();
         }
+        settings.iter().for_each(|settings| case["settings"] = settings.clone());
         case
     };
     let cases: Vec<Value> = policies.keys().map(case).collect();
-    let suite = json!({ "version": 1, "name": "eval", "policies": policies, "cases": cases });
-    let text = serde_json::to_string_pretty(&suite).expect("plain values are JSON");
-    Ok(Written { text, objects, named: std::mem::take(&mut paths.outside) })
+    let suite = json!({ "version": 1, "name": "eval", "crds": crds, "policies": policies, "cases": cases });
+    // What was typed has no variables.
+    let text = serde_json::to_string_pretty(&suite).expect("plain values are JSON").replace("${", "$${");
+    let unknown_kinds = if arguments.skip_unknown { UnknownKinds::Skipped } else { UnknownKinds::Refused };
+    Ok(Written { text, objects, named: std::mem::take(&mut paths.named), unknown_kinds })
 }
 
 /// The settings of all policies; as a path where they are in a file.
@@ -129,6 +132,21 @@ fn settings(arguments: &EvalArgs, paths: &mut Paths) -> Result<Option<Value>, Di
     }
 }
 
+/// Whether a module in a file has no metadata of its own. One of a registry is not looked at: it has some, or is not served.
+fn has_no_metadata(uri: &str) -> Result<bool, Diagnostic> {
+    if uri.contains("://") {
+        return Ok(false);
+    }
+    let options = InspectOptions {
+        module: uri.to_owned(),
+        lists_signatures: false,
+        is_offline: true,
+        network: Network::default(),
+    };
+    let inspection = policy_verify::inspect(&options).map_err(|error| usage(error.to_string()))?;
+    Ok(inspection.metadata.is_none())
+}
+
 /// Where a policy comes from, as a suite names it.
 enum Source {
     Module(String),
@@ -136,29 +154,59 @@ enum Source {
 }
 
 /// The policies that an argument names, each with a name.
-fn sources(text: &str, paths: &mut Paths) -> Result<Vec<(String, Source)>, Diagnostic> {
+fn sources(text: &str, paths: &mut Paths, limit: FileLimit) -> Result<Vec<(String, Source)>, Diagnostic> {
     if text.contains("://") && !text.starts_with("file://") {
         let without_digest = text.split('@').next().unwrap_or(text);
         let last = without_digest.rsplit('/').next().unwrap_or(without_digest);
-        let name = last.split(':').next().unwrap_or(last);
-        return Ok(vec![(name.trim_end_matches(".wasm").to_owned(), Source::Module(text.to_owned()))]);
+        let name = last.split(':').next().unwrap_or(last).trim_end_matches(".wasm");
+        let name = if name.is_empty() { "policy" } else { name };
+        return Ok(vec![(name.to_owned(), Source::Module(text.to_owned()))]);
     }
     let path = Path::new(text.strip_prefix("file://").unwrap_or(text));
     if path.is_dir() {
-        let files = in_folder(path, &ENDINGS[..2])?;
-        let sources = files.iter().map(|file| Ok((stem(file), Source::Manifest(paths.named(file)?))));
-        return sources.collect();
+        let mut sources = Vec::new();
+        for file in in_folder(path, &ENDINGS[..2])? {
+            sources.extend(manifests(&file, None, paths, limit)?);
+        }
+        if sources.is_empty() {
+            return Err(usage(format!("no policy in the folder `{}`", path.display())));
+        }
+        return Ok(sources);
     }
     if is_module(path) {
         return Ok(vec![(stem(path), Source::Module(paths.named(path)?))]);
     }
-    match text.rsplit_once('#').filter(|_| !path.exists()) {
-        Some((file, name)) => {
-            let file = paths.named(Path::new(file))?;
-            Ok(vec![(name.rsplit('/').next().unwrap_or(name).to_owned(), Source::Manifest(format!("{file}#{name}")))])
+    let (path, name) = match text.rsplit_once('#').filter(|_| !path.exists()) {
+        Some((file, name)) => (Path::new(file), Some(name)),
+        None => (path, None),
+    };
+    let found = manifests(path, name, paths, limit);
+    let found = found.map_err(|mistake| match (mistake.help.is_none(), text.contains(['/', ':'])) {
+        (true, true) if mistake.code == Code::FileNotFound => {
+            mistake.with_help(format!("for a policy in a registry write `registry://{text}`"))
         }
-        None => Ok(vec![(stem(path), Source::Manifest(paths.named(path)?))]),
+        _ => mistake,
+    })?;
+    match (found.is_empty(), name) {
+        (false, _) => Ok(found),
+        (true, None) => Err(usage(format!("no policy in `{}`", path.display()))),
+        (true, Some(name)) => Err(usage(format!("no policy `{name}` in `{}`", path.display()))),
     }
+}
+
+/// The policies that the resources of a file deploy, or that of one name.
+fn manifests(
+    path: &Path,
+    wanted: Option<&str>,
+    paths: &mut Paths,
+    limit: FileLimit,
+) -> Result<Vec<(String, Source)>, Diagnostic> {
+    let file = paths.named(path)?;
+    let names = names_of_policies(Path::new(&file), limit)?;
+    let is_wanted = |full: &str, name: &str| wanted.is_none_or(|wanted| wanted == full || wanted == name);
+    let named = names.into_iter().map(|(kind, name)| (format!("{kind}/{name}"), name));
+    let found = named.filter(|(full, name)| is_wanted(full, name));
+    Ok(found.map(|(full, name)| (name, Source::Manifest(format!("{file}#{full}")))).collect())
 }
 
 /// What modules are called that are alone in a folder of their own.
@@ -194,18 +242,20 @@ fn unused(name: &str, known: &Map<String, Value>) -> String {
 
 /// Files and globs as they are, and the manifests of folders.
 fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {
-    let mut named = Vec::new();
+    let mut named: Vec<String> = Vec::new();
     for path in files {
-        if path.is_dir() {
-            for file in in_folder(path, &ENDINGS)? {
-                named.push(paths.named(&file)?);
-            }
+        let found = if path.is_dir() {
+            in_folder(path, &ENDINGS)?.into_iter().collect()
         } else if tree::is_glob(&path.to_string_lossy()) && !path.exists() {
-            for file in matches(path)? {
-                named.push(paths.named(&file)?);
-            }
+            matches(path)?
         } else {
-            named.push(paths.named(path)?);
+            vec![path.clone()]
+        };
+        for file in found {
+            let name = paths.named(&file)?;
+            if !named.contains(&name) {
+                named.push(name);
+            }
         }
     }
     Ok(named)
@@ -234,6 +284,13 @@ fn in_folder(folder: &Path, endings: &[&str]) -> Result<BTreeSet<PathBuf>, Diagn
         }
         files.extend(found.files);
     }
+    // The folder was typed, and not what its links lead to.
+    let real = folder.canonicalize().map_err(|error| usage(format!("cannot read `{}`: {error}", folder.display())))?;
+    let is_elsewhere = |file: &&PathBuf| !file.canonicalize().is_ok_and(|file| file.starts_with(&real));
+    if let Some(link) = files.iter().find(is_elsewhere) {
+        return Err(usage(format!("`{}` is a link to a file outside of the folder", link.display()))
+            .with_help("name the file itself".to_owned()));
+    }
     if files.is_empty() {
         let endings: Vec<String> = endings.iter().map(|ending| format!("*.{ending}")).collect();
         return Err(usage(format!("no file in the folder `{}`: expected {}", folder.display(), endings.join(", "))));
@@ -241,54 +298,44 @@ fn in_folder(folder: &Path, endings: &[&str]) -> Result<BTreeSet<PathBuf>, Diagn
     Ok(files)
 }
 
-/// Paths of the command line as a suite of the working directory names them.
+/// Paths of the command line. A suite names them as they are: none is a glob any more, and each was typed, or found in a folder
+/// that was.
 struct Paths {
     working_directory: PathBuf,
-    /// The repository, where there is one.
-    root: Option<Root>,
-    /// What was named outside of it.
-    outside: BTreeSet<PathBuf>,
+    named: BTreeSet<PathBuf>,
 }
 
 impl Paths {
-    fn new(given_root: Option<&Path>) -> Result<Self, Diagnostic> {
+    fn new() -> Result<Self, Diagnostic> {
         let working_directory = std::env::current_dir()
             .map_err(|error| usage(format!("the working directory cannot be found: {error}")))?;
-        let root = root_of(&working_directory.join("suite.yml"), given_root);
-        Ok(Self { working_directory, root, outside: BTreeSet::new() })
+        Ok(Self { working_directory, named: BTreeSet::new() })
     }
 
-    /// A file: from the working directory, with forward slashes; absolute where it is outside of the repository.
+    /// The absolute path of a file.
     fn named(&mut self, path: &Path) -> Result<String, Diagnostic> {
         let shown = path.display();
         if !path.exists() {
             return Err(Diagnostic::new(Code::FileNotFound, format!("file not found: `{shown}`")));
         }
-        let absolute = self.working_directory.join(path);
-        let is_inside = |path: &Path| self.root.as_ref().is_some_and(|root| root.contains(path));
-        let is_real_inside = absolute.canonicalize().is_ok_and(|real| is_inside(&real));
-        let plain = without_dots(&absolute);
-        let named = match is_inside(&plain) && is_real_inside {
-            true => relative(&self.working_directory, &plain),
-            false => {
-                self.outside.insert(plain.clone());
-                plain
-            }
-        };
-        named
-            .to_str()
-            .map(|text| text.replace('\\', "/"))
-            .ok_or_else(|| usage(format!("invalid path `{shown}`: it is not UTF-8")))
+        if !path.is_file() {
+            return Err(usage(format!("`{shown}` is not a regular file")));
+        }
+        let absolute = without_dots(&self.working_directory.join(path));
+        let text = absolute.to_str().ok_or_else(|| usage(format!("invalid path `{shown}`: it is not UTF-8")))?;
+        let text = text.to_owned();
+        self.named.insert(absolute);
+        Ok(text)
     }
 }
 
-/// A path without `.` and `..`, as it is written.
+/// A path without `.`, and without `..` where no link is before it.
 fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
+            Component::ParentDir if !plain.is_symlink() => drop(plain.pop()),
             part => plain.push(part),
         }
     }

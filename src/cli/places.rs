@@ -45,7 +45,7 @@ impl Places {
 }
 
 /// The path of `file` from `folder`, both absolute; the same path where they have nothing in common.
-pub(super) fn relative(folder: &Path, file: &Path) -> PathBuf {
+fn relative(folder: &Path, file: &Path) -> PathBuf {
     let common = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
     let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_));
     if !file.components().take(common).any(|part| is_name(&part)) {

@@ -58,12 +58,31 @@ fn costs(
             policy: report.policy,
             file: case.place().file.path.clone(),
             line: case.place().line,
-            outcome: report.outcome.word().to_owned(),
+            reason: reason(&report.outcome),
+            outcome: match report.outcome {
+                Outcome::Unavailable(_) => "unavailable".to_owned(),
+                outcome => outcome.word().to_owned(),
+            },
             time: Times::of(times),
             instructions: *counted,
         })
     });
     Costs { version: env!("CARGO_PKG_VERSION").to_owned(), rounds, cases: cases.collect() }
+}
+
+/// Why a case is not timed.
+fn reason(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Passed => None,
+        Outcome::Failed(mismatches) => {
+            mismatches.first().map(|it| format!("expected {}, got {}", it.expected, it.actual))
+        }
+        Outcome::Error(fault) => Some(fault.message.clone()),
+        Outcome::Unavailable(why) => Some(why.message.clone()),
+        Outcome::Skipped(reason) | Outcome::NotRun(reason) | Outcome::Xfailed(reason) | Outcome::Xpassed(reason) => {
+            Some(reason.clone())
+        }
+    }
 }
 
 /// Runs all cases, one after the other.

@@ -87,6 +87,23 @@ fn a_result_is_compared_with_an_earlier_one() {
 }
 
 #[test]
+fn what_is_not_timed_is_told_with_its_reason() {
+    let with = |case: &str| {
+        let repository = labels();
+        let suite = repository.read("suite.yml");
+        let (head, _) = suite.split_once("cases:").unwrap();
+        let suite = format!("{head}cases: [{case}]\n");
+        repository.write("suite.yml", suite)
+    };
+    let bench = |repository: &Repository| repository.verify(&["bench", "suite.yml", "--rounds=1"]).run();
+    bench(&with("{ name: a, skip: later, expect: allow }")).exits_with(4).says(&["skipped, later"]);
+    let known = "{ name: a, expect: deny, xfail: known }, { name: b, expect: allow }";
+    bench(&with(known)).exits_with(0).says(&["1 case, 1 round", "xfailed, known"]);
+    bench(&with("{ name: a, expect: deny }")).exits_with(1).says(&["failed, expected"]);
+    bench(&with("{ name: a, expect: allow }").write("policy.wasm", b"\0asm")).exits_with(3).says(&["unavailable, "]);
+}
+
+#[test]
 fn a_result_replaces_nothing_that_is_read() {
     let repository = labels();
     let before = repository.read("suite.yml");

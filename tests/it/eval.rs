@@ -125,6 +125,80 @@ spec:
     // The module is in no registry that can be reached: that is no verdict.
     let run = repository.verify(&["eval", "policies", "-f", "deploy", "--offline"]).run().exits_with(3);
     assert!(run.stdout.contains("3 error") && !run.stdout.contains("allowed"), "{run}");
+    assert_eq!(run.stdout.matches("every object  labels").count(), 1, "{run}");
+    // A folder of manifests has other resources, too, and a file several policies.
+    let second = manifest.replace("name: labels", "name: second");
+    let repository = repository
+        .write("policies/ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: { name: a }\n")
+        .write("policies/empty.yaml", "")
+        .write("policies/labels.yaml", format!("{manifest}---\n{second}"));
+    let eval = |more: &[&str]| repository.verify(&["eval", "-f", "deploy", "--offline"]).args(more).run();
+    eval(&["policies"]).exits_with(3).says(&["6 verdicts"]);
+    eval(&["policies/labels.yaml"]).exits_with(3).says(&["6 verdicts"]);
+    eval(&["policies/labels.yaml#second", "--settings-json={}"]).exits_with(3).says(&["3 verdicts", "second"]);
+    eval(&["policies/labels.yaml#third"]).exits_with(2).says(&["no policy `third`"]);
+    eval(&["policies/ns.yaml"]).exits_with(2).says(&["no policy in `policies/ns.yaml`"]);
+    eval(&["ghcr.io/acme/labels:v1"]).exits_with(2).says(&["registry://ghcr.io/acme/labels:v1"]);
+}
+
+#[test]
+fn what_is_typed_is_what_is_read() {
+    let bad = PODS.split("---").next().unwrap();
+    let good = PODS.split("---").nth(1).unwrap();
+    let repository = repository(&["safe-labels"]).write("app/[id]/pod.yaml", bad).write("app/i/pod.yaml", good);
+    let eval = |more: &[&str]| repository.verify(&["eval", "safe-labels.wasm", SETTINGS]).args(more).run();
+    eval(&["-f", "app/[id]/pod.yaml"]).exits_with(1).says(&["1 verdict: 1 denied", "app/[id]/pod.yaml:1"]);
+    eval(&["-f", "app/[id]"]).exits_with(1).says(&["1 verdict: 1 denied"]);
+    eval(&["-f", "app", "-f", "app/i", "-f", "app/../app/i/pod.yaml"]).exits_with(1).says(&["2 verdicts: "]);
+    // No text of the command line has variables.
+    let pattern = r#"--settings-json={"constrained_labels":{"owner":"^${a}$"}}"#;
+    let run = repository.verify(&["eval", "safe-labels.wasm", pattern, "-f", "app/i"]).run();
+    run.never_says("unknown variable");
+    std::os::unix::fs::symlink("/etc/hostname", repository.path("app/i/host.yaml")).unwrap();
+    eval(&["-f", "app/i"]).exits_with(2).says(&["app/i/host.yaml", "outside of the folder"]);
+}
+
+#[test]
+fn an_object_of_an_unknown_kind_is_never_passed_over_unasked() {
+    let widget = "apiVersion: acme.test/v1\nkind: Widget\nmetadata: { name: w }\n";
+    let crd = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": {
+        "group": "acme.test", "scope": "Namespaced", "names": { "kind": "Widget", "plural": "widgets" },
+        "versions": [{ "name": "v1", "served": true }],
+    }});
+    let everything = "rules: [{ apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: [CREATE] }]\n\
+                      mutating: false\nexecutionMode: kubewarden-wapc\n";
+    let module = std::fs::read(testdata().join("policies/safe-labels/policy.wasm")).unwrap();
+    let repository = Repository::new()
+        .write("app/widget.yaml", widget)
+        .write("crd.yaml", crd.to_string())
+        .write("all.wasm", module)
+        .write("all.yml", everything);
+    let eval = |more: &[&str]| {
+        repository.verify(&["eval", "all.wasm", "--metadata=all.yml", SETTINGS, "-f", "app"]).args(more).run()
+    };
+    eval(&[]).exits_with(2).says(&["unknown kind `Widget`", "app/widget.yaml:1", "--crds"]);
+    eval(&["--crds=crd.yaml"]).exits_with(1).says(&["denied", "Widget"]);
+    eval(&["--skip-unknown"]).exits_with(4).says(&["0 verdicts: 1 not asked"]);
+}
+
+#[test]
+fn metadata_is_for_modules_that_have_none() {
+    let repository = repository(&["safe-labels"])
+        .write("nothing.yml", "rules: []\nmutating: false\nexecutionMode: kubewarden-wapc\n");
+    let run = repository.verify(&["eval", "safe-labels.wasm", SETTINGS, "--metadata=nothing.yml", "-f", "deploy"]);
+    run.run().exits_with(1).says(&["2 verdicts: 1 denied"]);
+}
+
+#[test]
+fn nothing_to_ask_about_is_no_mistake_and_no_success() {
+    let repository = repository(&["safe-labels"]).write("empty.yaml", "# nothing\n---\n");
+    let command = |rest: &str| format!("verify eval safe-labels.wasm '{SETTINGS}' {rest}");
+    let shell = |line: String| repository.shell(&line).run();
+    let none = r#"{"apiVersion":"v1","kind":"List","items":[]}"#;
+    shell(format!(": | {}", command("-f -"))).exits_with(4);
+    shell(format!("echo '{none}' | {}", command("-f -"))).exits_with(4);
+    shell(format!("echo '{none}' | {}", command("-f /dev/stdin --allow-empty"))).exits_with(0);
+    shell(command("-f empty.yaml -f deploy")).exits_with(1).says(&["2 verdicts: "]);
 }
 
 #[test]

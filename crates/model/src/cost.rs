@@ -26,8 +26,11 @@ pub struct CaseCost {
     pub file: String,
     /// The line there, counted from 1.
     pub line: usize,
-    /// How it ended, as reports name it. Only cases that passed were timed.
+    /// How it ended, as reports name it, or `unavailable` without its policy. Only cases that passed were timed.
     pub outcome: String,
+    /// Why it was not timed.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Its times; none where it was not timed.
     pub time: Option<Times>,
     /// How many WebAssembly instructions its policies execute, as wasmtime counts them; none where that is not known. The same
@@ -54,6 +57,11 @@ impl Times {
         // The nearest rank: a time that was measured, and none between two.
         let at = |percent: usize| rounds.get((rounds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Some(Self { least_us: *rounds.first()?, median_us: at(50)?, p95_us: at(95)? })
+    }
+
+    /// Whether there are such times.
+    pub fn are_possible(&self) -> bool {
+        [self.least_us, self.median_us, self.p95_us].iter().all(|time| time.is_finite() && *time >= 0.0)
     }
 
     /// The median.

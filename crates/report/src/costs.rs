@@ -22,6 +22,12 @@ const NARROWEST: usize = 20;
 /// Cases that were not timed, by name.
 const MOST_NAMES: usize = 10;
 
+/// Characters of the reason why a case was not timed.
+const LONGEST_REASON: usize = 160;
+
+/// A change that is more than this is none that a case can have.
+const MOST_CHANGE: f64 = 1e6;
+
 /// A change that is coloured: instructions are exact.
 const MORE: f64 = 1.01;
 
@@ -63,10 +69,10 @@ pub fn text(costs: &Costs, earlier: Option<&Costs>, options: CostOptions, out: &
     let untimed: Vec<&CaseCost> = costs.cases.iter().filter(|case| case.time.is_none()).collect();
     for case in untimed.iter().take(MOST_NAMES) {
         let place = piece(format!("{}:{}", case.file, case.line), PLACE);
-        page.entry(
-            0,
-            &[place, piece(format!(" not timed: {}", case.id), PLAIN), piece(format!(": {}", case.outcome), BAD)],
-        )?;
+        let reason = case.reason.as_deref().map(|text| format!(", {}", phrases::one_line(text, LONGEST_REASON)));
+        let outcome = format!(": {}{}", case.outcome, reason.unwrap_or_default());
+        let colour = if ["skipped", "xfailed"].contains(&case.outcome.as_str()) { DIM } else { BAD };
+        page.entry(0, &[place, piece(format!(" not timed: {}", case.id), PLAIN), piece(outcome, colour)])?;
     }
     match untimed.len().checked_sub(MOST_NAMES) {
         None | Some(0) => Ok(()),
@@ -84,9 +90,19 @@ pub fn json(costs: &Costs, out: &mut dyn io::Write) -> io::Result<()> {
 /// # Errors
 ///
 /// It is something else.
-pub fn read(text: &str) -> Result<Costs, serde_json::Error> {
-    serde_json::from_str(text)
+pub fn read(text: &str) -> Result<Costs, NoCosts> {
+    let costs: Costs = serde_json::from_str(text).map_err(|error| NoCosts(error.to_string()))?;
+    let impossible = costs.cases.iter().find(|case| case.time.is_some_and(|times| !times.are_possible()));
+    match impossible {
+        Some(case) => Err(NoCosts(format!("the times of `{}` are no times", case.id))),
+        None => Ok(costs),
+    }
 }
+
+/// A text that is no result of `verify bench`.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no result of `verify bench --save`: {0}")]
+pub struct NoCosts(String);
 
 /// A case that was timed, and the same case in the earlier result.
 struct Row<'a> {
@@ -102,7 +118,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(now: &'a CaseCost, before: Option<&CaseCost>) -> Option<Self> {
         let times = now.time?;
-        let ratio = |now: f64, before: f64| Some(now / before).filter(|ratio| ratio.is_finite());
+        let ratio = |now: f64, before: f64| Some(now / before).filter(|ratio| (0.0..MOST_CHANGE).contains(ratio));
         let time = before.and_then(|before| ratio(times.median_us, before.time?.median_us));
         let instructions = before.and_then(|before| ratio(now.instructions? as f64, before.instructions? as f64));
         Some(Self { now, median: times.median(), p95: times.p95(), time, instructions })
@@ -154,7 +170,7 @@ fn against_earlier(rows: &[Row<'_>]) -> String {
     };
     let number = rows.iter().filter(|row| row.time.is_some()).count();
     match (middle(|row| row.time), middle(|row| row.instructions)) {
-        (None, _) => "no case is in the earlier result".to_owned(),
+        (None, _) => "no case can be compared with the earlier result".to_owned(),
         (Some(time), instructions) => {
             let instructions = instructions.map(|change| format!(", {change:.3} × the instructions"));
             format!(
@@ -192,6 +208,7 @@ mod tests {
             file: "suite.yml".into(),
             line: 7,
             outcome: "passed".into(),
+            reason: None,
             time: Some(Times { least_us: micros, median_us: micros, p95_us: micros * 2.0 }),
             instructions,
         }
@@ -209,7 +226,12 @@ mod tests {
 
     #[test]
     fn the_slowest_come_first_and_the_rest_is_counted() {
-        let failed = CaseCost { outcome: "failed".into(), time: None, ..case("bad\u{1b}[31m", 0.0, None) };
+        let failed = CaseCost {
+            outcome: "failed".into(),
+            reason: Some("no\nowner".into()),
+            time: None,
+            ..case("bad\u{1b}[31m", 0.0, None)
+        };
         let all =
             costs(vec![case("a", 47.0, Some(1_234_567)), case("b", 2_400.0, None), failed, case("c", 9.0, Some(12))]);
         insta::assert_snapshot!(written(&all, None, 2));
@@ -235,9 +257,6 @@ mod tests {
     #[test]
     fn an_earlier_result_without_time_gives_no_change() {
         let before = costs(vec![case("a", 0.0, Some(0))]);
-        assert!(
-            written(&costs(vec![case("a", 5.0, Some(5))]), Some(&before), 20)
-                .contains("no case is in the earlier result")
-        );
+        assert!(written(&costs(vec![case("a", 5.0, Some(5))]), Some(&before), 20).contains("no case can be compared"));
     }
 }

@@ -16,10 +16,13 @@ use crate::format::Format;
 use crate::human::Human;
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
 use crate::style::{StatusLevel, Style};
-use crate::{layout, phrases};
+use crate::{escape, layout, phrases};
 
 /// Lines of a message, and operations of a patch.
 const MOST_LINES: usize = 20;
+
+/// Characters of the name of an object.
+const LONGEST_NAME: usize = 300;
 
 /// Characters of the value of an operation.
 const LONGEST_VALUE: usize = 160;
@@ -49,11 +52,12 @@ impl Format for Verdicts {
         rows.sort_by_key(|(case, _)| (&case.place().file.path, case.place().offset));
         let is_shown = |verdict: Verdict| self.style.status >= verdict.level();
         let mut refusing = HashSet::new();
-        // Settings are wrong once, however many objects there are.
-        let mut is_news = |case: &CaseReport| !refuses_settings(case) || refusing.insert(case.policy.clone());
+        // What is wrong with a policy is wrong once, however many objects there are.
+        let mut is_news = |case: &CaseReport| !is_about_policy(case) || refusing.insert(case.policy.clone());
         let shown: Vec<_> = rows.iter().filter(|(case, verdict)| is_shown(*verdict) && is_news(case)).collect();
         let columns = Columns::of(&shown);
-        for (case, verdict) in &shown {
+        let is_quiet = self.style.verbosity < 0;
+        for (case, verdict) in shown.iter().filter(|_| !is_quiet) {
             row(&mut page, case, *verdict, &columns)?;
         }
         page.blank()?;
@@ -110,7 +114,7 @@ impl Verdict {
     fn level(self) -> StatusLevel {
         match self {
             Self::Allowed => StatusLevel::Pass,
-            Self::NotAsked => StatusLevel::Skip,
+            Self::NotAsked => StatusLevel::All,
             _ => StatusLevel::Fail,
         }
     }
@@ -134,6 +138,13 @@ impl Columns {
 
 /// `Pod team-a/web`; of what is no request about an object, the name of the case.
 fn subject(case: &CaseReport) -> String {
+    escape::shorten(&whole_subject(case), LONGEST_NAME).into_owned()
+}
+
+fn whole_subject(case: &CaseReport) -> String {
+    if is_about_policy(case) {
+        return "every object".to_owned();
+    }
     let request = case.request.as_ref().filter(|_| case.kind == CaseKind::Case).map(|request| request.get());
     match request.as_deref() {
         Some(Request::Admission(request)) => {
@@ -145,9 +156,10 @@ fn subject(case: &CaseReport) -> String {
     }
 }
 
-/// Whether a policy refuses its settings, and therefore every object.
-fn refuses_settings(case: &CaseReport) -> bool {
-    case.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Settings)
+/// Whether a policy answers about no object: it is unavailable, or refuses its settings.
+fn is_about_policy(case: &CaseReport) -> bool {
+    matches!(case.outcome, Outcome::Unavailable(_))
+        || case.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Settings)
 }
 
 fn row(page: &mut Page<'_>, case: &CaseReport, verdict: Verdict, columns: &Columns) -> io::Result<()> {
@@ -158,7 +170,8 @@ fn row(page: &mut Page<'_>, case: &CaseReport, verdict: Verdict, columns: &Colum
         Verdict::Denied | Verdict::Error | Verdict::NotRun => BAD,
         Verdict::NotAsked => DIM,
     };
-    let padded = |text: &str, width: usize| format!("{text}{}", " ".repeat(width.saturating_sub(layout::width(text))));
+    let padded =
+        |text: &str, width: usize| format!("{text}{}", " ".repeat(width.saturating_sub(layout::width(text)).max(1)));
     page.line(
         0,
         &[

@@ -41,6 +41,16 @@ pub type KeyCheck = fn(&str) -> Result<(), String>;
 /// What names the objects that are no file.
 const STREAM: &str = "-";
 
+/// What becomes of objects of unknown kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownKinds {
+    /// They are mistakes: a rule may be about them.
+    #[default]
+    Refused,
+    /// They are passed over.
+    Skipped,
+}
+
 /// What a file has.
 #[derive(Debug, Clone)]
 struct Content {
@@ -58,8 +68,11 @@ pub(crate) struct Files {
     directory: PathBuf,
     /// How large the files may be.
     pub(crate) limit: FileLimit,
-    /// Absolute paths that may be named.
+    /// Absolute paths that may be named, and are no globs.
     pub(crate) allowed: BTreeSet<PathBuf>,
+    /// Whether files without objects, and objects of unknown kinds, are those of whoever typed a command: the former are fine,
+    /// and the latter passed over only if that was wanted.
+    pub(crate) typed: Option<UnknownKinds>,
     /// The objects that are no file: `-` names them.
     pub(crate) streamed: Option<Arc<SourceFile>>,
     /// What was read; of a file that cannot be parsed, the mistake in it.
@@ -83,6 +96,7 @@ impl Files {
             directory,
             limit: FileLimit::default(),
             allowed: BTreeSet::new(),
+            typed: None,
             streamed: None,
             read: RefCell::default(),
             room: Room::of(MOST_OF_ALL),
@@ -228,6 +242,9 @@ impl Files {
         let written = &named.value;
         if written == STREAM && self.streamed.is_some() {
             return Ok(vec![PathBuf::from(STREAM)]);
+        }
+        if let Some(path) = self.allowed.get(Path::new(written)) {
+            return Ok(vec![path.clone()]);
         }
         if !tree::is_glob(written) {
             return self.resolve(named).map(|path| vec![path]);

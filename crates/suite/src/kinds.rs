@@ -153,8 +153,9 @@ impl Kinds {
     /// The mistake of a manifest whose kind is unknown.
     pub(crate) fn unknown(&self, api_version: &str, kind: &str) -> Diagnostic {
         let near = self.nearest(api_version, kind).map(|near| format!("{near}; else ")).unwrap_or_default();
-        Diagnostic::new(Code::UnknownName, format!("unknown kind `{kind}` of `{api_version}`"))
-            .with_help(format!("{near}name the file of its CustomResourceDefinition under `crds:`"))
+        Diagnostic::new(Code::UnknownName, format!("unknown kind `{kind}` of `{api_version}`")).with_help(format!(
+            "{near}name the file of its CustomResourceDefinition under `crds:` (`verify eval`: with `--crds`)"
+        ))
     }
 
     /// Where an unknown kind is, or which one was meant.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cases::Cases;
 use super::environment::Environment;
 use super::file_limit::FileLimit;
-use super::files::{self, Files, KeyCheck};
+use super::files::{self, Files, KeyCheck, UnknownKinds};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::root::as_named;
@@ -49,8 +49,10 @@ pub struct Written {
     pub text: String,
     /// The objects that `-` stands for under `objects:`.
     pub objects: Option<Arc<SourceFile>>,
-    /// Absolute paths that it may name, although they are outside of the repository: whoever typed the command named them.
+    /// Absolute paths that it may name, although they may be outside of the repository: whoever typed the command named them.
     pub named: BTreeSet<PathBuf>,
+    /// What becomes of objects of unknown kinds.
+    pub unknown_kinds: UnknownKinds,
 }
 
 /// What reports call a suite that a command has written.
@@ -100,7 +102,8 @@ fn open(path: &Path, overrides: &Overrides, check_key: KeyCheck) -> Result<(File
         let mut files = Files::in_folder(Path::new("."), root, check_key).map_err(failed)?;
         files.limit = overrides.limit;
         let file = match &overrides.written {
-            Some(Written { text, objects, named }) => {
+            Some(Written { text, objects, named, unknown_kinds }) => {
+                files.typed = Some(*unknown_kinds);
                 files.streamed.clone_from(objects);
                 files.allowed.clone_from(named);
                 Arc::new(SourceFile { path: WRITTEN.to_owned(), text: text.clone() })

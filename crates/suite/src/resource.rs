@@ -67,7 +67,7 @@ pub(crate) fn find<'a>(
     }
 }
 
-fn name_of(node: &Node) -> &str {
+pub(crate) fn name_of(node: &Node) -> &str {
     node.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()).unwrap_or(NAMELESS)
 }
 

@@ -39,9 +39,17 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "JSON")]
     pub(crate) settings_json: Option<String>,
 
-    /// metadata.yml of modules that have none
+    /// metadata.yml of modules in files that have none
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata: Option<PathBuf>,
+
+    /// CustomResourceDefinitions of the manifests: files, folders or globs; may be repeated
+    #[arg(long, value_name = "FILE", num_args = 1)]
+    pub(crate) crds: Vec<PathBuf>,
+
+    /// Pass over objects of kinds that are neither Kubernetes' own nor defined by --crds
+    #[arg(long, env = "VERIFY_SKIP_UNKNOWN", value_parser = FalseyValueParser::new())]
+    pub(crate) skip_unknown: bool,
 
     /// Manifests of the cluster, for policies that look at it: files or globs; may be repeated
     #[arg(long, value_name = "FILE", num_args = 1)]

@@ -8,23 +8,28 @@ mod allowed;
 mod entry;
 mod selection;
 
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use self::entry::{ManifestEntry, MetadataEntry, SpecEntry};
-use super::files::Files;
+use super::file_limit::FileLimit;
+use super::files::{Files, text};
 use super::mistake::{Mistakes, mistake};
 use super::read::{missing, read};
 use super::resource::{self, NAMELESS, Wanted};
 use super::schema::{Data, DeploymentMode, ResourceEntry};
-use super::yaml::Node;
+use super::yaml::{self, Node};
+use policy_verify_model::code::Code;
 use policy_verify_model::deployed::{PolicyKind, UniqueName};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::ContextAware;
 use policy_verify_model::installation::Kubewarden;
 use policy_verify_model::policy::{ContextAwareResource, Settings};
-use policy_verify_model::source::Spanned;
+use policy_verify_model::source::{SourceFile, Spanned};
 use policy_verify_model::suite::Deployment;
 
 const API_VERSION: &str = "policies.kubewarden.io/v1";
@@ -82,6 +87,24 @@ pub(super) fn read_manifest(
         true => group(written, spec, deployment, capabilities.as_ref(), mistakes),
         false => policy(written, spec, deployment, capabilities, mistakes),
     }
+}
+
+/// The kinds and names of the policies and groups that the resources of a file deploy, in their order.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no YAML.
+pub fn names_of_policies(path: &Path, limit: FileLimit) -> Result<Vec<(String, String)>, Diagnostic> {
+    let shown = path.to_string_lossy().into_owned();
+    let read = File::open(path).and_then(|file| limit.read(file)).and_then(text);
+    let text = read.map_err(|error| Diagnostic::new(Code::FileNotFound, format!("cannot read `{shown}`: {error}")))?;
+    let documents = yaml::parse_documents(&Arc::new(SourceFile { path: shown, text }), limit)?;
+    let named = documents.iter().filter_map(|node| {
+        let kind = node.get("kind").and_then(Node::as_str)?;
+        PolicyKind::ALL.into_iter().find(|known| known.word() == kind)?;
+        Some((kind.to_owned(), resource::name_of(node).to_owned()))
+    });
+    Ok(named.collect())
 }
 
 /// The document that is meant.

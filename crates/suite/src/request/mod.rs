@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use self::admission::{Admission, Document};
 use super::fields::Shape;
-use super::files::Files;
+use super::files::{Files, UnknownKinds};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
 use super::objects;
@@ -215,6 +215,7 @@ impl Requests<'_> {
                 break;
             }
             match self.files.objects(&path, chosen.as_deref(), &glob.span) {
+                Ok(objects) if objects.is_empty() && self.files.typed.is_some() => {}
                 Ok(objects) if objects.is_empty() => {
                     mistakes.add(&glob.span, format!("`{}` has no objects", self.files.shown(&path)));
                 }
@@ -239,7 +240,9 @@ impl Requests<'_> {
         mistakes: &mut Mistakes,
     ) -> Option<Arrival> {
         let Spanned { value, span } = object.clone();
-        let unknown = self.admission.unknown_kind(&value).filter(|_| case.rules == Some(RulesMode::Skip));
+        let is_refused = self.files.typed == Some(UnknownKinds::Refused);
+        let is_skipped = case.rules == Some(RulesMode::Skip) && !is_refused;
+        let unknown = self.admission.unknown_kind(&value).filter(|_| is_skipped);
         let arrival = match unknown {
             Some(unknown) => {
                 let reason = format!("{}; {}", unknown.message, unknown.help.unwrap_or_default());
