@@ -214,6 +214,12 @@ fn what_cannot_be_asked_is_no_success() {
     eval(&["safe-labels.wasm", "-f", ".git"]).exits_with(2).says(&["no file in the folder `.git`"]);
     eval(&["safe-labels.wasm"]).exits_with(2).says(&["--file"]);
     eval(&["safe-labels.wasm", "-f", "deploy", "--settings-json=[]"]).exits_with(2).says(&["expected an object"]);
+    // Nobody has seen the suite that is made of the flags.
+    let repository = repository.write("list.yml", "[owner]\n");
+    let eval = |more: &[&str]| repository.verify(&["eval"]).args(more).run();
+    let run = eval(&["safe-labels.wasm", "safe-labels.wasm", "-f", "deploy", "--settings=list.yml"]).exits_with(2);
+    assert_eq!(run.stderr.matches("invalid settings: expected a mapping").count(), 1, "{run}");
+    run.never_says("<command line>");
     // Settings that the policy refuses are no denial.
     let run = eval(&["safe-labels.wasm", "-f", "deploy", r#"--settings-json={"mandatory_labels":7}"#]).exits_with(1);
     assert!(run.stdout.contains("2 error") && !run.stdout.contains("denied"), "{run}");

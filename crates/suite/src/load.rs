@@ -81,9 +81,23 @@ pub fn suite_and_files(
     let suite = read_suite(&file, &files, overrides, &mut mistakes);
     let suite = match suite {
         Some(suite) if mistakes.is_empty() => Ok(suite),
+        _ if overrides.written.is_some() => Err(without_places_in(&file, mistakes.into_sorted())),
         _ => Err(mistakes.into_sorted()),
     };
     (suite, files.into_named())
+}
+
+/// Mistakes about a suite that nobody has seen: its lines tell nothing, and what is in several of them is told once.
+fn without_places_in(file: &SourceFile, mistakes: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for mut mistake in mistakes {
+        mistake.span = mistake.span.filter(|span| span.file.path != file.path);
+        mistake.related.retain(|related| related.span.file.path != file.path);
+        if !told.contains(&mistake) {
+            told.push(mistake);
+        }
+    }
+    told
 }
 
 /// Whether a path is an open stream: stdin, or a pipe that a shell passes. A suite in it belongs to the working directory.
