@@ -16,7 +16,7 @@ use super::exit_code::ExitCode;
 use super::files::Destination;
 use super::interrupt::{Phase, Signals};
 use super::places::Places;
-use super::problem::{cannot_write, check_links};
+use super::problem::{cannot_write, check_links, usage};
 use super::{reports, run};
 
 /// `verify bench`.
@@ -71,6 +71,9 @@ fn options(arguments: &BenchArgs, signals: &Signals) -> Result<Options, Vec<Diag
 }
 
 fn destination(path: &Path, root: Option<&Path>) -> Result<Destination, Diagnostic> {
+    if path == Path::new("-") {
+        return Err(usage("`--save` needs a file; for stdout write `--format json`"));
+    }
     check_links("the result", path, root)?;
     Destination::new(path).map_err(|error| cannot_write("the result", path, &error))
 }

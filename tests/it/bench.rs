@@ -82,6 +82,10 @@ fn a_result_is_compared_with_an_earlier_one() {
     assert!(lines[1].ends_with("cost › small") && !lines[1].contains("1.00 ×"), "{run}");
     assert!(lines[2].ends_with("cost › large") && lines[2].contains(" 1.00 ×   cost"), "{run}");
     assert!(run.stdout.contains("(the median of 2 cases)"), "{run}");
+    bench(&["--compare=before.json", "--filter=small"])
+        .exits_with(0)
+        .says(&["1 case of the earlier result not measured"]);
+    bench(&["--save=-"]).exits_with(2).says(&["--format json"]);
     bench(&["--compare=suite.yml"]).exits_with(2).says(&["cannot use the report `suite.yml`"]);
     bench(&["--compare=gone.json"]).exits_with(2).says(&["gone.json"]);
 }

@@ -1,6 +1,6 @@
 //! What cases cost: the output of `verify bench`, alone or against an earlier one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -63,8 +63,14 @@ pub fn text(costs: &Costs, earlier: Option<&Costs>, options: CostOptions, out: &
     }
     page.blank()?;
     page.line(0, &[piece(total(&rows, costs.rounds), BOLD)])?;
-    if earlier.is_some() {
+    if let Some(earlier) = earlier {
         page.line(0, &[piece(against_earlier(&rows), PLAIN)])?;
+        let now: HashSet<&str> = costs.cases.iter().map(|case| case.id.as_str()).collect();
+        let gone = earlier.cases.iter().filter(|case| !now.contains(case.id.as_str())).count();
+        if gone > 0 {
+            let text = format!("{} of the earlier result not measured now", phrases::count(gone, "case"));
+            page.line(0, &[piece(text, ODD)])?;
+        }
     }
     let untimed: Vec<&CaseCost> = costs.cases.iter().filter(|case| case.time.is_none()).collect();
     for case in untimed.iter().take(MOST_NAMES) {
