@@ -49,10 +49,10 @@ pub(crate) fn bench(arguments: &BenchArgs, signals: &Signals) -> ExitCode {
     if options.interrupt.is_stopped() {
         return ExitCode::Interrupted;
     }
-    if let Some((mut destination, path)) = saved.zip(arguments.save.as_deref()) {
-        if let Err(error) = write(|out| costs::json(&costs, out)).and_then(|bytes| destination.write(&bytes)) {
-            return console::refuse_usage(cannot_write("the result", path, &error));
-        }
+    if let Some((mut destination, path)) = saved.zip(arguments.save.as_deref())
+        && let Err(error) = write(|out| costs::json(&costs, out)).and_then(|bytes| destination.write(&bytes))
+    {
+        return console::refuse_usage(cannot_write("the result", path, &error));
     }
     match print(&costs, earlier.as_ref(), arguments) {
         ExitCode::Success => verdict(&costs, options.allows_empty),

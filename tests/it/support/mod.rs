@@ -247,7 +247,9 @@ impl Verify {
         let Output { status, stdout, stderr } = output;
         let folder = folder.to_string_lossy().into_owned();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&folder, "[repository]");
-        Finished { code: status.code(), name: String::new(), stdout: text(stdout), stderr: text(stderr) }
+        // What ended by a signal has no code: whoever reads why a test failed needs to know which.
+        let name = if status.code().is_none() { status.to_string() } else { String::new() };
+        Finished { code: status.code(), name, stdout: text(stdout), stderr: text(stderr) }
     }
 }
 
