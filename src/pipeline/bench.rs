@@ -19,12 +19,15 @@ use crate::select::SelectedCase;
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
 pub fn bench(options: &Options, rounds: usize, progress: &dyn Progress) -> Result<Costs, Error> {
-    let counted: Vec<Option<u64>> = ready::with_policies(options, Code::Counting, &(), |ready| {
-        // Settings are validated by the first of the cases that share them: that is over before anything counts.
-        let mut runs = (0..2).map(|_| all(ready, options).map(|report| report?.instructions).collect());
-        runs.nth(1).unwrap_or_default()
-    })?;
-    ready::with_policies(options, Code::Plain, progress, |ready| costs(ready, options, rounds, &counted, progress))
+    ready::with_suites(options, progress, |loaded| {
+        let counted: Vec<Option<u64>> = loaded.with_policies(options, Code::Counting, &(), |ready| {
+            // Settings are validated by the first of the cases that share them: that is over before anything counts.
+            let mut runs = (0..2).map(|_| all(ready, options).map(|report| report?.instructions).collect());
+            runs.nth(1).unwrap_or_default()
+        })?;
+        let costs = |ready: &Ready<'_>| costs(ready, options, rounds, &counted, progress);
+        loaded.with_policies(options, Code::Plain, progress, costs)
+    })
 }
 
 fn costs(
@@ -34,7 +37,7 @@ fn costs(
     counted: &[Option<u64>],
     progress: &dyn Progress,
 ) -> Costs {
-    let selected = &ready.selected.cases;
+    let selected = &ready.loaded.selected.cases;
     for SelectedCase { suite, case } in selected {
         let policies = &ready.policies[suite.0];
         // What cannot be compiled better is timed as it is.
@@ -87,7 +90,7 @@ fn reason(outcome: &Outcome) -> Option<String> {
 
 /// Runs all cases, one after the other.
 fn all<'a>(ready: &'a Ready<'_>, options: &'a Options) -> impl Iterator<Item = Option<CaseReport>> + 'a {
-    ready.selected.cases.iter().map(|selected| run(ready, options, *selected))
+    ready.loaded.selected.cases.iter().map(|selected| run(ready, options, *selected))
 }
 
 /// Runs a case; not once the run is interrupted.

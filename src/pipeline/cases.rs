@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::options::{Options, Progress};
 use super::order;
 use super::policies::PolicyRecord;
-use super::ready::Ready;
+use super::ready::{Loaded, Ready};
 use super::recording::{self, Recording};
 use super::runner::CaseRunner;
 use super::summary;
@@ -17,11 +17,11 @@ use crate::select::{self, SelectedCase};
 
 /// Runs the selected cases. The reports are in suite order, whatever the order in which the cases ran.
 pub(super) fn run(ready: &Ready<'_>, options: &Options, progress: &dyn Progress) -> Vec<CaseReport> {
-    let Ready { suites, policies, .. } = ready;
-    let selected = &ready.selected.cases;
+    let Loaded { suites, selected, referee, .. } = ready.loaded;
+    let (selected, policies) = (&selected.cases, &ready.policies);
     let positions = order::positions(suites);
     let file_names = options.is_recorded.then(|| recording::names(suites));
-    let runner = CaseRunner::new(options, ready.referee, selected.len());
+    let runner = CaseRunner::new(options, referee.as_ref(), selected.len());
     let cases = order::shuffled(selected, options.seed).into_par_iter().map(|selected| {
         let (mut report, recorded) = runner.run(selected, &policies[selected.suite.0]);
         report.position = positions.of(selected.case);
@@ -43,8 +43,8 @@ fn session(selected: SelectedCase<'_>, names: &HashMap<String, String>, recorded
 
 /// Adds a report for every unavailable policy that no selected case uses: it decides about the exit code.
 pub(super) fn add_unused_policies(cases: &mut Vec<CaseReport>, ready: &Ready<'_>, progress: &dyn Progress) {
-    let Ready { suites, records, .. } = ready;
-    let used = select::used_policies(suites, &ready.selected.cases);
+    let (suites, records) = (ready.loaded.suites, ready.records);
+    let used = select::used_policies(suites, &ready.loaded.selected.cases);
     let unused = records.iter().filter(|record| !used.contains(&record.key));
     let reports = unused.filter_map(|record| Some((record, summary::unused_policy(suites, record)?)));
     let reports: Vec<(&PolicyRecord, CaseReport)> = reports.collect();

@@ -48,27 +48,29 @@ use crate::error::Error;
 /// case is in the report.
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
-    ready::with_policies(options, Code::Plain, progress, |ready| {
-        let mut cases = cases::run(ready, options, progress);
-        ready.engine.finish();
-        let publications =
-            publish::after(&cases, &ready.selected.cases, &ready.policies, ready.services, options, progress);
-        cases::add_unused_policies(&mut cases, ready, progress);
-        let mut report = RunReport {
-            suites: ready.summaries.to_vec(),
-            policies: ready.records.iter().map(|record| summary::policy_report(ready.suites, record)).collect(),
-            cases,
-            warnings: ready.warnings(options),
-            publications,
-            started_at,
-            duration: start.elapsed(),
-            shard: ready.selected.shard.clone(),
-            seed: options.seed,
-            flags: options.flags.clone(),
-            errors: Vec::new(),
-        };
-        report.sort_warnings();
-        report
+    ready::with_suites(options, progress, |loaded| {
+        loaded.with_policies(options, Code::Plain, progress, |ready| {
+            let mut cases = cases::run(ready, options, progress);
+            ready.engine.finish();
+            let (selected, services) = (&loaded.selected, &loaded.services);
+            let publications = publish::after(&cases, &selected.cases, &ready.policies, services, options, progress);
+            cases::add_unused_policies(&mut cases, ready, progress);
+            let mut report = RunReport {
+                suites: loaded.summaries.clone(),
+                policies: ready.records.iter().map(|record| summary::policy_report(loaded.suites, record)).collect(),
+                cases,
+                warnings: ready.warnings(options),
+                publications,
+                started_at,
+                duration: start.elapsed(),
+                shard: selected.shard.clone(),
+                seed: options.seed,
+                flags: options.flags.clone(),
+                errors: Vec::new(),
+            };
+            report.sort_warnings();
+            report
+        })
     })
 }
 

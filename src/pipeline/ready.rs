@@ -30,20 +30,26 @@ pub(super) enum Code {
     Counting,
 }
 
-/// What a run has before its first case.
-pub(super) struct Ready<'a> {
+/// What a run has before its policies.
+pub(super) struct Loaded<'a> {
     /// The suites, in the order of the options.
     pub(super) suites: &'a [Suite],
     /// The reports about them.
-    pub(super) summaries: &'a [SuiteSummary],
+    pub(super) summaries: Vec<SuiteSummary>,
     /// What is selected.
-    pub(super) selected: &'a Selected<'a>,
+    pub(super) selected: Selected<'a>,
+    /// Registries, trust, live answers.
+    pub(super) services: Services,
+    /// The policy-server whose answers are compared.
+    pub(super) referee: Option<Referee>,
+}
+
+/// What a run has before its first case.
+pub(super) struct Ready<'a> {
+    /// The suites, and what is selected of them.
+    pub(super) loaded: &'a Loaded<'a>,
     /// What runs policies.
     pub(super) engine: &'a Engine,
-    /// Registries, trust, live answers.
-    pub(super) services: &'a Services,
-    /// The policy-server whose answers are compared.
-    pub(super) referee: Option<&'a Referee>,
     /// The policies that are needed, available or not.
     pub(super) records: &'a [PolicyRecord],
     /// The same for each suite, as its cases are evaluated with them.
@@ -53,51 +59,64 @@ pub(super) struct Ready<'a> {
 impl Ready<'_> {
     /// What is valid and most likely not meant.
     pub(super) fn warnings(&self, options: &Options) -> Vec<Diagnostic> {
-        let of_suites = suites::warnings(self.suites, options);
-        let of_policies = policies::warnings(self.suites, self.records);
-        [of_suites, of_policies, self.services.trust.warnings.clone()].concat()
+        let Loaded { suites, services, .. } = self.loaded;
+        let of_suites = suites::warnings(suites, options);
+        let of_policies = policies::warnings(suites, self.records);
+        [of_suites, of_policies, services.trust.warnings.clone()].concat()
     }
 }
 
-/// Makes everything ready, and runs `run` with it on the threads of the options.
+/// Reads the suites, once, and runs `run` with them on the threads of the options.
 ///
 /// # Errors
 ///
-/// Mistakes in a suite, nothing selected, no engine: what `run` is not worth being called for.
-pub(super) fn with_policies<T: Send>(
+/// Mistakes in a suite, nothing selected: what `run` is not worth being called for; and those of `run`.
+pub(super) fn with_suites<T: Send>(
     options: &Options,
-    code: Code,
     progress: &dyn Progress,
-    run: impl FnOnce(&Ready<'_>) -> T + Send,
+    run: impl FnOnce(&Loaded<'_>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    let pool = thread_pool(options)?;
-    let suites = pool.install(|| suites::load_all(options))?;
-    let selected = suites::select(&suites, options)?;
-    let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
-    let referee = Referee::open(options)?;
-    let typed = |path| if options.written.is_some() { Path::new("") } else { path };
-    let summaries: Vec<SuiteSummary> =
-        suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, typed(path))).collect();
-    progress.loaded(&summaries);
-    progress.started(selected.cases.len());
-    let engine = engine(options, code, instances_at_a_time(&suites), progress)?;
-    let services = Services::open(&selected.policies, &suites, options, trust)?;
-    pool.install(|| {
-        let records = policies::prepare(&selected.policies, &suites, &engine, &services, options, progress)?;
+    thread_pool(options)?.install(|| {
+        let suites = suites::load_all(options)?;
+        let selected = suites::select(&suites, options)?;
+        let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
+        let referee = Referee::open(options)?;
+        let typed = |path| if options.written.is_some() { Path::new("") } else { path };
+        let summaries: Vec<SuiteSummary> =
+            suites.iter().zip(&options.suites).map(|(suite, path)| summary::summary(suite, typed(path))).collect();
+        progress.loaded(&summaries);
+        progress.started(selected.cases.len());
+        let services = Services::open(&selected.policies, &suites, options, trust)?;
+        run(&Loaded { suites: &suites, summaries, selected, services, referee })
+    })
+}
+
+impl Loaded<'_> {
+    /// Makes the policies ready, and runs `run` with them.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, or a lock cannot be used.
+    pub(super) fn with_policies<T>(
+        &self,
+        options: &Options,
+        code: Code,
+        progress: &dyn Progress,
+        run: impl FnOnce(&Ready<'_>) -> T,
+    ) -> Result<T, Error> {
+        let engine = engine(options, code, instances_at_a_time(self.suites), progress)?;
+        let wanted = &self.selected.policies;
+        let records = policies::prepare(wanted, self.suites, &engine, &self.services, options, progress)?;
         // Who runs cases several times looks for what changes.
         let remembers_settings = options.repetitions.is_none_or(|number| number == 1);
-        let backend = services.host_backend(options);
+        let backend = self.services.host_backend(options);
         Ok(run(&Ready {
-            suites: &suites,
-            summaries: &summaries,
-            selected: &selected,
+            loaded: self,
             engine: &engine,
-            services: &services,
-            referee: referee.as_ref(),
             records: &records,
-            policies: policies::by_suite(&suites, &records, &backend, remembers_settings),
+            policies: policies::by_suite(self.suites, &records, &backend, remembers_settings),
         }))
-    })
+    }
 }
 
 fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {

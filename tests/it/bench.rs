@@ -91,6 +91,12 @@ fn a_result_is_compared_with_an_earlier_one() {
 }
 
 #[test]
+fn a_suite_from_stdin_is_read_once() {
+    let run = labels().shell("cat suite.yml | verify bench - --rounds=1 --skip=another").run();
+    run.exits_with(0).says(&["2 cases, 1 round"]);
+}
+
+#[test]
 fn what_is_not_timed_is_told_with_its_reason() {
     let with = |case: &str| {
         let repository = labels();
