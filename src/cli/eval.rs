@@ -1,6 +1,6 @@
 //! `verify eval`: policies and manifests of the command line become a suite, which runs like any other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
@@ -60,7 +60,7 @@ fn with_verdicts(output: &OutputArgs) -> OutputArgs {
 fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
     let mut options = Options::default();
     options.root = arguments.root.as_deref().map(run::root).transpose()?;
-    options.file_limit = arguments.max_file_size.map_or_else(FileLimit::default, FileLimit::of_bytes);
+    options.file_limit = arguments.max_file_size.unwrap_or_default();
     options.written = Some(suite(arguments, Paths::new()?, options.file_limit)?);
     options.suites = vec![PathBuf::from(STREAM)];
     options.kubewarden = arguments.kubewarden;
@@ -242,7 +242,7 @@ fn unused(name: &str, known: &Map<String, Value>) -> String {
 
 /// Files and globs as they are, and the manifests of folders.
 fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {
-    let mut named: Vec<String> = Vec::new();
+    let (mut named, mut seen) = (Vec::new(), HashSet::new());
     for path in files {
         let found = if path.is_dir() {
             in_folder(path, &ENDINGS)?.into_iter().collect()
@@ -253,7 +253,7 @@ fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic
         };
         for file in found {
             let name = paths.named(&file)?;
-            if !named.contains(&name) {
+            if seen.insert(name.clone()) {
                 named.push(name);
             }
         }

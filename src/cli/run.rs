@@ -11,7 +11,7 @@ use policy_verify::model::outcome::{CaseReport, RunReport, SuiteSummary};
 use policy_verify::model::publication::PublishMode;
 use policy_verify::report;
 use policy_verify::{
-    Error, FileLimit, ListedCase, LockUse, OnlyRefusal, Options, Progress, Recording, Selection, Timings, is_stream,
+    Error, ListedCase, LockUse, OnlyRefusal, Options, Progress, Recording, Selection, Timings, is_stream,
 };
 use regex::Regex;
 
@@ -298,7 +298,7 @@ pub(super) fn options(arguments: &SelectionArgs) -> Result<Options, Vec<Diagnost
     options.variables.clone_from(&arguments.variables);
     options.environment = EnvironmentNames::environment(&arguments.allow_env);
     options.kubewarden = arguments.kubewarden;
-    options.file_limit = arguments.max_file_size.map_or_else(FileLimit::default, FileLimit::of_bytes);
+    options.file_limit = arguments.max_file_size.unwrap_or_default();
     options.selection = selection(arguments).map_err(|problem| vec![problem])?;
     options.allows_empty = arguments.allow_empty;
     options.refuses_only = console::is_ci().then_some(OnlyRefusal::Ci);

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use policy_verify::FileLimit;
 use policy_verify::model::release::Release;
 
 use super::compile::EngineArgs;
 use super::output::OutputArgs;
 use super::selection::release;
-use super::size::size;
+use super::size::file_limit;
 use super::sources::SourceArgs;
 
 pub(crate) const EVAL_HELP: &str = "Every object is put to every policy that has a rule for it, as a CREATE request.
@@ -68,8 +69,8 @@ pub(crate) struct EvalArgs {
     pub(crate) root: Option<PathBuf>,
 
     /// Largest file, such as 64MiB; by default 16MiB
-    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_FILE_SIZE")]
-    pub(crate) max_file_size: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = file_limit, env = "VERIFY_MAX_FILE_SIZE")]
+    pub(crate) max_file_size: Option<FileLimit>,
 
     /// How many requests are evaluated at once; by default as many as there are processors
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]

@@ -6,11 +6,11 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::release::{Release, ReleaseError};
-use policy_verify::{Partition, TagExpression};
+use policy_verify::{FileLimit, Partition, TagExpression};
 use regex::Regex;
 
 use super::super::problem::usage;
-use super::size::size;
+use super::size::file_limit;
 use super::variable::{EnvironmentNames, environment_names, variable};
 
 /// Which suites and which of their cases.
@@ -49,8 +49,8 @@ pub(crate) struct SelectionArgs {
     pub(crate) allow_env: Vec<EnvironmentNames>,
 
     /// Largest suite, and largest file that it names, such as 64MiB; by default 16MiB
-    #[arg(long, value_name = "SIZE", value_parser = size, env = "VERIFY_MAX_FILE_SIZE")]
-    pub(crate) max_file_size: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = file_limit, env = "VERIFY_MAX_FILE_SIZE")]
+    pub(crate) max_file_size: Option<FileLimit>,
 
     /// Give the verdicts of this release of Kubewarden, such as 1.38, whatever the suites say
     #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]

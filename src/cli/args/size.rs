@@ -2,6 +2,8 @@
 
 use policy_verify::model::diagnostic::Diagnostic;
 
+use policy_verify::FileLimit;
+
 use super::super::problem::usage;
 
 /// Reads `256MiB`.
@@ -16,6 +18,11 @@ pub(super) fn size(text: &str) -> Result<u64, Diagnostic> {
     };
     let number: u64 = text[..digits].parse().map_err(|_| usage("expected a number and a unit, such as 256MiB"))?;
     number.checked_mul(1 << shift).ok_or_else(|| usage("size overflows 64 bits"))
+}
+
+/// Reads the largest size of a file.
+pub(super) fn file_limit(text: &str) -> Result<FileLimit, Diagnostic> {
+    size(text).map(FileLimit::of_bytes)
 }
 
 #[cfg(test)]
