@@ -1,9 +1,10 @@
 //! What the YAML reader says, in our own terms: places in a file, and messages without places.
 //!
 //! Suites, metadata and recordings are YAML; this is what reading them has in common, and in [`emit`] what writing them
-//! has. It knows no step.
+//! has, in [`flow`] how values look on one line. It knows no step.
 
 pub mod emit;
+pub mod flow;
 
 use std::sync::Arc;
 

@@ -169,6 +169,19 @@ fn write_text(out: &mut String, text: &str, column: usize) {
     }
 }
 
+/// Whether a text needs no quotes, for readers of YAML 1.1 either.
+pub(super) fn is_plain(text: &str) -> bool {
+    let words = ["y", "yes", "on", "n", "no", "off"];
+    matches!(style(text), Style::Plain) && !words.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// A text in double quotes.
+pub(super) fn double_quoted(text: &str) -> String {
+    let mut out = String::new();
+    write_double_quoted(&mut out, text);
+    out
+}
+
 fn style(text: &str) -> Style {
     let facts = Facts::of(text);
     if text.contains('\n') {
