@@ -46,8 +46,8 @@ pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
-    Against, Identity, Interrupt, ListedCase, Options, Progress, Recording, bench, check_outputs,
-    check_recording_folders, list, usual_code_cache, verify,
+    Against, BlessedFile, Blessing, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording, Rewriting,
+    bench, bless, check_outputs, check_recording_folders, list, usual_code_cache, verify,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};

@@ -169,6 +169,10 @@ pub(crate) struct RunArgs {
           value_parser = seed, env = "VERIFY_SHUFFLE")]
     pub(crate) shuffle: Option<Seed>,
 
+    /// Rewrite expectations that fail so that they hold, show what changed, and run again; never in CI
+    #[arg(long, env = "VERIFY_BLESS", value_parser = FalseyValueParser::new())]
+    pub(crate) bless: bool,
+
     /// Publish the policies that pass, as the suites say under publish:
     #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new())]
     pub(crate) push: bool,

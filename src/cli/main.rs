@@ -3,6 +3,7 @@
 mod annotate;
 mod args;
 mod bench;
+mod bless;
 mod cage;
 mod ci;
 mod console;

@@ -27,7 +27,7 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::{push, record, reports, suites};
+use super::{bless, push, record, reports, suites};
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -36,11 +36,21 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         Err(problem) => return console::refuse_usage(problem),
     };
     outputs.show_paths(Places::of(&[], arguments.selection.root.as_deref()));
-    let mut options = match run_options(arguments) {
+    let mut options = match run_options(arguments, is_live) {
         Ok(options) => options,
         Err(problems) => return not_started(&Error::Arguments(problems), &mut outputs, &arguments.output),
     };
-    options.is_live = is_live;
+    if arguments.bless {
+        options.outputs = outputs.paths().to_vec();
+        options.interrupt = signals.interrupt();
+        let blessed = match recordings {
+            Some(_) => Err(Error::Arguments(vec![usage("`--bless` cannot be used while host calls are recorded")])),
+            None => bless::bless(&options, &arguments.output),
+        };
+        if let Err(error) = blessed {
+            return not_started(&error, &mut outputs, &arguments.output);
+        }
+    }
     carry_out(options, outputs, &arguments.output, recordings, signals)
 }
 
@@ -146,8 +156,9 @@ pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &Outp
     report(&RunReport::not_started(error.diagnostics().to_vec(), jiff::Timestamp::now()), code, outputs, arguments)
 }
 
-fn run_options(arguments: &RunArgs) -> Result<Options, Vec<Diagnostic>> {
+fn run_options(arguments: &RunArgs, is_live: bool) -> Result<Options, Vec<Diagnostic>> {
     let mut options = options(&arguments.selection)?;
+    options.is_live = is_live;
     let is_watched = arguments.allow_only || io::stdout().is_terminal();
     options.refuses_only = options.refuses_only.or((!is_watched).then_some(OnlyRefusal::NoTerminal));
     if arguments.push {

@@ -41,7 +41,7 @@ pub(crate) fn calls(expect: &Expectation, made: &[HostCall]) -> Vec<Mismatch> {
     mismatches
 }
 
-fn matches(expected_call: &CallExpectation, call: &HostCall) -> bool {
+pub(super) fn matches(expected_call: &CallExpectation, call: &HostCall) -> bool {
     expected_call.capability == call.capability
         && expected_call.request.as_ref().is_none_or(|request| *request == call.request)
 }

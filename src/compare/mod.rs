@@ -4,6 +4,7 @@
 //! mistaken for a denial.
 
 mod calls;
+pub(crate) mod correct;
 mod describe;
 pub(crate) mod diff;
 mod judgement;

@@ -112,7 +112,7 @@ fn outside(only: &Spanned<Vec<Spanned<String>>>, original: &Value, mutated: &Val
 }
 
 /// Whether a pointer is the other one or lies below it.
-fn is_within(pointer: &str, parent: &str) -> bool {
+pub(super) fn is_within(pointer: &str, parent: &str) -> bool {
     pointer.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

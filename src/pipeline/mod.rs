@@ -3,6 +3,7 @@
 mod against;
 pub(crate) mod annotate;
 mod bench;
+mod bless;
 mod case;
 mod cases;
 pub(crate) mod inspect;
@@ -31,6 +32,7 @@ use std::time::Instant;
 use policy_verify_model::outcome::RunReport;
 
 pub use self::bench::bench;
+pub use self::bless::{BlessedFile, Blessing, Left, Rewriting, bless};
 pub use self::interrupt::Interrupt;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};

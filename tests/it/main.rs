@@ -8,6 +8,7 @@ mod against;
 mod annotate;
 mod architecture;
 mod bench;
+mod bless;
 mod bombs;
 mod book;
 mod certificates;

@@ -42,6 +42,7 @@
 //! | [`located`] | the same report with other paths, for a terminal |
 //! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
+pub mod changes;
 pub mod costs;
 pub mod diagnostic;
 mod diff;

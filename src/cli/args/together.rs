@@ -21,6 +21,10 @@ const NEEDS: &[(&str, &str)] = &[
 const CONFLICTS: &[(&str, &str)] = &[
     ("fail_fast", "max_fail"),
     ("push", "partition"),
+    ("bless", "push"),
+    ("bless", "partition"),
+    ("bless", "record"),
+    ("bless", "against"),
     ("update", "locked"),
     ("update", "offline"),
     ("show_signatures", "offline"),
