@@ -114,7 +114,7 @@ fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseRepo
 
 fn calls(text: &str) -> Vec<HostCall> {
     let (capability, request, error) = (text.into(), text.into(), Some(text.into()));
-    vec![HostCall { capability, request, answered_by: AnsweredBy::Unanswered, error }]
+    vec![HostCall { capability, request, answered_by: AnsweredBy::Unanswered, error, reply: None }]
 }
 
 fn response(text: &str) -> AdmissionResponse {

@@ -4,6 +4,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod compile;
+pub(crate) mod debug;
 pub(crate) mod deciding;
 pub(crate) mod eval;
 pub(crate) mod fetch;
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     /// Measure what each case costs: time, and WebAssembly instructions
     #[command(after_help = bench::BENCH_HELP)]
     Bench(bench::BenchArgs),
+    /// Run cases and tell all about them: request, settings, host calls, log, response, patch
+    #[command(after_help = debug::DEBUG_HELP)]
+    Debug(debug::DebugArgs),
     /// Attach metadata to a module
     #[command(after_help = policy::ANNOTATE_HELP)]
     Annotate(policy::AnnotateArgs),

@@ -10,10 +10,9 @@ use policy_verify::{nearest, report};
 use super::problem::usage;
 
 /// Commands, and what to do instead.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 13] = [
     ("build", "build the policy with its own tools, and name the module in a suite"),
     ("check", "run `verify list SUITE`, which reads a suite without running it"),
-    ("debug", "run `verify run -v SUITE`"),
     ("doc", "run `verify help`"),
     ("fmt", "run `verify list SUITE`, which reads a suite without running it"),
     ("init", "write a suite that begins with `version: 1`, and run `verify suite.yml`"),
@@ -28,12 +27,13 @@ const COMMANDS: [(&str, &str); 14] = [
 ];
 
 /// Flags, and what to write instead.
-const FLAGS: [(&str, &str); 45] = [
+const FLAGS: [(&str, &str); 49] = [
+    ("--accept", "write `--bless`"),
     ("--bail", "write `--fail-fast`"),
     ("--collect-only", "run `verify list`"),
     ("--concurrency", "write `--jobs N`"),
     ("--config", "name the suite: `verify suite.yml`"),
-    ("--debug", "write `--verbose`"),
+    ("--debug", "run `verify debug`"),
     ("--deselect", "write `--skip TEXT`"),
     ("--env", "write `--var NAME=VALUE`"),
     ("--exclude", "write `--skip TEXT`"),
@@ -59,12 +59,14 @@ const FLAGS: [(&str, &str); 45] = [
     ("--settings-path", "write `settings:` in the suite"),
     ("--shard", "write `--partition hash:M/N`"),
     ("--silent", "write `--quiet`"),
+    ("--snapshot-update", "write `--bless`"),
     ("--stop-on-failure", "write `--fail-fast`"),
     ("--tags", "write `--tag TAG`"),
     ("--test-threads", "write `--jobs N`"),
     ("--threads", "write `--jobs N`"),
     ("--timeout", "write `timeout:` in the suite"),
-    ("--trace", "write `--verbose`"),
+    ("--trace", "run `verify debug`"),
+    ("--update-snapshots", "write `--bless`"),
     ("--variable", "write `--var NAME=VALUE`"),
     ("--watch", "run it again when files change: `watchexec -e yml,yaml,wasm verify suite.yml`"),
     ("--workers", "write `--jobs N`"),
@@ -72,6 +74,7 @@ const FLAGS: [(&str, &str); 45] = [
     ("-k", "write `--filter PATTERN`"),
     ("-n", "write `--jobs N`"),
     ("-r", "write `request:` in a case of the suite"),
+    ("-u", "write `--bless`"),
     ("-w", "run it again when files change: `watchexec -e yml,yaml,wasm verify suite.yml`"),
     ("-x", "write `--fail-fast`"),
 ];

@@ -7,6 +7,7 @@ mod bless;
 mod cage;
 mod ci;
 mod console;
+mod debug;
 mod digest;
 mod eval;
 mod exit_code;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Eval(arguments) => eval::eval(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
+        Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Digest(arguments) => digest::digest(&arguments),

@@ -40,7 +40,12 @@ impl Surroundings {
         }
         let live = testing::live_with(Some(api_server.client()), registry.client("{}"));
         Self {
-            backend: HostBackend { live: Some(Arc::new(live)), is_recorded: true, is_stopped: Arc::default() },
+            backend: HostBackend {
+                live: Some(Arc::new(live)),
+                is_recorded: true,
+                keeps_replies: false,
+                is_stopped: Arc::default(),
+            },
             api_server,
             registry,
         }

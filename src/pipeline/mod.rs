@@ -6,6 +6,7 @@ mod bench;
 mod bless;
 mod case;
 mod cases;
+mod debug;
 pub(crate) mod inspect;
 mod interrupt;
 mod long_texts;
@@ -33,6 +34,7 @@ use policy_verify_model::outcome::RunReport;
 
 pub use self::bench::bench;
 pub use self::bless::{BlessedFile, Blessing, Left, Rewriting, bless};
+pub use self::debug::debug;
 pub use self::interrupt::Interrupt;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};

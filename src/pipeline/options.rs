@@ -57,6 +57,8 @@ pub struct Options {
     pub is_live: bool,
     /// Whether what policies are told is recorded; see [`Progress::recorded`].
     pub is_recorded: bool,
+    /// Whether what policies are told is kept with the host calls of their cases.
+    pub keeps_replies: bool,
     /// The folder that the caller puts the recordings of each suite into: a run in which one would replace a report, or what
     /// is read, is refused.
     pub recordings: Vec<PathBuf>,

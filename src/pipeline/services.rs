@@ -45,6 +45,11 @@ impl Services {
         let live = registry.map(|registry| -> Arc<dyn LiveHost> {
             Arc::new(LiveServices::new(registry.clone(), self.trust.root.clone()))
         });
-        HostBackend { live, is_recorded: options.is_recorded, is_stopped: options.interrupt.flag() }
+        HostBackend {
+            live,
+            is_recorded: options.is_recorded,
+            keeps_replies: options.keeps_replies,
+            is_stopped: options.interrupt.flag(),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod code_cache;
 mod compat;
 mod compilers;
 mod corpus;
+mod debug;
 mod distribution;
 mod docs;
 mod environment;

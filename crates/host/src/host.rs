@@ -34,6 +34,9 @@ const KEPT: usize = 64 << 10;
 /// Bytes of all these texts of a case; beyond them calls are only named.
 const ALL_KEPT: usize = 4 << 20;
 
+/// Bytes of a reply that are kept for people who look into a case.
+const REPLY_KEPT: usize = 16 << 10;
+
 /// Bytes of a name.
 const NAMED: usize = 200;
 
@@ -52,6 +55,8 @@ pub struct HostBackend {
     pub live: Option<Arc<dyn LiveHost>>,
     /// Whether replies are kept for a recording.
     pub is_recorded: bool,
+    /// Whether replies are kept with the calls of a case.
+    pub keeps_replies: bool,
     /// Once it is set, all work for a policy is over.
     pub is_stopped: Arc<AtomicBool>,
 }
@@ -282,6 +287,9 @@ impl State {
         };
         let reply = reply.map_err(in_server_words);
         self.keep_call(operation.capability.into(), request.short(), by, reply.as_ref().err());
+        if let (true, Ok(bytes), Some(call)) = (self.backend.keeps_replies, &reply, self.calls.last_mut()) {
+            call.reply = Some(shortened(&String::from_utf8_lossy(bytes), REPLY_KEPT).into_owned());
+        }
         reply
     }
 
@@ -394,7 +402,7 @@ impl State {
         let (capability, request) = (kept(&capability), kept(&request));
         let error = error.map(|CallError(text)| kept(text));
         self.kept += capability.len() + request.len() + error.as_ref().map_or(0, String::len);
-        self.calls.push(HostCall { capability, request, answered_by, error });
+        self.calls.push(HostCall { capability, request, answered_by, error, reply: None });
     }
 }
 

@@ -11,6 +11,7 @@ pub mod conversion;
 pub mod cost;
 pub mod deployed;
 pub mod diagnostic;
+pub mod explanation;
 pub mod hosting;
 pub mod inspection;
 pub mod installation;

@@ -48,6 +48,7 @@ pub mod diagnostic;
 mod diff;
 mod document;
 pub mod escape;
+pub mod explanation;
 mod format;
 pub mod github;
 mod groups;

@@ -238,12 +238,14 @@ pub(super) fn sample() -> RunReport {
                 request: "ghcr.io/acme/app:1".into(),
                 answered_by: AnsweredBy::Host,
                 error: Some("503 from registry".into()),
+                reply: None,
             },
             HostCall {
                 capability: "oci/v2/verify".into(),
                 request: "ghcr.io/acme/app:1".into(),
                 answered_by: AnsweredBy::Replay,
                 error: None,
+                reply: None,
             },
         ];
         case.warnings = vec!["one exchange of sessions/signed.yml was not asked for".into()];
@@ -354,6 +356,7 @@ pub(super) fn hostile() -> RunReport {
                 request: (*name).into(),
                 answered_by: AnsweredBy::Unanswered,
                 error: Some(text.clone()),
+                reply: None,
             }];
             run.cases.push(case);
         }

@@ -14,7 +14,7 @@ use super::size::file_limit;
 use super::variable::{EnvironmentNames, environment_names, variable};
 
 /// Which suites and which of their cases.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SelectionArgs {
     /// Suite files, folders, globs, or - for stdin; by default suite.yml and *.suite.yml here
     #[arg(value_name = "SUITE")]

@@ -80,6 +80,7 @@ fn calls_are_those_that_were_made() {
         request: request.into(),
         answered_by: AnsweredBy::Host,
         error: None,
+        reply: None,
     };
     let expected = |capability: &str, request: Option<&str>| CallExpectation {
         capability: capability.into(),

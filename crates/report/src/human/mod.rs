@@ -248,14 +248,7 @@ fn details(page: &mut Page<'_>, run: &RunReport, cases: &[&CaseReport]) -> io::R
     let case = cases[0];
     page.blank()?;
     match &case.outcome {
-        Outcome::Failed(mismatches) => {
-            origin_of_case(page, case)?;
-            mismatch_blocks(page, mismatches)?;
-        }
-        Outcome::Error(fault) => {
-            place(page, case.place(), &Code::from(fault.kind).to_string())?;
-            fault_lines(page, fault)?;
-        }
+        Outcome::Failed(_) | Outcome::Error(_) => difference(page, case)?,
         Outcome::Xpassed(_) => {
             place(page, case.place(), &format!("xfail · {}", Code::UnexpectedPass))?;
             labelled(page, "xpass", &phrases::headline(case), BAD, Keep::First)?;
@@ -310,6 +303,25 @@ fn command(page: &mut Page<'_>, parts: Vec<String>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How a case differs from what was expected, or why it has no answer.
+pub(crate) fn difference(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
+    match &case.outcome {
+        Outcome::Failed(mismatches) => {
+            origin_of_case(page, case)?;
+            mismatch_blocks(page, mismatches)
+        }
+        Outcome::Error(fault) => {
+            place(page, case.place(), &Code::from(fault.kind).to_string())?;
+            fault_lines(page, fault)
+        }
+        Outcome::Unavailable(why) => {
+            labelled(page, why.stage.word(), &why.message, BAD, Keep::First)?;
+            help(page, why.help.as_deref())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn mismatch_blocks(page: &mut Page<'_>, mismatches: &[Mismatch]) -> io::Result<()> {
@@ -368,7 +380,8 @@ fn context(page: &mut Page<'_>, case: &CaseReport) -> io::Result<()> {
     Ok(())
 }
 
-fn call(call: &HostCall) -> String {
+/// A host call in one line.
+pub(crate) fn call(call: &HostCall) -> String {
     let answered = match (&call.error, call.answered_by) {
         (Some(error), _) => format!("error: {}", phrases::one_line(error, 200)),
         (None, AnsweredBy::Host) => "answered by host:".to_owned(),

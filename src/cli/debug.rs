@@ -1,0 +1,108 @@
+//! `verify debug`: cases one by one, with all that is known about them.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::model::explanation::Explanations;
+use policy_verify::model::outcome::Outcome;
+use policy_verify::report::{Style, explanation};
+use policy_verify::{CompilerChoice, Error, Options, is_stream, tree};
+use regex::Regex;
+
+use super::args::debug::{DebugArgs, DebugFormat};
+use super::args::output::ColorChoice;
+use super::args::selection::SelectionArgs;
+use super::console::{self, Bar};
+use super::exit_code::ExitCode;
+use super::interrupt::{Phase, Signals};
+use super::places::Places;
+use super::run;
+
+/// `verify debug`.
+pub(crate) fn debug(arguments: &DebugArgs, signals: &Signals) -> ExitCode {
+    let options = match options(arguments, signals) {
+        Ok(options) => options,
+        Err(problems) => return console::refuse(&Error::Arguments(problems)),
+    };
+    let bar = Bar::new(true);
+    signals.enter(Phase::Running);
+    let result = policy_verify::debug(&options, &bar);
+    bar.clear();
+    let explanations = match result {
+        Ok(explanations) => explanations,
+        Err(error) => {
+            console::explain(&error, ColorChoice::Auto, &Places::of(&options.suites, options.root.as_deref()));
+            return ExitCode::from(&error);
+        }
+    };
+    if options.interrupt.is_stopped() {
+        return ExitCode::Interrupted;
+    }
+    match print(&explanations, arguments.format) {
+        ExitCode::Success => verdict(&explanations, options.allows_empty),
+        code => code,
+    }
+}
+
+fn options(arguments: &DebugArgs, signals: &Signals) -> Result<Options, Vec<Diagnostic>> {
+    let (selection, names) = without_names(&arguments.selection);
+    let mut options = run::options(&selection)?;
+    for name in names {
+        // A text without special characters is a pattern.
+        options.selection.filters.extend(Regex::new(&regex::escape(&name)));
+    }
+    options.interrupt = signals.interrupt();
+    options.keeps_replies = true;
+    options.is_live = arguments.live;
+    options.compiler = CompilerChoice::Auto;
+    arguments.engine.apply(&mut options);
+    arguments.sources.apply(&mut options);
+    Ok(options)
+}
+
+/// The selection of suites, and what was typed beside them and is a part of a name.
+fn without_names(selection: &SelectionArgs) -> (SelectionArgs, Vec<String>) {
+    let mut selection = selection.clone();
+    let is_suite = |path: &PathBuf| {
+        let text = path.to_string_lossy();
+        let is_named = path.extension().is_some_and(|ending| ["yml", "yaml"].iter().any(|usual| ending == *usual));
+        path.exists() || is_named || is_stream(path) || (tree::is_glob(&text) && text.contains('/'))
+    };
+    let (suites, names): (Vec<PathBuf>, Vec<PathBuf>) = selection.suites.into_iter().partition(is_suite);
+    selection.suites = suites;
+    (selection, names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+fn print(explanations: &Explanations, format: DebugFormat) -> ExitCode {
+    let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
+    let style = Style {
+        colour,
+        width: console::width(),
+        wraps: io::stdout().is_terminal() || console::is_set("COLUMNS"),
+        ..Style::default()
+    };
+    let mut bytes = Vec::new();
+    let written = match format {
+        DebugFormat::Human => explanation::text(explanations, style, &mut bytes),
+        DebugFormat::Json => explanation::json(explanations, &mut bytes),
+    };
+    match written {
+        Ok(()) => console::print(&String::from_utf8_lossy(&bytes)),
+        Err(_) => ExitCode::Bug,
+    }
+}
+
+/// The code that a run of these cases has.
+fn verdict(explanations: &Explanations, allows_empty: bool) -> ExitCode {
+    let has = |wanted: fn(&Outcome) -> bool| explanations.cases.iter().any(|it| wanted(&it.case.outcome));
+    if has(|outcome| matches!(outcome, Outcome::Unavailable(_))) {
+        ExitCode::Unavailable
+    } else if has(Outcome::is_red) {
+        ExitCode::Failure
+    } else if !has(|outcome| matches!(outcome, Outcome::Passed)) && !allows_empty {
+        ExitCode::NothingSelected
+    } else {
+        ExitCode::Success
+    }
+}
