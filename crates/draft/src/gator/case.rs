@@ -8,7 +8,6 @@ use super::{Import, Test};
 use crate::admission;
 use crate::draft::Entry;
 use crate::imported::TestRow;
-use crate::scope;
 use crate::tree::Tree;
 
 /// Keys of a case.
@@ -67,9 +66,7 @@ impl Import<'_> {
             entry.push("object", Node::text(self.files.in_suite(path)));
             (value.clone(), None)
         };
-        if let Some(custom) = scope::custom(&matched) {
-            row.lose(custom);
-        }
+        self.kinds.note(&matched);
         if operation == Some("DELETE") {
             entry
                 .comments
@@ -101,7 +98,8 @@ impl Import<'_> {
             return Ok(());
         }
         for path in &paths {
-            self.files.documents(path)?;
+            let documents = self.files.documents(path)?;
+            documents.iter().for_each(|document| self.kinds.note(&document.json()));
         }
         if let Some(policy) = self.policies.get_mut(policy) {
             policy.is_context_aware = true;

@@ -18,6 +18,7 @@ use policy_verify_model::yaml::emit::Node;
 use crate::draft::Entry;
 use crate::files::{Files, ReadFile};
 use crate::imported::{Fixtures, Imported, Names, TestRow};
+use crate::scope::CustomKinds;
 use crate::tree::{self, Tree};
 use constraint::Constraint;
 
@@ -63,6 +64,7 @@ pub fn import(path: &str, text: &str, read: ReadFile<'_>, options: &Options) -> 
         names: Names::default(),
         is_single,
         policies: IndexMap::new(),
+        kinds: CustomKinds::default(),
     };
     for suite in suites {
         import.suite(suite);
@@ -88,6 +90,7 @@ struct Import<'a> {
     /// Whether there is only one test, whose name no case needs.
     is_single: bool,
     policies: IndexMap<String, Policy>,
+    kinds: CustomKinds,
 }
 
 /// A test whose files are read.
@@ -231,7 +234,7 @@ impl Import<'_> {
             if policy.variants.len() < 2 {
                 without_variants.push(Node::text(&name));
             }
-            let node = self.policy(&name, policy);
+            let node = policy_node(self.options, &name, policy);
             self.out.draft.policies.insert(name, node);
         }
         for entry in self.out.draft.cases.iter_mut().chain(&mut self.out.draft.settings_cases) {
@@ -243,22 +246,23 @@ impl Import<'_> {
             }
         }
         self.out.files = self.fixtures.into_files();
+        self.kinds.define(&mut self.out);
         self.out
     }
+}
 
-    fn policy(&self, name: &str, policy: Policy) -> Node {
-        let uri = self.options.modules.get(name).unwrap_or(&self.options.module);
-        let mut node = Node::map([("uri", Node::text(uri))]);
-        match policy.variants.len() {
-            0 => {}
-            1 => policy.variants.into_iter().for_each(|(_, settings)| node.push("settings", settings)),
-            _ => node.push("variants", Node::Map(policy.variants)),
-        }
-        if policy.is_context_aware {
-            node.push("contextAware", Node::Bool(true));
-        }
-        node
+fn policy_node(options: &Options, name: &str, policy: Policy) -> Node {
+    let uri = options.modules.get(name).unwrap_or(&options.module);
+    let mut node = Node::map([("uri", Node::text(uri))]);
+    match policy.variants.len() {
+        0 => {}
+        1 => policy.variants.into_iter().for_each(|(_, settings)| node.push("settings", settings)),
+        _ => node.push("variants", Node::Map(policy.variants)),
     }
+    if policy.is_context_aware {
+        node.push("contextAware", Node::Bool(true));
+    }
+    node
 }
 
 #[cfg(test)]

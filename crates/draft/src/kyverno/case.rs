@@ -34,9 +34,7 @@ impl Import<'_> {
         request(&mut entry, resource, operation);
         self.rest(&mut entry, subject, resource, shared);
         entry.push("expect", expectation.node);
-        if let Some(custom) = scope::custom(&resource.value) {
-            results.iter().for_each(|it| self.lose(it.row, &custom));
-        }
+        self.kinds.note(&resource.value);
         for result in results {
             let row = &mut self.out.tests[result.row];
             row.cases.push(name.clone());
@@ -45,7 +43,7 @@ impl Import<'_> {
             }
         }
         entry.comments.extend(self.lost(results));
-        self.policy(&subject.policy, !shared.cluster.is_empty());
+        self.policy(&subject.policy, shared.is_context_aware);
         self.out.draft.cases.push(entry);
     }
 
@@ -145,7 +143,7 @@ impl Import<'_> {
         if is_placed {
             return Ok(mutate("exactly", &patched.reference));
         }
-        if scope::custom(&patched.value).is_some() {
+        if scope::is_custom(&patched.value) {
             notes.push(
                 "only the keys of the expected object are compared: its namespace is not written there".to_owned(),
             );

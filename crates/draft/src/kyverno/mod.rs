@@ -16,6 +16,7 @@ use policy_verify_model::yaml::emit::Node;
 
 use crate::files::{Files, ReadFile};
 use crate::imported::{Fixtures, Imported, Names};
+use crate::scope::CustomKinds;
 use crate::tree::{self, Tree};
 use resources::Resources;
 use values::Values;
@@ -78,7 +79,8 @@ pub fn import(path: &str, text: &str, read: ReadFile<'_>, options: &Options) -> 
     }
     let files = Files::new(read, &options.folder);
     let (out, fixtures, names) = (Imported::default(), Fixtures::default(), Names::default());
-    let mut import = Import { path, options, files, out, fixtures, names };
+    let kinds = CustomKinds::default();
+    let mut import = Import { path, options, files, out, fixtures, names, kinds };
     import.out.draft.comments.push(format!("Made from {path}."));
     for test in tests {
         import.test(test);
@@ -94,6 +96,7 @@ struct Import<'a> {
     out: Imported,
     fixtures: Fixtures,
     names: Names,
+    kinds: CustomKinds,
 }
 
 /// What all results of a test share.
@@ -102,6 +105,8 @@ struct Shared {
     values: Values,
     user: Option<Node>,
     cluster: Vec<Node>,
+    /// Whether policies read the cluster; namespaces may be there only for selectors.
+    is_context_aware: bool,
     /// What changes results and is not translated.
     lost: Vec<String>,
 }
@@ -121,8 +126,10 @@ impl Import<'_> {
         }
         let values = self.values(test, &mut lost);
         let user = self.user(test, &mut lost);
-        let cluster = self.cluster(test, &mut lost);
-        self.results(test, &Shared { resources, values, user, cluster, lost });
+        let mut cluster = self.cluster(test, &mut lost);
+        let is_context_aware = !cluster.is_empty();
+        cluster.extend(values.namespaces.iter().cloned());
+        self.results(test, &Shared { resources, values, user, cluster, is_context_aware, lost });
     }
 
     /// What of a test has no counterpart.
@@ -168,8 +175,9 @@ impl Import<'_> {
         let paths: Vec<&str> =
             ["clusterResources", "paramResources"].iter().flat_map(|key| test.texts_at(key)).collect();
         for path in &paths {
-            if let Err(why) = self.files.documents(path) {
-                lost.push(why);
+            match self.files.documents(path) {
+                Ok(documents) => documents.iter().for_each(|document| self.kinds.note(&document.json())),
+                Err(why) => lost.push(why),
             }
         }
         paths.into_iter().map(|path| Node::text(self.files.in_suite(path))).collect()
@@ -203,6 +211,7 @@ impl Import<'_> {
             }
         }
         self.out.files = self.fixtures.into_files();
+        self.kinds.define(&mut self.out);
         self.out
     }
 }

@@ -1,11 +1,19 @@
 //! The values of variables: those about the request are keys of its case, all others have no counterpart.
 
+use policy_verify_model::yaml::emit::Node;
+
 use crate::tree::Tree;
+
+/// Keys of the values.
+const KEYS: &[&str] =
+    &["apiVersion", "kind", "metadata", "globalValues", "policies", "namespaceSelector", "namespaces", "subresources"];
 
 /// What the values of a test say.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     entries: Vec<Entry>,
+    /// Namespaces with their labels, as objects of the cluster.
+    pub(super) namespaces: Vec<Node>,
     /// What holds for every result and is not translated.
     pub(super) lost: Vec<String>,
 }
@@ -46,17 +54,11 @@ impl Values {
                 values.add(name, rule_name, "", rule.get("foreachValues"));
             }
         }
-        let about = [
-            ("namespaceSelector", "labels of namespaces"),
-            ("namespaces", "namespaces"),
-            ("subresources", "subresources"),
-        ];
-        for (key, what) in about.iter().filter(|(key, _)| tree.get(key).is_some()) {
-            values.lost.push(format!("{what} (`{key}` of the variables)"));
+        values.namespaces = namespaces(tree);
+        if tree.get("subresources").is_some() {
+            values.lost.push("`subresources` of the variables".to_owned());
         }
-        let known = ["apiVersion", "kind", "metadata", "globalValues", "policies"];
-        let unknown = tree.entries().iter().map(|(key, _)| key.as_str());
-        let unknown = unknown.filter(|key| !known.contains(key) && !about.iter().any(|(name, _)| name == key));
+        let unknown = tree.entries().iter().map(|(key, _)| key.as_str()).filter(|key| !KEYS.contains(key));
         values.lost.extend(unknown.map(|key| format!("`{key}` of the variables is unknown")));
         values
     }
@@ -94,6 +96,19 @@ impl Values {
     }
 }
 
+/// The namespaces that a document of values names.
+fn namespaces(tree: &Tree) -> Vec<Node> {
+    let object = |metadata: Node| {
+        Node::map([("apiVersion", Node::text("v1")), ("kind", Node::text("Namespace")), ("metadata", metadata)])
+    };
+    let selected = tree.list_at("namespaceSelector").into_iter().map(|it| {
+        let labels = it.get("labels").map_or_else(|| Node::map([]), Tree::node);
+        object(Node::map([("name", Node::text(it.text_at("name").unwrap_or_default())), ("labels", labels)]))
+    });
+    let whole = tree.list_at("namespaces").into_iter().filter_map(|it| it.get("metadata")).map(|it| object(it.node()));
+    selected.chain(whole).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +120,8 @@ mod tests {
                     - name: p\n  rules: [{ name: r, values: { dict.data: x } }]\n  resources: [{ name: web, values: { request.operation: UPDATE } }]\n\
                     namespaceSelector: [{ name: a, labels: { b: c } }]\nfuture: 1\n";
         let values = Values::of(&documents("v.yaml", text).unwrap()[0]);
-        assert_eq!(values.lost.len(), 2, "{:?}", values.lost);
+        assert_eq!((values.lost.len(), values.namespaces.len()), (1, 1), "{:?}", values.lost);
+        assert!(values.namespaces[0].to_yaml().contains("  labels:\n    b: c\n"));
         for (policy, rule, resource, operation, lost) in [
             ("p", "r", "web", "UPDATE", 2),
             ("p", "other", "web", "UPDATE", 1),
