@@ -104,8 +104,9 @@ struct Test<'a> {
 
 impl Import<'_> {
     fn suite(&mut self, suite: &Tree) {
-        if let (true, Some(name)) = (self.out.draft.name.is_empty(), suite.get("metadata")) {
-            self.out.draft.name = name.text_at("name").unwrap_or_default().to_owned();
+        // Not its `name`: several files may have the same one, and suites may not.
+        if let Some(name) = suite.get("metadata").and_then(|it| it.text_at("name")) {
+            self.out.draft.comments.push(format!("Made from {}, suite {name}.", self.path));
         }
         let known = ["apiVersion", "kind", "metadata", "tests", "skip"];
         self.tell_unknown(suite, &known, "the suite");
@@ -220,7 +221,9 @@ impl Import<'_> {
     fn finish(mut self) -> Imported {
         let is_single = self.policies.len() == 1;
         let reads_cluster = self.policies.values().any(|policy| policy.is_context_aware);
-        self.out.draft.comments.insert(0, format!("Made from {}.", self.path));
+        if !self.out.draft.comments.iter().any(|line| line.starts_with("Made from")) {
+            self.out.draft.comments.insert(0, format!("Made from {}.", self.path));
+        }
         if reads_cluster {
             // A case without an inventory has an empty one.
             self.out.draft.keys.insert("defaults".into(), Node::map([("cluster", Node::List(Vec::new()))]));

@@ -44,12 +44,12 @@ const TRANSLATED: &[&str] = &[
     "results",
     "clusterResources",
     "paramResources",
+    "context",
 ];
 
 /// Keys of a test without which its results may be others, and what they are.
 const UNTRANSLATED: &[(&str, &str)] = &[
     ("exceptions", "policy exceptions"),
-    ("context", "the context of CEL policies"),
     ("targetResources", "existing resources that are mutated"),
     ("apiCallResponses", "answers of HTTP calls"),
     ("globalContextEntries", "global context entries"),
@@ -81,7 +81,6 @@ pub fn import(path: &str, text: &str, read: ReadFile<'_>, options: &Options) -> 
     let (out, fixtures, names) = (Imported::default(), Fixtures::default(), Names::default());
     let kinds = CustomKinds::default();
     let mut import = Import { path, options, files, out, fixtures, names, kinds };
-    import.out.draft.comments.push(format!("Made from {path}."));
     for test in tests {
         import.test(test);
     }
@@ -114,9 +113,9 @@ struct Shared {
 impl Import<'_> {
     fn test(&mut self, test: &Tree) {
         let metadata = test.get("metadata").unwrap_or(test);
-        if let (true, Some(name)) = (self.out.draft.name.is_empty(), metadata.text_at("name")) {
-            self.out.draft.name = name.to_owned();
-        }
+        // Not its `name`: several files may have the same one, and suites may not.
+        let name = metadata.text_at("name").map(|name| format!(", test {name}")).unwrap_or_default();
+        self.out.draft.comments.push(format!("Made from {}{name}.", self.path));
         let mut lost = self.untranslated(test);
         let mut resources = Resources::default();
         for path in test.texts_at("resources") {
@@ -180,7 +179,29 @@ impl Import<'_> {
                 Err(why) => lost.push(why),
             }
         }
-        paths.into_iter().map(|path| Node::text(self.files.in_suite(path))).collect()
+        let mut cluster: Vec<Node> = paths.into_iter().map(|path| Node::text(self.files.in_suite(path))).collect();
+        if let Some(path) = test.text_at("context") {
+            match self.files.documents(path) {
+                Ok(documents) => documents.iter().for_each(|it| self.context(it, &mut cluster, lost)),
+                Err(why) => lost.push(why),
+            }
+        }
+        cluster
+    }
+
+    /// The objects of a context file; images and the like have mocks of another shape.
+    fn context(&mut self, document: &Tree, cluster: &mut Vec<Node>, lost: &mut Vec<String>) {
+        let spec = document.get("spec").unwrap_or(document);
+        for object in spec.list_at("resources") {
+            let (kind, name) = (object.text_at("kind"), object.get("metadata").and_then(|it| it.text_at("name")));
+            let title = format!("cluster {} {}", kind.unwrap_or_default(), name.unwrap_or_default());
+            let value = object.json();
+            self.kinds.note(&value);
+            cluster.push(Node::text(self.fixtures.add(&title, &value)));
+        }
+        let known = ["apiVersion", "kind", "metadata", "spec", "resources"];
+        let others = spec.entries().iter().map(|(key, _)| key.as_str()).filter(|key| !known.contains(key));
+        lost.extend(others.map(|key| format!("`{key}` of the context: mock the host call with `host`")));
     }
 
     /// Notes a policy, by the name that Kyverno has for it.
