@@ -312,16 +312,7 @@ mod tests {
             [json!({ "b": 1, "a": { "c": ["x"] } }), json!([420])]
         );
         assert_eq!((read[0].get("a").unwrap().line, read[1].line), (4, 6));
-        assert_eq!(Draft::of(read[0].node()), "b: 1\na:\n  c:\n  - x\n");
-    }
-
-    /// Only to read the order of members.
-    struct Draft;
-
-    impl Draft {
-        fn of(node: Node) -> String {
-            node.to_yaml()
-        }
+        assert_eq!(read[0].node().to_yaml(), "b: 1\na:\n  c:\n  - x\n");
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl Import<'_> {
             let name = if count == 1 { what } else { format!("{count} times {what}") };
             imported.skip(TestRow::new(&path, line, name).not(why));
         }
+        in_order(&mut imported.tests);
         if !imported.draft.cases.is_empty() {
             let policy = Node::map([("uri", Node::text(&options.module))]);
             imported.draft.policies.insert("policy".to_owned(), policy);
@@ -139,6 +140,16 @@ impl Import<'_> {
         comments.extend(summary(&replaced));
         Reviews { imported, replaced }
     }
+}
+
+/// Puts rows into the order of their files and lines.
+fn in_order(rows: &mut [TestRow]) {
+    let mut files: IndexMap<String, usize> = IndexMap::new();
+    for row in rows.iter() {
+        let next = files.len();
+        files.entry(row.file.clone()).or_insert(next);
+    }
+    rows.sort_by_key(|row| (files.get(&row.file).copied(), row.line));
 }
 
 /// `Replaced: 3 user names, 1 email address.`

@@ -1,7 +1,8 @@
 //! Personal data in requests, replaced by placeholders.
 //!
 //! The same text has the same placeholder everywhere, so that a policy that compares two of them still finds them equal.
-//! Names and groups of Kubernetes itself (`system:…`, service accounts and nodes included) stay: policies know them.
+//! Names and groups of Kubernetes itself (`system:…`, service accounts and nodes included) stay: policies know them. So do
+//! the names of objects.
 
 use std::collections::HashMap;
 
@@ -14,6 +15,9 @@ use super::{Recorded, response, secrets};
 
 /// The annotation in which `kubectl apply` keeps the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Most bytes of a response times texts that are looked for in it.
+const MOST_WORK: usize = 1 << 30;
 
 /// Keys whose texts are secret.
 const SECRET_KEYS: &[&str] =
@@ -94,7 +98,7 @@ pub(super) struct Personal {
     numbers: HashMap<Kind, usize>,
     counts: HashMap<Kind, usize>,
     /// What was replaced in the request at hand, for the texts of its response.
-    recent: Vec<(String, String)>,
+    recent: IndexMap<String, String>,
 }
 
 impl Personal {
@@ -119,6 +123,11 @@ impl Personal {
         recorded.notes.iter_mut().for_each(|note| self.sentence(note));
         let kind = recorded.request.pointer("/object/kind");
         let is_secret = kind.is_some_and(|kind| kind == "Secret");
+        let work = recorded.response.as_ref().map_or(0, |it| it.to_string().len()).saturating_mul(self.recent.len());
+        if work > MOST_WORK {
+            recorded.response = None;
+            recorded.lost.push("the response is too long to find personal data in it".to_owned());
+        }
         if let Some(response) = &mut recorded.response {
             self.response(response, is_secret);
         }
@@ -129,14 +138,14 @@ impl Personal {
         let key = (kind, text.to_owned());
         if let Some(known) = self.known.get(&key) {
             let known = known.clone();
-            self.recent.push((text.to_owned(), known.clone()));
+            self.recent.insert(text.to_owned(), known.clone());
             return known;
         }
         let number = self.numbers.entry(kind).or_default();
         *number += 1;
         let placeholder = kind.placeholder(*number);
         self.known.insert(key, placeholder.clone());
-        self.recent.push((text.to_owned(), placeholder.clone()));
+        self.recent.insert(text.to_owned(), placeholder.clone());
         placeholder
     }
 
@@ -192,8 +201,11 @@ impl Personal {
             "Group" => Some(Kind::Group),
             _ => None,
         });
+        let is_signing_request = key == "spec" && members.contains_key("signerName");
         for (name, value) in members.iter_mut() {
             match name.as_str() {
+                // A request for a certificate has the name of its user.
+                "request" if is_signing_request => self.encoded(Kind::Token, value),
                 "username" => self.name(Kind::User, value),
                 "user" if key == "spec" => self.name(Kind::User, value),
                 "groups" if is_user => self.name(Kind::Group, value),
@@ -216,10 +228,14 @@ impl Personal {
     /// Values of a Secret, which are base64.
     fn data(&mut self, value: &mut Value) {
         for item in value.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
-            if let Value::String(text) = item {
-                let placeholder = self.placeholder(Kind::Secret, text);
-                *text = STANDARD.encode(placeholder);
-            }
+            self.encoded(Kind::Secret, item);
+        }
+    }
+
+    /// A text that is base64, and stays it.
+    fn encoded(&mut self, kind: Kind, value: &mut Value) {
+        if let Value::String(text) = value {
+            *text = STANDARD.encode(self.placeholder(kind, text));
         }
     }
 
@@ -268,11 +284,7 @@ impl Personal {
         let Some(value) = operation.get_mut("value") else { return };
         match (last.as_str(), before.as_str()) {
             (LAST_APPLIED, _) => self.last_applied(value),
-            (_, "data") | ("data", _) if is_secret && value.is_string() => {
-                if let Value::String(text) = value {
-                    *text = STANDARD.encode(self.placeholder(Kind::Secret, text));
-                }
-            }
+            (_, "data") if is_secret => self.encoded(Kind::Secret, value),
             ("data", _) if is_secret => self.data(value),
             (_, "stringData") | ("stringData", _) if is_secret => self.text(Kind::Secret, value),
             ("value", _) if is_variable => self.text(Kind::Variable, value),
@@ -295,7 +307,7 @@ impl Personal {
     /// A sentence that may name what was replaced. Short texts are left: they are words of their own too often.
     fn sentence(&mut self, text: &mut String) {
         const SHORTEST: usize = 4;
-        let mut known: Vec<&(String, String)> = self.recent.iter().filter(|(it, _)| it.len() >= SHORTEST).collect();
+        let mut known: Vec<(&String, &String)> = self.recent.iter().filter(|(it, _)| it.len() >= SHORTEST).collect();
         known.sort_by_key(|(it, _)| std::cmp::Reverse(it.len()));
         for (original, placeholder) in known {
             if text.contains(original.as_str()) {
