@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NoRequest, Recorded};
+use super::record::{NoRequest, Recorded};
 use crate::admission::member;
 
 /// Subresources that are connected to.

@@ -7,9 +7,10 @@ use policy_verify_model::yaml::emit::Node;
 use policy_verify_model::yaml::flow;
 use serde_json::Value;
 
-use super::personal::{Kind, Personal};
+use super::kind::Kind;
+use super::personal::Personal;
+use super::record::{NoRequest, Options, Recorded, Reviews};
 use super::response::{self, Expectation};
-use super::{NoRequest, Options, Recorded, Reviews};
 use crate::admission;
 use crate::draft::Entry;
 use crate::imported::{Fixtures, Imported, Names, TestRow};

@@ -5,7 +5,9 @@
 
 mod audit;
 mod case;
+mod kind;
 mod personal;
+mod record;
 mod records;
 mod response;
 mod secrets;
@@ -14,55 +16,13 @@ use indexmap::IndexMap;
 use policy_verify_model::yaml::emit::Node;
 use serde_json::Value;
 
-pub use self::personal::Kind;
+pub use self::kind::Kind;
+pub use self::record::{Options, Reviews};
 
 use self::case::Cases;
+use self::record::{NoRequest, Recorded};
 use self::records::each_record;
-use crate::imported::{Imported, TestRow};
-
-/// How requests are written down.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The module of the policy.
-    pub module: String,
-    /// Whether users, uids, secrets and the like are replaced.
-    pub replaces_personal_data: bool,
-    /// Most cases that are made.
-    pub most_cases: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { module: "policy.wasm".to_owned(), replaces_personal_data: true, most_cases: 1_000 }
-    }
-}
-
-/// A suite of recorded requests.
-#[derive(Debug, Clone, Default)]
-pub struct Reviews {
-    /// The suite and its fixtures.
-    pub imported: Imported,
-    /// What was replaced, and how often.
-    pub replaced: IndexMap<Kind, usize>,
-}
-
-/// A request, and what was recorded with it.
-#[derive(Debug, Default)]
-struct Recorded {
-    request: Value,
-    response: Option<Value>,
-    /// What is said above the case.
-    notes: Vec<String>,
-    /// What of the record is not in the case.
-    lost: Vec<String>,
-}
-
-/// What is no request, and why; `what` is enough to count those that are alike.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct NoRequest {
-    what: String,
-    why: String,
-}
+use crate::imported::TestRow;
 
 /// The suite of the requests in these files, which are paths and texts.
 pub fn import<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, options: &Options) -> Reviews {

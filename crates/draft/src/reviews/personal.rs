@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::{Recorded, response, secrets};
+use super::kind::Kind;
+use super::record::Recorded;
+use super::{response, secrets};
 
 /// The annotation in which `kubectl apply` keeps the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -22,74 +24,6 @@ const MOST_WORK: usize = 1 << 30;
 /// Keys whose texts are secret.
 const SECRET_KEYS: &[&str] =
     &["token", "password", "passwd", "passphrase", "apiKey", "api_key", "accessKey", "secretKey", "clientSecret"];
-
-/// What kind of data is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Names of users.
-    User,
-    /// Groups of users.
-    Group,
-    /// What an authenticator adds to users.
-    Extra,
-    /// Ids of users and objects.
-    Uid,
-    /// Addresses of mail.
-    Email,
-    /// Addresses of clients.
-    Address,
-    /// Values of Secrets.
-    Secret,
-    /// Values of environment variables.
-    Variable,
-    /// Tokens, passwords and keys.
-    Token,
-    /// Lists of field managers, which are removed.
-    ManagedFields,
-    /// Copies of the object in an annotation, which are emptied.
-    LastApplied,
-}
-
-impl Kind {
-    /// Its name behind a number.
-    pub fn name(self, count: usize) -> String {
-        let name = match self {
-            Self::User => "user name",
-            Self::Group => "group",
-            Self::Extra => "extra value",
-            Self::Uid => "uid",
-            Self::Email => "email address",
-            Self::Address => "IP address",
-            Self::Secret => "value of Secrets",
-            Self::Variable => "value of environment variables",
-            Self::Token => "token",
-            Self::ManagedFields => "list of field managers",
-            Self::LastApplied => "last-applied annotation",
-        };
-        match (count, name.split_once(' ')) {
-            (1, _) => name.to_owned(),
-            (_, Some(("value" | "list", rest))) => format!("{}s {rest}", &name[..name.len() - rest.len() - 1]),
-            (_, Some(("email" | "IP", _))) => format!("{name}es"),
-            _ => format!("{name}s"),
-        }
-    }
-
-    /// The placeholder with a number.
-    fn placeholder(self, number: usize) -> String {
-        match self {
-            Self::User => format!("user-{number}"),
-            Self::Group => format!("group-{number}"),
-            Self::Extra => format!("extra-{number}"),
-            Self::Uid => format!("00000000-0000-4000-8000-{number:012}"),
-            Self::Email => format!("person-{number}@example.test"),
-            Self::Address => format!("192.0.2.{}", number % 256),
-            Self::Secret => format!("secret-{number}"),
-            Self::Variable => format!("value-{number}"),
-            Self::Token => format!("token-{number}"),
-            Self::ManagedFields | Self::LastApplied => String::new(),
-        }
-    }
-}
 
 /// The placeholders given so far.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::personal::Kind;
+use super::kind::Kind;
 
 /// Patterns, and the group of each that is replaced.
 static PATTERNS: LazyLock<Vec<(Regex, Kind, usize)>> = LazyLock::new(|| {
