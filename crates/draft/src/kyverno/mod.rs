@@ -62,7 +62,8 @@ const UNTRANSLATED: &[(&str, &str)] = &[
 /// Whether a document is such a test; old ones have no kind.
 fn is_test(document: &Tree) -> bool {
     match (document.text_at("apiVersion"), document.text_at("kind")) {
-        (Some(version), Some("Test")) => version.starts_with("cli.kyverno.io/"),
+        // Kyverno does not look at the group.
+        (Some(version), Some("Test")) => version.split('/').next().is_some_and(|group| group.ends_with("kyverno.io")),
         (None, None) => document.get("results").is_some() && document.get("policies").is_some(),
         _ => false,
     }

@@ -123,7 +123,10 @@ fn gather(
     }
     let found = resources(result, shared, row);
     if found.is_empty() {
-        return Err("none of its resources is found".to_owned());
+        // They may be payloads or existing resources, which are told here.
+        let mut why = vec!["none of its resources is found".to_owned()];
+        why.extend(shared.lost.iter().cloned());
+        return Err(why.join("; "));
     }
     for resource in found {
         let values = shared.values.of_request(policy, rule, &shared.resources.0[resource].name);

@@ -187,6 +187,7 @@ fn what_is_not_translated_is_told_at_its_place() {
         ),
         ("kind: Widget, resources: [w], result: pass, patchedResources: patched.yaml", "", true, "has no Widget w"),
         ("kind: Pod, resources: [none], result: pass", "", false, "none of its resources"),
+        ("kind: Pod, resources: [none], result: pass", "targetResources: [pods.yaml]\n", false, "existing resources"),
         ("kind: Pod, resources: [good], result: error", "", false, "`error`"),
         ("kind: Pod, resources: [good], result: maybe", "", false, "`maybe`"),
         ("kind: Pod, resources: [good]", "", false, "no `result`"),
@@ -211,6 +212,8 @@ fn old_tests_without_a_kind_are_read() {
     let text = "name: old\npolicies: [p.yaml]\nresources: [pods.yaml]\nresults:\n- { policy: p, rule: r, resource: good, status: pass }\n";
     let imported = import("test.yaml", text, &read, &Options::default()).unwrap();
     assert_eq!(imported.tests[0].cases, ["p accepts Pod good"]);
+    let text = format!("apiVersion: kyverno.io/v1\nkind: Test\n{text}");
+    assert_eq!(import("test.yaml", &text, &read, &Options::default()).unwrap().tests.len(), 1);
 }
 
 #[test]
