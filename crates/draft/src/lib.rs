@@ -13,6 +13,16 @@
 //! assert!(draft.to_yaml().contains("    expect: allow\n"));
 //! ```
 
+mod admission;
 mod draft;
+mod files;
+pub mod gator;
+mod imported;
+pub mod kyverno;
+pub mod reviews;
+mod scope;
+mod tree;
 
 pub use draft::{Draft, Entry};
+pub use files::ReadFile;
+pub use imported::{Fate, Imported, TestRow, WrittenFile};
