@@ -28,9 +28,11 @@ mod resolve;
 mod select;
 mod server;
 
+pub use policy_verify_draft as draft;
 pub use policy_verify_engine::cage::Cage;
 pub use policy_verify_engine::compile_inside;
 pub use policy_verify_engine::compiler::CompilerChoice;
+pub use policy_verify_files::bounded::read_text;
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
 pub use policy_verify_registry::hosts::{HostPattern, HostRules, InvalidHost};

@@ -9,6 +9,7 @@ pub(crate) mod deciding;
 pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod hosts;
+pub(crate) mod import;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use policy_verify::Rewriting;
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Ask policies about manifests, without a suite
     #[command(after_help = eval::EVAL_HELP)]
     Eval(eval::EvalArgs),
+    /// Make a suite of tests of another tool, or of recorded requests
+    #[command(after_help = import::IMPORT_HELP)]
+    Import(import::ImportArgs),
     /// List the cases of suites without running them
     List(ListArgs),
     /// Measure what each case costs: time, and WebAssembly instructions
@@ -173,9 +178,10 @@ pub(crate) struct RunArgs {
           value_parser = seed, env = "VERIFY_SHUFFLE")]
     pub(crate) shuffle: Option<Seed>,
 
-    /// Rewrite expectations that fail so that they hold, show what changed, and run again; never in CI
-    #[arg(long, env = "VERIFY_BLESS", value_parser = FalseyValueParser::new())]
-    pub(crate) bless: bool,
+    /// Rewrite expectations so that they hold, show what changed, and run again; never in CI
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "failed",
+          env = "VERIFY_BLESS")]
+    pub(crate) bless: Option<BlessArgument>,
 
     /// Publish the policies that pass, as the suites say under publish:
     #[arg(long, env = "VERIFY_PUSH", value_parser = FalseyValueParser::new())]
@@ -211,6 +217,27 @@ pub(crate) struct RunArgs {
     /// The words of those flags that decide about outcomes.
     #[arg(skip)]
     pub(crate) deciding: Vec<String>,
+}
+
+/// Which expectations are rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BlessArgument {
+    /// Those that fail
+    Failed,
+    /// Those that hold for different answers: afterwards they say what the answer is
+    Weak,
+    /// Both
+    All,
+}
+
+impl From<BlessArgument> for Rewriting {
+    fn from(argument: BlessArgument) -> Self {
+        match argument {
+            BlessArgument::Failed => Self::Failed,
+            BlessArgument::Weak => Self::Weak,
+            BlessArgument::All => Self::All,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

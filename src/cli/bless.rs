@@ -5,31 +5,27 @@ use std::path::Path;
 
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::{changes, escape};
-use policy_verify::{BlessedFile, Error, Options, Rewriting, is_stream};
+use policy_verify::{BlessedFile, Blessing, Error, Options, Rewriting, is_stream};
 
 use super::args::output::OutputArgs;
 use super::console;
 use super::files;
 use super::problem::{cannot_write, check_links, usage};
 
-/// Rewrites the expectations of a run that do not hold, and shows what changed.
+/// Rewrites expectations of a run, and shows what changed.
 ///
 /// # Errors
 ///
 /// Nothing could be run, or a file cannot be written.
-pub(super) fn bless(options: &Options, arguments: &OutputArgs) -> Result<(), Error> {
+pub(super) fn bless(options: &Options, rewriting: Rewriting, arguments: &OutputArgs) -> Result<(), Error> {
     if let Some(obstacle) = obstacle(options) {
         return Err(Error::Arguments(vec![obstacle]));
     }
-    let blessing = policy_verify::bless(options, Rewriting::Failed, &())?;
+    let blessing = policy_verify::bless(options, rewriting, &())?;
     if options.interrupt.is_stopped() {
         return Ok(());
     }
-    let written: Vec<_> = blessing.files.iter().map(|file| write(file, options.root.as_deref())).collect();
-    let problems: Vec<Diagnostic> = written.into_iter().filter_map(Result::err).collect();
-    if !problems.is_empty() {
-        return Err(Error::Arguments(problems));
-    }
+    write(&blessing, options.root.as_deref())?;
     if arguments.quiet == 0 {
         for file in &blessing.files {
             console::say(escape::terminal(&changes::unified(&file.shown, &file.before, &file.after)).trim_end());
@@ -59,8 +55,18 @@ fn obstacle(options: &Options) -> Option<Diagnostic> {
     is_piped.then(|| usage("`--bless` cannot rewrite a suite from stdin"))
 }
 
+/// Puts the new texts of all files in place.
+///
+/// # Errors
+///
+/// A file cannot be written.
+pub(super) fn write(blessing: &Blessing, root: Option<&Path>) -> Result<(), Error> {
+    let problems: Vec<Diagnostic> = blessing.files.iter().filter_map(|file| put(file, root).err()).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::Arguments(problems)) }
+}
+
 /// Puts the new text of a file in place, if it is still what was read.
-fn write(file: &BlessedFile, root: Option<&Path>) -> Result<(), Diagnostic> {
+fn put(file: &BlessedFile, root: Option<&Path>) -> Result<(), Diagnostic> {
     let what = "the expectations to";
     check_links(what, &file.path, root)?;
     let present = fs::read_to_string(&file.path).map_err(|error| cannot_write(what, &file.path, &error))?;

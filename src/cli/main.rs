@@ -14,9 +14,11 @@ mod exit_code;
 mod explain;
 mod files;
 mod foreign;
+mod import;
 mod inspect;
 mod interrupt;
 mod merge;
+mod new_suite;
 mod outputs;
 mod places;
 mod problem;
@@ -93,6 +95,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
             run::run(&arguments, true, Some(target), signals)
         }
         Command::Eval(arguments) => eval::eval(&arguments, signals),
+        Command::Import(arguments) => import::import(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),

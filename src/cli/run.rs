@@ -40,12 +40,12 @@ pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<
         Ok(options) => options,
         Err(problems) => return not_started(&Error::Arguments(problems), &mut outputs, &arguments.output),
     };
-    if arguments.bless {
+    if let Some(which) = arguments.bless {
         options.outputs = outputs.paths().to_vec();
         options.interrupt = signals.interrupt();
         let blessed = match recordings {
             Some(_) => Err(Error::Arguments(vec![usage("`--bless` cannot be used while host calls are recorded")])),
-            None => bless::bless(&options, &arguments.output),
+            None => bless::bless(&options, which.into(), &arguments.output),
         };
         if let Err(error) = blessed {
             return not_started(&error, &mut outputs, &arguments.output);

@@ -26,7 +26,7 @@ use crate::select::SelectedCase;
 pub struct Blessing {
     /// The files that change, by their paths in reports.
     pub files: Vec<BlessedFile>,
-    /// How many cases that fail would hold.
+    /// How many cases have their expectations rewritten.
     pub cases: usize,
     /// What cannot be written.
     pub left: Vec<Left>,
@@ -63,8 +63,10 @@ pub struct BlessedFile {
 pub enum Rewriting {
     /// Those that do not hold.
     Failed,
-    /// Those, and those that hold for different answers: they say what the answer is.
+    /// Those that hold, and would hold for other answers: they say what the answer is.
     Weak,
+    /// Both.
+    All,
 }
 
 /// Runs the selected cases, and tells what has to be written so that their expectations hold. Nothing is written, and no
@@ -96,9 +98,15 @@ fn wish(ready: &Ready<'_>, SelectedCase { suite, case }: SelectedCase<'_>, rewri
     let policies = &ready.policies[suite.0];
     let (report, _) = case::report(suite, case, policies, None);
     let is_failed = matches!(report.outcome, Outcome::Failed(_));
-    let is_judged = is_failed || report.outcome == Outcome::Passed;
-    let is_strengthened = rewriting == Rewriting::Weak && case.xfail.is_none();
-    let parts = if is_judged { parts(case, &report, policies, is_strengthened) } else { kept(case) };
+    let is_rewritten = match &report.outcome {
+        Outcome::Passed => true,
+        Outcome::Failed(_) => rewriting != Rewriting::Weak,
+        _ => false,
+    };
+    let parts = match is_rewritten {
+        true => parts(case, &report, policies, rewriting != Rewriting::Failed),
+        false => kept(case),
+    };
     let row = case.origin.clone().filter(|row| row.file.path == case.expect_span.file.path);
     Wish { id: case.id.clone(), suite, is_failed, row, parts }
 }
@@ -186,7 +194,7 @@ fn blessing(ready: &Ready<'_>, options: &Options, wishes: &[Wish]) -> Blessing {
     }
     changed.sort_unstable();
     changed.dedup();
-    blessing.cases = changed.into_iter().filter(|index| wishes[*index].is_failed).count();
+    blessing.cases = changed.len();
     blessing
 }
 

@@ -310,6 +310,32 @@ fn what_cannot_be_rewritten_is_left_with_a_reason() {
     }
 }
 
+#[test]
+fn weak_expectations_become_strict_on_request() {
+    let repository = repository();
+    for (policy, case, wanted) in [
+        ("denies", "    expect: deny", "    expect: { deny: \"no owner: a, \\\"b\\\"\" }"),
+        ("allows", "    expect: accept # c", "    expect: allow # c"),
+        (
+            "warns",
+            "    expect: { accept: , warnings: [one, \"two: 2\"] }",
+            "    expect: { allow: true, warnings: [one, \"two: 2\"] }",
+        ),
+        (
+            "mutates",
+            "    expect: mutate",
+            "    expect: { mutate: { patch: [{ op: add, path: /metadata/labels, value: { team: a } }, { op: replace, path: /spec/containers/0/image, value: pinned }] } }",
+        ),
+        ("allows", "    expect: deny", "    expect: deny"),
+    ] {
+        std::fs::write(repository.path("suite.yml"), suite(policy, case)).unwrap();
+        repository.verify(&["suite.yml", "--bless=weak"]).run().exits_with(i32::from(case == wanted));
+        assert_eq!(repository.read("suite.yml"), suite(policy, wanted));
+    }
+    repository.verify(&["suite.yml", "--bless=all"]).run().exits_with(0);
+    assert_eq!(repository.read("suite.yml"), suite("allows", "    expect: allow"));
+}
+
 /// What one case needs as it is, another one does not change.
 #[test]
 fn cases_that_share_an_expectation_do_not_break_each_other() {

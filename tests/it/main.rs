@@ -37,6 +37,7 @@ mod hostile;
 mod hosts;
 mod identity_tokens;
 mod image;
+mod import;
 mod inspect;
 mod interrupted;
 mod killed;

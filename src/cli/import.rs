@@ -1,0 +1,184 @@
+//! `verify import`: tests of other tools become a suite.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use policy_verify::draft::{self, Imported};
+use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
+
+use super::args::import::{CommonArgs, ImportArgs, ImportFrom};
+use super::args::output::ColorChoice;
+use super::console;
+use super::exit_code::ExitCode;
+use super::interrupt::Signals;
+use super::new_suite::{self, NewSuite};
+use super::places::Places;
+use super::problem::usage;
+
+/// Bytes of a file with tests.
+const LONGEST: u64 = 64 << 20;
+
+/// What modules are called by default.
+const MODULE: &str = "policy.wasm";
+
+/// Where the suite is written by default.
+const SUITE: &str = "suite.yml";
+
+/// `verify import`.
+pub(crate) fn import(arguments: &ImportArgs, signals: &Signals) -> ExitCode {
+    let (common, done) = match &arguments.from {
+        ImportFrom::Gator { file, module, common } => (common, gator(file, module, common)),
+        ImportFrom::Kyverno { file, module, common } => (common, kyverno(file, module, common)),
+        ImportFrom::Reviews { files, module, keep_personal_data, common } => {
+            (common, reviews(files, module, *keep_personal_data, common))
+        }
+    };
+    match done.and_then(|imported| finish(imported, common, signals)) {
+        Ok(code) => code,
+        Err(error) => console::refuse(&error),
+    }
+}
+
+/// A suite that was made, and where it goes.
+struct Made {
+    imported: Imported,
+    suite: PathBuf,
+    rewriting: Rewriting,
+    /// Further lines about it.
+    remarks: Vec<String>,
+}
+
+fn gator(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {
+    let suite = target(file, common);
+    let module = seen_from(&suite, &file.with_file_name(MODULE))?;
+    let mut options = draft::gator::Options { folder: folder(file, &suite)?, module, ..Default::default() };
+    for module in modules {
+        match module.split_once('=') {
+            Some((template, module)) => {
+                options.modules.insert(template.to_owned(), module_of(module, &suite)?);
+            }
+            None => options.module = module_of(module, &suite)?,
+        }
+    }
+    let text = read(file)?;
+    let imported = draft::gator::import(&shown(file), &text, &beside(file), &options).map_err(refused)?;
+    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new() })
+}
+
+fn kyverno(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {
+    let suite = target(file, common);
+    let mut options = draft::kyverno::Options { folder: folder(file, &suite)?, ..Default::default() };
+    for module in modules {
+        let Some((policy, module)) = module.split_once('=') else {
+            return Err(refused(usage(format!("`--module {module}`: expected POLICY=MODULE"))));
+        };
+        options.modules.insert(policy.to_owned(), module_of(module, &suite)?);
+    }
+    let text = read(file)?;
+    let imported = draft::kyverno::import(&shown(file), &text, &beside(file), &options).map_err(refused)?;
+    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new() })
+}
+
+fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &CommonArgs) -> Result<Made, Error> {
+    let suite = target(&files[0], common);
+    let texts: Vec<(String, String)> =
+        files.iter().map(|file| Ok((shown(file), read(file)?))).collect::<Result<_, Error>>()?;
+    let options =
+        draft::reviews::Options { module: module.to_owned(), replaces_personal_data: !keeps, ..Default::default() };
+    let made = draft::reviews::import(texts.iter().map(|(path, text)| (path.as_str(), text.as_str())), &options);
+    let replaced: Vec<String> =
+        made.replaced.iter().map(|(kind, count)| format!("{count} {}", kind.name(*count))).collect();
+    let remark = (!replaced.is_empty()).then(|| format!("replaced: {}", replaced.join(", ")));
+    // What was not recorded is only a place holder.
+    Ok(Made { imported: made.imported, suite, rewriting: Rewriting::All, remarks: remark.into_iter().collect() })
+}
+
+/// Writes the suite, asks the policies, and tells what became of the tests.
+fn finish(made: Made, common: &CommonArgs, signals: &Signals) -> Result<ExitCode, Error> {
+    let Made { imported, suite, rewriting, remarks } = made;
+    if imported.tests.is_empty() {
+        return Err(refused(usage("there is no test in it")));
+    }
+    let mut options = Options::default();
+    options.interrupt = signals.interrupt();
+    common.engine.apply(&mut options);
+    common.sources.apply(&mut options);
+    let new = NewSuite { path: &suite, draft: &imported.draft, files: &imported.files };
+    new.write(common.force)?;
+    let weak: Vec<String> = imported.tests.iter().flat_map(|test| test.weak.iter().cloned()).collect();
+    let mut code = ExitCode::Success;
+    let asked = match common.no_run || is_stream(&suite) {
+        true => None,
+        false => match new_suite::ask(&suite, &weak, rewriting, options) {
+            Ok(asked) => asked,
+            Err(error) => {
+                console::explain(&error, ColorChoice::Auto, &Places::default());
+                // A policy that is not there yet is no mistake.
+                let is_missing = error.diagnostics().iter().all(|problem| problem.code == Code::FileNotFound);
+                code = if is_missing { ExitCode::Success } else { ExitCode::from(&error) };
+                None
+            }
+        },
+    };
+    let told = new_suite::tell(&imported.tests, &suite, asked.as_ref(), &remarks, common.format);
+    Ok(if told == ExitCode::Success { code } else { told })
+}
+
+fn target(file: &Path, common: &CommonArgs) -> PathBuf {
+    let beside = || if is_stream(file) { PathBuf::from(SUITE) } else { file.with_file_name(SUITE) };
+    common.output.clone().unwrap_or_else(beside)
+}
+
+fn shown(file: &Path) -> String {
+    if is_stream(file) { "<stdin>".to_owned() } else { file.to_string_lossy().replace('\\', "/") }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    let text = match is_stream(file) {
+        true => read_stdin(Default::default()).map(|file| file.text.clone()),
+        false => read_text(file, LONGEST),
+    };
+    text.map_err(|error| refused(usage(format!("cannot read `{}`: {error}", shown(file)))))
+}
+
+/// Reads files that a test names; none outside of its repository.
+fn beside(file: &Path) -> impl Fn(&str) -> io::Result<String> {
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let root = root_of(file, None);
+    move |path: &str| {
+        let path = folder.join(path);
+        match root.as_ref().is_some_and(|root| root.contains(&path)) || !path.exists() {
+            true => read_text(&path, LONGEST),
+            false => Err(io::Error::other("it is outside of the repository")),
+        }
+    }
+}
+
+/// The folder of a file with tests, as the new suite would name it.
+fn folder(file: &Path, suite: &Path) -> Result<String, Error> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    seen_from(suite, folder)
+}
+
+/// A module that was typed, as the new suite would name it.
+fn module_of(typed: &str, suite: &Path) -> Result<String, Error> {
+    if typed.contains("://") { Ok(typed.to_owned()) } else { seen_from(suite, Path::new(typed)) }
+}
+
+/// A path of the working directory, relative to the folder of a suite that may not be there yet.
+fn seen_from(suite: &Path, path: &Path) -> Result<String, Error> {
+    let absolute = |path: &Path| std::path::absolute(Path::new(".").join(path)).ok();
+    let folder = suite.parent().unwrap_or(Path::new(""));
+    let paths = absolute(path).zip(absolute(folder));
+    let (path, folder) = paths.ok_or_else(|| refused(usage("the working directory cannot be found")))?;
+    let shared = path.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(shared).map(|_| "..".to_owned());
+    let down = path.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Ok(up.chain(down).collect::<Vec<_>>().join("/"))
+}
+
+fn refused(problem: Diagnostic) -> Error {
+    Error::Arguments(vec![problem])
+}

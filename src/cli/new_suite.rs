@@ -1,0 +1,201 @@
+//! A suite that a command has made: its files, the first run, and what is said about it.
+
+use std::path::{Path, PathBuf};
+
+use policy_verify::draft::{Draft, Fate, TestRow, WrittenFile};
+use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::model::outcome::{Outcome, Summary};
+use policy_verify::report::escape;
+use policy_verify::{Error, Options, Rewriting, is_stream};
+use serde_json::{Value, json};
+
+use super::args::import::ImportFormat;
+use super::exit_code::ExitCode;
+use super::problem::{cannot_write, check_links, usage};
+use super::{bless, console, files};
+
+/// A suite and its fixtures, not written yet.
+pub(super) struct NewSuite<'a> {
+    pub(super) path: &'a Path,
+    pub(super) draft: &'a Draft,
+    pub(super) files: &'a [WrittenFile],
+}
+
+impl NewSuite<'_> {
+    /// Writes all files, or none where one is there already.
+    ///
+    /// # Errors
+    ///
+    /// A file is there and not to be overwritten, or cannot be written.
+    pub(super) fn write(&self, is_forced: bool) -> Result<(), Error> {
+        if is_stream(self.path) {
+            console::print(&self.draft.to_yaml());
+            return Ok(());
+        }
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let fixtures = self.files.iter().map(|file| (folder.join(&file.path), file.text.clone()));
+        let suite = (self.path.to_owned(), self.draft.to_yaml());
+        let all: Vec<(PathBuf, String)> = fixtures.chain([suite]).collect();
+        let problems: Vec<Diagnostic> = all.iter().filter_map(|(path, text)| obstacle(path, text, is_forced)).collect();
+        if !problems.is_empty() {
+            return Err(Error::Arguments(problems));
+        }
+        let written = all.iter().map(|(path, text)| {
+            let done = files::make_folder_of(path).and_then(|()| files::write(path, text.as_bytes()));
+            done.map_err(|error| cannot_write("the suite to", path, &error))
+        });
+        written.collect::<Result<Vec<()>, _>>().map(drop).map_err(|problem| Error::Arguments(vec![problem]))
+    }
+}
+
+/// Why a file is not written.
+fn obstacle(path: &Path, text: &str, is_forced: bool) -> Option<Diagnostic> {
+    if let Err(problem) = check_links("the suite to", path, None) {
+        return Some(problem);
+    }
+    let is_same = || std::fs::read(path).is_ok_and(|present| present == text.as_bytes());
+    (path.exists() && !is_forced && !is_same()).then(|| {
+        usage(format!("`{}` is there already", path.display()))
+            .with_help("name another file with `--output`, or overwrite it with `--force`".to_owned())
+    })
+}
+
+/// What the policies answered to a new suite.
+pub(super) struct Asked {
+    /// How many expectations they completed.
+    pub(super) completed: usize,
+    pub(super) summary: Summary,
+    /// Names of the cases that do not hold, and why.
+    pub(super) wrong: Vec<(String, String)>,
+}
+
+/// Asks the policies once, so that the expectations of the `weak` cases say what they answer; and once more about all.
+/// Nothing if the run was interrupted.
+///
+/// # Errors
+///
+/// The suite cannot be run, or not be rewritten.
+pub(super) fn ask(
+    suite: &Path,
+    weak: &[String],
+    rewriting: Rewriting,
+    mut options: Options,
+) -> Result<Option<Asked>, Error> {
+    options.suites = vec![suite.to_owned()];
+    options.allows_empty = true;
+    let mut completed = 0;
+    if !weak.is_empty() {
+        options.selection.exact = weak.to_vec();
+        let blessing = policy_verify::bless(&options, rewriting, &())?;
+        if options.interrupt.is_stopped() {
+            return Ok(None);
+        }
+        bless::write(&blessing, None)?;
+        completed = blessing.cases;
+        options.selection.exact = Vec::new();
+    }
+    let run = policy_verify::verify(&options, &())?;
+    if options.interrupt.is_stopped() {
+        return Ok(None);
+    }
+    let wrong = run.cases.iter().filter(|case| case.outcome.is_red());
+    let wrong = wrong.map(|case| (case.name.clone(), reason(&case.outcome))).collect();
+    Ok(Some(Asked { completed, summary: run.summary(), wrong }))
+}
+
+fn reason(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Failed(mismatches) => {
+            let first = mismatches.first();
+            first.map_or_else(String::new, |it| format!("expected {}, got {}", it.expected, it.actual))
+        }
+        Outcome::Error(fault) => fault.message.clone(),
+        Outcome::Unavailable(why) => why.message.clone(),
+        other => other.word().to_owned(),
+    }
+}
+
+/// Tells what became of the tests. The exit code is that of a command that has done what it can.
+pub(super) fn tell(
+    tests: &[TestRow],
+    suite: &Path,
+    asked: Option<&Asked>,
+    remarks: &[String],
+    format: ImportFormat,
+) -> ExitCode {
+    let text = match format {
+        ImportFormat::Human => human(tests, suite, asked, remarks),
+        ImportFormat::Json => {
+            let text = serde_json::to_string_pretty(&document(tests, suite, asked)).unwrap_or_default();
+            escape::json(&text) + "\n"
+        }
+    };
+    // A suite on stdout is not mixed with words about it.
+    let code = match is_stream(suite) {
+        true => {
+            console::say(text.trim_end());
+            ExitCode::Success
+        }
+        false => console::print(&text),
+    };
+    let has_cases = tests.iter().any(|test| !test.cases.is_empty());
+    if code == ExitCode::Success && !has_cases { ExitCode::Failure } else { code }
+}
+
+fn human(tests: &[TestRow], suite: &Path, asked: Option<&Asked>, remarks: &[String]) -> String {
+    let mut lines = Vec::new();
+    for test in tests {
+        let (word, reasons) = fate(&test.fate);
+        lines.push(format!("{word:6}  {}:{}  {}", test.file, test.line, test.name));
+        lines.extend(reasons.iter().map(|reason| format!("          {reason}")));
+    }
+    let count = |wanted: &str| tests.iter().filter(|test| fate(&test.fate).0 == wanted).count();
+    let cases: usize = tests.iter().map(|test| test.cases.len()).sum();
+    lines.push(String::new());
+    let counts = ["whole", "partly", "not"].map(|word| (word, count(word)));
+    let counts: Vec<String> =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    lines.push(format!("{}: {}", counted(tests.len(), "test"), counts.join(", ")));
+    lines.push(format!("{} in {}", counted(cases, "case"), suite.display()));
+    lines.extend(remarks.iter().cloned());
+    match asked {
+        Some(Asked { completed, summary, wrong }) => {
+            lines.push(format!("{} completed by what the policy answers", counted(*completed, "expectation")));
+            lines.push(format!("{} of {} pass", summary.passed, counted(summary.total, "case")));
+            lines.extend(wrong.iter().map(|(name, reason)| format!("  fails: {name}: {reason}")));
+        }
+        None => lines.push("the policy was not asked".to_owned()),
+    }
+    lines.iter().map(|line| escape::terminal_line(line).trim_end().to_owned() + "\n").collect()
+}
+
+fn document(tests: &[TestRow], suite: &Path, asked: Option<&Asked>) -> Value {
+    let test = |test: &TestRow| {
+        let (word, reasons) = fate(&test.fate);
+        json!({ "file": test.file, "line": test.line, "name": test.name, "fate": word, "reasons": reasons,
+                "cases": test.cases, "weak": test.weak })
+    };
+    let wrong = |(name, reason): &(String, String)| json!({ "name": name, "reason": reason });
+    json!({
+        "suite": suite.to_string_lossy(),
+        "tests": tests.iter().map(test).collect::<Vec<_>>(),
+        "run": asked.map(|asked| json!({
+            "completed": asked.completed,
+            "total": asked.summary.total,
+            "passed": asked.summary.passed,
+            "wrong": asked.wrong.iter().map(wrong).collect::<Vec<_>>(),
+        })),
+    })
+}
+
+fn fate(fate: &Fate) -> (&'static str, &[String]) {
+    match fate {
+        Fate::Whole => ("whole", &[]),
+        Fate::Partly(reasons) => ("partly", reasons),
+        Fate::Not(reasons) => ("not", reasons),
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
