@@ -178,6 +178,10 @@ pub(crate) struct RunArgs {
           value_parser = seed, env = "VERIFY_SHUFFLE")]
     pub(crate) shuffle: Option<Seed>,
 
+    /// Run again whenever a file changes that the suites name, until it is interrupted; never in CI
+    #[arg(long, env = "VERIFY_WATCH", value_parser = FalseyValueParser::new())]
+    pub(crate) watch: bool,
+
     /// Rewrite expectations so that they hold, show what changed, and run again; never in CI
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "failed",
           env = "VERIFY_BLESS")]

@@ -23,11 +23,11 @@ const COMMANDS: [(&str, &str); 13] = [
     ("tests", "run `verify run`, or `verify suite.yml`"),
     ("validate", "run `verify list SUITE`, which reads a suite without running it"),
     ("version", "run `verify --version`"),
-    ("watch", "run it again when files change: `watchexec -e yml,yaml,wasm verify suite.yml`"),
+    ("watch", "run `verify --watch`"),
 ];
 
 /// Flags, and what to write instead.
-const FLAGS: [(&str, &str); 49] = [
+const FLAGS: [(&str, &str); 48] = [
     ("--accept", "write `--bless`"),
     ("--bail", "write `--fail-fast`"),
     ("--collect-only", "run `verify list`"),
@@ -42,7 +42,6 @@ const FLAGS: [(&str, &str); 49] = [
     ("--failfast", "write `--fail-fast`"),
     ("--file", "name the suite: `verify suite.yml`"),
     ("--grep", "write `--filter PATTERN`"),
-    ("--last-failed", "write `--failed REPORT`, with a JSON report of the last run"),
     ("--list", "run `verify list`"),
     ("--log-level", "write `--verbose`"),
     ("--match", "write `--filter PATTERN`"),
@@ -68,14 +67,14 @@ const FLAGS: [(&str, &str); 49] = [
     ("--trace", "run `verify debug`"),
     ("--update-snapshots", "write `--bless`"),
     ("--variable", "write `--var NAME=VALUE`"),
-    ("--watch", "run it again when files change: `watchexec -e yml,yaml,wasm verify suite.yml`"),
+    ("--watch", "run `verify run --watch`"),
     ("--workers", "write `--jobs N`"),
     ("-c", "name the suite: `verify suite.yml`"),
     ("-k", "write `--filter PATTERN`"),
     ("-n", "write `--jobs N`"),
     ("-r", "write `request:` in a case of the suite"),
     ("-u", "write `--bless`"),
-    ("-w", "run it again when files change: `watchexec -e yml,yaml,wasm verify suite.yml`"),
+    ("-w", "write `--watch`"),
     ("-x", "write `--fail-fast`"),
 ];
 

@@ -17,6 +17,7 @@ mod foreign;
 mod import;
 mod inspect;
 mod interrupt;
+mod last_failed;
 mod merge;
 mod new_suite;
 mod outputs;
@@ -32,6 +33,7 @@ mod step_outputs;
 mod stream;
 mod streams;
 mod suites;
+mod watch;
 
 use std::ffi::OsString;
 use std::panic::catch_unwind;
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
     match cli.command {
+        Command::Run(arguments) if arguments.watch => run::watch(&arguments, signals),
         Command::Run(arguments) => {
             run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder), signals)
         }

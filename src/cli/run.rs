@@ -27,7 +27,38 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::{bless, push, record, reports, suites};
+use super::watch::Watch;
+use super::{bless, last_failed, push, record, reports, suites};
+
+/// `verify run --watch`: a run, and one more after each change, until a signal ends the process.
+pub(crate) fn watch(arguments: &RunArgs, signals: &Signals) -> ExitCode {
+    let watched = Watch::new().and_then(|mut watch| {
+        loop {
+            match run_options(arguments, arguments.live) {
+                Ok(options) if options.suites.iter().any(|suite| is_stream(suite)) => {
+                    return Err(usage("`--watch` needs a suite in a file"));
+                }
+                Ok(options) => watch.follow(&options)?,
+                Err(problems) => return Err(problems.into_iter().next().unwrap_or_else(|| usage("nothing to watch"))),
+            }
+            run(arguments, arguments.live, None, signals);
+            if signals.interrupt().is_stopped() {
+                return Ok(ExitCode::Interrupted);
+            }
+            signals.enter(Phase::Anything);
+            let changed = watch.changed()?;
+            console::say(&format!("\n── {} changed ──", report::escape::terminal_line(&here(&changed))));
+        }
+    });
+    watched.unwrap_or_else(console::refuse_usage)
+}
+
+/// A path from the working directory.
+fn here(path: &Path) -> String {
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize());
+    let relative = folder.ok().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_owned));
+    relative.unwrap_or_else(|| path.to_owned()).display().to_string()
+}
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -101,6 +132,9 @@ pub(super) fn carry_out(
         Err(error) => return not_started(&error, &mut outputs, arguments),
     };
     let is_interrupted = options.interrupt.is_stopped();
+    if !is_interrupted && !console::is_ci() && options.written.is_none() {
+        last_failed::keep(&run, options.root.as_deref());
+    }
     let code = match is_interrupted {
         true => ExitCode::Interrupted,
         false => ExitCode::of(&run, arguments.no_fail, options.allows_empty),
@@ -341,6 +375,10 @@ fn selection(arguments: &SelectionArgs) -> Result<Selection, Diagnostic> {
     }
     selection.skip.clone_from(&arguments.skip);
     selection.tags.clone_from(&arguments.tags);
+    if arguments.last_failed {
+        let failed = last_failed::read(arguments.root.as_deref());
+        selection.among = (!failed.is_empty()).then(|| failed.into_iter().collect());
+    }
     if let Some(path) = &arguments.failed {
         let earlier = reports::read(path)?;
         let wrong = earlier.cases.into_iter().filter(|case| case.outcome.is_red());

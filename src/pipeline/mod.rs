@@ -40,7 +40,7 @@ pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
 use self::ready::Code;
 pub use self::recording::Recording;
-pub use self::suites::{ListedCase, list};
+pub use self::suites::{ListedCase, inputs, list};
 use crate::error::Error;
 
 /// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to

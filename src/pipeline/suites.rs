@@ -1,7 +1,7 @@
 //! The suites of a run: read, and what of them is selected.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use crate::resolve;
 use crate::select::{self, Selected, SelectedCase};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::policy::Settings;
+use policy_verify_model::policy::{PolicyRef, Settings};
 use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{CaseBody, Suite};
@@ -28,20 +28,8 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     inputs.extend(options.suites.iter().filter_map(|path| resolve::lock_of(path)));
     inputs.extend(of_command_line(options));
     let linked = linked(&options.suites);
-    let read = |path: &PathBuf| {
-        let overrides = Overrides {
-            variables: options.variables.clone(),
-            kubewarden: options.kubewarden,
-            root: options.root.clone(),
-            environment: options.environment.clone(),
-            is_linked: linked.contains(path),
-            written: options.written.clone(),
-            limit: options.file_limit,
-        };
-        let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
-        load::suite_and_files(path, &overrides, key_check)
-    };
-    let read: Vec<_> = options.suites.par_iter().map(read).collect();
+    let suites_read = options.suites.par_iter().map(|path| read(path, options, linked.contains(path)));
+    let read: Vec<_> = suites_read.collect();
     for (suite, files) in read {
         inputs.extend(files);
         match suite {
@@ -75,6 +63,37 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
         publish::check(&suites, &options.selection)?;
     }
     Ok(suites)
+}
+
+/// The files that a run reads, as far as the suites can be read: they themselves, what they name, and what flags name.
+pub fn inputs(options: &Options) -> Vec<PathBuf> {
+    let mut inputs: Vec<PathBuf> = options.suites.clone();
+    inputs.extend(of_command_line(options));
+    for path in &options.suites {
+        let (suite, files) = read(path, options, false);
+        inputs.extend(files);
+        let policies = suite.iter().flat_map(|suite| &suite.policies);
+        inputs.extend(policies.filter_map(|policy| match &policy.uri.value {
+            PolicyRef::File(path) => Some(path.clone()),
+            _ => None,
+        }));
+    }
+    inputs
+}
+
+/// Reads a suite; with every file that it names.
+fn read(path: &Path, options: &Options, is_linked: bool) -> (Result<Suite, Vec<Diagnostic>>, Vec<PathBuf>) {
+    let overrides = Overrides {
+        variables: options.variables.clone(),
+        kubewarden: options.kubewarden,
+        root: options.root.clone(),
+        environment: options.environment.clone(),
+        is_linked,
+        written: options.written.clone(),
+        limit: options.file_limit,
+    };
+    let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
+    load::suite_and_files(path, &overrides, key_check)
 }
 
 /// The files that flags name and that are read later. Earlier reports are read before this one is written.

@@ -80,5 +80,6 @@ mod trees;
 mod unannotated;
 mod upload;
 mod walkthrough;
+mod watch;
 mod words;
 mod workflows;

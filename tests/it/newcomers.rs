@@ -21,7 +21,7 @@ fn commands_of_other_tools_have_advice() {
         ("lint suite.yml", "unknown command `lint`", "run `verify list SUITE`"),
         ("validate", "unknown command `validate`", "run `verify list SUITE`"),
         ("version", "unknown command `version`", "run `verify --version`"),
-        ("watch", "unknown command `watch`", "watchexec -e yml,yaml,wasm verify suite.yml"),
+        ("watch", "unknown command `watch`", "run `verify --watch`"),
         ("runn suite.yml", "`runn` is neither a command nor a file", "did you mean `verify run`?"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
@@ -44,13 +44,13 @@ fn flags_of_other_tools_have_advice() {
         ("suite.yml --output=json", "--output", "write `--report json`"),
         ("suite.yml --format junit", "--format", "write `--report junit`"),
         ("suite.yml --format pretty", "--format", "write `--report FORMAT`, one of: human,"),
-        ("suite.yml --watch", "--watch", "watchexec -e yml,yaml,wasm verify suite.yml"),
+        ("suite.yml -w", "-w", "write `--watch`"),
         ("suite.yml --parallel 4", "--parallel", "write `--jobs N`"),
         ("suite.yml -k owner", "-k", "write `--filter PATTERN`"),
         ("suite.yml --settings-path s.yml", "--settings-path", "write `settings:` in the suite"),
         ("suite.yml --filtr a", "--filtr", "did you mean `--filter`?"),
         ("list suite.yml -o json", "-o", "write `--format json`"),
-        ("list --watch", "--watch", "watchexec -e yml,yaml,wasm verify suite.yml"),
+        ("list --watch", "--watch", "run `verify run --watch`"),
         ("suite.yml --banana", "--banana", "run `verify help run` for all flags"),
         ("inspect p.wasm --junit", "--junit", "run `verify help inspect` for all flags"),
     ] {

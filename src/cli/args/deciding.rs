@@ -82,10 +82,13 @@ mod tests {
 
     /// Flags that a command that repeats a case leaves out, and why.
     const OTHERS: &[(&str, &[&str])] = &[
-        ("the command names the suite and the case itself", &["suites", "filter", "exact", "skip", "tags", "failed"]),
+        (
+            "the command names the suite and the case itself",
+            &["suites", "filter", "exact", "skip", "tags", "failed", "last_failed"],
+        ),
         ("other cases, or none", &["partition", "timings", "allow_empty", "fail_fast", "max_fail"]),
         ("the order and the number of threads change no outcome", &["jobs", "shuffle"]),
-        ("a cache, and files that the run writes", &["code_cache", "record", "update", "bless"]),
+        ("a cache, and files that the run writes", &["code_cache", "record", "update", "bless", "watch"]),
         ("a command to be copied publishes nothing", &["push", "dry_run", "publish_to", "publish_tags", "annotations"]),
         (
             "what is told, not what happened",

@@ -60,6 +60,10 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_name = "REPORT", env = "VERIFY_FAILED")]
     pub(crate) failed: Option<PathBuf>,
 
+    /// Run only cases that went wrong when they last ran here; all if there are none
+    #[arg(long, env = "VERIFY_LAST_FAILED", value_parser = FalseyValueParser::new())]
+    pub(crate) last_failed: bool,
+
     /// Run one of N parts: hash:M/N by names, policy:M/N with all cases of a policy together
     #[arg(long, value_name = "PART", env = "VERIFY_PARTITION")]
     pub(crate) partition: Option<Partition>,

@@ -21,6 +21,11 @@ const NEEDS: &[(&str, &str)] = &[
 const CONFLICTS: &[(&str, &str)] = &[
     ("fail_fast", "max_fail"),
     ("push", "partition"),
+    ("failed", "last_failed"),
+    ("watch", "push"),
+    ("watch", "bless"),
+    ("watch", "record"),
+    ("watch", "update"),
     ("bless", "push"),
     ("bless", "partition"),
     ("bless", "record"),

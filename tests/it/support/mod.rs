@@ -210,6 +210,13 @@ impl Verify {
         self.command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
     }
 
+    /// Starts it with stdout and stderr into one pipe, and does not wait.
+    pub(crate) fn start_joined(mut self) -> (std::process::Child, std::io::PipeReader) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let child = self.command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        (child, reader)
+    }
+
     /// Starts it with stdout and stderr into a pipe that is full, and does not wait. Writing ends when the reader is dropped.
     pub(crate) fn start_unread(mut self) -> (std::process::Child, std::io::PipeReader) {
         let (reader, writer) = std::io::pipe().unwrap();
