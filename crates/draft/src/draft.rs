@@ -16,6 +16,8 @@ pub struct Draft {
     pub name: String,
     /// What stands between the name and the cases, in this order: `crds`, `defaults` and such.
     pub keys: IndexMap<String, Node>,
+    /// Lines above such a key, without `#`.
+    pub notes: IndexMap<String, Vec<String>>,
     /// The policies by name.
     pub policies: IndexMap<String, Node>,
     /// `cases`.
@@ -61,6 +63,7 @@ impl Draft {
         }
         for (key, value) in &self.keys {
             out.push('\n');
+            comments(&mut out, "", self.notes.get(key).map_or(&[], Vec::as_slice));
             member(&mut out, 0, key, &literal(value.clone()));
         }
         if !self.policies.is_empty() {

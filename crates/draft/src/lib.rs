@@ -13,6 +13,7 @@
 //! assert!(draft.to_yaml().contains("    expect: allow\n"));
 //! ```
 
+pub mod bats;
 mod draft;
 
 pub use draft::{Draft, Entry};
