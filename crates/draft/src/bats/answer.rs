@@ -27,6 +27,8 @@ pub(super) struct Answer {
     pub(super) warning_count: Option<u64>,
     pub(super) annotations: Option<Map<String, Value>>,
     pub(super) some_annotations: Map<String, Value>,
+    pub(super) not_allowed: Option<bool>,
+    pub(super) unexpressed: Vec<String>,
 }
 
 impl Answer {
@@ -34,6 +36,8 @@ impl Answer {
     pub(super) fn add(&mut self, fact: Fact) -> Result<(), Problem> {
         match fact {
             Fact::Success(success) => agree(&mut self.success, success),
+            Fact::NotAllowed(value) => agree(&mut self.not_allowed, value),
+            Fact::Unexpressed(claim) => add(&mut self.unexpressed, claim),
             Fact::Allowed(allowed) => agree(&mut self.allowed, allowed),
             Fact::Code(code) => agree(&mut self.code, code),
             Fact::HasPatch(has_patch) => agree(&mut self.has_patch, has_patch),
@@ -71,13 +75,19 @@ impl Answer {
 
     /// Whether anything is known.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { success, allowed, code, has_patch, patch, warnings, warning_count, annotations, .. } = self;
-        let options = [success.is_some(), allowed.is_some(), code.is_some(), has_patch.is_some(), patch.is_some()];
+        let Self { success, code, has_patch, patch, warnings, warning_count, annotations, .. } = self;
+        let options =
+            [success.is_some(), self.verdict().is_some(), code.is_some(), has_patch.is_some(), patch.is_some()];
         let more = [warnings.is_some(), warning_count.is_some(), annotations.is_some()];
         let lists =
             [self.messages.is_empty(), self.texts.is_empty(), self.refusals.is_empty(), self.operations.is_empty()];
         let partial = [self.values.is_empty(), self.some_warnings.is_empty(), self.some_annotations.is_empty()];
         !options.iter().chain(&more).any(|it| *it) && lists.iter().chain(&partial).all(|it| *it)
+    }
+
+    /// The verdict. Where kwctl prints one, what it is not says what it is.
+    pub(super) fn verdict(&self) -> Option<bool> {
+        self.allowed.or(self.not_allowed.map(|value| !value).filter(|_| self.success != Some(false)))
     }
 
     /// Whether the patch was looked at, and there is one.

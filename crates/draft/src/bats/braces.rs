@@ -5,6 +5,9 @@ use super::problem::Problem;
 /// Most words that one word becomes.
 const MOST: usize = 1_000;
 
+/// Most characters that are looked at for one word.
+const WORK: usize = 20_000_000;
+
 /// A character, and whether it is quoted, which makes it no brace.
 pub(super) type Marked = (char, bool);
 
@@ -12,13 +15,13 @@ pub(super) type Marked = (char, bool);
 pub(super) fn expand(word: &[Marked]) -> Result<Vec<Vec<Marked>>, Problem> {
     let mut done: Vec<Vec<Marked>> = Vec::new();
     let mut open = vec![(Vec::new(), word.to_vec())];
-    let mut steps = 0;
+    let mut work = 0;
     while let Some((before, rest)) = open.pop() {
-        steps += 1;
-        if done.len() + open.len() > MOST || steps > 4 * MOST {
+        let found = first(&rest, &mut work);
+        if done.len() + open.len() > MOST || work > WORK {
             return Err(Problem::Limit("words of a brace expansion"));
         }
-        match first(&rest) {
+        match found {
             None => done.push(join(&before, &rest)),
             Some((start, end, items)) => {
                 let before = join(&before, &rest[..start]);
@@ -37,9 +40,10 @@ fn join(left: &[Marked], right: &[Marked]) -> Vec<Marked> {
 }
 
 /// The first braces that expand: where they start and end, and their items.
-fn first(word: &[Marked]) -> Option<(usize, usize, Vec<Vec<Marked>>)> {
+fn first(word: &[Marked], work: &mut usize) -> Option<(usize, usize, Vec<Vec<Marked>>)> {
     for start in (0..word.len()).filter(|index| word[*index] == ('{', false)).take(100) {
         let (mut depth, mut commas) = (0_usize, vec![start]);
+        *work += word.len();
         for (index, marked) in word.iter().enumerate().skip(start) {
             match marked {
                 ('{', false) => depth += 1,
@@ -50,9 +54,13 @@ fn first(word: &[Marked]) -> Option<(usize, usize, Vec<Vec<Marked>>)> {
             if depth == 0 {
                 commas.push(index);
                 let items: Vec<Vec<Marked>> = match commas.len() {
-                    2 => range(&word[start + 1..index])?,
+                    2 => range(&word[start + 1..index]).unwrap_or_default(),
                     _ => commas.windows(2).map(|pair| word[pair[0] + 1..pair[1]].to_vec()).collect(),
                 };
+                // Braces without a comma are no expansion, but others may follow.
+                if items.is_empty() {
+                    break;
+                }
                 return Some((start, index + 1, items));
             }
         }
@@ -94,6 +102,7 @@ mod tests {
             ("{a,b}{1..2}", vec!["a1", "a2", "b1", "b2"]),
             ("{3..1}", vec!["3", "2", "1"]),
             ("{a}", vec!["{a}"]),
+            ("{a}{b,c}", vec!["{a}b", "{a}c"]),
             ("{", vec!["{"]),
             ("{,x}", vec!["", "x"]),
         ] {

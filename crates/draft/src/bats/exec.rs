@@ -135,7 +135,7 @@ impl Machine {
         if target.is_some() {
             self.outputs.push(Text::new());
         }
-        let result = self.command(&stage.command);
+        let result = self.nested(|this| this.command(&stage.command));
         if let Some((path, is_appended)) = target {
             let printed = self.outputs.pop().unwrap_or_default();
             self.write(&path, printed, is_appended);

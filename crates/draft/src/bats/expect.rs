@@ -43,12 +43,13 @@ pub(super) fn expected(answer: &Answer, has_settings: bool) -> Result<Expected, 
     if answer.is_empty() {
         return Err(Problem::NoAssertion);
     }
-    if answer.success == Some(false) || (!answer.refusals.is_empty() && answer.allowed.is_none()) {
+    if answer.success == Some(false) || (!answer.refusals.is_empty() && answer.verdict().is_none()) {
         return refusal(answer, has_settings);
     }
     let mut problems: Vec<Problem> = answer.refusals.iter().map(|it| Problem::Claim(it.shown())).collect();
+    problems.extend(answer.unexpressed.iter().cloned().map(Problem::Claim));
     let has_text = answer.texts.iter().any(|(_, holds)| *holds);
-    let allowed = match answer.allowed {
+    let allowed = match answer.verdict() {
         Some(allowed) => allowed,
         None if answer.is_mutated() => true,
         None if answer.code.is_some() || answer.messages.iter().any(|(_, holds)| *holds) => false,
@@ -70,7 +71,7 @@ fn settings_valid(answer: &Answer, mut problems: Vec<Problem>) -> Result<Expecte
 }
 
 fn refusal(answer: &Answer, has_settings: bool) -> Result<Expected, Problem> {
-    if answer.allowed.is_some() || answer.is_mutated() {
+    if answer.verdict().is_some() || answer.is_mutated() {
         return Err(Problem::Contradiction);
     }
     let mut texts: Vec<(Pattern, bool)> =

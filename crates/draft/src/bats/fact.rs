@@ -30,4 +30,8 @@ pub(super) enum Fact {
     WarningCount(u64),
     Annotations(Map<String, Value>),
     Annotation(String, String),
+    /// `allowed` has not this value, and may be missing.
+    NotAllowed(bool),
+    /// What was asserted, and no expectation expresses.
+    Unexpressed(String),
 }

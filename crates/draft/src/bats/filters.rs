@@ -209,6 +209,7 @@ impl Machine {
             Found::Known(Value::String(text)) if call.is_raw => Part::Literal(text),
             Found::Known(value) => Part::Literal(value.to_string()),
             Found::Length(place) => Part::Length(place),
+            Found::Selected(cond) => Part::Count(cond),
         };
         self.print(vec![printed, Part::Literal("\n".to_owned())]);
         Ok(cond)

@@ -155,7 +155,12 @@ impl Reader {
                 return self.refusal(rest);
             }
         }
-        if text.trim_matches(PUNCTUATION).is_empty() {
+        if text.trim_matches(PUNCTUATION).is_empty() && !text.contains(OTHER) {
+            self.at += 1;
+            return Ok(());
+        }
+        if let Some((key, value)) = annotation(text) {
+            self.facts.push(Fact::Annotation(key, value));
             self.at += 1;
             return Ok(());
         }
@@ -272,6 +277,16 @@ fn member<'a>(text: &'a str, next: Option<&str>) -> Option<(&'static str, &'a st
             };
         is_member.then_some((*key, rest))
     })
+}
+
+/// `"key":"value"` with quotes that are not escaped: of the response, only the audit annotations have keys of their own.
+fn annotation(text: &str) -> Option<(String, String)> {
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&format!("{{{}}}", text.trim_matches(','))).ok()?;
+    match members.iter().next() {
+        Some((key, serde_json::Value::String(value))) if members.len() == 1 => Some((key.clone(), value.clone())),
+        _ => None,
+    }
 }
 
 fn boolean(text: &str) -> Option<(bool, &str)> {

@@ -20,8 +20,10 @@ const ALL_STEPS: usize = 2_000_000;
 const BYTES: usize = 16 * 1024 * 1024;
 /// Most runs of kwctl in one test.
 const RUNS: usize = 1_000;
-/// Deepest calls of functions, substitutions and `eval`.
+/// Deepest calls of functions and substitutions.
 const CALLS: usize = 25;
+/// Deepest nesting of commands that run, whatever they are nested by.
+const DEEPEST: usize = 100;
 
 /// The values of a variable by index; a text has the index `0`.
 pub(super) type Variable = IndexMap<String, Text>;
@@ -96,6 +98,7 @@ pub(super) struct Machine {
     /// How many `$(…)` were run.
     pub(super) substitutions: usize,
     pub(super) line: usize,
+    depth: usize,
     steps: usize,
     all_steps: usize,
     bytes: usize,
@@ -126,6 +129,17 @@ impl Machine {
             return Err(Problem::Limit("commands of a test"));
         }
         self.spend(0)
+    }
+
+    /// Runs something one level down.
+    pub(super) fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
+        if self.depth >= DEEPEST {
+            return Err(Problem::Limit("commands inside of commands"));
+        }
+        self.depth += 1;
+        let result = run(self);
+        self.depth -= 1;
+        result
     }
 
     /// Counts text that is made.

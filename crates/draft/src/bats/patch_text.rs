@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::fact::Fact;
 use super::pattern::{Pattern, Piece};
-use super::problem::Problem;
 
 /// The operations of a patch in base64.
 pub(super) fn decoded(text: &str) -> Option<Vec<Value>> {
@@ -18,20 +17,19 @@ pub(super) fn decoded(text: &str) -> Option<Vec<Value>> {
 }
 
 /// The facts that hold if the decoded patch matches.
-pub(super) fn facts(pattern: &Pattern) -> Result<Vec<Fact>, Problem> {
-    let unclear = || Problem::Claim(pattern.shown());
+pub(super) fn facts(pattern: &Pattern) -> Vec<Fact> {
     let (mut facts, mut fragment) = (vec![Fact::HasPatch(true)], Map::new());
     for piece in &pattern.pieces {
         match piece {
             Piece::Any => {}
-            Piece::Other(_) => return Err(unclear()),
-            Piece::Text(text) => text_facts(text, &mut facts, &mut fragment).ok_or_else(unclear)?,
+            Piece::Text(text) if text_facts(text, &mut facts, &mut fragment).is_some() => {}
+            _ => return vec![Fact::HasPatch(true), Fact::Unexpressed(format!("patch =~ {}", pattern.shown()))],
         }
     }
     if !fragment.is_empty() {
         facts.push(Fact::Operation(None, fragment));
     }
-    Ok(facts)
+    facts
 }
 
 /// A whole patch, whole operations, or members of one.

@@ -10,7 +10,7 @@ pub(super) fn read(parts: &[(String, bool)], dialect: Dialect) -> Pattern {
     let items = items(parts, dialect);
     let mut pattern = Pattern::default();
     // Alternatives bind weakest: the pieces of one are no pieces of the whole.
-    if items.iter().any(|item| *item == ('|', true)) {
+    if has_alternatives(&items) {
         pattern.pieces.push(Piece::Other(format!("(?:{})", whole(&items))));
         return pattern;
     }
@@ -22,6 +22,8 @@ pub(super) fn read(parts: &[(String, bool)], dialect: Dialect) -> Pattern {
             ([('^', true)], _) if at == 0 => pattern.starts = true,
             ([('$', true)], _) if end == items.len() => pattern.ends = true,
             ([('.', true)], Some("*")) => pattern.push(Piece::Any),
+            // A full stop that ends a sentence is meant as one.
+            ([('.', true)], None) if items.get(end) == Some(&(' ', false)) => pattern.text('.'),
             ([(next, false)], None) => pattern.text(*next),
             // At the end nothing of it has to be there.
             (_, Some("*" | "?")) if quantified == items.len() => {}
@@ -33,6 +35,18 @@ pub(super) fn read(parts: &[(String, bool)], dialect: Dialect) -> Pattern {
         at = quantified;
     }
     pattern
+}
+
+fn has_alternatives(items: &[Item]) -> bool {
+    let mut depth = 0_usize;
+    items.iter().any(|item| {
+        match item {
+            ('(', true) => depth += 1,
+            (')', true) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *item == ('|', true)
+    })
 }
 
 /// Whether each character is an operator.

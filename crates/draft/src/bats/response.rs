@@ -23,6 +23,10 @@ fn positive(claim: &Claim) -> Facts {
         Claim::Equals(place, value) => equals(place, value).ok_or(None),
         Claim::Present(place) if place.is(&["allowed"]) => Ok(vec![Fact::Allowed(true)]),
         Claim::Present(place) if is_patch(place) => Ok(vec![Fact::HasPatch(true)]),
+        // An operation that was selected: how is another claim.
+        Claim::Present(place) if place.root == Root::Patch && matches!(place.path.as_slice(), [Key::Some(_)]) => {
+            Ok(vec![Fact::HasPatch(true)])
+        }
         // A message that is there says nothing about its text.
         Claim::Present(place) if place.is(&["status", "message"]) || place.is(&["status"]) => Ok(Vec::new()),
         Claim::Length(place, count) if place.is(&["warnings"]) => Ok(vec![Fact::WarningCount(*count)]),
@@ -61,7 +65,7 @@ fn negative(claim: &Claim) -> Facts {
 fn opposite(facts: Vec<Fact>) -> Facts {
     let [fact] = facts.as_slice() else { return Err(None) };
     Ok(vec![match fact {
-        Fact::Allowed(allowed) => Fact::Allowed(!allowed),
+        Fact::Allowed(allowed) => Fact::NotAllowed(*allowed),
         Fact::HasPatch(true) => Fact::HasPatch(false),
         Fact::Message(pattern, _) => Fact::Message(pattern.clone(), false),
         Fact::Text(pattern, _) => Fact::Text(pattern.clone(), false),
@@ -78,9 +82,10 @@ fn is_patch(place: &Place) -> bool {
 fn matching(place: &Place, pattern: &Pattern) -> Facts {
     match (place.root, place.path.is_empty()) {
         (Root::Output, _) | (Root::Response, true) => json_text::facts(pattern).map_err(Some),
-        (Root::Patch, true) => patch_text::facts(pattern).map_err(Some),
+        (Root::Patch, true) => Ok(patch_text::facts(pattern)),
         _ if place.is(&["status", "message"]) => Ok(vec![Fact::Message(pattern.clone(), true)]),
         _ if place.is(&["status"]) => json_text::facts(pattern).map_err(Some),
+        _ if is_patch(place) && pattern.as_text() == Some("null") => Ok(vec![Fact::HasPatch(false)]),
         _ if is_patch(place) => match pattern.as_text().and_then(patch_text::decoded) {
             Some(operations) => Ok(vec![Fact::Patch(operations)]),
             None => Ok(vec![Fact::HasPatch(true)]),

@@ -78,7 +78,11 @@ impl Machine {
     }
 
     /// Runs a command by its arguments.
-    pub(super) fn call(&mut self, mut arguments: Vec<Text>) -> Done {
+    pub(super) fn call(&mut self, arguments: Vec<Text>) -> Done {
+        self.nested(|this| this.dispatch(arguments))
+    }
+
+    fn dispatch(&mut self, mut arguments: Vec<Text>) -> Done {
         if arguments.is_empty() {
             return GOOD;
         }

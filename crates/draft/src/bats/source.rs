@@ -1,5 +1,8 @@
 //! Bats files as text: where their tests begin and end.
 
+/// Longest name of a test, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// A part of a bats file: a test with what follows it up to the next one, or what comes before the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chunk<'a> {
@@ -14,10 +17,24 @@ impl Chunk<'_> {
     /// The name of the test, as it is written.
     pub(super) fn name(&self) -> String {
         let first = self.text.lines().next().unwrap_or_default().trim_start();
-        let name = first.strip_prefix("@test").unwrap_or(first).trim().trim_end_matches('{').trim();
-        let is_quoted = |quote| name.len() > 1 && name.starts_with(quote) && name.ends_with(quote);
-        let name = if is_quoted('"') || is_quoted('\'') { &name[1..name.len() - 1] } else { name };
-        name.chars().take(200).collect()
+        let name = first.strip_prefix("@test").unwrap_or(first).trim();
+        let mut chars = name.chars();
+        let quote = chars.next().filter(|it| matches!(it, '"' | '\''));
+        let Some(quote) = quote else {
+            return name.split('{').next().unwrap_or_default().trim().chars().take(LONGEST_NAME).collect();
+        };
+        let (mut text, mut is_escaped) = (String::new(), false);
+        for next in chars.take(LONGEST_NAME) {
+            match next {
+                '\\' if quote == '"' && !is_escaped => is_escaped = true,
+                next if next == quote && !is_escaped => break,
+                next => {
+                    text.push(next);
+                    is_escaped = false;
+                }
+            }
+        }
+        text
     }
 
     /// The lines of the test itself: up to its closing brace.

@@ -44,7 +44,7 @@ impl Evaluation<'_> {
                 Key::Index(index) => Some(Found::Known(value.get(usize::try_from(index).ok()?)?.clone())),
                 Key::Some(_) => None,
             },
-            Found::Truth(_) | Found::Length(_) => None,
+            Found::Truth(_) | Found::Length(_) | Found::Selected(_) => None,
         }
     }
 
@@ -85,6 +85,7 @@ impl Evaluation<'_> {
             ("any", []) => Some(Found::Truth(input.truth())),
             ("length", []) => match input {
                 Found::At(place, conds) if conds.is_empty() => Some(Found::Length(place)),
+                Found::At(_, conds) => Some(Found::Selected(Cond::all(conds))),
                 _ => None,
             },
             ("@base64d", []) => match input {
@@ -134,11 +135,21 @@ fn compare(left: Found, operator: &str, right: Found) -> Option<Cond> {
             (if value { cond } else { cond.negated() }, operator == "==")
         }
         (Found::Length(place), Found::Known(value)) => return lengths(place, operator, value.as_u64()?),
+        // How many more than one is not told: an operation of a patch is expected once.
+        (Found::Selected(cond), Found::Known(value)) => return selected(cond, operator, value.as_u64()?),
         (Found::Known(left), Found::Known(right)) => (Cond::Known(left == right), operator == "=="),
         _ => return None,
     };
     match operator {
         "==" | "!=" => Some(if is_equal { cond } else { cond.negated() }),
+        _ => None,
+    }
+}
+
+fn selected(cond: Cond, operator: &str, number: u64) -> Option<Cond> {
+    match (operator, number) {
+        ("==" | ">=", 1) | ("!=" | ">", 0) => Some(cond),
+        ("==" | "<=", 0) | ("<", 1) => Some(cond.negated()),
         _ => None,
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Found {
     Truth(Cond),
     Known(Value),
     Length(Place),
+    /// How many items were selected: some if the condition holds.
+    Selected(Cond),
 }
 
 impl Found {
@@ -27,7 +29,7 @@ impl Found {
             }
             Self::Truth(cond) => cond,
             Self::Known(value) => Cond::Known(!matches!(value, Value::Null | Value::Bool(false))),
-            Self::Length(_) => Cond::Known(true),
+            Self::Length(_) | Self::Selected(_) => Cond::Known(true),
         }
     }
 }
