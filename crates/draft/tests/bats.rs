@@ -183,7 +183,6 @@ fn the_shell_is_understood() {
         ("branches on constants", json!("test_data/bad.json"), json!("deny")),
         ("without run", json!("test_data/pod.json"), json!("accept")),
         ("in a pipe", json!("test_data/pod.json"), json!("accept")),
-        ("a request of the test", json!({ "uid": "1", "object": { "a": 1 } }), json!("accept")),
         ("a request on the standard input", json!("test_data/pod.json"), json!("accept")),
         ("skipped", json!("test_data/pod.json"), json!("accept")),
         ("two runs", json!("test_data/pod.json"), json!("accept")),
@@ -192,6 +191,7 @@ fn the_shell_is_understood() {
     ] {
         assert_eq!((&case(&suite, name)["request"], expect(&suite, name)), (&request, expected), "{name}");
     }
+    assert_eq!(case(&suite, "a request of the test")["raw"], json!({ "uid": "1", "user": "tonio" }));
     assert_eq!(case(&suite, "skipped")["skip"], "not today");
     assert_eq!(case(&suite, "a loop with a counter [2]")["settings"], json!({ "limit": 20 }));
 }
@@ -239,6 +239,119 @@ fn what_is_not_translated_is_told_at_its_place() {
     assert!(yaml.contains("# labels/e2e.bats:4: not translated: unsupported command `kwctl inspect`"), "{yaml}");
     assert!(yaml.contains("#       run kwctl inspect annotated-policy.wasm"), "{yaml}");
     assert_eq!(expect(&suite, "after it"), "accept");
+}
+
+/// Shapes beside those of the files: the body of a test, and the expectation.
+#[test]
+fn other_shapes_are_translated() {
+    const RUN: &str = "run kwctl run -r a.json policy.wasm";
+    for (body, expected) in [
+        ("run bash -c \"kwctl run -r a.json policy.wasm | jq '.allowed'\"\n[ \"$output\" = \"false\" ]", json!("deny")),
+        (
+            "run bash -c \"kwctl run -r a.json policy.wasm | jq -r .status.message\"\n[ \"$output\" = \"no owner\" ]",
+            json!({ "deny": "no owner" }),
+        ),
+        (
+            "kwctl run -r a.json policy.wasm > out.json\njq -e .allowed out.json\n! grep -q patch out.json",
+            json!("allow"),
+        ),
+        ("result=$(kwctl run -r a.json policy.wasm)\n[[ $(jq -r .allowed <<<\"$result\") == false ]]", json!("deny")),
+        (
+            "local result\nresult=\"$(kwctl run -r a.json policy.wasm 2>&1 | tail -1)\"\necho \"$result\" | jq -e '.allowed|not' >/dev/null",
+            json!("deny"),
+        ),
+        ("bats_pipe kwctl run -r a.json policy.wasm \\| jq -e .allowed", json!("accept")),
+        ("run bats_pipe kwctl run -r a.json policy.wasm \\| jq -r .allowed\nassert_output true", json!("accept")),
+        (
+            "RUN\n[ \"$output\" = '{\"uid\":\"1\",\"allowed\":true,\"auditAnnotations\":null,\"warnings\":null}' ]",
+            json!({ "accept": null, "warnings": [], "auditAnnotations": {} }),
+        ),
+        ("RUN\nif [[ $output != *'allowed\":false'* ]]; then fail 'x'; fi", json!("deny")),
+        (
+            "RUN\n[ $(expr \"$output\" : '.*allowed.*false') -ne 0 ] && [ $(expr \"$output\" : '.*owner.*') -ne 0 ]",
+            json!({ "deny": { "contains": "owner" } }),
+        ),
+        ("RUN\ntest \"$status\" -eq 0\n(( status == 0 ))\n[[ \"${lines[0]}\" =~ 'allowed\":true' ]]", json!("accept")),
+        (
+            "RUN\n[ \"$status\" = 0 ]\necho \"$output\" | jq -e '.status.message == \"x\"' > /dev/null",
+            json!({ "deny": "x" }),
+        ),
+        (
+            "RUN\necho \"$output\" | jq -e '.allowed == false and (.status.message | startswith(\"no \"))'",
+            json!({ "deny": { "matches": "^no " } }),
+        ),
+        ("RUN\necho \"$output\" | jq -e --arg m 'no owner' '.status.message == $m'", json!({ "deny": "no owner" })),
+        ("RUN\njq -e '.response.allowed == false' <<<\"$output\"", json!("deny")),
+        (
+            "RUN\n[[ \"$(jq -c .warnings <<<$output)\" == '[\"old\"]' ]]\njq -e .allowed <<<$output",
+            json!({ "accept": null, "warnings": ["old"] }),
+        ),
+        ("RUN\njq -e '.allowed and .warnings == null' <<<\"$output\"", json!({ "accept": null, "warnings": [] })),
+        ("RUN\nassert_equal \"$(jq -r '.status.code' <<<\"$output\")\" 403", json!({ "deny": null, "code": 403 })),
+        (
+            "RUN\n[[ $output =~ allowed\\\":(false) ]]\n[[ $output =~ \\\"code\\\":400 ]]",
+            json!({ "deny": null, "code": 400 }),
+        ),
+        (
+            "RUN\necho \"$output\" | grep -qi '\"ALLOWED\":false' || echo\necho $output | grep -E '\"allowed\": ?false'\ngrep -i OWNER <<<$output",
+            json!({ "deny": { "matches": "(?i:OWNER)" } }),
+        ),
+        ("RUN\ncase $output in *allowed*true*) return 1;; esac", json!("deny")),
+        (
+            "RUN\n[ -z \"$(jq -r '.patch // empty' <<<$output)\" ]\n[ \"$(jq .allowed <<<$output)\" = true ]",
+            json!("allow"),
+        ),
+        ("RUN\n[ \"$(jq -r .patch <<<$output)\" = null ]\njq -e '.allowed' <<<$output", json!("allow")),
+        ("RUN\njq -e 'has(\"patch\") and .allowed' <<<$output", json!("mutate")),
+        (
+            "RUN\n[ \"$(jq -r .patch <<<$output | base64 -d | jq -r '.[0].path')\" = /spec/x ]",
+            json!({ "mutate": { "includes": [{ "path": "/spec/x" }] } }),
+        ),
+        (
+            "RUN\n[ \"$(jq -r '.patch | @base64d | fromjson | .[] | select(.path == \"/spec/x\") | .value' <<<$output)\" = 3 ]",
+            json!({ "mutate": { "includes": [{ "path": "/spec/x", "value": 3 }] } }),
+        ),
+        (
+            "RUN\n[[ \"$(jq -r .patch <<<$output | base64 -d)\" == *'\"op\":\"add\",\"path\":\"/spec/x\"'* ]]",
+            json!({ "mutate": { "includes": [{ "op": "add", "path": "/spec/x" }] } }),
+        ),
+        (
+            "RUN\n[[ $output == *'\"checked\":\"yes\"'* && $output == *'\"allowed\":true'* ]]",
+            json!({ "response": { "allowed": true, "auditAnnotations": { "checked": "yes" } } }),
+        ),
+        ("RUN\n[[ $output == *'\"allowed\":false'*'\"message\":\"a \\\"b\\\" c\"'* ]]", json!({ "deny": "a \"b\" c" })),
+        ("run command kwctl run -r a.json policy.wasm\n[[ $output == *'\"allowed\":true,'* ]]", json!("accept")),
+        ("K=$(which kwctl)\n\"$K\" run -r a.json policy.wasm | grep -q 'allowed\":true'", json!("accept")),
+        ("set -- a.json\nkwctl run -r \"$1\" policy.wasm | grep -q 'allowed\":true'", json!("accept")),
+        (
+            "f() { local settings=$1; kwctl run -r a.json --settings-json \"$settings\" policy.wasm; }\nrun f '{ }'\n[[ $output == *'allowed\":true'* ]]",
+            json!("accept"),
+        ),
+        ("eval \"RUN\"\n[[ $output == *'allowed\":true'* ]]", json!("accept")),
+        ("(cd \"$BATS_TEST_DIRNAME\" && kwctl run -r a.json policy.wasm | grep -q 'allowed\":true')", json!("accept")),
+        (
+            "RUN\nfor word in owner team; do [[ $output == *$word* ]]; done\n[[ $output == *'allowed\":false'* ]]",
+            json!({ "deny": { "contains": ["owner", "team"] } }),
+        ),
+        (
+            "RUN\nassert_output --partial - <<EOF\nno owner\nEOF\nrefute [ \"$(jq .allowed <<<$output)\" = true ]",
+            json!({ "deny": { "contains": "no owner" } }),
+        ),
+    ] {
+        let body = body.replace("RUN", RUN);
+        let (imported, suite) = translated(&format!("@test \"a\" {{\n{body}\n}}\n"));
+        assert_eq!(imported.tests[0].fate, Fate::Whole, "{body}");
+        assert_eq!(expect(&suite, "a"), expected, "{body}");
+    }
+}
+
+#[test]
+fn tags_are_kept() {
+    let run = "{ kwctl run -r a.json policy.wasm | grep -q 'allowed\":true'; }";
+    let (_, suite) =
+        translated(&format!("# bats file_tags=slow\n# bats test_tags=a, b\n@test \"one\" {run}\n@test two {run}\n"));
+    assert_eq!(case(&suite, "one")["tags"], json!(["slow", "a", "b"]));
+    assert_eq!(case(&suite, "two")["tags"], json!(["slow"]));
 }
 
 #[test]

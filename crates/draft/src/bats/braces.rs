@@ -5,6 +5,8 @@ use super::problem::Problem;
 /// Most words that one word becomes.
 const MOST: usize = 1_000;
 
+/// Longest word with braces, in characters: each of the words it becomes is about as long.
+const LONGEST: usize = 4096;
 /// Most characters that are looked at for one word.
 const WORK: usize = 20_000_000;
 
@@ -15,10 +17,10 @@ pub(super) type Marked = (char, bool);
 pub(super) fn expand(word: &[Marked]) -> Result<Vec<Vec<Marked>>, Problem> {
     let mut done: Vec<Vec<Marked>> = Vec::new();
     let mut open = vec![(Vec::new(), word.to_vec())];
-    let mut work = 0;
+    let mut work = if word.len() > LONGEST { WORK + 1 } else { 0 };
     while let Some((before, rest)) = open.pop() {
         let found = first(&rest, &mut work);
-        if done.len() + open.len() > MOST || work > WORK {
+        if done.len() + open.len() >= MOST || work > WORK {
             return Err(Problem::Limit("words of a brace expansion"));
         }
         match found {

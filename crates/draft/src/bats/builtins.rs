@@ -39,7 +39,19 @@ impl Machine {
             }
             "dirname" | "basename" | "realpath" | "readlink" => self.path(name, arguments),
             "let" => Ok((self.arithmetic_condition(&literals(arguments).join(" "))?, Flow::Next)),
-            "command" | "which" | "type" | "hash" => GOOD,
+            "which" | "type" | "hash" | "ls" => self.names(arguments),
+            "set" => {
+                if arguments.first().and_then(|it| value::literal(it)).as_deref() == Some("--") {
+                    self.arguments = arguments[1..].to_vec();
+                }
+                GOOD
+            }
+            "pwd" => {
+                let folder = format!("{}/{}\n", paths::ROOT, self.folder);
+                self.print(text(folder));
+                GOOD
+            }
+            "seq" => self.seq(arguments),
             "cp" | "mv" => self.copy(arguments),
             _ => return Ok(None),
         };
@@ -135,6 +147,34 @@ impl Machine {
             _ => path,
         };
         self.print(text(format!("{path}\n")));
+        GOOD
+    }
+
+    /// Prints the names: those of programs, or those of files that were found.
+    fn names(&mut self, arguments: &[Text]) -> Done {
+        let names: Vec<&Text> =
+            arguments.iter().filter(|it| value::literal(it).is_none_or(|it| !it.starts_with('-'))).collect();
+        if names.is_empty() {
+            self.print(vec![Part::Unknown(Problem::Command("ls".to_owned()))]);
+        }
+        for name in names {
+            let mut line = name.clone();
+            append(&mut line, text("\n"));
+            self.print(line);
+        }
+        GOOD
+    }
+
+    fn seq(&mut self, arguments: &[Text]) -> Done {
+        let numbers: Option<Vec<i64>> = literals(arguments).iter().map(|it| it.parse().ok()).collect();
+        let (from, to) = match numbers.as_deref() {
+            Some([to]) => (1, *to),
+            Some([from, to]) => (*from, *to),
+            _ => return Ok((Cond::Unknown(Problem::Arguments("seq".to_owned())), Flow::Next)),
+        };
+        for number in (from..=to).take(10_000) {
+            self.print(text(format!("{number}\n")));
+        }
         GOOD
     }
 

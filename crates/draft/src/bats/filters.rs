@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::claim::{Cond, Key, Place, Root};
-use super::jq::{self, Found};
+use super::grep::GrepOptions;
+use super::jq::{self, Found, JqCall};
 use super::machine::Machine;
-use super::pattern::{Dialect, Pattern, Piece};
+use super::pattern::{Dialect, Pattern};
 use super::problem::Problem;
 use super::simple::value_of;
 use super::value::{self, Part, Text, append, text};
@@ -218,150 +219,5 @@ impl Machine {
     fn unknown(&mut self, problem: Problem) -> Cond {
         self.print(vec![Part::Unknown(problem.clone())]);
         Cond::Unknown(problem)
-    }
-}
-
-/// Flags of grep.
-#[derive(Default)]
-struct GrepOptions {
-    patterns: Vec<String>,
-    file: Option<Text>,
-    is_fixed: bool,
-    is_extended: bool,
-    is_inverted: bool,
-    ignores_case: bool,
-    is_whole_line: bool,
-    is_quiet: bool,
-    counts: bool,
-}
-
-impl GrepOptions {
-    fn read(name: &str, arguments: &[Text]) -> Result<Self, Problem> {
-        let unsupported = || Problem::Arguments("grep".to_owned());
-        let mut options =
-            Self { is_fixed: name == "fgrep", is_extended: matches!(name, "egrep" | "rg"), ..Self::default() };
-        let mut rest = arguments.iter();
-        let mut flags_end = false;
-        while let Some(argument) = rest.next() {
-            let literal = value::literal(argument);
-            let flag = literal.as_deref().and_then(|it| it.strip_prefix('-')).filter(|it| !flags_end && !it.is_empty());
-            match (flag, literal.as_deref()) {
-                (Some("-"), _) => flags_end = true,
-                (Some("e" | "-regexp"), _) => {
-                    let pattern = rest.next().and_then(|it| value::literal(it)).ok_or_else(unsupported)?;
-                    options.patterns.push(pattern);
-                }
-                (Some(flag), _) => options.flag(flag)?,
-                (None, Some(literal)) if options.patterns.is_empty() => options.patterns.push(literal.to_owned()),
-                (None, None) if options.patterns.is_empty() => return Err(unsupported()),
-                (None, _) => options.file = Some(argument.clone()),
-            }
-        }
-        if options.patterns.is_empty() { Err(unsupported()) } else { Ok(options) }
-    }
-
-    fn flag(&mut self, flag: &str) -> Result<(), Problem> {
-        let short = match flag.strip_prefix('-') {
-            Some(long) => match long {
-                "quiet" | "silent" => "q",
-                "fixed-strings" => "F",
-                "extended-regexp" => "E",
-                "perl-regexp" => "P",
-                "basic-regexp" => "G",
-                "invert-match" => "v",
-                "ignore-case" => "i",
-                "count" => "c",
-                "line-regexp" => "x",
-                "only-matching" => "o",
-                "word-regexp" => "w",
-                _ => return Err(Problem::Arguments(format!("grep {flag}"))),
-            },
-            None => flag,
-        };
-        for letter in short.chars() {
-            match letter {
-                'q' => self.is_quiet = true,
-                'F' => self.is_fixed = true,
-                'E' | 'P' => self.is_extended = true,
-                'v' => self.is_inverted = true,
-                'i' => self.ignores_case = true,
-                'c' => self.counts = true,
-                'x' => self.is_whole_line = true,
-                's' | 'o' | 'w' | 'a' | 'G' | 'z' | 'n' | 'h' => {}
-                _ => return Err(Problem::Arguments(format!("grep -{letter}"))),
-            }
-        }
-        Ok(())
-    }
-
-    fn pattern(&self, source: &str) -> Result<Pattern, Problem> {
-        let dialect = if self.is_extended { Dialect::Extended } else { Dialect::Basic };
-        let mut pattern = match self.is_fixed {
-            true => Pattern::fixed(source),
-            false => Pattern::regex(&[(source.to_owned(), false)], dialect)?,
-        };
-        (pattern.starts, pattern.ends) = (pattern.starts || self.is_whole_line, pattern.ends || self.is_whole_line);
-        // Keys of the response have one spelling.
-        if self.ignores_case && !source.to_lowercase().contains("allowed") {
-            let inner = Pattern { starts: false, ends: false, ..pattern.clone() }.to_regex();
-            pattern.pieces = vec![Piece::Other(format!("(?i:{inner})"))];
-        }
-        Ok(pattern)
-    }
-}
-
-/// A call of jq.
-#[derive(Default)]
-struct JqCall {
-    filter: String,
-    file: Option<Text>,
-    is_raw: bool,
-    is_asserting: bool,
-    variables: Vec<(String, Value)>,
-}
-
-impl JqCall {
-    fn read(arguments: &[Text]) -> Result<Self, Problem> {
-        let unsupported = |flag: &str| Problem::Arguments(format!("jq {flag}").trim().to_owned());
-        let mut call = Self::default();
-        let (mut rest, mut has_filter) = (arguments.iter(), false);
-        while let Some(argument) = rest.next() {
-            let literal = value::literal(argument);
-            match literal.as_deref() {
-                Some("--arg" | "--argjson") => {
-                    let name = rest.next().and_then(|it| value::literal(it)).ok_or_else(|| unsupported("--arg"))?;
-                    let text = rest.next().and_then(|it| value::literal(it)).ok_or_else(|| unsupported("--arg"))?;
-                    let is_json = literal.as_deref() == Some("--argjson");
-                    let value = if is_json {
-                        serde_json::from_str(&text).map_err(|_| unsupported("--argjson"))?
-                    } else {
-                        Value::String(text)
-                    };
-                    call.variables.push((name, value));
-                }
-                Some("--raw-output" | "--join-output") => call.is_raw = true,
-                Some("--exit-status") => call.is_asserting = true,
-                Some("--compact-output" | "--monochrome-output" | "--color-output" | "--sort-keys") => {}
-                Some(flag) if flag.starts_with('-') && flag.len() > 1 && !has_filter => {
-                    for letter in flag.chars().skip(1) {
-                        match letter {
-                            'r' | 'j' => call.is_raw = true,
-                            'e' => call.is_asserting = true,
-                            'c' | 'M' | 'C' | 'S' | 'a' => {}
-                            _ => return Err(unsupported(flag)),
-                        }
-                    }
-                }
-                Some("-r") => call.is_raw = true,
-                Some("-e") => call.is_asserting = true,
-                Some(filter) if !has_filter => {
-                    filter.clone_into(&mut call.filter);
-                    has_filter = true;
-                }
-                None if !has_filter => return Err(unsupported("")),
-                _ => call.file = Some(argument.clone()),
-            }
-        }
-        if has_filter { Ok(call) } else { Ok(Self { filter: ".".to_owned(), ..call }) }
     }
 }

@@ -14,7 +14,7 @@ use super::shell::{
     syntax::{Block, Command},
 };
 use super::source::{self, Chunk};
-use super::suite::Suite;
+use super::suite::{Head, Suite};
 use super::value::text;
 use super::{paths, response};
 use crate::draft::Entry;
@@ -58,7 +58,7 @@ struct FileImport<'a, 'b> {
 impl FileImport<'_, '_> {
     fn run(&mut self, mut machine: Machine) {
         if self.file.text.len() > LARGEST {
-            let chunk = Chunk { line: 1, text: "", is_test: true };
+            let chunk = Chunk { line: 1, text: "", is_test: true, tags: Vec::new() };
             return self.not(&chunk, vec![(1, Problem::Limit("size of a file"))]);
         }
         environment(&mut machine, &self.file.path);
@@ -143,7 +143,8 @@ impl FileImport<'_, '_> {
             let wanted = if labels.is_empty() { name.clone() } else { format!("{name} [{labels}]") };
             let unique = self.suite.unique(&wanted);
             let comments = if rows.is_empty() { comments.clone() } else { Vec::new() };
-            match self.suite.add(&unique, &run.invocation, &expected, record.skip.as_deref(), comments) {
+            let head = Head { name: &unique, tags: &chunk.tags, skip: record.skip.as_deref(), comments };
+            match self.suite.add(head, &run.invocation, &expected) {
                 Ok(()) => rows.push(CaseRow {
                     name: unique,
                     is_settings_case: expected.kind == Kind::Settings,

@@ -8,19 +8,23 @@ use super::machine::{Flow, Machine, Variable};
 use super::problem::Problem;
 use super::shell::{
     self,
-    syntax::{Assigned, Assignment, Simple},
+    syntax::{Assigned, Assignment, Piece, Simple},
 };
 use super::value::{self, Part, Text, text};
 
+/// Commands that declare variables.
+const DECLARING: [&str; 5] = ["declare", "local", "export", "readonly", "typeset"];
 /// Commands that only come before another command.
-const PREFIXES: [&str; 8] = ["env", "command", "exec", "builtin", "sudo", "nice", "time", "stdbuf"];
+const PREFIXES: [&str; 7] = ["env", "exec", "builtin", "sudo", "nice", "time", "stdbuf"];
 
 impl Machine {
     pub(super) fn simple(&mut self, simple: &Simple) -> Done {
         let substitutions = self.substitutions;
-        let is_local = simple.words.first().is_some_and(
-            |word| matches!(word.as_slice(), [shell::syntax::Piece::Literal(name, false)] if name == "local"),
-        );
+        let first = match simple.words.first().map(Vec::as_slice) {
+            Some([Piece::Literal(name, false)]) => name.as_str(),
+            _ => "",
+        };
+        let (is_local, is_declaring) = (first == "local", DECLARING.contains(&first));
         // Variables in front of a command are those of its environment, which nothing reads.
         if simple.words.is_empty() || simple.assignments.iter().any(|it| matches!(it.value, Assigned::List(_))) {
             for assignment in &simple.assignments {
@@ -34,7 +38,16 @@ impl Machine {
             let status = self.status.clone().filter(|_| self.substitutions > substitutions);
             return Ok((status.unwrap_or(Cond::Known(true)), Flow::Next));
         }
-        let arguments = self.arguments(&simple.words)?;
+        // What these assign is not split into words.
+        let mut arguments = Vec::new();
+        for word in &simple.words {
+            match word.first() {
+                Some(Piece::Literal(start, false)) if is_declaring && start.contains('=') => {
+                    arguments.push(self.single(word)?)
+                }
+                _ => arguments.extend(self.arguments(std::slice::from_ref(word))?),
+            }
+        }
         self.call(arguments)
     }
 
@@ -79,10 +92,10 @@ impl Machine {
 
     /// Runs a command by its arguments.
     pub(super) fn call(&mut self, arguments: Vec<Text>) -> Done {
-        self.nested(|this| this.dispatch(arguments))
+        self.nested(|this| this.dispatch(arguments, true))
     }
 
-    fn dispatch(&mut self, mut arguments: Vec<Text>) -> Done {
+    fn dispatch(&mut self, mut arguments: Vec<Text>, has_functions: bool) -> Done {
         if arguments.is_empty() {
             return GOOD;
         }
@@ -92,7 +105,7 @@ impl Machine {
             return self.unsupported(problem);
         };
         self.step()?;
-        if let Some(body) = self.functions.get(&name).cloned() {
+        if let Some(body) = self.functions.get(&name).cloned().filter(|_| has_functions) {
             return self.function(&body, arguments);
         }
         // Tools of the file's own, by their path.
@@ -108,6 +121,12 @@ impl Machine {
                 let levels = arguments.first().and_then(|it| value::literal(it)?.parse().ok()).unwrap_or(1);
                 Ok((Cond::Known(true), if base == "break" { Flow::Break(levels) } else { Flow::Continue(levels) }))
             }
+            "command" => match arguments.first().and_then(|first| value::literal(first)).as_deref() {
+                Some("-v" | "-V") => self.tool("which", arguments),
+                Some(_) => self.nested(|this| this.dispatch(arguments, false)),
+                None => GOOD,
+            },
+            "bats_pipe" => self.bats_pipe(arguments),
             "timeout" => self.after_flags(arguments, 1),
             prefix if PREFIXES.contains(&prefix) => self.after_flags(arguments, 0),
             _ => self.tool(&base, arguments),
@@ -224,6 +243,26 @@ impl Machine {
             }
             Err((_, error)) => self.unsupported(Problem::Syntax(error)),
         }
+    }
+
+    /// `bats_pipe command \| command`
+    fn bats_pipe(&mut self, arguments: Vec<Text>) -> Done {
+        let before = self.stdin.take();
+        let stages: Vec<Vec<Text>> = arguments.split(|it| *it == text("|")).map(<[Text]>::to_vec).collect();
+        let (count, mut cond) = (stages.len(), Cond::Known(true));
+        for (index, stage) in stages.into_iter().enumerate() {
+            let is_last = index + 1 == count;
+            if !is_last {
+                self.outputs.push(Text::new());
+            }
+            let result = self.call(stage);
+            if !is_last {
+                self.stdin = self.outputs.pop();
+            }
+            cond = result?.0;
+        }
+        self.stdin = before;
+        Ok((cond, Flow::Next))
     }
 
     /// `run [flags] command`

@@ -11,6 +11,8 @@ pub(super) struct Chunk<'a> {
     pub(super) text: &'a str,
     /// Whether it is a test.
     pub(super) is_test: bool,
+    /// Its tags, which are comments of bats in front of it.
+    pub(super) tags: Vec<String>,
 }
 
 impl Chunk<'_> {
@@ -47,19 +49,28 @@ impl Chunk<'_> {
 
 /// The parts of a file.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
-    let mut starts = vec![(1, 0, false)];
-    let mut at = 0;
+    let mut chunks = vec![Chunk { line: 1, text, is_test: false, tags: Vec::new() }];
+    let (mut at, mut start) = (0, 0);
+    let (mut file_tags, mut test_tags) = (Vec::new(), Vec::new());
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let rest = line.trim_start().strip_prefix("@test");
-        if rest.is_some_and(|rest| rest.starts_with([' ', '\t'])) {
-            starts.push((index + 1, at, true));
+        let trimmed = line.trim();
+        if let Some(list) = trimmed.strip_prefix("# bats file_tags=") {
+            file_tags = tags(list);
+        } else if let Some(list) = trimmed.strip_prefix("# bats test_tags=") {
+            test_tags = tags(list);
+        } else if trimmed.strip_prefix("@test").is_some_and(|rest| rest.starts_with([' ', '\t'])) {
+            if let Some(last) = chunks.last_mut() {
+                last.text = &text[start..at];
+            }
+            start = at;
+            let tags = file_tags.iter().cloned().chain(std::mem::take(&mut test_tags)).collect();
+            chunks.push(Chunk { line: index + 1, text: &text[start..], is_test: true, tags });
         }
         at += line.len();
     }
-    let ends = starts.iter().skip(1).map(|start| start.1).chain([text.len()]).collect::<Vec<_>>();
-    starts
-        .into_iter()
-        .zip(ends)
-        .map(|((line, start, is_test), end)| Chunk { line, text: &text[start..end], is_test })
-        .collect()
+    chunks
+}
+
+fn tags(list: &str) -> Vec<String> {
+    list.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).take(100).collect()
 }

@@ -22,6 +22,14 @@ pub(super) struct Suite<'a> {
     names: std::collections::HashSet<String>,
 }
 
+/// What a case has whatever it runs.
+pub(super) struct Head<'a> {
+    pub(super) name: &'a str,
+    pub(super) tags: &'a [String],
+    pub(super) skip: Option<&'a str>,
+    pub(super) comments: Vec<String>,
+}
+
 /// What makes two policies different.
 #[derive(Debug, Clone, PartialEq)]
 struct PolicyKind {
@@ -55,17 +63,13 @@ impl<'a> Suite<'a> {
     }
 
     /// Adds a case, or a settings case.
-    pub(super) fn add(
-        &mut self,
-        name: &str,
-        invocation: &Invocation,
-        expected: &Expected,
-        skip: Option<&str>,
-        comments: Vec<String>,
-    ) -> Result<(), Problem> {
-        let mut entry = Entry::named(name);
-        entry.comments = comments;
-        if let Some(reason) = skip {
+    pub(super) fn add(&mut self, head: Head<'_>, invocation: &Invocation, expected: &Expected) -> Result<(), Problem> {
+        let mut entry = Entry::named(head.name);
+        entry.comments = head.comments;
+        if !head.tags.is_empty() {
+            entry.push("tags", Node::List(head.tags.iter().map(Node::text).collect()));
+        }
+        if let Some(reason) = head.skip {
             entry.push("skip", Node::text(reason));
         }
         let settings = invocation.settings.as_ref().map(|settings| self.document(settings, "settings")).transpose()?;

@@ -125,7 +125,7 @@ EOF
 }
 
 @test "a request of the test" {
-  run kwctl run -r <(echo '{"uid": "1", "object": {"a": 1}}') "$POLICY"
+  run kwctl run --raw -r <(echo '{"uid": "1", "user": "tonio"}') "$POLICY"
   [[ "$output" == *'"allowed":true'* ]]
 }
 

@@ -1,8 +1,10 @@
 //! Filters of jq, evaluated on an answer that is not known yet: paths, comparisons, `select`, `any`, `test` and such.
 
+mod call;
 pub(super) mod eval;
 mod parse;
 
+pub(super) use call::JqCall;
 use serde_json::Value;
 
 use super::claim::{Cond, Place};
