@@ -475,6 +475,33 @@ fn hostile_files_end_quickly() {
         ("doubling", test("x=aaaaaaaaaa\nwhile :; do x=\"$x$x\"; done")),
         ("doubling a file", test("echo aaaaaaaa > f\nwhile :; do cat f f > g; cat g g > f; done")),
         ("doubling commands", test("x='echo a'\nwhile :; do x=\"$x; $x\"; eval \"$x\"; done")),
+        (
+            "conditions of conditions",
+            test(
+                "run kwctl run -r a.json policy.wasm\nwhile :; do run eval '[ $status -eq 0 ] && [ $status -eq 0 ]'; done",
+            ),
+        ),
+        (
+            "a long test",
+            test(&format!(
+                "run kwctl run -r a.json policy.wasm\n[ {} $status -eq 0 ]",
+                "$status -eq 0 -a ".repeat(9_000)
+            )),
+        ),
+        (
+            "large variables and many tests",
+            format!(
+                "X=aaaaaaaaaa\nfor i in {{1..16}}; do X=$X$X; done\n{}",
+                test("run kwctl run -r $X policy.wasm").repeat(10_000)
+            ),
+        ),
+        (
+            "large settings and many runs",
+            test(&format!(
+                "S='{{\"a\": \"{}\"}}'\nfor i in {{1..900}}; do run kwctl run -r a.json --settings-json \"$S\" policy.wasm; [[ $output == *'allowed\":true'* ]]; done",
+                "a".repeat(100_000)
+            )),
+        ),
         ("prefixes", test(&"env command ".repeat(4_000))),
         ("nested calls", test(&format!("f() {{ {} f {}; }}\nf", "if :; then ".repeat(30), "; fi".repeat(30)))),
         ("eval of itself", test("x='eval \"$x\"'\neval \"$x\"")),

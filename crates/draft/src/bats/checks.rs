@@ -11,6 +11,9 @@ use super::problem::Problem;
 use super::shell::syntax::{Condition, Word};
 use super::value::{self, Part, Text};
 
+/// Most words of `[ … ]`.
+const MOST: usize = 200;
+
 impl Machine {
     /// `[[ … ]]`
     pub(super) fn condition(&mut self, condition: &Condition) -> Result<Cond, Problem> {
@@ -101,6 +104,9 @@ impl Machine {
     pub(super) fn test(&mut self, arguments: &[Text]) -> Cond {
         let literal = |at: usize| arguments.get(at).and_then(|it| value::literal(it)).unwrap_or_default();
         let find = |operator: &str| (1..arguments.len()).find(|at| arguments.len() > 3 && literal(*at) == operator);
+        if arguments.len() > MOST {
+            return Cond::Unknown(Problem::Arguments("[".to_owned()));
+        }
         if let Some(at) = find("-o") {
             return Cond::any([self.test(&arguments[..at]), self.test(&arguments[at + 1..])]);
         }

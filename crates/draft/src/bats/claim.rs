@@ -112,7 +112,27 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// Most parts of a condition.
+const LARGEST: usize = 200;
+
 impl Cond {
+    /// Whether it has more parts than a test could mean.
+    pub(super) fn is_large(&self) -> bool {
+        let (mut open, mut count) = (vec![self], 0);
+        while let Some(cond) = open.pop() {
+            count += 1;
+            match cond {
+                Self::Not(inner) => open.push(inner),
+                Self::All(inner) | Self::Any(inner) => open.extend(inner),
+                _ => {}
+            }
+            if count + open.len() > LARGEST {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The opposite.
     pub(super) fn negated(self) -> Self {
         match self {

@@ -22,6 +22,9 @@ impl Machine {
             self.line = statement.line;
             let (cond, flow) = self.statement(statement)?;
             self.line = statement.line;
+            if cond.is_large() {
+                return Err(Problem::Limit("parts of a condition"));
+            }
             last = if self.is_asserting() { self.asserted(cond, statement) } else { cond };
             self.status = Some(last.clone());
             if flow != Flow::Next {

@@ -93,8 +93,10 @@ impl FileImport<'_, '_> {
 
     fn test(&mut self, machine: &mut Machine, chunk: &Chunk<'_>, block: &Block, before: &[(usize, Problem)]) {
         machine.begin();
-        let state =
-            (machine.variables.clone(), machine.functions.clone(), machine.files.clone(), machine.folder.clone());
+        let state = match machine.state() {
+            Ok(state) => state,
+            Err(problem) => return self.not(chunk, vec![(chunk.line, problem)]),
+        };
         if machine.functions.contains_key("setup") {
             let result = machine.call(vec![text("setup")]);
             if let Err(problem) = result {
@@ -111,7 +113,7 @@ impl FileImport<'_, '_> {
             machine.tell(problem);
         }
         let mut record = std::mem::take(&mut machine.record);
-        (machine.variables, machine.functions, machine.files, machine.folder) = state;
+        machine.restore(state);
         if record.problems.iter().any(|(_, problem)| problem.is_fatal()) {
             record.runs.clear();
         }

@@ -94,6 +94,11 @@ impl Machine {
             let path = invocation.policy.trim_start_matches("file://");
             invocation.policy = super::paths::join(&self.folder, path);
         }
+        for document in [&invocation.request, &invocation.settings, &invocation.replay].into_iter().flatten() {
+            if let Document::Text(text) = document {
+                self.spend(text.len())?;
+            }
+        }
         if invocation.request.is_none() {
             return Err(Problem::MissingFlag("--request-path"));
         }

@@ -17,7 +17,9 @@ const STEPS: usize = 20_000;
 /// Most commands of all tests.
 const ALL_STEPS: usize = 2_000_000;
 /// Most bytes that expansions of one test make.
-const BYTES: usize = 16 * 1024 * 1024;
+const BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes that expansions of all tests make.
+const ALL_BYTES: usize = 32 * 1024 * 1024;
 /// Most runs of kwctl in one test.
 const RUNS: usize = 1_000;
 /// Deepest calls of functions and substitutions.
@@ -69,6 +71,14 @@ pub(super) struct Frame {
     pub(super) hidden: Vec<(String, Option<Variable>)>,
 }
 
+/// What a test can change, and the next one does not see.
+pub(super) struct State {
+    variables: HashMap<String, Variable>,
+    functions: HashMap<String, Rc<Block>>,
+    files: HashMap<String, Text>,
+    folder: String,
+}
+
 /// The state.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
@@ -102,6 +112,7 @@ pub(super) struct Machine {
     steps: usize,
     all_steps: usize,
     bytes: usize,
+    all_bytes: usize,
     temporary: usize,
 }
 
@@ -145,7 +156,36 @@ impl Machine {
     /// Counts text that is made.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Problem> {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > BYTES { Err(Problem::Limit("texts of a test")) } else { Ok(()) }
+        self.all_bytes = self.all_bytes.saturating_add(bytes);
+        match self.bytes > BYTES || self.all_bytes > ALL_BYTES {
+            true => Err(Problem::Limit("texts of a test")),
+            false => Ok(()),
+        }
+    }
+
+    /// The state that each test begins with.
+    pub(super) fn state(&mut self) -> Result<State, Problem> {
+        let size = |text: &Text| {
+            text.iter().map(|part| if let Part::Literal(text) = part { text.len() } else { 16 }).sum::<usize>()
+        };
+        let texts = self.variables.values().flat_map(Variable::values).chain(self.files.values());
+        let bytes =
+            texts.map(size).sum::<usize>() + 16 * (self.variables.len() + self.functions.len() + self.files.len());
+        // A test copies it.
+        self.spend(bytes)?;
+        let Self { variables, functions, files, folder, .. } = self;
+        Ok(State {
+            variables: variables.clone(),
+            functions: functions.clone(),
+            files: files.clone(),
+            folder: folder.clone(),
+        })
+    }
+
+    /// Goes back to it.
+    pub(super) fn restore(&mut self, state: State) {
+        let State { variables, functions, files, folder } = state;
+        (self.variables, self.functions, self.files, self.folder) = (variables, functions, files, folder);
     }
 
     /// Enters a function, a substitution or a subshell.
@@ -224,7 +264,8 @@ impl Machine {
     /// Writes to the standard output.
     pub(super) fn print(&mut self, more: Text) {
         let size = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 16 };
-        self.bytes = self.bytes.saturating_add(more.iter().map(size).sum());
+        let added: usize = more.iter().map(size).sum();
+        (self.bytes, self.all_bytes) = (self.bytes.saturating_add(added), self.all_bytes.saturating_add(added));
         if let Some(output) = self.outputs.last_mut() {
             super::value::append(output, more);
         }
