@@ -67,7 +67,11 @@ impl Machine {
                 (_, Flow::Break(_)) => return GOOD,
                 other => return Ok(other),
             }
-            self.arithmetic(step)?;
+            let stepped = self.arithmetic(step)?;
+            if let Some(problem) = value::unknown(&stepped) {
+                self.tell(problem.clone());
+                return GOOD;
+            }
         }
     }
 
