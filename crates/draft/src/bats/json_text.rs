@@ -121,7 +121,7 @@ impl Reader {
         let parsed = values.next().and_then(Result::ok);
         let rest = value.get(values.byte_offset()..).unwrap_or_default().to_owned();
         let place = [key];
-        let fact = parsed.and_then(|parsed| super::response::equal(&place, &parsed));
+        let fact = parsed.and_then(|parsed| super::member::equal(&place, &parsed));
         self.facts.extend(fact.ok_or_else(|| Problem::Claim(self.shown.clone()))?);
         self.go_on(&rest);
         Ok(())

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::claim::Cond;
-use super::kwctl::Invocation;
+use super::invocation::Invocation;
 use super::problem::Problem;
 use super::shell::Documents;
 use super::shell::syntax::Block;

@@ -4,9 +4,6 @@ use regex::Regex;
 
 use super::problem::Problem;
 
-/// Longest pattern, in characters.
-const LONGEST: usize = 64 * 1024;
-
 /// A pattern that searches anywhere, unless it is anchored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Pattern {
@@ -64,15 +61,6 @@ impl Pattern {
         pattern.checked(parts.iter().map(|(text, _)| text.as_str()).collect::<String>().as_str())
     }
 
-    /// A regular expression from literal pieces and those with operators.
-    pub(super) fn regex(parts: &[(String, bool)], dialect: Dialect) -> Result<Self, Problem> {
-        let source: String = parts.iter().map(|(text, _)| text.as_str()).collect();
-        if source.chars().count() > LONGEST {
-            return Err(Problem::Limit("length of a pattern"));
-        }
-        super::regex_syntax::read(parts, dialect).checked(&source)
-    }
-
     /// As `expr` matches: from the start of the text.
     pub(super) fn at_start(mut self) -> Self {
         self.starts = true;
@@ -105,7 +93,8 @@ impl Pattern {
         self
     }
 
-    fn checked(self, source: &str) -> Result<Self, Problem> {
+    /// The pattern, unless it is invalid or too large.
+    pub(super) fn checked(self, source: &str) -> Result<Self, Problem> {
         let this = self.tidied();
         match Regex::new(&this.to_regex()) {
             Ok(_) => Ok(this),

@@ -1,12 +1,27 @@
 //! Reads regular expressions of POSIX, with what GNU adds, into pieces.
 
 use super::pattern::{Dialect, Pattern, Piece};
+use super::problem::Problem;
+
+/// Longest pattern, in characters.
+const LONGEST: usize = 64 * 1024;
 
 /// A character, and whether it is an operator.
 type Item = (char, bool);
 
+impl Pattern {
+    /// A regular expression from literal pieces and those with operators.
+    pub(super) fn regex(parts: &[(String, bool)], dialect: Dialect) -> Result<Self, Problem> {
+        let source: String = parts.iter().map(|(text, _)| text.as_str()).collect();
+        if source.chars().count() > LONGEST {
+            return Err(Problem::Limit("length of a pattern"));
+        }
+        read(parts, dialect).checked(&source)
+    }
+}
+
 /// The pattern. What is not understood is passed on, and found out when it is compiled.
-pub(super) fn read(parts: &[(String, bool)], dialect: Dialect) -> Pattern {
+fn read(parts: &[(String, bool)], dialect: Dialect) -> Pattern {
     let items = items(parts, dialect);
     let mut pattern = Pattern::default();
     // Alternatives bind weakest: the pieces of one are no pieces of the whole.

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use policy_verify_model::yaml::emit::Node;
 
 use super::expect::{Expected, Kind};
-use super::kwctl::{Document, Invocation};
+use super::invocation::{Document, Invocation};
 use super::paths;
 use super::problem::Problem;
 use crate::draft::{Draft, Entry};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Found;
+use super::found::Found;
 use super::parse::Expression;
 use crate::bats::claim::{Claim, Cond, Key, Place, Root};
 use crate::bats::pattern::{Dialect, Pattern};
