@@ -27,7 +27,7 @@ const COMMANDS: [(&str, &str); 13] = [
 ];
 
 /// Flags, and what to write instead.
-const FLAGS: [(&str, &str); 48] = [
+const FLAGS: [(&str, &str); 47] = [
     ("--accept", "write `--bless`"),
     ("--bail", "write `--fail-fast`"),
     ("--collect-only", "run `verify list`"),
@@ -67,7 +67,6 @@ const FLAGS: [(&str, &str); 48] = [
     ("--trace", "run `verify debug`"),
     ("--update-snapshots", "write `--bless`"),
     ("--variable", "write `--var NAME=VALUE`"),
-    ("--watch", "run `verify run --watch`"),
     ("--workers", "write `--jobs N`"),
     ("-c", "name the suite: `verify suite.yml`"),
     ("-k", "write `--filter PATTERN`"),

@@ -50,7 +50,6 @@ fn flags_of_other_tools_have_advice() {
         ("suite.yml --settings-path s.yml", "--settings-path", "write `settings:` in the suite"),
         ("suite.yml --filtr a", "--filtr", "did you mean `--filter`?"),
         ("list suite.yml -o json", "-o", "write `--format json`"),
-        ("list --watch", "--watch", "run `verify run --watch`"),
         ("suite.yml --banana", "--banana", "run `verify help run` for all flags"),
         ("inspect p.wasm --junit", "--junit", "run `verify help inspect` for all flags"),
     ] {

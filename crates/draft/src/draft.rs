@@ -16,6 +16,8 @@ pub struct Draft {
     pub name: String,
     /// What stands between the name and the cases, in this order: `crds`, `defaults` and such.
     pub keys: IndexMap<String, Node>,
+    /// Lines above such a key, without `#`.
+    pub notes: IndexMap<String, Vec<String>>,
     /// The policies by name.
     pub policies: IndexMap<String, Node>,
     /// `cases`.
@@ -61,6 +63,7 @@ impl Draft {
         }
         for (key, value) in &self.keys {
             out.push('\n');
+            comments(&mut out, "", self.notes.get(key).map_or(&[], Vec::as_slice));
             member(&mut out, 0, key, &literal(value.clone()));
         }
         if !self.policies.is_empty() {
@@ -194,13 +197,15 @@ mod tests {
     #[test]
     fn a_draft_is_the_suite_that_people_write() {
         let mut draft = Draft { comments: vec!["Made from e2e.bats.".to_owned()], ..Draft::default() };
+        draft.keys.insert("defaults".to_owned(), node(json!({ "rules": "ignore" })));
+        draft.notes.insert("defaults".to_owned(), vec!["As kwctl does.".to_owned()]);
         draft.policies.insert("labels".to_owned(), node(json!({ "uri": "policy.wasm" })));
         let mut case = Entry::named("rejects: a \"pod\"");
         case.comments.push("e2e.bats:12\nweak".to_owned());
         case.push("object", Node::text("fixtures/pod.yaml"));
         case.push("expect", node(json!({ "deny": { "contains": ["owner", "cost, center"] } })));
         draft.cases = vec![case, Entry::comment(["not translated".to_owned()])];
-        let written = "# Made from e2e.bats.\nversion: 1\n\npolicies:\n  labels:\n    uri: policy.wasm\n\ncases:\n  # e2e.bats:12\n  # weak\n  - name: \"rejects: a \\\"pod\\\"\"\n    object: fixtures/pod.yaml\n    expect: { deny: { contains: [owner, \"cost, center\"] } }\n\n  # not translated\n";
+        let written = "# Made from e2e.bats.\nversion: 1\n\n# As kwctl does.\ndefaults: { rules: ignore }\n\npolicies:\n  labels:\n    uri: policy.wasm\n\ncases:\n  # e2e.bats:12\n  # weak\n  - name: \"rejects: a \\\"pod\\\"\"\n    object: fixtures/pod.yaml\n    expect: { deny: { contains: [owner, \"cost, center\"] } }\n\n  # not translated\n";
         assert_eq!(draft.to_yaml(), written);
     }
 

@@ -12,8 +12,26 @@
 //! draft.cases.push(case);
 //! assert!(draft.to_yaml().contains("    expect: allow\n"));
 //! ```
+//!
+//! Tests of bats become cases:
+//!
+//! ```
+//! use policy_verify_draft::bats::{BatsFile, Context, Fate, bats};
+//!
+//! let text = r#"@test "rejects a pod" {
+//!   run kwctl run -r test_data/pod.json annotated-policy.wasm
+//!   [ $(expr "$output" : '.*"allowed":false.*') -ne 0 ]
+//!   [ $(expr "$output" : '.*owner is missing.*') -ne 0 ]
+//! }"#;
+//! let files = [BatsFile { path: "labels/e2e.bats".to_owned(), text: text.to_owned() }];
+//! let context = Context { folder: "labels".to_owned(), policy: "labels".to_owned(), files: Vec::new() };
+//! let imported = bats(&files, &context);
+//! assert_eq!(imported.tests[0].fate, Fate::Whole);
+//! assert!(imported.draft.to_yaml().contains("    expect: { deny: { contains: owner is missing } }\n"));
+//! ```
 
 mod admission;
+pub mod bats;
 mod draft;
 mod files;
 pub mod gator;
