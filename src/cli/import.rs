@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use policy_verify::draft::bats::{BatsFile, Context};
 use policy_verify::draft::{self, Imported};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::tree::{self, Search};
 use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
 
 use super::args::import::{CommonArgs, ImportArgs, ImportFrom};
@@ -20,6 +22,9 @@ use super::problem::usage;
 /// Bytes of a file with tests.
 const LONGEST: u64 = 64 << 20;
 
+/// Files of a repository that patterns are held against.
+const MOST_FILES: usize = 100_000;
+
 /// What modules are called by default.
 const MODULE: &str = "policy.wasm";
 
@@ -29,6 +34,7 @@ const SUITE: &str = "suite.yml";
 /// `verify import`.
 pub(crate) fn import(arguments: &ImportArgs, signals: &Signals) -> ExitCode {
     let (common, done) = match &arguments.from {
+        ImportFrom::Bats { files, policy, common } => (common, bats(files, policy.as_deref(), common)),
         ImportFrom::Gator { file, module, common } => (common, gator(file, module, common)),
         ImportFrom::Kyverno { file, module, common } => (common, kyverno(file, module, common)),
         ImportFrom::Reviews { files, module, keep_personal_data, common } => {
@@ -48,6 +54,40 @@ struct Made {
     rewriting: Rewriting,
     /// Further lines about it.
     remarks: Vec<String>,
+}
+
+fn bats(files: &[PathBuf], policy: Option<&str>, common: &CommonArgs) -> Result<Made, Error> {
+    let suite = target(&files[0], common);
+    let root = repository(&files[0])?;
+    let in_root = |path: &Path| seen_from(&root.join(SUITE), path);
+    let tests = |file: &PathBuf| Ok(BatsFile { path: in_root(file)?, text: read(file)? });
+    let tests: Vec<BatsFile> = files.iter().map(tests).collect::<Result<_, Error>>()?;
+    let folder = in_root(suite.parent().unwrap_or(Path::new("")))?;
+    let named = |folder: PathBuf| folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let usual = || named(root.join(&folder)).unwrap_or_else(|| "policy".to_owned());
+    let policy = policy.map_or_else(usual, str::to_owned);
+    let context = Context { folder, policy, files: names_below(&root) };
+    Ok(Made {
+        imported: draft::bats::bats(&tests, &context).into(),
+        suite,
+        rewriting: Rewriting::Weak,
+        remarks: Vec::new(),
+    })
+}
+
+/// The root of the repository of a file.
+fn repository(file: &Path) -> Result<PathBuf, Error> {
+    let root = root_of(file, None).ok_or_else(|| refused(usage(format!("cannot read `{}`", shown(file)))))?;
+    Ok(root.absolute(""))
+}
+
+/// Files of a repository that a test may name by a pattern, from its root.
+fn names_below(root: &Path) -> Vec<String> {
+    let patterns = ["**/*.json", "**/*.yml", "**/*.yaml", "**/*.wasm"];
+    let found = patterns.iter().filter_map(|pattern| tree::glob(root, pattern, Search::Fixtures).ok());
+    let files = found.flat_map(|found| found.files);
+    let named = files.filter_map(|file| Some(file.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/")));
+    named.take(MOST_FILES).collect()
 }
 
 fn gator(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {

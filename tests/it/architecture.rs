@@ -96,6 +96,8 @@ fn code(text: &str) -> String {
 
 /// Every path that code names from `crate`, `super` or `self`, and from its child modules.
 fn paths(code: &str) -> BTreeSet<String> {
+    // Who may see something is no import.
+    let code = &*Regex::new(r"\bpub\(in [\w:]+\)").unwrap().replace_all(code, "pub");
     let import = Regex::new(r"\buse\s+([^;]+);").unwrap();
     let mut found = BTreeSet::new();
     for import in import.captures_iter(code) {

@@ -69,6 +69,76 @@ fn a_suite_of_gator_is_completed_by_the_answers_of_the_policy() {
 }
 
 #[test]
+fn tests_of_bats_become_a_suite_that_passes() {
+    let bats = r#"#!/usr/bin/env bats
+
+@test "accepts an owner" {
+  run kwctl run annotated-policy.wasm -r test_data/owned.json --settings-json '{"mandatory_labels": ["owner"]}'
+  [ "$status" -eq 0 ]
+  [ $(expr "$output" : '.*"allowed":true.*') -ne 0 ]
+}
+
+@test "rejects pods without an owner" {
+  for file in test_data/not-*.json; do
+    run kwctl run -r "$file" --settings-json '{"mandatory_labels": ["owner"]}' annotated-policy.wasm
+    [[ "$output" == *'"allowed":false'* ]]
+    echo "$output" | grep -q "mandatory labels are missing"
+  done
+}
+
+@test "says no" {
+  run kwctl run annotated-policy.wasm --request-path=test_data/not-1.json --settings-json '{"mandatory_labels": ["owner"]}'
+  [ "$(echo "$output" | jq -r .allowed)" = "false" ]
+}
+
+@test "refuses settings" {
+  run kwctl run annotated-policy.wasm -r test_data/owned.json --settings-json '{"denied_labels": ["a"], "mandatory_labels": ["a"]}'
+  [ "$status" -ne 0 ]
+}
+
+@test "is small" {
+  [ $(stat -c %s annotated-policy.wasm) -lt 5000000 ]
+}
+"#;
+    let review = |labels: Value| {
+        json!({ "uid": "1", "kind": { "group": "", "version": "v1", "kind": "Pod" },
+                "resource": { "group": "", "version": "v1", "resource": "pods" }, "operation": "CREATE",
+                "userInfo": { "username": "a", "groups": [] },
+                "object": { "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": labels }, "spec": {} } })
+        .to_string()
+    };
+    let repository = Repository::new()
+        .policy("safe-labels")
+        .write("labels/e2e.bats", bats)
+        .write("labels/test_data/owned.json", review(json!({ "owner": "a" })))
+        .write("labels/test_data/not-1.json", review(json!({})))
+        .write("labels/test_data/not-2.json", review(json!({ "team": "a" })));
+    let annotate =
+        ["annotate", "safe-labels/policy.wasm", "-m", "safe-labels/metadata.yml", "-o", "labels/annotated-policy.wasm"];
+    repository.verify(&annotate).run().exits_with(0);
+    let run = repository.verify(&["import", "bats", "labels/e2e.bats"]).run().exits_with(0);
+    for line in [
+        "whole   labels/e2e.bats:3  accepts an owner",
+        "not     labels/e2e.bats:27  is small",
+        "5 tests: 4 whole, 1 not",
+        "5 of 5 cases pass",
+    ] {
+        assert!(run.stdout.contains(line), "{line:?}: {run}");
+    }
+    let suite = repository.read("labels/suite.yml");
+    for part in [
+        "  labels:\n    uri: annotated-policy.wasm",
+        "expect: allow",
+        "{ deny: { contains: mandatory labels are missing } }",
+        "deny: \"The following mandatory labels are missing: owner\"",
+        "# labels/e2e.bats:28",
+    ] {
+        assert!(suite.contains(part), "{part:?}: {suite}");
+    }
+    repository.verify(&["labels/suite.yml"]).run().exits_with(0).says(&["5 tests: 5 passed"]);
+}
+
+#[test]
 fn a_policy_that_answers_otherwise_changes_no_expectation() {
     let repository = repository().replying("policy", r#"{"valid":true,"accepted":false,"message":"always"}"#);
     let run = repository.verify(&["import", "gator", "suite.yaml", "-o", "new/suite.yml"]).run().exits_with(0);

@@ -25,6 +25,19 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportFrom {
+    /// Tests of bats around `kwctl run`
+    Bats {
+        /// Test files, and files of functions that they load
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+
+        /// Name of the policy in the suite; by default that of its folder
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+
+        #[command(flatten)]
+        common: CommonArgs,
+    },
     /// Tests that Gatekeeper's gator runs
     Gator {
         /// Suite of gator
