@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Key { name: String, is_quoted: bool },
     /// The index of a list.
     Index(usize),
+    /// The item of a list that has this `name`.
+    Named(String),
     /// The place behind the end of a list.
     End,
     /// A part of a JSON pointer: only the document says whether it is a key or an index.
@@ -38,7 +40,7 @@ impl Step {
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Key { name, .. } | Self::Token(name) => Some(name),
-            Self::Index(_) | Self::End => None,
+            Self::Index(_) | Self::Named(_) | Self::End => None,
         }
     }
 
@@ -54,7 +56,7 @@ impl Step {
             Self::End => Some(length),
             Self::Token(token) if token == "-" => Some(length),
             Self::Token(token) => index_of(token),
-            Self::Key { .. } => None,
+            Self::Key { .. } | Self::Named(_) => None,
         }
     }
 }
@@ -81,6 +83,11 @@ impl Path {
     /// A path of steps, to be written in one of the forms.
     pub(crate) fn of(steps: Vec<Step>, is_pointer: bool) -> Self {
         Self { steps, form: if is_pointer { Form::Pointer } else { Form::Dotted } }
+    }
+
+    /// A path of other steps in the same form.
+    pub(crate) fn with_steps(self, steps: Vec<Step>) -> Self {
+        Self { steps, ..self }
     }
 
     /// The path in its form.
@@ -111,6 +118,8 @@ fn render(steps: &[Step], form: Form) -> String {
                 text.push('/');
                 text.push_str(&escape(name));
             }
+            (Form::Pointer, Step::Named(name)) => text.push_str(&format!("/{}", escape(name))),
+            (Form::Dotted, Step::Named(name)) => text.push_str(&format!("[{name}]")),
             (Form::Pointer, Step::Index(index)) => text.push_str(&format!("/{index}")),
             (Form::Pointer, Step::End) => text.push_str("/-"),
             (Form::Dotted, Step::Index(index)) => text.push_str(&format!("[{index}]")),
@@ -204,9 +213,16 @@ fn bracket(inside: &str) -> Result<(Step, &str), Diagnostic> {
     let (index, behind) = inside.split_once(']').ok_or_else(|| wrong("`]` is missing"))?;
     let step = match index {
         "-" => Step::End,
+        name if is_name(name) => Step::Named(name.to_owned()),
         index => Step::Index(index.parse().map_err(|_| wrong_index(index))?),
     };
     Ok((step, behind))
+}
+
+/// What items of lists are called in Kubernetes; `_` is in names of variables.
+fn is_name(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && text.chars().all(is_part)
 }
 
 fn wrong_index(index: &str) -> Diagnostic {
@@ -244,6 +260,7 @@ mod tests {
             ),
             ("['a'][1]", vec![quoted("a"), Step::Index(1)]),
             ("a[-]", vec![key("a"), Step::End]),
+            ("a[web-1].b", vec![key("a"), Step::Named("web-1".into()), key("b")]),
             ("/a", vec![token("a")]),
             ("/spec/containers/0/image", vec![token("spec"), token("containers"), token("0"), token("image")]),
             ("/a/x.y~1z~0", vec![token("a"), token("x.y/z~")]),
@@ -251,7 +268,7 @@ mod tests {
             assert_eq!(Path::parse(text).unwrap().steps, steps, "{text}");
         }
         for text in
-            ["", ".a", "a..b", "a.", "a[", "a[x]", "a[-1]", "a[\"x]", "a[\"x\"", "/", "/a/", "//a", "/a~2", "/a~"]
+            ["", ".a", "a..b", "a.", "a[", "a[x y]", "a[-1]", "a[\"x]", "a[\"x\"", "/", "/a/", "//a", "/a~2", "/a~"]
         {
             assert!(Path::parse(text).is_err(), "{text}");
         }

@@ -35,6 +35,10 @@ fn pointer(text: &str) -> Result<String, Diagnostic> {
         let help = "write the list, or the index that the new item has".to_owned();
         return Err(wrong("`-` is the place behind the end of a list").with_help(help));
     }
+    if path.steps.iter().any(|step| matches!(step, Step::Named(_))) {
+        let help = "write the index of the item".to_owned();
+        return Err(wrong("the item of a list cannot be named here").with_help(help));
+    }
     let map = path.steps.iter().position(|step| step.key().is_some_and(fields::is_map_of_texts));
     if map.is_some_and(|map| map + 2 < path.steps.len()) {
         return Err(wrong("a label or annotation has no keys"));

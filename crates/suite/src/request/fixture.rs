@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::field::{self, Place};
-use super::place::{absent, child};
+use super::place::{absent, child, resolved};
 use super::{merge, path_advice};
 use crate::fields::Shape;
 use crate::mistake::{Mistakes, mistake};
@@ -26,7 +26,7 @@ pub(crate) fn change(document: &mut Value, root: Shape, case: &CaseEntry, mistak
 /// Removes the values at these paths.
 fn unset(document: &mut Value, root: Shape, paths: &[Spanned<String>], mistakes: &mut Mistakes) {
     for path in paths {
-        match Path::parse(&path.value).and_then(|parsed| remove(document, &parsed)) {
+        match Path::parse(&path.value).and_then(|parsed| remove(document, &resolved(parsed, document)?)) {
             Ok(()) => {}
             Err(mistake) => mistakes.push(about(path, mistake, document, root)),
         }
@@ -38,7 +38,7 @@ fn set(document: &mut Value, root: Shape, values: &Named<Data>, mistakes: &mut M
     let mut created = Vec::new();
     let mut seen: HashMap<String, &str> = HashMap::new();
     for (path, value) in &values.0 {
-        let parsed = match Path::parse(&path.value) {
+        let parsed = match Path::parse(&path.value).and_then(|parsed| resolved(parsed, document)) {
             Ok(parsed) => parsed,
             Err(mistake) => {
                 mistakes.push(about(path, mistake, document, root));
@@ -223,6 +223,23 @@ mod tests {
         let mistakes = changed(pod(), Shape::ANY, text).unwrap_err();
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
         mistakes[0].clone()
+    }
+
+    #[test]
+    fn items_of_lists_are_found_by_their_names() {
+        assert_eq!(value("set: { 'spec.containers[web].image': b }", "/spec/containers/0/image"), "b");
+        assert_eq!(value("unset: ['spec.containers[web]']", "/spec/containers"), json!([]));
+        assert_eq!(value("set: { 'spec.containers[web]': { name: x } }", "/spec/containers/0/name"), "x");
+        for (text, says) in [
+            ("set: { 'spec.containers[wbe].image': b }", "did you mean `[web]`?"),
+            ("unset: ['spec.containers[other-thing]']", "no item `other-thing` in a list with 1 item; its items: web"),
+            ("set: { 'metadata.labels[owner]': b }", "not a key; write `metadata.labels.owner`"),
+            ("set: { 'kind[web]': b }", "item `web` of a value that is not a list"),
+            ("set: { 'spec.containers[web].image': b, 'spec.containers[0].image': c }", "are the same path"),
+        ] {
+            let found = refused(text);
+            assert!(found.contains(says), "{text}: {found}");
+        }
     }
 
     #[test]
