@@ -20,6 +20,7 @@ mod corpus;
 mod debug;
 mod distribution;
 mod docs;
+mod editor;
 mod environment;
 mod errors;
 mod eval;

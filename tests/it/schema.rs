@@ -44,6 +44,50 @@ fn the_schema_in_testdata_is_the_one_printed() {
     assert!(stored == *SCHEMA, "bring it up to date: verify schema > testdata/suite.schema.json");
 }
 
+/// The values of a key anywhere in the schema, with the schema that has them.
+fn hints(key: &str) -> Vec<(Value, Value)> {
+    fn walk(schema: &Value, key: &str, found: &mut Vec<(Value, Value)>) {
+        if let Some(members) = schema.as_object() {
+            if let Some(hint) = members
+                .get(key)
+                .filter(|_| members.len() > 1 && !members.contains_key("properties") || key != "default")
+            {
+                found.push((schema.clone(), hint.clone()));
+            }
+            members.values().for_each(|member| walk(member, key, found));
+        }
+        schema.as_array().into_iter().flatten().for_each(|item| walk(item, key, found));
+    }
+    let mut found = Vec::new();
+    walk(&serde_json::from_str(&SCHEMA).unwrap(), key, &mut found);
+    found
+}
+
+#[test]
+fn what_editors_offer_fits_the_schema() {
+    let whole: Value = serde_json::from_str(&SCHEMA).unwrap();
+    assert_eq!(whole["$id"], "urn:policy-verify:suite:1");
+    let valid = |schema: &Value, value: &Value| {
+        let mut alone = schema.clone();
+        alone["$defs"] = whole["$defs"].clone();
+        let errors: Vec<String> =
+            jsonschema::validator_for(&alone).unwrap().iter_errors(value).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{value}");
+    };
+    let (examples, snippets, usual) = (hints("examples"), hints("defaultSnippets"), hints("default"));
+    let numbers = [examples.len(), snippets.len(), usual.len()];
+    assert!(numbers[0] >= 15 && numbers[1] >= 10 && numbers[2] >= 8, "{numbers:?}");
+    examples.iter().for_each(|(schema, values)| values.as_array().unwrap().iter().for_each(|it| valid(schema, it)));
+    for (schema, snippets) in &snippets {
+        snippets.as_array().unwrap().iter().for_each(|it| valid(schema, &it["body"]));
+    }
+    usual.iter().for_each(|(schema, value)| valid(schema, value));
+    let defaults = whole["$defs"]["DefaultsEntry"]["properties"].as_object().unwrap();
+    for (key, schema) in defaults {
+        assert!(["type", "anyOf", "$ref"].iter().any(|word| schema.get(word).is_some()), "`{key}` takes anything");
+    }
+}
+
 #[test]
 fn every_suite_of_the_project_fits_the_schema() {
     assert!(!suites().is_empty());

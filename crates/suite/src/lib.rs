@@ -95,6 +95,7 @@ mod resource;
 mod root;
 mod rows;
 mod schema;
+mod schema_hints;
 mod signed_by;
 mod size;
 mod subject;
@@ -119,5 +120,12 @@ pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and
 pub use self::manifest::names_of_policies;
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};
-pub use self::schema::json_schema;
+
 pub use self::signed_by::verification_config;
+
+/// The JSON Schema of a suite file, with what editors offer.
+pub fn json_schema() -> serde_json::Value {
+    let mut schema = schema::plain_schema();
+    schema_hints::add(&mut schema);
+    schema
+}

@@ -120,7 +120,7 @@ impl Page<'_> {
 }
 
 /// `SettingsCaseEntry` is shown as `Settings case`.
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     let mut title = String::new();
     for letter in name.trim_end_matches("Entry").chars() {
         if letter.is_uppercase() && !title.is_empty() {

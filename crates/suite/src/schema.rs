@@ -1096,8 +1096,8 @@ keys! { SubjectEntry { optional equal, optional url_prefix } }
 
 words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind, Workload);
 
-/// The JSON Schema of a suite file.
-pub fn json_schema() -> Value {
+/// The JSON Schema of a suite file, from the types alone.
+pub(crate) fn plain_schema() -> Value {
     let mut schema = schemars::schema_for!(SuiteFile).to_value();
     allow_extensions_and_variables(&mut schema);
     schema
@@ -1141,7 +1141,7 @@ mod tests {
 
     #[test]
     fn a_variable_may_stand_for_every_word() {
-        let schema = json_schema();
+        let schema = plain_schema();
         for name in ["ExpectWord", "SettingsWord", "Operation", "Workload", "RulesMode", "ReplayOrder", "FaultKind"] {
             let variable = &schema["$defs"][name]["anyOf"][1]["pattern"];
             assert_eq!(variable, "\\$\\{", "{name}: {}", schema["$defs"][name]);
@@ -1161,7 +1161,7 @@ mod tests {
 
     #[test]
     fn the_schema_has_the_keys_that_are_read() {
-        let schema = json_schema();
+        let schema = plain_schema();
         assert_same_keys(&schema, SuiteFile::FIELDS);
         macro_rules! definitions {
             ($($entry:ident)*) => { $(assert_same_keys(&schema["$defs"][stringify!($entry)], $entry::FIELDS);)* };
