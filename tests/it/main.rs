@@ -4,6 +4,7 @@
 
 mod action;
 mod action_release;
+mod action_scripts;
 mod against;
 mod annotate;
 mod architecture;
@@ -64,6 +65,7 @@ mod redirect;
 mod references;
 mod release;
 mod reports;
+mod reusable;
 mod round_trip;
 mod run_control;
 mod schema;
