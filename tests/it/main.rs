@@ -14,6 +14,7 @@ mod bombs;
 mod book;
 mod certificates;
 mod ci;
+mod ci_systems;
 mod code_cache;
 mod compat;
 mod compilers;

@@ -109,7 +109,10 @@ fn tag_becomes_a_release_of_exactly_what_passed() {
         policy(Repository::new(), "", "allow").write(".github/workflows/release.yml", releasing(&machine, ""));
     let repository = tagged(repository, "v1.2.3");
     let log = machine.run(&repository, "push", &event("refs/tags/v1.2.3", false));
-    log.0.never_says("secret-token").exits_with(0).says(&["metadata.yml:", ": 1.2.3, as the tag `v1.2.3`"]);
+    log.0.never_says("secret-token").exits_with(0).says(&[
+        "metadata.yml:18: 1.2.3, as the tag `v1.2.3`",
+        "kwctl verify --github-owner OWNER --github-repo policy-verify -a repository=",
+    ]);
     // The tag of the registry leads to the module of the release.
     let tagged = format!("{}/acme/policies/safe-labels:v1.2.3", machine.registry.host);
     let sources = machine.act.path("sources.yaml");
@@ -143,7 +146,9 @@ fn tag_becomes_a_release_of_exactly_what_passed() {
     ]) {
         assert!(words.iter().all(|word| line.contains(word)), "{words:?}: {line}");
     }
-    assert_eq!(machine.noted("cosign").len(), 2);
+    // The certificate names the workflow; the signature, and what is said of it, the repository that called it.
+    let signed = machine.noted("cosign");
+    assert!(signed.len() == 2 && signed.iter().all(|line| line.contains(" --annotations repository=")), "{signed:?}");
     // A draft until everything is attached.
     let told = told_gh(&machine);
     assert_eq!(told.len(), 3, "{told:?}");
