@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::action::example;
-use crate::support::act::{Act, Log};
+use crate::support::act::{ACTION, Act, Log};
 use crate::support::distribution::Distribution;
 use crate::support::program::program;
 use crate::support::{POD, Repository, project};
@@ -109,9 +109,10 @@ fn tag_becomes_a_release_of_exactly_what_passed() {
         policy(Repository::new(), "", "allow").write(".github/workflows/release.yml", releasing(&machine, ""));
     let repository = tagged(repository, "v1.2.3");
     let log = machine.run(&repository, "push", &event("refs/tags/v1.2.3", false));
+    let (owner, name) = ACTION.split_once('/').unwrap();
     log.0.never_says("secret-token").exits_with(0).says(&[
         "metadata.yml:18: 1.2.3, as the tag `v1.2.3`",
-        "kwctl verify --github-owner OWNER --github-repo policy-verify -a repository=",
+        &format!("kwctl verify --github-owner {owner} --github-repo {name} -a repository="),
     ]);
     // The tag of the registry leads to the module of the release.
     let tagged = format!("{}/acme/policies/safe-labels:v1.2.3", machine.registry.host);
