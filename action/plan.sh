@@ -18,11 +18,11 @@ output tag "$tag"
 
 # The service that keeps attestations takes those of private repositories on some plans only, and says so after the push.
 case "$IN_ATTEST" in
-    auto) if [ "$PRIVATE" = true ]; then attest=false; else attest=true; fi ;;
+    auto) if [ "$PRIVATE" = false ]; then attest=true; else attest=false; fi ;;
     *) attest=$(boolean attest "$IN_ATTEST" 2>/dev/null) || fail "the input \`attest\` is \`$IN_ATTEST\`; it takes auto, true or false" ;;
 esac
 if [ "$IN_ATTEST" = auto ] && [ "$attest" = false ]; then
-    echo "::notice title=policy-verify::the repository is private, so nothing is attested: GitHub keeps attestations of private repositories for GitHub Enterprise Cloud only. With that plan, set \`attest: true\`; to leave this notice out, \`attest: false\`"
+    echo "::notice title=policy-verify::the repository is not public, so nothing is attested: GitHub keeps attestations of private repositories for GitHub Enterprise Cloud only. With that plan, set \`attest: true\`; to leave this notice out, \`attest: false\`"
 fi
 output attest "$attest"
 

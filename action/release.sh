@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The release on GitHub: a draft until everything is attached. A draft for the tag that is there already is completed.
+# The release on GitHub: a draft until everything is attached. A release for the tag that is there already is completed.
 set -euo pipefail
 # shellcheck source=action/common.sh
 . "$(dirname "$0")/common.sh"
@@ -17,13 +17,17 @@ is_draft=$(gh release view "$tag" --json isDraft --jq .isDraft 2>/dev/null || tr
 case "$is_draft" in
     true) gh release upload "$tag" --clobber "${assets[@]}" ;;
     false)
-        # A published release is not changed: others may have downloaded it.
+        # Published by hand, or by an earlier run. What others may have downloaded is never replaced.
         there=$(gh release view "$tag" --json assets --jq '.assets[].name')
+        has=0
         for asset in "${assets[@]}"; do
-            grep -qxF "$(basename "$asset")" <<<"$there" ||
-                fail "the release $tag is published already, and lacks $(basename "$asset"); delete the release, not the tag, and run this job again"
+            if grep -qxF "$(basename "$asset")" <<<"$there"; then has=$((has + 1)); fi
         done
-        echo "the release $tag is published already"
+        case "$has" in
+            0) gh release upload "$tag" "${assets[@]}" ;;
+            "${#assets[@]}") echo "the release $tag is published already, with all files" ;;
+            *) fail "the release $tag is published already, with some of the files of an earlier run; delete the release, not the tag, and run this job again" ;;
+        esac
         exit 0
         ;;
     *) gh release create "$tag" --draft --verify-tag --title "$tag" "${notes[@]}" ${flags[@]+"${flags[@]}"} "${assets[@]}" ;;

@@ -216,7 +216,7 @@ fn plan_of_a_release_is_made_before_anything_is_built() {
             Ok(values) => {
                 let run = run.exits_with(0);
                 assert_eq!(["tag", "attest", "release", "sbom"].map(|name| output(&repository, name)), values);
-                let is_told = run.stdout.contains("::notice title=policy-verify::the repository is private");
+                let is_told = run.stdout.contains("::notice title=policy-verify::the repository is not public");
                 assert_eq!(is_told, inputs.contains(&("PRIVATE", "true")) && !inputs.contains(&("IN_ATTEST", "true")));
             }
             Err(says) => drop(run.exits_with(2).says(&[says])),
@@ -269,8 +269,11 @@ fn policies_that_changed_are_listed() {
 
 #[test]
 fn only_listed_files_of_a_build_are_taken() {
-    let folder = |files: &str| {
+    let folder = |files: &str, sbom: &str| {
         let repository = Repository::new()
+            .write("from/spdx.json", r#"{"spdxVersion":"SPDX-2.3","SPDXID":"a"}"#)
+            .write("from/cyclonedx.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.6","serialNumber":"a"}"#)
+            .write("from/other.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#)
             .write("from/policy.wasm", "new")
             .write("from/out/b c.wasm", "b")
             .write("from/suite.yml", "forged")
@@ -278,11 +281,11 @@ fn only_listed_files_of_a_build_are_taken() {
             .write("to/suite.yml", "suite");
         std::os::unix::fs::symlink("/etc/passwd", repository.path("from/link")).unwrap();
         let (from, to) = (repository.path("from"), repository.path("to"));
-        let inputs = [("FILES", files), ("FROM", from.to_str().unwrap()), ("TO", to.to_str().unwrap())];
+        let inputs = [("FILES", files), ("SBOM", sbom), ("FROM", from.to_str().unwrap()), ("TO", to.to_str().unwrap())];
         let run = script(&repository, "copy.sh", &inputs);
         (repository, run)
     };
-    let (repository, run) = folder("policy.wasm\n\n  out/b c.wasm\n");
+    let (repository, run) = folder("policy.wasm\n\n  out/b c.wasm\n", "");
     run.exits_with(0);
     assert_eq!(
         ["to/policy.wasm", "to/out/b c.wasm", "to/suite.yml"].map(|path| repository.read(path)),
@@ -296,13 +299,30 @@ fn only_listed_files_of_a_build_are_taken() {
         ("/etc/passwd", "it takes paths below `policy-working-dir`"),
         ("./policy.wasm", "it takes paths below `policy-working-dir`"),
     ] {
-        folder(files).1.exits_with(2).says(&[says]);
+        folder(files, "").1.exits_with(2).says(&[says]);
+    }
+    let Some(_) = program("jq") else { return };
+    for (sbom, says) in [
+        ("spdx.json", None),
+        ("cyclonedx.json", None),
+        ("other.json", Some("`other.json` is neither SPDX nor CycloneDX")),
+        ("suite.yml", Some("`suite.yml` is neither SPDX nor CycloneDX")),
+        ("missing.json", Some("the build did not make `missing.json`")),
+    ] {
+        let (repository, run) = folder("policy.wasm", sbom);
+        match says {
+            None => {
+                run.exits_with(0);
+                assert_eq!(repository.read(&format!("to/{sbom}")), repository.read(&format!("from/{sbom}")));
+            }
+            Some(says) => drop(run.exits_with(2).says(&[says])),
+        }
     }
 }
 
 #[test]
 fn release_is_public_once_everything_is_attached() {
-    let gh = "echo \"gh $*\" >> \"$RUNNER_TEMP/told\"\ncase \"$*\" in *isDraft*) printf '%s' \"$STATE\" ;; *assets*) echo a.wasm; echo \"$THERE\" ;; esac";
+    let gh = "echo \"gh $*\" >> \"$RUNNER_TEMP/told\"\ncase \"$*\" in *isDraft*) printf '%s' \"$STATE\" ;; *assets*) [ \"$THERE\" = none ] || echo a.wasm; echo \"$THERE\" ;; esac";
     for (state, there, version, policy, expected) in [
         (
             "",
@@ -324,7 +344,8 @@ fn release_is_public_once_everything_is_attached() {
         ),
         ("true", "", "1.2.3", "", Ok("upload v1.2.3 --clobber ASSETS; edit v1.2.3 --draft=false")),
         ("false", "b.json", "1.2.3", "", Ok("")),
-        ("false", "c.json", "1.2.3", "", Err("the release v1.2.3 is published already, and lacks b.json")),
+        ("false", "c.json", "1.2.3", "", Err("the release v1.2.3 is published already, with some of the files")),
+        ("false", "none", "1.2.3", "", Ok("upload v1.2.3 ASSETS")),
     ] {
         let repository =
             Repository::new().write("r/assets/a.wasm", "a").write("r/assets/b.json", "b").write("r/notes.md", "n");

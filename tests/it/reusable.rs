@@ -181,7 +181,7 @@ fn private_repository_is_released_without_attestations_and_says_why() {
         policy(Repository::new(), "", "allow").write(".github/workflows/release.yml", releasing(&machine, ""));
     let repository = tagged(repository, "v1.2.3");
     let log = machine.run(&repository, "push", &event("refs/tags/v1.2.3", true));
-    log.0.exits_with(0).says(&["the repository is private, so nothing is attested", "set `attest: true`"]);
+    log.0.exits_with(0).says(&["the repository is not public, so nothing is attested", "set `attest: true`"]);
     assert_eq!(machine.noted("actions-attest"), [""; 0]);
     assert_eq!(machine.noted("cosign").len(), 2);
     assert_eq!(machine.assets("policy-release"), ["SHA256SUMS", "annotated-policy.wasm", "policy-sbom.spdx.json"]);
@@ -209,17 +209,18 @@ fn nothing_is_published_of_a_policy_that_failed_or_has_another_version() {
 #[test]
 fn one_of_several_policies_is_released_by_its_tag() {
     let Some(machine) = Machine::new() else { return };
+    let bom = r#"{"spdxVersion":"SPDX-2.3","SPDXID":"a"}"#;
     let inputs =
-        "      sbom: components.json\n      build: |\n        make policy.wasm\n        echo '{}' > components.json\n";
+        format!("      sbom: bom.json\n      build: |\n        make policy.wasm\n        echo '{bom}' > bom.json\n");
     let repository = policy(policy(Repository::new(), "policies/labels/", "allow"), "policies/other/", "{ deny: no }");
     let repository =
-        tagged(repository.write(".github/workflows/release.yml", releasing(&machine, inputs)), "labels/v1.2.3");
+        tagged(repository.write(".github/workflows/release.yml", releasing(&machine, &inputs)), "labels/v1.2.3");
     let log = machine.run(&repository, "push", &event("refs/tags/labels/v1.2.3", false));
     log.0.exits_with(0).says(&["policies/labels/metadata.yml:"]);
     let artifact = "policy-policies-labels-release";
     assert_eq!(
         machine.assets(artifact),
-        ["SHA256SUMS", "annotated-policy.wasm", "components.json", "provenance.intoto.jsonl"]
+        ["SHA256SUMS", "annotated-policy.wasm", "bom.json", "provenance.intoto.jsonl"]
     );
     let told = told_gh(&machine);
     assert!(
@@ -251,4 +252,22 @@ fn only_changed_policies_are_tested() {
     repository.shell(&script).env("HOME", repository.path("")).run().exits_with(0);
     let log = machine.run(&repository, "pull_request", &json!({ "pull_request": { "number": 7 } }));
     log.0.exits_with(0).says(&["policies: [\"policies/labels\"]", "1 test: 1 passed"]).never_says("1 failed");
+}
+
+#[test]
+fn linters_and_unit_tests_fail_a_pull_request_whose_suite_passes() {
+    for (inputs, code, says) in [
+        ("      unit-tests: ''\n", 0, "1 test: 1 passed"),
+        ("      unit-tests: ''\n      lint: 'false'\n", 1, "Failure - Main Lint"),
+        ("      unit-tests: exit 7\n", 1, "exit status 7"),
+        ("      build: exit 8\n", 1, "exit status 8"),
+    ] {
+        let Some(machine) = Machine::new() else { return };
+        let workflow = example("reusable-test.yml") + inputs;
+        let repository = policy(Repository::new(), "", "allow").write(".github/workflows/test.yml", workflow);
+        let log = machine.run(&repository, "pull_request", &json!({ "pull_request": { "number": 7 } }));
+        let is_green = log.0.stdout.contains("1 test: 1 passed");
+        assert_eq!(is_green, !inputs.contains("exit 8"), "{}", log.0);
+        log.0.named(inputs).exits_with(code).says(&[says]);
+    }
 }
