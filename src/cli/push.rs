@@ -76,10 +76,10 @@ pub(crate) fn tell_of_run(published: &Publication) {
 /// Says on stderr what was published, and how others make sure of it.
 fn tell(published: &Publication) {
     console::say(&publication::text(published));
-    if published.outcome == PublishOutcome::Pushed {
-        if let Some(commands) = publication::consumer_commands(published, &signer()) {
-            console::say(&commands);
-        }
+    if published.outcome == PublishOutcome::Pushed
+        && let Some(commands) = publication::consumer_commands(published, &signer())
+    {
+        console::say(&commands);
     }
 }
 

@@ -89,8 +89,7 @@ fn commands_for_owner(owner: Option<String>, image: &str) -> [String; 3] {
 /// The repository that called is in an annotation of the signature, and in the certificate.
 fn commands_for_called(called: &CalledWorkflow, image: &str) -> [String; 3] {
     let (owner, name) = called.repository.split_once('/').unwrap_or((&called.repository, ""));
-    let [owner, name, signer, caller] =
-        [owner, name, &called.repository, &called.caller].map(|text| escape::shell(text));
+    let [owner, name, signer, caller] = [owner, name, &called.repository, &called.caller].map(escape::shell);
     [
         format!("kwctl verify --github-owner {owner} --github-repo {name} -a repository={caller} registry://{image}"),
         format!(
