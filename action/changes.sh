@@ -1,18 +1,11 @@
 #!/usr/bin/env bash
-# Names the files of the pull request, so that their annotations come first; none where git cannot tell. The checkout may be
-# a stranger's: git reads the repository of the workspace and no other, runs no hook, fetches nothing and sees no token.
+# Names the files of the pull request, so that their annotations come first; none where git cannot tell. git sees no token.
 set -euo pipefail
 # shellcheck source=action/common.sh
 . "$(dirname "$0")/common.sh"
 
 token=${GH_TOKEN:-}
 drop_tokens ""
-
-in_workspace() {
-    GIT_NO_LAZY_FETCH=1 GIT_TERMINAL_PROMPT=0 GIT_CEILING_DIRECTORIES=$(dirname "$GITHUB_WORKSPACE") \
-        git -C "$GITHUB_WORKSPACE" -c safe.bareRepository=explicit -c core.hooksPath=/dev/null -c core.fsmonitor=false \
-        -c protocol.allow=never -c core.quotePath=false "$@"
-}
 
 changed_files() {
     # A pull request is checked out as a merge commit. Its parents are there from `fetch-depth: 2` on.

@@ -24,17 +24,7 @@ sign=$(boolean sign "$IN_SIGN")
 provenance=$(boolean provenance "$IN_PROVENANCE")
 results=$(boolean attest-results "$IN_ATTEST_RESULTS")
 if [ "$push" = true ]; then
-    # The same events as in the command, which looks again.
-    case "$GITHUB_EVENT_NAME" in
-        push | release | schedule) ;;
-        workflow_dispatch)
-            [ "${GITHUB_REF_PROTECTED:-true}" = true ] ||
-                fail "nothing is pushed on the event \`workflow_dispatch\`: the branch or tag is not protected. Protect it, or push when something is merged or tagged: if: github.event_name == 'push'"
-            ;;
-        *)
-            fail "nothing is pushed on the event \`$GITHUB_EVENT_NAME\`: its code may be that of a pull request, which has not been looked at yet. Push when it is merged or tagged: if: github.event_name == 'push'"
-            ;;
-    esac
+    require_publishing_event
     [ -z "$(lines "$IN_MERGE")" ] || fail "\`merge\` and \`push\` exclude each other: a merge runs nothing, and only what a run has tested is pushed"
     [ "$IN_FAIL_ON" = failure ] || fail "\`push\` needs \`fail-on: failure\`: only what passed is pushed"
 fi

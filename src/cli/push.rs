@@ -5,6 +5,7 @@ use std::env;
 use policy_verify::PushOptions;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::publication::{Publication, PublishMode, PublishOutcome};
+use policy_verify::report::publication::{CalledWorkflow, Signer};
 use policy_verify::report::{escape, publication};
 
 use super::args::policy::{PushArgs, PushFormat};
@@ -75,10 +76,19 @@ pub(crate) fn tell_of_run(published: &Publication) {
 /// Says on stderr what was published, and how others make sure of it.
 fn tell(published: &Publication) {
     console::say(&publication::text(published));
-    if published.outcome == PublishOutcome::Pushed {
-        let owner = env::var("GITHUB_REPOSITORY_OWNER").ok().filter(|_| console::is_github());
-        if let Some(commands) = publication::consumer_commands(published, owner.as_deref()) {
-            console::say(&commands);
-        }
+    if published.outcome == PublishOutcome::Pushed
+        && let Some(commands) = publication::consumer_commands(published, &signer())
+    {
+        console::say(&commands);
+    }
+}
+
+/// Who signs what a job on GitHub publishes. A workflow that others call says so in a variable.
+fn signer() -> Signer {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty() && console::is_github());
+    let called = variable("VERIFY_SIGNER_REPOSITORY").zip(variable("GITHUB_REPOSITORY"));
+    Signer {
+        owner: variable("GITHUB_REPOSITORY_OWNER"),
+        called: called.map(|(repository, caller)| CalledWorkflow { repository, caller }),
     }
 }

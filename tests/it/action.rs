@@ -242,7 +242,7 @@ fn existing_registry_login_is_kept() {
 }
 
 /// One of the scripts, as a step of the action would run it, with these inputs beside the usual ones.
-fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
+pub(crate) fn script(repository: &Repository, name: &str, inputs: &[(&str, &str)]) -> crate::support::Finished {
     script_in(repository, "", name, inputs)
 }
 
@@ -355,7 +355,7 @@ fn the_version_is_that_of_the_action_unless_another_is_asked_for() {
 }
 
 /// A folder with stand-ins for `curl` and others in front of the path.
-fn with_tools(repository: Repository, tools: &[(&str, &str)]) -> (Repository, String) {
+pub(crate) fn with_tools(repository: Repository, tools: &[(&str, &str)]) -> (Repository, String) {
     use std::os::unix::fs::PermissionsExt;
 
     let mut repository = repository;

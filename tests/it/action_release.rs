@@ -56,10 +56,10 @@ impl Release {
     }
 }
 
-/// The two signatures of a reference.
+/// The two signatures of a reference. A repository without a remote is one of its own to `act`.
 fn signatures(reference: &str) -> [String; 2] {
     ["false", "true"]
-        .map(|is_new| format!("sign --yes --new-bundle-format={is_new} --use-signing-config={is_new} {reference}"))
+        .map(|is_new| format!("sign --yes --annotations repository=nektos/act --new-bundle-format={is_new} --use-signing-config={is_new} {reference}"))
 }
 
 /// An output of the action.

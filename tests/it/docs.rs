@@ -12,8 +12,22 @@ use serde_json::Value;
 use crate::support::markdown::{Block, Page, pages};
 use crate::support::{Repository, project, testdata, without_times};
 
+/// The inputs of an action or of a workflow as a table.
+fn table_of_inputs(inputs: &Value) -> String {
+    let mut text = String::from("| input | default | meaning |\n|---|---|---|\n");
+    for (name, input) in inputs.as_object().unwrap() {
+        let default = match &input["default"] {
+            Value::String(text) if text.is_empty() => String::new(),
+            Value::String(text) => format!("`{}`", text.trim().replace('\n', "`, `")),
+            other => format!("`{other}`"),
+        };
+        text += &format!("| `{name}` | {default} | {} |\n", input["description"].as_str().unwrap());
+    }
+    text
+}
+
 /// What is generated stands behind a comment: `<!-- file: PATH -->` the file in a code block, `<!-- inputs -->` and
-/// `<!-- outputs -->` tables of the action.
+/// `<!-- outputs -->` tables of the action, `<!-- inputs: FILE -->` that of a workflow.
 fn generated(page: &Path, mark: &str) -> Option<String> {
     let action: Value = serde_saphyr::from_str(&fs::read_to_string(project().join("action.yml")).unwrap()).unwrap();
     let row = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
@@ -29,16 +43,11 @@ fn generated(page: &Path, mark: &str) -> Option<String> {
             };
             Some(format!("```{language}\n{text}```\n"))
         }
-        ("inputs", "") => {
-            let mut text = String::from("| input | default | meaning |\n|---|---|---|\n");
-            for (name, input) in action["inputs"].as_object().unwrap() {
-                let default = match input["default"].as_str().unwrap() {
-                    "" => String::new(),
-                    default => format!("`{default}`"),
-                };
-                text += &row(&[&format!("`{name}`"), &default, input["description"].as_str().unwrap()]);
-            }
-            Some(text)
+        ("inputs", "") => Some(table_of_inputs(&action["inputs"])),
+        ("inputs", file) => {
+            let text = fs::read_to_string(project().join(".github/workflows").join(file)).unwrap();
+            let workflow: Value = serde_saphyr::from_str(&text).unwrap();
+            Some(table_of_inputs(&workflow["on"]["workflow_call"]["inputs"]))
         }
         ("outputs", "") => {
             let mut text = String::from("| output | meaning |\n|---|---|\n");

@@ -4,6 +4,7 @@
 
 mod action;
 mod action_release;
+mod action_scripts;
 mod against;
 mod annotate;
 mod architecture;
@@ -13,6 +14,7 @@ mod bombs;
 mod book;
 mod certificates;
 mod ci;
+mod ci_systems;
 mod code_cache;
 mod compat;
 mod compilers;
@@ -66,6 +68,7 @@ mod redirect;
 mod references;
 mod release;
 mod reports;
+mod reusable;
 mod round_trip;
 mod run_control;
 mod schema;

@@ -224,7 +224,7 @@ fn one_command_names_the_account() {
     let page = Page::read(&project().join("docs/releasing.md"));
     let block = page.blocks.iter().find(|block| block.text.contains(ACTION)).unwrap();
     let repository = Repository::new();
-    let copied = "README.md Cargo.toml action.yml action docs .github src tests";
+    let copied = "README.md Cargo.toml action.yml action docs .github src templates tekton tests";
     let copy = format!(
         "cd '{}' && tar -cf - {copied} | tar -xf - -C \"$HERE\" && cd \"$HERE\" && git init -q && git add -A",
         project().display()

@@ -8,7 +8,7 @@ use std::process::Command;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::support::act::{ACTION, Act, used};
+use crate::support::act::{ACTION, Act, actions, reusable_workflows, used};
 use crate::support::markdown::{Block, Page, pages};
 use crate::support::program::program;
 use crate::support::{POD, Repository, guests, project};
@@ -36,19 +36,23 @@ fn workflows() -> Vec<(String, String)> {
     found
 }
 
-/// A repository whose root is the action, with all workflows. They use the action by its path, so that its inputs and
-/// outputs are known to who reads them; the name of the file is the place of the workflow.
+/// A repository whose root is the action, with all workflows. They use what is ours by its path, so that inputs and
+/// outputs are known to who reads them; the name of the file is the place of the workflow, unless others call it.
 fn repository_of_workflows() -> Repository {
-    let repository = Repository::new().write("action.yml", fs::read(project().join("action.yml")).unwrap());
+    let place = |path: &Path| path.strip_prefix(project()).unwrap().to_str().unwrap().to_owned();
+    let copy = |repository: Repository, path: PathBuf| repository.write(&place(&path), fs::read(&path).unwrap());
+    let repository = actions().into_iter().fold(Repository::new(), copy);
+    let ours = Regex::new(&format!("{ACTION}(?:/([a-z./-]+))?@v1")).unwrap();
     workflows().into_iter().fold(repository, |repository, (place, text)| {
-        let path = format!(".github/workflows/{}.yml", place.replace(['/', ':'], "-"));
-        repository.write(&path, text.replace(&format!("{ACTION}@v1"), "./"))
+        let called = place.strip_prefix(".github/workflows/").filter(|name| name.starts_with("reusable-"));
+        let name = called.map_or_else(|| format!("{}.yml", place.replace(['/', ':'], "-")), str::to_owned);
+        repository.write(&format!(".github/workflows/{name}"), ours.replace_all(&text, "./$1").into_owned())
     })
 }
 
 fn scripts() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(project().join("action")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = fs::read_dir(project().join("action")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
@@ -124,7 +128,7 @@ fn zizmor_finds_nothing() {
     let arguments = ["--offline", "--no-progress", "--config=.github/zizmor.yml"];
     finds_nothing("zizmor", &arguments, &files, project());
     // What is ours has no excuse; examples leave out names and limits of concurrency.
-    let own = ["action.yml", ".github/workflows"].map(|path| project().join(path));
+    let own = ["action.yml", "action", ".github/workflows"].map(|path| project().join(path));
     finds_nothing("zizmor", &[&arguments[..], &["--persona=pedantic"]].concat(), &own, project());
 }
 
@@ -139,21 +143,30 @@ fn shellcheck_finds_nothing() {
 #[test]
 fn actions_of_others_are_pinned_by_hash_and_say_their_version() {
     let pinned = Regex::new(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$").unwrap();
+    let own = Regex::new(&format!("uses: (\\./ |{ACTION}(/[a-z./-]+)?@v1$)")).unwrap();
     let mut texts = workflows();
-    texts.push(("action.yml".into(), fs::read_to_string(project().join("action.yml")).unwrap()));
+    texts.extend(actions().into_iter().map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap())));
     for (place, text) in texts {
         for line in text.lines().filter(|line| !used(line).is_empty()) {
-            let is_own = line.contains("uses: ./ ") || line.contains(&format!("uses: {ACTION}@v1"));
-            assert!(is_own || pinned.is_match(line), "{place}: {line}");
+            assert!(own.is_match(line) || pinned.is_match(line), "{place}: {line}");
         }
     }
 }
 
+/// The steps of an action, or of all jobs of a workflow.
+fn steps(document: &Value) -> Vec<&Value> {
+    let jobs = document["jobs"].as_object().map(|jobs| jobs.values().collect::<Vec<_>>());
+    let lists = jobs.unwrap_or_else(|| vec![&document["runs"]]);
+    lists.into_iter().filter_map(|list| list["steps"].as_array()).flatten().collect()
+}
+
 #[test]
 fn nothing_a_user_says_is_made_part_of_a_script() {
-    let text = fs::read_to_string(project().join("action.yml")).unwrap();
-    for line in text.lines().filter(|line| line.trim_start().starts_with("run:")) {
-        assert!(!line.contains("${{"), "{line}");
+    for path in actions().into_iter().chain(reusable_workflows()) {
+        let text = fs::read_to_string(&path).unwrap();
+        for script in steps(&serde_saphyr::from_str(&text).unwrap()).iter().filter_map(|step| step["run"].as_str()) {
+            assert!(!script.contains("${{"), "{}: {script}", path.display());
+        }
     }
     for script in scripts() {
         let text = fs::read_to_string(&script).unwrap();

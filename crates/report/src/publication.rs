@@ -45,23 +45,59 @@ fn tag_line(tag: &PublishedTag, publication: &Publication) -> String {
     }
 }
 
-/// The three commands by which users verify an artifact once it is signed and attested. `owner` is the account on GitHub
-/// whose workflow signs it.
-pub fn consumer_commands(publication: &Publication, owner: Option<&str>) -> Option<String> {
+/// Whose workflow on GitHub signs an artifact.
+#[derive(Debug, Default)]
+pub struct Signer {
+    /// The account that publishes.
+    pub owner: Option<String>,
+    /// Where the workflow of another repository signs: that repository, and the one it works for.
+    pub called: Option<CalledWorkflow>,
+}
+
+/// A workflow that repositories of others call. Certificates name its repository, not theirs.
+#[derive(Debug)]
+pub struct CalledWorkflow {
+    /// The repository of the workflow, `OWNER/NAME`.
+    pub repository: String,
+    /// The repository that calls it.
+    pub caller: String,
+}
+
+/// The three commands by which users verify an artifact once it is signed and attested.
+pub fn consumer_commands(publication: &Publication, signer: &Signer) -> Option<String> {
     let reference = publication.immutable_ref()?;
-    let owner = owner.map(str::to_owned).or_else(|| owner_of(&publication.repository));
-    let owner = escape::shell(&owner.unwrap_or_else(|| "OWNER".into()));
     // A reference consists of letters, digits and `.-_/:@`, which have no meaning to a shell.
     let image = escape::terminal_line(&reference);
-    let commands = [
-        format!("kwctl verify --github-owner {owner} registry://{image}"),
-        format!(
-            "cosign verify --certificate-oidc-issuer https://token.actions.githubusercontent.com \
-             --certificate-identity-regexp ^https://github.com/{owner}/ {image}"
-        ),
-        format!("gh attestation verify --owner {owner} oci://{image}"),
-    ];
+    let commands = match &signer.called {
+        Some(called) => commands_for_called(called, &image),
+        None => commands_for_owner(signer.owner.clone().or_else(|| owner_of(&publication.repository)), &image),
+    };
     Some(format!("when it is signed and attested, users verify it with\n  {}", commands.join("\n  ")))
+}
+
+const COSIGN: &str = "cosign verify --certificate-oidc-issuer https://token.actions.githubusercontent.com";
+
+fn commands_for_owner(owner: Option<String>, image: &str) -> [String; 3] {
+    let owner = escape::shell(&owner.unwrap_or_else(|| "OWNER".into()));
+    [
+        format!("kwctl verify --github-owner {owner} registry://{image}"),
+        format!("{COSIGN} --certificate-identity-regexp ^https://github.com/{owner}/ {image}"),
+        format!("gh attestation verify --owner {owner} oci://{image}"),
+    ]
+}
+
+/// The repository that called is in an annotation of the signature, and in the certificate.
+fn commands_for_called(called: &CalledWorkflow, image: &str) -> [String; 3] {
+    let (owner, name) = called.repository.split_once('/').unwrap_or((&called.repository, ""));
+    let [owner, name, signer, caller] = [owner, name, &called.repository, &called.caller].map(escape::shell);
+    [
+        format!("kwctl verify --github-owner {owner} --github-repo {name} -a repository={caller} registry://{image}"),
+        format!(
+            "{COSIGN} --certificate-identity-regexp ^https://github.com/{signer}/ \
+             --certificate-github-workflow-repository {caller} {image}"
+        ),
+        format!("gh attestation verify --repo {caller} --signer-repo {signer} oci://{image}"),
+    ]
 }
 
 /// Images on GitHub's registry carry the account they belong to in their name.
@@ -329,9 +365,25 @@ mod tests {
 
     #[test]
     fn the_three_commands_name_the_digest() {
-        let commands = consumer_commands(&publication(PublishOutcome::Pushed), None).unwrap();
+        let signed_by = |owner: Option<&str>| Signer { owner: owner.map(str::to_owned), called: None };
+        let commands = consumer_commands(&publication(PublishOutcome::Pushed), &signed_by(None)).unwrap();
         assert_eq!(commands.matches("ghcr.io/acme/safe-labels@sha256:aa").count(), 3);
         assert_eq!(commands.matches("--github-owner acme").count(), 1);
-        assert!(consumer_commands(&publication(PublishOutcome::Pushed), Some("a; b")).unwrap().contains("'a; b'"));
+        let commands = consumer_commands(&publication(PublishOutcome::Pushed), &signed_by(Some("a; b"))).unwrap();
+        assert!(commands.contains("'a; b'"));
+    }
+
+    #[test]
+    fn commands_name_the_workflow_that_was_called_and_who_called_it() {
+        let called = CalledWorkflow { repository: "tools/verify".into(), caller: "acme/p".into() };
+        let signer = Signer { owner: Some("acme".into()), called: Some(called) };
+        let commands = consumer_commands(&publication(PublishOutcome::Pushed), &signer).unwrap();
+        for text in [
+            "--github-owner tools --github-repo verify -a repository=acme/p registry://",
+            "^https://github.com/tools/verify/ --certificate-github-workflow-repository acme/p ghcr.io/",
+            "--repo acme/p --signer-repo tools/verify oci://",
+        ] {
+            assert!(commands.contains(text), "{commands}");
+        }
     }
 }

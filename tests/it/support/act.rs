@@ -26,16 +26,17 @@ impl Act {
     pub(crate) fn new() -> Option<Self> {
         program("act")?;
         let act = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["home", "tools", "noted", "artifacts", "releases", "action/action"] {
+        for folder in ["home", "tools", "noted", "artifacts", "releases", "action/.github/workflows"] {
             fs::create_dir_all(act.path(folder)).unwrap();
         }
         for file in ["action.yml", "Cargo.toml"] {
             fs::copy(project().join(file), act.path("action").join(file)).unwrap();
         }
-        for entry in fs::read_dir(project().join("action")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), act.path("action/action").join(entry.file_name())).unwrap();
+        for file in reusable_workflows() {
+            fs::copy(&file, act.path("action/.github/workflows").join(file.file_name().unwrap())).unwrap();
         }
+        let copy = Command::new("cp").arg("-r").arg(project().join("action")).arg(act.path("action")).status().unwrap();
+        assert!(copy.success());
         act.offer_release(env!("CARGO_PKG_VERSION"));
         Some(act)
     }
@@ -98,7 +99,8 @@ impl Act {
         let workflows = fs::read_dir(repository.path(".github/workflows")).unwrap();
         let mut sources: Vec<String> =
             workflows.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
-        sources.push(fs::read_to_string(project().join("action.yml")).unwrap());
+        let own = actions().into_iter().chain(reusable_workflows());
+        sources.extend(own.map(|path| fs::read_to_string(path).unwrap()));
         for action in sources.iter().flat_map(|text| used(text)) {
             if let Some(folder) = self.stand_in(&action) {
                 command.arg(format!("--local-repository={action}={}", folder.display()));
@@ -114,19 +116,26 @@ impl Act {
     /// A few lines that take the place of an action of others: it notes its inputs, and files go through a folder.
     fn stand_in(&self, action: &str) -> Option<PathBuf> {
         let name = action.split('@').next()?;
-        if name == ACTION || name == "actions/checkout" || name.starts_with('.') {
+        if name.starts_with(ACTION) || name == "actions/checkout" || name.starts_with('.') {
             return None;
         }
         let script = match name {
-            "actions/upload-artifact" => "mkdir -p \"$SHARED/$IN_NAME\"; cp -r $IN_PATH \"$SHARED/$IN_NAME/\"",
+            "actions/upload-artifact" => {
+                "mkdir -p \"$SHARED/$IN_NAME\"; for path in $IN_PATH; do [ ! -d \"$path\" ] || path=\"$path/.\"; \
+                 cp -r \"$path\" \"$SHARED/$IN_NAME/\"; done"
+            }
             "actions/download-artifact" => {
                 "to=${IN_PATH:-.}; mkdir -p \"$to\"; \
-                 if [ \"$IN_MERGE_MULTIPLE\" = true ]; then cp \"$SHARED\"/$IN_PATTERN/* \"$to/\"; else cp -r \"$SHARED\"/* \"$to/\"; fi"
+                 if [ \"$IN_MERGE_MULTIPLE\" = true ]; then cp \"$SHARED\"/$IN_PATTERN/* \"$to/\"; \
+                 elif [ -n \"$IN_NAME\" ]; then cp -r \"$SHARED/$IN_NAME/.\" \"$to/\"; \
+                 else cp -r \"$SHARED\"/* \"$to/\"; fi"
             }
+            "anchore/sbom-action" => "echo '{\"spdxVersion\":\"SPDX-2.3\"}' > \"$IN_OUTPUT_FILE\"",
             "actions/attest" => {
                 "[ -z \"$IN_PREDICATE_PATH\" ] || cp \"$IN_PREDICATE_PATH\" \"$NOTED/\"; \
  echo attestation-url=https://example.com/attested >> \"$GITHUB_OUTPUT\"; \
-                                 echo bundle-path=/tmp/bundle.json >> \"$GITHUB_OUTPUT\""
+                                 echo '{\"bundle\":1}' > \"$NOTED/bundle.json\"; \
+                                 echo \"bundle-path=$NOTED/bundle.json\" >> \"$GITHUB_OUTPUT\""
             }
             "docker/build-push-action" => "echo digest=sha256:0123 >> \"$GITHUB_OUTPUT\"",
             "rust-lang/crates-io-auth-action" => "echo token=crates-token >> \"$GITHUB_OUTPUT\"",
@@ -142,6 +151,8 @@ impl Act {
             "path",
             "pattern",
             "key",
+            "output-file",
+            "sbom-path",
             "subject-name",
             "subject-digest",
             "predicate-type",
@@ -190,6 +201,19 @@ pub(crate) fn verify() -> String {
 pub(crate) fn used(text: &str) -> Vec<String> {
     let after = |line: &str| line.trim_start().trim_start_matches("- ").strip_prefix("uses:").map(str::to_owned);
     text.lines().filter_map(after).map(|rest| rest.split('#').next().unwrap().trim().to_owned()).collect()
+}
+
+/// The actions of this project.
+pub(crate) fn actions() -> Vec<PathBuf> {
+    let folders = fs::read_dir(project().join("action")).unwrap().map(|entry| entry.unwrap().path());
+    let below = folders.filter(|path| path.is_dir()).map(|path| path.join("action.yml"));
+    below.chain([project().join("action.yml")]).collect()
+}
+
+/// The workflows of this project that others call.
+pub(crate) fn reusable_workflows() -> Vec<PathBuf> {
+    let files = fs::read_dir(project().join(".github/workflows")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("reusable-")).collect()
 }
 
 /// Makes what lies in the folder a commit, for `act` asks git where it is.
