@@ -66,7 +66,7 @@ fn included(wanted: &Spanned<Value>, operations: &Value) -> Part {
     let is_alike =
         |key: &'static str| move |operation: &&Value| keys.get(key).is_some_and(|it| operation.get(key) == Some(it));
     let found = given.iter().find(fits).or_else(|| given.iter().find(is_alike("path")));
-    let found = found.or_else(|| given.iter().find(is_alike("value"))).or_else(|| match given {
+    let found = found.or_else(|| given.iter().find(is_alike("value"))).or(match given {
         [only] => Some(only),
         _ => None,
     });
