@@ -684,3 +684,47 @@ fn policies_that_need_a_newer_release_are_unavailable() {
         }
     }
 }
+
+#[test]
+fn all_policies_of_manifests_are_taken_by_their_names() {
+    let repository = Repository::new().write("deny.wasm", guests::annotated(guests::denying("no")));
+    let module = repository.path("deny.wasm").canonicalize().unwrap();
+    let policy = |name: &str, message: &str| {
+        format!(
+            "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata: {{ name: {name} }}\nspec:\n  module: file://{}\n  mutating: false\n  message: {message}\n  rules: [{{ apiGroups: [\"\"], apiVersions: [v1], resources: [pods], operations: [CREATE] }}]\n",
+            module.display(),
+        )
+    };
+    let suite = |policies: &str, case: &str| {
+        format!(
+            "version: 1\npolicies: {policies}\ndefaults: {{ object: {{ apiVersion: v1, kind: Pod, metadata: {{ name: a }}, spec: {{}} }} }}\ncases:\n  - {{ name: a, {case} }}\n"
+        )
+    };
+    let both = format!(
+        "{}---\n{}---\napiVersion: v1\nkind: Service\nmetadata: {{ name: other }}\n",
+        policy("one", "first"),
+        policy("two", "second")
+    );
+    let third = policy("three", "third");
+    let repository = repository
+        .write("deploy/both.yaml", both)
+        .write("deploy/more/three.yaml", third)
+        .write("other.yaml", "apiVersion: v1\nkind: Service\nmetadata: { name: other }\n");
+    let run = |policies: &str, case: &str| {
+        std::fs::write(repository.path("suite.yml"), suite(policies, case)).unwrap();
+        repository.verify(&["suite.yml"]).run()
+    };
+    run("deploy/*.yaml", "policy: two, expect: { deny: second }").exits_with(0);
+    run("[deploy/both.yaml, \"deploy/more/*\"]", "policy: [one, three], expect: deny").exits_with(0);
+    run("deploy/more/three.yaml", "expect: { deny: third }").exits_with(0);
+    run("deploy/*.yaml", "policy: tow, expect: deny").exits_with(2).says(&["did you mean `two`?"]);
+    run("other.yaml", "expect: deny").exits_with(2).says(&["no policy in `other.yaml`"]);
+    run("[deploy/both.yaml, other.yaml]", "policy: one, expect: deny")
+        .exits_with(2)
+        .says(&["no policy in `other.yaml`"]);
+    run("gone/*.yaml", "expect: deny").exits_with(2).says(&["no file matches `gone/*.yaml`"]);
+    run("[deploy/both.yaml, deploy/both.yaml]", "policy: one, expect: deny")
+        .exits_with(2)
+        .says(&["two policies are called `one`"]);
+    run("[1]", "expect: deny").exits_with(2);
+}

@@ -230,7 +230,7 @@ impl Files {
     }
 
     /// The path from the folder of the suite to another place in the repository, with forward slashes.
-    fn as_named(&self, path: &Path) -> String {
+    pub(crate) fn as_named(&self, path: &Path) -> String {
         let shared = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
         let steps = self.directory.strip_prefix(shared).map_or(0, |rest| rest.components().count());
         let rest = path.strip_prefix(shared).unwrap_or(path).to_string_lossy().replace('\\', "/");

@@ -59,6 +59,7 @@ mod build_advice;
 mod cases;
 mod cel;
 mod cluster;
+mod deployed;
 pub mod edit;
 mod environment;
 mod expect;

@@ -16,7 +16,7 @@ use super::root::as_named;
 use super::schema::{Data, Named, SuiteFile};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{groups, kubewarden, not_deployed, policy, publish, read, yaml};
+use super::{deployed, groups, kubewarden, not_deployed, policy, publish, read, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::release::Release;
@@ -212,7 +212,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         read::read::<Named<Data>>(vars, mistakes)?;
     }
     let variables = variables(&root, overrides, mistakes);
-    let frame = substitute_frame(root, &variables, mistakes);
+    let frame = deployed::expand(substitute_frame(root, &variables, mistakes), files, mistakes);
     let written: SuiteFile = read::read(&frame, mistakes)?;
     check_versions(&written, mistakes);
     let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, files, mistakes);

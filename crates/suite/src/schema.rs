@@ -42,9 +42,9 @@ pub(crate) struct SuiteFile {
     pub(crate) crds: Vec<Spanned<String>>,
     /// Keys that every case inherits unless it has its own.
     pub(crate) defaults: Option<DefaultsEntry>,
-    /// The policies under test, by name.
+    /// The policies under test, by name; or paths and globs of manifests, whose policies have the names of their resources.
     #[schemars(default)]
-    #[schemars(with = "Named<PolicyEntry>")]
+    #[schemars(with = "Policies")]
     pub(crate) policies: Named<Sound<PolicyEntry>>,
     /// Policy groups, by name. A group and a policy cannot have the same name.
     #[schemars(default)]
@@ -62,6 +62,16 @@ pub(crate) struct SuiteFile {
     #[schemars(default)]
     #[schemars(with = "Vec<PublishEntry>")]
     pub(crate) publish: Vec<Sound<PublishEntry>>,
+}
+
+/// What `policies` takes: paths become a mapping before it is read.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only for the schema")]
+enum Policies {
+    Mapping(Named<PolicyEntry>),
+    Path(String),
+    Paths(Vec<String>),
 }
 
 keys! {

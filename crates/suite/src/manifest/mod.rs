@@ -107,6 +107,13 @@ pub fn names_of_policies(path: &Path, limit: FileLimit) -> Result<Vec<(String, S
     Ok(named.collect())
 }
 
+/// Kind and name of a resource that deploys a policy or a group.
+pub(crate) fn policy_of(resource: &Value) -> Option<(&str, &str)> {
+    let kind = resource.get("kind")?.as_str()?;
+    PolicyKind::ALL.into_iter().find(|known| known.word() == kind)?;
+    Some((kind, resource.pointer("/metadata/name")?.as_str()?))
+}
+
 /// The document that is meant.
 fn find(named: &Spanned<String>, files: &Files) -> Result<(Node, PolicyKind), Diagnostic> {
     let words = PolicyKind::ALL.map(PolicyKind::word);
