@@ -10,6 +10,7 @@ use policy_verify::{BlessedFile, Blessing, Error, Options, Rewriting, is_stream}
 use super::args::output::OutputArgs;
 use super::console;
 use super::files;
+use super::places::Places;
 use super::problem::{cannot_write, check_links, usage};
 
 /// Rewrites expectations of a run, and shows what changed.
@@ -26,12 +27,15 @@ pub(super) fn bless(options: &Options, rewriting: Rewriting, arguments: &OutputA
         return Ok(());
     }
     write(&blessing, options.root.as_deref())?;
+    let places = Places::of(&options.suites, options.root.as_deref());
+    for left in &blessing.left {
+        let place = format!("{}:{}", places.shown(&left.place.file.path), left.place.line);
+        console::complain(&format!("not rewritten: {} ({place}): {}", left.id, left.reason));
+    }
     if arguments.quiet == 0 {
         for file in &blessing.files {
-            console::say(escape::terminal(&changes::unified(&file.shown, &file.before, &file.after)).trim_end());
-        }
-        for left in &blessing.left {
-            console::complain(&format!("not rewritten: {} ({}): {}", left.id, left.place.file_and_line(), left.reason));
+            let diff = changes::unified(&places.shown(&file.shown), &file.before, &file.after);
+            console::say(escape::terminal(&diff).trim_end());
         }
         let (cases, files) = (blessing.cases, blessing.files.len());
         let plural = |number: usize| if number == 1 { "" } else { "s" };
@@ -55,23 +59,38 @@ fn obstacle(options: &Options) -> Option<Diagnostic> {
     is_piped.then(|| usage("`--bless` cannot rewrite a suite from stdin"))
 }
 
-/// Puts the new texts of all files in place.
+/// Puts the new texts of all files in place; none, if one of them cannot be written.
 ///
 /// # Errors
 ///
-/// A file cannot be written.
+/// A file cannot be written, or is not what was read.
 pub(super) fn write(blessing: &Blessing, root: Option<&Path>) -> Result<(), Error> {
-    let problems: Vec<Diagnostic> = blessing.files.iter().filter_map(|file| put(file, root).err()).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Error::Arguments(problems)) }
+    let texts = blessing.files.iter().map(|file| text(file, root)).collect::<Vec<_>>();
+    let problems: Vec<Diagnostic> = texts.iter().filter_map(|text| text.clone().err()).collect();
+    if !problems.is_empty() {
+        return Err(Error::Arguments(problems));
+    }
+    for (file, text) in blessing.files.iter().zip(texts.into_iter().flatten()) {
+        let written = files::write(&file.path, text.as_bytes());
+        written.map_err(|error| Error::Arguments(vec![cannot_write(WHAT, &file.path, &error)]))?;
+    }
+    Ok(())
 }
 
-/// Puts the new text of a file in place, if it is still what was read.
-fn put(file: &BlessedFile, root: Option<&Path>) -> Result<(), Diagnostic> {
-    let what = "the expectations to";
-    check_links(what, &file.path, root)?;
-    let present = fs::read_to_string(&file.path).map_err(|error| cannot_write(what, &file.path, &error))?;
-    if present != file.before {
-        return Err(cannot_write(what, &file.path, &"it has changed since it was read"));
+const WHAT: &str = "the expectations to";
+
+/// A mark of its encoding that a file may begin with, and that readers drop.
+const MARK: char = '\u{feff}';
+
+/// The new text of a file, if the file is still what was read.
+fn text(file: &BlessedFile, root: Option<&Path>) -> Result<String, Diagnostic> {
+    check_links(WHAT, &file.path, root)?;
+    let present = fs::read_to_string(&file.path).map_err(|error| cannot_write(WHAT, &file.path, &error))?;
+    if present == file.before {
+        return Ok(file.after.clone());
     }
-    files::write(&file.path, file.after.as_bytes()).map_err(|error| cannot_write(what, &file.path, &error))
+    match present.strip_prefix(MARK) {
+        Some(rest) if rest == file.before => Ok(format!("{MARK}{}", file.after)),
+        _ => Err(cannot_write(WHAT, &file.path, &"it has changed since it was read")),
+    }
 }

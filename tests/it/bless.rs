@@ -45,7 +45,7 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
         "allows",
         "    expect:\n      allow: true\n      warnings: []",
         "    expect:\n      deny: x\n      warnings: []",
-        "    expect:\n      { allow: true, warnings: [] }",
+        "",
     ),
     ("allows", "    expect: { response: { allowed: true } }", "    expect: { response: { allowed: false } }", ""),
     ("denies", "    expect: { deny: \"no owner: a, \\\"b\\\"\" }", "    expect: { deny: \"no owner\" }", ""),
@@ -165,7 +165,7 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "mutates",
-        "    expect: { mutate: { object: { metadata: { name: web } } } }",
+        "    expect: { mutate: { object: { metadata: { name: web, annotations: null } } } }",
         "    expect: { mutate: { object: { metadata: { name: web, annotations: { a: b } } } } }",
         "",
     ),
@@ -261,6 +261,59 @@ fn what_failed_holds_and_only_values_change() {
         again.says(&["no expectation was rewritten"]);
     }
     assert!(KINDS.len() >= 40, "{}", KINDS.len());
+}
+
+/// Requests, settings and fixtures are no expectations, whatever is written where.
+#[test]
+fn nothing_but_expectations_is_rewritten() {
+    let repository = repository();
+    let before = "apiVersion: v1\nkind: Pod\nmetadata: { name: web, namespace: a }\nspec: { containers: [{ name: a, image: i }] }\n";
+    let head = |policy: &str, settings: &str| {
+        format!(
+            "version: 1\npolicies: {{ policy: {{ uri: {policy}.wasm, settings: {settings} }} }}\ndefaults: {{ object: pod.yaml }}\ncases:\n"
+        )
+    };
+    for (text, says) in [
+        (
+            head("denies", "{ a: &w [x] }") + "  - { name: a, expect: { deny: , warnings: *w } }\n",
+            "something else than its expectation",
+        ),
+        (
+            head("denies", "{}") + "  - { name: a, set: { metadata.name: &v web }, expect: { deny: *v } }\n",
+            "something else than its expectation",
+        ),
+        (
+            head("denies", "{}") + "  - name: a ${x}\n    each: [{ x: b }]\n    expect: { deny: \"${x}\" }\n",
+            "the variable `x` is not only used in the expectation",
+        ),
+        (
+            head("mutates", "{}") + "  - { name: a, expect: { mutate: { exactly: pod.yaml } } }\n",
+            "`pod.yaml` is read as a request or as settings",
+        ),
+        (
+            head("denies", "{}") + "  - { name: a, expect: { deny: { contains: x, not: owner } } }\n",
+            "the text contains what `not` excludes",
+        ),
+    ] {
+        std::fs::write(repository.path("pod.yaml"), before).unwrap();
+        std::fs::write(repository.path("suite.yml"), &text).unwrap();
+        let run = repository.verify(&["suite.yml", "--bless"]).run().named(&text).exits_with(1);
+        assert_eq!((repository.read("suite.yml"), repository.read("pod.yaml").as_str()), (text, before), "{run}");
+        run.says(&[says, "no expectation was rewritten"]);
+    }
+}
+
+#[test]
+fn marks_and_breaks_of_files_stay() {
+    let repository = repository();
+    let text = suite("denies", "    expect:\n      deny:\n        contains:\n        - no\n        - other")
+        .replace('\n', "\r\n");
+    for mark in ["", "\u{feff}"] {
+        std::fs::write(repository.path("suite.yml"), format!("{mark}{text}")).unwrap();
+        repository.verify(&["suite.yml", "--bless"]).run().exits_with(0);
+        let wanted = text.replace("- other", "- \"no owner: a, \\\"b\\\"\"");
+        assert_eq!(repository.read("suite.yml"), format!("{mark}{wanted}"));
+    }
 }
 
 #[test]

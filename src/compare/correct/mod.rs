@@ -7,7 +7,7 @@ mod part;
 mod text;
 mod verdict;
 
-use policy_verify_model::answer::{Fault, FaultKind, SettingsVerdict};
+use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, SettingsVerdict};
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::{Expectation, FaultExpectation, SettingsExpectation};
 use serde_json::json;
@@ -16,6 +16,11 @@ pub(crate) use self::part::{Facts, Part};
 
 /// The parts of what a case expects of its answer. `span` is where the expectation is written.
 pub(crate) fn request(expect: &Expectation, span: &Span, facts: &Facts<'_>) -> Vec<Part> {
+    if let Ok(response) = facts.answer
+        && is_of_fault(response)
+    {
+        return vec![Part::left(span, "policy-server answers so to a fault, which is never written down")];
+    }
     match (expect, facts.answer) {
         (Expectation::Fault(expected), Err(fault)) => self::fault(expected, fault),
         (_, Err(fault)) => vec![Part::left(span, format!("there is no answer to write down: {}", fault.message))],
@@ -28,9 +33,18 @@ pub(crate) fn request(expect: &Expectation, span: &Span, facts: &Facts<'_>) -> V
     }
 }
 
+/// Whether a response is what policy-server makes of a fault.
+fn is_of_fault(response: &AdmissionResponse) -> bool {
+    response.code() == Some(500)
+        && response.message().is_some_and(|message| message.starts_with("internal server error: "))
+}
+
 fn fault(expected: &FaultExpectation, fault: &Fault) -> Vec<Part> {
     if expected.kind.value != fault.kind && !fault.kind.is_word_of_suites() {
         return vec![Part::left(&expected.kind.span, fault.message.clone())];
+    }
+    if fault.kind == FaultKind::Host && !expected.text.is_empty() {
+        return vec![Part::left(&expected.kind.span, "the text of this fault is none of the policy's")];
     }
     let kind = &expected.kind;
     let mut parts = vec![Part::new(&kind.span, kind.value.to_string().into(), fault.kind.to_string().into())];
@@ -43,6 +57,7 @@ pub(crate) fn settings(
     expect: &SettingsExpectation,
     span: &Span,
     verdict: &Result<SettingsVerdict, Fault>,
+    strengthens: bool,
 ) -> Vec<Part> {
     let rejection = match verdict {
         Ok(verdict) if verdict.valid => None,
@@ -58,6 +73,9 @@ pub(crate) fn settings(
         (SettingsExpectation::Valid, None) => vec![Part::held(span)],
         (SettingsExpectation::Valid, Some(message)) => vec![Part::written(span, invalid(message))],
         (SettingsExpectation::Invalid(_), None) => vec![Part::written(span, json!("valid"))],
+        (SettingsExpectation::Invalid(expected), Some(message @ Some(_))) if expected.is_empty() && strengthens => {
+            vec![Part::written(span, invalid(message))]
+        }
         (SettingsExpectation::Invalid(expected), _) if expected.is_empty() => vec![Part::held(span)],
         (SettingsExpectation::Invalid(expected), Some(message)) => text::parts(expected, message),
     }

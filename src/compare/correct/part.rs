@@ -49,6 +49,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) calls: &'a [HostCall],
     /// The members of its group.
     pub(crate) members: Vec<&'a PartReport>,
+    /// Whether a policy in monitor mode let the request pass, and the expectation is about the response.
+    pub(crate) is_passed_on: bool,
     /// Whether expectations that hold for different answers are made strict.
     pub(crate) strengthens: bool,
 }

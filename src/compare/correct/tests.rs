@@ -1,6 +1,8 @@
 //! Parts that no module of the tests of the command has.
 
-use serde_json::json;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use super::*;
 use crate::compare::tests::{allowed, denied, mutated, raw, span, spanned};
@@ -9,7 +11,8 @@ use policy_verify_model::hosting::{AnsweredBy, HostCall};
 use policy_verify_model::outcome::{PartReport, PartVerdict};
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{
-    CallExpectation, MemberExpectation, MemberWord, TextExpectation, VerdictExpectation, VerdictWord,
+    CallExpectation, DocumentExpectation, MemberExpectation, MemberWord, TextExpectation, VerdictExpectation,
+    VerdictWord,
 };
 
 /// The parts as `place: old -> new`.
@@ -26,11 +29,12 @@ struct Given<'a> {
     answer: &'a Answer,
     calls: &'a [HostCall],
     members: &'a [PartReport],
+    is_passed_on: bool,
     strengthens: bool,
 }
 
 fn given(answer: &Answer) -> Given<'_> {
-    Given { answer, calls: &[], members: &[], strengthens: false }
+    Given { answer, calls: &[], members: &[], is_passed_on: false, strengthens: false }
 }
 
 fn parts(expect: VerdictExpectation, given: &Given<'_>) -> Vec<String> {
@@ -39,6 +43,7 @@ fn parts(expect: VerdictExpectation, given: &Given<'_>) -> Vec<String> {
         request: &raw(json!({ "a": 1 })),
         calls: given.calls,
         members: given.members.iter().collect(),
+        is_passed_on: given.is_passed_on,
         strengthens: given.strengthens,
     };
     shown(&request(&Expectation::Verdict(Box::new(expect)), &span("expect"), &facts))
@@ -54,13 +59,13 @@ fn weak_expectations_are_strengthened_on_request() {
     let accept = || expecting(VerdictWord::Accept);
     let change = mutated(&json!({ "a": 1 }), &json!({ "a": 2 }));
     for (expect, answer, plain, strong) in [
-        (bare(), denied("no"), "expect: held", r#"expect: null -> {"deny":"no"}"#),
-        (accept(), allowed(), "expect: held", r#"expect: null -> "allow""#),
+        (bare(), denied("no"), "expect: held", r#"expect: {"deny":null} -> {"deny":"no"}"#),
+        (accept(), allowed(), "expect: held", r#"expect: {"accept":null} -> "allow""#),
         (
             accept(),
             change,
             "expect: held",
-            r#"expect: null -> {"mutate":{"patch":[{"op":"replace","path":"/a","value":2}]}}"#,
+            r#"expect: {"accept":null} -> {"mutate":{"patch":[{"op":"replace","path":"/a","value":2}]}}"#,
         ),
     ] {
         let answer = Ok(answer);
@@ -142,7 +147,38 @@ fn a_fault_is_never_written_down_as_a_verdict() {
         parts(expecting(VerdictWord::Accept), &Given { strengthens: true, ..given(&fault) }),
         ["expect: there is no answer to write down: unreachable"]
     );
+    let of_server = AdmissionResponse::internal_error("", "internal server error: Guest call failure: x".into());
+    let left = ["expect: policy-server answers so to a fault, which is never written down"];
+    assert_eq!(parts(expecting(VerdictWord::Allow), &given(&Ok(of_server))), left);
+    let passed = Ok(allowed());
+    let bare = expecting(VerdictWord::Deny(TextExpectation::default()));
+    let told = parts(bare, &Given { is_passed_on: true, ..given(&passed) });
+    assert!(told[0].contains("add `mode: monitor`"), "{told:?}");
     let rejected = AdmissionResponse { patch: Some("W10=".into()), ..denied("no") };
     let left = ["expect: the policy rejects and mutates, which only `response:` can say"];
     assert_eq!(parts(expecting(VerdictWord::Accept), &given(&Ok(rejected))), left);
+}
+
+#[test]
+fn documents_keep_what_they_are_about() {
+    let document = |expected: Value, actual: Value| {
+        let expect =
+            DocumentExpectation { expected: spanned(expected, "document"), spans: Arc::default(), is_exact: false };
+        document::part(&expect, &actual).new
+    };
+    let container = |name: &str, image: &str| json!({ "name": name, "image": image });
+    for (expected, actual, wanted) in [
+        (
+            json!([container("side", "s:1")]),
+            json!([container("web", "w:1"), container("side", "s:2")]),
+            Ok(json!([container("side", "s:2")])),
+        ),
+        (json!([container("gone", "s:1")]), json!([container("web", "w:1")]), Err("there is no item `gone` any more")),
+        (json!({ "labels": { "gone": "x" } }), json!({ "labels": {} }), Ok(json!({ "labels": { "gone": null } }))),
+        (json!({ "a": {} }), json!({ "a": 1 }), Ok(json!({ "a": {} }))),
+        (json!([1, 2]), json!([3]), Err("a list has fewer items than expected")),
+        (json!([1]), json!([3, 4]), Ok(json!([3]))),
+    ] {
+        assert_eq!(document(expected.clone(), actual), wanted.map_err(str::to_owned), "{expected}");
+    }
 }

@@ -24,8 +24,14 @@ pub(super) fn parts(
         return vec![Part::left(span, "the policy rejects and mutates, which only `response:` can say")];
     }
     let is_other = !is_of(&expect.word, response, facts) || (facts.strengthens && is_loose(&expect.word));
+    if facts.is_passed_on && is_other {
+        return vec![Part::left(
+            span,
+            "monitor mode lets every request pass: add `mode: monitor` to expect the policy's own answer",
+        )];
+    }
     if is_other {
-        return vec![Part::written(span, of(response, facts, Some(expect)))];
+        return vec![Part::new(span, as_written(expect), of(response, facts, Some(expect)))];
     }
     let mut parts = match &expect.word {
         VerdictWord::Allow | VerdictWord::Accept => vec![Part::held(span)],
@@ -35,6 +41,27 @@ pub(super) fn parts(
     };
     parts.extend(beside(expect, response, facts));
     parts
+}
+
+/// The expectation as a mapping, as far as it has to be known to change it key by key.
+fn as_written(expect: &VerdictExpectation) -> Value {
+    let word = match &expect.word {
+        VerdictWord::Allow => "allow",
+        VerdictWord::Accept => "accept",
+        VerdictWord::Deny(_) => "deny",
+        VerdictWord::Mutate(_) => "mutate",
+    };
+    let mut written = Map::from_iter([(word.to_owned(), Value::Null)]);
+    let mode = expect.mode.as_ref().map(|mode| ("mode", json!(if mode.value { "monitor" } else { "protect" })));
+    let code = expect.code.as_ref().map(|code| ("code", json!(code.value)));
+    let warnings = expect.warnings.as_ref().map(|it| ("warnings", json!(it.value)));
+    let annotations = expect.audit_annotations.as_ref().map(|it| ("auditAnnotations", json!(it.value)));
+    let calls = expect.calls.as_ref().map(|calls| ("calls", calls.value.iter().map(written_call).collect()));
+    let members = expect.members.iter().map(|member| (member.id.value.clone(), Value::Null));
+    let members = (!expect.members.is_empty()).then(|| ("members", Value::Object(members.collect())));
+    let beside = [mode, code, warnings, annotations, calls, members].into_iter().flatten();
+    written.extend(beside.map(|(key, value)| (key.to_owned(), value)));
+    Value::Object(written)
 }
 
 /// Whether a response has the verdict of a word.

@@ -9,7 +9,7 @@ use super::tree::{Entry, Layout, Piece, Shape, Tree};
 use super::write::{self, Dialect};
 
 /// A change of a text, or a part of it that has to stay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Edit {
     /// The bytes it is about.
     pub range: Range<usize>,
@@ -40,6 +40,12 @@ pub enum Obstacle {
     /// A member comes from somewhere else.
     #[error("`{0}` comes from a merged mapping")]
     Merged(String),
+    /// The variable is used elsewhere.
+    #[error("the variable `{0}` is not only used in the expectation")]
+    Used(String),
+    /// Something else would change.
+    #[error("something else than the expectation would change with it")]
+    Shared,
 }
 
 /// What is known about the text.
@@ -63,7 +69,10 @@ impl Context<'_> {
         let piece = self.tree.resolve(piece).ok_or(Obstacle::Lost)?;
         if let Some(name) = self.variable(piece)? {
             let entry = self.row.and_then(|row| entries(row)?.iter().find(|entry| entry.name == name));
-            let entry = entry.ok_or(Obstacle::Variable(name))?;
+            let entry = entry.ok_or_else(|| Obstacle::Variable(name.clone()))?;
+            if old != new && self.is_used_elsewhere(&name) {
+                return Err(Obstacle::Used(name));
+            }
             return self.change(&entry.value, old, new, edits);
         }
         if old == new {
@@ -103,6 +112,16 @@ impl Context<'_> {
         }
     }
 
+    /// Whether the case of the row uses a variable outside of its expectation.
+    fn is_used_elsewhere(&self, name: &str) -> bool {
+        let wanted = format!("${{{name}}}");
+        let case = self.row.and_then(|row| case_of(self.tree.documents(), row));
+        let others = case.and_then(entries).into_iter().flatten();
+        others
+            .filter(|entry| !["expect", "each"].contains(&entry.name.as_str()))
+            .any(|entry| has(&entry.value, &wanted))
+    }
+
     /// The whole value stays, and what its variables stand for.
     fn keep(&self, piece: &Piece, edits: &mut Vec<Edit>) {
         edits.push(Edit { range: piece.range.clone(), text: None, of: piece.range.clone() });
@@ -123,12 +142,15 @@ impl Context<'_> {
     }
 
     fn replace(&self, piece: &Piece, new: &Value, edits: &mut Vec<Edit>) {
-        let column = self.column_of(piece.range.start);
+        let (column, indentation) = (self.column_of(piece.range.start), self.indentation_of(piece.range.start));
+        // The text of an item is indented from its dash.
+        let is_item = self.text[..piece.range.start].trim_end_matches(' ').ends_with('-');
+        let indentation = if is_item { indentation.saturating_sub(2) } else { indentation };
         let (style, is_block) = match &piece.shape {
             Shape::Scalar(_, style) => (Some(*style), matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)),
             _ => (None, false),
         };
-        let mut text = write::value(new, style, self.indentation_of(piece.range.start), column, self.dialect);
+        let mut text = write::value(new, style, indentation, column, self.dialect);
         let mut range = piece.range.clone();
         if range.is_empty() {
             text.insert(0, ' ');
@@ -297,5 +319,32 @@ fn entries(piece: &Piece) -> Option<&[Entry]> {
     match &piece.shape {
         Shape::Map(entries, _) => Some(entries),
         _ => None,
+    }
+}
+
+/// The smallest mapping with a table that has this row.
+fn case_of<'a>(documents: &'a [Piece], row: &Piece) -> Option<&'a Piece> {
+    let mut found = None;
+    let mut next = documents.iter().find(|it| holds(it, row));
+    while let Some(piece) = next {
+        if entries(piece).is_some_and(|entries| entries.iter().any(|entry| entry.name == "each")) {
+            found = Some(piece);
+        }
+        next = piece.parts().find(|it| holds(it, row) && it.range != row.range);
+    }
+    found
+}
+
+fn holds(piece: &Piece, inner: &Piece) -> bool {
+    piece.range.start <= inner.range.start && inner.range.end <= piece.range.end
+}
+
+/// Whether a text is anywhere in a value.
+fn has(piece: &Piece, text: &str) -> bool {
+    let is_in = |name: &str| name.contains(text);
+    match &piece.shape {
+        Shape::Scalar(written, _) => is_in(written),
+        Shape::Map(entries, _) => entries.iter().any(|entry| is_in(&entry.name) || has(&entry.value, text)),
+        _ => piece.parts().any(|part| has(part, text)),
     }
 }

@@ -1,6 +1,8 @@
 //! Values of suites, and of the files that they name, are changed where they are written; everything else stays as it is.
 
 mod change;
+mod check;
+mod inputs;
 mod tree;
 mod write;
 
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use self::change::Context;
 pub use self::change::{Edit, Obstacle};
+pub use self::inputs::is_input;
 use self::tree::Tree;
 use self::write::Dialect;
 
@@ -50,25 +53,38 @@ impl Editor {
     /// Where the value does not stand there as it is read.
     pub fn edits(&self, wanted: &Replacement) -> Result<Vec<Edit>, Obstacle> {
         let tree = self.tree.as_ref().ok_or(Obstacle::Lost)?;
-        let piece = tree.at(wanted.place.offset).ok_or(Obstacle::Lost)?;
+        let piece = tree.at(wanted.place.offset, wanted.old.is_array()).ok_or(Obstacle::Lost)?;
         let row = wanted.row.as_ref().filter(|row| row.file.path == self.file.path);
-        let row = row.and_then(|row| tree.at(row.offset));
+        let row = row.and_then(|row| tree.at(row.offset, false));
         let context = Context { text: &self.file.text, tree, dialect: self.dialect, row };
         let mut edits = Vec::new();
         context.change(piece, &wanted.old, &wanted.new, &mut edits)?;
         Ok(edits)
     }
 
-    /// The text with these changes, which must not overlap.
-    pub fn apply(&self, mut edits: Vec<Edit>) -> String {
+    /// The text with these changes.
+    ///
+    /// # Errors
+    ///
+    /// They overlap, the text could not be read any more, or something else than expectations would change.
+    pub fn apply(&self, mut edits: Vec<Edit>) -> Result<String, Obstacle> {
         edits.retain(|edit| edit.text.is_some());
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         edits.dedup();
-        let mut text = self.file.text.clone();
-        for edit in edits.into_iter().rev() {
-            text.replace_range(edit.range, &edit.text.unwrap_or_default());
+        let overlap = |pair: &[Edit]| pair[0].range.end > pair[1].range.start || pair[0].range == pair[1].range;
+        let text = &self.file.text;
+        let is_cut = |edit: &Edit| text.get(edit.range.clone()).is_none();
+        if edits.windows(2).any(overlap) || edits.iter().any(is_cut) {
+            return Err(Obstacle::Shared);
         }
-        text
+        let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let mut changed = text.clone();
+        for edit in edits.into_iter().rev() {
+            let new = edit.text.unwrap_or_default().replace('\n', line_break);
+            changed.replace_range(edit.range, &new);
+        }
+        check::check(&self.file, &changed, self.dialect.has_variables)?;
+        Ok(changed)
     }
 }
 

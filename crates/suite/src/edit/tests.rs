@@ -16,7 +16,7 @@ fn changed_in(path: &str, text: &str, start: &str, change: impl FnOnce(&mut Valu
     let mut new = old.clone();
     change(&mut new);
     let wanted = Replacement { place: place.clone(), old, new: new.clone(), row: None };
-    let text = editor.apply(editor.edits(&wanted)?);
+    let text = editor.apply(editor.edits(&wanted)?)?;
     let file = Arc::new(SourceFile { path: path.into(), text: text.clone() });
     let read = crate::yaml::parse(&file).unwrap_or_else(|error| panic!("{text}\n{error:?}")).to_json();
     assert_eq!(read.pointer(pointer), Some(&new), "{text}");
@@ -132,20 +132,71 @@ fn a_suite_has_variables() {
         };
         let editor = Editor::new(&file, true);
         let wanted = Replacement { place: span(start).unwrap(), old, new, row: span("{ row") };
-        editor.edits(&wanted).map(|edits| editor.apply(edits))
+        editor.edits(&wanted).and_then(|edits| editor.apply(edits))
     };
-    let text = "each: [{ row: 1, word: allow }]\nexpect: ${word}\n";
+    let suite = |rest: &str| format!("cases:\n  - each: [{{ row: 1, word: allow }}]\n    {rest}\n");
+    let text = suite("expect: ${word}");
     assert_eq!(
-        change(text, "${word}", json!("allow"), json!({ "deny": "no ${x}" })).unwrap(),
-        "each: [{ row: 1, word: { deny: \"no $${x}\" } }]\nexpect: ${word}\n"
+        change(&text, "${word}", json!("allow"), json!({ "deny": "no ${x}" })).unwrap(),
+        text.replace("word: allow", "word: { deny: \"no $${x}\" }")
     );
+    let used = change(&suite("expect: ${word}\n    tags: [\"t-${word}\"]"), "${word}", json!("allow"), json!("deny"));
+    assert_eq!(used, Err(Obstacle::Used("word".to_owned())));
     let unknown = change("expect: ${word}\n", "${word}", json!("allow"), json!("deny"));
     assert_eq!(unknown, Err(Obstacle::Variable("word".to_owned())));
     let joined = change("{ deny: \"no ${word}\" }\n", "{", json!({ "deny": "no a" }), json!({ "deny": "no b" }));
     assert_eq!(joined, Err(Obstacle::Variable("word".to_owned())));
-    let literal =
-        change("{ deny: \"$${a}\", x: 1 }\n", "{", json!({ "deny": "${a}", "x": 1 }), json!({ "deny": "b", "x": 1 }));
-    assert_eq!(literal.unwrap(), "{ deny: \"b\", x: 1 }\n");
+    let text = "cases: [{ expect: { deny: \"$${a}\", code: 1 } }]\n";
+    let literal = change(text, "{ deny", json!({ "deny": "${a}", "code": 1 }), json!({ "deny": "b", "code": 1 }));
+    assert_eq!(literal.unwrap(), text.replace("$${a}", "b"));
+}
+
+/// Requests, settings and other parts of a suite stay what they are.
+#[test]
+fn nothing_but_expectations_changes() {
+    let shared = "x-o: &o { deny: a }\ncases:\n  - { expect: *o }\n  - { expect: *o }\n";
+    assert_eq!(
+        changed_in("suite.yml", shared, "{ deny", |it| it["deny"] = json!("b")).unwrap(),
+        shared.replace("deny: a", "deny: b")
+    );
+    for (text, start) in [
+        ("policies: { p: { settings: { a: &w [team] } } }\ncases: [{ expect: { warnings: *w } }]\n", "[team"),
+        ("cases:\n  - set: { a: &v nobody }\n    expect: { deny: *v }\n", "nobody"),
+        ("cases:\n  - expect: { deny: &v nobody }\n  - set: { a: *v }\n    expect: allow\n", "nobody"),
+    ] {
+        let change = |value: &mut Value| *value = if value.is_array() { json!([]) } else { json!("other") };
+        assert_eq!(changed_in("suite.yml", text, start, change), Err(Obstacle::Shared), "{text}");
+    }
+    // The anchor would go with the value.
+    let text = "cases:\n  - expect: { deny: &v nobody }\n  - expect: { deny: *v }\n";
+    assert_eq!(changed_in("suite.yml", text, "{ deny: &", |it| *it = json!("allow")), Err(Obstacle::Shared));
+}
+
+#[test]
+fn dashes_below_their_key_belong_to_the_list() {
+    let text = "a:\n  b:\n  - oops # c\n  - é\n  c:\n  - x\n";
+    assert_eq!(changed(text, "é", |it| *it = json!("with: colon")), text.replace('é', "\"with: colon\""));
+    let file = Arc::new(SourceFile { path: "a.yml".into(), text: text.into() });
+    let editor = Editor::new(&file, false);
+    let place = crate::yaml::parse(&file).unwrap().places()["/a/b/0"].clone();
+    let replace = |old: Value, new: Value| {
+        let wanted = Replacement { place: place.clone(), old, new, row: None };
+        editor.edits(&wanted).and_then(|edits| editor.apply(edits)).unwrap()
+    };
+    assert_eq!(replace(json!("oops"), json!("fine")), text.replace("oops", "fine"));
+    assert_eq!(replace(json!(["oops", "é"]), json!(["oops", "é", "z"])), text.replace("- é", "- é\n  - z"));
+    assert_eq!(replace(json!(["oops", "é"]), json!(["é"])), text.replace("- oops # c\n  ", ""));
+}
+
+#[test]
+fn overlapping_changes_are_refused() {
+    let file = Arc::new(SourceFile { path: "a.yml".into(), text: "a: [1, 2]\n".into() });
+    let edit = |range: std::ops::Range<usize>, text: &str| Edit { of: range.clone(), range, text: Some(text.into()) };
+    let apply = |edits: Vec<Edit>| Editor::new(&file, false).apply(edits);
+    assert_eq!(apply(vec![edit(3..9, "[]"), edit(4..5, "3")]), Err(Obstacle::Shared));
+    assert_eq!(apply(vec![edit(4..5, "3"), edit(4..5, "4")]), Err(Obstacle::Shared));
+    assert_eq!(apply(vec![edit(4..5, "3"), edit(4..5, "3")]).unwrap(), "a: [3, 2]\n");
+    assert_eq!(apply(vec![edit(4..5, "[")]), Err(Obstacle::Shared));
 }
 
 #[test]

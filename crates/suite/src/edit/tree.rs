@@ -16,6 +16,9 @@ const MOST_PIECES: usize = 2_000_000;
 pub(super) struct Piece {
     /// From its first byte to its last one, the header of a block of text included.
     pub(super) range: Range<usize>,
+    /// Where the reader sees it: a block of text at its first letter, a list at its first item if its dashes stand below
+    /// its key.
+    pub(super) place: usize,
     pub(super) shape: Shape,
 }
 
@@ -70,10 +73,15 @@ impl Tree {
         Some(builder.tree)
     }
 
-    /// The value that begins at this byte.
-    pub(super) fn at(&self, offset: usize) -> Option<&Piece> {
+    /// The value that the reader sees at this byte: a list, or something else.
+    pub(super) fn at(&self, offset: usize, is_list: bool) -> Option<&Piece> {
         let roots = self.documents.iter().chain(self.anchors.values());
-        roots.filter(|piece| piece.range.start <= offset && offset <= piece.range.end).find_map(|it| it.at(offset))
+        roots.filter(|piece| piece.reaches(offset)).find_map(|it| it.at(offset, is_list))
+    }
+
+    /// The documents.
+    pub(super) fn documents(&self) -> &[Piece] {
+        &self.documents
     }
 
     /// What an alias stands for.
@@ -86,22 +94,26 @@ impl Tree {
 }
 
 impl Piece {
-    fn at(&self, offset: usize) -> Option<&Self> {
-        if self.begins_at(offset) {
-            return Some(self);
+    fn at(&self, offset: usize, is_list: bool) -> Option<&Self> {
+        let is_one = matches!(self.shape, Shape::List(..));
+        let mut inner = self.parts().filter(|piece| piece.reaches(offset));
+        match self.place == offset && (is_list || !is_one) {
+            true => Some(self),
+            false => inner.find_map(|piece| piece.at(offset, is_list)).or((self.place == offset).then_some(self)),
         }
-        let mut inner: Box<dyn Iterator<Item = &Self>> = match &self.shape {
-            Shape::Scalar(..) | Shape::Alias(_) => return None,
-            Shape::List(items, _) => Box::new(items.iter()),
-            Shape::Map(entries, _) => Box::new(entries.iter().map(|entry| &entry.value)),
-        };
-        inner.find(|piece| piece.range.start <= offset && offset <= piece.range.end).and_then(|piece| piece.at(offset))
     }
 
-    /// The reader counts a block of text from its first letter, not from its header.
-    fn begins_at(&self, offset: usize) -> bool {
-        let is_block = matches!(self.shape, Shape::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded));
-        self.range.start == offset || (is_block && self.range.contains(&offset))
+    fn reaches(&self, offset: usize) -> bool {
+        self.range.start <= offset && offset <= self.range.end.max(self.place)
+    }
+
+    /// The values inside.
+    pub(super) fn parts(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+        match &self.shape {
+            Shape::Scalar(..) | Shape::Alias(_) => Box::new(std::iter::empty()),
+            Shape::List(items, _) => Box::new(items.iter()),
+            Shape::Map(entries, _) => Box::new(entries.iter().map(|entry| &entry.value)),
+        }
     }
 }
 
@@ -129,10 +141,10 @@ impl Builder<'_> {
         let range = span.byte_range()?;
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                let range = self.of_scalar(range, style);
-                self.add(Piece { range, shape: Shape::Scalar(text.into_owned(), style) }, anchor)
+                let (place, range) = (range.start, self.of_scalar(range, style));
+                self.add(Piece { range, place, shape: Shape::Scalar(text.into_owned(), style) }, anchor)
             }
-            Event::Alias(id) => self.add(Piece { range, shape: Shape::Alias(id) }, 0),
+            Event::Alias(id) => self.add(Piece { place: range.start, range, shape: Shape::Alias(id) }, 0),
             Event::SequenceStart(style, anchor, _) => self.begin(range.start, anchor, style, None),
             Event::MappingStart(style, anchor, _) => self.begin(range.start, anchor, style, Some(Vec::new())),
             Event::SequenceEnd | Event::MappingEnd => self.finish(range.end),
@@ -156,6 +168,7 @@ impl Builder<'_> {
         let Open { start, anchor, layout, items, keys } = self.open.pop()?;
         // A block ends where its last value does, not where the next key begins.
         let end = if layout == Layout::Flow { end } else { self.end.max(start) };
+        let (place, start) = (start, if keys.is_none() { self.first_dash(start, layout, &items) } else { start });
         let shape = match keys {
             None => Shape::List(items, layout),
             Some(keys) => {
@@ -163,7 +176,14 @@ impl Builder<'_> {
                 Shape::Map(keys.into_iter().zip(items).map(entry).collect(), layout)
             }
         };
-        self.add(Piece { range: start..end, shape }, anchor)
+        self.add(Piece { range: start..end, place, shape }, anchor)
+    }
+
+    /// Where a list begins: at its first dash, which the reader passes over where dashes stand below their key.
+    fn first_dash(&self, start: usize, layout: Layout, items: &[Piece]) -> usize {
+        let before = self.text.get(..start).filter(|_| layout == Layout::Block && !items.is_empty());
+        let is_dash = self.text[start..].starts_with('-') && items.first().is_some_and(|item| item.range.start > start);
+        before.filter(|_| !is_dash).and_then(|before| before.rfind('-')).unwrap_or(start)
     }
 
     fn add(&mut self, piece: Piece, anchor: usize) -> Option<()> {
@@ -212,7 +232,7 @@ mod tests {
 
     fn piece(text: &'static str, start: &str) -> (&'static str, Piece) {
         let tree = Tree::of(text).unwrap();
-        let piece = tree.at(text.find(start).unwrap()).unwrap().clone();
+        let piece = tree.at(text.find(start).unwrap(), start.starts_with(['-', '['])).unwrap().clone();
         (&text[piece.range.clone()], piece)
     }
 
@@ -237,9 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn dashes_may_stand_below_their_key() {
+        let text = "a:\n  b:\n  - oops # c\n  - x: 1\n    y: 2\n  c:\n  - - d\n    - e\n";
+        let tree = Tree::of(text).unwrap();
+        let written = |start: &str, is_list| {
+            let piece = tree.at(text.find(start).unwrap(), is_list).unwrap();
+            &text[piece.range.clone()]
+        };
+        assert_eq!(written("oops", false), "oops");
+        assert_eq!(written("oops", true), "- oops # c\n  - x: 1\n    y: 2");
+        assert_eq!(written("x: 1", false), "x: 1\n    y: 2");
+        assert_eq!(written("- d", true), "- - d\n    - e");
+        assert_eq!(written("d\n", false), "d");
+    }
+
+    #[test]
     fn an_alias_is_what_it_stands_for() {
         let tree = Tree::of(TEXT).unwrap();
-        let alias = tree.at(TEXT.find("*x").unwrap()).unwrap();
+        let alias = tree.at(TEXT.find("*x").unwrap(), false).unwrap();
         assert_eq!(&TEXT[tree.resolve(alias).unwrap().range.clone()], "{ b: 'it''s', c: [1, 2] }");
     }
 

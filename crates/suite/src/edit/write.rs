@@ -35,7 +35,9 @@ pub(super) fn value(
         Some(ScalarStyle::SingleQuoted) if is_printable && !text.contains('\n') => {
             format!("'{}'", text.replace('\'', "''"))
         }
-        Some(ScalarStyle::Literal) if is_printable && text.contains('\n') => block(text, indentation),
+        Some(ScalarStyle::Literal) if is_printable && text.contains('\n') && begins_with_a_line(text) => {
+            block(text, indentation)
+        }
         Some(ScalarStyle::DoubleQuoted) => double_quoted(text),
         _ => flow::text(text),
     }
@@ -83,6 +85,11 @@ fn one_line(new: &Value, dialect: Dialect) -> String {
         Ok(node) => flow::flow(&node),
         Err(_) => new.to_string(),
     }
+}
+
+/// Whether the first line of a text has more than blanks: else readers differ about how far it is indented.
+fn begins_with_a_line(text: &str) -> bool {
+    text.lines().next().is_some_and(|line| !line.trim().is_empty())
 }
 
 /// A literal block of text, its lines further to the right than their key.
