@@ -54,6 +54,8 @@ struct Made {
     rewriting: Rewriting,
     /// Further lines about it.
     remarks: Vec<String>,
+    /// The files it was made of.
+    inputs: Vec<PathBuf>,
 }
 
 fn bats(files: &[PathBuf], policy: Option<&str>, common: &CommonArgs) -> Result<Made, Error> {
@@ -72,6 +74,7 @@ fn bats(files: &[PathBuf], policy: Option<&str>, common: &CommonArgs) -> Result<
         suite,
         rewriting: Rewriting::Weak,
         remarks: Vec::new(),
+        inputs: files.to_vec(),
     })
 }
 
@@ -104,7 +107,7 @@ fn gator(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, E
     }
     let text = read(file)?;
     let imported = draft::gator::import(&shown(file), &text, &beside(file), &options).map_err(refused)?;
-    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new() })
+    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new(), inputs: vec![file.to_owned()] })
 }
 
 fn kyverno(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {
@@ -118,7 +121,7 @@ fn kyverno(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made,
     }
     let text = read(file)?;
     let imported = draft::kyverno::import(&shown(file), &text, &beside(file), &options).map_err(refused)?;
-    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new() })
+    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new(), inputs: vec![file.to_owned()] })
 }
 
 fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &CommonArgs) -> Result<Made, Error> {
@@ -132,12 +135,25 @@ fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &CommonArgs) ->
         made.replaced.iter().map(|(kind, count)| format!("{count} {}", kind.name(*count))).collect();
     let remark = (!replaced.is_empty()).then(|| format!("replaced: {}", replaced.join(", ")));
     // What was not recorded is only a place holder.
-    Ok(Made { imported: made.imported, suite, rewriting: Rewriting::All, remarks: remark.into_iter().collect() })
+    Ok(Made {
+        imported: made.imported,
+        suite,
+        rewriting: Rewriting::All,
+        remarks: remark.into_iter().collect(),
+        inputs: files.to_vec(),
+    })
 }
 
 /// Writes the suite, asks the policies, and tells what became of the tests.
 fn finish(made: Made, common: &CommonArgs, signals: &Signals) -> Result<ExitCode, Error> {
-    let Made { imported, suite, rewriting, remarks } = made;
+    let Made { imported, suite, rewriting, remarks, inputs } = made;
+    let is_suite = |input: &PathBuf| {
+        let real = input.canonicalize().ok();
+        real.is_some() && real == suite.canonicalize().ok()
+    };
+    if inputs.iter().any(is_suite) {
+        return Err(refused(usage(format!("`{}` would overwrite what is imported", suite.display()))));
+    }
     if imported.tests.is_empty() {
         return Err(refused(usage("there is no test in it")));
     }
@@ -156,7 +172,7 @@ fn finish(made: Made, common: &CommonArgs, signals: &Signals) -> Result<ExitCode
             Err(error) => {
                 console::explain(&error, ColorChoice::Auto, &Places::default());
                 // A policy that is not there yet is no mistake.
-                let is_missing = error.diagnostics().iter().all(|problem| problem.code == Code::FileNotFound);
+                let is_missing = error.diagnostics().iter().all(is_missing_module);
                 code = if is_missing { ExitCode::Success } else { ExitCode::from(&error) };
                 None
             }
@@ -164,6 +180,11 @@ fn finish(made: Made, common: &CommonArgs, signals: &Signals) -> Result<ExitCode
     };
     let told = new_suite::tell(&imported.tests, &suite, asked.as_ref(), &remarks, common.format);
     Ok(if told == ExitCode::Success { code } else { told })
+}
+
+/// Whether a mistake is that there is no module.
+fn is_missing_module(problem: &Diagnostic) -> bool {
+    problem.code == Code::FileNotFound && problem.message.contains(".wasm`")
 }
 
 fn target(file: &Path, common: &CommonArgs) -> PathBuf {

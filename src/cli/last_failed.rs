@@ -1,6 +1,6 @@
 //! What went wrong in the last runs of a repository, for `--last-failed`: names of cases, in the cache of this user.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -26,11 +26,17 @@ pub(super) fn read(root: Option<&Path>) -> BTreeSet<String> {
     place(root).map(|(repository, path)| kept(&repository, &path).failed).unwrap_or_default()
 }
 
-/// Keeps what went wrong in a run. What did not run stays as it was. Without a cache nothing is kept.
-pub(super) fn keep(run: &RunReport, root: Option<&Path>) {
+/// Keeps what went wrong in a run. What did not run stays as it was, unless the run has everything of its suites: then what is
+/// not in it is gone. Without a cache nothing is kept.
+pub(super) fn keep(run: &RunReport, is_everything: bool, root: Option<&Path>) {
     let Some((repository, path)) = place(root) else { return };
     let mut all = kept(&repository, &path).failed;
     let before = all.clone();
+    if is_everything && run.shard.is_none() {
+        let beginnings: Vec<String> = run.suites.iter().map(|suite| format!("{} › ", suite.name)).collect();
+        let present: HashSet<&str> = run.cases.iter().map(|case| case.id.as_str()).collect();
+        all.retain(|id| present.contains(id.as_str()) || !beginnings.iter().any(|beginning| id.starts_with(beginning)));
+    }
     for case in run.cases.iter().filter(|case| !case.outcome.is_not_run()) {
         match case.outcome.is_bad() {
             true => all.insert(case.id.clone()),

@@ -133,7 +133,7 @@ pub(super) fn carry_out(
     };
     let is_interrupted = options.interrupt.is_stopped();
     if !is_interrupted && !console::is_ci() && options.written.is_none() {
-        last_failed::keep(&run, options.root.as_deref());
+        last_failed::keep(&run, options.selection.is_everything(), options.root.as_deref());
     }
     let code = match is_interrupted {
         true => ExitCode::Interrupted,
@@ -376,8 +376,10 @@ fn selection(arguments: &SelectionArgs) -> Result<Selection, Diagnostic> {
     selection.skip.clone_from(&arguments.skip);
     selection.tags.clone_from(&arguments.tags);
     if arguments.last_failed {
-        let failed = last_failed::read(arguments.root.as_deref());
-        selection.among = (!failed.is_empty()).then(|| failed.into_iter().collect());
+        if console::is_ci() {
+            return Err(usage("`--last-failed` is refused in CI: it would leave out cases"));
+        }
+        selection.preferred = last_failed::read(arguments.root.as_deref()).into_iter().collect();
     }
     if let Some(path) = &arguments.failed {
         let earlier = reports::read(path)?;

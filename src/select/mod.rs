@@ -31,7 +31,11 @@ pub(crate) fn select<'a>(
         return Err(Error::only(&marked, refusal));
     }
     let is_focused = |case: &Case| marked.is_empty() || case.is_only;
-    let cases: Vec<_> = all().filter(|it| is_focused(it.case) && selection.selects(it.case)).collect();
+    let mut cases: Vec<_> = all().filter(|it| is_focused(it.case) && selection.selects(it.case)).collect();
+    let is_preferred = |selected: &SelectedCase<'_>| selection.preferred.contains(&selected.case.id);
+    if cases.iter().any(is_preferred) {
+        cases.retain(is_preferred);
+    }
     let mut policies = used_policies(suites, &cases);
     if selection.is_everything() {
         let of_suite = |(suite, read): (SuiteIndex, &Suite)| {

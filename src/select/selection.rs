@@ -24,6 +24,8 @@ pub struct Selection {
     pub tags: Vec<TagExpression>,
     /// Cases with one of these ids; all when `None`.
     pub among: Option<HashSet<String>>,
+    /// If any of all these cases has one of these ids, only those that have one.
+    pub preferred: HashSet<String>,
     /// Which part of all these; the whole by default.
     pub partition: Option<Partition>,
     /// What parts are balanced by.
@@ -38,6 +40,7 @@ impl Selection {
             && self.skip.is_empty()
             && self.tags.is_empty()
             && self.among.is_none()
+            && self.preferred.is_empty()
     }
 
     pub(super) fn selects(&self, case: &Case) -> bool {

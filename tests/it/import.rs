@@ -201,6 +201,17 @@ fn recorded_requests_lose_personal_data_and_get_their_verdicts() {
 }
 
 #[test]
+fn what_is_imported_is_not_overwritten_and_mistakes_are_told() {
+    let repository = repository();
+    let onto_itself = ["import", "gator", "suite.yaml", "-o", "./suite.yaml", "--force"];
+    repository.verify(&onto_itself).run().exits_with(2).says(&["would overwrite what is imported"]);
+    let bats = "@test \"a\" {\n  run kwctl run policy.wasm -r pod.json --replay-host-capabilities-interactions gone.yml\n  [ $(expr \"$output\" : '.*allowed\":true.*') -ne 0 ]\n}\n";
+    let repository = repository.write("e2e.bats", bats).write("pod.json", "{}");
+    let run = repository.verify(&["import", "bats", "e2e.bats", "-o", "new.suite.yml"]).run().exits_with(2);
+    run.says(&["gone.yml"]);
+}
+
+#[test]
 fn what_is_no_test_is_refused() {
     let repository = repository().write("empty.json", "[]");
     for (arguments, says) in [

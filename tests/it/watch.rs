@@ -146,5 +146,10 @@ fn the_last_failures_run_alone_until_they_pass() {
     write("deny");
     repository.verify(&["suite.yml"]).env("CI", "true").run().exits_with(1);
     assert!(run(1).starts_with("3 tests: "));
+    repository.verify(&["suite.yml", "--last-failed"]).env("CI", "true").run().exits_with(2).says(&["refused in CI"]);
     repository.verify(&["suite.yml", "--last-failed", "--failed", "x.json"]).run().exits_with(2);
+    // A case that is gone is not waited for.
+    assert!(run(1).starts_with("1 test: 1 failed"));
+    std::fs::write(repository.path("suite.yml"), suite("allow").replace("name: b", "name: renamed")).unwrap();
+    assert!(run(0).starts_with("3 tests: 3 passed"));
 }
