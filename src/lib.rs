@@ -54,8 +54,8 @@ pub use self::pipeline::{
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
 pub use policy_verify_suite::{
-    Environment, FileLimit, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, names_of_policies,
-    read_stdin, root_of, shown, tree,
+    Environment, FileLimit, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, known_kinds,
+    names_of_policies, read_stdin, root_of, shown, tree,
 };
 
 /// The JSON Schema of suite files, generated from the types that parse them.

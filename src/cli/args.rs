@@ -10,6 +10,7 @@ pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod hosts;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Ask policies about manifests, without a suite
     #[command(after_help = eval::EVAL_HELP)]
     Eval(eval::EvalArgs),
+    /// Make a first suite for a policy
+    #[command(after_help = init::INIT_HELP)]
+    Init(init::InitArgs),
     /// Make a suite of tests of another tool, or of recorded requests
     #[command(after_help = import::IMPORT_HELP)]
     Import(import::ImportArgs),

@@ -139,6 +139,7 @@ fn has_no_metadata(uri: &str) -> Result<bool, Diagnostic> {
     }
     let options = InspectOptions {
         module: uri.to_owned(),
+        metadata: None,
         lists_signatures: false,
         is_offline: true,
         network: Network::default(),

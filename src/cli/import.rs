@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use policy_verify::draft::bats::{BatsFile, Context};
 use policy_verify::draft::{self, Imported};
 use policy_verify::model::code::Code;
-use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
 use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
 
@@ -16,6 +15,7 @@ use super::console;
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
 use super::new_suite::{self, NewSuite};
+use super::paths::{refused, seen_from};
 use super::places::Places;
 use super::problem::usage;
 
@@ -226,20 +226,4 @@ fn folder(file: &Path, suite: &Path) -> Result<String, Error> {
 /// A module that was typed, as the new suite would name it.
 fn module_of(typed: &str, suite: &Path) -> Result<String, Error> {
     if typed.contains("://") { Ok(typed.to_owned()) } else { seen_from(suite, Path::new(typed)) }
-}
-
-/// A path of the working directory, relative to the folder of a suite that may not be there yet.
-fn seen_from(suite: &Path, path: &Path) -> Result<String, Error> {
-    let absolute = |path: &Path| std::path::absolute(Path::new(".").join(path)).ok();
-    let folder = suite.parent().unwrap_or(Path::new(""));
-    let paths = absolute(path).zip(absolute(folder));
-    let (path, folder) = paths.ok_or_else(|| refused(usage("the working directory cannot be found")))?;
-    let shared = path.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
-    let up = folder.components().skip(shared).map(|_| "..".to_owned());
-    let down = path.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    Ok(up.chain(down).collect::<Vec<_>>().join("/"))
-}
-
-fn refused(problem: Diagnostic) -> Error {
-    Error::Arguments(vec![problem])
 }

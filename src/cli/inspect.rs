@@ -16,6 +16,7 @@ use super::exit_code::ExitCode;
 pub(crate) fn inspect(arguments: &InspectArgs) -> ExitCode {
     let options = InspectOptions {
         module: arguments.module.clone(),
+        metadata: None,
         lists_signatures: arguments.show_signatures,
         is_offline: arguments.offline,
         network: arguments.network.network(),

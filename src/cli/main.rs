@@ -15,12 +15,14 @@ mod explain;
 mod files;
 mod foreign;
 mod import;
+mod init;
 mod inspect;
 mod interrupt;
 mod last_failed;
 mod merge;
 mod new_suite;
 mod outputs;
+mod paths;
 mod places;
 mod problem;
 mod pull;
@@ -99,6 +101,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         }
         Command::Eval(arguments) => eval::eval(&arguments, signals),
         Command::Import(arguments) => import::import(&arguments, signals),
+        Command::Init(arguments) => init::init(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),

@@ -1,10 +1,11 @@
 //! A suite that a command has made: its files, the first run, and what is said about it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use policy_verify::draft::{Draft, Fate, TestRow, WrittenFile};
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::model::outcome::{Outcome, Summary};
+use policy_verify::model::outcome::{CaseKind, CaseReport, Outcome, Summary};
 use policy_verify::report::escape;
 use policy_verify::{Error, Options, Rewriting, is_stream};
 use serde_json::{Value, json};
@@ -65,8 +66,20 @@ pub(super) struct Asked {
     /// How many expectations they completed.
     pub(super) completed: usize,
     pub(super) summary: Summary,
-    /// Names of the cases that do not hold, and why.
-    pub(super) wrong: Vec<(String, String)>,
+    /// The cases that do not hold.
+    pub(super) wrong: Vec<Wrong>,
+    /// Whether the policy could not be had.
+    pub(super) is_unavailable: bool,
+    /// How many requests were `allowed`, `mutated` and `denied`.
+    pub(super) answers: BTreeMap<&'static str, usize>,
+}
+
+/// A case that does not hold.
+pub(super) struct Wrong {
+    pub(super) name: String,
+    pub(super) reason: String,
+    /// Whether its policy gave no verdict.
+    pub(super) is_fault: bool,
 }
 
 /// Asks the policies once, so that the expectations of the `weak` cases say what they answer; and once more about all.
@@ -99,11 +112,29 @@ pub(super) fn ask(
         return Ok(None);
     }
     let wrong = run.cases.iter().filter(|case| case.outcome.is_red());
-    let wrong = wrong.map(|case| (case.name.clone(), reason(&case.outcome))).collect();
-    Ok(Some(Asked { completed, summary: run.summary(), wrong }))
+    let wrong = wrong.map(|case| Wrong {
+        name: case.name.clone(),
+        reason: reason(&case.outcome),
+        is_fault: matches!(case.outcome, Outcome::Error(_)),
+    });
+    let mut answers = BTreeMap::new();
+    for answer in run.cases.iter().filter(|case| case.kind == CaseKind::Case).filter_map(answer) {
+        *answers.entry(answer).or_default() += 1;
+    }
+    let is_unavailable = run.cases.iter().any(|case| matches!(case.outcome, Outcome::Unavailable(_)));
+    Ok(Some(Asked { completed, summary: run.summary(), wrong: wrong.collect(), is_unavailable, answers }))
 }
 
-fn reason(outcome: &Outcome) -> String {
+fn answer(case: &CaseReport) -> Option<&'static str> {
+    let response = case.response.as_ref().filter(|_| case.fault.is_none())?;
+    Some(match (response.allowed, &response.patch) {
+        (false, _) => "denied",
+        (true, Some(_)) => "mutated",
+        (true, None) => "allowed",
+    })
+}
+
+pub(super) fn reason(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed(mismatches) => {
             let first = mismatches.first();
@@ -159,10 +190,10 @@ fn human(tests: &[TestRow], suite: &Path, asked: Option<&Asked>, remarks: &[Stri
     lines.push(format!("{} in {}", counted(cases, "case"), suite.display()));
     lines.extend(remarks.iter().cloned());
     match asked {
-        Some(Asked { completed, summary, wrong }) => {
+        Some(Asked { completed, summary, wrong, .. }) => {
             lines.push(format!("{} completed by what the policy answers", counted(*completed, "expectation")));
             lines.push(format!("{} of {} pass", summary.passed, counted(summary.total, "case")));
-            lines.extend(wrong.iter().map(|(name, reason)| format!("  fails: {name}: {reason}")));
+            lines.extend(wrong.iter().map(|wrong| format!("  fails: {}: {}", wrong.name, wrong.reason)));
         }
         None => lines.push("the policy was not asked".to_owned()),
     }
@@ -175,7 +206,7 @@ fn document(tests: &[TestRow], suite: &Path, asked: Option<&Asked>) -> Value {
         json!({ "file": test.file, "line": test.line, "name": test.name, "fate": word, "reasons": reasons,
                 "cases": test.cases, "weak": test.weak })
     };
-    let wrong = |(name, reason): &(String, String)| json!({ "name": name, "reason": reason });
+    let wrong = |wrong: &Wrong| json!({ "name": wrong.name, "reason": wrong.reason });
     json!({
         "suite": suite.to_string_lossy(),
         "tests": tests.iter().map(test).collect::<Vec<_>>(),
@@ -196,6 +227,7 @@ fn fate(fate: &Fate) -> (&'static str, &[String]) {
     }
 }
 
-fn counted(number: usize, what: &str) -> String {
+/// `2 cases`
+pub(super) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

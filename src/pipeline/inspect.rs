@@ -1,5 +1,7 @@
 //! `verify inspect`: what can be known of a module without running it.
 
+use std::path::PathBuf;
+
 use super::policy::{self, Network};
 use crate::error::Error;
 use crate::prepare::single::{self, Named};
@@ -14,6 +16,8 @@ use policy_verify_registry::signature::{TrustRoot, Verifier};
 pub struct InspectOptions {
     /// The module: a path, the beginning of a digest in the store, or a URI.
     pub module: String,
+    /// The file with its metadata, in place of what the module carries.
+    pub metadata: Option<PathBuf>,
     /// Whether its registry is asked for signatures.
     pub lists_signatures: bool,
     /// Whether nothing may be asked: a URI then leads to the store, or nowhere.
@@ -37,6 +41,11 @@ pub fn inspect(options: &InspectOptions) -> Result<Inspection, Error> {
     let named = Named { name, place: &place, bytes: &fetched.module };
     let mut inspection = single::inspect(&named).map_err(refused)?;
     inspection.remarks = fetched.remarks;
+    if let Some(path) = &options.metadata {
+        let file = single::text(path, &place).map_err(refused)?;
+        let attached = single::attach(&named, &file, None);
+        inspection.metadata = attached.map_err(|problems| Error::policy(problems, &place))?.metadata;
+    }
     // Only registries have signatures; the report says so.
     if options.lists_signatures && !options.is_offline && name.starts_with("registry://") {
         let image = publish::reference(name).map_err(|error| Error::Usage(Box::new(error)))?;

@@ -41,6 +41,7 @@ mod hosts;
 mod identity_tokens;
 mod image;
 mod import;
+mod init;
 mod inspect;
 mod interrupted;
 mod killed;

@@ -15,7 +15,7 @@ fn repository(cases: &str) -> Repository {
 fn commands_of_other_tools_have_advice() {
     let repository = Repository::new();
     for (line, message, help) in [
-        ("init", "unknown command `init`", "write a suite that begins with `version: 1`"),
+        ("new", "unknown command `new`", "run `verify init POLICY`, which makes a first suite"),
         ("test", "unknown command `test`", "run `verify run`, or `verify suite.yml`"),
         ("test suite.yml", "unknown command `test`", "run `verify run`, or `verify suite.yml`"),
         ("lint suite.yml", "unknown command `lint`", "run `verify list SUITE`"),

@@ -16,7 +16,7 @@ pub struct Draft {
     pub name: String,
     /// What stands between the name and the cases, in this order: `crds`, `defaults` and such.
     pub keys: IndexMap<String, Node>,
-    /// Lines above such a key, without `#`.
+    /// Lines above such a key, or above `policies`, without `#`.
     pub notes: IndexMap<String, Vec<String>>,
     /// The policies by name.
     pub policies: IndexMap<String, Node>,
@@ -63,11 +63,13 @@ impl Draft {
         }
         for (key, value) in &self.keys {
             out.push('\n');
-            comments(&mut out, "", self.notes.get(key).map_or(&[], Vec::as_slice));
+            comments(&mut out, "", self.notes_of(key));
             member(&mut out, 0, key, &literal(value.clone()));
         }
         if !self.policies.is_empty() {
-            out.push_str("\npolicies:\n");
+            out.push('\n');
+            comments(&mut out, "", self.notes_of("policies"));
+            out.push_str("policies:\n");
             for (name, policy) in &self.policies {
                 out.push_str(&format!("  {}:\n", flow::text(&escape(name))));
                 match policy {
@@ -82,6 +84,10 @@ impl Draft {
             entries(&mut out, key, list);
         }
         out
+    }
+
+    fn notes_of(&self, key: &str) -> &[String] {
+        self.notes.get(key).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -34,6 +34,7 @@ mod admission;
 pub mod bats;
 mod draft;
 mod files;
+pub mod first;
 pub mod gator;
 mod imported;
 pub mod kyverno;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::imported::{Imported, WrittenFile};
 
 /// The file of the stand-ins.
-const FILE: &str = "fixtures/crds.yaml";
+pub(crate) const FILE: &str = "fixtures/crds.yaml";
 
 /// Kinds of Kubernetes that are in no namespace.
 const CLUSTER_WIDE: &[&str] = &[
@@ -78,17 +78,17 @@ impl CustomKinds {
         out.draft.comments.push(line);
         out.draft.keys.insert("crds".to_owned(), Node::List(vec![Node::text(FILE)]));
         let documents: Vec<String> =
-            self.0.iter().map(|((group, kind), it)| definition(group, kind, it).to_yaml()).collect();
+            self.0.iter().map(|((group, kind), it)| definition(group, kind, &plural(kind), it).to_yaml()).collect();
         out.files.push(WrittenFile { path: FILE.to_owned(), text: documents.join("---\n") });
     }
 }
 
-fn definition(group: &str, kind: &str, versions: &IndexSet<String>) -> Node {
-    let plural = plural(kind);
+/// A stand-in for the definition of a kind.
+pub(crate) fn definition(group: &str, kind: &str, plural: &str, versions: &IndexSet<String>) -> Node {
     let version = |(index, version): (usize, &String)| {
         Node::map([("name", Node::text(version)), ("served", Node::Bool(true)), ("storage", Node::Bool(index == 0))])
     };
-    let names = Node::map([("kind", Node::text(kind)), ("plural", Node::text(&plural))]);
+    let names = Node::map([("kind", Node::text(kind)), ("plural", Node::text(plural))]);
     let spec = Node::map([
         ("group", Node::text(group)),
         ("names", names),

@@ -15,6 +15,7 @@ pub mod explanation;
 pub mod hosting;
 pub mod inspection;
 pub mod installation;
+pub mod kind;
 pub mod location;
 pub mod long_text;
 pub mod name;

@@ -111,7 +111,7 @@ pub enum PolicyType {
 }
 
 /// An operation of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RuleOperation {
     /// `CREATE`
     #[serde(rename = "CREATE")]

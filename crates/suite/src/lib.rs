@@ -44,7 +44,7 @@
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request` | requests made of manifests, as the API server sends them |
-//! | `kinds`, `fields` | kinds and their resources; the fields of their types |
+//! | `kinds`, `known_kinds`, `fields` | kinds and their resources; the same for those who make suites; the fields of their types |
 //! | `path` | paths into documents, dotted or as JSON pointers |
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
@@ -73,6 +73,7 @@ mod group_expression;
 mod groups;
 mod json;
 mod kinds;
+mod known_kinds;
 mod kubewarden;
 mod link;
 mod load;
@@ -115,6 +116,7 @@ pub use self::environment::{Environment, is_secret};
 pub use self::file_limit::FileLimit;
 pub use self::files::KeyCheck;
 pub use self::files::UnknownKinds;
+pub use self::known_kinds::known_kinds;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and_files};

@@ -15,7 +15,7 @@ mod options;
 pub(crate) mod path_advice;
 mod place;
 mod scale;
-mod subresource;
+pub(crate) mod subresource;
 mod user;
 mod workload;
 

@@ -1,0 +1,28 @@
+//! A first suite for a policy that has none: a case for every request that its rules select, on the smallest object of
+//! each kind, and settings that its form would send.
+//!
+//! ```
+//! use policy_verify_draft::first::{Subject, Settings, suite};
+//! use policy_verify_model::policy::Metadata;
+//!
+//! let metadata: Metadata = serde_json::from_str(
+//!     r#"{ "mutating": false, "policyType": "raw", "rules": [] }"#,
+//! )?;
+//! let subject = Subject { name: "menu".to_owned(), module: "policy.wasm".to_owned(), metadata: Some(metadata), ..Subject::default() };
+//! let first = suite(&subject, &Settings::default());
+//! assert!(first.draft.to_yaml().contains("    raw: { user: alice, action: eats, resource: banana }\n"));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod case;
+mod condition;
+mod questions;
+mod rules;
+mod sample;
+mod suite;
+mod templates;
+#[cfg(test)]
+mod tests;
+
+pub use questions::{FormSettings, Questions};
+pub use suite::{FirstSuite, Settings, Subject, suite, with_comments};

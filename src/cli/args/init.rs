@@ -1,0 +1,68 @@
+//! The flags of `verify init`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::compile::EngineArgs;
+use super::import::ImportFormat;
+use super::sources::SourceArgs;
+
+pub(crate) const INIT_HELP: &str =
+    "The suite has a case for every request that the rules of the metadata select, with the smallest
+object of each kind below fixtures/, and the settings that questions-ui.yml would send. The policy
+is asked once, so that the expectations are true: check whether that is what you want.
+
+Example:
+  verify init
+  verify init build/policy.wasm --github
+  verify init registry://ghcr.io/kubewarden/policies/safe-labels:v1.0.4";
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Module of the policy: a file, a folder with one, or a URI; by default the one in the working directory
+    #[arg(value_name = "POLICY")]
+    pub(crate) policy: Option<String>,
+
+    /// Metadata of the policy; by default metadata.yml next to a module that has none
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+
+    /// Form of the settings; by default questions-ui.yml next to the module
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
+
+    /// The new suite; by default suite.yml next to the module
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Overwrite the suite, its fixtures and files of CI systems
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Do not ask the policy
+    #[arg(long)]
+    pub(crate) no_run: bool,
+
+    /// How to print what was made
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: ImportFormat,
+
+    /// Write .github/workflows/verify.yml
+    #[arg(long, help_heading = "Running on every commit")]
+    pub(crate) github: bool,
+
+    /// Write .gitlab-ci.yml
+    #[arg(long, help_heading = "Running on every commit")]
+    pub(crate) gitlab: bool,
+
+    /// Write .pre-commit-config.yaml
+    #[arg(long, help_heading = "Running on every commit")]
+    pub(crate) pre_commit: bool,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}

@@ -1,0 +1,106 @@
+//! `verify init`: a first suite for a policy.
+
+mod ci;
+mod settings;
+mod subject;
+mod tell;
+
+use std::path::{Path, PathBuf};
+
+use policy_verify::draft::first::{self, FirstSuite};
+use policy_verify::{Error, Options, Rewriting, is_stream};
+
+use self::settings::{Writer, Written};
+use self::tell::Told;
+use super::args::init::InitArgs;
+use super::args::output::ColorChoice;
+use super::console;
+use super::exit_code::ExitCode;
+use super::files;
+use super::interrupt::Signals;
+use super::new_suite::{self, Asked};
+use super::paths::refused;
+use super::places::Places;
+use super::problem::cannot_write;
+
+/// `verify init`.
+pub(crate) fn init(arguments: &InitArgs, signals: &Signals) -> ExitCode {
+    make(arguments, signals).unwrap_or_else(|error| console::refuse(&error))
+}
+
+fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
+    let target = subject::target(arguments.policy.as_deref())?;
+    let suite = arguments.output.clone().unwrap_or_else(|| target.suite());
+    let ci = ci::files(arguments, &suite, target.is_file)?;
+    // Files of CI systems may be wanted later than the suite.
+    if !ci.is_empty() && suite.exists() && !arguments.force {
+        let files: Vec<PathBuf> = ci.iter().map(ci::CiFile::write).collect::<Result<_, Error>>()?;
+        return Ok(tell::tell(&Told { is_kept: true, files, ..Told::of(&suite) }, arguments.format));
+    }
+    let (subject, remarks) = subject::subject(&target, arguments, &suite)?;
+    let form = subject::questions(&target, arguments)?;
+    let options = || options(arguments, signals);
+    let is_asked = !arguments.no_run && !is_stream(&suite);
+    let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.force };
+    let written = settings::write(&writer, form.as_ref(), is_asked.then_some(&options as &dyn Fn() -> Options))?;
+    let mut files = named(&suite, &written.first);
+    for file in &ci {
+        files.push(file.write()?);
+    }
+    let mut told = Told { files, remarks, is_cut: form.is_some_and(|(_, form)| form.is_cut), ..Told::of(&suite) };
+    let mut code = ExitCode::Success;
+    if is_asked {
+        match complete(&suite, &written, options()) {
+            Ok(asked) => told.asked = asked,
+            Err(error) => {
+                console::explain(&error, ColorChoice::Auto, &Places::default());
+                code = ExitCode::from(&error);
+            }
+        }
+    }
+    told.refusal = written.refusal;
+    told.first = written.first;
+    let printed = tell::tell(&told, arguments.format);
+    Ok(if printed == ExitCode::Success { code } else { printed })
+}
+
+fn options(arguments: &InitArgs, signals: &Signals) -> Options {
+    let mut options = Options::default();
+    options.interrupt = signals.interrupt();
+    arguments.engine.apply(&mut options);
+    arguments.sources.apply(&mut options);
+    options
+}
+
+/// The files of a suite, itself first, as seen from the working directory.
+fn named(suite: &Path, first: &FirstSuite) -> Vec<PathBuf> {
+    let folder = suite.parent().unwrap_or(Path::new(""));
+    let fixtures = first.files.iter().map(|file| folder.join(&file.path)).filter(|_| !is_stream(suite));
+    std::iter::once(suite.to_owned()).chain(fixtures).collect()
+}
+
+/// Completes the expectations. Cases without a verdict get a comment that says why.
+fn complete(suite: &Path, written: &Written, options: Options) -> Result<Option<Asked>, Error> {
+    let names: Vec<String> = written.first.cases.iter().chain(&written.first.settings_cases).cloned().collect();
+    let asked = new_suite::ask(suite, &names, Rewriting::All, options)?;
+    // One comment says it of settings that are rejected.
+    if let Some(asked) = asked.as_ref().filter(|_| written.refusal.is_none()) {
+        comment(suite, asked)?;
+    }
+    Ok(asked)
+}
+
+fn comment(suite: &Path, asked: &Asked) -> Result<(), Error> {
+    let comments: Vec<(String, String)> = asked
+        .wrong
+        .iter()
+        .filter(|wrong| wrong.is_fault)
+        .map(|wrong| (wrong.name.clone(), format!("Ends in a fault: {}", wrong.reason)))
+        .collect();
+    if comments.is_empty() {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| refused(cannot_write("the suite to", suite, &error));
+    let text = std::fs::read_to_string(suite).map_err(failed)?;
+    files::write(suite, first::with_comments(&text, &comments).as_bytes()).map_err(failed)
+}

@@ -1,0 +1,265 @@
+//! `verify init`: a first suite for a policy.
+
+use serde_json::{Value, json};
+
+use crate::support::registry::FakeRegistry;
+use crate::support::{Repository, guests, testdata};
+
+const POD_RULE: &str = "rules: [{ apiGroups: [\"\"], apiVersions: [v1], resources: [pods], operations: [CREATE] }]
+mutating: false
+executionMode: wasi
+annotations:
+  io.kubewarden.policy.title: short
+  io.kubewarden.policy.description: d
+  io.kubewarden.policy.author: a
+  io.kubewarden.policy.url: https://example.com
+  io.kubewarden.policy.source: https://example.com
+  io.kubewarden.policy.license: Apache-2.0
+  io.kubewarden.policy.severity: low
+  io.kubewarden.policy.category: Examples
+";
+
+/// A policy that answers everything with this.
+fn repository(reply: &str) -> Repository {
+    let text = format!(
+        "(module
+          (import \"wasi_snapshot_preview1\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export \"memory\") 1)
+          (data (i32.const 100) {reply:?})
+          (func (export \"_start\")
+            (i32.store (i32.const 0) (i32.const 100))
+            (i32.store (i32.const 4) (i32.const {}))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))))",
+        reply.len()
+    );
+    Repository::new().write("policy.wasm", guests::wapc_from(&text)).write("metadata.yml", POD_RULE)
+}
+
+fn accepting() -> Repository {
+    repository(r#"{"valid":true,"accepted":true}"#)
+}
+
+#[test]
+fn every_policy_gets_a_suite_that_passes() {
+    let policies = std::fs::read_dir(testdata().join("policies")).unwrap().map(|entry| entry.unwrap().path());
+    let named = policies.filter(|path| path.join("metadata.yml").exists());
+    let mut names: Vec<String> = named.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert!(names.len() > 10);
+    for name in names {
+        let repository = Repository::new().policy(&name);
+        let made = repository.verify(&["init", &name]).run().named(&name).exits_with(0);
+        let suite = repository.read(&format!("{name}/suite.yml"));
+        assert!(suite.contains("    metadata: metadata.yml\n"), "{suite}");
+        let run = repository.verify(&[&format!("{name}/suite.yml")]).run().named(&name);
+        // These read what only a mock can answer, or settings that only people know.
+        match suite.contains("# Ends in a fault: ") || made.stdout.contains("rejects the settings") {
+            true => drop(run.exits_with(1)),
+            false => drop(run.exits_with(0)),
+        }
+        let has_advice =
+            made.stdout.contains("next: ") && made.stdout.contains(&format!("run `verify {name}/suite.yml`"));
+        assert!(has_advice, "{made}");
+    }
+}
+
+#[test]
+fn a_policy_of_labels_gets_the_suite_that_people_would_write() {
+    let repository = Repository::new().policy("safe-labels");
+    let run = repository.verify(&["init"]).directory("safe-labels").run().exits_with(0);
+    for line in [
+        "wrote suite.yml\nwrote fixtures/pod.yaml\nwrote fixtures/deployment.yaml\nwrote fixtures/namespace.yaml\n",
+        "5 cases, 1 settings case: 5 allowed\n",
+        "next: check the expectations of suite.yml",
+    ] {
+        assert!(run.stdout.contains(line), "{line:?}: {run}");
+    }
+    let suite = repository.read("safe-labels/suite.yml");
+    let written = "policies:
+  safe-labels:
+    uri: policy.wasm
+    metadata: metadata.yml
+    settings: {}
+
+cases:
+  - name: CREATE Pod
+    object: fixtures/pod.yaml
+    expect: allow
+
+  - name: UPDATE Pod
+    object: fixtures/pod.yaml
+    oldObject: fixtures/pod.yaml
+    expect: allow
+
+  - name: CREATE Deployment
+";
+    assert!(suite.contains(written), "{suite}");
+    repository.verify(&[]).directory("safe-labels").run().exits_with(0).says(&["6 tests: 6 passed"]);
+}
+
+#[test]
+fn what_is_there_is_not_overwritten() {
+    let repository = accepting().write("suite.yml", "version: 1\n");
+    repository.verify(&["init"]).run().exits_with(2).says(&["`suite.yml` is there already", "--force"]);
+    assert_eq!(repository.read("suite.yml"), "version: 1\n");
+    assert!(!repository.path("fixtures").exists());
+    repository.verify(&["init", "--force"]).run().exits_with(0);
+    repository.verify(&["init", "-o", "other/first.suite.yml"]).run().exits_with(0);
+    let other = repository.read("other/first.suite.yml");
+    assert!(other.contains("uri: ../policy.wasm") && other.contains("metadata: ../metadata.yml"), "{other}");
+    repository.verify(&["other/first.suite.yml"]).run().exits_with(0);
+    let run = repository.verify(&["init", "-o", "-"]).run().exits_with(0);
+    assert!(run.stdout.contains("version: 1\n") && !run.stdout.contains("next"), "{run}");
+}
+
+#[test]
+fn a_policy_is_found_or_asked_for() {
+    let empty = Repository::new();
+    empty.verify(&["init"]).run().exits_with(2).says(&["there is no module in `.`", "make policy.wasm"]);
+    empty.verify(&["init", "gone.wasm"]).run().exits_with(3).says(&["gone.wasm"]);
+    let other = Repository::new().replying("labels", r#"{"valid":true,"accepted":true}"#);
+    let run = other.verify(&["init"]).run().exits_with(0);
+    run.says(&["the policy has no metadata", "1 case, 1 settings case: 1 allowed"]);
+    assert!(other.read("suite.yml").contains("  labels:\n    uri: labels.wasm\n    executionMode: kubewarden-wapc\n"));
+    let two = other.replying("images", "{}");
+    two.verify(&["init"]).run().exits_with(2).says(&["there are 2 modules in `.`", "images.wasm, labels.wasm"]);
+    let rego = Repository::new().policy("rego-labels");
+    std::fs::remove_file(rego.path("rego-labels/metadata.yml")).unwrap();
+    rego.verify(&["init", "rego-labels"]).run().exits_with(2).says(&["of OPA or of Gatekeeper", "--metadata"]);
+}
+
+#[test]
+fn a_policy_of_a_registry_is_fetched() {
+    let fake = FakeRegistry::start();
+    fake.add_policy("acme/labels", "v1", &guests::annotated(crate::publish::accepting("one")));
+    let repository = Repository::new().write(".git/home/.config/kubewarden/sources.yaml", fake.sources());
+    let uri = format!("registry://{}/acme/labels:v1", fake.host());
+    let run = repository.verify(&["init", &uri, "--github"]).run().exits_with(0);
+    run.says(&[
+        "15 cases, 1 settings case: 15 allowed",
+        "has cases for Pod, Deployment, Service, ConfigMap, Namespace only",
+    ]);
+    let suite = repository.read("suite.yml");
+    assert!(suite.contains(&format!("  labels:\n    uri: {uri}\n    settings: {{}}\n")), "{suite}");
+    // There is nothing to build.
+    assert!(!repository.read(".github/workflows/verify.yml").contains("make policy.wasm"));
+    repository.verify(&["suite.yml"]).run().exits_with(0);
+    repository.verify(&["init", &uri, "--force", "--offline"]).run().exits_with(0);
+}
+
+#[test]
+fn settings_are_those_that_the_form_would_send() {
+    let form = "questions:
+- { variable: description, type: string, default: null, hide_input: true }
+- { variable: mandatory_labels, type: 'array[', default: [owner], required: true }
+- { variable: denied_labels, type: 'array[', default: [] }
+";
+    let repository = Repository::new().policy("safe-labels").write("safe-labels/questions-ui.yml", form);
+    let run = repository.verify(&["init", "safe-labels"]).run().exits_with(0);
+    run.says(&["5 cases, 2 settings cases: 5 denied"]);
+    let suite = repository.read("safe-labels/suite.yml");
+    for part in [
+        "    settings: { mandatory_labels: [owner], denied_labels: [] }\n",
+        "deny: \"The following mandatory labels are missing: owner\"",
+        "  - name: settings without mandatory_labels\n    value: { denied_labels: [] }\n    expect: valid\n",
+    ] {
+        assert!(suite.contains(part), "{part}: {suite}");
+    }
+    repository.verify(&["safe-labels/suite.yml"]).run().exits_with(0);
+    // The defaults are rejected, and no settings are not.
+    let form = form.replace("default: []", "default: [owner]");
+    let repository = Repository::new().policy("safe-labels").write("form.yml", form);
+    repository.verify(&["init", "safe-labels", "--questions", "form.yml"]).run().exits_with(0);
+    let suite = repository.read("safe-labels/suite.yml");
+    assert!(
+        suite.contains("# The policy rejects the defaults of form.yml: ") && suite.contains("settings: {}"),
+        "{suite}"
+    );
+}
+
+#[test]
+fn settings_that_are_rejected_are_told() {
+    let repository = repository(r#"{"valid":false,"message":"rule is missing"}"#);
+    let run = repository.verify(&["init"]).run().exits_with(0);
+    run.says(&["the policy rejects the settings of the suite: ", "rule is missing", "next: fill in `settings`"]);
+    let suite = repository.read("suite.yml");
+    assert!(suite.contains("# The policy rejects these settings: ") && suite.contains("rule is missing"), "{suite}");
+    assert!(suite.contains("    expect: accept\n") && !suite.contains("Ends in a fault"), "{suite}");
+    repository.verify(&["list"]).run().exits_with(0).says(&["CREATE Pod"]);
+}
+
+#[test]
+fn cases_without_a_verdict_say_why() {
+    let repository = repository(r#"{"valid":true,"other":1}"#);
+    let run = repository.verify(&["init"]).run().exits_with(0);
+    run.says(&["1 case, 1 settings case: 1 without a verdict", "next: correct the cases"]);
+    let suite = repository.read("suite.yml");
+    assert!(suite.contains("  # Ends in a fault: ") && suite.contains("    expect: accept\n"), "{suite}");
+    repository.verify(&["suite.yml"]).run().exits_with(1);
+}
+
+#[test]
+fn raw_policies_get_an_example() {
+    let repository = Repository::new().policy("raw-menu");
+    repository.verify(&["init", "raw-menu"]).run().exits_with(0);
+    let suite = repository.read("raw-menu/suite.yml");
+    assert!(suite.contains("    raw: { user: alice, action: eats, resource: banana }\n"), "{suite}");
+}
+
+#[test]
+fn the_policy_is_not_asked_with_no_run() {
+    let repository = accepting();
+    let run = repository.verify(&["init", "--no-run", "--format", "json"]).run().exits_with(0);
+    let told: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&told["cases"], &told["run"]), (&json!(["CREATE Pod"]), &Value::Null), "{run}");
+    assert!(repository.read("suite.yml").contains("expect: accept"));
+}
+
+#[test]
+fn files_of_ci_systems_are_written() {
+    let repository = accepting();
+    let run = repository.verify(&["init", "--github", "--gitlab", "--pre-commit"]).run().exits_with(0);
+    run.says(&["wrote .github/workflows/verify.yml", "wrote .gitlab-ci.yml", "replace OWNER in .github"]);
+    assert!(repository.read(".github/workflows/verify.yml").contains("          suite: suite.yml\n"));
+    assert!(repository.read(".gitlab-ci.yml").contains("    - ./verify suite.yml --report junit=junit.xml\n"));
+    assert!(repository.read(".pre-commit-config.yaml").contains("        entry: verify suite.yml\n"));
+    // They may be wanted later, and nothing is overwritten.
+    let repository = repository.write(".gitlab-ci.yml", "stages: []\n");
+    repository
+        .verify(&["init", "--gitlab"])
+        .run()
+        .exits_with(2)
+        .says(&[".gitlab-ci.yml` is there already", "add to it"]);
+    assert_eq!(repository.read(".gitlab-ci.yml"), "stages: []\n");
+    repository.verify(&["init", "--github"]).run().exits_with(0).says(&["kept suite.yml", "wrote .github"]);
+}
+
+#[test]
+fn rules_without_end_are_bounded() {
+    let many: Vec<String> = (0..5000).map(|number| format!("r{number}s")).collect();
+    let many = many.join(", ");
+    let metadata: String = POD_RULE.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    let rule = |groups: &str| {
+        format!("{{ apiGroups: [{groups}], apiVersions: [v1], resources: [{many}], operations: [\"*\"] }}")
+    };
+    let metadata = format!("rules: [{}, {}]\n{metadata}", rule("acme.test"), rule(&many));
+    let repository = accepting().write("metadata.yml", metadata);
+    let run = repository.verify(&["init"]).run().exits_with(0);
+    run.says(&["100 cases", "more requests of the rules have no case", "they name more than 10000 resources"]);
+    assert!(std::fs::read_dir(repository.path("fixtures")).unwrap().count() <= 102);
+}
+
+#[test]
+fn forms_that_are_none_are_refused() {
+    for (form, says) in [("a: [", "invalid YAML"), (&"[".repeat(5000), "YAML"), (&" ".repeat(2 << 20), "cannot read")] {
+        let repository = accepting().write("questions-ui.yml", form);
+        repository.verify(&["init"]).run().exits_with(2).says(&[says]);
+        assert!(!repository.path("suite.yml").exists());
+    }
+    let hostile =
+        "questions: [{ variable: \"a: b # ${x}\", type: string, default: \"${env:HOME} \\u0007\", required: true }]";
+    let repository = accepting().write("questions-ui.yml", hostile);
+    repository.verify(&["init"]).run().exits_with(0);
+    assert!(repository.read("suite.yml").contains("$${env:HOME}"));
+    repository.verify(&["suite.yml"]).run().exits_with(0);
+}
