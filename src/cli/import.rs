@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use policy_verify::draft::bats::{BatsFile, Context};
 use policy_verify::draft::{self, Imported};
 use policy_verify::model::code::Code;
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
 use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
 
