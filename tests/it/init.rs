@@ -108,6 +108,10 @@ fn what_is_there_is_not_overwritten() {
     let other = repository.read("other/first.suite.yml");
     assert!(other.contains("uri: ../policy.wasm") && other.contains("metadata: ../metadata.yml"), "{other}");
     repository.verify(&["other/first.suite.yml"]).run().exits_with(0);
+    for input in ["policy.wasm", "metadata.yml"] {
+        let arguments = ["init", "-m", "metadata.yml", "-o", input, "--force"];
+        repository.verify(&arguments).run().exits_with(2).says(&["would overwrite what the suite is made of"]);
+    }
     let run = repository.verify(&["init", "-o", "-"]).run().exits_with(0);
     assert!(run.stdout.contains("version: 1\n") && !run.stdout.contains("next"), "{run}");
 }

@@ -21,7 +21,7 @@ use super::interrupt::Signals;
 use super::new_suite::{self, Asked};
 use super::paths::refused;
 use super::places::Places;
-use super::problem::cannot_write;
+use super::problem::{cannot_write, usage};
 
 /// `verify init`.
 pub(crate) fn init(arguments: &InitArgs, signals: &Signals) -> ExitCode {
@@ -39,6 +39,10 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     }
     let (subject, remarks) = subject::subject(&target, arguments, &suite)?;
     let form = subject::questions(&target, arguments)?;
+    let inputs = [arguments.metadata.clone(), form.as_ref().map(|(path, _)| path.into()), target.path()];
+    if inputs.into_iter().flatten().any(|input| is_same(&input, &suite)) {
+        return Err(refused(usage(format!("`{}` would overwrite what the suite is made of", suite.display()))));
+    }
     let options = || options(arguments, signals);
     let is_asked = !arguments.no_run && !is_stream(&suite);
     let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.force };
@@ -70,6 +74,11 @@ fn options(arguments: &InitArgs, signals: &Signals) -> Options {
     arguments.engine.apply(&mut options);
     arguments.sources.apply(&mut options);
     options
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// The files of a suite, itself first, as seen from the working directory.

@@ -76,6 +76,11 @@ impl Target {
         if self.is_file { Path::new(&self.module).parent().unwrap_or(Path::new("")) } else { Path::new("") }
     }
 
+    /// The path of the module, if it is a file.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.is_file.then(|| PathBuf::from(&self.module))
+    }
+
     /// The suite, where no other is named.
     pub(super) fn suite(&self) -> PathBuf {
         self.folder().join("suite.yml")
