@@ -75,6 +75,21 @@ fn lists_and_audit_events_are_looked_into() {
     assert!(yaml.contains("# log:1 2 times get pods: not translated: reads are not sent to webhooks"), "{yaml}");
 }
 
+#[test]
+fn names_of_cases_have_no_blanks_too_many() {
+    let mut review = request("", "alice");
+    for key in ["name", "namespace"] {
+        review[key] = "".into();
+        review["object"]["metadata"][key] = "".into();
+    }
+    review["kind"]["kind"] = "TokenReview".into();
+    let mut exec = review.clone();
+    (exec["operation"], exec["subResource"]) = ("CONNECT".into(), "exec".into());
+    let (_, suite) = imported(&format!("{review}\n{exec}\n"), &Options::default());
+    let names: Vec<&Value> = [0, 1].map(|it| &suite["cases"][it]["name"]).into();
+    assert_eq!(names, [&json!("CREATE TokenReview"), &json!("CONNECT TokenReview (pods/exec)")]);
+}
+
 /// An object with everything personal in it.
 fn personal() -> Value {
     let mut request = request("web", "alice");
