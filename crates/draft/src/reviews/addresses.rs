@@ -92,6 +92,17 @@ fn is_network(text: &str, start: usize, end: usize, whole: u32) -> bool {
     !goes_on && !text[..start].ends_with("//") && rest[..digits].parse::<u32>().is_ok_and(|length| length < whole)
 }
 
+/// Whether the text is a version of four numbers, which would be an address elsewhere.
+pub(super) fn is_version(key: &str, text: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("version") && text.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Where the version behind the name of an image starts.
+pub(super) fn tag(image: &str) -> usize {
+    let is_tag = |tag: &str| tag.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, ':' | '.' | '_' | '-'));
+    image.rfind(':').filter(|at| is_tag(&image[*at..])).unwrap_or(image.len())
+}
+
 /// The placeholder of an address, among addresses that nobody has.
 pub(super) fn placeholder(original: &str, number: usize) -> String {
     let number = u32::try_from(number).unwrap_or(u32::MAX);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kind::Kind;
+use super::kind::{Kind, is_placeholder};
 use super::names;
 
 /// Programs that take a password behind `-p`, without a blank.
@@ -19,17 +19,20 @@ pub(super) fn secrets(words: &[&str], image: &str) -> Vec<Found> {
         if let Some(password) = word.strip_prefix("-p").filter(|it| is_password(it, has_program)) {
             found.push((index, word.len() - password.len()..word.len(), Kind::Token));
         }
-        let Some(next) = words.get(index + 1).filter(|next| !next.is_empty() && !is_reference(next)) else { continue };
+        let Some(next) = words.get(index + 1).filter(|next| is_value(next)) else { continue };
         match *word {
             "-u" | "--user" => found.extend(user(index + 1, next)),
             "-p" if has_program || !is_plain(next) => found.push((index + 1, 0..next.len(), Kind::Token)),
-            flag if is_secret_flag(flag) && !next.starts_with('-') => {
-                found.push((index + 1, 0..next.len(), Kind::Token));
-            }
+            flag if is_secret_flag(flag) => found.push((index + 1, 0..next.len(), Kind::Token)),
             _ => {}
         }
     }
     found
+}
+
+/// Whether a word is the value of the flag in front of it, and not a flag that is looked at itself.
+fn is_value(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with('-') && !is_reference(word) && !is_placeholder(word)
 }
 
 /// Whether the value is a variable that is set elsewhere.
@@ -47,6 +50,7 @@ fn is_secret_flag(flag: &str) -> bool {
 fn user(index: usize, word: &str) -> Vec<Found> {
     let is_number = word.starts_with(|it: char| it.is_ascii_digit());
     match word.find(':').filter(|_| !is_number) {
+        Some(colon) if is_placeholder(&word[..colon]) && is_placeholder(&word[colon + 1..]) => Vec::new(),
         Some(colon) => vec![(index, 0..colon, Kind::User), (index, colon + 1..word.len(), Kind::Token)],
         None => Vec::new(),
     }
@@ -55,7 +59,8 @@ fn user(index: usize, word: &str) -> Vec<Found> {
 /// What is behind `-p`: other flags have it too, such as `-port=80` and `-p8080:80`.
 fn is_password(rest: &str, has_program: bool) -> bool {
     let is_odd = rest.contains(|it: char| it.is_ascii_digit() || it.is_ascii_uppercase() || it.is_ascii_punctuation());
-    !rest.is_empty() && !is_reference(rest) && (has_program || (is_odd && !rest.contains('=') && !is_plain(rest)))
+    let is_known = rest.is_empty() || is_reference(rest) || is_placeholder(rest);
+    !is_known && (has_program || (is_odd && !rest.contains('=') && !is_plain(rest)))
 }
 
 /// A path, a port, another flag.
@@ -93,6 +98,8 @@ mod tests {
             ("x -p 8080:80 -p8080:80 -port=80 -profile -p", "x -p 8080:80 -p8080:80 -port=80 -profile -p"),
             ("x --token $(TOKEN) --password ${P}", "x --token $(TOKEN) --password ${P}"),
             ("x --token -v", "x --token -v"),
+            ("mysql -p -phunter -u -pa:b", "mysql -p -p<token> -u -p<token>"),
+            ("mysql -ptoken-1 --token token-2 -u user-1:token-3", "mysql -ptoken-1 --token token-2 -u user-1:token-3"),
             ("x --token-file /x", "x --token-file /x"),
             ("docker -u 1000:1000", "docker -u 1000:1000"),
         ] {

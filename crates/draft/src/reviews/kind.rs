@@ -1,6 +1,21 @@
 //! The kinds of personal data, and their placeholders.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::addresses;
+
+/// Placeholders, also in front of the host of a URL.
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^(?:(?:token|value|secret|user|group|extra|manager)-[0-9]+(?:@.*)?|person-[0-9]+@example\.test)$";
+    Regex::new(pattern).expect("the pattern is written here")
+});
+
+/// Whether the text was replaced before.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDER.is_match(text)
+}
 
 /// What kind of data is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

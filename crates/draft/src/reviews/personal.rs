@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::kind::Kind;
 use super::record::Recorded;
-use super::{arguments, names, response, secrets};
+use super::{addresses, arguments, names, response, secrets};
 
 /// The annotation in which `kubectl apply` keeps the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -29,6 +29,8 @@ pub(super) struct Personal {
     counts: HashMap<Kind, usize>,
     /// What was replaced in the request at hand, for the texts of its response.
     recent: IndexMap<String, String>,
+    /// Whether a document inside of a text is looked into.
+    is_embedded: bool,
 }
 
 impl Personal {
@@ -155,12 +157,28 @@ impl Personal {
             *text = known;
             return;
         }
-        // What follows the name of an image is a version.
-        let end = if key == "image" { text.rfind(':').filter(|at| !text[*at..].contains('/')) } else { None };
-        let end = end.unwrap_or(text.len());
+        if text.starts_with(['{', '[']) && self.embedded(text) {
+            return;
+        }
+        let end = if key == "image" { addresses::tag(text) } else { text.len() };
         if let Some(replaced) = secrets::replaced(&text[..end], |kind, found| self.placeholder(kind, found)) {
             text.replace_range(..end, &replaced);
         }
+    }
+
+    /// A document inside of a text; one in the texts of that is only a text.
+    fn embedded(&mut self, text: &mut String) -> bool {
+        let Some(document) = serde_json::from_str::<Value>(text).ok().filter(|_| !self.is_embedded) else {
+            return false;
+        };
+        let mut replaced = document.clone();
+        self.is_embedded = true;
+        self.value("", &mut replaced);
+        self.is_embedded = false;
+        if replaced != document {
+            *text = replaced.to_string();
+        }
+        true
     }
 
     fn object(&mut self, key: &str, members: &mut Map<String, Value>) {
@@ -200,7 +218,7 @@ impl Personal {
                 LAST_APPLIED => self.last_applied(value),
                 "value" | "values" if is_named_secret => self.secret(value),
                 other if names::is_secret(other) => self.secret(value),
-                other if other.to_ascii_lowercase().ends_with("version") && value.is_string() => {}
+                other if value.as_str().is_some_and(|it| addresses::is_version(other, it)) => {}
                 // The texts of labels and annotations are known by the key of their mapping.
                 _ if key == "labels" || key == "annotations" => self.value(key, value),
                 other => self.value(other, value),

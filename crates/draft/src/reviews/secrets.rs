@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::kind::Kind;
+use super::kind::{self, Kind};
 use super::{addresses, arguments};
 
 /// Names whose values are secret, as they end in texts.
@@ -55,21 +55,15 @@ static PATTERNS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     .collect()
 });
 
-/// What was replaced before, also in front of the host of a URL.
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"^(?:(?:token|value|secret|user|group|extra|manager)-[0-9]+(?:@.*)?|person-[0-9]+@example\.test)$";
-    Regex::new(pattern).expect("the pattern is written here")
-});
-
 /// Words that are no secret of anybody.
 const WORDS: [&str; 10] = ["true", "false", "null", "none", "nil", "yes", "no", "required", "missing", "invalid"];
 
 fn stays(kind: Kind, text: &str) -> bool {
     match kind {
         _ if text.is_empty() => true,
-        Kind::Email => text.starts_with("git@") || PLACEHOLDER.is_match(text),
-        Kind::User => text == "git" || arguments::is_reference(text) || PLACEHOLDER.is_match(text),
-        _ => WORDS.contains(&text) || arguments::is_reference(text) || PLACEHOLDER.is_match(text),
+        Kind::Email => text.starts_with("git@") || kind::is_placeholder(text),
+        Kind::User => text == "git" || arguments::is_reference(text) || kind::is_placeholder(text),
+        _ => WORDS.contains(&text) || arguments::is_reference(text) || kind::is_placeholder(text),
     }
 }
 

@@ -174,6 +174,14 @@ fn no_part_of_an_object_keeps_its_secrets() {
         (json!({ "spec": { "env": { "ANY": "hunter" } } }), vec!["hunter"]),
         (json!({ "kind": "ConfigMap", "binaryData": { "a": "aHVudGVyMg==" } }), vec!["aHVu"]),
         (json!({ "kind": "ConfigMap", "data": { "app.ini": "db.password = hunter" } }), vec!["hunter"]),
+        (json!({ "spec": { "image": "https://bob:hunter@host" } }), vec!["bob", "hunter"]),
+        (json!({ "spec": { "image": "10.1.2.3:5000/web:1.2.3.4" } }), vec!["10.1.2.3"]),
+        (json!({ "spec": { "appVersion": "10.1.2.3 password=hunter" } }), vec!["10.1.2.3", "hunter"]),
+        (
+            json!({ "metadata": { "annotations": { "acme.test/applied": "{\"env\":[{\"name\":\"A\",\"value\":\"hunter\"}]}" } } }),
+            vec!["hunter"],
+        ),
+        (json!({ "kind": "ConfigMap", "data": { "a.json": "[{\"dbPassword\":\"hun ter\"}]" } }), vec!["hun"]),
         (json!({ "spec": { "url": "https://bob:hunter@host.acme.test/" } }), vec!["bob", "hunter"]),
         (
             json!({ "kind": "CertificateSigningRequest", "spec": { "request": "aHVu", "username": "bob" }, "status": { "certificate": "hunter" } }),
