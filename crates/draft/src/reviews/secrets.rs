@@ -163,4 +163,14 @@ mod tests {
             assert_eq!(replaced(text, |_, _| "x".into()), None, "{text}");
         }
     }
+
+    #[test]
+    fn long_texts_end_quickly() {
+        for piece in ["a-", "pass", "token=", "1.2.3.4.", "1.2.3.4 ", ":", "a://b:", "mysql -", "-p ", "\n \t", "@a."] {
+            let text = piece.repeat(100_000 / piece.len());
+            let start = std::time::Instant::now();
+            let _ = replaced(&text, |_, _| "x".into());
+            assert!(start.elapsed().as_secs() < 10, "{piece}: {:?}", start.elapsed());
+        }
+    }
 }
