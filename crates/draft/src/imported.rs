@@ -58,7 +58,7 @@ pub enum Fate {
 impl TestRow {
     /// A test of which nothing is known yet.
     pub(crate) fn new(file: &str, line: usize, name: impl Into<String>) -> Self {
-        let (file, name) = (file.to_owned(), name.into());
+        let (file, name) = (file.to_owned(), one_line(&name.into()));
         Self { file, line, name, fate: Fate::Whole, cases: Vec::new(), weak: Vec::new() }
     }
 
@@ -70,15 +70,15 @@ impl TestRow {
     /// The same test with something of it that is not in its cases.
     pub(crate) fn lose(&mut self, what: impl Into<String>) {
         match &mut self.fate {
-            Fate::Whole => self.fate = Fate::Partly(vec![what.into()]),
-            Fate::Partly(all) | Fate::Not(all) => all.push(what.into()),
+            Fate::Whole => self.fate = Fate::Partly(vec![one_line(&what.into())]),
+            Fate::Partly(all) | Fate::Not(all) => all.push(one_line(&what.into())),
         }
     }
 
     /// The same test, not translated.
     #[must_use]
     pub(crate) fn not(self, why: impl Into<String>) -> Self {
-        Self { fate: Fate::Not(vec![why.into()]), ..self }
+        Self { fate: Fate::Not(vec![one_line(&why.into())]), ..self }
     }
 }
 
@@ -103,6 +103,13 @@ impl Imported {
     }
 }
 
+/// The text on one line, with single blanks: names and reasons are rows of a table.
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|it: char| it.is_whitespace() || it.is_control()).filter(|it| !it.is_empty()).collect();
+    words.join(" ")
+}
+
 /// Names given so far: one that is taken gets a number.
 #[derive(Debug, Default)]
 pub(crate) struct Names(HashMap<String, usize>);
@@ -123,7 +130,8 @@ impl Names {
 
     /// The name of a case: `name`, `name (2)`.
     pub(crate) fn case(&mut self, name: &str) -> String {
-        let name = if name.trim().is_empty() { "unnamed" } else { name };
+        let name = one_line(name);
+        let name = if name.is_empty() { "unnamed" } else { name.as_str() };
         self.unique(name, |name, number| format!("{name} ({number})"))
     }
 }
@@ -194,6 +202,16 @@ mod tests {
         let mut names = Names::default();
         let given: Vec<String> = ["a", "a (2)", "a", "a", " "].iter().map(|name| names.case(name)).collect();
         assert_eq!(given, ["a", "a (2)", "a (3)", "a (4)", "unnamed"]);
+    }
+
+    #[test]
+    fn names_and_reasons_have_one_line() {
+        for (text, line) in [("a  b ", "a b"), ("a\n  b\tc", "a b c"), (" \u{7} ", "")] {
+            assert_eq!(one_line(text), line);
+        }
+        let row = TestRow::new("a", 1, "x  (y/z) ").not("one\n  two");
+        assert_eq!((row.name.as_str(), &row.fate), ("x (y/z)", &Fate::Not(vec!["one two".to_owned()])));
+        assert_eq!(Names::default().case("CREATE TokenReview "), "CREATE TokenReview");
     }
 
     #[test]

@@ -419,6 +419,65 @@ fn reasons_name_what_is_missing() {
 }
 
 #[test]
+fn what_bash_ignores_is_not_asserted() {
+    const RUN: &str = "run kwctl run -r a.json policy.wasm";
+    const DENIED: &str = "[[ $output == *'allowed\":false'* ]]";
+    for (body, lost, expected) in [
+        // The last command is the status of the test, and of functions.
+        ("DENIED && [[ $output == *owner* ]]", None, json!({ "deny": { "contains": "owner" } })),
+        ("DENIED\n! grep -q owner <<<\"$output\"", None, json!({ "deny": { "not": "owner" } })),
+        ("f() { DENIED && [[ $output == *owner* ]]; }\nf\necho done", None, json!({ "deny": { "contains": "owner" } })),
+        ("DENIED\nf() { ! grep -q owner <<<\"$output\"; }\nf\necho done", None, json!({ "deny": { "not": "owner" } })),
+        ("DENIED\nif true; then ! grep -q owner <<<\"$output\"; fi", None, json!({ "deny": { "not": "owner" } })),
+        ("DENIED\n( ! grep -q owner <<<\"$output\" )\necho done", None, json!({ "deny": { "not": "owner" } })),
+        ("DENIED\nrun ! grep -q owner <<<\"$output\"\necho done", None, json!({ "deny": { "not": "owner" } })),
+        ("DENIED && [[ $output == *owner* ]] || fail\necho done", None, json!({ "deny": { "contains": "owner" } })),
+        ("DENIED || false\necho done", None, json!("deny")),
+        ("true && DENIED\necho done", None, json!("deny")),
+        // All others are ignored.
+        ("DENIED\n[[ $status == 0 ]] && [[ $output == *owner* ]]\necho done", Some("`&&`"), json!("deny")),
+        ("DENIED\n! grep -q owner <<<\"$output\"\necho done", Some("`!`"), json!("deny")),
+        ("DENIED\n{ ! grep -q owner <<<\"$output\"; }\necho done", Some("`!`"), json!("deny")),
+        ("DENIED\nif true; then ! grep -q owner <<<\"$output\"; fi\necho done", Some("`!`"), json!("deny")),
+        ("DENIED\nfor i in 1; do ! grep -q owner <<<\"$output\"; done\necho done", Some("`!`"), json!("deny")),
+        ("DENIED\nfalse || ! grep -q owner <<<\"$output\"\necho done", Some("`!`"), json!("deny")),
+        (
+            "DENIED\nf() { [[ $output == *x* ]]; [[ $output == *owner* ]]; }\nf || fail",
+            None,
+            json!({ "deny": { "contains": "owner" } }),
+        ),
+        (
+            "DENIED\nset -o pipefail\ngrep owner <<<\"$output\" | grep -q no",
+            None,
+            json!({ "deny": { "contains": ["owner", "no"] } }),
+        ),
+        ("DENIED\ngrep owner <<<\"$output\" | grep -q no", None, json!({ "deny": { "contains": "no" } })),
+        (
+            "DENIED\nbash -o pipefail -c 'grep owner | grep -q no' <<<\"$output\"",
+            None,
+            json!({ "deny": { "contains": ["owner", "no"] } }),
+        ),
+        ("DENIED\ngrep -v owner <<<\"$output\" | jq -e '.allowed == false'", None, json!("deny")),
+        // Lines are not the whole output.
+        ("DENIED\ngrep -qv owner <<<\"$output\"", Some("`grep -v`"), json!("deny")),
+        ("DENIED\n[ $(grep -c message <<<\"$output\") -eq 1 ]", Some("`message` may be a key"), json!("deny")),
+        ("DENIED\n[ $(grep -c 'no owner' <<<\"$output\") -eq 1 ]", None, json!({ "deny": { "contains": "no owner" } })),
+    ] {
+        let text = format!("@test \"a\" {{\n{RUN}\n{}\n}}\n", body.replace("DENIED", DENIED));
+        let (imported, suite) = translated(&text);
+        let told = match &imported.tests[0].fate {
+            Fate::Whole => None,
+            Fate::Partly(reasons) | Fate::Not(reasons) => {
+                Some(reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; "))
+            }
+        };
+        assert_eq!(told.is_some(), lost.is_some(), "{body}: {told:?}");
+        assert!(told.as_ref().is_none_or(|told| told.contains(lost.unwrap_or_default())), "{body}: {told:?}");
+        assert_eq!(expect(&suite, "a"), expected, "{body}");
+    }
+}
+
+#[test]
 fn names_are_unique_and_files_share_a_suite() {
     let test = "@test \"same\" {\n  run kwctl run -r a.json policy.wasm\n  [[ $output == *'allowed\":true'* ]]\n}\n";
     let files = [file("a/one.bats", test), file("b/two.bats", &test.repeat(2)), file("b/helper.bash", "x() { :; }")];

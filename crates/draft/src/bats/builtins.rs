@@ -44,6 +44,10 @@ impl Machine {
                 if arguments.first().and_then(|it| value::literal(it)).as_deref() == Some("--") {
                     self.arguments = arguments[1..].to_vec();
                 }
+                let options = literals(arguments);
+                if options.iter().any(|it| it == "pipefail") {
+                    self.has_pipefail = !options.iter().any(|it| it.starts_with('+'));
+                }
                 GOOD
             }
             "pwd" => {

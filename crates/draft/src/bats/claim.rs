@@ -133,6 +133,14 @@ impl Cond {
         false
     }
 
+    /// Why it is unknown, where it says nothing about an answer.
+    pub(super) fn unknown(&self) -> Option<&Problem> {
+        match self {
+            Self::Unknown(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
     /// The opposite.
     pub(super) fn negated(self) -> Self {
         match self {

@@ -16,16 +16,37 @@ pub(super) const GOOD: Done = Ok((Cond::Known(true), Flow::Next));
 impl Machine {
     /// Runs commands up to the end, or to where they are left.
     pub(super) fn block(&mut self, block: &Block) -> Done {
+        let is_status = self.is_status;
+        let result = self.commands(block, is_status);
+        self.is_status = is_status;
+        result
+    }
+
+    /// Runs commands of which the last one is the status of a function, or of something else that is asked for it.
+    pub(super) fn block_with_status(&mut self, block: &Block) -> Done {
+        let before = std::mem::replace(&mut self.is_status, true);
+        let result = self.block(block);
+        self.is_status = before;
+        result
+    }
+
+    fn commands(&mut self, block: &Block, is_status: bool) -> Done {
         let mut last = Cond::Known(true);
-        for statement in block {
+        for (index, statement) in block.iter().enumerate() {
             self.step()?;
             self.line = statement.line;
-            let (cond, flow) = self.statement(statement)?;
+            self.is_status = is_status && index + 1 == block.len();
+            let is_status = self.is_status;
+            let (cond, flow, ignored) = self.statement(statement)?;
             self.line = statement.line;
             if cond.is_large() {
                 return Err(Problem::Limit("parts of a condition"));
             }
-            last = if self.is_asserting() { self.asserted(cond, statement) } else { cond };
+            last = match ignored.filter(|_| !is_status && flow == Flow::Next) {
+                _ if !self.is_asserting() => cond,
+                Some(ignored) => self.ignored(&cond, ignored),
+                None => self.asserted(cond, statement),
+            };
             self.status = Some(last.clone());
             if flow != Flow::Next {
                 return Ok((last, flow));
@@ -44,23 +65,64 @@ impl Machine {
         Cond::Known(true)
     }
 
-    fn statement(&mut self, statement: &Statement) -> Done {
-        let (mut cond, mut flow) = self.pipeline(&statement.first)?;
-        for (joint, pipeline) in &statement.rest {
+    /// A command whose failure bash ignores asserts nothing, whatever it was meant to.
+    fn ignored(&mut self, cond: &Cond, ignored: &'static str) -> Cond {
+        if !matches!(cond, Cond::Known(_)) {
+            self.tell(cond.unknown().cloned().unwrap_or(Problem::Ignored(ignored)));
+        }
+        Cond::Known(true)
+    }
+
+    /// The condition, what comes next, and why bash goes on if it fails: `!`, or all but the last command of a list.
+    fn statement(&mut self, statement: &Statement) -> Result<(Cond, Flow, Option<&'static str>), Problem> {
+        let not = |pipeline: &Pipeline| pipeline.is_negated.then_some("!");
+        let count = statement.rest.len();
+        let mut ignored = not(&statement.first);
+        let (mut cond, mut flow) = self.element(&statement.first, count == 0)?;
+        for (index, (joint, pipeline)) in statement.rest.iter().enumerate() {
             if flow != Flow::Next {
                 break;
             }
-            (cond, flow) = match (joint, cond) {
-                (Joint::And, Cond::Known(true)) | (Joint::Or, Cond::Known(false)) => self.pipeline(pipeline)?,
-                (_, known @ Cond::Known(_)) => (known, Flow::Next),
-                (Joint::And, cond) => self.both(cond, pipeline)?,
-                (Joint::Or, cond) => self.either(cond, pipeline)?,
+            let is_last = index + 1 == count;
+            (cond, flow, ignored) = match (joint, cond) {
+                (Joint::And, Cond::Known(true)) | (Joint::Or, Cond::Known(false)) => {
+                    let (cond, flow) = self.element(pipeline, is_last)?;
+                    (cond, flow, not(pipeline))
+                }
+                (_, known @ Cond::Known(_)) => (known, Flow::Next, ignored),
+                (Joint::And, cond) => {
+                    let (cond, flow) = self.both(cond, pipeline, is_last)?;
+                    (cond, flow, Some("&&"))
+                }
+                (Joint::Or, cond) => {
+                    let (cond, flow) = self.either(cond, pipeline, is_last)?;
+                    (cond, flow, not(pipeline))
+                }
             };
         }
-        Ok((cond, flow))
+        Ok((cond, flow, ignored))
     }
 
-    fn both(&mut self, cond: Cond, pipeline: &Pipeline) -> Done {
+    /// A pipeline of a list. In one that is negated, or not the last, no command ends the test.
+    fn element(&mut self, pipeline: &Pipeline, is_last: bool) -> Done {
+        if (is_last && !pipeline.is_negated) || !self.is_asserting() {
+            return self.pipeline(pipeline);
+        }
+        let before = self.frames.last_mut().map(|frame| {
+            frame.is_asserting = false;
+            std::mem::take(&mut frame.required)
+        });
+        let result = self.pipeline(pipeline);
+        let Some(frame) = self.frames.last_mut() else { return result };
+        frame.is_asserting = true;
+        let required = std::mem::replace(&mut frame.required, before.unwrap_or_default());
+        let (cond, flow) = result?;
+        // What is required is so before the negation.
+        let whole = |cond: Cond| Cond::all(required.into_iter().chain([cond]));
+        Ok((if pipeline.is_negated { whole(cond.negated()).negated() } else { whole(cond) }, flow))
+    }
+
+    fn both(&mut self, cond: Cond, pipeline: &Pipeline, is_last: bool) -> Done {
         if branches::pipeline_fails(pipeline) {
             self.require(cond.negated());
             return GOOD;
@@ -68,11 +130,11 @@ impl Machine {
         if branches::pipeline_is_harmless(pipeline) {
             return Ok((cond, Flow::Next));
         }
-        let (next, flow) = self.pipeline(pipeline)?;
+        let (next, flow) = self.element(pipeline, is_last)?;
         Ok((Cond::all([cond, next]), flow))
     }
 
-    fn either(&mut self, cond: Cond, pipeline: &Pipeline) -> Done {
+    fn either(&mut self, cond: Cond, pipeline: &Pipeline, is_last: bool) -> Done {
         if branches::pipeline_fails(pipeline) {
             self.require(cond);
             return GOOD;
@@ -80,7 +142,7 @@ impl Machine {
         if branches::pipeline_is_harmless(pipeline) {
             return GOOD;
         }
-        let (next, flow) = self.pipeline(pipeline)?;
+        let (next, flow) = self.element(pipeline, is_last)?;
         Ok((Cond::any([cond, next]), flow))
     }
 
@@ -94,7 +156,8 @@ impl Machine {
 
     /// Each command reads what the one before prints.
     fn piped(&mut self, stages: &[Stage]) -> Result<Cond, Problem> {
-        let before = self.stdin.take();
+        // The first one reads what the pipeline does.
+        let mut before = None;
         let mut cond = Cond::Known(true);
         for (index, stage) in stages.iter().enumerate() {
             let is_last = index + 1 == stages.len();
@@ -104,10 +167,14 @@ impl Machine {
             }
             let result = self.stage(stage);
             if !is_last {
-                self.stdin = self.outputs.pop();
+                let printed = self.outputs.pop();
+                let input = std::mem::replace(&mut self.stdin, printed);
+                before = if index == 0 { input } else { before };
             }
             let required = self.leave();
-            cond = Cond::all([required, result?.0]);
+            let status = Cond::all([required, result?.0]);
+            // Without `pipefail` only the last command counts.
+            cond = if self.has_pipefail { Cond::all([cond, status]) } else { status };
         }
         self.stdin = before;
         Ok(cond)
@@ -181,7 +248,7 @@ impl Machine {
         let (variables, folder) = (self.variables.clone(), self.folder.clone());
         self.spend(variables.len() * 64)?;
         self.enter(is_asserting)?;
-        let result = self.block(block);
+        let result = self.block_with_status(block);
         let required = self.leave();
         (self.variables, self.folder) = (variables, folder);
         let (last, _) = result?;

@@ -11,6 +11,15 @@ use super::problem::Problem;
 use super::simple::value_of;
 use super::value::{self, Part, Text, append, text};
 
+/// Keys of a response: kwctl prints some of them always.
+const KEYS: [&str; 10] =
+    ["uid", "allowed", "auditAnnotations", "warnings", "patchType", "patch", "status", "message", "code", "response"];
+
+/// Whether lines with this word may be there because of a key.
+fn may_be_a_key(word: &str) -> bool {
+    KEYS.iter().any(|key| key.to_lowercase().contains(&word.to_lowercase()))
+}
+
 impl Machine {
     /// `None` if it is no such program.
     pub(super) fn filter(&mut self, name: &str, arguments: &[Text]) -> Result<Option<Cond>, Problem> {
@@ -127,8 +136,16 @@ impl Machine {
             }
         }
         let cond = Cond::any(conds);
-        let cond = if options.is_inverted { cond.negated() } else { cond };
-        if options.counts {
+        let cond = if options.is_inverted && !matches!(cond, Cond::Known(_)) {
+            Cond::Unknown(Problem::AnyLine)
+        } else if options.is_inverted {
+            cond.negated()
+        } else {
+            cond
+        };
+        if let Some(word) = options.patterns.iter().find(|word| options.counts && may_be_a_key(word)) {
+            self.print(vec![Part::Unknown(Problem::Counted(word.clone()))]);
+        } else if options.counts {
             self.print(vec![Part::Count(cond.clone())]);
         } else if !options.is_quiet {
             self.print(input);

@@ -18,6 +18,7 @@ use super::suite::{Head, Suite};
 use super::value::text;
 use super::{paths, response};
 use crate::draft::Entry;
+use crate::imported::one_line;
 
 /// Largest file, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -143,6 +144,7 @@ impl FileImport<'_, '_> {
         for (run, expected) in made {
             let labels = run.labels.join(", ");
             let wanted = if labels.is_empty() { name.clone() } else { format!("{name} [{labels}]") };
+            let wanted = one_line(&wanted);
             let unique = self.suite.unique(&wanted);
             let comments = if rows.is_empty() { comments.clone() } else { Vec::new() };
             let head = Head { name: &unique, tags: &chunk.tags, skip: record.skip.as_deref(), comments };
@@ -179,14 +181,18 @@ impl FileImport<'_, '_> {
 
     fn row(&mut self, chunk: &Chunk<'_>, fate: Fate, cases: Vec<CaseRow>) {
         let (file, line) = (self.file.path.clone(), chunk.line);
-        self.tests.push(TestRow { file, line, name: chunk.name(), fate, cases });
+        self.tests.push(TestRow { file, line, name: one_line(&chunk.name()), fate, cases });
     }
 
     /// What is not translated, with its lines.
     fn comments(&self, problems: &[(usize, Problem)], chunk: &Chunk<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         for (line, problem) in problems {
-            lines.push(format!("{}:{line}: not translated: {}", self.file.path, shortened(&problem.to_string())));
+            lines.push(format!(
+                "{}:{line}: not translated: {}",
+                self.file.path,
+                shortened(&one_line(&problem.to_string()))
+            ));
             let original = line.checked_sub(chunk.line).and_then(|index| chunk.text.lines().nth(index));
             lines.extend(original.map(|original| format!("    {}", shortened(original.trim()))));
         }
@@ -202,7 +208,7 @@ fn shortened(line: &str) -> String {
 }
 
 fn reasons(problems: &[(usize, Problem)]) -> Vec<Reason> {
-    problems.iter().map(|(line, problem)| Reason { line: *line, text: problem.to_string() }).collect()
+    problems.iter().map(|(line, problem)| Reason { line: *line, text: one_line(&problem.to_string()) }).collect()
 }
 
 /// Variables that bats sets.

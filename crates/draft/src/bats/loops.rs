@@ -22,9 +22,12 @@ impl Machine {
     }
 
     pub(super) fn loop_over(&mut self, name: &str, values: Vec<Text>, body: &Block) -> Done {
-        let is_many = values.len() > 1;
-        for value in values {
+        let (count, is_status) = (values.len(), self.is_status);
+        let is_many = count > 1;
+        for (index, value) in values.into_iter().enumerate() {
             self.step()?;
+            // The status of a loop is that of its last round.
+            self.is_status = is_status && index + 1 == count;
             if is_many {
                 self.labels.push(label(&value));
             }

@@ -77,6 +77,7 @@ pub(super) struct State {
     functions: HashMap<String, Rc<Block>>,
     files: HashMap<String, Text>,
     folder: String,
+    has_pipefail: bool,
 }
 
 /// The state.
@@ -108,6 +109,10 @@ pub(super) struct Machine {
     /// How many `$(…)` were run.
     pub(super) substitutions: usize,
     pub(super) line: usize,
+    /// Whether the status of the last command of the block counts, though bash itself ignores it.
+    pub(super) is_status: bool,
+    /// `set -o pipefail`
+    pub(super) has_pipefail: bool,
     depth: usize,
     steps: usize,
     all_steps: usize,
@@ -129,6 +134,7 @@ impl Machine {
         self.stdin = None;
         self.labels.clear();
         self.status = None;
+        self.is_status = true;
         (self.steps, self.bytes) = (0, 0);
     }
 
@@ -179,12 +185,14 @@ impl Machine {
             functions: functions.clone(),
             files: files.clone(),
             folder: folder.clone(),
+            has_pipefail: self.has_pipefail,
         })
     }
 
     /// Goes back to it.
     pub(super) fn restore(&mut self, state: State) {
-        let State { variables, functions, files, folder } = state;
+        let State { variables, functions, files, folder, has_pipefail } = state;
+        self.has_pipefail = has_pipefail;
         (self.variables, self.functions, self.files, self.folder) = (variables, functions, files, folder);
     }
 

@@ -45,6 +45,12 @@ pub(super) enum Problem {
     GuessedDenial,
     #[error("`{0}` holds for every answer")]
     Vacuous(String),
+    #[error("bash does not fail a test for `{0}` here")]
+    Ignored(&'static str),
+    #[error("`grep -v` finds any line that differs")]
+    AnyLine,
+    #[error("`grep -c` counts lines, and `{0}` may be a key of the response")]
+    Counted(String),
     #[error("limit reached: {0}")]
     Limit(&'static str),
 }

@@ -160,7 +160,7 @@ impl Machine {
         let is_asserting = self.is_asserting();
         self.enter(is_asserting)?;
         let before = std::mem::replace(&mut self.arguments, arguments);
-        let result = self.block(body);
+        let result = self.block_with_status(body);
         self.arguments = before;
         let required = self.leave();
         let (last, flow) = result?;
@@ -197,7 +197,14 @@ impl Machine {
     }
 
     /// `bash -c '…' name arguments`
-    fn inner_shell(&mut self, mut arguments: Vec<Text>) -> Done {
+    fn inner_shell(&mut self, arguments: Vec<Text>) -> Done {
+        let has_pipefail = std::mem::take(&mut self.has_pipefail);
+        let result = self.flags_and_script(arguments);
+        self.has_pipefail = has_pipefail;
+        result
+    }
+
+    fn flags_and_script(&mut self, mut arguments: Vec<Text>) -> Done {
         while let Some(flag) = arguments.first().and_then(|first| value::literal(first)) {
             arguments.remove(0);
             if flag.starts_with('-') && flag.ends_with('c') && !arguments.is_empty() {
@@ -212,6 +219,7 @@ impl Machine {
                 return Ok((Cond::all([required, cond]), Flow::Next));
             }
             if flag == "-o" {
+                self.has_pipefail |= arguments.first().is_some_and(|it| *it == text("pipefail"));
                 arguments.drain(..1.min(arguments.len()));
             } else if !flag.starts_with('-') {
                 return self.unsupported(Problem::Command(format!("bash {flag}")));
@@ -237,7 +245,7 @@ impl Machine {
         match shell::parse(&source, self.line, &mut self.documents) {
             Ok(block) => {
                 let line = self.line;
-                let result = self.block(&block);
+                let result = self.block_with_status(&block);
                 self.line = line;
                 result
             }

@@ -13,7 +13,7 @@ use super::record::{NoRequest, Options, Recorded, Reviews};
 use super::response::{self, Expectation};
 use crate::admission;
 use crate::draft::Entry;
-use crate::imported::{Fixtures, Imported, Names, TestRow};
+use crate::imported::{Fixtures, Imported, Names, TestRow, one_line};
 
 /// The uid of every request: the same that verify gives those that it makes, and that kwctl prints.
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
@@ -151,7 +151,7 @@ fn title(request: &Value) -> String {
         namespace => format!("{namespace}/"),
     };
     let title = format!("{operation} {} {namespace}{}{part}", kind(request), name(request));
-    title.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(200).collect()
+    one_line(&title.chars().take(200).collect::<String>())
 }
 
 /// `CREATE Pod nginx`: the namespace would only make the name of the file longer.

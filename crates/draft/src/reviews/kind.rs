@@ -1,5 +1,22 @@
 //! The kinds of personal data, and their placeholders.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::addresses;
+
+/// Placeholders, also in front of the host of a URL.
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^(?:(?:token|value|secret|user|group|extra|manager)-[0-9]+(?:@.*)?|person-[0-9]+@example\.test)$";
+    Regex::new(pattern).expect("the pattern is written here")
+});
+
+/// Whether the text was replaced before.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDER.is_match(text)
+}
+
 /// What kind of data is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -13,8 +30,12 @@ pub enum Kind {
     Uid,
     /// Addresses of mail.
     Email,
-    /// Addresses of clients.
+    /// IP addresses.
     Address,
+    /// Names of the programs that write fields.
+    Manager,
+    /// Bytes of ConfigMaps.
+    Binary,
     /// Values of Secrets.
     Secret,
     /// Values of environment variables.
@@ -37,6 +58,8 @@ impl Kind {
             Self::Uid => "uid",
             Self::Email => "email address",
             Self::Address => "IP address",
+            Self::Manager => "field manager",
+            Self::Binary => "value of binary data",
             Self::Secret => "value of Secrets",
             Self::Variable => "value of environment variables",
             Self::Token => "token",
@@ -51,15 +74,17 @@ impl Kind {
         }
     }
 
-    /// The placeholder with a number.
-    pub(super) fn placeholder(self, number: usize) -> String {
+    /// The placeholder with a number for a text.
+    pub(super) fn placeholder(self, number: usize, original: &str) -> String {
         match self {
             Self::User => format!("user-{number}"),
             Self::Group => format!("group-{number}"),
             Self::Extra => format!("extra-{number}"),
             Self::Uid => format!("00000000-0000-4000-8000-{number:012}"),
             Self::Email => format!("person-{number}@example.test"),
-            Self::Address => format!("192.0.2.{}", number % 256),
+            Self::Address => addresses::placeholder(original, number),
+            Self::Manager => format!("manager-{number}"),
+            Self::Binary => format!("data-{number}"),
             Self::Secret => format!("secret-{number}"),
             Self::Variable => format!("value-{number}"),
             Self::Token => format!("token-{number}"),

@@ -3,9 +3,12 @@
 //! Each request is a file of its own, and its case expects `accept` unless a response was recorded. Personal data can be
 //! replaced on the way; the same text always gets the same placeholder.
 
+mod addresses;
+mod arguments;
 mod audit;
 mod case;
 mod kind;
+mod names;
 mod personal;
 mod record;
 mod records;
@@ -115,7 +118,8 @@ fn in_order(rows: &mut [TestRow]) {
 /// `Replaced: 3 user names, 1 email address.`
 fn summary(replaced: &IndexMap<Kind, usize>) -> Option<String> {
     let counts: Vec<String> = replaced.iter().map(|(kind, count)| format!("{count} {}", kind.name(*count))).collect();
-    (!counts.is_empty()).then(|| format!("Personal data was replaced: {}.", counts.join(", ")))
+    let found = "what is personal elsewhere in texts is still there: look through the fixtures before you share them";
+    (!counts.is_empty()).then(|| format!("Replaced: {}; {found}.", counts.join(", ")))
 }
 
 fn is_audit(document: &Value) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The same text has the same placeholder everywhere, so that a policy that compares two of them still finds them equal.
 //! Names and groups of Kubernetes itself (`system:…`, service accounts and nodes included) stay: policies know them. So do
-//! the names of objects.
+//! the names of objects. What is not known by its key or its form stays too.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,13 @@ use serde_json::{Map, Value};
 
 use super::kind::Kind;
 use super::record::Recorded;
-use super::{response, secrets};
+use super::{addresses, arguments, names, response, secrets};
 
 /// The annotation in which `kubectl apply` keeps the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Most bytes of a response times texts that are looked for in it.
 const MOST_WORK: usize = 1 << 30;
-
-/// Keys whose texts are secret.
-const SECRET_KEYS: &[&str] =
-    &["token", "password", "passwd", "passphrase", "apiKey", "api_key", "accessKey", "secretKey", "clientSecret"];
 
 /// The placeholders given so far.
 #[derive(Debug, Default)]
@@ -33,6 +29,8 @@ pub(super) struct Personal {
     counts: HashMap<Kind, usize>,
     /// What was replaced in the request at hand, for the texts of its response.
     recent: IndexMap<String, String>,
+    /// Whether a document inside of a text is looked into.
+    is_embedded: bool,
 }
 
 impl Personal {
@@ -77,7 +75,7 @@ impl Personal {
         }
         let number = self.numbers.entry(kind).or_default();
         *number += 1;
-        let placeholder = kind.placeholder(*number);
+        let placeholder = kind.placeholder(*number, text);
         self.known.insert(key, placeholder.clone());
         self.recent.insert(text.to_owned(), placeholder.clone());
         placeholder
@@ -104,9 +102,49 @@ impl Personal {
     fn value(&mut self, key: &str, value: &mut Value) {
         match value {
             Value::Object(members) => self.object(key, members),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(key, item)),
+            Value::Array(items) => {
+                self.arguments(items, "");
+                items.iter_mut().for_each(|item| self.value(key, item));
+            }
             Value::String(text) => self.free_text(key, text),
             _ => {}
+        }
+    }
+
+    /// What a key with a secret name holds; references to other objects in it stay.
+    fn secret(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.secret_text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.secret(item)),
+            Value::Object(members) => {
+                for (key, value) in members {
+                    if names::is_reference(key) { self.value(key, value) } else { self.secret(value) }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A secret, behind the scheme that headers have in front of it.
+    fn secret_text(&mut self, text: &mut String) {
+        const SCHEMES: [&str; 5] = ["basic", "bearer", "digest", "negotiate", "token"];
+        let is_scheme = |word: &str| SCHEMES.contains(&word.to_ascii_lowercase().as_str());
+        let start = text.split_once(' ').filter(|(word, _)| is_scheme(word)).map_or(0, |(word, _)| word.len() + 1);
+        if start < text.len() && !arguments::is_reference(&text[start..]) {
+            let placeholder = self.placeholder(Kind::Token, &text[start..]);
+            text.replace_range(start.., &placeholder);
+        }
+    }
+
+    /// Words of a command line; the image may be the program.
+    fn arguments(&mut self, items: &mut [Value], image: &str) {
+        let words: Vec<&str> = items.iter().map(|item| item.as_str().unwrap_or_default()).collect();
+        // The last ones first, so that the places in a word stay.
+        for (index, range, kind) in arguments::secrets(&words, image).into_iter().rev() {
+            if let Some(Value::String(text)) = items.get_mut(index) {
+                let placeholder = self.placeholder(kind, &text[range.clone()]);
+                text.replace_range(range, &placeholder);
+            }
         }
     }
 
@@ -119,9 +157,28 @@ impl Personal {
             *text = known;
             return;
         }
-        if let Some(replaced) = secrets::replaced(text, |kind, found| self.placeholder(kind, found)) {
-            *text = replaced;
+        if text.starts_with(['{', '[']) && self.embedded(text) {
+            return;
         }
+        let end = if key == "image" { addresses::tag(text) } else { text.len() };
+        if let Some(replaced) = secrets::replaced(&text[..end], |kind, found| self.placeholder(kind, found)) {
+            text.replace_range(..end, &replaced);
+        }
+    }
+
+    /// A document inside of a text; one in the texts of that is only a text.
+    fn embedded(&mut self, text: &mut String) -> bool {
+        let Some(document) = serde_json::from_str::<Value>(text).ok().filter(|_| !self.is_embedded) else {
+            return false;
+        };
+        let mut replaced = document.clone();
+        self.is_embedded = true;
+        self.value("", &mut replaced);
+        self.is_embedded = false;
+        if replaced != document {
+            *text = replaced.to_string();
+        }
+        true
     }
 
     fn object(&mut self, key: &str, members: &mut Map<String, Value>) {
@@ -135,23 +192,33 @@ impl Personal {
             "Group" => Some(Kind::Group),
             _ => None,
         });
-        let is_signing_request = key == "spec" && members.contains_key("signerName");
+        self.signing_request(members);
+        let image = members.get("image").and_then(Value::as_str).unwrap_or_default().to_owned();
+        for list in ["args", "command"].iter().filter(|_| !image.is_empty()) {
+            if let Some(Value::Array(items)) = members.get_mut(*list) {
+                self.arguments(items, &image);
+            }
+        }
+        let is_named_secret =
+            ["name", "key"].iter().any(|key| members.get(*key).and_then(Value::as_str).is_some_and(names::is_secret));
         for (name, value) in members.iter_mut() {
             match name.as_str() {
-                // A request for a certificate has the name of its user.
-                "request" if is_signing_request => self.encoded(Kind::Token, value),
                 "username" => self.name(Kind::User, value),
                 "user" if key == "spec" => self.name(Kind::User, value),
                 "groups" if is_user => self.name(Kind::Group, value),
                 "extra" if is_user => self.text(Kind::Extra, value),
                 "name" if subject.is_some() && key == "subjects" => self.name(subject.unwrap_or(Kind::User), value),
                 "uid" | "uids" => self.text(Kind::Uid, value),
+                "fieldManager" if value.is_string() => self.text(Kind::Manager, value),
+                "binaryData" => self.data(Kind::Binary, value),
                 "sourceIPs" => self.text(Kind::Address, value),
-                "data" if is_secret => self.data(value),
+                "data" if is_secret => self.data(Kind::Secret, value),
                 "stringData" if is_secret => self.text(Kind::Secret, value),
                 "env" => self.variables(value),
                 LAST_APPLIED => self.last_applied(value),
-                other if SECRET_KEYS.contains(&other) && value.is_string() => self.text(Kind::Token, value),
+                "value" | "values" if is_named_secret => self.secret(value),
+                other if names::is_secret(other) => self.secret(value),
+                other if value.as_str().is_some_and(|it| addresses::is_version(other, it)) => {}
                 // The texts of labels and annotations are known by the key of their mapping.
                 _ if key == "labels" || key == "annotations" => self.value(key, value),
                 other => self.value(other, value),
@@ -159,10 +226,22 @@ impl Personal {
         }
     }
 
-    /// Values of a Secret, which are base64.
-    fn data(&mut self, value: &mut Value) {
+    /// Values that are base64.
+    fn data(&mut self, kind: Kind, value: &mut Value) {
         for item in value.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
-            self.encoded(Kind::Secret, item);
+            self.encoded(kind, item);
+        }
+    }
+
+    /// A request for a certificate has the name of its user, and so has the certificate.
+    fn signing_request(&mut self, members: &mut Map<String, Value>) {
+        if members.get("kind").is_none_or(|kind| kind != "CertificateSigningRequest") {
+            return;
+        }
+        for (part, key) in [("spec", "request"), ("status", "certificate")] {
+            if let Some(value) = members.get_mut(part).and_then(|part| part.get_mut(key)) {
+                self.encoded(Kind::Token, value);
+            }
         }
     }
 
@@ -178,8 +257,11 @@ impl Personal {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.variables(item)),
             Value::Object(members) => {
+                // Else a mapping of names to values.
+                let is_one = members.get("name").is_some_and(Value::is_string);
                 for (key, value) in members {
-                    if key == "value" { self.text(Kind::Variable, value) } else { self.value(key, value) }
+                    let is_value = if is_one { key == "value" } else { value.is_string() };
+                    if is_value { self.text(Kind::Variable, value) } else { self.value(key, value) }
                 }
             }
             other => self.value("env", other),
@@ -219,11 +301,14 @@ impl Personal {
         match (last.as_str(), before.as_str()) {
             (LAST_APPLIED, _) => self.last_applied(value),
             (_, "data") if is_secret => self.encoded(Kind::Secret, value),
-            ("data", _) if is_secret => self.data(value),
+            ("data", _) if is_secret => self.data(Kind::Secret, value),
+            (_, "binaryData") => self.encoded(Kind::Binary, value),
+            ("binaryData", _) => self.data(Kind::Binary, value),
             (_, "stringData") | ("stringData", _) if is_secret => self.text(Kind::Secret, value),
             ("value", _) if is_variable => self.text(Kind::Variable, value),
             ("env", _) | (_, "env") => self.variables(value),
             ("uid", _) => self.text(Kind::Uid, value),
+            (key, _) if names::is_secret(key) => self.secret(value),
             (_, key) if value.is_string() => self.value(key, value),
             (key, _) => self.value(key, value),
         }

@@ -75,6 +75,21 @@ fn lists_and_audit_events_are_looked_into() {
     assert!(yaml.contains("# log:1 2 times get pods: not translated: reads are not sent to webhooks"), "{yaml}");
 }
 
+#[test]
+fn names_of_cases_have_no_blanks_too_many() {
+    let mut review = request("", "alice");
+    for key in ["name", "namespace"] {
+        review[key] = "".into();
+        review["object"]["metadata"][key] = "".into();
+    }
+    review["kind"]["kind"] = "TokenReview".into();
+    let mut exec = review.clone();
+    (exec["operation"], exec["subResource"]) = ("CONNECT".into(), "exec".into());
+    let (_, suite) = imported(&format!("{review}\n{exec}\n"), &Options::default());
+    let names: Vec<&Value> = [0, 1].map(|it| &suite["cases"][it]["name"]).into();
+    assert_eq!(names, [&json!("CREATE TokenReview"), &json!("CONNECT TokenReview (pods/exec)")]);
+}
+
 /// An object with everything personal in it.
 fn personal() -> Value {
     let mut request = request("web", "alice");
@@ -133,6 +148,77 @@ fn personal_data_is_replaced_by_the_same_placeholder_everywhere() {
     assert_eq!((reviews.replaced[&Kind::User], reviews.replaced[&Kind::Uid]), (3, 2));
     let comment = reviews.imported.draft.comments.join("\n");
     assert!(comment.contains("3 user names, 1 group,") && comment.contains("1 list of field managers"), "{comment}");
+}
+
+#[test]
+fn no_part_of_an_object_keeps_its_secrets() {
+    for (object, gone) in [
+        (
+            json!({ "status": { "podIP": "10.1.2.3", "podIPs": [{ "ip": "fd00:1::a" }] } }),
+            vec!["10.1.2.3", "fd00:1::a"],
+        ),
+        (json!({ "spec": { "hostAliases": [{ "ip": "10.1.2.3" }], "url": "see http://10.1.2.4/1" } }), vec!["10.1.2"]),
+        (json!({ "spec": { "command": ["sh", "-c", "export AWS_SECRET_ACCESS_KEY=hunter2aws"] } }), vec!["hunter"]),
+        (
+            json!({ "spec": { "args": ["--token", "hunter2-arg2", "-pHunter2short", "--password=x9"] } }),
+            vec!["unter", "x9"],
+        ),
+        (json!({ "spec": { "containers": [{ "image": "mysql:8", "args": ["-phunter"] }] } }), vec!["hunter"]),
+        (json!({ "spec": { "Authorization": "Basic hunter2hdr" } }), vec!["hunter"]),
+        (json!({ "spec": { "httpHeaders": [{ "name": "Authorization", "value": "Bearer hunter" }] } }), vec!["hunter"]),
+        (json!({ "spec": { "httpHeaders": [{ "name": "X-Api-Key", "value": "hunter" }] } }), vec!["hunter"]),
+        (json!({ "metadata": { "annotations": { "acme.test/deploy-token": "hunter" } } }), vec!["hunter"]),
+        (json!({ "metadata": { "labels": { "db-password": "hunter" } } }), vec!["hunter"]),
+        (json!({ "spec": { "dbPassword": "hunter", "clientSecret": { "value": "hunter3" } } }), vec!["hunter"]),
+        (json!({ "spec": { "apiKeys": ["hunter", { "inner": ["hunter"] }] } }), vec!["hunter"]),
+        (json!({ "spec": { "env": { "ANY": "hunter" } } }), vec!["hunter"]),
+        (json!({ "kind": "ConfigMap", "binaryData": { "a": "aHVudGVyMg==" } }), vec!["aHVu"]),
+        (json!({ "kind": "ConfigMap", "data": { "app.ini": "db.password = hunter" } }), vec!["hunter"]),
+        (json!({ "spec": { "image": "https://bob:hunter@host" } }), vec!["bob", "hunter"]),
+        (json!({ "spec": { "image": "10.1.2.3:5000/web:1.2.3.4" } }), vec!["10.1.2.3"]),
+        (json!({ "spec": { "appVersion": "10.1.2.3 password=hunter" } }), vec!["10.1.2.3", "hunter"]),
+        (
+            json!({ "metadata": { "annotations": { "acme.test/applied": "{\"env\":[{\"name\":\"A\",\"value\":\"hunter\"}]}" } } }),
+            vec!["hunter"],
+        ),
+        (json!({ "kind": "ConfigMap", "data": { "a.json": "[{\"dbPassword\":\"hun ter\"}]" } }), vec!["hun"]),
+        (json!({ "spec": { "url": "https://bob:hunter@host.acme.test/" } }), vec!["bob", "hunter"]),
+        (
+            json!({ "kind": "CertificateSigningRequest", "spec": { "request": "aHVu", "username": "bob" }, "status": { "certificate": "hunter" } }),
+            vec!["aHVu", "bob", "hunter"],
+        ),
+    ] {
+        let mut request = request("web", "alice");
+        request["object"] = object.clone();
+        request["options"] = json!({ "kind": "CreateOptions", "fieldManager": "bobs-tool" });
+        let (reviews, _) = imported(&request.to_string(), &Options::default());
+        let written = &reviews.imported.files[0].text;
+        for gone in gone.iter().chain([&"bobs"]) {
+            assert!(!written.contains(gone), "{gone}: {written}");
+        }
+        let (again, _) = imported(&format!("{request}\n{request}\n"), &Options::default());
+        assert_eq!((again.imported.files.len(), &again.imported.files[0].text), (1, written), "{object}");
+    }
+}
+
+#[test]
+fn references_and_versions_stay() {
+    for object in [
+        json!({ "spec": { "volumes": [{ "secret": { "secretName": "web", "items": [{ "key": "a", "path": "b" }] } }] } }),
+        json!({ "spec": { "passwordSecret": { "name": "web", "key": "password" } } }),
+        json!({ "spec": { "imagePullSecrets": [{ "name": "web" }] } }),
+        json!({ "spec": { "sources": [{ "serviceAccountToken": { "path": "token", "audience": "vault" } }] } }),
+        json!({ "spec": { "image": "nginx:1.2.3.4", "args": ["--token", "$(TOKEN)"] } }),
+        json!({ "spec": { "privateKey": { "rotationPolicy": "Always" }, "cidr": "10.0.0.0/8" } }),
+        json!({ "metadata": { "labels": { "app.kubernetes.io/version": "1.2.3.4" } } }),
+        json!({ "spec": { "tolerations": [{ "key": "dedicated", "value": "web" }] } }),
+    ] {
+        let mut request = request("web", "alice");
+        request["object"] = object.clone();
+        let (reviews, _) = imported(&request.to_string(), &Options::default());
+        let written: Value = serde_json::from_str(&reviews.imported.files[0].text).unwrap();
+        assert_eq!(written["object"], object);
+    }
 }
 
 #[test]

@@ -88,8 +88,8 @@
 
 @test "negated" {
   run kwctl run annotated-policy.wasm -r test_data/bad.json
-  ! [[ "$output" == *'"allowed":true'* ]]
   [[ ! "$output" =~ "panic" ]]
+  ! [[ "$output" == *'"allowed":true'* ]]
 }
 
 @test "grep" {
@@ -103,7 +103,7 @@
   run kwctl run annotated-policy.wasm -r test_data/bad.json
   grep -q '"allowed":false' <<< "$output"
   grep -qE 'owner (is )?missing' <<< "$output"
-  echo "${output}" | grep -qv "panicked"
+  run ! grep -q "panicked" <<< "${output}"
 }
 
 @test "grep counts" {
