@@ -2,7 +2,6 @@
 //!
 //! Booleans are those of YAML 1.1, as the tools read them: a plain `yes` is `true`.
 
-use std::fmt;
 use std::sync::Arc;
 
 use policy_verify_model::code::Code;
@@ -10,18 +9,14 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::SourceFile;
 use policy_verify_model::yaml;
 use policy_verify_model::yaml::emit::Node;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use policy_verify_model::yaml::raw::Raw;
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
 /// Most bytes of a file.
 pub(crate) const LONGEST: usize = 16 << 20;
 
-/// Most levels of a document: the parser of JSON has this bound, too.
-const DEEPEST: usize = 128;
-
-/// Bytes of stack for the deepest document: without optimisation the parser takes some 40 KiB a level.
+/// Bytes of stack for the deepest document: without optimisation the parser, which takes 64 levels, needs some 40 KiB each.
 const STACK: usize = 16 << 20;
 
 /// A value and its line.
@@ -175,127 +170,23 @@ fn tree(raw: Spanned<Raw>, file: &Arc<SourceFile>) -> Tree {
         Raw::Null => Content::Null,
         Raw::Bool(value) => Content::Bool(value),
         Raw::Number(value) => Content::Number(value),
-        Raw::Text(text) => match boolean(&text, &file.text, raw.defined.span().byte_offset()) {
+        Raw::String(text) => match boolean(&text, &file.text, raw.defined.span().byte_offset()) {
             Some(value) => Content::Bool(value),
             None => Content::Text(text),
         },
         Raw::List(items) => Content::List(items.into_iter().map(|item| tree(item, file)).collect()),
-        Raw::Map(entries) => Content::Map(entries.into_iter().map(|(key, it)| (key, tree(it, file))).collect()),
+        Raw::Map(entries) => Content::Map(entries.into_iter().map(|(key, it)| (key.value, tree(it, file))).collect()),
     };
     Tree { line: usize::try_from(raw.defined.line()).unwrap_or(1).max(1), content }
 }
 
 /// The boolean that a plain word is in YAML 1.1. A word that begins its line may be that of a block, and stays a text.
 fn boolean(text: &str, file: &str, offset: Option<u64>) -> Option<bool> {
-    let value = match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true,
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false,
-        _ => return None,
-    };
+    let value = yaml::boolean_of_yaml_1_1(text)?;
     let (before, rest) = file.split_at_checked(usize::try_from(offset?).ok()?)?;
     let line = before.rsplit('\n').next().unwrap_or(before);
     let is_plain = rest.starts_with(text) && !line.trim().is_empty() && !line.trim_end().ends_with("!!str");
     is_plain.then_some(value)
-}
-
-/// A value as the parser gives it.
-enum Raw {
-    Null,
-    Bool(bool),
-    Number(Number),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(String, Spanned<Raw>)>),
-}
-
-thread_local! {
-    /// How deep the value is that is read on this thread.
-    static DEPTH: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-/// One level of a value while it is read.
-struct Level;
-
-impl Level {
-    fn enter<E: Error>() -> Result<Self, E> {
-        let depth = DEPTH.get() + 1;
-        if depth > DEEPEST {
-            return Err(E::custom(format!("more than {DEEPEST} levels")));
-        }
-        DEPTH.set(depth);
-        Ok(Self)
-    }
-}
-
-impl Drop for Level {
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-    }
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let _level = Level::enter()?;
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        Raw::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Raw, E> {
-        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("infinity and NaN are not supported"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Raw::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
-    }
 }
 
 #[cfg(test)]
@@ -338,7 +229,7 @@ mod tests {
             let error = documents("a.yaml", &text).unwrap_err();
             assert!(error.help.is_some(), "{error:?}");
         }
-        assert!(documents("a.yaml", &format!("{}1{}", "[".repeat(50), "]".repeat(50))).is_ok());
-        assert_eq!(DEPTH.get(), 0);
+        let nested = |levels: usize| documents("a.yaml", &format!("{}1{}", "[".repeat(levels), "]".repeat(levels)));
+        assert!(nested(50).is_ok() && nested(64).is_ok() && nested(65).is_err());
     }
 }

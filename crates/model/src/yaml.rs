@@ -5,6 +5,7 @@
 
 pub mod emit;
 pub mod flow;
+pub mod raw;
 
 use std::sync::Arc;
 
@@ -32,6 +33,15 @@ pub fn options_for(times: usize) -> Options {
         max_merge_keys: usual.max_merge_keys.saturating_mul(times),
     };
     serde_saphyr::options! { strict_booleans: true, with_snippet: false, legacy_octal_numbers: true, budget: budget }
+}
+
+/// The boolean that a plain word is in YAML 1.1. Source: the table in `resolve.go` of `sigs.k8s.io/yaml/goyaml.v2`.
+pub fn boolean_of_yaml_1_1(word: &str) -> Option<bool> {
+    match word {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
 }
 
 /// The message alone, without the place and without the words of parsers.

@@ -4,12 +4,9 @@
 //! alias expansion bounded. Manifests in files of their own have the booleans of
 //! YAML 1.1, because `kubectl` and `helm` send those.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned as At;
 
@@ -17,7 +14,7 @@ use super::file_limit::FileLimit;
 use super::{path, syntax};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::{MemberSpans, SourceFile, Span};
-use policy_verify_model::yaml;
+use policy_verify_model::yaml::{self, raw::Raw};
 
 /// A value of a YAML document and its place.
 #[derive(Debug, Clone)]
@@ -222,14 +219,9 @@ fn as_sent(node: Node) -> Node {
     Node { id, span, content }
 }
 
-/// The boolean that a plain scalar is in YAML 1.1, where it is a text in YAML 1.2. Source: the table in `resolve.go` of
-/// `sigs.k8s.io/yaml/goyaml.v2`.
+/// The boolean that a plain scalar is in YAML 1.1, where it is a text in YAML 1.2.
 fn sent_as(text: &str, span: &Span) -> Option<bool> {
-    let value = match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true,
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false,
-        _ => return None,
-    };
+    let value = yaml::boolean_of_yaml_1_1(text)?;
     let (before, rest) = span.file.text.split_at_checked(span.offset)?;
     let is_plain = rest.starts_with(text) && !before.trim_end().ends_with("!!str") && !is_block(before);
     is_plain.then_some(value)
@@ -264,84 +256,6 @@ fn node(raw: At<Raw>, file: &Arc<SourceFile>) -> Node {
         ),
     };
     Node::new(span, content)
-}
-
-/// A node as the parser gives it.
-enum Raw {
-    Null,
-    Bool(bool),
-    Number(Number),
-    String(String),
-    List(Vec<At<Raw>>),
-    Map(Vec<(At<String>, At<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        Raw::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("infinity and NaN are not supported"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
-        Ok(Raw::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Raw::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
-    }
 }
 
 #[cfg(test)]
