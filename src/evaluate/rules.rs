@@ -2,7 +2,7 @@
 //!
 //! Only the rules are looked at: selectors and match conditions belong to the deployment, and metadata has no scope. Source: `rules.Matcher` of k8s.io/apiserver.
 
-use policy_verify_model::policy::{Rule, RuleOperation};
+use policy_verify_model::policy::Rule;
 use policy_verify_model::request::AdmissionRequest;
 
 /// How many rules [`explain`] names.
@@ -15,7 +15,7 @@ pub(crate) fn selects(rules: &[Rule], request: &AdmissionRequest) -> bool {
 
 /// Whether one rule selects the request.
 pub(super) fn is_selected_by(rule: &Rule, request: &AdmissionRequest) -> bool {
-    let operations = || rule.operations.iter().map(|operation| operation_word(*operation));
+    let operations = || rule.operations.iter().map(|operation| operation.word());
     is_one_of(&rule.api_groups, &request.resource.group)
         && is_one_of(&rule.api_versions, &request.resource.version)
         && operations().any(|word| word == "*" || word == request.operation)
@@ -34,16 +34,6 @@ fn is_resource(wanted: &str, request: &AdmissionRequest) -> bool {
     let (resource, subresource) = wanted.split_once('/').unwrap_or((wanted, ""));
     (resource == "*" || resource == request.resource.resource)
         && (subresource == "*" || subresource == request.sub_resource.as_deref().unwrap_or_default())
-}
-
-fn operation_word(operation: RuleOperation) -> &'static str {
-    match operation {
-        RuleOperation::Create => "CREATE",
-        RuleOperation::Update => "UPDATE",
-        RuleOperation::Delete => "DELETE",
-        RuleOperation::Connect => "CONNECT",
-        RuleOperation::All => "*",
-    }
 }
 
 /// Why no rule selects the request, with a line for each rule. `origin` is where the rules are from: `the metadata`.
@@ -67,7 +57,7 @@ pub(crate) fn explain(rules: &[Rule], request: &AdmissionRequest, origin: &str) 
 
 /// The only part in which a rule does not match the request.
 fn only_difference(rule: &Rule, request: &AdmissionRequest) -> Option<&'static str> {
-    let operations: Vec<&str> = rule.operations.iter().map(|operation| operation_word(*operation)).collect();
+    let operations: Vec<&str> = rule.operations.iter().map(|operation| operation.word()).collect();
     let parts = [
         ("group", is_one_of(&rule.api_groups, &request.resource.group)),
         ("version", is_one_of(&rule.api_versions, &request.resource.version)),
@@ -85,7 +75,7 @@ fn only_difference(rule: &Rule, request: &AdmissionRequest) -> Option<&'static s
 
 /// `CREATE, UPDATE pods (v1)`
 fn shown_rule(rule: &Rule) -> String {
-    let operations: Vec<&str> = rule.operations.iter().map(|operation| operation_word(*operation)).collect();
+    let operations: Vec<&str> = rule.operations.iter().map(|operation| operation.word()).collect();
     let versions: Vec<String> = (rule.api_groups.iter())
         .flat_map(|group| rule.api_versions.iter().map(|version| api_version(group, version)))
         .collect();

@@ -56,6 +56,15 @@ fn nearly_all_tests_are_translated_whole() {
     assert!(all >= 60 && whole * 100 >= all * 95, "{whole} of {all}");
 }
 
+/// `break 2` leaves the loop around a `while`, too.
+#[test]
+fn loops_are_left_by_their_number() {
+    let (_, suite) = translated(
+        "@test \"a\" {\n  for file in test_data/bad-1.json test_data/bad-2.json; do\n    while true; do\n      run kwctl run -r $file annotated-policy.wasm\n      [ $(expr \"$output\" : '.*\"allowed\":true.*') -ne 0 ]\n      break 2\n    done\n  done\n}\n",
+    );
+    assert_eq!(suite["cases"].as_array().map(Vec::len), Some(1), "{suite}");
+}
+
 #[test]
 fn verdicts_and_messages_are_what_was_asserted() {
     let (_, suite) = of("verdicts");

@@ -130,6 +130,19 @@ pub enum RuleOperation {
     All,
 }
 
+impl RuleOperation {
+    /// The word of requests and of metadata.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+            Self::All => "*",
+        }
+    }
+}
+
 /// One rule of the metadata: which requests the API server is to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -16,7 +16,7 @@ enum Comparison {
 }
 
 impl Machine {
-    /// `None` if it is no such function.
+    /// `None` for other functions.
     pub(super) fn assertion(&mut self, name: &str, arguments: &[Text]) -> Result<Option<Cond>, Problem> {
         let cond = match name {
             "assert_success" => self.status_is(true, &[]),

@@ -9,7 +9,7 @@ use super::shell;
 use super::value::{self, Part, Text, append, text};
 
 impl Machine {
-    /// `None` if it is no such command.
+    /// `None` for other commands.
     pub(super) fn builtin(&mut self, name: &str, arguments: &[Text]) -> Result<Option<(Cond, Flow)>, Problem> {
         let done = match name {
             "true" | ":" => GOOD,

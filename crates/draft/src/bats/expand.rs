@@ -10,7 +10,7 @@ use super::value::{self, Part, Text, append, text};
 
 /// Most words that one command gets.
 const MOST: usize = 10_000;
-/// Stands for a piece that is no literal while braces are expanded.
+/// Stands for a piece whose text is not known while braces are expanded.
 const PLACEHOLDER: u32 = 0xF0000;
 
 /// A part of an argument, and whether it is quoted.

@@ -21,7 +21,7 @@ fn may_be_a_key(word: &str) -> bool {
 }
 
 impl Machine {
-    /// `None` if it is no such program.
+    /// `None` for other programs.
     pub(super) fn filter(&mut self, name: &str, arguments: &[Text]) -> Result<Option<Cond>, Problem> {
         let cond = match name {
             "[" => {

@@ -28,24 +28,29 @@ impl Machine {
             self.step()?;
             // The status of a loop is that of its last round.
             self.is_status = is_status && index + 1 == count;
-            if is_many {
-                self.labels.push(label(&value));
-            }
+            let label = is_many.then(|| label(&value));
             self.set(name, value);
-            let result = self.block(body);
-            if is_many {
-                self.labels.pop();
-            }
-            let (cond, flow) = result?;
-            match flow {
-                Flow::Next | Flow::Continue(0 | 1) => {}
-                Flow::Break(0 | 1) => break,
-                Flow::Break(levels) => return Ok((cond, Flow::Break(levels - 1))),
-                Flow::Continue(levels) => return Ok((cond, Flow::Continue(levels - 1))),
-                flow => return Ok((cond, flow)),
+            if let Some(left) = self.round(label, body)? {
+                return Ok(left);
             }
         }
         GOOD
+    }
+
+    /// One round, named in its cases. It gives what the loop ends with, if it ends.
+    fn round(&mut self, label: Option<String>, body: &Block) -> Result<Option<(Cond, Flow)>, Problem> {
+        let labels = self.labels.len();
+        self.labels.extend(label);
+        let result = self.block(body);
+        self.labels.truncate(labels);
+        let (cond, flow) = result?;
+        Ok(match flow {
+            Flow::Next | Flow::Continue(0 | 1) => None,
+            Flow::Break(0 | 1) => Some(GOOD?),
+            Flow::Break(levels) => Some((cond, Flow::Break(levels - 1))),
+            Flow::Continue(levels) => Some((cond, Flow::Continue(levels - 1))),
+            flow => Some((cond, flow)),
+        })
     }
 
     pub(super) fn count(&mut self, start: &str, cond: &str, step: &str, body: &Block) -> Done {
@@ -62,13 +67,8 @@ impl Machine {
                 }
             }
             rounds += 1;
-            self.labels.push(rounds.to_string());
-            let result = self.block(body);
-            self.labels.pop();
-            match result? {
-                (_, Flow::Next | Flow::Continue(_)) => {}
-                (_, Flow::Break(_)) => return GOOD,
-                other => return Ok(other),
+            if let Some(left) = self.round(Some(rounds.to_string()), body)? {
+                return Ok(left);
             }
             let stepped = self.arithmetic(step)?;
             if let Some(problem) = value::unknown(&stepped) {
@@ -94,13 +94,8 @@ impl Machine {
                 }
             }
             rounds += 1;
-            self.labels.push(rounds.to_string());
-            let result = self.block(body);
-            self.labels.pop();
-            match result? {
-                (_, Flow::Next | Flow::Continue(_)) => {}
-                (_, Flow::Break(_)) => return GOOD,
-                other => return Ok(other),
+            if let Some(left) = self.round(Some(rounds.to_string()), body)? {
+                return Ok(left);
             }
         }
     }

@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 use policy_verify_model::policy::RuleOperation;
 use policy_verify_model::yaml::emit::Node;
 
-use super::rules::{Wanted, word};
+use super::rules::Wanted;
 use super::templates;
 use crate::draft::Entry;
 use crate::imported::{Names, WrittenFile, slug};
@@ -30,7 +30,7 @@ impl Cases {
     /// Adds the case of a request.
     pub(super) fn add(&mut self, wanted: &Wanted) {
         let what = if wanted.subresource.is_some() { &wanted.resource } else { &wanted.kind };
-        let mut case = self.named(&format!("{} {what}", word(wanted.operation)));
+        let mut case = self.named(&format!("{} {what}", wanted.operation.word()));
         let file = Node::text(self.file(&wanted.api_version, &wanted.kind));
         if let (true, Some((group, version))) = (wanted.is_custom, wanted.api_version.rsplit_once('/')) {
             let kind = (group.to_owned(), wanted.kind.clone());

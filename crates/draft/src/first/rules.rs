@@ -140,7 +140,7 @@ impl Requests {
     fn part(&mut self, rule: &Rule, kind: &KnownKind, part: &KnownSubresource) {
         let resource = format!("{}/{}", kind.plural, part.name);
         if !names(rule, part.operation) {
-            self.note(format!("no operation of the rule is sent about {resource}: that is {}", word(part.operation)));
+            self.note(format!("no operation of the rule is sent about {resource}: that is {}", part.operation.word()));
             return;
         }
         let (api_version, object) = part.object.clone().unwrap_or_else(|| (kind.api_version(), kind.kind.clone()));
@@ -218,17 +218,6 @@ fn names(rule: &Rule, operation: RuleOperation) -> bool {
     rule.operations.iter().any(|named| *named == operation || *named == RuleOperation::All)
 }
 
-/// The operation as requests have it.
-pub(super) fn word(operation: RuleOperation) -> &'static str {
-    match operation {
-        RuleOperation::Create => "CREATE",
-        RuleOperation::Update => "UPDATE",
-        RuleOperation::Delete => "DELETE",
-        RuleOperation::Connect => "CONNECT",
-        RuleOperation::All => "*",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -239,7 +228,7 @@ mod tests {
     fn of(rules: Value) -> (Vec<String>, Vec<String>) {
         let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
         let found = requests(&rules, &kinds(), &["VirtualService".to_owned()]);
-        let shown = |it: &Wanted| format!("{} {} {} {}", word(it.operation), it.api_version, it.kind, it.resource);
+        let shown = |it: &Wanted| format!("{} {} {} {}", it.operation.word(), it.api_version, it.kind, it.resource);
         (found.wanted.iter().map(shown).collect(), found.notes.into_iter().collect())
     }
 

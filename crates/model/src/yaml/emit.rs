@@ -176,9 +176,16 @@ pub(super) fn is_plain(text: &str) -> bool {
 }
 
 /// A text in double quotes.
-pub(super) fn double_quoted(text: &str) -> String {
+pub fn double_quoted(text: &str) -> String {
     let mut out = String::new();
     write_double_quoted(&mut out, text);
+    out
+}
+
+/// A text as a literal block whose lines are indented by `column`, two columns further than its parent.
+pub fn literal(text: &str, column: usize) -> String {
+    let mut out = String::new();
+    write_literal(&mut out, text, column);
     out
 }
 
