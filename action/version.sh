@@ -81,7 +81,7 @@ yaml_version() {
 json_version() {
     local value line
     command -v jq >/dev/null || fail "package.json is read with jq; install it on the runner" >&2
-    value=$(jq -r '.version // empty' "$1" 2>/dev/null) || fail "$1 is no valid JSON" >&2
+    value=$(jq -r '.version // empty' "$1" 2>/dev/null) || fail "$1 is not valid JSON" >&2
     [ -n "$value" ] || return 0
     line=$(grep -nE '^[^:]*"version"[[:space:]]*:' "$1" | grep -F "\"$value\"" | head -n 1 | cut -d : -f 1)
     printf '%s %s\n' "${line:-1}" "$value"

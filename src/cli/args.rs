@@ -11,6 +11,7 @@ pub(crate) mod fetch;
 pub(crate) mod hosts;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod new_suite;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::report::{changes, escape};
+use policy_verify::report::{changes, count, escape};
 use policy_verify::{BlessedFile, Blessing, Error, Options, Rewriting, is_stream};
 
 use super::args::output::OutputArgs;
@@ -38,10 +38,9 @@ pub(super) fn bless(options: &Options, rewriting: Rewriting, arguments: &OutputA
             console::say(escape::terminal(&diff).trim_end());
         }
         let (cases, files) = (blessing.cases, blessing.files.len());
-        let plural = |number: usize| if number == 1 { "" } else { "s" };
         console::complain(&match files {
             0 => "no expectation was rewritten".to_owned(),
-            _ => format!("rewrote the expectations of {cases} case{} in {files} file{}", plural(cases), plural(files)),
+            _ => format!("rewrote the expectations of {} in {}", count(cases, "case"), count(files, "file")),
         });
     }
     Ok(())

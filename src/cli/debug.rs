@@ -10,8 +10,8 @@ use policy_verify::report::{Style, explanation};
 use policy_verify::{CompilerChoice, Error, Options, is_stream, tree};
 use regex::Regex;
 
-use super::args::debug::{DebugArgs, DebugFormat};
-use super::args::output::ColorChoice;
+use super::args::debug::DebugArgs;
+use super::args::output::{ColorChoice, OutputFormat};
 use super::args::selection::SelectionArgs;
 use super::console::{self, Bar};
 use super::exit_code::ExitCode;
@@ -74,7 +74,7 @@ fn without_names(selection: &SelectionArgs) -> (SelectionArgs, Vec<String>) {
     (selection, names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
-fn print(explanations: &Explanations, format: DebugFormat) -> ExitCode {
+fn print(explanations: &Explanations, format: OutputFormat) -> ExitCode {
     let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
     let style = Style {
         colour,
@@ -84,8 +84,8 @@ fn print(explanations: &Explanations, format: DebugFormat) -> ExitCode {
     };
     let mut bytes = Vec::new();
     let written = match format {
-        DebugFormat::Human => explanation::text(explanations, style, &mut bytes),
-        DebugFormat::Json => explanation::json(explanations, &mut bytes),
+        OutputFormat::Human => explanation::text(explanations, style, &mut bytes),
+        OutputFormat::Json => explanation::json(explanations, &mut bytes),
     };
     match written {
         Ok(()) => console::print(&String::from_utf8_lossy(&bytes)),
@@ -95,14 +95,7 @@ fn print(explanations: &Explanations, format: DebugFormat) -> ExitCode {
 
 /// The code that a run of these cases has.
 fn verdict(explanations: &Explanations, allows_empty: bool) -> ExitCode {
-    let has = |wanted: fn(&Outcome) -> bool| explanations.cases.iter().any(|it| wanted(&it.case.outcome));
-    if has(|outcome| matches!(outcome, Outcome::Unavailable(_))) {
-        ExitCode::Unavailable
-    } else if has(Outcome::is_red) {
-        ExitCode::Failure
-    } else if !has(|outcome| matches!(outcome, Outcome::Passed)) && !allows_empty {
-        ExitCode::NothingSelected
-    } else {
-        ExitCode::Success
-    }
+    let outcomes: Vec<&Outcome> = explanations.cases.iter().map(|it| &it.case.outcome).collect();
+    let is_unavailable = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Unavailable(_)));
+    ExitCode::of_cases(&outcomes, is_unavailable, false, allows_empty)
 }

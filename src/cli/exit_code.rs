@@ -3,6 +3,8 @@
 use std::process::Termination;
 
 use policy_verify::Error;
+use policy_verify::model::answer::FaultKind;
+use policy_verify::model::outcome::{Outcome, RunReport};
 
 /// How the process ends. Higher reasons outrank lower ones where several apply; see [`ExitCode::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,29 +30,37 @@ pub(crate) enum ExitCode {
 impl ExitCode {
     /// The code of a finished run. A run in which no case passed has shown nothing; of a shard that is for the merged run
     /// to say.
-    pub(crate) fn of(run: &policy_verify::model::outcome::RunReport, is_forgiving: bool, allows_empty: bool) -> Self {
-        use policy_verify::model::answer::FaultKind;
-        use policy_verify::model::outcome::Outcome;
-
-        let is_bug = |outcome: &Outcome| matches!(outcome, Outcome::Error(fault) if fault.kind == FaultKind::Internal);
+    pub(crate) fn of(run: &RunReport, is_forgiving: bool, allows_empty: bool) -> Self {
         if !run.errors.is_empty() {
-            Self::Usage
-        } else if run.cases.iter().any(|case| is_bug(&case.outcome)) {
+            return Self::Usage;
+        }
+        let is_unavailable = run.policies.iter().any(|policy| policy.unavailable.is_some());
+        let outcomes: Vec<&Outcome> = run.cases.iter().map(|case| &case.outcome).collect();
+        match Self::of_cases(&outcomes, is_unavailable, is_forgiving, allows_empty || run.shard.is_some()) {
+            Self::Success if run.publications.iter().any(|publication| !publication.is_done()) => Self::Unpublished,
+            code => code,
+        }
+    }
+
+    /// The code of cases that ended so.
+    pub(crate) fn of_cases(
+        outcomes: &[&Outcome],
+        is_unavailable: bool,
+        is_forgiving: bool,
+        allows_empty: bool,
+    ) -> Self {
+        let is_bug = |outcome: &&Outcome| matches!(outcome, Outcome::Error(fault) if fault.kind == FaultKind::Internal);
+        if outcomes.iter().any(is_bug) {
             Self::Bug
-        } else if run.policies.iter().any(|policy| policy.unavailable.is_some()) {
+        } else if is_unavailable {
             Self::Unavailable
-        } else if run.cases.iter().any(|case| case.outcome.is_bad()) && !is_forgiving {
+        } else if outcomes.iter().any(|outcome| outcome.is_bad()) && !is_forgiving {
             Self::Failure
-        } else if run.cases.iter().any(|case| case.outcome.is_not_run()) {
+        } else if outcomes.iter().any(|outcome| outcome.is_not_run()) {
             // `--no-fail` forgives failures; what did not run cannot be known to be one.
             Self::Failure
-        } else if run.shard.is_none()
-            && !allows_empty
-            && run.cases.iter().all(|case| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Xfailed(_)))
-        {
+        } else if !allows_empty && outcomes.iter().all(|it| matches!(it, Outcome::Skipped(_) | Outcome::Xfailed(_))) {
             Self::NothingSelected
-        } else if run.publications.iter().any(|publication| !publication.is_done()) {
-            Self::Unpublished
         } else {
             Self::Success
         }

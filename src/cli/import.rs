@@ -10,7 +10,8 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
 use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
 
-use super::args::import::{CommonArgs, ImportArgs, ImportFrom};
+use super::args::import::{ImportArgs, ImportFrom};
+use super::args::new_suite::NewSuiteArgs;
 use super::args::output::ColorChoice;
 use super::console;
 use super::exit_code::ExitCode;
@@ -59,7 +60,7 @@ struct Made {
     inputs: Vec<PathBuf>,
 }
 
-fn bats(files: &[PathBuf], policy: Option<&str>, common: &CommonArgs) -> Result<Made, Error> {
+fn bats(files: &[PathBuf], policy: Option<&str>, common: &NewSuiteArgs) -> Result<Made, Error> {
     let suite = target(&files[0], common);
     let root = repository(&files[0])?;
     let in_root = |path: &Path| seen_from(&root.join(SUITE), path);
@@ -94,7 +95,7 @@ fn names_below(root: &Path) -> Vec<String> {
     named.take(MOST_FILES).collect()
 }
 
-fn gator(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {
+fn gator(file: &Path, modules: &[String], common: &NewSuiteArgs) -> Result<Made, Error> {
     let suite = target(file, common);
     let module = seen_from(&suite, &file.with_file_name(MODULE))?;
     let mut options = draft::gator::Options { folder: folder(file, &suite)?, module, ..Default::default() };
@@ -111,7 +112,7 @@ fn gator(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, E
     Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new(), inputs: vec![file.to_owned()] })
 }
 
-fn kyverno(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made, Error> {
+fn kyverno(file: &Path, modules: &[String], common: &NewSuiteArgs) -> Result<Made, Error> {
     let suite = target(file, common);
     let mut options = draft::kyverno::Options { folder: folder(file, &suite)?, ..Default::default() };
     for module in modules {
@@ -125,7 +126,7 @@ fn kyverno(file: &Path, modules: &[String], common: &CommonArgs) -> Result<Made,
     Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new(), inputs: vec![file.to_owned()] })
 }
 
-fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &CommonArgs) -> Result<Made, Error> {
+fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &NewSuiteArgs) -> Result<Made, Error> {
     let suite = target(&files[0], common);
     let texts: Vec<(String, String)> =
         files.iter().map(|file| Ok((shown(file), read(file)?))).collect::<Result<_, Error>>()?;
@@ -146,7 +147,7 @@ fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &CommonArgs) ->
 }
 
 /// Writes the suite, asks the policies, and tells what became of the tests.
-fn finish(made: Made, common: &CommonArgs, signals: &Signals) -> Result<ExitCode, Error> {
+fn finish(made: Made, common: &NewSuiteArgs, signals: &Signals) -> Result<ExitCode, Error> {
     let Made { imported, suite, rewriting, remarks, inputs } = made;
     let is_suite = |input: &PathBuf| {
         let real = input.canonicalize().ok();
@@ -188,7 +189,7 @@ fn is_missing_module(problem: &Diagnostic) -> bool {
     problem.code == Code::FileNotFound && problem.message.contains(".wasm`")
 }
 
-fn target(file: &Path, common: &CommonArgs) -> PathBuf {
+fn target(file: &Path, common: &NewSuiteArgs) -> PathBuf {
     let beside = || if is_stream(file) { PathBuf::from(SUITE) } else { file.with_file_name(SUITE) };
     common.output.clone().unwrap_or_else(beside)
 }

@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
     match cli.command {
-        Command::Run(arguments) if arguments.watch => run::watch(&arguments, signals),
+        Command::Run(arguments) if arguments.watch => watch::watch(&arguments, signals),
         Command::Run(arguments) => {
             run::run(&arguments, arguments.live, arguments.record.as_deref().map(Target::Folder), signals)
         }

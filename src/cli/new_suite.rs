@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use policy_verify::draft::{Draft, Fate, TestRow, WrittenFile};
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::{CaseKind, CaseReport, Outcome, Summary};
-use policy_verify::report::escape;
+use policy_verify::report::{count, escape};
 use policy_verify::{Error, Options, Rewriting, is_stream};
 use serde_json::{Value, json};
 
-use super::args::import::ImportFormat;
+use super::args::output::OutputFormat;
 use super::exit_code::ExitCode;
 use super::problem::{cannot_write, check_links, usage};
 use super::{bless, console, files};
@@ -152,23 +152,16 @@ pub(super) fn tell(
     suite: &Path,
     asked: Option<&Asked>,
     remarks: &[String],
-    format: ImportFormat,
+    format: OutputFormat,
 ) -> ExitCode {
     let text = match format {
-        ImportFormat::Human => human(tests, suite, asked, remarks),
-        ImportFormat::Json => {
+        OutputFormat::Human => human(tests, suite, asked, remarks),
+        OutputFormat::Json => {
             let text = serde_json::to_string_pretty(&document(tests, suite, asked)).unwrap_or_default();
             escape::json(&text) + "\n"
         }
     };
-    // A suite on stdout is not mixed with words about it.
-    let code = match is_stream(suite) {
-        true => {
-            console::say(text.trim_end());
-            ExitCode::Success
-        }
-        false => console::print(&text),
-    };
+    let code = print(&text, suite);
     let has_cases = tests.iter().any(|test| !test.cases.is_empty());
     if code == ExitCode::Success && !has_cases { ExitCode::Failure } else { code }
 }
@@ -180,19 +173,19 @@ fn human(tests: &[TestRow], suite: &Path, asked: Option<&Asked>, remarks: &[Stri
         lines.push(format!("{word:6}  {}:{}  {}", test.file, test.line, test.name));
         lines.extend(reasons.iter().map(|reason| format!("          {reason}")));
     }
-    let count = |wanted: &str| tests.iter().filter(|test| fate(&test.fate).0 == wanted).count();
+    let with_fate = |wanted: &str| tests.iter().filter(|test| fate(&test.fate).0 == wanted).count();
     let cases: usize = tests.iter().map(|test| test.cases.len()).sum();
     lines.push(String::new());
-    let counts = ["whole", "partly", "not"].map(|word| (word, count(word)));
+    let counts = ["whole", "partly", "not"].map(|word| (word, with_fate(word)));
     let counts: Vec<String> =
         counts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
-    lines.push(format!("{}: {}", counted(tests.len(), "test"), counts.join(", ")));
-    lines.push(format!("{} in {}", counted(cases, "case"), suite.display()));
+    lines.push(format!("{}: {}", count(tests.len(), "test"), counts.join(", ")));
+    lines.push(format!("{} in {}", count(cases, "case"), suite.display()));
     lines.extend(remarks.iter().cloned());
     match asked {
         Some(Asked { completed, summary, wrong, .. }) => {
-            lines.push(format!("{} completed by what the policy answers", counted(*completed, "expectation")));
-            lines.push(format!("{} of {} pass", summary.passed, counted(summary.total, "case")));
+            lines.push(format!("{} completed by what the policy answers", count(*completed, "expectation")));
+            lines.push(format!("{} of {} pass", summary.passed, count(summary.total, "case")));
             lines.extend(wrong.iter().map(|wrong| format!("  fails: {}: {}", wrong.name, wrong.reason)));
         }
         None => lines.push("the policy was not asked".to_owned()),
@@ -227,7 +220,11 @@ fn fate(fate: &Fate) -> (&'static str, &[String]) {
     }
 }
 
-/// `2 cases`
-pub(super) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// Prints what is said about a suite. One on stdout is not mixed with it.
+pub(super) fn print(text: &str, suite: &Path) -> ExitCode {
+    if !is_stream(suite) {
+        return console::print(text);
+    }
+    console::say(text.trim_end());
+    ExitCode::Success
 }

@@ -27,38 +27,7 @@ use super::places::Places;
 use super::problem::usage;
 use super::record::{Recorder, Target};
 use super::stream::Stream;
-use super::watch::Watch;
 use super::{bless, last_failed, push, record, reports, suites};
-
-/// `verify run --watch`: a run, and one more after each change, until a signal ends the process.
-pub(crate) fn watch(arguments: &RunArgs, signals: &Signals) -> ExitCode {
-    let watched = Watch::new().and_then(|mut watch| {
-        loop {
-            match run_options(arguments, arguments.live) {
-                Ok(options) if options.suites.iter().any(|suite| is_stream(suite)) => {
-                    return Err(usage("`--watch` needs a suite in a file"));
-                }
-                Ok(options) => watch.follow(&options)?,
-                Err(problems) => return Err(problems.into_iter().next().unwrap_or_else(|| usage("nothing to watch"))),
-            }
-            run(arguments, arguments.live, None, signals);
-            if signals.interrupt().is_stopped() {
-                return Ok(ExitCode::Interrupted);
-            }
-            signals.enter(Phase::Anything);
-            let changed = watch.changed()?;
-            console::say(&format!("\n── {} changed ──", report::escape::terminal_line(&here(&changed))));
-        }
-    });
-    watched.unwrap_or_else(console::refuse_usage)
-}
-
-/// A path from the working directory.
-fn here(path: &Path) -> String {
-    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize());
-    let relative = folder.ok().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_owned));
-    relative.unwrap_or_else(|| path.to_owned()).display().to_string()
-}
 
 /// `verify run`, and `verify record`: in both, `recordings` says where recordings go if there are any.
 pub(crate) fn run(arguments: &RunArgs, is_live: bool, recordings: Option<Target<'_>>, signals: &Signals) -> ExitCode {
@@ -190,7 +159,7 @@ pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &Outp
     report(&RunReport::not_started(error.diagnostics().to_vec(), jiff::Timestamp::now()), code, outputs, arguments)
 }
 
-fn run_options(arguments: &RunArgs, is_live: bool) -> Result<Options, Vec<Diagnostic>> {
+pub(super) fn run_options(arguments: &RunArgs, is_live: bool) -> Result<Options, Vec<Diagnostic>> {
     let mut options = options(&arguments.selection)?;
     options.is_live = is_live;
     let is_watched = arguments.allow_only || io::stdout().is_terminal();

@@ -6,11 +6,15 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use policy_verify::Options;
 use policy_verify::model::diagnostic::Diagnostic;
+use policy_verify::report::escape;
+use policy_verify::{Options, is_stream};
 
-use super::console;
+use super::args::RunArgs;
+use super::exit_code::ExitCode;
+use super::interrupt::{Phase, Signals};
 use super::problem::usage;
+use super::{console, run};
 
 /// Editors write a file in several steps: what follows so soon belongs to the same change.
 const SETTLED: Duration = Duration::from_millis(20);
@@ -18,8 +22,38 @@ const SETTLED: Duration = Duration::from_millis(20);
 /// Endings of files that may become part of a suite when they appear.
 const ENDINGS: [&str; 4] = ["yml", "yaml", "json", "wasm"];
 
+/// `verify run --watch`: a run, and one more after each change, until a signal ends the process.
+pub(crate) fn watch(arguments: &RunArgs, signals: &Signals) -> ExitCode {
+    let watched = Watch::new().and_then(|mut watch| {
+        loop {
+            match run::run_options(arguments, arguments.live) {
+                Ok(options) if options.suites.iter().any(|suite| is_stream(suite)) => {
+                    return Err(usage("`--watch` needs a suite in a file"));
+                }
+                Ok(options) => watch.follow(&options)?,
+                Err(problems) => return Err(problems.into_iter().next().unwrap_or_else(|| usage("nothing to watch"))),
+            }
+            run::run(arguments, arguments.live, None, signals);
+            if signals.interrupt().is_stopped() {
+                return Ok(ExitCode::Interrupted);
+            }
+            signals.enter(Phase::Anything);
+            let changed = watch.changed()?;
+            console::say(&format!("\n── {} changed ──", escape::terminal_line(&here(&changed))));
+        }
+    });
+    watched.unwrap_or_else(console::refuse_usage)
+}
+
+/// A path from the working directory.
+fn here(path: &Path) -> String {
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize());
+    let relative = folder.ok().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_owned));
+    relative.unwrap_or_else(|| path.to_owned()).display().to_string()
+}
+
 /// Waits for changes of files.
-pub(super) struct Watch {
+struct Watch {
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
     folders: BTreeSet<PathBuf>,
@@ -32,7 +66,7 @@ impl Watch {
     /// # Errors
     ///
     /// In CI, and where the system cannot watch files.
-    pub(super) fn new() -> Result<Self, Diagnostic> {
+    fn new() -> Result<Self, Diagnostic> {
         if console::is_ci() {
             return Err(usage("`--watch` is refused in CI: it never ends"));
         }
@@ -42,7 +76,7 @@ impl Watch {
     }
 
     /// Watches what a run of these options reads, from now on.
-    pub(super) fn follow(&mut self, options: &Options) -> Result<(), Diagnostic> {
+    fn follow(&mut self, options: &Options) -> Result<(), Diagnostic> {
         self.inputs = policy_verify::inputs(options).iter().map(|path| named(path)).collect();
         // Whoever saves a file may put another one in its place: only its folder stays.
         let folders: BTreeSet<PathBuf> =
@@ -58,7 +92,7 @@ impl Watch {
     }
 
     /// Waits until a file changes; its path.
-    pub(super) fn changed(&self) -> Result<PathBuf, Diagnostic> {
+    fn changed(&self) -> Result<PathBuf, Diagnostic> {
         let lost = || usage("files are no longer watched");
         loop {
             let event = self.events.recv().map_err(|_| lost())?;

@@ -5,7 +5,7 @@ use std::io;
 use policy_verify_model::answer::AdmissionResponse;
 use policy_verify_model::explanation::{AskedPolicy, Explanation, Explanations};
 use policy_verify_model::hosting::HostCall;
-use policy_verify_model::outcome::{CaseReport, Outcome, PartReport, SuiteSummary};
+use policy_verify_model::outcome::{CaseReport, Outcome, SuiteSummary};
 use policy_verify_model::patch;
 use policy_verify_model::request::Request;
 use policy_verify_model::yaml::emit::Node;
@@ -86,9 +86,8 @@ fn case(page: &mut Page<'_>, explanation: &Explanation) -> io::Result<()> {
     section(page, "log", &log.lines.join("\n"))?;
     section(page, "stdout", &log.stdout)?;
     section(page, "stderr", &log.stderr)?;
-    for (title, parts) in [("steps", &case.steps), ("members", &case.members)] {
-        let lines: Vec<String> = parts.iter().map(part).collect();
-        section(page, title, &lines.join("\n"))?;
+    if let Some((title, lines)) = phrases::parts(case) {
+        section(page, title, &lines)?;
     }
     if let Some(response) = &case.monitored {
         section(page, "answer of the policy, in monitor mode", &yaml(response))?;
@@ -125,12 +124,6 @@ fn calls(page: &mut Page<'_>, calls: &[HostCall]) -> io::Result<()> {
         }
     }
     section(page, "host calls", &lines.join("\n"))
-}
-
-fn part(part: &PartReport) -> String {
-    let message = part.response.as_ref().and_then(AdmissionResponse::message);
-    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
-    format!("{}: {}{message}", part.name, part.verdict.word())
 }
 
 fn operations(response: &AdmissionResponse) -> Option<Value> {

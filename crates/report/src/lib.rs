@@ -77,7 +77,7 @@ mod testing;
 mod verdicts;
 
 pub use self::format::Format;
-pub use self::phrases::size;
+pub use self::phrases::{count, size};
 pub use self::read::read;
 pub use self::read_error::ReadError;
 pub use self::style::{StatusLevel, Style, UnknownStatusLevel};

@@ -16,7 +16,7 @@ use crate::diff::{self, Row};
 use crate::escape;
 
 /// `1 test`, `2 tests`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

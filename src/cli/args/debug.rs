@@ -1,9 +1,10 @@
 //! The flags of `verify debug`.
 
+use clap::Args;
 use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
 
 use super::compile::EngineArgs;
+use super::output::OutputFormat;
 use super::selection::SelectionArgs;
 use super::sources::SourceArgs;
 
@@ -21,7 +22,7 @@ pub(crate) struct DebugArgs {
 
     /// How to print what is known
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: DebugFormat,
+    pub(crate) format: OutputFormat,
 
     /// Answer host calls without a mock from registries, name servers and the cluster of the kubeconfig
     #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
@@ -32,13 +33,4 @@ pub(crate) struct DebugArgs {
 
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
-}
-
-/// How what is known about cases is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DebugFormat {
-    /// Sections for people
-    Human,
-    /// One document
-    Json,
 }

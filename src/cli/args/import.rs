@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::compile::EngineArgs;
-use super::sources::SourceArgs;
+use super::new_suite::NewSuiteArgs;
 
 pub(crate) const IMPORT_HELP: &str =
     "Tests of other tools become a suite, with a list of what became of each test. What cannot be
@@ -36,7 +35,7 @@ pub(crate) enum ImportFrom {
         policy: Option<String>,
 
         #[command(flatten)]
-        common: CommonArgs,
+        common: NewSuiteArgs,
     },
     /// Tests that Gatekeeper's gator runs
     Gator {
@@ -49,7 +48,7 @@ pub(crate) enum ImportFrom {
         module: Vec<String>,
 
         #[command(flatten)]
-        common: CommonArgs,
+        common: NewSuiteArgs,
     },
     /// Tests of Kyverno's command line
     Kyverno {
@@ -62,7 +61,7 @@ pub(crate) enum ImportFrom {
         module: Vec<String>,
 
         #[command(flatten)]
-        common: CommonArgs,
+        common: NewSuiteArgs,
     },
     /// Recorded requests: AdmissionReviews, or events of an audit log
     Reviews {
@@ -79,40 +78,6 @@ pub(crate) enum ImportFrom {
         keep_personal_data: bool,
 
         #[command(flatten)]
-        common: CommonArgs,
+        common: NewSuiteArgs,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CommonArgs {
-    /// The new suite; by default suite.yml next to the first file
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Overwrite the suite and its fixtures
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    /// Do not ask the policy
-    #[arg(long)]
-    pub(crate) no_run: bool,
-
-    /// How to print what became of the tests
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: ImportFormat,
-
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
-}
-
-/// How what became of tests is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImportFormat {
-    /// A line for each test
-    Human,
-    /// One document
-    Json,
 }

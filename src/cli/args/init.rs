@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::compile::EngineArgs;
-use super::import::ImportFormat;
-use super::sources::SourceArgs;
+use super::new_suite::NewSuiteArgs;
 
 pub(crate) const INIT_HELP: &str =
     "The suite has a case for every request that the rules of the metadata select, with the smallest
@@ -32,22 +30,6 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
 
-    /// The new suite; by default suite.yml next to the module
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Overwrite the suite, its fixtures and files of CI systems
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    /// Do not ask the policy
-    #[arg(long)]
-    pub(crate) no_run: bool,
-
-    /// How to print what was made
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: ImportFormat,
-
     /// Write .github/workflows/verify.yml
     #[arg(long, help_heading = "Running on every commit")]
     pub(crate) github: bool,
@@ -61,8 +43,5 @@ pub(crate) struct InitArgs {
     pub(crate) pre_commit: bool,
 
     #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
+    pub(crate) new_suite: NewSuiteArgs,
 }

@@ -100,3 +100,12 @@ impl OutputArgs {
         self.status.parse().unwrap_or_default()
     }
 }
+
+/// How a command prints what it has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Text for people
+    Human,
+    /// One document
+    Json,
+}

@@ -41,7 +41,7 @@ pub(super) fn files(arguments: &InitArgs, suite: &Path, is_built: bool) -> Resul
     ];
     let wanted = all.into_iter().filter(|(is_wanted, ..)| *is_wanted);
     let wanted: Vec<CiFile> = wanted.map(|(_, path, text)| CiFile { path: root.join(path), text }).collect();
-    let problems: Vec<_> = wanted.iter().filter_map(|file| file.obstacle(arguments.force)).collect();
+    let problems: Vec<_> = wanted.iter().filter_map(|file| file.obstacle(arguments.new_suite.force)).collect();
     if problems.is_empty() { Ok(wanted) } else { Err(Error::Arguments(problems)) }
 }
 

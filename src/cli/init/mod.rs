@@ -30,12 +30,12 @@ pub(crate) fn init(arguments: &InitArgs, signals: &Signals) -> ExitCode {
 
 fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     let target = subject::target(arguments.policy.as_deref())?;
-    let suite = arguments.output.clone().unwrap_or_else(|| target.suite());
+    let suite = arguments.new_suite.output.clone().unwrap_or_else(|| target.suite());
     let ci = ci::files(arguments, &suite, target.is_file)?;
     // Files of CI systems may be wanted later than the suite.
-    if !ci.is_empty() && suite.exists() && !arguments.force {
+    if !ci.is_empty() && suite.exists() && !arguments.new_suite.force {
         let files: Vec<PathBuf> = ci.iter().map(ci::CiFile::write).collect::<Result<_, Error>>()?;
-        return Ok(tell::tell(&Told { is_kept: true, files, ..Told::of(&suite) }, arguments.format));
+        return Ok(tell::tell(&Told { is_kept: true, files, ..Told::of(&suite) }, arguments.new_suite.format));
     }
     let (subject, remarks) = subject::subject(&target, arguments, &suite)?;
     let form = subject::questions(&target, arguments)?;
@@ -44,8 +44,8 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
         return Err(refused(usage(format!("`{}` would overwrite what the suite is made of", suite.display()))));
     }
     let options = || options(arguments, signals);
-    let is_asked = !arguments.no_run && !is_stream(&suite);
-    let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.force };
+    let is_asked = !arguments.new_suite.no_run && !is_stream(&suite);
+    let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.new_suite.force };
     let written = settings::write(&writer, form.as_ref(), is_asked.then_some(&options as &dyn Fn() -> Options))?;
     let mut files = named(&suite, &written.first);
     for file in &ci {
@@ -64,15 +64,15 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     }
     told.refusal = written.refusal;
     told.first = written.first;
-    let printed = tell::tell(&told, arguments.format);
+    let printed = tell::tell(&told, arguments.new_suite.format);
     Ok(if printed == ExitCode::Success { code } else { printed })
 }
 
 fn options(arguments: &InitArgs, signals: &Signals) -> Options {
     let mut options = Options::default();
     options.interrupt = signals.interrupt();
-    arguments.engine.apply(&mut options);
-    arguments.sources.apply(&mut options);
+    arguments.new_suite.engine.apply(&mut options);
+    arguments.new_suite.sources.apply(&mut options);
     options
 }
 

@@ -106,8 +106,8 @@ pub(super) fn subject(target: &Target, arguments: &InitArgs, suite: &Path) -> Re
         module: target.module.clone(),
         metadata: arguments.metadata.clone(),
         lists_signatures: false,
-        is_offline: arguments.sources.fetching.offline,
-        network: arguments.sources.network.network(),
+        is_offline: arguments.new_suite.sources.fetching.offline,
+        network: arguments.new_suite.sources.network.network(),
     };
     let mut inspection = policy_verify::inspect(&options)?;
     if target.is_file && !Path::new(&target.module).is_file() {

@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use policy_verify::draft::first::FirstSuite;
-use policy_verify::is_stream;
-use policy_verify::report::escape;
+use policy_verify::report::{count, escape};
 use serde_json::{Value, json};
 
-use super::super::args::import::ImportFormat;
-use super::super::console;
+use super::super::args::output::OutputFormat;
 use super::super::exit_code::ExitCode;
-use super::super::new_suite::{Asked, counted};
+use super::super::new_suite::{self, Asked};
 
 /// Most cases and fixtures that are listed.
 const MOST_LISTED: usize = 10;
@@ -46,19 +44,12 @@ impl<'a> Told<'a> {
 }
 
 /// Tells what was made. A policy that has no case is a failure.
-pub(super) fn tell(told: &Told<'_>, format: ImportFormat) -> ExitCode {
+pub(super) fn tell(told: &Told<'_>, format: OutputFormat) -> ExitCode {
     let text = match format {
-        ImportFormat::Human => human(told),
-        ImportFormat::Json => escape::json(&serde_json::to_string_pretty(&document(told)).unwrap_or_default()) + "\n",
+        OutputFormat::Human => human(told),
+        OutputFormat::Json => escape::json(&serde_json::to_string_pretty(&document(told)).unwrap_or_default()) + "\n",
     };
-    // A suite on stdout is not mixed with words about it.
-    let code = match is_stream(told.suite) {
-        true => {
-            console::say(text.trim_end());
-            ExitCode::Success
-        }
-        false => console::print(&text),
-    };
+    let code = new_suite::print(&text, told.suite);
     if code == ExitCode::Success && told.asked.as_ref().is_some_and(|asked| asked.is_unavailable) {
         return ExitCode::Unavailable;
     }
@@ -89,14 +80,14 @@ fn wrote(files: &[PathBuf]) -> Vec<String> {
     let mut lines: Vec<String> =
         files.iter().filter(is_listed).map(|file| format!("wrote {}", file.display())).collect();
     if let Some(folder) = fixtures.first().and_then(|file| file.parent()).filter(|_| fixtures.len() > MOST_LISTED) {
-        lines.push(format!("wrote {} in {}", counted(fixtures.len(), "file"), folder.display()));
+        lines.push(format!("wrote {} in {}", count(fixtures.len(), "file"), folder.display()));
     }
     lines
 }
 
 fn counts(told: &Told<'_>) -> Vec<String> {
     let numbers = [(told.first.cases.len(), "case"), (told.first.settings_cases.len(), "settings case")];
-    let what = numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| counted(*number, what));
+    let what = numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(*number, what));
     let what = what.collect::<Vec<_>>().join(", ");
     let Some(asked) = &told.asked else { return vec![format!("{what}; the policy was not asked")] };
     let mut answers: Vec<String> = asked.answers.iter().map(|(answer, count)| format!("{count} {answer}")).collect();

@@ -96,10 +96,21 @@ impl Tree {
 impl Piece {
     fn at(&self, offset: usize, is_list: bool) -> Option<&Self> {
         let is_one = matches!(self.shape, Shape::List(..));
-        let mut inner = self.parts().filter(|piece| piece.reaches(offset));
+        let mut inner = self.parts_at(offset);
         match self.place == offset && (is_list || !is_one) {
             true => Some(self),
             false => inner.find_map(|piece| piece.at(offset, is_list)).or((self.place == offset).then_some(self)),
+        }
+    }
+
+    /// The values inside that may hold what begins at this byte: of a long list, which is sorted, not all are looked at.
+    fn parts_at(&self, offset: usize) -> Box<dyn Iterator<Item = &Self> + '_> {
+        match &self.shape {
+            Shape::List(items, _) => {
+                let first = items.partition_point(|item| item.range.end.max(item.place) < offset);
+                Box::new(items[first..].iter().take_while(move |item| item.range.start <= offset))
+            }
+            _ => Box::new(self.parts().filter(move |piece| piece.reaches(offset))),
         }
     }
 

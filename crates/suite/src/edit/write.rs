@@ -1,7 +1,7 @@
 //! Values as they are written into a text that is there already.
 
 use granit_parser::ScalarStyle;
-use policy_verify_model::yaml::emit::Node;
+use policy_verify_model::yaml::emit::{self, Node};
 use policy_verify_model::yaml::flow;
 use serde_json::Value;
 
@@ -36,9 +36,9 @@ pub(super) fn value(
             format!("'{}'", text.replace('\'', "''"))
         }
         Some(ScalarStyle::Literal) if is_printable && text.contains('\n') && begins_with_a_line(text) => {
-            block(text, indentation)
+            emit::literal(text, indentation + 2)
         }
-        Some(ScalarStyle::DoubleQuoted) => double_quoted(text),
+        Some(ScalarStyle::DoubleQuoted) => emit::double_quoted(text),
         _ => flow::text(text),
     }
 }
@@ -90,26 +90,6 @@ fn one_line(new: &Value, dialect: Dialect) -> String {
 /// Whether the first line of a text has more than blanks: else readers differ about how far it is indented.
 fn begins_with_a_line(text: &str) -> bool {
     text.lines().next().is_some_and(|line| !line.trim().is_empty())
-}
-
-/// A literal block of text, its lines further to the right than their key.
-fn block(text: &str, indentation: usize) -> String {
-    let column = indentation + 2;
-    let body = text.trim_end_matches('\n');
-    let keeps = match text.len() - body.len() {
-        0 => "-",
-        1 => "",
-        _ => "+",
-    };
-    let hint = if text.starts_with([' ', '\n']) { "2" } else { "" };
-    let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
-    let lines = lines.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("\n{:column$}{line}", "") });
-    format!("|{hint}{keeps}{}", lines.collect::<String>())
-}
-
-fn double_quoted(text: &str) -> String {
-    let quoted = flow::flow(&Node::text(text));
-    if quoted.starts_with('"') { quoted } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
 impl Dialect {
