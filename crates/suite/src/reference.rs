@@ -188,7 +188,7 @@ mod tests {
         for row in [
             "| `version` | `1` | Version of this format: 1. Required. |",
             "| `cases` | list of [case](#case) | Requests and the expected responses. |",
-            "| `policies` | mapping of names to [policy](#policy) | The policies under test, by name. |",
+            "| `policies` | mapping of names to [policy](#policy) or text or list of text | The policies under test, by name; or paths and globs of manifests, whose policies have the names of their resources. |",
             "| `trap` | The policy trapped. |",
         ] {
             assert!(page.contains(row), "{row}\n{page}");
