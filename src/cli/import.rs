@@ -8,7 +8,7 @@ use policy_verify::draft::{self, Imported};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
-use policy_verify::{Error, Options, Rewriting, is_stream, read_stdin, read_text, root_of};
+use policy_verify::{Error, Rewriting, is_stream, read_stdin, read_text, root_of};
 
 use super::args::import::{ImportArgs, ImportFrom};
 use super::args::new_suite::NewSuiteArgs;
@@ -17,7 +17,7 @@ use super::console;
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
 use super::new_suite::{self, NewSuite};
-use super::paths::{refused, seen_from};
+use super::paths::{is_same, refused, seen_from};
 use super::places::Places;
 use super::problem::usage;
 
@@ -149,20 +149,13 @@ fn reviews(files: &[PathBuf], module: &str, keeps: bool, common: &NewSuiteArgs) 
 /// Writes the suite, asks the policies, and tells what became of the tests.
 fn finish(made: Made, common: &NewSuiteArgs, signals: &Signals) -> Result<ExitCode, Error> {
     let Made { imported, suite, rewriting, remarks, inputs } = made;
-    let is_suite = |input: &PathBuf| {
-        let real = input.canonicalize().ok();
-        real.is_some() && real == suite.canonicalize().ok()
-    };
-    if inputs.iter().any(is_suite) {
+    if inputs.iter().any(|input| is_same(input, &suite)) {
         return Err(refused(usage(format!("`{}` would overwrite what is imported", suite.display()))));
     }
     if imported.tests.is_empty() {
         return Err(refused(usage("there is no test in it")));
     }
-    let mut options = Options::default();
-    options.interrupt = signals.interrupt();
-    common.engine.apply(&mut options);
-    common.sources.apply(&mut options);
+    let options = new_suite::options(common, signals);
     let new = NewSuite { path: &suite, draft: &imported.draft, files: &imported.files };
     new.write(common.force)?;
     let weak: Vec<String> = imported.tests.iter().flat_map(|test| test.weak.iter().cloned()).collect();

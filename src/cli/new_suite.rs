@@ -10,10 +10,16 @@ use policy_verify::report::{count, escape};
 use policy_verify::{Error, Options, Rewriting, is_stream};
 use serde_json::{Value, json};
 
+use super::args::new_suite::NewSuiteArgs;
 use super::args::output::OutputFormat;
 use super::exit_code::ExitCode;
+use super::interrupt::Signals;
 use super::problem::{cannot_write, check_links, usage};
 use super::{bless, console, files};
+
+const WHAT: &str = "the suite to";
+
+const HELP: &str = "name another file with `--output`, or overwrite it with `--force`";
 
 /// A suite and its fixtures, not written yet.
 pub(super) struct NewSuite<'a> {
@@ -37,28 +43,36 @@ impl NewSuite<'_> {
         let fixtures = self.files.iter().map(|file| (folder.join(&file.path), file.text.clone()));
         let suite = (self.path.to_owned(), self.draft.to_yaml());
         let all: Vec<(PathBuf, String)> = fixtures.chain([suite]).collect();
-        let problems: Vec<Diagnostic> = all.iter().filter_map(|(path, text)| obstacle(path, text, is_forced)).collect();
+        let problems: Vec<Diagnostic> =
+            all.iter().filter_map(|(path, text)| obstacle(WHAT, path, text, is_forced, HELP)).collect();
         if !problems.is_empty() {
             return Err(Error::Arguments(problems));
         }
         let written = all.iter().map(|(path, text)| {
             let done = files::make_folder_of(path).and_then(|()| files::write(path, text.as_bytes()));
-            done.map_err(|error| cannot_write("the suite to", path, &error))
+            done.map_err(|error| cannot_write(WHAT, path, &error))
         });
         written.collect::<Result<Vec<()>, _>>().map(drop).map_err(|problem| Error::Arguments(vec![problem]))
     }
 }
 
-/// Why a file is not written.
-fn obstacle(path: &Path, text: &str, is_forced: bool) -> Option<Diagnostic> {
-    if let Err(problem) = check_links("the suite to", path, None) {
+/// Why a file is not written; `what` it is, `the suite to`, and what helps where another one is there already.
+pub(super) fn obstacle(what: &str, path: &Path, text: &str, is_forced: bool, help: &str) -> Option<Diagnostic> {
+    if let Err(problem) = check_links(what, path, None) {
         return Some(problem);
     }
     let is_same = || std::fs::read(path).is_ok_and(|present| present == text.as_bytes());
-    (path.exists() && !is_forced && !is_same()).then(|| {
-        usage(format!("`{}` is there already", path.display()))
-            .with_help("name another file with `--output`, or overwrite it with `--force`".to_owned())
-    })
+    let is_there = path.exists() && !is_forced && !is_same();
+    is_there.then(|| usage(format!("`{}` is there already", path.display())).with_help(help.to_owned()))
+}
+
+/// How the policies of a new suite are asked.
+pub(super) fn options(arguments: &NewSuiteArgs, signals: &Signals) -> Options {
+    let mut options = Options::default();
+    options.interrupt = signals.interrupt();
+    arguments.engine.apply(&mut options);
+    arguments.sources.apply(&mut options);
+    options
 }
 
 /// What the policies answered to a new suite.

@@ -23,3 +23,8 @@ pub(super) fn seen_from(suite: &Path, path: &Path) -> Result<String, Error> {
 pub(super) fn refused(problem: Diagnostic) -> Error {
     Error::Arguments(vec![problem])
 }
+
+/// Whether two paths lead to one file.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::yaml::flow;
 use policy_verify::{Error, root_of};
 
 use super::super::args::init::InitArgs;
 use super::super::files;
+use super::super::new_suite;
 use super::super::paths::{refused, seen_from};
-use super::super::problem::{cannot_write, check_links, usage};
+use super::super::problem::cannot_write;
 
 const GITHUB: &str = include_str!("github.yml");
 const GITLAB: &str = include_str!("gitlab.yml");
@@ -16,6 +18,8 @@ const PRE_COMMIT: &str = include_str!("pre-commit.yml");
 
 /// The line of a workflow that builds the policy.
 const BUILD: &str = "      - run: make policy.wasm # however your policy is built\n";
+
+const WHAT: &str = "the file of the CI system to";
 
 /// A file to be written.
 pub(super) struct CiFile {
@@ -46,21 +50,15 @@ pub(super) fn files(arguments: &InitArgs, suite: &Path, is_built: bool) -> Resul
 }
 
 impl CiFile {
-    fn obstacle(&self, is_forced: bool) -> Option<policy_verify::model::diagnostic::Diagnostic> {
-        if let Err(problem) = check_links("the file of the CI system to", &self.path, None) {
-            return Some(problem);
-        }
-        let is_same = || std::fs::read(&self.path).is_ok_and(|present| present == self.text.as_bytes());
-        (self.path.exists() && !is_forced && !is_same()).then(|| {
-            let help = format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end());
-            usage(format!("`{}` is there already", self.path.display())).with_help(help)
-        })
+    fn obstacle(&self, is_forced: bool) -> Option<Diagnostic> {
+        let help = format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end());
+        new_suite::obstacle(WHAT, &self.path, &self.text, is_forced, &help)
     }
 
     /// Writes the file; its path.
     pub(super) fn write(&self) -> Result<PathBuf, Error> {
         let done = files::make_folder_of(&self.path).and_then(|()| files::write(&self.path, self.text.as_bytes()));
-        done.map_err(|error| refused(cannot_write("the file of the CI system to", &self.path, &error)))?;
+        done.map_err(|error| refused(cannot_write(WHAT, &self.path, &error)))?;
         let here = std::env::current_dir().and_then(|it| it.canonicalize()).unwrap_or_default();
         Ok(self.path.strip_prefix(&here).unwrap_or(&self.path).to_owned())
     }

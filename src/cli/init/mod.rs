@@ -19,7 +19,7 @@ use super::exit_code::ExitCode;
 use super::files;
 use super::interrupt::Signals;
 use super::new_suite::{self, Asked};
-use super::paths::refused;
+use super::paths::{is_same, refused};
 use super::places::Places;
 use super::problem::{cannot_write, usage};
 
@@ -43,7 +43,7 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     if inputs.into_iter().flatten().any(|input| is_same(&input, &suite)) {
         return Err(refused(usage(format!("`{}` would overwrite what the suite is made of", suite.display()))));
     }
-    let options = || options(arguments, signals);
+    let options = || new_suite::options(&arguments.new_suite, signals);
     let is_asked = !arguments.new_suite.no_run && !is_stream(&suite);
     let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.new_suite.force };
     let written = settings::write(&writer, form.as_ref(), is_asked.then_some(&options as &dyn Fn() -> Options))?;
@@ -66,19 +66,6 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     told.first = written.first;
     let printed = tell::tell(&told, arguments.new_suite.format);
     Ok(if printed == ExitCode::Success { code } else { printed })
-}
-
-fn options(arguments: &InitArgs, signals: &Signals) -> Options {
-    let mut options = Options::default();
-    options.interrupt = signals.interrupt();
-    arguments.new_suite.engine.apply(&mut options);
-    arguments.new_suite.sources.apply(&mut options);
-    options
-}
-
-/// Whether two paths lead to one file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// The files of a suite, itself first, as seen from the working directory.
