@@ -65,7 +65,7 @@ fn files_with_another_version_than_the_tag_are_named_with_their_lines() {
             Some("package.json:3: the version is 1.2.2"),
         ),
         ("package.json", "{ \"private\": true }\n", None),
-        ("package.json", "{", Some("package.json is no valid JSON")),
+        ("package.json", "{", Some("package.json is not valid JSON")),
         ("metadata.yml", "annotations:\n  'io.kubewarden.policy.version' : \"1.2.3\" # now\n", None),
         (
             "metadata.yml",
