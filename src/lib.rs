@@ -17,6 +17,7 @@
 //! The library is what the command `verify` is made of; before version 1.0 its interface may change at any time.
 
 mod compare;
+mod coverage;
 mod error;
 mod evaluate;
 #[doc(hidden)]
@@ -53,6 +54,7 @@ pub use self::pipeline::{
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
+pub use policy_verify_suite::edit::{NoPlace, append_cases};
 pub use policy_verify_suite::{
     Environment, FileLimit, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, known_kinds,
     names_of_policies, read_stdin, root_of, shown, tree,

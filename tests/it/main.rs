@@ -32,6 +32,7 @@ mod failures;
 mod faults;
 mod ferricel;
 mod fetching;
+mod gates;
 mod ghcr;
 mod github;
 mod groups;

@@ -32,6 +32,8 @@ pub fn run(run: &RunReport, shown: &dyn Fn(&str) -> String) -> RunReport {
             _ => {}
         }
     }
+    run.rules.iter_mut().for_each(|rules| files.replace(&mut rules.span));
+    run.gates.iter_mut().for_each(|gate| files.replace(&mut gate.span));
     run.warnings.iter_mut().chain(&mut run.errors).for_each(|it| files.diagnostic(it));
     run
 }
