@@ -23,6 +23,7 @@ pub(crate) mod push;
 mod ready;
 mod recording;
 mod redirect;
+mod repetition;
 mod runner;
 pub(crate) mod server_config;
 mod services;
