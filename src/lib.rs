@@ -26,6 +26,7 @@ mod live;
 mod pipeline;
 mod prepare;
 mod resolve;
+mod sabotage;
 mod select;
 mod server;
 
@@ -50,7 +51,7 @@ pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
     Against, BlessedFile, Blessing, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording, Rewriting,
-    bench, bless, check_outputs, check_recording_folders, debug, inputs, list, usual_code_cache, verify,
+    bench, bless, check_outputs, check_recording_folders, debug, inputs, list, sabotage, usual_code_cache, verify,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};

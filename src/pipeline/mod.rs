@@ -25,6 +25,7 @@ mod recording;
 mod redirect;
 mod repetition;
 mod runner;
+mod sabotage;
 pub(crate) mod server_config;
 mod services;
 mod suites;
@@ -43,6 +44,7 @@ pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
 use self::ready::Code;
 pub use self::recording::Recording;
+pub use self::sabotage::sabotage;
 pub use self::suites::{ListedCase, inputs, list};
 use crate::error::Error;
 

@@ -73,6 +73,7 @@ mod reports;
 mod reusable;
 mod round_trip;
 mod run_control;
+mod sabotage;
 mod schema;
 mod selection;
 mod settings;

@@ -30,6 +30,7 @@ pub mod reference;
 pub mod release;
 pub mod request;
 pub mod rule_coverage;
+pub mod sabotage;
 pub mod scope;
 pub mod signature;
 pub mod source;

@@ -37,6 +37,7 @@
 //! | [`diagnostic`] | mistakes of the user, with the lines they are about |
 //! | [`inspection`] | one module and its metadata |
 //! | [`costs`] | what cases cost |
+//! | [`sabotage`] | what cases notice |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
@@ -71,6 +72,7 @@ pub mod publication;
 mod quote;
 mod read;
 mod read_error;
+pub mod sabotage;
 mod sarif;
 mod style;
 mod tap;
