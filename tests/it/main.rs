@@ -77,6 +77,7 @@ mod selection;
 mod settings;
 mod shards;
 mod signatures;
+mod snapshot_cases;
 mod stored;
 mod suite_bombs;
 mod suite_format;

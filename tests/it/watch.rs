@@ -90,6 +90,19 @@ fn a_saved_file_is_followed_by_a_run() {
 }
 
 #[test]
+fn snapshots_are_watched_before_and_after_they_are_there() {
+    let suite = SUITE.replace("expect: allow", "snapshot: true, expect: allow");
+    let repository = repository().write("suite.yml", suite);
+    let watching = Watching::start(&repository, &["suite.yml"]);
+    watching.until("1 test: 1 failed");
+    repository.verify(&["suite.yml", "--bless"]).run().exits_with(0);
+    watching.until("1 test: 1 passed");
+    std::fs::write(repository.path("snapshots/suite/a.yaml"), "case: a\nverdict: deny\n").unwrap();
+    watching.until("── snapshots/suite/a.yaml changed ──");
+    watching.until("1 test: 1 failed");
+}
+
+#[test]
 fn what_no_suite_names_changes_nothing() {
     let repository = repository();
     let watching = Watching::start(&repository, &["suite.yml", "--report=junit=out.xml"]);

@@ -59,6 +59,8 @@ pub enum MismatchKind {
     Stability,
     /// Another answer of the policy-server of `--against`.
     Server,
+    /// Another answer than the one that is kept beside the suite, or none is kept.
+    Snapshot,
 }
 
 impl MismatchKind {
@@ -76,6 +78,7 @@ impl MismatchKind {
             Self::Check => "check",
             Self::Stability => "stability",
             Self::Server => "server",
+            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -94,6 +97,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Check => Self::Check,
             MismatchKind::Stability => Self::Unstable,
             MismatchKind::Server => Self::ServerDiffers,
+            MismatchKind::Snapshot => Self::Snapshot,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::answers;
@@ -27,7 +28,8 @@ use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject, Xfail,
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Snapshot, Step,
+    StoredAnswer, Subject, Xfail,
 };
 
 /// Bytes of the requests of a suite that are kept as they are, at about 10 to 20 KB each; all further ones are kept as text,
@@ -70,6 +72,8 @@ pub(crate) struct Cases<'a> {
     lines: HashMap<String, usize>,
     /// Where cases begin of whose rows a name twice was told.
     with_equal_rows: HashSet<usize>,
+    /// Whether variables are part of the names of cases.
+    is_named_by_variables: bool,
     /// Bytes of the requests.
     bytes: usize,
     /// Whether no further case is read.
@@ -87,6 +91,7 @@ struct Frame {
     xfail: Option<Either<Spanned<String>, XfailEntry>>,
     timeout: Option<Spanned<DurationText>>,
     clock: Option<Spanned<String>>,
+    has_snapshot: bool,
     row: Expanded,
     expect_span: Span,
 }
@@ -127,6 +132,7 @@ impl<'a> Cases<'a> {
             cases: Vec::new(),
             lines: HashMap::new(),
             with_equal_rows: HashSet::new(),
+            is_named_by_variables: false,
             bytes: 0,
             is_full: false,
         }
@@ -136,6 +142,11 @@ impl<'a> Cases<'a> {
     pub(crate) fn finish(mut self) -> Vec<Case> {
         self.cases.sort_by_key(|case| case.span.offset);
         self.cases
+    }
+
+    /// Whether variables are part of the names of cases: a run may then have others.
+    pub(crate) fn are_named_by_variables(&self) -> bool {
+        self.is_named_by_variables
     }
 
     /// Adds the static checks of the policies.
@@ -162,6 +173,7 @@ impl<'a> Cases<'a> {
                 xfail: None,
                 timeout: None,
                 clock: None,
+                snapshot: None,
                 body: CaseBody::Check { policy: index, check },
             };
             self.push(case, mistakes);
@@ -215,6 +227,7 @@ impl<'a> Cases<'a> {
         if self.is_full {
             return;
         }
+        self.is_named_by_variables |= rows::is_named_by_variables(&written.0);
         let mut alike = if has_same_objects(&written.0) { rows::count(&written.0) } else { 1 };
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, true);
@@ -232,6 +245,7 @@ impl<'a> Cases<'a> {
         if self.is_full {
             return;
         }
+        self.is_named_by_variables |= rows::is_named_by_variables(&written.0);
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, false);
             if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
@@ -273,6 +287,7 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
+            has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -312,6 +327,7 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
+            has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -376,12 +392,14 @@ impl<'a> Cases<'a> {
         if frame.tells_subjects_apart {
             labels.push(subject.clone());
         }
+        let mut lasting = labels.clone();
         labels.extend(arrival.and_then(|arrival| arrival.label.clone()));
+        lasting.extend(arrival.and_then(|arrival| arrival.lasting_label.clone()));
         let written = frame.name.value.trim();
         if written.is_empty() {
             mistakes.add_with_help(&frame.name.span, "the name of the case is empty", "write what the case shows");
         }
-        let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
+        let name = with_labels(written, &labels);
         let reasons = [frame.xfail.as_ref().map(xfail_reason), frame.skip.as_ref().map(Either::reason)];
         for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
             mistakes.add_with_help(&reason.span, "the reason is empty", "write why the case is skipped or fails");
@@ -403,6 +421,7 @@ impl<'a> Cases<'a> {
             xfail: frame.xfail.as_ref().map(xfail),
             timeout: timeout::read(frame.timeout.as_ref(), mistakes),
             clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
+            snapshot: frame.has_snapshot.then(|| unread_snapshot(with_labels(written, &lasting))),
             body,
         };
         self.push(case, mistakes);
@@ -494,6 +513,16 @@ impl<'a> Cases<'a> {
         }
         inherited
     }
+}
+
+/// The name of a case with what tells it from others.
+fn with_labels(name: &str, labels: &[String]) -> String {
+    if labels.is_empty() { name.to_owned() } else { format!("{name} [{}]", labels.join(", ")) }
+}
+
+/// A snapshot that is read once all cases are known: only then its file has a name.
+fn unread_snapshot(case: String) -> Snapshot {
+    Snapshot { case, path: PathBuf::new(), shown: String::new(), stored: StoredAnswer::Absent }
 }
 
 /// Where the settings of a single policy are written.

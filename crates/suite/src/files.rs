@@ -66,6 +66,8 @@ pub(crate) struct Files {
     root: Root,
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
+    /// The suite itself, as named; nothing if it is no file.
+    suite: Option<PathBuf>,
     /// How large the files may be.
     pub(crate) limit: FileLimit,
     /// Absolute paths that may be named, and are no globs.
@@ -94,6 +96,7 @@ impl Files {
         Ok(Self {
             root,
             directory,
+            suite: None,
             limit: FileLimit::default(),
             allowed: BTreeSet::new(),
             typed: None,
@@ -108,7 +111,19 @@ impl Files {
 
     /// Files of the suite at `suite`.
     pub(crate) fn of_suite(suite: &Path, root: Option<&Path>, check_key: KeyCheck) -> io::Result<Self> {
-        Self::in_folder(as_named(suite)?.parent().unwrap_or(Path::new("/")), root, check_key)
+        let suite = as_named(suite)?;
+        let files = Self::in_folder(suite.parent().unwrap_or(Path::new("/")), root, check_key)?;
+        Ok(Self { suite: Some(suite), ..files })
+    }
+
+    /// The suite, if it is a file.
+    pub(crate) fn suite(&self) -> Option<&Path> {
+        self.suite.as_deref()
+    }
+
+    /// Counts a file among those that the suite reads, whether or not it is there.
+    pub(crate) fn follow(&self, path: &Path) {
+        self.named.borrow_mut().insert(path.to_owned());
     }
 
     /// Every file that was named so far.
@@ -150,6 +165,12 @@ impl Files {
             |reason: String| Diagnostic::new(Code::FileNotFound, format!("cannot read `{shown}`: {reason}"));
         let text = read_regular(path, self.limit).and_then(text).map_err(|error| unreadable(error.to_string()))?;
         Ok(Arc::new(SourceFile { path: shown, text }))
+    }
+
+    /// The text of a file that stays in memory; an error has no place.
+    pub(crate) fn counted_text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let file = self.read_text(path)?;
+        self.afford(&file, false).map(|()| file)
     }
 
     /// The file a suite names, checked to exist and to lie inside the repository.

@@ -49,6 +49,7 @@
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish` | entries of `publish:` |
+//! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
 //! | [`tree`] | files below a folder, or matching a glob |
@@ -100,6 +101,7 @@ mod schema;
 mod schema_hints;
 mod signed_by;
 mod size;
+mod snapshots;
 mod subject;
 mod syntax;
 #[cfg(test)]
@@ -125,6 +127,7 @@ pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};
 
 pub use self::signed_by::verification_config;
+pub use self::snapshots::SnapshotUse;
 
 /// The JSON Schema of a suite file, with what editors offer.
 pub fn json_schema() -> serde_json::Value {

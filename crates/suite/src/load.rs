@@ -14,6 +14,7 @@ use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::root::as_named;
 use super::schema::{Data, Named, SuiteFile};
+use super::snapshots::{self, SnapshotUse};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
 use super::{deployed, groups, kubewarden, not_deployed, policy, publish, read, yaml};
@@ -38,6 +39,8 @@ pub struct Overrides {
     pub is_linked: bool,
     /// How large it and the files that it names may be.
     pub limit: FileLimit,
+    /// What becomes of snapshots that are no use to anybody.
+    pub snapshots: SnapshotUse,
     /// The suite itself, in place of what the stream has.
     pub written: Option<Written>,
 }
@@ -245,7 +248,11 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     for case in written.cases {
         cases.add_case(&case, &mut policies, mistakes);
     }
-    let cases = cases.finish();
+    let has_variables = !overrides.variables.is_empty() || !overrides.environment.allowed.is_empty();
+    let are_named_otherwise = has_variables && cases.are_named_by_variables();
+    let mut cases = cases.finish();
+    let is_complete = has_all_uses && !are_named_otherwise && mistakes.is_empty();
+    let unused_snapshots = snapshots::read(&mut cases, files, overrides.snapshots, is_complete, mistakes);
     not_deployed::check(&policies, &cases, mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
     for (span, name) in variables.unused().filter(|_| has_all_uses) {
@@ -262,6 +269,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         cases,
         publish,
         warnings: mistakes.take_warnings(),
+        unused_snapshots,
     })
 }
 
