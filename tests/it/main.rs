@@ -41,6 +41,7 @@ mod hosts;
 mod identity_tokens;
 mod image;
 mod import;
+mod include;
 mod init;
 mod inspect;
 mod interrupted;

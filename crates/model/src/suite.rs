@@ -27,6 +27,8 @@ pub struct Suite {
     pub name: String,
     /// The suite file itself.
     pub file: Arc<SourceFile>,
+    /// The files that it includes, in the order in which they are read: all of them before it.
+    pub included: Vec<Arc<SourceFile>>,
     /// The Kubewarden whose verdicts are reproduced.
     pub kubewarden: Kubewarden,
     /// The policies, in the order of the file; paths used directly in cases come last.
@@ -202,6 +204,11 @@ pub enum Step {
 }
 
 impl Suite {
+    /// The files in which its cases and policies are written.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<SourceFile>> {
+        self.included.iter().chain([&self.file])
+    }
+
     /// How the policy or group of a step is deployed.
     pub fn deployment_of(&self, step: &Step) -> &Deployment {
         match step {

@@ -26,7 +26,7 @@ use policy_verify_model::cluster::Cluster;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
-use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::source::{FileOrder, SourceFile, Span, Spanned};
 use policy_verify_model::suite::{
     Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Snapshot, Step,
     StoredAnswer, Subject, Xfail,
@@ -69,9 +69,10 @@ pub(crate) struct Cases<'a> {
     clusters: Clusters<'a>,
     default_cluster: Option<Arc<Cluster>>,
     cases: Vec<Case>,
-    lines: HashMap<String, usize>,
+    /// Where each name is written.
+    places: HashMap<String, Span>,
     /// Where cases begin of whose rows a name twice was told.
-    with_equal_rows: HashSet<usize>,
+    with_equal_rows: HashSet<(String, usize)>,
     /// Whether variables are part of the names of cases.
     is_named_by_variables: bool,
     /// Bytes of the requests.
@@ -106,31 +107,19 @@ struct Expanded {
 }
 
 impl<'a> Cases<'a> {
-    pub(crate) fn new(
-        suite_name: &'a str,
-        files: &'a Files,
-        kinds: &'a Kinds,
-        variables: &'a Scope,
-        defaults: DefaultsEntry,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        refuse_two_sources(&defaults, mistakes);
-        let default_table = answers::table(&defaults.host, files, mistakes).into();
-        let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
-        let clusters = Clusters::new(files, kinds);
-        let default_cluster = clusters.read(defaults.cluster.as_ref(), mistakes);
+    pub(crate) fn new(suite_name: &'a str, files: &'a Files, kinds: &'a Kinds, variables: &'a Scope) -> Self {
         Self {
             suite_name,
             files,
             kinds,
             variables,
-            defaults,
-            default_table,
-            default_session,
-            clusters,
-            default_cluster,
+            defaults: DefaultsEntry::default(),
+            default_table: Arc::default(),
+            default_session: None,
+            clusters: Clusters::new(files, kinds),
+            default_cluster: None,
             cases: Vec::new(),
-            lines: HashMap::new(),
+            places: HashMap::new(),
             with_equal_rows: HashSet::new(),
             is_named_by_variables: false,
             bytes: 0,
@@ -138,9 +127,20 @@ impl<'a> Cases<'a> {
         }
     }
 
-    /// The cases read so far, in the order of the file.
-    pub(crate) fn finish(mut self) -> Vec<Case> {
-        self.cases.sort_by_key(|case| case.span.offset);
+    /// These are the defaults of the cases that are added from now on.
+    pub(crate) fn use_defaults(&mut self, defaults: DefaultsEntry, mistakes: &mut Mistakes) {
+        refuse_two_sources(&defaults, mistakes);
+        self.default_table = answers::table(&defaults.host, self.files, mistakes).into();
+        let (replay, order) = (defaults.replay.as_ref(), defaults.order.as_ref());
+        self.default_session = answers::session(replay, order, self.files, mistakes);
+        self.default_cluster = self.clusters.read(defaults.cluster.as_ref(), mistakes);
+        self.defaults = defaults;
+    }
+
+    /// The cases read so far, in the order of the files: what is included comes first.
+    pub(crate) fn finish(mut self, included: &[Arc<SourceFile>]) -> Vec<Case> {
+        let order = FileOrder::of(included);
+        self.cases.sort_by_key(|case| order.place(&case.span));
         self.cases
     }
 
@@ -181,7 +181,7 @@ impl<'a> Cases<'a> {
     }
 
     /// Refuses tables that make too many cases before any of them is read.
-    pub(crate) fn refuse_too_many(&mut self, written: &[Data], mistakes: &mut Mistakes) {
+    pub(crate) fn refuse_too_many<'b>(&mut self, written: impl Iterator<Item = &'b Data>, mistakes: &mut Mistakes) {
         let mut sum = 0_usize;
         for case in written {
             let rows = rows::count(&case.0);
@@ -428,16 +428,19 @@ impl<'a> Cases<'a> {
     }
 
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
-        if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
-            let is_of_rows = line == case.span.line;
-            let help = match is_of_rows {
-                true => "add a `${…}` of the row to the name".to_owned(),
-                false => format!("rename this case, or the one in line {line}"),
+        if let Some(other) = self.places.insert(case.id.clone(), case.span.clone()) {
+            let is_same_file = other.file.path == case.span.file.path;
+            let is_of_rows = is_same_file && other.line == case.span.line;
+            let help = match (is_of_rows, is_same_file) {
+                (true, _) => "add a `${…}` of the row to the name".to_owned(),
+                (false, true) => format!("rename this case, or the one in line {}", other.line),
+                (false, false) => format!("rename this case, or the one in {}", other.file_and_line()),
             };
             // Rows that give one name twice usually do so many times.
-            if !is_of_rows || self.with_equal_rows.insert(case.span.offset) {
+            if !is_of_rows || self.with_equal_rows.insert((case.span.file.path.clone(), case.span.offset)) {
                 let mistake = mistake(&case.span, format!("duplicate case name `{}`", case.name));
-                mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
+                let mistake = mistake.with_code(Code::NameTwice).with_help(help);
+                mistakes.push(if is_same_file { mistake } else { mistake.with_related(&other, "also here") });
             }
         }
         self.cases.push(case);

@@ -31,6 +31,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | `load` | the steps, in their order; read it first |
+//! | `include` | the files of a suite: itself, and those that it includes |
 //! | `yaml`, `json`, `syntax` | text becomes values; nodes of a suite know their place |
 //! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
 //! | `reference` | the reference of the format in Markdown, from the schema |
@@ -72,6 +73,7 @@ mod files;
 pub mod fuzzing;
 mod group_expression;
 mod groups;
+mod include;
 mod json;
 mod kinds;
 mod known_kinds;

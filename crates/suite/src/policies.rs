@@ -125,7 +125,7 @@ impl Policies {
         }
         let uri = uri::policy_ref(named, files)?;
         let text = uri::shown(&uri, files);
-        let nearby_metadata = metadata_near(&uri, files);
+        let nearby_metadata = metadata_near(&uri, &named.span, files);
         let bare = bare(named, Spanned::new(uri, named.span.clone()), text);
         let spec = PolicySpec { compat: self.compat, nearby_metadata, ..bare };
         Ok(PolicyOrGroup::Policy(self.add(spec, Details::default())))
@@ -235,11 +235,11 @@ impl Policies {
     }
 }
 
-/// A metadata file that belongs to a module in all likelihood.
-pub(crate) fn metadata_near(uri: &PolicyRef, files: &Files) -> Option<String> {
+/// A metadata file that belongs to a module in all likelihood, as the file of the policy's place would name it.
+pub(crate) fn metadata_near(uri: &PolicyRef, place: &Span, files: &Files) -> Option<String> {
     match uri {
-        PolicyRef::File(module) => files.nearest_to(module, &METADATA_FILES),
-        PolicyRef::Registry(_) | PolicyRef::Web(_) => files.nearest_to_suite(&METADATA_FILES),
+        PolicyRef::File(module) => files.nearest_to(module, &METADATA_FILES, place),
+        PolicyRef::Registry(_) | PolicyRef::Web(_) => files.nearest(&METADATA_FILES, place),
     }
 }
 

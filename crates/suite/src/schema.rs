@@ -34,6 +34,9 @@ pub(crate) struct SuiteFile {
     /// The Kubewarden whose verdicts are reproduced: its release, such as "1.38", or a mapping that also describes how it
     /// is installed. The newest final release that is known by default; `--kubewarden VERSION` overrides the release.
     pub(crate) kubewarden: Option<Either<Spanned<String>, KubewardenEntry>>,
+    /// Files with cases, policies, groups, variables, kinds and defaults that belong to this suite, too: paths or globs.
+    #[schemars(default, rename = "include")]
+    pub(crate) _include: OneOrMany<Spanned<String>>,
     /// Values for ${name}; `--var name=value` overrides them.
     #[schemars(default, rename = "vars")]
     pub(crate) _vars: Named<Data>,
@@ -76,7 +79,7 @@ enum Policies {
 
 keys! {
     SuiteFile {
-        required version, optional name, optional requires, optional kubewarden, optional _vars, optional crds, optional defaults,
+        required version, optional name, optional requires, optional kubewarden, optional _include, optional _vars, optional crds, optional defaults,
         optional policies, optional groups, optional cases, optional settings_cases, optional publish,
     }
 }

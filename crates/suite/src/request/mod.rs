@@ -230,7 +230,7 @@ impl Requests<'_> {
                     mistakes.add(&glob.span, format!("`{}` has no objects", self.files.shown(&path)));
                 }
                 Ok(objects) => {
-                    let shown = self.files.shown_from_suite(&path);
+                    let shown = self.files.shown_from(&glob.span, &path);
                     let labels = labels(&objects, &shown).into_iter().zip(lasting_labels(&objects, &shown));
                     for (object, (label, lasting_label)) in objects.iter().zip(labels) {
                         let arrival = self.of_object(case, object, label, &glob.span, mistakes);
