@@ -364,4 +364,21 @@ cases:
     let report = repository.report(&["labels"]);
     assert_eq!(report.names(), ["a", "b [Pod other (a-pod.yaml:1)]"]);
     report.all_passed();
+
+    // One path in two files may be two modules.
+    let case = |name: &str, expect: &str| {
+        format!("cases:\n  - {{ name: {name}, policy: m.wasm, object: {POD}, expect: {expect} }}\n")
+    };
+    let (yes, no) = (fs::read(repository.path("yes.wasm")).unwrap(), fs::read(repository.path("no.wasm")).unwrap());
+    let repository = repository
+        .write("labels/m.wasm", no)
+        .write("shared/m.wasm", yes)
+        .write("shared/pods.cases.yml", format!("version: 1\n{}", case("a", "allow")))
+        .write("labels/suite.yml", format!("version: 1\ninclude: ../shared/pods.cases.yml\n{}", case("b", "deny")));
+    let report = repository.report(&["labels"]);
+    report.all_passed();
+    assert_eq!((&report.case("a")["policy"], &report.case("b")["policy"]), (&json!("m.wasm"), &json!("labels/m.wasm")));
+    // Alone, the file is no suite.
+    let alone = repository.write("shared/pods.cases.yml", PODS).verify(&["shared/pods.cases.yml"]).run().exits_with(2);
+    alone.says(&["the suite has no policy", "run a suite that includes this file"]);
 }
