@@ -191,7 +191,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "VERIFY_WATCH", value_parser = FalseyValueParser::new())]
     pub(crate) watch: bool,
 
-    /// Rewrite expectations so that they hold, show what changed, and run again; never in CI
+    /// Rewrite expectations and snapshots so that they hold, show what changed, and run again; never in CI
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "failed",
           env = "VERIFY_BLESS")]
     pub(crate) bless: Option<BlessArgument>,
@@ -241,6 +241,8 @@ pub(crate) enum BlessArgument {
     Weak,
     /// Both
     All,
+    /// Those that fail; and snapshots that no case has are removed
+    Prune,
 }
 
 impl From<BlessArgument> for Rewriting {
@@ -249,6 +251,7 @@ impl From<BlessArgument> for Rewriting {
             BlessArgument::Failed => Self::Failed,
             BlessArgument::Weak => Self::Weak,
             BlessArgument::All => Self::All,
+            BlessArgument::Prune => Self::Pruned,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `verify run --bless`: expectations are rewritten before the run that judges them.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use policy_verify::model::diagnostic::Diagnostic;
@@ -34,16 +35,28 @@ pub(super) fn bless(options: &Options, rewriting: Rewriting, arguments: &OutputA
     }
     if arguments.quiet == 0 {
         for file in &blessing.files {
-            let diff = changes::unified(&places.shown(&file.shown), &file.before, &file.after);
+            let diff = changes::unified(&places.shown(&file.shown), file.before.as_deref(), file.after.as_deref());
             console::say(escape::terminal(&diff).trim_end());
         }
-        let (cases, files) = (blessing.cases, blessing.files.len());
-        console::complain(&match files {
-            0 => "no expectation was rewritten".to_owned(),
-            _ => format!("rewrote the expectations of {} in {}", count(cases, "case"), count(files, "file")),
-        });
+        summary(&blessing).iter().for_each(|line| console::complain(line));
     }
     Ok(())
+}
+
+/// What was done, in a line for each kind of change.
+fn summary(blessing: &Blessing) -> Vec<String> {
+    let Blessing { cases, snapshots, removed, files, .. } = blessing;
+    let suites = files.len() - snapshots - removed;
+    if files.is_empty() {
+        return vec!["no expectation was rewritten".to_owned()];
+    }
+    let rewritten = format!("rewrote the expectations of {} in {}", count(*cases, "case"), count(suites, "file"));
+    let lines = [
+        (suites, rewritten),
+        (*snapshots, format!("wrote {}", count(*snapshots, "snapshot"))),
+        (*removed, format!("removed {} without a case", count(*removed, "snapshot"))),
+    ];
+    lines.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
 }
 
 /// Why expectations are not rewritten here.
@@ -64,13 +77,16 @@ fn obstacle(options: &Options) -> Option<Diagnostic> {
 ///
 /// A file cannot be written, or is not what was read.
 pub(super) fn write(blessing: &Blessing, root: Option<&Path>) -> Result<(), Error> {
-    let texts = blessing.files.iter().map(|file| text(file, root)).collect::<Vec<_>>();
-    let problems: Vec<Diagnostic> = texts.iter().filter_map(|text| text.clone().err()).collect();
+    let changes = blessing.files.iter().map(|file| change(file, root)).collect::<Vec<_>>();
+    let problems: Vec<Diagnostic> = changes.iter().filter_map(|change| change.clone().err()).collect();
     if !problems.is_empty() {
         return Err(Error::Arguments(problems));
     }
-    for (file, text) in blessing.files.iter().zip(texts.into_iter().flatten()) {
-        let written = files::write(&file.path, text.as_bytes());
+    for (file, text) in blessing.files.iter().zip(changes.into_iter().flatten()) {
+        let written = match text {
+            Some(text) => files::make_folder_of(&file.path).and_then(|()| files::write(&file.path, text.as_bytes())),
+            None => fs::remove_file(&file.path),
+        };
         written.map_err(|error| Error::Arguments(vec![cannot_write(WHAT, &file.path, &error)]))?;
     }
     Ok(())
@@ -81,15 +97,26 @@ const WHAT: &str = "the expectations to";
 /// A mark of its encoding that a file may begin with, and that readers drop.
 const MARK: char = '\u{feff}';
 
-/// The new text of a file, if the file is still what was read.
-fn text(file: &BlessedFile, root: Option<&Path>) -> Result<String, Diagnostic> {
+/// The new text of a file, if the file is still what was read; nothing for one that goes.
+fn change(file: &BlessedFile, root: Option<&Path>) -> Result<Option<String>, Diagnostic> {
     check_links(WHAT, &file.path, root)?;
-    let present = fs::read_to_string(&file.path).map_err(|error| cannot_write(WHAT, &file.path, &error))?;
-    if present == file.before {
-        return Ok(file.after.clone());
-    }
-    match present.strip_prefix(MARK) {
-        Some(rest) if rest == file.before => Ok(format!("{MARK}{}", file.after)),
-        _ => Err(cannot_write(WHAT, &file.path, &"it has changed since it was read")),
+    let failed = |error: &dyn std::fmt::Display| cannot_write(WHAT, &file.path, &error);
+    let changed = || failed(&"it has changed since it was read");
+    let Some(before) = &file.before else {
+        // A link that leads nowhere is something, too.
+        return match file.path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file.after.clone()),
+            Err(error) => Err(failed(&error)),
+            Ok(_) => Err(changed()),
+        };
+    };
+    let present = fs::read_to_string(&file.path).map_err(|error| failed(&error))?;
+    let rest = present.strip_prefix(MARK);
+    match rest.unwrap_or(&present) == before {
+        true => Ok(file.after.as_ref().map(|after| match rest {
+            Some(_) => format!("{MARK}{after}"),
+            None => after.clone(),
+        })),
+        false => Err(changed()),
     }
 }

@@ -299,6 +299,9 @@ fn explained(case: &ListedCase) -> String {
     if !case.created.is_empty() {
         document["created"] = case.created.clone().into();
     }
+    if let Some(snapshot) = &case.snapshot {
+        document["snapshot"] = snapshot.as_str().into();
+    }
     let text = serde_json::to_string_pretty(&document).expect("plain values are JSON");
     let lines = text.lines().map(|line| format!("  {}\n", report::escape::terminal_line(line)));
     format!("{}\n{}\n", report::escape::terminal_line(&case.id), lines.collect::<String>())

@@ -110,8 +110,15 @@ impl Watch {
             let ending = path.extension().unwrap_or_default();
             appears && !is_hidden && ENDINGS.iter().any(|usual| ending == *usual)
         };
+        // The folder of a file that is not there yet.
+        let has_input = |path: &PathBuf| {
+            let path = named(path);
+            let mut below = self.inputs.range(path.clone()..).take_while(|input| input.starts_with(&path));
+            appears && below.next().is_some()
+        };
         let is_change = !matches!(event.kind, EventKind::Access(_));
-        event.paths.into_iter().find(|path| is_change && (self.inputs.contains(&named(path)) || may_be_input(path)))
+        let is_relevant = |path: &PathBuf| self.inputs.contains(&named(path)) || may_be_input(path) || has_input(path);
+        event.paths.into_iter().find(|path| is_change && is_relevant(path))
     }
 }
 

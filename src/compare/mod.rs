@@ -13,6 +13,7 @@ mod monitor;
 mod patch;
 mod response;
 mod server;
+pub(crate) mod snapshot;
 mod text;
 mod verdict;
 
@@ -28,6 +29,7 @@ pub(crate) use members::with_members;
 pub(crate) use monitor::with_monitored;
 pub(crate) use patch::mutated_document;
 pub(crate) use server::{of_server, responses};
+pub(crate) use snapshot::with_snapshot;
 
 /// Whether the comparison needs a second evaluation, of the mutated object.
 pub(crate) fn needs_second_pass(expect: &Expectation) -> bool {

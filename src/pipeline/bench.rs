@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use policy_verify_model::cost::{CaseCost, Costs, Times};
 use policy_verify_model::outcome::{CaseReport, Outcome};
+use policy_verify_suite::SnapshotUse;
 
 use super::case;
 use super::options::{Options, Progress};
@@ -19,7 +20,7 @@ use crate::select::SelectedCase;
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
 pub fn bench(options: &Options, rounds: usize, progress: &dyn Progress) -> Result<Costs, Error> {
-    ready::with_suites(options, progress, |loaded| {
+    ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         let counted: Vec<Option<u64>> = loaded.with_policies(options, Code::Counting, &(), |ready| {
             // Settings are validated by the first of the cases that share them: that is over before anything counts.
             let mut runs = (0..2).map(|_| all(ready, options).map(|report| report?.instructions).collect());

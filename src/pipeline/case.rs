@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::against::{Comparison, OwnResult, Referee};
-use crate::compare::{self, Judgement};
+use crate::compare::{self, Judgement, with_snapshot};
 use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies, Sent};
 use crate::prepare;
 use policy_verify_host::record::Recorded;
@@ -17,7 +17,7 @@ use policy_verify_model::request::Request;
 use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, SuiteIndex, Xfail,
+    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, Snapshot, SuiteIndex, Xfail,
 };
 use policy_verify_model::weakness::Weakness;
 
@@ -191,7 +191,7 @@ fn not_compared(case: &Case, verdict: Verdict, mut findings: Findings, reason: &
 fn run_not_applicable(case: &Case, body: &RequestCase, policies: &Policies<'_>) -> (Verdict, Findings) {
     let request = Some(evaluate::effective_request(body, policies).stored);
     let judgement = match evaluate::applicability(body, policies) {
-        Applicability::NotApplicable(_) => Judgement::Holds,
+        Applicability::NotApplicable(_) => with_snapshot(Judgement::Holds, case, &compare::snapshot::not_applicable),
         Applicability::Undecided(fault) => Judgement::Fault(fault),
         _ => Judgement::Mismatches(vec![Mismatch {
             kind: MismatchKind::Verdict,
@@ -258,6 +258,8 @@ fn run_request(
     let judgement = compare::answer(&body.expect, &case.expect_span, &sent, &expected, found.second.as_ref());
     let judgement = compare::with_members(judgement, &body.expect, members);
     let judgement = compare::with_monitored(judgement, &body.expect, monitored.as_ref());
+    let told = |snapshot: &Snapshot| compare::snapshot::evaluated(snapshot, &answer, &findings.steps);
+    let judgement = with_snapshot(judgement, case, &told);
     about_calls.extend(compare::calls(&body.expect, &calls));
     let comparison = referee.filter(|_| is_worth_comparing(&judgement)).map(|referee| {
         let (sent, answer, calls, judgement) = (&*sent, &answer, calls.as_slice(), &judgement);
@@ -342,6 +344,7 @@ fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (V
     let Evaluated { answer, mut journal, log, is_doubtful } = evaluate::settings(case, body, policies);
     let (recorded, instructions) = (journal.recorded.take(), journal.instructions);
     let judgement = compare::settings(&body.expect, &case.expect_span, &answer);
+    let judgement = with_snapshot(judgement, case, &|snapshot| compare::snapshot::settings(snapshot, &answer));
     let (calls, warnings, about_calls) = from_journal(journal);
     let fault = answer.err();
     let findings = Findings {

@@ -2,6 +2,7 @@
 
 use policy_verify_model::explanation::{AskedPolicy, Explanation, Explanations};
 use policy_verify_model::suite::Case;
+use policy_verify_suite::SnapshotUse;
 
 use super::case;
 use super::options::{Options, Progress};
@@ -17,7 +18,7 @@ use crate::select::SelectedCase;
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
 pub fn debug(options: &Options, progress: &dyn Progress) -> Result<Explanations, Error> {
-    ready::with_suites(options, progress, |loaded| {
+    ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let selected = loaded.selected.cases.iter().take_while(|_| !options.interrupt.is_stopped());
             let cases = selected.map(|selected| explanation(ready, *selected)).collect();

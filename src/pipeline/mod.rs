@@ -35,6 +35,7 @@ mod trusted;
 use std::time::Instant;
 
 use policy_verify_model::outcome::RunReport;
+use policy_verify_suite::SnapshotUse;
 
 pub use self::bench::bench;
 pub use self::bless::{BlessedFile, Blessing, Left, Rewriting, bless};
@@ -57,7 +58,7 @@ use crate::error::Error;
 /// case is in the report.
 pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, Error> {
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
-    ready::with_suites(options, progress, |loaded| {
+    ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let mut report = RunReport {
                 suites: loaded.summaries.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use policy_verify_model::source::Span;
+use policy_verify_model::source::{FileOrder, Span};
 use policy_verify_model::suite::{Case, Suite, SuiteIndex};
 
 use crate::select::SelectedCase;
@@ -18,11 +18,14 @@ pub(super) struct Positions<'a> {
 pub(super) fn positions(suites: &[Suite]) -> Positions<'_> {
     let mut of_cases = HashMap::new();
     for suite in suites {
+        let order = FileOrder::of(&suite.included);
+        let mut policies: Vec<(usize, usize)> = suite.policies.iter().map(|policy| order.place(&policy.span)).collect();
+        policies.sort_unstable();
         let mut cases: Vec<&Case> = suite.cases.iter().collect();
-        cases.sort_by_key(|case| case.span.offset);
+        cases.sort_by_key(|case| order.place(&case.span));
         for (index, case) in cases.into_iter().enumerate() {
-            let policies = suite.policies.iter().filter(|policy| policy.span.offset <= case.span.offset).count();
-            of_cases.insert(case.id.as_str(), index + policies);
+            let place = order.place(&case.span);
+            of_cases.insert(case.id.as_str(), index + policies.partition_point(|policy| *policy <= place));
         }
     }
     Positions { suites, of_cases }
@@ -37,8 +40,10 @@ impl Positions<'_> {
     /// The place of what is defined at `span`, among the cases.
     pub(super) fn before(&self, suite: SuiteIndex, span: &Span) -> usize {
         let suite = &self.suites[suite.0];
-        let cases = suite.cases.iter().filter(|case| case.span.offset < span.offset).count();
-        cases + suite.policies.iter().filter(|policy| policy.span.offset < span.offset).count()
+        let order = FileOrder::of(&suite.included);
+        let is_before = |other: &Span| order.place(other) < order.place(span);
+        let cases = suite.cases.iter().filter(|case| is_before(&case.span)).count();
+        cases + suite.policies.iter().filter(|policy| is_before(&policy.span)).count()
     }
 }
 

@@ -9,7 +9,7 @@ use policy_verify_engine::engine::{Engine, Limits, Setup};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::SuiteSummary;
 use policy_verify_model::suite::Suite;
-use policy_verify_suite::repository_around;
+use policy_verify_suite::{SnapshotUse, repository_around};
 
 use super::against::Referee;
 use super::options::{Options, Progress};
@@ -66,18 +66,19 @@ impl Ready<'_> {
     }
 }
 
-/// Reads the suites, once, and runs `run` with them on the threads of the options.
+/// Reads the suites, once, and runs `run` with them on the threads of the options. `snapshots` says what they are for.
 ///
 /// # Errors
 ///
 /// Mistakes in a suite, nothing selected: what `run` is not worth being called for; and those of `run`.
 pub(super) fn with_suites<T: Send>(
     options: &Options,
+    snapshots: SnapshotUse,
     progress: &dyn Progress,
     run: impl FnOnce(&Loaded<'_>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     thread_pool(options)?.install(|| {
-        let suites = suites::load_all(options)?;
+        let suites = suites::load_all(options, snapshots)?;
         let selected = suites::select(&suites, options)?;
         let trust = Trusted::read(&options.signatures, options.kubewarden.unwrap_or_default())?;
         let referee = Referee::open(options)?;

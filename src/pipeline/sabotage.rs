@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use policy_verify_model::outcome::{Outcome, Unavailable};
 use policy_verify_model::sabotage::{Attempt, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
 use policy_verify_model::suite::{CaseBody, PolicyIndex};
+use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
 use super::case;
@@ -24,7 +25,7 @@ use crate::select::SelectedCase;
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
 pub fn sabotage(options: &Options, progress: &dyn Progress) -> Result<Sabotage, Error> {
-    ready::with_suites(options, progress, |loaded| {
+    ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let selected = loaded.selected.cases.par_iter().filter(|_| !options.interrupt.is_stopped());
             let results = selected.map(|selected| of_case(*selected, ready, progress));

@@ -8,6 +8,7 @@ use policy_verify_model::hosting::ContextAware;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::policy::PolicyRef;
 use policy_verify_model::suite::{CaseBody, PolicyIndex, PolicySpec, Step, Suite};
+use policy_verify_suite::SnapshotUse;
 
 use super::options::Options;
 use super::{policy, suites};
@@ -35,7 +36,7 @@ pub struct ServerConfig {
 ///
 /// Mistakes in a suite, an unavailable policy, or a module that has to be written without a folder for it.
 pub fn server_config(options: &Options, modules: Option<&Path>) -> Result<ServerConfig, Error> {
-    let suites = suites::load_all(options)?;
+    let suites = suites::load_all(options, SnapshotUse::Compared)?;
     let mut config = ServerConfig { policies: String::new(), modules: Vec::new(), remarks: Vec::new() };
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     let mut order = Vec::new();

@@ -18,17 +18,18 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{CaseBody, Suite};
 use policy_verify_registry::signature::check_key;
-use policy_verify_suite::{self as load, Overrides};
+use policy_verify_suite::{self as load, Overrides, SnapshotUse};
 
 /// Reads every suite, so that the mistakes of all of them are known at once, and checks what the run writes and publishes.
-pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
+/// `snapshots` says what they are for.
+pub(super) fn load_all(options: &Options, snapshots: SnapshotUse) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     let mut mistakes = Vec::new();
     let mut inputs: Vec<PathBuf> = options.suites.iter().filter(|path| !load::is_stream(path)).cloned().collect();
     inputs.extend(options.suites.iter().filter_map(|path| resolve::lock_of(path)));
     inputs.extend(of_command_line(options));
     let linked = linked(&options.suites);
-    let suites_read = options.suites.par_iter().map(|path| read(path, options, linked.contains(path)));
+    let suites_read = options.suites.par_iter().map(|path| read(path, options, snapshots, linked.contains(path)));
     let read: Vec<_> = suites_read.collect();
     for (suite, files) in read {
         inputs.extend(files);
@@ -70,7 +71,7 @@ pub fn inputs(options: &Options) -> Vec<PathBuf> {
     let mut inputs: Vec<PathBuf> = options.suites.clone();
     inputs.extend(of_command_line(options));
     for path in &options.suites {
-        let (suite, files) = read(path, options, false);
+        let (suite, files) = read(path, options, SnapshotUse::Compared, false);
         inputs.extend(files);
         let policies = suite.iter().flat_map(|suite| &suite.policies);
         inputs.extend(policies.filter_map(|policy| match &policy.uri.value {
@@ -82,7 +83,12 @@ pub fn inputs(options: &Options) -> Vec<PathBuf> {
 }
 
 /// Reads a suite; with every file that it names.
-fn read(path: &Path, options: &Options, is_linked: bool) -> (Result<Suite, Vec<Diagnostic>>, Vec<PathBuf>) {
+fn read(
+    path: &Path,
+    options: &Options,
+    snapshots: SnapshotUse,
+    is_linked: bool,
+) -> (Result<Suite, Vec<Diagnostic>>, Vec<PathBuf>) {
     let overrides = Overrides {
         variables: options.variables.clone(),
         kubewarden: options.kubewarden,
@@ -91,6 +97,7 @@ fn read(path: &Path, options: &Options, is_linked: bool) -> (Result<Suite, Vec<D
         is_linked,
         written: options.written.clone(),
         limit: options.file_limit,
+        snapshots,
     };
     let key_check = |pem: &str| check_key(pem).map_err(|error| error.to_string());
     load::suite_and_files(path, &overrides, key_check)
@@ -174,6 +181,9 @@ pub struct ListedCase {
     /// What would be sent, for requests; a raw policy sees the same document.
     #[serde(skip)]
     pub request: Option<Arc<StoredRequest>>,
+    /// Where its answer is kept, with `snapshot: true`: relative to the repository root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// The paths of mappings that the fixture lacks and `set` has made.
     #[serde(skip)]
     pub created: Vec<String>,
@@ -188,7 +198,7 @@ pub struct ListedCase {
 ///
 /// Mistakes in a suite, or nothing selected.
 pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
-    let suites = load_all(options)?;
+    let suites = load_all(options, SnapshotUse::Compared)?;
     let selected = select(&suites, options)?;
     let listed = selected.cases.into_iter().map(|SelectedCase { suite, case }| ListedCase {
         id: case.id.clone(),
@@ -196,6 +206,7 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
         file: case.place().file.path.clone(),
         line: case.place().line,
         tags: case.tags.clone(),
+        snapshot: case.snapshot.as_ref().map(|snapshot| snapshot.shown.clone()),
         request: match &case.body {
             CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
             CaseBody::Settings(_) | CaseBody::Check { .. } => None,

@@ -38,8 +38,9 @@ pub(crate) fn select<'a>(
     }
     let mut policies = used_policies(suites, &cases);
     if selection.is_everything() {
-        let of_suite = |(suite, read): (SuiteIndex, &Suite)| {
-            (0..read.policies.len()).map(move |policy| PolicyKey { suite, policy: PolicyIndex(policy) })
+        let of_suite = |(suite, read): (SuiteIndex, &'a Suite)| {
+            let declared = (0..read.policies.len()).map(PolicyIndex).filter(|policy| is_wanted(read, *policy));
+            declared.map(move |policy| PolicyKey { suite, policy })
         };
         policies.extend(indices().flat_map(of_suite));
     }
@@ -49,4 +50,10 @@ pub(crate) fn select<'a>(
         Some(partition) => partition::take(partition, &selection.timings, suites, whole),
         None => whole,
     })
+}
+
+/// Whether a policy is prepared although no case uses it. Those of a file that is included are for other suites, too.
+fn is_wanted(suite: &Suite, policy: PolicyIndex) -> bool {
+    let is_published = suite.publish.iter().any(|published| published.policy == policy);
+    is_published || suite.policies[policy.0].span.file.path == suite.file.path
 }

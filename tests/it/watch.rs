@@ -90,6 +90,31 @@ fn a_saved_file_is_followed_by_a_run() {
 }
 
 #[test]
+fn what_is_included_is_watched() {
+    let cases = "version: 1\ncases:\n  - { name: a, object: pod.yaml, expect: allow }\n";
+    let suite = "version: 1\ninclude: objects/pods.cases.yml\npolicies: { yes: { uri: yes.wasm } }\n";
+    let repository = repository().write("suite.yml", suite).write("objects/pods.cases.yml", cases);
+    let watching = Watching::start(&repository, &["suite.yml"]);
+    watching.until("1 test: 1 passed");
+    std::fs::write(repository.path("objects/pods.cases.yml"), cases.replace("allow", "deny")).unwrap();
+    watching.until("── objects/pods.cases.yml changed ──");
+    watching.until("1 test: 1 failed");
+}
+
+#[test]
+fn snapshots_are_watched_before_and_after_they_are_there() {
+    let suite = SUITE.replace("expect: allow", "snapshot: true, expect: allow");
+    let repository = repository().write("suite.yml", suite);
+    let watching = Watching::start(&repository, &["suite.yml"]);
+    watching.until("1 test: 1 failed");
+    repository.verify(&["suite.yml", "--bless"]).run().exits_with(0);
+    watching.until("1 test: 1 passed");
+    std::fs::write(repository.path("snapshots/suite/a.yaml"), "case: a\nverdict: deny\n").unwrap();
+    watching.until("── snapshots/suite/a.yaml changed ──");
+    watching.until("1 test: 1 failed");
+}
+
+#[test]
 fn what_no_suite_names_changes_nothing() {
     let repository = repository();
     let watching = Watching::start(&repository, &["suite.yml", "--report=junit=out.xml"]);

@@ -57,6 +57,7 @@ codes! {
     ServerDiffers = 22, "server-differs", "policy-server gave another answer";
 
     Gate = 23, "gate-missed", "the run did not reach a goal of `gates:`";
+    Snapshot = 24, "snapshot-mismatch", "the answer differs from its snapshot, or there is none";
 
     Guest = 30, "guest-error", "the policy reported an error instead of a verdict";
     Trap = 31, "trap", "the policy trapped";
@@ -93,6 +94,7 @@ codes! {
     Contradiction = 71, "contradiction", "keys exclude each other";
     HoldsAlways = 72, "holds-always", "every answer matches the expectation";
     OnlyInCi = 73, "only-in-ci", "`only` is refused in CI, and where stdout is no terminal";
+    UnusedSnapshot = 74, "unused-snapshot", "a snapshot without a case";
 
     NothingSelected = 80, "nothing-selected", "no case is selected";
     Engine = 81, "engine", "the Wasm engine could not be set up";

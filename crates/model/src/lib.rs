@@ -12,6 +12,7 @@ pub mod cost;
 pub mod deployed;
 pub mod diagnostic;
 pub mod explanation;
+pub mod file_name;
 pub mod gate;
 pub mod gate_reports;
 pub mod hosting;

@@ -63,6 +63,8 @@ pub enum MismatchKind {
     Server,
     /// What the whole run was to reach.
     Gate,
+    /// Another answer than the one that is kept beside the suite, or none is kept.
+    Snapshot,
 }
 
 impl MismatchKind {
@@ -81,6 +83,7 @@ impl MismatchKind {
             Self::Stability => "stability",
             Self::Server => "server",
             Self::Gate => "gate",
+            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -100,6 +103,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Stability => Self::Unstable,
             MismatchKind::Server => Self::ServerDiffers,
             MismatchKind::Gate => Self::Gate,
+            MismatchKind::Snapshot => Self::Snapshot,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a value was written: the file, the line and the bytes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,6 +62,22 @@ impl Span {
         let text = &self.file.text;
         let before = text.get(..self.offset).unwrap_or(text);
         text[before.rfind('\n').map_or(0, |end| end + 1)..].lines()
+    }
+}
+
+/// The order of the files of a suite: those that it includes, then itself.
+#[derive(Debug)]
+pub struct FileOrder<'a>(HashMap<&'a str, usize>);
+
+impl<'a> FileOrder<'a> {
+    /// The order in which these files are included.
+    pub fn of(included: &'a [Arc<SourceFile>]) -> Self {
+        Self(included.iter().enumerate().map(|(index, file)| (file.path.as_str(), index)).collect())
+    }
+
+    /// What a place is sorted by: its file, and where it is there.
+    pub fn place(&self, span: &Span) -> (usize, usize) {
+        (self.0.get(span.file.path.as_str()).copied().unwrap_or(usize::MAX), span.offset)
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Suite {
     pub name: String,
     /// The suite file itself.
     pub file: Arc<SourceFile>,
+    /// The files that it includes, in the order in which they are read: all of them before it.
+    pub included: Vec<Arc<SourceFile>>,
     /// The Kubewarden whose verdicts are reproduced.
     pub kubewarden: Kubewarden,
     /// The policies, in the order of the file; paths used directly in cases come last.
@@ -45,6 +47,8 @@ pub struct Suite {
     pub custom_kinds: Vec<KnownKind>,
     /// What is valid and most likely not meant, from top to bottom.
     pub warnings: Vec<Diagnostic>,
+    /// Snapshots that no case has, where that is no mistake because they can be removed.
+    pub unused_snapshots: Vec<UnusedSnapshot>,
 }
 
 /// Which suite of a run, counted from 0 in the order of the command line.
@@ -206,6 +210,11 @@ pub enum Step {
 }
 
 impl Suite {
+    /// The files in which its cases and policies are written.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<SourceFile>> {
+        self.included.iter().chain([&self.file])
+    }
+
     /// How the policy or group of a step is deployed.
     pub fn deployment_of(&self, step: &Step) -> &Deployment {
         match step {
@@ -295,8 +304,54 @@ pub struct Case {
     pub timeout: Option<Duration>,
     /// What the policy takes for the present time; a fixed one where the suite says nothing.
     pub clock: Option<jiff::Timestamp>,
+    /// The answer that is kept beside the suite, for cases with `snapshot: true`.
+    pub snapshot: Option<Snapshot>,
     /// What is done and what is expected.
     pub body: CaseBody,
+}
+
+/// The answer to a case as it is kept in a file of its own.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The name of the case as it stands in the file: without the line of an object, which changes with what is above it.
+    pub case: String,
+    /// Where the file is, whether or not it is there.
+    pub path: PathBuf,
+    /// The same as reports show it.
+    pub shown: String,
+    /// What it holds.
+    pub stored: StoredAnswer,
+}
+
+/// What the file of a [`Snapshot`] holds.
+#[derive(Debug)]
+pub enum StoredAnswer {
+    /// There is no such file.
+    Absent,
+    /// It is no document. Only for who writes it anew: else it is a mistake.
+    Unreadable(Arc<SourceFile>),
+    /// An answer.
+    Document(Spanned<Value>),
+}
+
+impl StoredAnswer {
+    /// The text of the file.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Unreadable(file) => Some(&file.text),
+            Self::Document(document) => Some(&document.span.file.text),
+        }
+    }
+}
+
+/// The file of a snapshot that no case has.
+#[derive(Debug, Clone)]
+pub struct UnusedSnapshot {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file itself.
+    pub file: Arc<SourceFile>,
 }
 
 /// How a case is known to fail. A fault says nothing about what the policy decides, so one is only covered by its name.

@@ -48,9 +48,11 @@ impl VerdictExpectation {
 }
 
 impl Case {
-    /// Why the expectation says too little to notice a wrong answer, if it does. `suite` is that of the case.
+    /// Why the expectation says too little to notice a wrong answer, if it does. `suite` is that of the case. A snapshot
+    /// notices every other answer.
     pub fn weakness(&self, suite: &Suite) -> Option<Weakness> {
         match &self.body {
+            _ if self.snapshot.is_some() => None,
             CaseBody::Request(request) => {
                 let Expectation::Verdict(expected) = &*request.expect else { return None };
                 let is_let_pass = request.subject.steps.iter().all(|step| suite.deployment_of(step).is_monitor);

@@ -69,9 +69,10 @@ pub fn span_at(file: &Arc<SourceFile>, location: Location) -> Span {
         .map(number)
         .filter(|offset| file.text.is_char_boundary(*offset))
         .unwrap_or_else(|| offset_of(&file.text, line, column));
-    let first_line = file.text[offset..].lines().next().unwrap_or("");
-    let len = location.span().byte_len().map_or(0, number).min(first_line.len());
-    let len = first_line.floor_char_boundary(len);
+    // Only the value itself is looked at: a file may be one long line with many values.
+    let rest = &file.text[offset..];
+    let written = &rest[..rest.floor_char_boundary(location.span().byte_len().map_or(0, number))];
+    let len = written.lines().next().map_or(0, |line| line.trim_end_matches('\r').len());
     Span { file: Arc::clone(file), offset, len, line, column }
 }
 

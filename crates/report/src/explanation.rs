@@ -141,7 +141,7 @@ fn mutation(page: &mut Page<'_>, case: &CaseReport, response: &AdmissionResponse
 fn changed(request: &Request, response: &AdmissionResponse) -> Option<String> {
     let before = request.mutable_document()?;
     let after = patch::apply(before, response.patch.as_deref()?, &Default::default()).ok()?;
-    let diff = changes::unified("object", &yaml(before), &yaml(&after));
+    let diff = changes::unified("object", Some(&yaml(before)), Some(&yaml(&after)));
     // The names of files mean nothing here.
     Some(diff.lines().skip(2).collect::<Vec<_>>().join("\n"))
 }

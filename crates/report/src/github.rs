@@ -44,13 +44,13 @@ impl Format for Github {
         let failures = self.failures(run);
         let single = if failures.len() > MOST { MOST - 1 } else { failures.len() };
         for case in &failures[..single] {
-            let place = phrases::place(run, case);
+            let place = phrases::place(case);
             command(out, "error", place, &case.id, &message(run, case))?;
         }
         if let Some(first) = failures.get(single) {
             let left = &failures[single..];
             let title = format!("and {} more, see the summary", left.len());
-            command(out, "error", phrases::place(run, first), &title, &names(left))?;
+            command(out, "error", phrases::place(first), &title, &names(left))?;
         }
         let warned = warnings(run, out)?;
         weak(run, MOST - warned, out)
@@ -87,7 +87,7 @@ impl Github {
     /// The cases to annotate: those in changed files first, otherwise in suite order.
     fn failures<'a>(&self, run: &'a RunReport) -> Vec<&'a CaseReport> {
         let mut failures: Vec<_> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
-        failures.sort_by_key(|case| !self.changed_files.contains(&phrases::place(run, case).file.path));
+        failures.sort_by_key(|case| !self.changed_files.contains(&phrases::place(case).file.path));
         failures
     }
 }

@@ -84,7 +84,7 @@ fn list(run: &RunReport, budget: usize) -> String {
     // Room for the line about what is left out.
     let room = budget.saturating_sub(100);
     for (index, case) in bad.iter().enumerate() {
-        let place = escape::markdown(&phrases::place(run, case).file_and_line());
+        let place = escape::markdown(&phrases::place(case).file_and_line());
         let name = escape::markdown(&escape::shorten(&case.id, SHORT_LINE));
         let line = format!("- {} {name} (<code>{place}</code>)\n", sign(case));
         if text.len() + line.len() > room {
@@ -203,7 +203,7 @@ fn published(run: &RunReport) -> String {
 
 fn failure(run: &RunReport, case: &CaseReport, detail: Detail) -> String {
     let bounded = |text: &str| if detail <= Detail::ShortDiffs { shortened(text) } else { text.to_owned() };
-    let place = phrases::place(run, case).file_and_line();
+    let place = phrases::place(case).file_and_line();
     let mut text = format!(
         "\n#### {} {}\n\n<code>{}</code> · {}{}\n",
         sign(case),

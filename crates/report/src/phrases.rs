@@ -162,16 +162,16 @@ pub(super) fn type_word(case: &CaseReport) -> String {
     }
 }
 
-/// Where to point at: the row or object of the case, else the expectation that missed when it is written in the suite
-/// file, else the case.
-pub(super) fn place<'a>(run: &RunReport, case: &'a CaseReport) -> &'a Span {
+/// Where to point at: the row or object of the case, else the expectation that missed when it is written in the file of
+/// the case, else the case.
+pub(super) fn place(case: &CaseReport) -> &Span {
     let Outcome::Failed(mismatches) = &case.outcome else { return case.place() };
     if let Some(origin) = &case.origin {
         return origin;
     }
-    let suite = run.suites.get(case.suite);
-    let in_suite = |span: &&Span| suite.is_none_or(|suite| suite.path == span.file.path);
-    mismatches.first().map(|first| &first.span).filter(in_suite).unwrap_or(&case.span)
+    // A file that the suite includes counts, one with an expected document does not.
+    let is_beside_case = |span: &&Span| span.file.path == case.span.file.path;
+    mismatches.first().map(|first| &first.span).filter(is_beside_case).unwrap_or(&case.span)
 }
 
 /// `steps` or `members`, and a line for each of them; none for a case of a single policy.

@@ -66,7 +66,7 @@ struct Finding {
 
 fn sarif_run(run: &RunReport, id: &str, is_wanted: impl Fn(&CaseReport) -> bool) -> Value {
     let cases: Vec<&CaseReport> = run.cases.iter().filter(|case| is_wanted(case)).collect();
-    let findings = findings(run, &cases);
+    let findings = findings(&cases);
     let mut rules: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
     rules.sort_unstable();
     rules.dedup();
@@ -114,7 +114,7 @@ fn not_started(run: &RunReport) -> Value {
 }
 
 /// Errors first: what exceeds the limit is then the least.
-fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
+fn findings(cases: &[&CaseReport]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut unavailable = Vec::new();
     for case in cases {
@@ -125,7 +125,7 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
             }
             unavailable.push(why);
         }
-        findings.extend(failure(run, case));
+        findings.extend(failure(case));
     }
     findings.extend(cases.iter().filter(|case| case.weakness.is_some()).map(|case| Finding {
         code: Code::Weak,
@@ -137,11 +137,11 @@ fn findings(run: &RunReport, cases: &[&CaseReport]) -> Vec<Finding> {
     findings
 }
 
-fn failure(run: &RunReport, case: &CaseReport) -> Option<Finding> {
+fn failure(case: &CaseReport) -> Option<Finding> {
     let code = case.code().filter(|_| case.outcome.is_bad())?;
     let (span, subject) = match &case.outcome {
         Outcome::Unavailable(why) => (why.span.as_ref().unwrap_or(case.place()), &case.policy),
-        _ => (phrases::place(run, case), &case.name),
+        _ => (phrases::place(case), &case.name),
     };
     let message = format!("{subject}: {}", phrases::headline(case));
     Some(Finding { code, level: "error", message, span: span.clone(), identity: case.id.clone() })

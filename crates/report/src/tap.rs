@@ -27,7 +27,7 @@ impl Format for Tap {
             let word = if is_ok { "ok" } else { "not ok" };
             writeln!(out, "{word} {} - {}{}", index + 1, description(&case.id), directive(case))?;
             if case.outcome.is_bad() {
-                diagnosis(run, case, out)?;
+                diagnosis(case, out)?;
             }
         }
         for (index, error) in run.errors.iter().enumerate() {
@@ -62,8 +62,8 @@ fn directive(case: &CaseReport) -> String {
     }
 }
 
-fn diagnosis(run: &RunReport, case: &CaseReport, out: &mut dyn io::Write) -> io::Result<()> {
-    let place = phrases::place(run, case);
+fn diagnosis(case: &CaseReport, out: &mut dyn io::Write) -> io::Result<()> {
+    let place = phrases::place(case);
     let severity = if matches!(case.outcome, Outcome::Failed(_) | Outcome::Xpassed(_)) { "fail" } else { "error" };
     writeln!(out, "  ---")?;
     writeln!(out, "  message: {}", value(&phrases::headline(case)))?;

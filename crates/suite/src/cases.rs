@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::answers;
@@ -25,9 +26,10 @@ use policy_verify_model::cluster::Cluster;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{HostAnswers, Session, TableEntry};
-use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::source::{FileOrder, SourceFile, Span, Spanned};
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Step, Subject, Xfail,
+    Case, CaseBody, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase, Snapshot, Step,
+    StoredAnswer, Subject, Xfail,
 };
 
 /// Bytes of the requests of a suite that are kept as they are, at about 10 to 20 KB each; all further ones are kept as text,
@@ -67,9 +69,12 @@ pub(crate) struct Cases<'a> {
     clusters: Clusters<'a>,
     default_cluster: Option<Arc<Cluster>>,
     cases: Vec<Case>,
-    lines: HashMap<String, usize>,
+    /// Where each name is written.
+    places: HashMap<String, Span>,
     /// Where cases begin of whose rows a name twice was told.
-    with_equal_rows: HashSet<usize>,
+    with_equal_rows: HashSet<(String, usize)>,
+    /// Whether variables are part of the names of cases.
+    is_named_by_variables: bool,
     /// Bytes of the requests.
     bytes: usize,
     /// Whether no further case is read.
@@ -87,6 +92,7 @@ struct Frame {
     xfail: Option<Either<Spanned<String>, XfailEntry>>,
     timeout: Option<Spanned<UnitText>>,
     clock: Option<Spanned<String>>,
+    has_snapshot: bool,
     row: Expanded,
     expect_span: Span,
 }
@@ -101,41 +107,46 @@ struct Expanded {
 }
 
 impl<'a> Cases<'a> {
-    pub(crate) fn new(
-        suite_name: &'a str,
-        files: &'a Files,
-        kinds: &'a Kinds,
-        variables: &'a Scope,
-        defaults: DefaultsEntry,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        refuse_two_sources(&defaults, mistakes);
-        let default_table = answers::table(&defaults.host, files, mistakes).into();
-        let default_session = answers::session(defaults.replay.as_ref(), defaults.order.as_ref(), files, mistakes);
-        let clusters = Clusters::new(files, kinds);
-        let default_cluster = clusters.read(defaults.cluster.as_ref(), mistakes);
+    pub(crate) fn new(suite_name: &'a str, files: &'a Files, kinds: &'a Kinds, variables: &'a Scope) -> Self {
         Self {
             suite_name,
             files,
             kinds,
             variables,
-            defaults,
-            default_table,
-            default_session,
-            clusters,
-            default_cluster,
+            defaults: DefaultsEntry::default(),
+            default_table: Arc::default(),
+            default_session: None,
+            clusters: Clusters::new(files, kinds),
+            default_cluster: None,
             cases: Vec::new(),
-            lines: HashMap::new(),
+            places: HashMap::new(),
             with_equal_rows: HashSet::new(),
+            is_named_by_variables: false,
             bytes: 0,
             is_full: false,
         }
     }
 
-    /// The cases read so far, in the order of the file.
-    pub(crate) fn finish(mut self) -> Vec<Case> {
-        self.cases.sort_by_key(|case| case.span.offset);
+    /// These are the defaults of the cases that are added from now on.
+    pub(crate) fn use_defaults(&mut self, defaults: DefaultsEntry, mistakes: &mut Mistakes) {
+        refuse_two_sources(&defaults, mistakes);
+        self.default_table = answers::table(&defaults.host, self.files, mistakes).into();
+        let (replay, order) = (defaults.replay.as_ref(), defaults.order.as_ref());
+        self.default_session = answers::session(replay, order, self.files, mistakes);
+        self.default_cluster = self.clusters.read(defaults.cluster.as_ref(), mistakes);
+        self.defaults = defaults;
+    }
+
+    /// The cases read so far, in the order of the files: what is included comes first.
+    pub(crate) fn finish(mut self, included: &[Arc<SourceFile>]) -> Vec<Case> {
+        let order = FileOrder::of(included);
+        self.cases.sort_by_key(|case| order.place(&case.span));
         self.cases
+    }
+
+    /// Whether variables are part of the names of cases: a run may then have others.
+    pub(crate) fn are_named_by_variables(&self) -> bool {
+        self.is_named_by_variables
     }
 
     /// Adds the static checks of the policies.
@@ -162,6 +173,7 @@ impl<'a> Cases<'a> {
                 xfail: None,
                 timeout: None,
                 clock: None,
+                snapshot: None,
                 body: CaseBody::Check { policy: index, check },
             };
             self.push(case, mistakes);
@@ -169,7 +181,7 @@ impl<'a> Cases<'a> {
     }
 
     /// Refuses tables that make too many cases before any of them is read.
-    pub(crate) fn refuse_too_many(&mut self, written: &[Data], mistakes: &mut Mistakes) {
+    pub(crate) fn refuse_too_many<'b>(&mut self, written: impl Iterator<Item = &'b Data>, mistakes: &mut Mistakes) {
         let mut sum = 0_usize;
         for case in written {
             let rows = rows::count(&case.0);
@@ -215,6 +227,7 @@ impl<'a> Cases<'a> {
         if self.is_full {
             return;
         }
+        self.is_named_by_variables |= rows::is_named_by_variables(&written.0);
         let mut alike = if has_same_objects(&written.0) { rows::count(&written.0) } else { 1 };
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, true);
@@ -232,6 +245,7 @@ impl<'a> Cases<'a> {
         if self.is_full {
             return;
         }
+        self.is_named_by_variables |= rows::is_named_by_variables(&written.0);
         rows::expand(&written.0, self.variables, mistakes, &mut |Row { node, origin, labels }, mistakes| {
             let node = self.inherit(&node, false);
             if let Some(entry) = read::<SettingsCaseEntry>(&node, mistakes) {
@@ -273,6 +287,7 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
+            has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -312,6 +327,7 @@ impl<'a> Cases<'a> {
             xfail: entry.xfail,
             timeout: entry.timeout,
             clock: entry.clock,
+            has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -376,12 +392,14 @@ impl<'a> Cases<'a> {
         if frame.tells_subjects_apart {
             labels.push(subject.clone());
         }
+        let mut lasting = labels.clone();
         labels.extend(arrival.and_then(|arrival| arrival.label.clone()));
+        lasting.extend(arrival.and_then(|arrival| arrival.lasting_label.clone()));
         let written = frame.name.value.trim();
         if written.is_empty() {
             mistakes.add_with_help(&frame.name.span, "the name of the case is empty", "write what the case shows");
         }
-        let name = if labels.is_empty() { written.to_owned() } else { format!("{written} [{}]", labels.join(", ")) };
+        let name = with_labels(written, &labels);
         let reasons = [frame.xfail.as_ref().map(xfail_reason), frame.skip.as_ref().map(Either::reason)];
         for reason in reasons.into_iter().flatten().filter(|reason| reason.value.trim().is_empty()) {
             mistakes.add_with_help(&reason.span, "the reason is empty", "write why the case is skipped or fails");
@@ -403,22 +421,26 @@ impl<'a> Cases<'a> {
             xfail: frame.xfail.as_ref().map(xfail),
             timeout: timeout::read(frame.timeout.as_ref(), mistakes),
             clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
+            snapshot: frame.has_snapshot.then(|| unread_snapshot(with_labels(written, &lasting))),
             body,
         };
         self.push(case, mistakes);
     }
 
     fn push(&mut self, case: Case, mistakes: &mut Mistakes) {
-        if let Some(line) = self.lines.insert(case.id.clone(), case.span.line) {
-            let is_of_rows = line == case.span.line;
-            let help = match is_of_rows {
-                true => "add a `${…}` of the row to the name".to_owned(),
-                false => format!("rename this case, or the one in line {line}"),
+        if let Some(other) = self.places.insert(case.id.clone(), case.span.clone()) {
+            let is_same_file = other.file.path == case.span.file.path;
+            let is_of_rows = is_same_file && other.line == case.span.line;
+            let help = match (is_of_rows, is_same_file) {
+                (true, _) => "add a `${…}` of the row to the name".to_owned(),
+                (false, true) => format!("rename this case, or the one in line {}", other.line),
+                (false, false) => format!("rename this case, or the one in {}", other.file_and_line()),
             };
             // Rows that give one name twice usually do so many times.
-            if !is_of_rows || self.with_equal_rows.insert(case.span.offset) {
+            if !is_of_rows || self.with_equal_rows.insert((case.span.file.path.clone(), case.span.offset)) {
                 let mistake = mistake(&case.span, format!("duplicate case name `{}`", case.name));
-                mistakes.push(mistake.with_code(Code::NameTwice).with_help(help));
+                let mistake = mistake.with_code(Code::NameTwice).with_help(help);
+                mistakes.push(if is_same_file { mistake } else { mistake.with_related(&other, "also here") });
             }
         }
         self.cases.push(case);
@@ -494,6 +516,16 @@ impl<'a> Cases<'a> {
         }
         inherited
     }
+}
+
+/// The name of a case with what tells it from others.
+fn with_labels(name: &str, labels: &[String]) -> String {
+    if labels.is_empty() { name.to_owned() } else { format!("{name} [{}]", labels.join(", ")) }
+}
+
+/// A snapshot that is read once all cases are known: only then its file has a name.
+fn unread_snapshot(case: String) -> Snapshot {
+    Snapshot { case, path: PathBuf::new(), shown: String::new(), stored: StoredAnswer::Absent }
 }
 
 /// Where the settings of a single policy are written.

@@ -52,7 +52,7 @@ impl Deployed {
     fn add(&mut self, named: &Spanned<String>, files: &Files, mistakes: &mut Mistakes) -> Result<(), Diagnostic> {
         let before = self.names.len();
         for path in files.glob(named)? {
-            let written = files.as_named(&path);
+            let written = files.as_named(&path, &named.span);
             for object in files.objects(&path, None, &named.span)?.iter() {
                 if let Some((kind, name)) = manifest::policy_of(&object.value) {
                     self.put(kind, name, &written, &named.span, mistakes);

@@ -25,6 +25,11 @@ impl FileLimit {
         Self { bytes }
     }
 
+    /// Whether a file may have this many bytes.
+    pub fn allows(self, bytes: usize) -> bool {
+        bytes as u64 <= self.bytes
+    }
+
     /// How the YAML of a file is parsed.
     pub(crate) fn options(self) -> serde_saphyr::Options {
         yaml::options_for(usize::try_from(self.bytes.div_ceil(USUAL)).unwrap_or(usize::MAX).max(1))

@@ -66,6 +66,10 @@ pub(crate) struct Files {
     root: Root,
     /// Paths of the suite are relative to this folder: absolute, as named.
     directory: PathBuf,
+    /// The same for files that the suite includes, by their paths in reports.
+    included: RefCell<HashMap<String, PathBuf>>,
+    /// The suite itself, as named; nothing if it is no file.
+    suite: Option<PathBuf>,
     /// How large the files may be.
     pub(crate) limit: FileLimit,
     /// Absolute paths that may be named, and are no globs.
@@ -94,6 +98,8 @@ impl Files {
         Ok(Self {
             root,
             directory,
+            included: RefCell::default(),
+            suite: None,
             limit: FileLimit::default(),
             allowed: BTreeSet::new(),
             typed: None,
@@ -108,7 +114,30 @@ impl Files {
 
     /// Files of the suite at `suite`.
     pub(crate) fn of_suite(suite: &Path, root: Option<&Path>, check_key: KeyCheck) -> io::Result<Self> {
-        Self::in_folder(as_named(suite)?.parent().unwrap_or(Path::new("/")), root, check_key)
+        let suite = as_named(suite)?;
+        let files = Self::in_folder(suite.parent().unwrap_or(Path::new("/")), root, check_key)?;
+        Ok(Self { suite: Some(suite), ..files })
+    }
+
+    /// The suite, if it is a file.
+    pub(crate) fn suite(&self) -> Option<&Path> {
+        self.suite.as_deref()
+    }
+
+    /// Paths in this file, which the suite includes, are relative to its folder.
+    pub(crate) fn include(&self, path: &Path, file: &SourceFile) {
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        self.included.borrow_mut().insert(file.path.clone(), folder);
+    }
+
+    /// The folder that a path is relative to which is written here.
+    fn directory_of(&self, place: &Span) -> PathBuf {
+        self.included.borrow().get(&place.file.path).unwrap_or(&self.directory).clone()
+    }
+
+    /// Counts a file among those that the suite reads, whether or not it is there.
+    pub(crate) fn follow(&self, path: &Path) {
+        self.named.borrow_mut().insert(path.to_owned());
     }
 
     /// Every file that was named so far.
@@ -135,9 +164,9 @@ impl Files {
         self.root.shown(path)
     }
 
-    /// The path of a file relative to the suite's folder where it lies below it, else as [`Files::shown`].
-    pub(crate) fn shown_from_suite(&self, path: &Path) -> String {
-        match path.strip_prefix(&self.directory) {
+    /// The path of a file relative to the folder of the file that names it where it lies below it, else as [`Files::shown`].
+    pub(crate) fn shown_from(&self, named_at: &Span, path: &Path) -> String {
+        match path.strip_prefix(self.directory_of(named_at)) {
             Ok(relative) => relative.to_string_lossy().replace('\\', "/"),
             Err(_) => self.shown(path),
         }
@@ -152,6 +181,12 @@ impl Files {
         Ok(Arc::new(SourceFile { path: shown, text }))
     }
 
+    /// The text of a file that stays in memory; an error has no place.
+    pub(crate) fn counted_text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let file = self.read_text(path)?;
+        self.afford(&file, false).map(|()| file)
+    }
+
     /// The file a suite names, checked to exist and to lie inside the repository.
     pub(crate) fn resolve(&self, named: &Spanned<String>) -> Result<PathBuf, Diagnostic> {
         let at = |message: String| mistake(&named.span, message).with_code(Code::FileNotFound);
@@ -160,9 +195,10 @@ impl Files {
             self.named.borrow_mut().insert(path.clone());
             return Ok(path.clone());
         }
-        let relative = self.relative(named)?;
+        let directory = self.directory_of(&named.span);
+        let relative = self.relative(named, &directory)?;
         let cannot_read = |error: io::Error| at(format!("cannot read `{written}`: {error}"));
-        let path = as_named(&self.directory.join(relative)).map_err(cannot_read)?;
+        let path = as_named(&directory.join(relative)).map_err(cannot_read)?;
         match self.is_inside(&path) {
             Ok(true) => {}
             Ok(false) => return Err(self.outside(named, written)),
@@ -172,9 +208,9 @@ impl Files {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mistake = at(format!("file not found: `{written}`"));
-                return Err(match self.nearest_file(&path) {
+                return Err(match self.nearest_file(&path, &named.span) {
                     Some(name) => mistake.with_help(format!("did you mean `{name}`?")),
-                    None => mistake.with_help(self.advice(&path)),
+                    None => mistake.with_help(self.advice(&path, &named.span)),
                 });
             }
             Err(error) => return Err(cannot_read(error)),
@@ -211,28 +247,29 @@ impl Files {
         Some(real)
     }
 
-    /// The file of one of these names that is nearest to another one: in its folder or above, else in that of the suite or
-    /// above. As the suite would name it.
-    pub(crate) fn nearest_to(&self, path: &Path, names: &[&str]) -> Option<String> {
-        self.in_folders(path.parent()?, names).or_else(|| self.nearest_to_suite(names))
+    /// The file of one of these names that is nearest to another one: in its folder or above, else in that of the file that
+    /// names it or above. As that file would name it.
+    pub(crate) fn nearest_to(&self, path: &Path, names: &[&str], place: &Span) -> Option<String> {
+        self.in_folders(path.parent()?, names, place).or_else(|| self.nearest(names, place))
     }
 
-    /// The file of one of these names in the folder of the suite or above, as the suite would name it.
-    pub(crate) fn nearest_to_suite(&self, names: &[&str]) -> Option<String> {
-        self.in_folders(&self.directory, names)
+    /// The file of one of these names in the folder of the file of a place or above, as that file would name it.
+    pub(crate) fn nearest(&self, names: &[&str], place: &Span) -> Option<String> {
+        self.in_folders(&self.directory_of(place), names, place)
     }
 
     /// The file of one of these names in a folder of the repository or in one above it.
-    fn in_folders(&self, nearest: &Path, names: &[&str]) -> Option<String> {
+    fn in_folders(&self, nearest: &Path, names: &[&str], place: &Span) -> Option<String> {
         let folders = nearest.ancestors().take_while(|folder| folder.starts_with(&self.root.named));
         let mut paths = folders.flat_map(|folder| names.iter().map(|name| folder.join(name)));
-        paths.find(|path| self.within(path).is_some()).map(|path| self.as_named(&path))
+        paths.find(|path| self.within(path).is_some()).map(|path| self.as_named(&path, place))
     }
 
-    /// The path from the folder of the suite to another place in the repository, with forward slashes.
-    pub(crate) fn as_named(&self, path: &Path) -> String {
-        let shared = self.directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
-        let steps = self.directory.strip_prefix(shared).map_or(0, |rest| rest.components().count());
+    /// The path to another place in the repository as the file of a place would name it, with forward slashes.
+    pub(crate) fn as_named(&self, path: &Path, place: &Span) -> String {
+        let directory = self.directory_of(place);
+        let shared = directory.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(&self.root.named);
+        let steps = directory.strip_prefix(shared).map_or(0, |rest| rest.components().count());
         let rest = path.strip_prefix(shared).unwrap_or(path).to_string_lossy().replace('\\', "/");
         format!("{}{rest}", "../".repeat(steps))
     }
@@ -249,8 +286,9 @@ impl Files {
         if !tree::is_glob(written) {
             return self.resolve(named).map(|path| vec![path]);
         }
-        let relative = self.relative(named)?;
-        let found = tree::glob_within(&self.directory, &relative.to_string_lossy(), Search::Fixtures, &self.root.real)
+        let directory = self.directory_of(&named.span);
+        let relative = self.relative(named, &directory)?;
+        let found = tree::glob_within(&directory, &relative.to_string_lossy(), Search::Fixtures, &self.root.real)
             .map_err(|error| mistake(&named.span, format!("invalid glob `{written}`: {error}")))?;
         let unreadable = |path: &Path, reason: &io::Error| {
             let message = format!("cannot read `{}`, which `{written}` matches: {reason}", self.shown_as_named(path));
@@ -276,7 +314,7 @@ impl Files {
         if paths.is_empty() {
             return Err(mistake(&named.span, format!("no file matches `{written}`"))
                 .with_code(Code::FileNotFound)
-                .with_help(self.where_paths_start()));
+                .with_help(self.where_paths_start(&named.span)));
         }
         self.named.borrow_mut().extend(paths.iter().cloned());
         Ok(paths.into_iter().collect())
@@ -301,7 +339,7 @@ impl Files {
     ) -> Result<Arc<Vec<Spanned<Value>>>, Diagnostic> {
         let objects = self.content(path, named_at)?.objects;
         let Some(wanted) = chosen else { return Ok(objects) };
-        let object = objects::choose(&objects, &self.shown_from_suite(path), wanted);
+        let object = objects::choose(&objects, &self.shown_from(named_at, path), wanted);
         object.map(|object| Arc::new(vec![object.clone()])).map_err(|mistake| mistake.at(named_at))
     }
 
@@ -381,7 +419,7 @@ impl Files {
     }
 
     /// A path as written, without absolute parts and without steps above the root.
-    fn relative<'a>(&self, named: &'a Spanned<String>) -> Result<&'a Path, Diagnostic> {
+    fn relative<'a>(&self, named: &'a Spanned<String>, directory: &Path) -> Result<&'a Path, Diagnostic> {
         let written = named.value.strip_prefix("file://").unwrap_or(&named.value);
         let path = Path::new(written);
         if written.is_empty() {
@@ -395,7 +433,7 @@ impl Files {
                 .with_code(Code::OutsideRepository)
                 .with_help("write a path relative to the suite, with forward slashes".to_owned()));
         }
-        let mut depth = self.depth();
+        let mut depth = self.depth(directory);
         for part in path.components() {
             match part {
                 Component::ParentDir if depth == 0 => return Err(self.outside(named, written)),
@@ -407,41 +445,42 @@ impl Files {
         Ok(path)
     }
 
-    /// How many folders the suite is below the root. A suite outside has a link inside as its file: any number.
-    fn depth(&self) -> usize {
-        let real = self.directory.canonicalize().unwrap_or_else(|_| self.directory.clone());
+    /// How many folders the suite, or a file that it includes, is below the root. A suite outside has a link inside as its file: any number.
+    fn depth(&self, directory: &Path) -> usize {
+        let real = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let inside = real.strip_prefix(&self.root.real);
         inside.map_or(usize::MAX / 2, |inside| inside.components().count())
     }
 
     /// What to do about a file that is not there.
-    fn advice(&self, path: &Path) -> String {
+    fn advice(&self, path: &Path, place: &Span) -> String {
+        let directory = self.directory_of(place);
         let path = Some(path).filter(|path| build_advice::is_module(path));
         let elsewhere = path.and_then(build_advice::elsewhere);
         let elsewhere = elsewhere.filter(|place| self.root.contains(place));
         match elsewhere {
-            Some(place) => format!("did you mean `{}`?", self.as_named(&place)),
+            Some(found) => format!("did you mean `{}`?", self.as_named(&found, place)),
             None => path
-                .and_then(|path| build_advice::command(path, &self.root.named, &self.directory))
-                .unwrap_or_else(|| self.where_paths_start()),
+                .and_then(|path| build_advice::command(path, &self.root.named, &directory))
+                .unwrap_or_else(|| self.where_paths_start(place)),
         }
     }
 
-    fn where_paths_start(&self) -> String {
-        match self.shown(&self.directory).as_str() {
-            "" => "paths are relative to the suite, at the root of the repository".into(),
-            folder => format!("paths are relative to the suite, in `{folder}/`"),
+    fn where_paths_start(&self, place: &Span) -> String {
+        let what = if self.included.borrow().contains_key(&place.file.path) { "their file" } else { "the suite" };
+        match self.shown(&self.directory_of(place)).as_str() {
+            "" => format!("paths are relative to {what}, at the root of the repository"),
+            folder => format!("paths are relative to {what}, in `{folder}/`"),
         }
     }
 
-    fn nearest_file(&self, path: &Path) -> Option<String> {
+    fn nearest_file(&self, path: &Path, place: &Span) -> Option<String> {
         let folder = path.parent().filter(|folder| self.root.contains(folder))?;
         let wanted = path.file_name()?.to_string_lossy().into_owned();
         let names: Vec<String> =
             std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         let name = nearest(&wanted, names.iter().map(String::as_str))?;
-        let folder = folder.strip_prefix(&self.directory).ok()?;
-        Some(folder.join(name).to_string_lossy().into_owned())
+        Some(self.as_named(&folder.join(name), place))
     }
 }
 
@@ -577,7 +616,7 @@ mod tests {
             let files = Files::of_suite(&path(suite), None, |_| Ok(())).unwrap();
             let found = files.resolve(&named("pod.yaml")).unwrap();
             assert_eq!(files.shown(&found), suite.replace("suite.yml", "pod.yaml"));
-            assert_eq!(files.shown_from_suite(&found), "pod.yaml");
+            assert_eq!(files.shown_from(&named("x").span, &found), "pod.yaml");
             // Behind a link, `..` leads where it does for every program.
             assert!(files.resolve(&named("../shared.yaml")).is_ok());
             let all = files.glob(&named("**/p*.yaml")).unwrap();

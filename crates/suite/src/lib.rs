@@ -31,6 +31,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | `load` | the steps, in their order; read it first |
+//! | `include` | the files of a suite: itself, and those that it includes |
 //! | `yaml`, `json`, `syntax` | text becomes values; nodes of a suite know their place |
 //! | `schema`, `read` | the file as it is written, its JSON Schema, and nodes read into its types |
 //! | `reference` | the reference of the format in Markdown, from the schema |
@@ -49,6 +50,7 @@
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish`, `gates` | entries of `publish:` and `gates:` |
+//! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
 //! | [`tree`] | files below a folder, or matching a glob |
@@ -72,6 +74,7 @@ pub mod fuzzing;
 mod gates;
 mod group_expression;
 mod groups;
+mod include;
 mod json;
 mod kinds;
 mod known_kinds;
@@ -101,6 +104,7 @@ mod schema;
 mod schema_hints;
 mod signed_by;
 mod size;
+mod snapshots;
 mod subject;
 mod syntax;
 #[cfg(test)]
@@ -126,6 +130,7 @@ pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};
 
 pub use self::signed_by::verification_config;
+pub use self::snapshots::SnapshotUse;
 
 /// The JSON Schema of a suite file, with what editors offer.
 pub fn json_schema() -> serde_json::Value {

@@ -10,10 +10,12 @@ use super::cases::Cases;
 use super::environment::Environment;
 use super::file_limit::FileLimit;
 use super::files::{self, Files, KeyCheck, UnknownKinds};
+use super::include::{self, Part};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
 use super::root::as_named;
-use super::schema::{Data, Named, SuiteFile};
+use super::schema::{Data, DefaultsEntry, Named, SuiteFile};
+use super::snapshots::{self, SnapshotUse};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
 use super::{deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, yaml};
@@ -38,6 +40,8 @@ pub struct Overrides {
     pub is_linked: bool,
     /// How large it and the files that it names may be.
     pub limit: FileLimit,
+    /// What becomes of snapshots that are no use to anybody.
+    pub snapshots: SnapshotUse,
     /// The suite itself, in place of what the stream has.
     pub written: Option<Written>,
 }
@@ -204,52 +208,69 @@ fn unreadable(path: &Path, message: &str) -> Diagnostic {
 
 fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mistakes: &mut Mistakes) -> Option<Suite> {
     let root = yaml::parse_within(file, files.limit).map_err(|mistake| mistakes.push(mistake)).ok()?;
-    if !is_ours(&root, mistakes) {
+    if !include::is_ours(&root, mistakes) {
         return None;
     }
-    if let Some(vars) = root.get("vars") {
+    let parts = include::parts(file, root, files, mistakes)?;
+    for vars in parts.iter().filter_map(|part| part.root.get("vars")) {
         // Without them, every variable is unknown.
         read::read::<Named<Data>>(vars, mistakes)?;
     }
-    let variables = variables(&root, overrides, mistakes);
-    let frame = deployed::expand(substitute_frame(root, &variables, mistakes), files, mistakes);
-    let written: SuiteFile = read::read(&frame, mistakes)?;
-    check_versions(&written, mistakes);
+    let variables = variables(&parts, overrides, mistakes);
+    let included: Vec<Arc<SourceFile>> = include::included(&parts);
+    let (frames, defaults) = frames(parts, &variables, files, mistakes);
+    let (_, of_included) = frames.split_last()?;
+    of_included.iter().for_each(|frame| include::refuse_keys_of_suites(frame, mistakes));
+    let read: Vec<SuiteFile> = frames.iter().filter_map(|frame| read::read(frame, mistakes)).collect();
+    if read.len() < frames.len() {
+        return None;
+    }
+    read.iter().for_each(|written| check_versions(written, mistakes));
+    let Joined { suite: written, cases: written_cases } = join(read, mistakes)?;
     let kubewarden = kubewarden::read(written.kubewarden.as_ref(), overrides.kubewarden, files, mistakes);
     let before_kinds = mistakes.added();
     let kinds = kinds(&written, files, mistakes);
     // What cases lack without a part of the frame is no mistake of theirs.
-    if mistakes.added() > before_kinds || !is_frame_whole(&frame, mistakes) {
+    if mistakes.added() > before_kinds || !frames.iter().all(|frame| is_frame_whole(frame, mistakes)) {
         return None;
     }
-    drop(frame);
+    drop(frames);
     let name = match written.name {
         Some(name) if overrides.is_linked => format!("{} ({})", name.value, file.path),
         Some(name) => name.value,
         None => file.path.clone(),
     };
-    let defaults = written.defaults.unwrap_or_default();
-    let mut policies =
-        policy::read(&written.policies, defaults.compat.unwrap_or_default(), &kubewarden, files, mistakes);
+    let compat = written.defaults.and_then(|defaults| defaults.compat).unwrap_or_default();
+    let mut policies = policy::read(&written.policies, compat, &kubewarden, files, mistakes);
     groups::read(&written.groups, &mut policies, files, mistakes);
-    let mut cases = Cases::new(&name, files, &kinds, &variables, defaults, mistakes);
+    let mut cases = Cases::new(&name, files, &kinds, &variables);
     cases.add_checks(&mut policies, mistakes);
     // A case that cannot be read may use any of the variables.
     let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
-    let has_all_uses = are_cases_read(&written.cases) && are_cases_read(&written.settings_cases);
-    cases.refuse_too_many(&written.cases, mistakes);
-    // Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
-    for case in written.settings_cases {
-        cases.add_settings_case(&case, &mut policies, mistakes);
+    let has_all_uses =
+        written_cases.iter().all(|written| are_cases_read(&written.cases) && are_cases_read(&written.settings_cases));
+    cases.refuse_too_many(written_cases.iter().flat_map(|written| &written.cases), mistakes);
+    for (written, defaults) in written_cases.into_iter().zip(defaults) {
+        cases.use_defaults(defaults, mistakes);
+        // Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
+        for case in written.settings_cases {
+            cases.add_settings_case(&case, &mut policies, mistakes);
+        }
+        for case in written.cases {
+            cases.add_case(&case, &mut policies, mistakes);
+        }
     }
-    for case in written.cases {
-        cases.add_case(&case, &mut policies, mistakes);
-    }
-    let cases = cases.finish();
+    let has_variables = !overrides.variables.is_empty() || !overrides.environment.allowed.is_empty();
+    let are_named_otherwise = has_variables && cases.are_named_by_variables();
+    let mut cases = cases.finish(&included);
+    let is_complete = has_all_uses && !are_named_otherwise && mistakes.is_empty();
+    let unused_snapshots = snapshots::read(&mut cases, files, overrides.snapshots, is_complete, mistakes);
     not_deployed::check(&policies, &cases, mistakes);
     let gates = gates::read(written.gates.as_ref(), mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
-    for (span, name) in variables.unused().filter(|_| has_all_uses) {
+    // Other suites may use those of a file that is included.
+    let is_own = |span: &Span| span.file.path == file.path;
+    for (span, name) in variables.unused().filter(|(span, _)| has_all_uses && is_own(span)) {
         let help = format!("use it as `${{{name}}}`, or remove it");
         let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
         mistakes.push(mistake.with_help(help));
@@ -257,6 +278,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     Some(Suite {
         name,
         file: Arc::clone(file),
+        included,
         kubewarden,
         policies: policies.specs,
         groups: policies.groups,
@@ -265,40 +287,57 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         gates,
         custom_kinds: known_kinds::custom(&kinds),
         warnings: mistakes.take_warnings(),
+        unused_snapshots,
     })
 }
 
-/// Tells suites of other tools from ours before their keys are called unknown.
-fn is_ours(root: &Node, mistakes: &mut Mistakes) -> bool {
-    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
-    if text("kind") == "Suite" && text("apiVersion").starts_with("test.gatekeeper.sh") {
-        mistakes.add_with_help(
-            &root.span,
-            "this is a suite of Gatekeeper's `gator`, not of verify",
-            "run it with `gator verify`; suites of verify start with `version: 1`",
-        );
-        return false;
+/// The files of a suite with their variables replaced, and for each of them the defaults of its cases.
+fn frames(
+    parts: Vec<Part>,
+    variables: &Scope,
+    files: &Files,
+    mistakes: &mut Mistakes,
+) -> (Vec<Node>, Vec<DefaultsEntry>) {
+    let includers: Vec<Option<usize>> = parts.iter().map(|part| part.includer).collect();
+    let mut frame = |part: Part| deployed::expand(substitute_frame(part.root, variables, mistakes), files, mistakes);
+    let frames: Vec<Node> = parts.into_iter().map(&mut frame).collect();
+    let defaults = (0..frames.len()).map(|index| {
+        let inherited = include::defaults(index, &frames, &includers);
+        // What is wrong with them is told when their file is read.
+        inherited.and_then(|node| read::read(&node, &mut Mistakes::default())).unwrap_or_default()
+    });
+    let defaults = defaults.collect();
+    (frames, defaults)
+}
+
+/// The cases of one file.
+struct WrittenCases {
+    settings_cases: Vec<Data>,
+    cases: Vec<Data>,
+}
+
+/// A suite with what it includes.
+struct Joined {
+    /// The suite, with the policies, groups and kinds of all files, and without cases.
+    suite: SuiteFile,
+    /// The cases of each file.
+    cases: Vec<WrittenCases>,
+}
+
+/// Joins the files of a suite, of which the last one is the suite itself.
+fn join(read: Vec<SuiteFile>, mistakes: &mut Mistakes) -> Option<Joined> {
+    let (mut policies, mut groups, mut crds, mut cases) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut suite = None;
+    for mut written in read {
+        include::extend("policy", &mut policies, std::mem::take(&mut written.policies.0), mistakes);
+        include::extend("group", &mut groups, std::mem::take(&mut written.groups.0), mistakes);
+        crds.append(&mut written.crds);
+        let settings_cases = std::mem::take(&mut written.settings_cases);
+        cases.push(WrittenCases { settings_cases, cases: std::mem::take(&mut written.cases) });
+        suite = Some(written);
     }
-    let is_manifest = !text("kind").is_empty() && !text("apiVersion").is_empty() && root.get("version").is_none();
-    if is_manifest {
-        let place = root.entries().iter().find(|(key, _)| key.name == "kind").map_or(&root.span, |(_, it)| &it.span);
-        mistakes.add_with_help(
-            place,
-            format!("this is a Kubernetes manifest (`{}`), not a suite", text("kind")),
-            "write a suite that starts with `version: 1` and names the manifest: `object: pod.yaml`",
-        );
-        return false;
-    }
-    if !matches!(root.content, Content::Map(_)) {
-        let help = "write `version: 1`, followed by `policies:` and `cases:`";
-        mistakes.add_with_help(
-            &root.span,
-            format!("invalid suite: expected a mapping, found {}", root.description()),
-            help,
-        );
-        return false;
-    }
-    true
+    let suite = suite.map(|suite| SuiteFile { policies: Named(policies), groups: Named(groups), crds, ..suite })?;
+    Some(Joined { suite, cases })
 }
 
 /// Whether the values of all keys of the suite, and all keys and items of `defaults` and `crds`, have the right type.
@@ -313,11 +352,11 @@ fn is_frame_whole(frame: &Node, mistakes: &Mistakes) -> bool {
     })
 }
 
-/// The variables of the suite, each one free to use those before it.
-fn variables(root: &Node, overrides: &Overrides, mistakes: &mut Mistakes) -> Scope {
+/// The variables of the suite and of what it includes, each one free to use those before it.
+fn variables(parts: &[Part], overrides: &Overrides, mistakes: &mut Mistakes) -> Scope {
     let mut scope = Scope::of_suite(&overrides.environment);
     let overrides = &overrides.variables;
-    for (key, value) in root.get("vars").map(Node::entries).unwrap_or_default() {
+    for (key, value) in include::variables(parts, mistakes) {
         // The value may use another variable; what takes its place is final.
         let text = overrides.iter().rev().find(|(name, _)| *name == key.name).map(|(_, text)| text);
         let value = if text.is_some() { value.clone() } else { substitute(value, &[&scope], mistakes) };
@@ -326,6 +365,7 @@ fn variables(root: &Node, overrides: &Overrides, mistakes: &mut Mistakes) -> Sco
             scope.override_with(&key.name, text);
         }
     }
+    let Some(root) = parts.last().map(|part| &part.root) else { return scope };
     for (name, _) in overrides {
         let known: Vec<&str> = scope.names().collect();
         if !known.contains(&name.as_str()) {
@@ -354,7 +394,8 @@ fn substitute_frame(root: Node, variables: &Scope, mistakes: &mut Mistakes) -> N
     let Node { id, span, content } = root;
     let Content::Map(entries) = content else { return Node { id, span, content } };
     let entries = entries.into_iter().map(|(key, value)| {
-        let is_frame = !["cases", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
+        let is_frame =
+            !["cases", "include", "settingsCases", "vars"].contains(&key.name.as_str()) && !key.name.starts_with("x-");
         let value = if is_frame { substitute(&value, &[variables], mistakes) } else { value };
         (key, value)
     });

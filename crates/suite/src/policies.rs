@@ -93,9 +93,14 @@ impl Policies {
         match (self.declared.len(), self.groups.len()) {
             (1, 0) => Ok(PolicyOrGroup::Policy(self.declared[0])),
             (0, 1) => Ok(PolicyOrGroup::Group(GroupIndex(0))),
-            (0, 0) => Err(mistake(case, "the suite has no policy")
-                .with_code(Code::MissingKey)
-                .with_help("declare one under `policies:`".to_owned())),
+            (0, 0) => {
+                let is_for_suites = [".cases.yml", ".cases.yaml"].iter().any(|end| case.file.path.ends_with(end));
+                let help = match is_for_suites {
+                    true => "run a suite that includes this file and has one, or declare it under `policies:`",
+                    false => "declare one under `policies:`",
+                };
+                Err(mistake(case, "the suite has no policy").with_code(Code::MissingKey).with_help(help.to_owned()))
+            }
             (several, 0) => Err(mistake(case, format!("the case has no policy, and the suite has {several}"))
                 .with_code(Code::MissingKey)
                 .with_help("add `policy:` to the case or to `defaults:`".to_owned())),
@@ -111,7 +116,15 @@ impl Policies {
 
     /// The policy or group of a name, or the policy of a path.
     pub(crate) fn find(&mut self, named: &Spanned<String>, files: &Files) -> Result<PolicyOrGroup, Diagnostic> {
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == named.value) {
+        let known = self.specs.iter().position(|spec| spec.name == named.value);
+        // A path that another file writes, too, may lead somewhere else.
+        let is_it = |index: &usize| {
+            let spec = &self.specs[*index];
+            self.details[*index].is_declared
+                || spec.span.file.path == named.span.file.path
+                || uri::policy_ref(named, files).is_ok_and(|uri| uri == spec.uri.value)
+        };
+        if let Some(index) = known.filter(is_it) {
             return Ok(PolicyOrGroup::Policy(PolicyIndex(index)));
         }
         if let Some(index) = self.groups.iter().position(|group| group.name == named.value) {
@@ -125,8 +138,16 @@ impl Policies {
         }
         let uri = uri::policy_ref(named, files)?;
         let text = uri::shown(&uri, files);
-        let nearby_metadata = metadata_near(&uri, files);
-        let bare = bare(named, Spanned::new(uri, named.span.clone()), text);
+        let nearby_metadata = metadata_near(&uri, &named.span, files);
+        let uri = Spanned::new(uri, named.span.clone());
+        let mut bare = bare(named, uri, text);
+        if known.is_some() {
+            bare.name = bare.uri_text.trim_start_matches("file://").to_owned();
+            // The third file with this path may be the second one once more.
+            if let Some(index) = self.specs.iter().position(|spec| spec.name == bare.name) {
+                return Ok(PolicyOrGroup::Policy(PolicyIndex(index)));
+            }
+        }
         let spec = PolicySpec { compat: self.compat, nearby_metadata, ..bare };
         Ok(PolicyOrGroup::Policy(self.add(spec, Details::default())))
     }
@@ -235,11 +256,11 @@ impl Policies {
     }
 }
 
-/// A metadata file that belongs to a module in all likelihood.
-pub(crate) fn metadata_near(uri: &PolicyRef, files: &Files) -> Option<String> {
+/// A metadata file that belongs to a module in all likelihood, as the file of the policy's place would name it.
+pub(crate) fn metadata_near(uri: &PolicyRef, place: &Span, files: &Files) -> Option<String> {
     match uri {
-        PolicyRef::File(module) => files.nearest_to(module, &METADATA_FILES),
-        PolicyRef::Registry(_) | PolicyRef::Web(_) => files.nearest_to_suite(&METADATA_FILES),
+        PolicyRef::File(module) => files.nearest_to(module, &METADATA_FILES, place),
+        PolicyRef::Registry(_) | PolicyRef::Web(_) => files.nearest(&METADATA_FILES, place),
     }
 }
 

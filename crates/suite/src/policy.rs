@@ -158,7 +158,7 @@ impl Reader<'_> {
         let host_capabilities = own.or(origin.host_capabilities);
         let nearby_metadata = match metadata {
             Some(_) => None,
-            None => metadata_near(&origin.uri.value, self.files),
+            None => metadata_near(&origin.uri.value, &name.span, self.files),
         };
         PolicySpec {
             name: name.value,

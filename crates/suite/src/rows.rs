@@ -104,6 +104,17 @@ fn incomplete_rows(case: &Node, table: &Table, variables: &Scope, mistakes: &mut
     incomplete
 }
 
+/// Whether the names of the cases that `case` stands for depend on variables, be it of the suite or of the environment.
+pub(crate) fn is_named_by_variables(case: &Node) -> bool {
+    const NAMING: [&str; 7] = ["name", "each", "matrix", "policy", "group", "chain", "objects"];
+    let mut used = HashSet::new();
+    NAMING.iter().filter_map(|key| case.get(key)).for_each(|node| collect_names(node, &mut used));
+    let rows = case.get("each").map(Node::items).unwrap_or_default().iter().flat_map(Node::entries);
+    let columns = case.get("matrix").map(Node::entries).unwrap_or_default();
+    let own: HashSet<&str> = rows.chain(columns).map(|(key, _)| key.name.as_str()).collect();
+    used.iter().any(|name| !own.contains(name))
+}
+
 /// The variables a case uses anywhere but in its expectation.
 fn names_outside_of_expect(case: &Node) -> HashSet<&str> {
     let mut names = HashSet::new();

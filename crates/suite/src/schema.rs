@@ -35,6 +35,9 @@ pub(crate) struct SuiteFile {
     /// The Kubewarden whose verdicts are reproduced: its release, such as "1.38", or a mapping that also describes how it
     /// is installed. The newest final release that is known by default; `--kubewarden VERSION` overrides the release.
     pub(crate) kubewarden: Option<Either<Spanned<String>, KubewardenEntry>>,
+    /// Files with cases, policies, groups, variables, kinds and defaults that belong to this suite, too: paths or globs.
+    #[schemars(default, rename = "include")]
+    pub(crate) _include: OneOrMany<Spanned<String>>,
     /// Values for ${name}; `--var name=value` overrides them.
     #[schemars(default, rename = "vars")]
     pub(crate) _vars: Named<Data>,
@@ -79,7 +82,7 @@ enum Policies {
 
 keys! {
     SuiteFile {
-        required version, optional name, optional requires, optional kubewarden, optional _vars, optional crds, optional defaults,
+        required version, optional name, optional requires, optional kubewarden, optional _include, optional _vars, optional crds, optional defaults,
         optional policies, optional groups, optional cases, optional settings_cases, optional gates, optional publish,
     }
 }
@@ -403,6 +406,8 @@ pub(crate) struct DefaultsEntry {
     pub(crate) rules: Option<Data>,
     /// The current time for policies, 2026-01-01T00:00:00Z by default.
     pub(crate) clock: Option<Data>,
+    /// Whether the whole answer is kept in a file beside the suite and compared; `--bless` writes it.
+    pub(crate) snapshot: Option<Data>,
     /// Mocks of host calls, used after those of the case.
     #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
@@ -419,14 +424,14 @@ keys! {
     DefaultsEntry {
         optional policy, optional group, optional chain, optional settings, optional variant, optional object,
         optional request, optional raw, optional compat, optional user, optional namespace, optional operation, optional subresource,
-        optional dry_run, optional complete, optional tags, optional timeout, optional rules, optional clock, optional host,
-        optional replay, optional order, optional cluster,
+        optional dry_run, optional complete, optional tags, optional timeout, optional rules, optional clock, optional snapshot,
+        optional host, optional replay, optional order, optional cluster,
     }
 }
 
 impl DefaultsEntry {
     /// The keys that are copied into cases that lack them.
-    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 18] {
+    pub(crate) fn inherited(&self) -> [(&'static str, &Option<Data>); 19] {
         [
             ("policy", &self.policy),
             ("group", &self.group),
@@ -446,6 +451,7 @@ impl DefaultsEntry {
             ("timeout", &self.timeout),
             ("rules", &self.rules),
             ("clock", &self.clock),
+            ("snapshot", &self.snapshot),
         ]
     }
 }
@@ -526,6 +532,8 @@ pub(crate) struct CaseEntry {
     pub(crate) timeout: Option<Spanned<UnitText>>,
     /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
+    /// Whether the whole answer is kept in a file beside the suite and compared; `--bless` writes it.
+    pub(crate) snapshot: Option<Spanned<bool>>,
     /// What happens with a request that no rule of the metadata matches: `enforce` (an error), `skip` or `ignore`.
     pub(crate) rules: Option<RulesMode>,
     /// Mocks of host calls: capability, request, response.
@@ -549,8 +557,8 @@ keys! {
         optional settings, optional variant, optional object, optional old_object, optional objects, optional request,
         optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
         optional complete, optional options, optional set, optional unset, optional merge, optional wrap, optional tags, optional skip, optional only, optional xfail,
-        optional timeout, optional clock, optional rules, optional host, optional replay, optional order,
-        optional cluster, required expect,
+        optional timeout, optional clock, optional snapshot, optional rules, optional host, optional replay,
+        optional order, optional cluster, required expect,
     }
 }
 
@@ -586,6 +594,8 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) timeout: Option<Spanned<UnitText>>,
     /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
+    /// Whether the whole answer is kept in a file beside the suite and compared; `--bless` writes it.
+    pub(crate) snapshot: Option<Spanned<bool>>,
     /// Mocks of host calls: capability, request, response.
     #[schemars(default)]
     pub(crate) host: Named<Named<Data>>,
@@ -604,7 +614,7 @@ pub(crate) struct SettingsCaseEntry {
 keys! {
     SettingsCaseEntry {
         required name, optional policy, optional _each, optional _matrix, required value, optional tags,
-        optional skip, optional only, optional xfail, optional timeout, optional clock, optional host,
+        optional skip, optional only, optional xfail, optional timeout, optional clock, optional snapshot, optional host,
         optional replay, optional order, optional cluster, required expect,
     }
 }

@@ -26,6 +26,7 @@ const USUAL: &[(&str, &str, &str)] = &[
 /// Values to begin with: definition, key, values.
 const EXAMPLES: &[(&str, &str, &str)] = &[
     ("", "vars", r#"[{ "team": "team-a" }]"#),
+    ("", "include", r#"[["../shared/kube-system.cases.yml"]]"#),
     ("", "crds", r#"[["config/crd/*.yaml"]]"#),
     ("", "policies", r#"[{ "policy": { "uri": "policy.wasm", "metadata": "metadata.yml" } }]"#),
     ("PolicyEntry", "uri", r#"["policy.wasm", "registry://ghcr.io/kubewarden/policies/safe-labels:v1.0.0"]"#),

@@ -1,17 +1,21 @@
-//! Expectations are rewritten as the policies answer: which values of which files become which others.
+//! Expectations are rewritten as the policies answer: which values of which files become which others. Snapshots are
+//! written whole.
 
+mod blessing;
 mod plan;
+mod snapshots;
 mod wish;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use policy_verify_model::answer::Answer;
-use policy_verify_model::outcome::{CaseReport, Outcome};
+use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
 use policy_verify_model::suite::{Case, CaseBody, RequestCase};
-use policy_verify_suite::root_of;
+use policy_verify_suite::{SnapshotUse, root_of};
 use rayon::prelude::*;
 
+pub use self::blessing::{BlessedFile, Blessing};
 pub use self::wish::Left;
 use self::wish::Wish;
 use super::case;
@@ -22,32 +26,6 @@ use crate::error::Error;
 use crate::evaluate::{self, Policies};
 use crate::select::SelectedCase;
 
-/// What is to be written so that the expectations of a run hold.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Blessing {
-    /// The files that change, by their paths in reports.
-    pub files: Vec<BlessedFile>,
-    /// How many cases have their expectations rewritten.
-    pub cases: usize,
-    /// What cannot be written.
-    pub left: Vec<Left>,
-}
-
-/// A file with values that change.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct BlessedFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its path in reports.
-    pub shown: String,
-    /// The text that was read.
-    pub before: String,
-    /// The text with the changes.
-    pub after: String,
-}
-
 /// Which expectations are rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rewriting {
@@ -57,6 +35,20 @@ pub enum Rewriting {
     Weak,
     /// Both.
     All,
+    /// Those that do not hold; and snapshots without a case are removed.
+    Pruned,
+}
+
+impl Rewriting {
+    /// Whether expectations and snapshots become what the answer is.
+    fn corrects(self) -> bool {
+        self != Self::Weak
+    }
+
+    /// Whether expectations that hold for different answers become strict.
+    fn strengthens(self) -> bool {
+        matches!(self, Self::Weak | Self::All)
+    }
 }
 
 /// Runs the selected cases, and tells what has to be written so that their expectations hold. Nothing is written, and no
@@ -66,11 +58,15 @@ pub enum Rewriting {
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
 pub fn bless(options: &Options, rewriting: Rewriting, progress: &dyn Progress) -> Result<Blessing, Error> {
-    ready::with_suites(options, progress, |loaded| {
+    ready::with_suites(options, SnapshotUse::Written, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let selected = loaded.selected.cases.par_iter();
             let wishes: Vec<Wish> = selected.map(|selected| wish(ready, *selected, rewriting)).collect();
-            blessing(ready, options, &wishes)
+            let mut blessing = blessing(ready, options, &wishes);
+            if rewriting == Rewriting::Pruned {
+                snapshots::prune(loaded.suites, &mut blessing);
+            }
+            blessing
         })
     })
 }
@@ -78,18 +74,29 @@ pub fn bless(options: &Options, rewriting: Rewriting, progress: &dyn Progress) -
 fn wish(ready: &Ready<'_>, SelectedCase { suite, case }: SelectedCase<'_>, rewriting: Rewriting) -> Wish {
     let policies = &ready.policies[suite.0];
     let (report, _) = case::report(suite, case, policies, None);
-    let is_failed = matches!(report.outcome, Outcome::Failed(_));
+    let is_other = |mismatch: &Mismatch| mismatch.kind != MismatchKind::Snapshot;
+    let is_failed = matches!(&report.outcome, Outcome::Failed(mismatches) if mismatches.iter().any(is_other));
     let is_rewritten = match &report.outcome {
         Outcome::Passed => true,
-        Outcome::Failed(_) => rewriting != Rewriting::Weak,
+        Outcome::Failed(_) => !is_failed || rewriting.corrects(),
         _ => false,
     };
+    let strengthens = rewriting.strengthens() && case.snapshot.is_none();
+    let found = Found { report: &report, is_failed };
     let parts = match is_rewritten {
-        true => parts(case, &report, policies, rewriting != Rewriting::Failed),
+        true => parts(case, &found, policies, strengthens),
         false => kept(case),
     };
+    let snapshot = if rewriting.corrects() { snapshots::wanted(case, &report, policies) } else { None };
     let row = case.origin.clone().filter(|row| row.file.path == case.expect_span.file.path);
-    Wish { id: case.id.clone(), suite, is_failed, row, parts }
+    Wish { id: case.id.clone(), suite, is_failed, row, parts, snapshot }
+}
+
+/// What came of a case.
+struct Found<'a> {
+    report: &'a CaseReport,
+    /// Whether its expectation does not hold.
+    is_failed: bool,
 }
 
 /// The expectation of a case about which nothing is known: nobody else changes it.
@@ -98,14 +105,14 @@ fn kept(case: &Case) -> Vec<Part> {
     vec![Part { place, old: serde_json::Value::Null, new: Ok(serde_json::Value::Null) }]
 }
 
-fn parts(case: &Case, report: &CaseReport, policies: &Policies<'_>, strengthens: bool) -> Vec<Part> {
+fn parts(case: &Case, found: &Found<'_>, policies: &Policies<'_>, strengthens: bool) -> Vec<Part> {
     match &case.body {
-        CaseBody::Request(body) => of_request(case, body, report, strengthens),
+        CaseBody::Request(body) => of_request(case, body, found, strengthens),
         CaseBody::Settings(body) => {
             let verdict = evaluate::settings(case, body, policies).answer;
             correct::settings(&body.expect, &case.expect_span, &verdict, strengthens)
         }
-        CaseBody::Check { check, .. } if matches!(report.outcome, Outcome::Failed(_)) => {
+        CaseBody::Check { check, .. } if found.is_failed => {
             let reason = "a check is about the module: change the module, or the check by hand".to_owned();
             vec![Part { place: check.span().clone(), old: serde_json::Value::Null, new: Err(reason) }]
         }
@@ -113,13 +120,14 @@ fn parts(case: &Case, report: &CaseReport, policies: &Policies<'_>, strengthens:
     }
 }
 
-fn of_request(case: &Case, body: &RequestCase, report: &CaseReport, strengthens: bool) -> Vec<Part> {
+fn of_request(case: &Case, body: &RequestCase, found: &Found<'_>, strengthens: bool) -> Vec<Part> {
+    let report = found.report;
     let monitored = report.monitored.as_ref().filter(|_| body.expect.is_monitored());
     let answer: Answer = match (monitored.or(report.response.as_ref()), &report.fault) {
         (Some(response), _) => Ok(response.clone()),
         (None, Some(fault)) => Err(fault.clone()),
         // Only for `not-applicable`, which asks no policy.
-        (None, None) if matches!(report.outcome, Outcome::Failed(_)) => Ok(Default::default()),
+        (None, None) if found.is_failed => Ok(Default::default()),
         (None, None) => return kept(case),
     };
     let Some(request) = &report.request else { return kept(case) };
@@ -148,10 +156,17 @@ fn blessing(ready: &Ready<'_>, options: &Options, wishes: &[Wish]) -> Blessing {
         let suite = &options.suites[planned.suite.0];
         let root = root_of(suite, options.root.as_deref());
         let path = root.map_or_else(|| PathBuf::from(&shown), |root| root.absolute(&shown));
-        blessing.files.push(BlessedFile { path, shown, before: planned.file.text.clone(), after });
+        let before = Some(planned.file.text.clone());
+        blessing.files.push(BlessedFile { path, shown, before, after: Some(after) });
     }
     blessing.cases = changed.len();
     left.dedup();
-    blessing.left = left;
+    snapshots::write(wishes, options.file_limit, &left_ids(&left), &mut blessing);
+    blessing.left.extend(left);
     blessing
+}
+
+/// The cases whose expectations stay although they do not hold.
+fn left_ids(left: &[Left]) -> HashSet<&str> {
+    left.iter().map(|left| left.id.as_str()).collect()
 }

@@ -73,12 +73,12 @@ impl Planner<'_> {
     fn planned(&mut self, wish: &Wish, part: &Part) -> Result<&Planned, String> {
         let (file, suites) = (&part.place.file, self.suites);
         let planned = self.files.entry(file.path.clone()).or_insert_with(|| {
-            let is_suite = suites.iter().any(|suite| suite.file.path == file.path);
+            let is_suite = suites.iter().flat_map(Suite::files).any(|suite| suite.path == file.path);
             Planned {
                 file: Arc::clone(file),
                 suite: wish.suite,
                 editor: Editor::new(file, is_suite),
-                is_input: !is_suite && suites.iter().any(|suite| is_input(&suite.file, &file.path)),
+                is_input: !is_suite && suites.iter().flat_map(Suite::files).any(|suite| is_input(suite, &file.path)),
                 edits: HashMap::new(),
             }
         });

@@ -1,5 +1,7 @@
 //! What cases want to have written, and what is left.
 
+use std::path::PathBuf;
+
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::SuiteIndex;
 
@@ -12,6 +14,19 @@ pub(super) struct Wish {
     pub(super) is_failed: bool,
     pub(super) row: Option<Span>,
     pub(super) parts: Vec<Part>,
+    /// The snapshot that is to be written.
+    pub(super) snapshot: Option<WantedSnapshot>,
+}
+
+/// A snapshot that is to be written.
+pub(super) struct WantedSnapshot {
+    pub(super) path: PathBuf,
+    pub(super) shown: String,
+    /// What the file holds, if it is there.
+    pub(super) before: Option<String>,
+    pub(super) after: String,
+    /// Where the case is.
+    pub(super) place: Span,
 }
 
 impl Wish {

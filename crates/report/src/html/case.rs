@@ -50,14 +50,14 @@ pub(super) fn article(run: &RunReport, case: &CaseReport, number: usize, is_open
         if is_open { " open" } else { "" },
         sign(case),
         escape::html_line(&case.id),
-        escape::html_line(&phrases::place(run, case).file_and_line()),
+        escape::html_line(&phrases::place(case).file_and_line()),
         escape::html_line(&case.policy),
         case.code().map(|code| format!(" · {code} {}", code.name())).unwrap_or_default(),
         phrases::duration(case.duration),
     );
     match &case.outcome {
         Outcome::Failed(mismatches) => {
-            let place = phrases::place(run, case);
+            let place = phrases::place(case);
             if case.origin.is_some() && !mismatches.iter().any(|it| it.span.file_and_line() == place.file_and_line()) {
                 text.push_str(&quote(place));
             }

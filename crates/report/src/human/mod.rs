@@ -452,7 +452,7 @@ fn failures(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     page.blank()?;
     page.line(0, &[piece(phrases::count(bad.len(), "failure"), BAD)])?;
     for case in bad.iter().take(MOST_NAMES) {
-        let place = phrases::place(run, case).file_and_line();
+        let place = phrases::place(case).file_and_line();
         page.entry(POLICY, &[piece(place, PLACE), piece(format!("  {}", case.name), PLAIN)])?;
     }
     match bad.len().saturating_sub(MOST_NAMES) {

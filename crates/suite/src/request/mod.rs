@@ -45,6 +45,8 @@ use policy_verify_model::suite::RulesMode;
 pub(crate) struct Arrival {
     /// `Deployment web (all.yaml:16)`; nothing when the case has one request.
     pub(crate) label: Option<String>,
+    /// The same without the line, which changes with what is above it: `Deployment web (all.yaml)`.
+    pub(crate) lasting_label: Option<String>,
     /// Where the object of `objects` is written.
     pub(crate) origin: Option<Span>,
     /// Why it is not sent.
@@ -110,7 +112,15 @@ impl Requests<'_> {
             Request::Raw(_) => Vec::new(),
         };
         let request = if self.keeps_text { request.into() } else { StoredRequest::quick(request) };
-        Arrival { label, origin: None, skip: None, request: Arc::new(request), created, equivalents }
+        Arrival {
+            label,
+            lasting_label: None,
+            origin: None,
+            skip: None,
+            request: Arc::new(request),
+            created,
+            equivalents,
+        }
     }
 
     fn has_one_source(&self, case: &CaseEntry, mistakes: &mut Mistakes) -> bool {
@@ -220,9 +230,12 @@ impl Requests<'_> {
                     mistakes.add(&glob.span, format!("`{}` has no objects", self.files.shown(&path)));
                 }
                 Ok(objects) => {
-                    let labels = labels(&objects, &self.files.shown_from_suite(&path));
-                    for (object, label) in objects.iter().zip(labels) {
-                        arrivals.extend(self.of_object(case, object, label, &glob.span, mistakes));
+                    let shown = self.files.shown_from(&glob.span, &path);
+                    let labels = labels(&objects, &shown).into_iter().zip(lasting_labels(&objects, &shown));
+                    for (object, (label, lasting_label)) in objects.iter().zip(labels) {
+                        let arrival = self.of_object(case, object, label, &glob.span, mistakes);
+                        arrivals
+                            .extend(arrival.map(|arrival| Arrival { lasting_label: Some(lasting_label), ..arrival }));
                     }
                 }
                 Err(mistake) => mistakes.push(mistake),
@@ -271,6 +284,17 @@ fn labels(objects: &[Spanned<Value>], path: &str) -> Vec<String> {
         labels.push(if *number == 1 { place.clone() } else { format!("{place} #{number}") });
     }
     labels
+}
+
+/// The same without lines; objects that are called alike have numbers.
+fn lasting_labels(objects: &[Spanned<Value>], path: &str) -> Vec<String> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut label = |(index, object): (usize, &Spanned<Value>)| {
+        let label = format!("{} ({path})", objects::title(&object.value, index + 1));
+        let number = seen.entry(label.clone()).and_modify(|number| *number += 1).or_insert(1);
+        if *number == 1 { label } else { format!("{label} #{number}") }
+    };
+    objects.iter().enumerate().map(&mut label).collect()
 }
 
 /// Suites are YAML 1.2, where `yes` is a text; in a manifest of its own `kubectl` sends a boolean.
