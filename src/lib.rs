@@ -29,6 +29,7 @@ mod resolve;
 mod sabotage;
 mod select;
 mod server;
+mod vary;
 
 pub use policy_verify_draft as draft;
 pub use policy_verify_engine::cage::Cage;
@@ -50,8 +51,9 @@ pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
-    Against, BlessedFile, Blessing, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording, Rewriting,
-    bench, bless, check_outputs, check_recording_folders, debug, inputs, list, sabotage, usual_code_cache, verify,
+    Against, BlessedFile, Blessing, Effort, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording,
+    Rewriting, bench, bless, check_outputs, check_recording_folders, debug, fuzz, inputs, list, sabotage,
+    usual_code_cache, verify, why,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};

@@ -16,6 +16,7 @@ pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod sabotage;
+pub(crate) mod search;
 pub(crate) mod selection;
 pub(crate) mod server;
 pub(crate) mod signature;
@@ -77,6 +78,12 @@ pub(crate) enum Command {
     /// Measure what each case costs: time, and WebAssembly instructions
     #[command(after_help = bench::BENCH_HELP)]
     Bench(bench::BenchArgs),
+    /// Search for requests that a policy fails on
+    #[command(after_help = search::FUZZ_HELP)]
+    Fuzz(search::FuzzArgs),
+    /// Tell which changes of its request change the verdict of a case
+    #[command(after_help = search::WHY_HELP)]
+    Why(search::WhyArgs),
     /// Run cases with policies that do something else, and tell which cases notice it
     #[command(after_help = sabotage::SABOTAGE_HELP)]
     Sabotage(sabotage::SabotageArgs),

@@ -31,6 +31,7 @@ mod record;
 mod reports;
 mod run;
 mod sabotage;
+mod search;
 mod server_config;
 mod step_outputs;
 mod stream;
@@ -105,6 +106,8 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
+        Command::Fuzz(arguments) => search::fuzz(&arguments, signals),
+        Command::Why(arguments) => search::why(&arguments, signals),
         Command::Sabotage(arguments) => sabotage::sabotage(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),

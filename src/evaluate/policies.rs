@@ -41,6 +41,8 @@ pub(crate) struct Policies<'a> {
     pub(crate) backend: HostBackend,
     /// Whose answer is wanted.
     pub(crate) view: View,
+    /// Most time of each call into a policy, where that is less than the server gives.
+    pub(crate) deadline: Option<std::time::Duration>,
 }
 
 impl<'a> Policies<'a> {

@@ -7,6 +7,7 @@ mod bless;
 mod case;
 mod cases;
 mod debug;
+mod fuzz;
 mod gates;
 pub(crate) mod inspect;
 mod interrupt;
@@ -16,6 +17,7 @@ mod order;
 mod overwrite;
 mod policies;
 pub(crate) mod policy;
+mod probe;
 mod publish;
 mod publishable;
 pub(crate) mod pull;
@@ -31,6 +33,7 @@ mod services;
 mod suites;
 mod summary;
 mod trusted;
+mod why;
 
 use std::time::Instant;
 
@@ -40,6 +43,7 @@ use policy_verify_suite::SnapshotUse;
 pub use self::bench::bench;
 pub use self::bless::{BlessedFile, Blessing, Left, Rewriting, bless};
 pub use self::debug::debug;
+pub use self::fuzz::{Effort, fuzz};
 pub use self::interrupt::Interrupt;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
@@ -47,6 +51,7 @@ use self::ready::Code;
 pub use self::recording::Recording;
 pub use self::sabotage::sabotage;
 pub use self::suites::{ListedCase, inputs, list};
+pub use self::why::why;
 use crate::error::Error;
 
 /// Runs the suites: loads, resolves, prepares, evaluates and compares. The report is complete; writing it down is up to

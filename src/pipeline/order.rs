@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use policy_verify_model::source::{FileOrder, Span};
+use policy_verify_model::split_mix::SplitMix64;
 use policy_verify_model::suite::{Case, Suite, SuiteIndex};
 
 use crate::select::SelectedCase;
@@ -50,32 +51,10 @@ impl Positions<'_> {
 /// `cases` in an order made of `seed`; as they are without one.
 pub(super) fn shuffled<'a>(cases: &[SelectedCase<'a>], seed: Option<u64>) -> Vec<SelectedCase<'a>> {
     let mut cases = cases.to_vec();
-    let Some(mut state) = seed else { return cases };
+    let Some(seed) = seed else { return cases };
+    let mut random = SplitMix64::of_seed(seed);
     for last in (1..cases.len()).rev() {
-        // The remainder is smaller than a usize.
-        cases.swap(last, (random(&mut state) % (last as u64 + 1)) as usize);
+        cases.swap(last, random.below(last + 1));
     }
     cases
-}
-
-/// SplitMix64: the same everywhere, which the generators of libraries do not promise. Source: Steele, Lea, Flood: Fast
-/// splittable pseudorandom number generators, 2014.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The first numbers of the reference implementation for the seed 1234567.
-    #[test]
-    fn the_generator_is_the_published_one() {
-        let mut state = 1_234_567;
-        let numbers = [0; 3].map(|_: u64| random(&mut state));
-        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
-    }
 }

@@ -121,7 +121,7 @@ pub(super) fn by_suite<'a>(
             prepared[record.key.policy.0] = Some(&record.prepared);
         }
         let accepted = remembers_settings.then(Arc::default);
-        Policies { suite, prepared, accepted, backend: backend.clone(), view: View::default() }
+        Policies { suite, prepared, accepted, backend: backend.clone(), view: View::default(), deadline: None }
     };
     suites.iter().enumerate().map(of_suite).collect()
 }

@@ -13,12 +13,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "lib",
         &[
             "compare", "coverage", "error", "evaluate", "fuzzing", "live", "pipeline", "prepare", "resolve",
-            "sabotage", "select", "server",
+            "sabotage", "select", "server", "vary",
         ],
     ),
     (
         "pipeline",
-        &["compare", "coverage", "error", "evaluate", "live", "prepare", "resolve", "sabotage", "select", "server"],
+        &[
+            "compare", "coverage", "error", "evaluate", "live", "prepare", "resolve", "sabotage", "select", "server",
+            "vary",
+        ],
     ),
     ("evaluate", &["prepare::PreparedPolicy"]),
     ("select", &["error"]),
@@ -31,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("resolve", &[]),
     ("sabotage", &[]),
     ("server", &[]),
+    ("vary", &[]),
 ];
 
 /// A file of ours, without comments, texts and unit tests, which may look around.

@@ -76,6 +76,7 @@ mod round_trip;
 mod run_control;
 mod sabotage;
 mod schema;
+mod search;
 mod selection;
 mod settings;
 mod shards;

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use policy_verify_model::yaml::emit::Node;
 use policy_verify_model::yaml::flow;
+use serde_json::Value;
 
 /// Longest line that a value is put on, in characters.
 const WIDTH: usize = 110;
@@ -116,6 +117,15 @@ pub fn items(entries: &[Entry], column: usize) -> String {
         }
     }
     out
+}
+
+/// A case about an object, to be pasted below `cases:`.
+pub fn case(name: &str, policy: &str, object: &Value, expect: &str) -> String {
+    let mut entry = Entry::named(name);
+    entry.push("policy", Node::text(policy));
+    entry.push("object", Node::of(object).unwrap_or(Node::Null));
+    entry.push("expect", Node::text(expect));
+    items(&[entry], 2)
 }
 
 /// Lines of comments; no text in them can end one.

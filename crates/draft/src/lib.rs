@@ -45,7 +45,7 @@ mod scope;
 mod testing;
 mod tree;
 
-pub use draft::{Draft, Entry, items};
+pub use draft::{Draft, Entry, case, items};
 pub use files::ReadFile;
 pub use imported::{Fate, Imported, TestRow, WrittenFile};
 pub use tree::single_object;

@@ -38,6 +38,7 @@
 //! | [`inspection`] | one module and its metadata |
 //! | [`costs`] | what cases cost |
 //! | [`sabotage`] | what cases notice |
+//! | [`found`] | what searched requests show |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
@@ -52,6 +53,7 @@ pub mod escape;
 mod exercised;
 pub mod explanation;
 mod format;
+pub mod found;
 pub mod github;
 mod groups;
 mod html;
