@@ -36,7 +36,7 @@ pub struct ServerConfig {
 ///
 /// Mistakes in a suite, an unavailable policy, or a module that has to be written without a folder for it.
 pub fn server_config(options: &Options, modules: Option<&Path>) -> Result<ServerConfig, Error> {
-    let suites = suites::load_all(options, SnapshotUse::Compared)?;
+    let suites = suites::load_all(options, SnapshotUse::Written)?;
     let mut config = ServerConfig { policies: String::new(), modules: Vec::new(), remarks: Vec::new() };
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     let mut order = Vec::new();

@@ -419,6 +419,14 @@ fn suites_of_a_folder_have_folders_of_their_own() {
     run.says(&["`suite.yml` and `suite.yaml` would have their snapshots in the same folder"]);
 }
 
+/// A folder is searched for files that are called like suites.
+#[test]
+fn a_snapshot_is_never_taken_for_a_suite() {
+    let repository = repository("  - { name: suite, snapshot: true, expect: deny }\n");
+    repository.verify(&["--bless"]).run().exits_with(0);
+    repository.verify(&["."]).run().exits_with(0).says(&["1 test: 1 passed"]);
+}
+
 #[test]
 fn lists_and_explanations_name_the_snapshot() {
     let repository = repository(CASE);

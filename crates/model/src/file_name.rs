@@ -10,8 +10,8 @@ const LONGEST: usize = 100;
 /// Digits of a digest behind a name. Where they are not enough, all of them stand there.
 const DIGITS: [usize; 2] = [8, 64];
 
-/// Names that Windows keeps for devices, whatever their extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+/// Names that mean something else: devices of Windows, whatever their extension, and a suite to who looks for suites.
+const TAKEN: [&str; 5] = ["con", "prn", "aux", "nul", "suite"];
 
 /// A name for each case, without extension: its words, and a digest where they do not tell it from other cases. The first
 /// of a pair is the name of the case, the second one tells it from all others. Names depend on nothing but all pairs.
@@ -48,16 +48,16 @@ pub fn words(name: &str) -> String {
     words.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
-/// Whether words alone are a name: they fit, they are no device, and nobody takes them for some with a digest.
+/// Whether words alone are a name: they fit, they mean nothing else, and nobody takes them for some with a digest.
 fn is_clear(words: &str) -> bool {
     let last = words.rsplit('-').next().unwrap_or_default();
     let is_digest = DIGITS.contains(&last.len()) && last.bytes().all(|letter| letter.is_ascii_hexdigit());
-    !words.is_empty() && words.len() <= LONGEST && !is_digest && !is_device(words)
+    !words.is_empty() && words.len() <= LONGEST && !is_digest && !is_taken(words)
 }
 
-fn is_device(words: &str) -> bool {
+fn is_taken(words: &str) -> bool {
     let is_port = ["com", "lpt"].iter().any(|port| words.strip_prefix(port).is_some_and(|rest| rest.len() == 1));
-    is_port || DEVICES.contains(&words)
+    is_port || TAKEN.contains(&words)
 }
 
 #[cfg(test)]
@@ -79,13 +79,14 @@ mod tests {
     #[test]
     fn what_words_do_not_tell_apart_a_digest_does() {
         let long = "a".repeat(300);
-        let made = names(&["A pod", "a pod!", "日本", "中国", &long, "nul", "COM1", "commit"]);
+        let made = names(&["A pod", "a pod!", "日本", "中国", &long, "nul", "COM1", "commit", "suite"]);
         let digest = |name: &str| hex::encode(Sha256::digest(name))[..8].to_owned();
         assert_eq!(made[0], format!("a-pod-{}", digest("A pod")));
         assert_eq!(made[1], format!("a-pod-{}", digest("a pod!")));
         assert_eq!(made[2], digest("日本"));
         assert_eq!(made[4].len(), LONGEST + 9);
         assert_eq!((made[5].len(), made[6].len(), made[7].as_str()), (12, 13, "commit"));
+        assert_eq!(made[8], format!("suite-{}", digest("suite")));
         assert_eq!(made.iter().collect::<HashSet<_>>().len(), made.len());
     }
 

@@ -310,10 +310,10 @@ mod tests {
     #[test]
     fn a_mismatch_in_another_file_points_at_the_case() {
         let mut run = testing::sample();
-        assert_eq!(place(&run, &run.cases[1]).line, 24);
+        assert_eq!(place(&run.cases[1]).line, 24);
         let elsewhere = testing::file("expected/pod.yaml", "kind: Pod\n");
         let Outcome::Failed(mismatches) = &mut run.cases[1].outcome else { panic!("the second case fails") };
         mismatches[0].span = Span::start_of(&elsewhere);
-        assert_eq!(place(&run, &run.cases[1]).line, 20);
+        assert_eq!(place(&run.cases[1]).line, 20);
     }
 }

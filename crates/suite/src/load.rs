@@ -13,6 +13,7 @@ use super::files::{self, Files, KeyCheck, UnknownKinds};
 use super::include::{self, Part};
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake, suggestion};
+use super::policies::Policies;
 use super::root::as_named;
 use super::schema::{Data, DefaultsEntry, Named, SuiteFile};
 use super::snapshots::{self, SnapshotUse};
@@ -245,20 +246,11 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     groups::read(&written.groups, &mut policies, files, mistakes);
     let mut cases = Cases::new(&name, files, &kinds, &variables);
     cases.add_checks(&mut policies, mistakes);
-    // A case that cannot be read may use any of the variables.
-    let are_cases_read = |list: &[Data]| list.iter().all(|case| matches!(case.0.content, Content::Map(_)));
-    let has_all_uses =
-        written_cases.iter().all(|written| are_cases_read(&written.cases) && are_cases_read(&written.settings_cases));
+    let has_all_uses = written_cases.iter().all(WrittenCases::are_all_mappings);
     cases.refuse_too_many(written_cases.iter().flat_map(|written| &written.cases), mistakes);
     for (written, defaults) in written_cases.into_iter().zip(defaults) {
         cases.use_defaults(defaults, mistakes);
-        // Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
-        for case in written.settings_cases {
-            cases.add_settings_case(&case, &mut policies, mistakes);
-        }
-        for case in written.cases {
-            cases.add_case(&case, &mut policies, mistakes);
-        }
+        written.add_to(&mut cases, &mut policies, mistakes);
     }
     let has_variables = !overrides.variables.is_empty() || !overrides.environment.allowed.is_empty();
     let are_named_otherwise = has_variables && cases.are_named_by_variables();
@@ -268,12 +260,8 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     not_deployed::check(&policies, &cases, mistakes);
     let gates = gates::read(written.gates.as_ref(), mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
-    // Other suites may use those of a file that is included.
-    let is_own = |span: &Span| span.file.path == file.path;
-    for (span, name) in variables.unused().filter(|(span, _)| has_all_uses && is_own(span)) {
-        let help = format!("use it as `${{{name}}}`, or remove it");
-        let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
-        mistakes.push(mistake.with_help(help));
+    if has_all_uses {
+        refuse_unused(&variables, file, mistakes);
     }
     Some(Suite {
         name,
@@ -289,6 +277,15 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         warnings: mistakes.take_warnings(),
         unused_snapshots,
     })
+}
+
+/// Refuses variables of the suite that nothing uses. Those of a file that is included are for other suites, too.
+fn refuse_unused(variables: &Scope, suite: &SourceFile, mistakes: &mut Mistakes) {
+    for (span, name) in variables.unused().filter(|(span, _)| span.file.path == suite.path) {
+        let help = format!("use it as `${{{name}}}`, or remove it");
+        let mistake = mistake(span, format!("unused variable `{name}`")).with_code(Code::Variable);
+        mistakes.push(mistake.with_help(help));
+    }
 }
 
 /// The files of a suite with their variables replaced, and for each of them the defaults of its cases.
@@ -314,6 +311,23 @@ fn frames(
 struct WrittenCases {
     settings_cases: Vec<Data>,
     cases: Vec<Data>,
+}
+
+impl WrittenCases {
+    /// Reads the cases. Each goes when it was read: of a large suite, its text takes more memory than what becomes of it.
+    fn add_to(self, cases: &mut Cases<'_>, policies: &mut Policies, mistakes: &mut Mistakes) {
+        for case in self.settings_cases {
+            cases.add_settings_case(&case, policies, mistakes);
+        }
+        for case in self.cases {
+            cases.add_case(&case, policies, mistakes);
+        }
+    }
+
+    /// Whether all of them are mappings. One that is none may have been meant to use any of the variables.
+    fn are_all_mappings(&self) -> bool {
+        self.settings_cases.iter().chain(&self.cases).all(|case| matches!(case.0.content, Content::Map(_)))
+    }
 }
 
 /// A suite with what it includes.
