@@ -1,6 +1,7 @@
 //! The command `verify`: parses what was typed, calls the library, returns the exit code.
 
 mod annotate;
+mod annotated;
 mod args;
 mod bench;
 mod bless;
@@ -19,6 +20,7 @@ mod init;
 mod inspect;
 mod interrupt;
 mod last_failed;
+mod makefile;
 mod merge;
 mod new_suite;
 mod outputs;

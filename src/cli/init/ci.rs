@@ -1,4 +1,4 @@
-//! Files with which CI systems run a suite on every commit. The first two are the examples of the documentation.
+//! Files with which CI systems run a suite on every commit. Those of GitHub and GitLab are the examples of the documentation.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,10 @@ use super::super::files;
 use super::super::new_suite;
 use super::super::paths::{refused, seen_from};
 use super::super::problem::cannot_write;
+use super::github::{self, Tested};
 
-const GITHUB: &str = include_str!("github.yml");
 const GITLAB: &str = include_str!("gitlab.yml");
 const PRE_COMMIT: &str = include_str!("pre-commit.yml");
-
-/// The line of a workflow that builds the policy.
-const BUILD: &str = "      - run: make policy.wasm # however your policy is built\n";
 
 const WHAT: &str = "the file of the CI system to";
 
@@ -27,40 +24,69 @@ pub(super) struct CiFile {
     text: String,
 }
 
-/// The files that were asked for. `is_built` says whether the module is one of the repository.
+/// The files of CI systems, and what there is to remark.
+pub(super) struct CiFiles {
+    pub(super) files: Vec<CiFile>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Whether a file of a CI system was asked for.
+pub(super) fn is_wanted(arguments: &InitArgs) -> bool {
+    arguments.github || arguments.gitlab || arguments.pre_commit
+}
+
+/// The files that were asked for, for policies with these modules.
 ///
 /// # Errors
 ///
 /// One of them is there already, and is not to be overwritten.
-pub(super) fn files(arguments: &InitArgs, suite: &Path, is_built: bool) -> Result<Vec<CiFile>, Error> {
+pub(super) fn files(arguments: &InitArgs, suite: &Path, modules: Vec<PathBuf>) -> Result<CiFiles, Error> {
     let root = root_of(suite, None).map(|root| root.absolute("")).unwrap_or_default();
     let shown = seen_from(&root.join("suite.yml"), suite)?;
-    let github = GITHUB.replace("SUITE", &flow::text(&shown));
-    let github = if is_built { github } else { github.replace(BUILD, "") };
     let run = |command: &str, rest: &str| flow::text(&format!("{command} {}{rest}", for_shell(&shown)));
-    let all = [
-        (arguments.github, ".github/workflows/verify.yml", github),
-        (arguments.gitlab, ".gitlab-ci.yml", GITLAB.replace("RUN", &run("./verify", " --report junit=junit.xml"))),
-        (arguments.pre_commit, ".pre-commit-config.yaml", PRE_COMMIT.replace("RUN", &run("verify", ""))),
-    ];
-    let wanted = all.into_iter().filter(|(is_wanted, ..)| *is_wanted);
-    let wanted: Vec<CiFile> = wanted.map(|(_, path, text)| CiFile { path: root.join(path), text }).collect();
-    let problems: Vec<_> = wanted.iter().filter_map(|file| file.obstacle(arguments.new_suite.force)).collect();
-    if problems.is_empty() { Ok(wanted) } else { Err(Error::Arguments(problems)) }
+    let mut wanted: Vec<(String, String)> = Vec::new();
+    let mut notes = Vec::new();
+    if arguments.github {
+        wanted = github::workflows(&Tested { root: &root, suite, modules })?;
+        let old = github::of_kubewarden(&root);
+        let old = old.iter().filter(|path| wanted.iter().all(|(new, _)| Path::new(new) != **path));
+        notes.extend(old.map(|path| format!("{} calls Kubewarden's workflows; delete it", path.display())));
+    }
+    if arguments.gitlab {
+        wanted
+            .push((".gitlab-ci.yml".to_owned(), GITLAB.replace("RUN", &run("./verify", " --report junit=junit.xml"))));
+    }
+    if arguments.pre_commit {
+        wanted.push((".pre-commit-config.yaml".to_owned(), PRE_COMMIT.replace("RUN", &run("verify", ""))));
+    }
+    let files: Vec<CiFile> = wanted.into_iter().map(|(path, text)| CiFile { path: root.join(path), text }).collect();
+    let problems: Vec<_> = files.iter().filter_map(|file| file.obstacle(arguments.new_suite.force)).collect();
+    if problems.is_empty() { Ok(CiFiles { files, notes }) } else { Err(Error::Arguments(problems)) }
 }
 
 impl CiFile {
     fn obstacle(&self, is_forced: bool) -> Option<Diagnostic> {
-        let help = format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end());
-        new_suite::obstacle(WHAT, &self.path, &self.text, is_forced, &help)
+        let help = match github::is_of_kubewarden(&self.path) {
+            true => format!(
+                "it calls Kubewarden's workflows, which this command replaces: run `git rm {}`, then this command again",
+                self.seen().display()
+            ),
+            false => format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end()),
+        };
+        new_suite::obstacle(WHAT, &self.seen(), &self.text, is_forced, &help)
     }
 
     /// Writes the file; its path.
     pub(super) fn write(&self) -> Result<PathBuf, Error> {
         let done = files::make_folder_of(&self.path).and_then(|()| files::write(&self.path, self.text.as_bytes()));
         done.map_err(|error| refused(cannot_write(WHAT, &self.path, &error)))?;
+        Ok(self.seen())
+    }
+
+    /// The path, from the working directory if that is above.
+    fn seen(&self) -> PathBuf {
         let here = std::env::current_dir().and_then(|it| it.canonicalize()).unwrap_or_default();
-        Ok(self.path.strip_prefix(&here).unwrap_or(&self.path).to_owned())
+        self.path.strip_prefix(&here).unwrap_or(&self.path).to_owned()
     }
 }
 
@@ -79,9 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_are_the_examples_of_the_documentation() {
-        assert_eq!(GITHUB.replace("SUITE", "suite.yml"), example("github/gate.yml"));
-        assert!(GITHUB.contains(BUILD));
+    fn the_file_for_gitlab_is_the_example_of_the_documentation() {
         // A suite in the working directory needs no name.
         assert_eq!(GITLAB.replace("RUN", "./verify --report junit=junit.xml"), example("gitlab-ci.yml"));
     }
