@@ -10,14 +10,13 @@ use policy_verify::{nearest, report};
 use super::problem::usage;
 
 /// Commands, and what to do instead.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("build", "build the policy with its own tools, and name the module in a suite"),
     ("check", "run `verify list SUITE`, which reads a suite without running it"),
     ("doc", "run `verify help`"),
     ("fmt", "run `verify list SUITE`, which reads a suite without running it"),
     ("lint", "run `verify list SUITE`, which reads a suite without running it"),
     ("new", "run `verify init POLICY`, which makes a first suite"),
-    ("scaffold", "run `kwctl scaffold`, or `verify init POLICY`, which makes a first suite"),
     ("test", "run `verify run`, or `verify suite.yml`"),
     ("tests", "run `verify run`, or `verify suite.yml`"),
     ("validate", "run `verify list SUITE`, which reads a suite without running it"),

@@ -7,6 +7,7 @@ mod bench;
 mod bless;
 mod cage;
 mod ci;
+mod complete;
 mod console;
 mod debug;
 mod digest;
@@ -32,6 +33,7 @@ mod push;
 mod record;
 mod reports;
 mod run;
+mod scaffold;
 mod server_config;
 mod step_outputs;
 mod stream;
@@ -59,6 +61,9 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(code) = cage::inside(&arguments) {
         std::process::exit(code);
+    }
+    if let Some(code) = complete::answer(&arguments) {
+        return code;
     }
     // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
     let signals = Signals::listen();
@@ -109,6 +114,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Scaffold(arguments) => scaffold::scaffold(&arguments),
         Command::Digest(arguments) => digest::digest(&arguments),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Push(arguments) => push::push(&arguments, signals),
@@ -121,11 +127,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Man { command } => manual(command.as_deref()),
         Command::Explain { code } => explain::explain(code),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
-            console::print(&String::from_utf8_lossy(&script))
-        }
+        Command::Completions { shell } => complete::script(shell),
     }
 }
 

@@ -22,6 +22,7 @@ mod ready;
 mod recording;
 mod redirect;
 mod runner;
+pub(crate) mod scaffold;
 pub(crate) mod server_config;
 mod services;
 mod suites;
