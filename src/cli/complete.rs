@@ -154,7 +154,7 @@ fn with_values(command: &str, argument: Arg, words: &[PathBuf], names: &[String]
             tags.dedup();
             starting(tags, current)
         }),
-        (_, "report") => {
+        (_, "reports") => {
             ArgValueCompleter::new(|current: &OsStr| starting(report::names().map(str::to_owned).collect(), current))
         }
         ("eval", "policies") => ArgValueCompleter::new(files(&["wasm", "yml", "yaml"])),

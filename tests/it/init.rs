@@ -242,6 +242,23 @@ fn files_of_ci_systems_are_written() {
     repository.verify(&["init", "--github"]).run().exits_with(0).says(&["kept suite.yml", "wrote .github"]);
 }
 
+#[test]
+fn tests_that_are_there_are_pointed_out() {
+    let repository = accepting().write("e2e.bats", "").write("a.bats", "");
+    repository.verify(&[]).run().exits_with(2).says(&[
+        "make a suite of the tests in a.bats: verify import bats a.bats",
+        "make a first suite for the policy: verify init",
+        "name a suite: verify path/to/suite.yml",
+    ]);
+    repository
+        .verify(&["init"])
+        .run()
+        .exits_with(0)
+        .says(&["a.bats has tests too: `verify import bats a.bats --force`"]);
+    let empty = Repository::new();
+    empty.verify(&[]).run().exits_with(2).says(&["name a suite"]).never_says("verify init");
+}
+
 const MAKEFILE: &str = "policy.wasm: src\n\tcargo build\nfmt lint:\n\ttrue\ntest: fmt # all\n\tcargo test\n";
 
 /// The inputs of a job of a workflow.
@@ -335,13 +352,16 @@ fn workflows_of_kubewarden_are_replaced_and_not_overwritten() {
     let repository = accepting().write(".github/workflows/test.yml", old).write(".github/workflows/old.yml", old);
     let run = repository.verify(&["init", "--github"]).run().exits_with(2);
     run.says(&[
-        "`.github/workflows/test.yml` is there already",
-        "run `git rm .github/workflows/test.yml`, then this command",
+        "Kubewarden's workflows are there already: .github/workflows/test.yml",
+        "run `git rm .github/workflows/test.yml`, then this command again",
     ]);
     assert!(!repository.path("suite.yml").exists());
     std::fs::remove_file(repository.path(".github/workflows/test.yml")).unwrap();
     let run = repository.verify(&["init", "--github"]).run().exits_with(0);
-    run.says(&["note: .github/workflows/old.yml calls Kubewarden's workflows; delete it"]);
+    run.says(&[
+        "note: .github/workflows/old.yml calls Kubewarden's workflows; delete it",
+        "note: releases go to ghcr.io/${{ github.repository_owner }}/policies/",
+    ]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::args::init::InitArgs;
 use super::super::files;
 use super::super::new_suite;
 use super::super::paths::{refused, seen_from};
-use super::super::problem::cannot_write;
+use super::super::problem::{cannot_write, usage};
 use super::github::{self, Tested};
 
 const GITLAB: &str = include_str!("gitlab.yml");
@@ -47,7 +47,11 @@ pub(super) fn files(arguments: &InitArgs, suite: &Path, modules: Vec<PathBuf>) -
     let mut wanted: Vec<(String, String)> = Vec::new();
     let mut notes = Vec::new();
     if arguments.github {
-        wanted = github::workflows(&Tested { root: &root, suite, modules })?;
+        let workflows = github::workflows(&Tested { root: &root, suite, modules })?;
+        notes.extend(workflows.target.map(|target| {
+            format!("releases go to {target}: change `oci-target` in the workflow if that is another repository")
+        }));
+        wanted = workflows.files;
         let old = github::of_kubewarden(&root);
         let old = old.iter().filter(|path| wanted.iter().all(|(new, _)| Path::new(new) != **path));
         notes.extend(old.map(|path| format!("{} calls Kubewarden's workflows; delete it", path.display())));
@@ -60,19 +64,28 @@ pub(super) fn files(arguments: &InitArgs, suite: &Path, modules: Vec<PathBuf>) -
         wanted.push((".pre-commit-config.yaml".to_owned(), PRE_COMMIT.replace("RUN", &run("verify", ""))));
     }
     let files: Vec<CiFile> = wanted.into_iter().map(|(path, text)| CiFile { path: root.join(path), text }).collect();
-    let problems: Vec<_> = files.iter().filter_map(|file| file.obstacle(arguments.new_suite.force)).collect();
+    let is_forced = arguments.new_suite.force;
+    let replaced = files.iter().filter(|file| !is_forced && file.is_of_kubewarden()).collect::<Vec<_>>();
+    let others = files.iter().filter(|file| is_forced || !file.is_of_kubewarden());
+    let problems = others.filter_map(|file| file.obstacle(is_forced));
+    let problems: Vec<_> = problems.chain(of_kubewarden(&replaced)).collect();
     if problems.is_empty() { Ok(CiFiles { files, notes }) } else { Err(Error::Arguments(problems)) }
+}
+
+/// What to do about workflows that are there and do the same for kwctl and bats.
+fn of_kubewarden(files: &[&CiFile]) -> Option<Diagnostic> {
+    let names: Vec<String> = files.iter().map(|file| for_shell(&file.seen().to_string_lossy())).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let problem = usage(format!("Kubewarden's workflows are there already: {}", names.join(", ")));
+    let help = format!("these files replace them: run `git rm {}`, then this command again", names.join(" "));
+    Some(problem.with_help(help))
 }
 
 impl CiFile {
     fn obstacle(&self, is_forced: bool) -> Option<Diagnostic> {
-        let help = match github::is_of_kubewarden(&self.path) {
-            true => format!(
-                "it calls Kubewarden's workflows, which this command replaces: run `git rm {}`, then this command again",
-                self.seen().display()
-            ),
-            false => format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end()),
-        };
+        let help = format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end());
         new_suite::obstacle(WHAT, &self.seen(), &self.text, is_forced, &help)
     }
 
@@ -81,6 +94,11 @@ impl CiFile {
         let done = files::make_folder_of(&self.path).and_then(|()| files::write(&self.path, self.text.as_bytes()));
         done.map_err(|error| refused(cannot_write(WHAT, &self.path, &error)))?;
         Ok(self.seen())
+    }
+
+    /// Whether a workflow of Kubewarden is called by the file that is there.
+    fn is_of_kubewarden(&self) -> bool {
+        github::is_of_kubewarden(&self.path)
     }
 
     /// The path, from the working directory if that is above.

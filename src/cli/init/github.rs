@@ -59,21 +59,30 @@ pub(super) fn modules_of(suite: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The paths of the workflows below the root, and their texts.
+/// Workflows, not written yet.
+pub(super) struct Workflows {
+    /// Their paths below the root, and their texts.
+    pub(super) files: Vec<(String, String)>,
+    /// Where releases go to, if there is one that does.
+    pub(super) target: Option<String>,
+}
+
+/// The workflows of a repository.
 ///
 /// # Errors
 ///
 /// The working directory is gone.
-pub(super) fn workflows(tested: &Tested<'_>) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn workflows(tested: &Tested<'_>) -> Result<Workflows, Error> {
     let path = |name: &str| format!(".github/workflows/{name}.yml");
     let Some(module) = tested.modules.first() else {
         let suite = seen_from(&tested.root.join("suite.yml"), tested.suite)?;
         let text = ACTION.replace(BUILD, "").replace("SUITE", &flow::text(&suite));
-        return Ok(vec![(path("verify"), text)]);
+        return Ok(Workflows { files: vec![(path("verify"), text)], target: None });
     };
     let policy = PolicyFolder::of(tested, module)?;
     let texts = [("test", policy.test()), ("release", policy.release())];
-    Ok(texts.map(|(name, text)| (path(&policy.named(name)), text)).to_vec())
+    let files = texts.map(|(name, text)| (path(&policy.named(name)), text)).to_vec();
+    Ok(Workflows { files, target: Some(policy.target()) })
 }
 
 /// The workflows of Kubewarden that a repository calls, below its root.
@@ -292,7 +301,7 @@ mod tests {
     use super::*;
 
     fn example(path: &str) -> String {
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/github").join(path)).unwrap()
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/github").join(path)).unwrap()
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
         files.push(file.write()?);
     }
     remarks.extend(ci.notes);
+    remarks.extend(tests_of_bats(target.folder()));
     let mut told = Told { files, remarks, is_cut: form.is_some_and(|(_, form)| form.is_cut), ..Told::of(&suite) };
     let mut code = ExitCode::Success;
     if is_asked {
@@ -71,6 +72,17 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     told.first = written.first;
     let printed = tell::tell(&told, arguments.new_suite.format);
     Ok(if printed == ExitCode::Success { code } else { printed })
+}
+
+/// That tests of bats are there, which know more than a first suite.
+fn tests_of_bats(folder: &Path) -> Option<String> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let names =
+        here.read_dir().into_iter().flatten().filter_map(Result::ok).map(|entry| folder.join(entry.file_name()));
+    let mut files: Vec<PathBuf> = names.filter(|path| path.extension().is_some_and(|it| it == "bats")).collect();
+    files.sort();
+    let file = files.first()?.display();
+    Some(format!("{file} has tests too: `verify import bats {file} --force` makes the suite of them"))
 }
 
 /// The suite that is there already and is kept, where only files of CI systems are to be written.
