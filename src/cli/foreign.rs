@@ -88,6 +88,18 @@ pub(crate) fn command(word: &str) -> Option<Diagnostic> {
     Some(usage(format!("unknown command `{word}`")).with_help((*help).to_owned()))
 }
 
+/// What `kwctl scaffold` makes and `verify scaffold` does not.
+const SCAFFOLDS: [&str; 4] = ["admission-request", "manifest", "vap", "verification-config"];
+
+/// The mistake of a file that only kwctl makes; nothing for other errors.
+pub(crate) fn scaffold(error: &clap::Error, arguments: &[OsString]) -> Option<Diagnostic> {
+    let words: Vec<&str> = arguments.iter().skip(1).take(2).filter_map(|word| word.to_str()).collect();
+    let [command @ "scaffold", kind] = words.as_slice() else { return None };
+    let is_foreign = error.kind() == ErrorKind::InvalidSubcommand && SCAFFOLDS.contains(kind);
+    let found = usage(format!("unknown command `{command} {kind}`"));
+    is_foreign.then(|| found.with_help(format!("run `kwctl scaffold {kind}`")))
+}
+
 /// The mistake of an unknown flag of a command; nothing for other errors. `arguments` are all of the command line, `known`
 /// the flags of the command.
 pub(crate) fn flag(error: &clap::Error, arguments: &[OsString], command: &str, known: &[&str]) -> Option<Diagnostic> {

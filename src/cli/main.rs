@@ -83,7 +83,8 @@ fn main() -> ExitCode {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            if let Some(problem) = unknown_flag(&error, &arguments, &command) {
+            let problem = foreign::scaffold(&error, &arguments);
+            if let Some(problem) = problem.or_else(|| unknown_flag(&error, &arguments, &command)) {
                 return console::refuse_usage(problem);
             }
             return console::refuse_parsed(&error);

@@ -273,16 +273,16 @@ pub(crate) fn with_workflows() -> Vec<(&'static str, Repository)> {
     let published = format!("{POD_RULE}  io.kubewarden.policy.ociUrl: ghcr.io/acme/policies/short\n");
     let rust = || accepting().write("metadata.yml", &published).write("Makefile", MAKEFILE).write("Cargo.toml", "");
     let below = |repository: Repository| {
-        let move_it =
-            "mkdir -p 'policies/my labels'; mv policy.wasm metadata.yml Makefile Cargo.toml 'policies/my labels'";
+        let move_it = "mkdir -p policies/my-labels; mv policy.wasm metadata.yml Makefile Cargo.toml policies/my-labels; touch package.json";
         repository.shell(move_it).run().exits_with(0);
         repository
     };
     let all = [
         ("rust", rust(), ""),
-        ("one of several", below(rust()), "policies/my labels"),
+        ("one of several", below(rust()), "policies/my-labels"),
         ("nothing known", accepting(), ""),
         ("rego", accepting().write("Makefile", MAKEFILE).write("policy.rego", "allow if input.x\n"), ""),
+        ("go", accepting().write("Makefile", "policy.wasm:\n\ttinygo build\n").write("go.mod", ""), ""),
     ];
     let made = all.map(|(name, repository, folder)| {
         let folder = if folder.is_empty() { "." } else { folder };
@@ -297,7 +297,7 @@ pub(crate) fn with_workflows() -> Vec<(&'static str, Repository)> {
 fn workflows_fit_the_policy() {
     for (name, repository) in with_workflows() {
         let (suffix, folder, tags) = match name {
-            "one of several" => ("-my-labels", json!("policies/my labels"), json!(["my-labels/v*"])),
+            "one of several" => ("-my-labels", json!("policies/my-labels"), json!(["my-labels/v*"])),
             _ => ("", Value::Null, json!(["v*"])),
         };
         let (test, release) = (format!("test{suffix}"), format!("release{suffix}"));
@@ -307,14 +307,16 @@ fn workflows_fit_the_policy() {
         let text = repository.read(&format!(".github/workflows/{release}.yml"));
         let document: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(document["on"]["push"]["tags"], tags, "{text}");
-        let target = match name {
-            "rust" | "one of several" => "ghcr.io/acme/policies/short",
-            _ => &released["oci-target"].as_str().unwrap().to_owned(),
-        };
+        let target = released["oci-target"].as_str().unwrap();
+        match name {
+            "rust" | "one of several" => assert_eq!(target, "ghcr.io/acme/policies/short"),
+            _ => assert!(target.starts_with("ghcr.io/${{ github.repository_owner }}/policies/"), "{target}"),
+        }
         let wanted = match name {
             "rust" => json!({ "toolchain": "rust", "lint": "make lint" }),
             "one of several" => json!({ "policy-working-dir": folder, "toolchain": "rust", "lint": "make lint" }),
             "rego" => json!({ "toolchain": "opa@1.5.1", "lint": "make lint" }),
+            "go" => json!({ "toolchain": "tinygo", "unit-tests": "" }),
             _ => json!({ "build": "make policy.wasm", "unit-tests": "" }),
         };
         assert_eq!(tested, wanted, "{name}");

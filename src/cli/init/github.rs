@@ -225,25 +225,36 @@ impl<'a> PolicyFolder<'a> {
         }
     }
 
-    /// What has to be installed to build the policy, by the files that are there.
+    /// What has to be installed to build the policy, by the files of its folder, else by those of the root.
     fn toolchain(&self) -> Option<&'static str> {
-        let is_there = |name: &str| [&*self.path, self.tested.root].iter().any(|folder| folder.join(name).is_file());
+        [&*self.path, self.tested.root].into_iter().find_map(|folder| self.toolchain_of(folder))
+    }
+
+    fn toolchain_of(&self, folder: &Path) -> Option<&'static str> {
+        let is_there = |name: &str| folder.join(name).is_file();
         if is_there("Cargo.toml") {
             return Some("rust");
         }
         if is_there("go.mod") {
-            let runs_tinygo = self.makefile.0.contains("tinygo build") && !self.makefile.0.contains("docker");
-            let mode: Option<ExecutionMode> = serde_json::from_value(self.metadata["executionMode"].clone()).ok();
-            let is_wapc = mode.is_none_or(|mode| mode == ExecutionMode::KubewardenWapc);
-            return Some(if runs_tinygo || (self.makefile.0.is_empty() && is_wapc) { "tinygo" } else { "go" });
+            return Some(if self.is_built_by_tinygo() { "tinygo" } else { "go" });
         }
-        let names = fs::read_dir(&self.path).into_iter().flatten().filter_map(Result::ok).take(MOST_FILES);
+        let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).take(MOST_FILES);
         let paths = names.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "rego"));
         let sources: Vec<String> = paths.filter_map(|path| read_text(&path, LONGEST_FILE).ok()).collect();
         if !sources.is_empty() {
             return Some(if sources.iter().any(|source| is_of_opa_1(source)) { OPA_OF_TODAY } else { "opa" });
         }
         is_there("package.json").then_some("node")
+    }
+
+    /// Whether the Makefile runs TinyGo on this machine; without a Makefile, whether the policy is one of waPC.
+    fn is_built_by_tinygo(&self) -> bool {
+        let Makefile(makefile) = &self.makefile;
+        if !makefile.is_empty() {
+            return makefile.contains("tinygo build") && !makefile.contains("docker");
+        }
+        let mode: Option<ExecutionMode> = serde_json::from_value(self.metadata["executionMode"].clone()).ok();
+        mode.is_none_or(|mode| mode == ExecutionMode::KubewardenWapc)
     }
 }
 
