@@ -9,9 +9,8 @@ boolean summary "$IN_SUMMARY" >/dev/null
 cache=$(boolean cache "$IN_CACHE")
 
 case "$IN_FAIL_ON" in
-    failure | none) ;;
-    gate) fail "the input \`fail-on\` is \`gate\`, and this version has no gates; it takes failure or none" ;;
-    *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure or none" ;;
+    failure | gate | none) ;;
+    *) fail "the input \`fail-on\` is \`$IN_FAIL_ON\`; it takes failure, gate or none" ;;
 esac
 
 case "$IN_VERIFY_RELEASE" in
@@ -26,7 +25,7 @@ results=$(boolean attest-results "$IN_ATTEST_RESULTS")
 if [ "$push" = true ]; then
     require_publishing_event
     [ -z "$(lines "$IN_MERGE")" ] || fail "\`merge\` and \`push\` exclude each other: a merge runs nothing, and only what a run has tested is pushed"
-    [ "$IN_FAIL_ON" = failure ] || fail "\`push\` needs \`fail-on: failure\`: only what passed is pushed"
+    [ "$IN_FAIL_ON" != none ] || fail "\`push\` needs \`fail-on: failure\`: only what passed is pushed"
 fi
 output push "$push"
 # What is done with a pushed policy.

@@ -28,7 +28,7 @@ arguments+=("--report=json=$folder/report.json" "--report=markdown=$folder/summa
 
 [ "$(boolean annotations "$IN_ANNOTATIONS")" = true ] || arguments+=(--no-annotations)
 [ "$(boolean summary "$IN_SUMMARY")" = true ] || export GITHUB_STEP_SUMMARY=
-[ "$IN_FAIL_ON" = failure ] || arguments+=(--no-fail)
+[ "$IN_FAIL_ON" != none ] || arguments+=(--no-fail)
 
 VERIFY_CHANGED_FILES=
 if [ -n "${CHANGED_FILES:-}" ]; then VERIFY_CHANGED_FILES=$(cat "$CHANGED_FILES"); fi

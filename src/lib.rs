@@ -17,6 +17,7 @@
 //! The library is what the command `verify` is made of; before version 1.0 its interface may change at any time.
 
 mod compare;
+mod coverage;
 mod error;
 mod evaluate;
 #[doc(hidden)]
@@ -25,6 +26,7 @@ mod live;
 mod pipeline;
 mod prepare;
 mod resolve;
+mod sabotage;
 mod select;
 mod server;
 
@@ -50,10 +52,11 @@ pub use self::pipeline::scaffold::{ArtifactHubOptions, ArtifactHubPackage, artif
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
     Against, BlessedFile, Blessing, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording, Rewriting,
-    bench, bless, check_outputs, check_recording_folders, debug, inputs, list, usual_code_cache, verify,
+    bench, bless, check_outputs, check_recording_folders, debug, inputs, list, sabotage, usual_code_cache, verify,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
+pub use policy_verify_suite::edit::{NoPlace, append_cases};
 pub use policy_verify_suite::{
     Environment, FileLimit, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, known_kinds,
     names_of_policies, read_stdin, root_of, shown, tree,

@@ -11,9 +11,10 @@ use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
     SuiteSummary, Unavailable, UnavailableStage,
 };
-use policy_verify_model::policy::Digest;
+use policy_verify_model::policy::{Digest, RuleOperation};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
+use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 use policy_verify_report::{Style, by_name};
@@ -43,6 +44,8 @@ pub(crate) fn hostile(text: &str) -> RunReport {
         policies: vec![policy(text, &place)],
         cases: cases.map(|(position, outcome)| case(text, &place, outcome, position)).collect(),
         warnings: vec![diagnostic(text).at(&place)],
+        rules: vec![rules(text, &place)],
+        gates: Vec::new(),
         publications: vec![Publication {
             suite: Some(0),
             warnings: vec![text.into()],
@@ -82,6 +85,27 @@ fn policy(text: &str, place: &Span) -> PolicyReport {
         span: place.clone(),
         unavailable: None,
         position: 0,
+        verdicts: VerdictCounts::default(),
+    }
+}
+
+fn rules(text: &str, place: &Span) -> RuleCoverage {
+    let request = RequestCoverage {
+        group: text.into(),
+        version: Some(text.into()),
+        resource: text.into(),
+        operation: RuleOperation::Create,
+        object: Some(SentKind { api_version: text.into(), kind: text.into() }),
+        verdicts: VerdictCounts::default(),
+    };
+    RuleCoverage {
+        suite: 0,
+        policy: text.into(),
+        origin: RuleOrigin::Metadata,
+        span: place.clone(),
+        requests: vec![request],
+        notes: vec![text.into()],
+        mistakes: vec![text.into()],
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod new_suite;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod sabotage;
 pub(crate) mod scaffold;
 pub(crate) mod selection;
 pub(crate) mod server;
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// Measure what each case costs: time, and WebAssembly instructions
     #[command(after_help = bench::BENCH_HELP)]
     Bench(bench::BenchArgs),
+    /// Run cases with policies that do something else, and tell which cases notice it
+    #[command(after_help = sabotage::SABOTAGE_HELP)]
+    Sabotage(sabotage::SabotageArgs),
     /// Run cases and tell all about them: request, settings, host calls, log, response, patch
     #[command(after_help = debug::DEBUG_HELP)]
     Debug(debug::DebugArgs),

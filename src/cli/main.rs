@@ -33,6 +33,7 @@ mod push;
 mod record;
 mod reports;
 mod run;
+mod sabotage;
 mod scaffold;
 mod server_config;
 mod step_outputs;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments, signals),
         Command::List(arguments) => run::list(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments, signals),
+        Command::Sabotage(arguments) => sabotage::sabotage(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),

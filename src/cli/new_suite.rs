@@ -42,18 +42,33 @@ impl NewSuite<'_> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let fixtures = self.files.iter().map(|file| (folder.join(&file.path), file.text.clone()));
         let suite = (self.path.to_owned(), self.draft.to_yaml());
-        let all: Vec<(PathBuf, String)> = fixtures.chain([suite]).collect();
-        let problems: Vec<Diagnostic> =
-            all.iter().filter_map(|(path, text)| obstacle(WHAT, path, text, is_forced, HELP)).collect();
-        if !problems.is_empty() {
-            return Err(Error::Arguments(problems));
-        }
-        let written = all.iter().map(|(path, text)| {
-            let done = files::make_folder_of(path).and_then(|()| files::write(path, text.as_bytes()));
-            done.map_err(|error| cannot_write(WHAT, path, &error))
-        });
-        written.collect::<Result<Vec<()>, _>>().map(drop).map_err(|problem| Error::Arguments(vec![problem]))
+        let all = fixtures.chain([suite]).map(|(path, text)| NewFile { path, text });
+        write_all(WHAT, &all.collect::<Vec<_>>(), is_forced)
     }
+}
+
+/// A file to be written.
+pub(super) struct NewFile {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+/// Writes all files, or none where one is there already; `what` they are, `the suite to`.
+///
+/// # Errors
+///
+/// A file is there and not to be overwritten, or cannot be written.
+pub(super) fn write_all(what: &str, all: &[NewFile], is_forced: bool) -> Result<(), Error> {
+    let problems: Vec<Diagnostic> =
+        all.iter().filter_map(|NewFile { path, text }| obstacle(what, path, text, is_forced, HELP)).collect();
+    if !problems.is_empty() {
+        return Err(Error::Arguments(problems));
+    }
+    let written = all.iter().map(|NewFile { path, text }| {
+        let done = files::make_folder_of(path).and_then(|()| files::write(path, text.as_bytes()));
+        done.map_err(|error| cannot_write(what, path, &error))
+    });
+    written.collect::<Result<Vec<()>, _>>().map(drop).map_err(|problem| Error::Arguments(vec![problem]))
 }
 
 /// Why a file is not written; `what` it is, `the suite to`, and what helps where another one is there already.

@@ -53,9 +53,7 @@ impl<'a> CaseEvaluation<'a> {
             .with_live_options(live_options);
         let mut context = Context::new(Arc::new(host), timeout);
         (context.release, context.memory_limit) = (kubewarden.release, kubewarden.memory_limit());
-        if let Some(clock) = self.case.clock {
-            context.clock = clock;
-        }
+        context.clock = self.case.clock.unwrap_or_else(|| later(context.clock, self.policies.backend.variation));
         PolicyInstance { policy, compat, context, running: None, is_provisional: false, is_doubtful: false }
     }
 
@@ -130,6 +128,13 @@ impl<'a> CaseEvaluation<'a> {
         };
         Evaluated { answer, journal, log, is_doubtful: self.is_doubtful }
     }
+}
+
+/// The time that a policy sees in a variation, where the case does not set it: day, hour, minute and second are others.
+fn later(clock: jiff::Timestamp, variation: u64) -> jiff::Timestamp {
+    const STEP: i64 = 24 * 3600 + 3600 + 60 + 1;
+    let seconds = i64::try_from(variation).unwrap_or(i64::MAX).saturating_mul(STEP);
+    clock.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(clock)
 }
 
 /// A timeout that passed while the host waited for live answers, explained.

@@ -49,6 +49,11 @@ impl<'a> Policies<'a> {
         Self { view, ..self.clone() }
     }
 
+    /// The same policies in another cluster: what may differ from one to the next does. 0 is the usual one.
+    pub(crate) fn with_variation(&self, variation: u64) -> Self {
+        Self { backend: HostBackend { variation, ..self.backend.clone() }, ..self.clone() }
+    }
+
     /// What becomes of a fault, where the suite says `written`.
     pub(super) fn compat(&self, written: Compat) -> Compat {
         if self.view == View::Suite { written } else { Compat::Server }

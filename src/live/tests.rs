@@ -44,6 +44,7 @@ impl Surroundings {
                 live: Some(Arc::new(live)),
                 is_recorded: true,
                 keeps_replies: false,
+                variation: 0,
                 is_stopped: Arc::default(),
             },
             api_server,

@@ -7,6 +7,7 @@ mod bless;
 mod case;
 mod cases;
 mod debug;
+mod gates;
 pub(crate) mod inspect;
 mod interrupt;
 mod long_texts;
@@ -16,12 +17,15 @@ mod overwrite;
 mod policies;
 pub(crate) mod policy;
 mod publish;
+mod publishable;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod ready;
 mod recording;
 mod redirect;
+mod repetition;
 mod runner;
+mod sabotage;
 pub(crate) mod scaffold;
 pub(crate) mod server_config;
 mod services;
@@ -41,6 +45,7 @@ pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
 use self::ready::Code;
 pub use self::recording::Recording;
+pub use self::sabotage::sabotage;
 pub use self::suites::{ListedCase, inputs, list};
 use crate::error::Error;
 
@@ -55,24 +60,21 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
     ready::with_suites(options, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
-            let mut cases = cases::run(ready, options, progress);
-            ready.engine.finish();
-            let (selected, services) = (&loaded.selected, &loaded.services);
-            let publications = publish::after(&cases, &selected.cases, &ready.policies, services, options, progress);
-            cases::add_unused_policies(&mut cases, ready, progress);
             let mut report = RunReport {
                 suites: loaded.summaries.clone(),
                 policies: ready.records.iter().map(|record| summary::policy_report(loaded.suites, record)).collect(),
-                cases,
+                cases: cases::run(ready, options, progress),
                 warnings: ready.warnings(options),
-                publications,
-                started_at,
-                duration: start.elapsed(),
-                shard: selected.shard.clone(),
+                shard: loaded.selected.shard.clone(),
                 seed: options.seed,
                 flags: options.flags.clone(),
-                errors: Vec::new(),
+                ..RunReport::not_started(Vec::new(), started_at)
             };
+            ready.engine.finish();
+            gates::add(&mut report, ready, progress);
+            report.publications = publish::after(&report.cases, ready, options, progress);
+            cases::add_unused_policies(&mut report.cases, ready, progress);
+            report.duration = start.elapsed();
             report.sort_warnings();
             report
         })

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::options::{Options, Progress};
-use super::services::Services;
-use crate::error::Error;
+use super::publishable::LEFT_OUT;
+use super::ready::{Loaded, Ready};
 use crate::evaluate::Policies;
-use crate::select::{PolicyKey, SelectedCase, Selection};
-use policy_verify_model::outcome::{CaseReport, Outcome};
+use crate::select::{PolicyKey, SelectedCase};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome};
 use policy_verify_model::publication::Publication;
-use policy_verify_model::suite::{PublishSpec, Suite, SuiteIndex};
+use policy_verify_model::suite::{PublishSpec, SuiteIndex};
 use policy_verify_registry::network;
 use policy_verify_registry::publish::{self, Artifact};
 
@@ -25,59 +25,21 @@ impl NotPublished {
     }
 }
 
-const LEFT_OUT: &str =
-    "take away what selects cases: `--filter`, `--skip`, `--tag` and their like, or their environment variables";
-
-/// Why a run cannot publish whatever its cases say: it would not have looked at everything, or there is nothing to
-/// publish.
-fn obstacle(suites: &[Suite], selection: &Selection) -> Option<Error> {
-    let problem = |message: &str, help: &str| Some(Error::usage(message, help.to_owned()));
-    if suites.iter().all(|suite| suite.publish.is_empty()) {
-        return problem(
-            "there is nothing to publish: no suite of this run has `publish:`",
-            "say where a policy goes: publish: [{ policy: NAME, to: ghcr.io/acme/policies/NAME, tags: [latest] }], or with \
-             one policy `--publish-to ghcr.io/acme/policies/NAME:latest`; a module alone is pushed by `verify push MODULE \
-             URI`",
-        );
-    }
-    if !selection.is_everything() {
-        return problem("`--push` publishes what a complete run has passed, and this run leaves cases out", LEFT_OUT);
-    }
-    if suites.iter().flat_map(|suite| &suite.cases).any(|case| case.is_only) {
-        return problem(
-            "`--push` publishes what a complete run has passed, and `only:` leaves cases out",
-            "take `only:` out of the suite",
-        );
-    }
-    None
-}
-
-/// Refuses a run that could publish nothing whatever its cases say. Asked before anything runs.
-///
-/// # Errors
-///
-/// Why, and what to do about it.
-pub(super) fn check(suites: &[Suite], selection: &Selection) -> Result<(), Error> {
-    obstacle(suites, selection).map_or(Ok(()), Err)
-}
-
 /// Publishes what passed, if the run is to publish and was not interrupted: every entry whose policy passed; of the others
-/// it tells why they are not published; in suite order. `all` are the policies of each suite, `cases` the reports of those
-/// `selected`.
+/// it tells why they are not published; in suite order. `cases` are the reports of the selected cases and of gates.
 pub(super) fn after(
     cases: &[CaseReport],
-    selected: &[SelectedCase<'_>],
-    all: &[Policies<'_>],
-    services: &Services,
+    ready: &Ready<'_>,
     options: &Options,
     progress: &dyn Progress,
 ) -> Vec<Publication> {
+    let Loaded { selected, services, .. } = ready.loaded;
     let Some((mode, registry)) = options.publish.zip(services.registry.as_ref()) else { return Vec::new() };
     if options.interrupt.is_stopped() {
         return Vec::new();
     }
     progress.publishing();
-    let judged = judge(cases, selected, all);
+    let judged = judge(cases, &selected.cases, &ready.policies);
     let refused: Vec<Option<Publication>> = judged.iter().map(|it| it.as_ref().err().cloned()).collect();
     let artifacts = judged.into_iter().filter_map(Result::ok).collect();
     let sending = |sent, total| progress.sending(sent, total);
@@ -92,12 +54,15 @@ fn judge(
     all: &[Policies<'_>],
 ) -> Vec<Result<Artifact, Publication>> {
     let total: usize = all.iter().map(|policies| policies.suite.cases.len()).sum();
+    let (gates, cases): (Vec<&CaseReport>, Vec<&CaseReport>) =
+        cases.iter().partition(|report| report.kind == CaseKind::Gate);
     let mut judged = Vec::new();
     for (suite, policies) in (0..).map(SuiteIndex).zip(all) {
         for entry in &policies.suite.publish {
             let key = PolicyKey { suite, policy: entry.policy };
-            let own = selected.iter().zip(cases).filter(|(selected, _)| is_about(all, key, selected));
-            let own: Vec<&CaseReport> = own.map(|(_, report)| report).collect();
+            let own = selected.iter().zip(&cases).filter(|(selected, _)| is_about(all, key, selected));
+            let of_suite = gates.iter().filter(|gate| gate.suite == suite.0);
+            let own: Vec<&CaseReport> = own.map(|(_, report)| *report).chain(of_suite.copied()).collect();
             // Whatever left cases out: their results are unknown.
             let artifact = match total - selected.len() {
                 0 => artifact(suite, policies, entry, &own),
@@ -194,7 +159,7 @@ fn passed(cases: &[&CaseReport]) -> Result<(), NotPublished> {
         };
         return Err(NotPublished::new(message, help));
     }
-    if !cases.iter().any(|case| case.outcome == Outcome::Passed) {
+    if !cases.iter().any(|case| case.kind != CaseKind::Gate && case.outcome == Outcome::Passed) {
         return Err(NotPublished::new("no test of the suite is about it", "write a case for the policy"));
     }
     Ok(())

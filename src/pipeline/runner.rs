@@ -2,18 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
-
 use crate::evaluate::Policies;
 use crate::select::SelectedCase;
 use policy_verify_host::record::Recorded;
-use policy_verify_model::outcome::{CaseReport, Mismatch, MismatchKind, Outcome};
+use policy_verify_model::outcome::{CaseReport, Outcome};
 
 use super::against::Referee;
 use super::case;
 use super::interrupt::Interrupt;
 use super::long_texts::{self, TextLimits};
 use super::options::Options;
+use super::repetition::{self, Repetition};
 
 /// What all cases of a run share.
 pub(super) struct CaseRunner<'a> {
@@ -48,10 +47,21 @@ impl<'a> CaseRunner<'a> {
             if self.interrupt.is_stopped() {
                 break;
             }
-            let (again, _) = case::report(suite, case, policies, self.referee);
-            if let Some(mismatch) = difference(&report, &again, number) {
-                report.outcome = Outcome::Failed(vec![mismatch]);
-                break;
+            // Each repetition seems to be in another cluster.
+            let elsewhere = policies.with_variation(number as u64 - 1);
+            let (again, _) = case::report(suite, case, &elsewhere, self.referee);
+            match repetition::compare(&report, &again, number) {
+                Repetition::Same => {}
+                Repetition::OtherWords(remark) => {
+                    if !report.warnings.contains(&remark) {
+                        report.warnings.push(remark);
+                    }
+                }
+                Repetition::Other(mismatch, advice) => {
+                    report.outcome = Outcome::Failed(vec![mismatch]);
+                    report.warnings.extend(advice);
+                    break;
+                }
             }
         }
         // An interrupted evaluation gives no answer of the policy.
@@ -80,56 +90,3 @@ impl<'a> CaseRunner<'a> {
 }
 
 const INTERRUPTED: &str = "the run was interrupted";
-
-/// In what a repetition differs from the first time: times and logs do not count.
-fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
-    let shown = |report: &CaseReport| {
-        let answer = json!({
-            "outcome": report.outcome.word(),
-            "response": report.response,
-            "fault": report.fault,
-            "calls": report.calls,
-        });
-        serde_json::to_string_pretty(&answer).unwrap_or_default()
-    };
-    if first.outcome == again.outcome
-        && (&first.response, &first.fault, &first.calls) == (&again.response, &again.fault, &again.calls)
-        && (&first.steps, &first.members) == (&again.steps, &again.members)
-    {
-        return None;
-    }
-    Some(Mismatch {
-        kind: MismatchKind::Stability,
-        at: String::new(),
-        expected: format!("the answer of run 1\n{}", shown(first)),
-        actual: format!("run {number} gave a different answer\n{}", shown(again)),
-        span: first.span.clone(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use policy_verify_model::answer::{Fault, FaultKind};
-
-    #[test]
-    fn another_answer_is_noticed_and_another_time_is_not() {
-        let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/suites/quickstart/suite.yml");
-        let options = Options { suites: vec![suite.into()], ..Options::default() };
-        let run = super::super::verify(&options, &()).unwrap();
-        let first = run.cases.iter().find(|case| case.response.is_some()).unwrap();
-        let mut again = first.clone();
-        again.duration *= 2;
-        again.log.lines.push("hello".into());
-        assert_eq!(difference(first, &again, 2), None);
-
-        again.response.as_mut().unwrap().allowed ^= true;
-        let mismatch = difference(first, &again, 2).unwrap();
-        assert_eq!(mismatch.kind, MismatchKind::Stability);
-        assert!(mismatch.actual.starts_with("run 2 gave a different answer"), "{}", mismatch.actual);
-
-        again = first.clone();
-        again.fault = Some(Fault::new(FaultKind::Trap, "sometimes"));
-        assert!(difference(first, &again, 3).is_some());
-    }
-}

@@ -49,6 +49,7 @@ impl Services {
             live,
             is_recorded: options.is_recorded,
             keeps_replies: options.keeps_replies,
+            variation: 0,
             is_stopped: options.interrupt.flag(),
         }
     }

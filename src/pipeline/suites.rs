@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::options::Options;
-use super::{overwrite, publish, redirect};
+use super::{overwrite, publishable, redirect};
 use crate::error::Error;
 use crate::resolve;
 use crate::select::{self, Selected, SelectedCase};
@@ -60,7 +60,7 @@ pub(super) fn load_all(options: &Options) -> Result<Vec<Suite>, Error> {
     overwrite::check_recordings(options, &suites, &inputs)?;
     if options.publish.is_some() {
         redirect::apply(&mut suites, &options.redirection)?;
-        publish::check(&suites, &options.selection)?;
+        publishable::check(&suites, &options.selection)?;
     }
     Ok(suites)
 }

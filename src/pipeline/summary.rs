@@ -10,6 +10,7 @@ use policy_verify_model::compiler::Compiler;
 use policy_verify_model::hosting::GuestLog;
 use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary};
 use policy_verify_model::policy::ExecutionMode;
+use policy_verify_model::rule_coverage::VerdictCounts;
 use policy_verify_model::source::Span;
 use policy_verify_model::suite::Suite;
 
@@ -42,6 +43,7 @@ pub(super) fn policy_report(suites: &[Suite], record: &PolicyRecord) -> PolicyRe
         span: spec.span.clone(),
         unavailable: prepared.as_ref().err().cloned(),
         position: key.policy.0,
+        verdicts: VerdictCounts::default(),
     }
 }
 

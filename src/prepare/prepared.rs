@@ -29,6 +29,21 @@ pub(crate) struct PreparedPolicy {
     pub(crate) compile_time: Duration,
 }
 
+impl PreparedPolicy {
+    /// The same policy with another one that answers.
+    pub(crate) fn with_guest(&self, guest: Arc<dyn Policy>) -> Self {
+        Self {
+            module: Arc::clone(&self.module),
+            digest: self.digest,
+            metadata: self.metadata.clone(),
+            execution_mode: self.execution_mode,
+            guest,
+            compiler: self.compiler,
+            compile_time: self.compile_time,
+        }
+    }
+}
+
 /// A module with the metadata it runs with, not yet compiled.
 #[derive(Debug)]
 pub(crate) struct AnnotatedModule {

@@ -102,7 +102,9 @@ fn repeat_passes_for_policies_that_read_the_clock_and_randomness() {
              cases: [{{ name: a, object: {POD}, expect: {{ deny: {{ matches: '^[0-9a-f]{{16}}$' }} }} }}]\n"
         ))
         .write(&format!("{name}.wasm"), guest);
-        repository.verify(&["--repeat=5"]).run().exits_with(0).says(&["1 test: 1 passed"]);
+        // The expectation holds for any message, which is other in each repetition.
+        let run = repository.verify(&["--repeat=5"]).run().exits_with(0);
+        run.says(&["1 test: 1 passed", "the message differs from cluster to cluster"]);
         let message = repository.report(&[]).case("a")["response"]["status"]["message"].clone();
         assert_ne!(message, "0000000000000000", "{name} was not read");
     }

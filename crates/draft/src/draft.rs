@@ -98,17 +98,24 @@ fn entries(out: &mut String, key: &str, entries: &[Entry]) {
     // A list of comments alone would be null.
     let has_any = entries.iter().any(|entry| !entry.keys.is_empty());
     out.push_str(&format!("\n{key}:{}\n", if has_any { "" } else { " []" }));
+    out.push_str(&items(entries, 2));
+}
+
+/// Cases as items of a list whose dashes stand in this column, counted from 0.
+pub fn items(entries: &[Entry], column: usize) -> String {
+    let (mut out, indentation) = (String::new(), " ".repeat(column));
     for (index, entry) in entries.iter().enumerate() {
         out.push_str(if index == 0 { "" } else { "\n" });
-        comments(out, "  ", &entry.comments);
+        comments(&mut out, &indentation, &entry.comments);
         for (index, (key, value)) in entry.keys.iter().enumerate() {
-            out.push_str(if index == 0 { "  - " } else { "    " });
+            out.push_str(&format!("{indentation}{}", if index == 0 { "- " } else { "  " }));
             // The key stands behind the indentation that is there already.
             let mut text = String::new();
-            member(&mut text, 4, key, &literal(value.clone()));
+            member(&mut text, column + 2, key, &literal(value.clone()));
             out.push_str(text.trim_start_matches(' '));
         }
     }
+    out
 }
 
 /// Lines of comments; no text in them can end one.

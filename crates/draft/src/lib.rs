@@ -39,10 +39,14 @@ pub mod first;
 pub mod gator;
 mod imported;
 pub mod kyverno;
+pub mod requests;
 pub mod reviews;
 mod scope;
+#[cfg(test)]
+mod testing;
 mod tree;
 
-pub use draft::{Draft, Entry};
+pub use draft::{Draft, Entry, items};
 pub use files::ReadFile;
 pub use imported::{Fate, Imported, TestRow, WrittenFile};
+pub use tree::single_object;

@@ -143,6 +143,13 @@ pub(crate) fn documents(path: &str, text: &str) -> Result<Vec<Tree>, Diagnostic>
     with_stack(|| parse(&file))
 }
 
+/// `apiVersion` and kind of the only object of a file; nothing for what is not a single object of Kubernetes.
+pub fn single_object(text: &str) -> Option<(String, String)> {
+    let documents = documents("", text).ok()?;
+    let [object] = documents.as_slice() else { return None };
+    Some((object.text_at("apiVersion")?.to_owned(), object.text_at("kind")?.to_owned()))
+}
+
 fn parse(file: &Arc<SourceFile>) -> Result<Vec<Tree>, Diagnostic> {
     let raws: Vec<Spanned<Raw>> = serde_saphyr::from_multiple_with_options(&file.text, yaml::options())
         .map_err(|error| syntax_error(file, &error))?;

@@ -1,13 +1,17 @@
 //! Randomness as a guest sees it.
 
-/// Random bytes that are the same in every run: SplitMix64 from a fixed seed. Good enough for hash tables, which is
+/// Random bytes that are the same in every run: SplitMix64 from a given seed, usually 0. Good enough for hash tables, which is
 /// what policies use them for; secrets of a policy have no value in a test.
-#[derive(Default)]
 pub(super) struct RandomBytes {
     state: u64,
 }
 
 impl RandomBytes {
+    /// The bytes that follow from a seed.
+    pub(super) fn of_seed(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
     /// The next `len` bytes.
     pub(super) fn take(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len.next_multiple_of(8));
@@ -34,9 +38,10 @@ mod tests {
     #[test]
     fn random_bytes_are_splitmix64_from_zero() {
         // First values of the reference implementation for seed 0.
-        let mut random = RandomBytes::default();
+        let mut random = RandomBytes::of_seed(0);
         assert_eq!(random.next_word(), 0xe220_a839_7b1d_cdaf);
         assert_eq!(random.next_word(), 0x6e78_9e6a_a1b9_65f4);
-        assert_eq!(RandomBytes::default().take(3), [0xaf, 0xcd, 0x1d]);
+        assert_eq!(RandomBytes::of_seed(0).take(3), [0xaf, 0xcd, 0x1d]);
+        assert_ne!(RandomBytes::of_seed(1).take(8), RandomBytes::of_seed(0).take(8));
     }
 }

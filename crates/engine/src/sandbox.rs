@@ -49,6 +49,11 @@ pub(super) trait HostServices: Send + Sync {
     /// Counts instructions that an instance executed.
     fn executed(&self, _: u64) {}
 
+    /// The seed of the random bytes that the guest gets.
+    fn seed(&self) -> u64 {
+        0
+    }
+
     /// What the work for the guest may use up.
     fn budget(&self) -> Budget {
         Budget::default()
@@ -66,6 +71,10 @@ impl HostServices for Host {
 
     fn remark(&self, text: &str) {
         Host::remark(self, text);
+    }
+
+    fn seed(&self) -> u64 {
+        self.variation()
     }
 
     fn executed(&self, instructions: u64) {
@@ -223,7 +232,7 @@ impl Sandbox {
         Self {
             wasi,
             clock,
-            random: RandomBytes::default(),
+            random: RandomBytes::of_seed(surroundings.host.seed()),
             stdin: VecDeque::new(),
             streams: Streams::default(),
             is_stdout_the_reply: false,

@@ -44,11 +44,19 @@ const ITEM: u64 = 500;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Answers a request about objects, also with the errors an API server would cause; nothing if it is about something else.
-pub(super) fn answer(cluster: &Cluster, request: &Request, budget: &Budget) -> Option<Result<Reply, Unsupported>> {
+/// Lists are sorted by namespace and name, and begin with another object in each `variation`.
+pub(super) fn answer(
+    cluster: &Cluster,
+    request: &Request,
+    variation: u64,
+    budget: &Budget,
+) -> Option<Result<Reply, Unsupported>> {
     match request {
         Request::KubernetesGetResource(request) => Some(Ok(get(cluster, request))),
-        Request::KubernetesListResourceAll(request) => Some(List::from(request).answer(cluster, budget)),
-        Request::KubernetesListResourceNamespace(request) => Some(List::from(request).answer(cluster, budget)),
+        Request::KubernetesListResourceAll(request) => Some(List::from(request).answer(cluster, variation, budget)),
+        Request::KubernetesListResourceNamespace(request) => {
+            Some(List::from(request).answer(cluster, variation, budget))
+        }
         _ => None,
     }
 }
@@ -140,7 +148,7 @@ impl<'a> From<&'a KubernetesListResourceNamespace> for List<'a> {
 }
 
 impl List<'_> {
-    fn answer(&self, cluster: &Cluster, budget: &Budget) -> Result<Reply, Unsupported> {
+    fn answer(&self, cluster: &Cluster, variation: u64, budget: &Budget) -> Result<Reply, Unsupported> {
         let Self { api_version, kind, .. } = self;
         match is_namespaced(cluster, api_version, kind) {
             Ok(false) if self.namespace.is_some() => return Ok(Err(CallError(self.cluster_wide()))),
@@ -162,6 +170,8 @@ impl List<'_> {
                 items.push(self.item(object));
             }
         }
+        let first = usize::try_from(variation % items.len().max(1) as u64).unwrap_or(0);
+        items.rotate_left(first);
         let kind = format!("{kind}List");
         Ok(Ok(to_bytes(&ObjectList { api_version, kind, metadata: json!({}), items: &items })))
     }
@@ -228,7 +238,7 @@ mod tests {
 
     fn served(tag: &str, members: &Value) -> Result<Value, String> {
         let request = Request::from_recorded(tag, members).expect("the request is complete");
-        match answer(&cluster(), &request, &Budget::default()).expect("it is about objects") {
+        match answer(&cluster(), &request, 0, &Budget::default()).expect("it is about objects") {
             Ok(reply) => reply.map(|bytes| serde_json::from_slice(&bytes).unwrap()).map_err(|error| error.0),
             Err(error) => Err(format!("unsupported: {error}")),
         }
@@ -367,7 +377,7 @@ mod tests {
             "resource": "pods", "group": null, "name": null, "namespace": null, "subresource": null, "version": null}},
             "disable_cache": false});
         let request = Request::from_recorded("KubernetesCanI", &review).unwrap();
-        assert!(answer(&cluster(), &request, &Budget::default()).is_none());
+        assert!(answer(&cluster(), &request, 0, &Budget::default()).is_none());
     }
 
     #[test]
@@ -383,7 +393,7 @@ mod tests {
             let request = Request::from_recorded("KubernetesListResourceAll", &members).unwrap();
             let budget = Budget::default();
             let before = budget.steps_left();
-            let reply = answer(&many, &request, &budget).unwrap();
+            let reply = answer(&many, &request, 0, &budget).unwrap();
             (reply.map(|reply| reply.unwrap().len()), before - budget.steps_left())
         };
         // One requirement, however many values it has.

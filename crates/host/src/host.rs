@@ -57,6 +57,9 @@ pub struct HostBackend {
     pub is_recorded: bool,
     /// Whether replies are kept with the calls of a case.
     pub keeps_replies: bool,
+    /// What may differ from cluster to cluster differs with this number: the order of objects in lists, and the random
+    /// bytes of policies. 0 is the usual one.
+    pub variation: u64,
     /// Once it is set, all work for a policy is over.
     pub is_stopped: Arc<AtomicBool>,
 }
@@ -121,6 +124,11 @@ impl Host {
     pub fn with_access(&self, access: Access) -> Self {
         let (answers, state) = (Arc::clone(&self.answers), Arc::clone(&self.state));
         Self { access, answers, state, budget: self.budget.clone() }
+    }
+
+    /// Which of many clusters the policies seem to run in; 0 is the usual one.
+    pub fn variation(&self) -> u64 {
+        self.state().backend.variation
     }
 
     /// Answers one call.
@@ -309,7 +317,8 @@ impl State {
         if let Some(found) = self.own_replay.as_mut().and_then(|replay| from_recording(replay, operation, request)) {
             return found;
         }
-        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request, budget) {
+        let variation = self.backend.variation;
+        if let Some(found) = from_cluster(answers.own_cluster.as_deref(), operation, request, variation, budget) {
             return found;
         }
         if let Some((_, entry)) = table::find(&answers.default_table, operation.capability, &short) {
@@ -319,7 +328,7 @@ impl State {
         {
             return found;
         }
-        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request, budget) {
+        if let Some(found) = from_cluster(answers.default_cluster.as_deref(), operation, request, variation, budget) {
             return found;
         }
         if let Some(reply) = cluster::plural_name(&answers.kinds, request) {
@@ -441,9 +450,10 @@ fn from_cluster(
     cluster: Option<&Cluster>,
     operation: &Operation,
     request: &Request,
+    variation: u64,
     budget: &Budget,
 ) -> Option<Resolution> {
-    match cluster::answer(cluster?, request, budget)? {
+    match cluster::answer(cluster?, request, variation, budget)? {
         Ok(reply) => Some(Resolution::Reply(AnsweredBy::Cluster, reply)),
         Err(Unsupported::Exceeded(exceeded)) => {
             let fault = exceeded.fault(&format!("the host call {}", operation.capability));

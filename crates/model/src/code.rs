@@ -39,6 +39,8 @@ macro_rules! codes {
 codes! {
     Weak = 2, "weak-expectation", "the expectation matches different answers";
 
+    SelectsNothing = 3, "rule-selects-nothing", "a part of the rules selects no request";
+
     Verdict = 10, "verdict-mismatch", "unexpected verdict";
     Message = 11, "message-mismatch", "unexpected message or code";
     Mutation = 12, "mutation-mismatch", "unexpected mutation";
@@ -53,6 +55,8 @@ codes! {
     Unstable = 20, "unstable", "a repetition gave another answer";
     NotRun = 21, "not-run", "the run was stopped before the case";
     ServerDiffers = 22, "server-differs", "policy-server gave another answer";
+
+    Gate = 23, "gate-missed", "the run did not reach a goal of `gates:`";
 
     Guest = 30, "guest-error", "the policy reported an error instead of a verdict";
     Trap = 31, "trap", "the policy trapped";

@@ -10,10 +10,12 @@ use super::answer::{AdmissionResponse, Fault};
 use super::code::Code;
 use super::compiler::Compiler;
 use super::diagnostic::Diagnostic;
+use super::gate::Gate;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
 use super::publication::Publication;
 use super::release::Release;
+use super::rule_coverage::{RuleCoverage, VerdictCounts};
 use super::source::Span;
 use super::stored_request::StoredRequest;
 use super::weakness::Weakness;
@@ -59,6 +61,8 @@ pub enum MismatchKind {
     Stability,
     /// Another answer of the policy-server of `--against`.
     Server,
+    /// What the whole run was to reach.
+    Gate,
 }
 
 impl MismatchKind {
@@ -76,6 +80,7 @@ impl MismatchKind {
             Self::Check => "check",
             Self::Stability => "stability",
             Self::Server => "server",
+            Self::Gate => "gate",
         }
     }
 }
@@ -94,6 +99,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Check => Self::Check,
             MismatchKind::Stability => Self::Unstable,
             MismatchKind::Server => Self::ServerDiffers,
+            MismatchKind::Gate => Self::Gate,
         }
     }
 }
@@ -216,6 +222,8 @@ pub enum CaseKind {
     Settings,
     /// A static check.
     Check,
+    /// What the whole run was to reach.
+    Gate,
     /// Not written in the suite: stands for a policy that is unavailable and that no case uses, so that the run fails.
     /// Reports call it a check.
     #[serde(rename = "check", skip_deserializing)]
@@ -395,6 +403,8 @@ pub struct PolicyReport {
     pub unavailable: Option<Arc<Unavailable>>,
     /// Its place among the policies of its suite.
     pub position: usize,
+    /// What it answered to the cases of the run, as a member of groups, too.
+    pub verdicts: VerdictCounts,
 }
 
 /// One of several parts of a selection, each run on a machine of its own.
@@ -449,6 +459,10 @@ pub struct RunReport {
     pub cases: Vec<CaseReport>,
     /// What in the suites is valid and most likely not meant: in suite order, from top to bottom.
     pub warnings: Vec<Diagnostic>,
+    /// What the cases exercise of the rules of their policies, in suite order; empty where cases were left out.
+    pub rules: Vec<RuleCoverage>,
+    /// What the run was to reach, in suite order. The reports about it are among the cases.
+    pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
     pub publications: Vec<Publication>,
     /// Start of the run, seconds since 1970 (UTC).
@@ -528,6 +542,8 @@ impl RunReport {
             policies: Vec::new(),
             cases: Vec::new(),
             warnings: Vec::new(),
+            rules: Vec::new(),
+            gates: Vec::new(),
             publications: Vec::new(),
             started_at: at,
             duration: Duration::ZERO,

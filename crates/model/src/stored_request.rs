@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::request::{AdmissionRequest, Request};
+use super::request::{AdmissionRequest, GroupVersionResource, Request};
 
 /// The deepest document that is kept as text: the parser of JSON takes 128 levels, and a request has some above its object.
 const MOST_LEVELS: usize = 100;
@@ -59,6 +59,22 @@ impl StoredRequest {
         self.bytes
     }
 
+    /// What an admission request is about, without reading all of it; nothing for a raw document.
+    pub fn target(&self) -> Option<RequestTarget> {
+        match &self.form {
+            Form::Raw(_) => None,
+            Form::Admission(text) => serde_json::from_str(text).ok(),
+            Form::Whole(request) => match &**request {
+                Request::Raw(_) => None,
+                Request::Admission(request) => Some(RequestTarget {
+                    resource: request.resource.clone(),
+                    sub_resource: request.sub_resource.clone(),
+                    operation: request.operation.clone(),
+                }),
+            },
+        }
+    }
+
     /// The request itself.
     pub fn get(&self) -> Cow<'_, Request> {
         const WRITTEN: &str = "it was written from such a request";
@@ -75,6 +91,29 @@ impl StoredRequest {
 impl From<Request> for StoredRequest {
     fn from(request: Request) -> Self {
         Self::new(request, 0)
+    }
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestTarget {
+    /// Group, version and plural name of the resource.
+    pub resource: GroupVersionResource,
+    /// `exec`; nothing or an empty text for the resource itself.
+    #[serde(default)]
+    pub sub_resource: Option<String>,
+    /// `CREATE`, …
+    pub operation: String,
+}
+
+impl RequestTarget {
+    /// `pods`, `pods/exec`
+    pub fn resource_path(&self) -> String {
+        match self.sub_resource.as_deref() {
+            None | Some("") => self.resource.resource.clone(),
+            Some(part) => format!("{}/{part}", self.resource.resource),
+        }
     }
 }
 
@@ -149,6 +188,20 @@ mod tests {
                 assert_eq!(*StoredRequest::from(request.clone()).get(), request, "{document}");
             }
         }
+    }
+
+    #[test]
+    fn targets_are_known_in_every_form() {
+        let about = |object| {
+            let Request::Admission(request) = admission(object) else { panic!() };
+            Request::Admission(Box::new(AdmissionRequest { sub_resource: Some("exec".into()), ..*request }))
+        };
+        for request in [about(json!({})), about(json!({ "limit": 0.5 }))] {
+            let target = StoredRequest::from(request).target().unwrap();
+            assert_eq!((target.resource_path().as_str(), target.operation.as_str()), ("pods/exec", "CREATE"));
+        }
+        assert_eq!(StoredRequest::from(admission(json!({}))).target().unwrap().resource_path(), "pods");
+        assert_eq!(StoredRequest::from(Request::Raw(json!({ "operation": "CREATE" }))).target(), None);
     }
 
     #[test]

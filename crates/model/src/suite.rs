@@ -12,8 +12,10 @@ use super::answer::FaultKind;
 use super::conversion::Equivalent;
 use super::deployed::UniqueName;
 use super::diagnostic::Diagnostic;
+use super::gate::Goal;
 use super::hosting::{Grants, HostAnswers};
 use super::installation::Kubewarden;
+use super::kind::KnownKind;
 use super::policy::{ExecutionMode, PolicyRef, Settings};
 use super::scope::Scope;
 use super::signature::Requirement;
@@ -37,6 +39,10 @@ pub struct Suite {
     pub cases: Vec<Case>,
     /// Where its policies are published when they pass; empty without `publish:`.
     pub publish: Vec<PublishSpec>,
+    /// What the whole run is to reach, in the order of the file.
+    pub gates: Vec<Spanned<Goal>>,
+    /// The kinds of its `crds:`.
+    pub custom_kinds: Vec<KnownKind>,
     /// What is valid and most likely not meant, from top to bottom.
     pub warnings: Vec<Diagnostic>,
 }

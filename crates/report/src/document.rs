@@ -22,10 +22,13 @@ use policy_verify_model::outcome::{
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
+use policy_verify_model::rule_coverage::VerdictCounts;
 use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
+use crate::exercised::{self, GateEntry, RulesEntry};
+use crate::place::{Place, path_of};
 use crate::publication;
 
 /// Lines quoted of a place that spans several.
@@ -59,6 +62,10 @@ pub(super) struct Document<'a> {
     /// What a command that repeats a case needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flags: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gates: Vec<GateEntry<'a>>,
 }
 
 /// Lines of files, by path and number.
@@ -91,6 +98,10 @@ pub(super) struct Closing<'a> {
     pub(super) errors: Vec<Warning<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flags: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gates: Vec<GateEntry<'a>>,
 }
 
 /// What in a suite is valid and most likely not meant, or why nothing was run.
@@ -143,6 +154,8 @@ pub(super) struct Policy<'a> {
     pub(super) remarks: Cow<'a, [String]>,
     pub(super) position: usize,
     pub(super) place: Place<'a>,
+    #[serde(default)]
+    pub(super) verdicts: VerdictCounts,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -233,15 +246,6 @@ pub(super) struct Suite<'a> {
     pub(super) kubewarden: Release,
 }
 
-/// A range in a file: `length` is in bytes.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Place<'a> {
-    pub(super) file: Cow<'a, str>,
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) length: usize,
-}
-
 impl<'a> Document<'a> {
     /// The document whose parts a stream has in lines of their own.
     pub(super) fn of(opening: Opening<'a>, cases: Vec<Case<'a>>, closing: Closing<'a>) -> Self {
@@ -258,6 +262,8 @@ impl<'a> Document<'a> {
             warnings,
             errors,
             flags,
+            rules,
+            gates,
         } = closing;
         Self {
             version,
@@ -275,6 +281,8 @@ impl<'a> Document<'a> {
             warnings,
             errors,
             flags,
+            rules,
+            gates,
         }
     }
 }
@@ -327,6 +335,8 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         warnings: run.warnings.iter().map(Warning::from).collect(),
         errors: run.errors.iter().map(Warning::from).collect(),
         flags: run.flags.iter().map(Cow::from).collect(),
+        rules: exercised::rules(run),
+        gates: exercised::gates(run),
     }
 }
 
@@ -346,10 +356,6 @@ fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn path_of(suites: &[SuiteSummary], suite: usize) -> &str {
-    suites.get(suite).map_or("", |suite| &suite.path)
-}
-
 fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a> {
     Policy {
         name: (&report.name).into(),
@@ -365,6 +371,7 @@ fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a
         remarks: (&report.remarks).into(),
         position: report.position,
         place: Place::from(&report.span),
+        verdicts: report.verdicts,
     }
 }
 
@@ -477,12 +484,6 @@ impl<'a> From<&'a Mismatch> for Difference<'a> {
             column: mismatch.span.column,
             length: mismatch.span.len,
         }
-    }
-}
-
-impl<'a> From<&'a Span> for Place<'a> {
-    fn from(span: &'a Span) -> Self {
-        Self { file: (&span.file.path).into(), line: span.line, column: span.column, length: span.len }
     }
 }
 

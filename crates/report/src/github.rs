@@ -9,7 +9,7 @@ use std::io;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
@@ -132,6 +132,8 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
             if mismatches.len() > 1 {
                 parts.push(format!("(and {})", phrases::count(mismatches.len() - 1, "more difference")));
             }
+            // Those of a gate say what to do.
+            parts.extend(case.warnings.iter().filter(|_| case.kind == CaseKind::Gate).map(|help| advice(help)));
             parts
         }
         Outcome::Error(fault) => {

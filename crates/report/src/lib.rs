@@ -37,6 +37,7 @@
 //! | [`diagnostic`] | mistakes of the user, with the lines they are about |
 //! | [`inspection`] | one module and its metadata |
 //! | [`costs`] | what cases cost |
+//! | [`sabotage`] | what cases notice |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
@@ -48,6 +49,7 @@ pub mod diagnostic;
 mod diff;
 mod document;
 pub mod escape;
+mod exercised;
 pub mod explanation;
 mod format;
 pub mod github;
@@ -64,11 +66,13 @@ pub mod merge;
 pub mod ndjson;
 mod page;
 mod phrases;
+mod place;
 pub mod prose;
 pub mod publication;
 mod quote;
 mod read;
 mod read_error;
+pub mod sabotage;
 mod sarif;
 mod style;
 mod tap;

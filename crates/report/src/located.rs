@@ -19,6 +19,8 @@ pub fn run(run: &RunReport, shown: &dyn Fn(&str) -> String) -> RunReport {
         policy.unavailable.iter_mut().for_each(|why| files.unavailable(why));
     }
     run.cases.iter_mut().for_each(|case| files.case(case));
+    run.rules.iter_mut().for_each(|rules| files.replace(&mut rules.span));
+    run.gates.iter_mut().for_each(|gate| files.replace(&mut gate.span));
     run.warnings.iter_mut().chain(&mut run.errors).for_each(|it| files.diagnostic(it));
     run
 }

@@ -11,7 +11,7 @@ use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
 use crate::groups::{self, Group};
-use crate::{diff, escape, phrases, publication};
+use crate::{diff, escape, exercised, phrases, publication};
 
 /// Bytes of a summary: a tenth below GitHub's limit, because other steps of the job may write to the same file.
 pub const BUDGET: usize = 900 * 1024;
@@ -273,6 +273,7 @@ fn others(run: &RunReport, detail: Detail) -> String {
         let place = case.place().file_and_line();
         format!("{} (<code>{}</code>): {matches}", escape::markdown(&case.id), escape::markdown(&place))
     }));
+    text.push_str(&rules(run));
     text.push_str(&folded(&format!("{} warned: rejected in monitor mode", warned.len()), &warned, |case| {
         let message = phrases::rejection_in_monitor_mode(case).unwrap_or_default();
         format!("{}: {}", escape::markdown(&case.id), escape::markdown(&message))
@@ -283,6 +284,24 @@ fn others(run: &RunReport, detail: Detail) -> String {
         }));
     }
     text
+}
+
+/// Requests without a case that are named of a policy.
+const MOST_REQUESTS: usize = 20;
+
+/// Requests that the rules of policies select and that no case has.
+fn rules(run: &RunReport) -> String {
+    let Some(gaps) = exercised::gaps(run) else { return String::new() };
+    let line = |policy: &exercised::PolicyGaps<'_>| {
+        format!(
+            "- {}: no case for {}\n",
+            escape::markdown(policy.name),
+            escape::markdown(&policy.missing(MOST_REQUESTS))
+        )
+    };
+    let lines: String = gaps.policies.iter().map(line).collect();
+    let command = escape::markdown_block("sh", &gaps.help(run));
+    format!("\n<details><summary>{}</summary>\n\n{lines}\n{command}\n</details>\n", escape::markdown(&gaps.title()))
 }
 
 fn folded(title: &str, cases: &[&CaseReport], line: impl Fn(&CaseReport) -> String) -> String {

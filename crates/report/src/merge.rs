@@ -10,8 +10,11 @@ use indexmap::IndexMap;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::gate::Gate;
+use policy_verify_model::gate_reports;
 use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
+use policy_verify_model::rule_coverage::RuleCoverage;
 use policy_verify_model::source::Span;
 
 /// A report and the name of its file.
@@ -100,7 +103,7 @@ fn case_mistakes(reports: &[NamedReport]) -> Vec<Diagnostic> {
         }
     }
     let total = reports.first().and_then(|(_, run)| Some(run.shard.as_ref()?.total));
-    let in_suites = |case: &&CaseReport| case.kind != CaseKind::UnusedPolicy;
+    let in_suites = |case: &&CaseReport| !matches!(case.kind, CaseKind::UnusedPolicy | CaseKind::Gate);
     let found = reports.iter().flat_map(|(_, run)| &run.cases).filter(in_suites).count();
     if let Some(total) = total.filter(|total| mistakes.is_empty() && *total != found) {
         let help = "give every shard the same file to `--timings`".to_owned();
@@ -126,8 +129,24 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut cases = Vec::new();
     let mut publications = Vec::new();
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
+    let mut rules: IndexMap<(usize, &str), RuleCoverage> = IndexMap::new();
+    let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
     for (_, run) in reports {
-        cases.extend(run.cases.iter().map(|case| CaseReport { suite: index(run, case.suite), ..case.clone() }));
+        // The merged run is judged anew.
+        let of_suites = run.cases.iter().filter(|case| case.kind != CaseKind::Gate);
+        cases.extend(of_suites.map(|case| CaseReport { suite: index(run, case.suite), ..case.clone() }));
+        for of_run in &run.rules {
+            let moved = RuleCoverage { suite: index(run, of_run.suite), ..of_run.clone() };
+            match rules.get_mut(&(moved.suite, of_run.policy.as_str())) {
+                Some(known) => add_rules(known, &moved)?,
+                None => drop(rules.insert((moved.suite, &of_run.policy), moved)),
+            }
+        }
+        for gate in &run.gates {
+            let moved = Gate { suite: index(run, gate.suite), ..gate.clone() };
+            let known = gates.entry((moved.suite, gate.goal.name())).or_insert_with(|| moved.clone());
+            known.skipped = known.skipped.take().or(moved.skipped);
+        }
         let moved = |it: &Publication| Publication { suite: it.suite.map(|suite| index(run, suite)), ..it.clone() };
         publications.extend(run.publications.iter().map(moved));
         for policy in &run.policies {
@@ -155,6 +174,8 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         policies,
         cases,
         warnings,
+        rules: sorted_by_suite(rules, |rules| rules.suite),
+        gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
         started_at: runs().map(|run| run.started_at).min().unwrap_or_default(),
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
@@ -163,8 +184,31 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         flags: common_flags(reports),
         errors: runs().flat_map(|run| run.errors.clone()).collect(),
     };
+    let of_gates = gate_reports::reports(&merged);
+    merged.cases.extend(of_gates);
+    merged.cases.sort_by_key(|case| (case.suite, case.position));
     merged.sort_warnings();
     Ok(merged)
+}
+
+fn sorted_by_suite<K, T>(map: IndexMap<K, T>, suite: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut all: Vec<T> = map.into_values().collect();
+    all.sort_by_key(suite);
+    all
+}
+
+/// Adds what another shard exercises of the same rules.
+fn add_rules(known: &mut RuleCoverage, other: &RuleCoverage) -> Result<(), Diagnostic> {
+    let is_same = known.requests.len() == other.requests.len()
+        && known.requests.iter().zip(&other.requests).all(|(one, another)| one.is_same(another));
+    if !is_same {
+        let message = format!("the rules of policy `{}` differ between two reports", known.policy);
+        return Err(different(message).with_help("run every shard with the same metadata".to_owned()));
+    }
+    for (one, another) in known.requests.iter_mut().zip(&other.requests) {
+        one.verdicts.add(another.verdicts);
+    }
+    Ok(())
 }
 
 /// The flags that every run had: what one machine needed is of no use for the cases of another.
@@ -195,7 +239,10 @@ fn add_policy(known: &mut PolicyReport, other: PolicyReport) -> Result<(), Diagn
     compilers.extend(other.compilers.iter().filter(|compiler| !known.compilers.contains(compiler)));
     let compile_time = known.compile_time + other.compile_time;
     let unavailable = known.unavailable.as_ref().or(other.unavailable.as_ref()).map(Arc::clone);
+    let mut verdicts = known.verdicts;
+    verdicts.add(other.verdicts);
     *known = PolicyReport {
+        verdicts,
         digest: known.digest.or(other.digest),
         size: known.size.or(other.size),
         execution_mode: known.execution_mode.or(other.execution_mode),

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use policy_verify_model::answer::{AdmissionResponse, FaultKind};
-use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary};
+use policy_verify_model::outcome::{
+    CaseKind, CaseReport, Mismatch, Outcome, PartReport, PartVerdict, RunReport, Summary,
+};
 use policy_verify_model::release::Release;
 use policy_verify_model::source::Span;
 
@@ -227,6 +229,10 @@ pub(super) fn reproduce_in_parts(run: &RunReport, case: &CaseReport) -> Option<V
             Some(flag) => *flag = format!("{flag} {}", escape::shell(word)),
             None => parts.push(escape::shell(word)),
         }
+    }
+    // A gate is about all cases.
+    if case.kind == CaseKind::Gate {
+        return Some(parts);
     }
     // Within a suite the name is enough.
     parts.push(format!("--filter{joint}{} --exact", escape::shell(&case.name)));

@@ -14,20 +14,22 @@ use serde::de::value::StrDeserializer;
 
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::gate::Gate;
 use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, Outcome, PartReport, PartVerdict, PolicyReport, RunReport, SuiteSummary,
     Unavailable, UnavailableStage,
 };
 use policy_verify_model::policy::Digest;
+use policy_verify_model::rule_coverage::RuleCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
+use crate::exercised::{GateEntry, RulesEntry};
+use crate::place::Place;
 use crate::publication;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 
-use crate::document::{
-    Case, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
-};
+use crate::document::{Case, Counts, Difference, Document, ErrorEntry, Opening, Part, Policy, Sources, Suite, Warning};
 
 /// Reads a JSON report, or the lines of an `ndjson` report.
 ///
@@ -82,6 +84,8 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         let suite = written.suite.as_deref().map(index).transpose()?;
         publications.push(publication::read(written, suite)?);
     }
+    let rules = rules(document.rules, &index, &files)?;
+    let gates = gates(document.gates, &index, &files)?;
     drop(indices);
     let run = RunReport {
         suites,
@@ -89,6 +93,8 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         cases,
         warnings: document.warnings.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         errors: document.errors.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
+        rules,
+        gates,
         publications,
         started_at: document.started_at,
         duration: time(document.duration_us)?,
@@ -213,7 +219,38 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
         span: files.span(&written.place)?,
         unavailable: unavailable.map(Arc::new),
         position: written.position,
+        verdicts: written.verdicts,
     })
+}
+
+/// Looks up a suite by its path.
+type FindSuite<'a> = &'a dyn Fn(&str) -> Result<usize, ReadError>;
+
+fn rules(written: Vec<RulesEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<RuleCoverage>, ReadError> {
+    let rules = |written: RulesEntry<'_>| {
+        Ok(RuleCoverage {
+            suite: suite(&written.suite)?,
+            policy: written.policy.into_owned(),
+            origin: written.origin,
+            span: files.span(&written.place)?,
+            requests: written.requests.into_owned(),
+            notes: written.notes.into_owned(),
+            mistakes: written.mistakes.into_owned(),
+        })
+    };
+    written.into_iter().map(rules).collect()
+}
+
+fn gates(written: Vec<GateEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<Gate>, ReadError> {
+    let gate = |written: GateEntry<'_>| {
+        Ok(Gate {
+            suite: suite(&written.suite)?,
+            goal: written.goal,
+            span: files.span(&written.place)?,
+            skipped: written.skip_reason.map(Cow::into_owned),
+        })
+    };
+    written.into_iter().map(gate).collect()
 }
 
 fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &Files) -> Result<CaseReport, ReadError> {

@@ -14,10 +14,11 @@ use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
     SuiteSummary, Unavailable, UnavailableStage,
 };
-use policy_verify_model::policy::{Digest, ExecutionMode};
+use policy_verify_model::policy::{Digest, ExecutionMode, RuleOperation};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
+use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
@@ -126,6 +127,7 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
         span: span(file, name),
         unavailable: None,
         position: 0,
+        verdicts: VerdictCounts::default(),
     }
 }
 
@@ -294,6 +296,8 @@ pub(super) fn sample() -> RunReport {
             unique_ingress,
         ],
         cases,
+        rules: Vec::new(),
+        gates: Vec::new(),
         publications: Vec::new(),
         started_at: "2026-10-01T12:00:00.123Z".parse().unwrap(),
         duration: Duration::from_micros(41_300),
@@ -362,8 +366,30 @@ pub(super) fn hostile() -> RunReport {
         }
     }
     numbered(&mut run.cases);
+    run.rules = HOSTILE.iter().map(|text| rules(text, &file)).collect();
     run.publications = HOSTILE.iter().map(|text| refused(text)).collect();
     run
+}
+
+/// Rules that say `text` wherever they can, of which no request has a case.
+fn rules(text: &str, file: &Arc<SourceFile>) -> RuleCoverage {
+    let request = RequestCoverage {
+        group: text.into(),
+        version: Some(text.into()),
+        resource: text.into(),
+        operation: RuleOperation::Create,
+        object: Some(SentKind { api_version: text.into(), kind: text.into() }),
+        verdicts: VerdictCounts::default(),
+    };
+    RuleCoverage {
+        suite: 0,
+        policy: text.into(),
+        origin: RuleOrigin::Metadata,
+        span: span(file, text),
+        requests: vec![request],
+        notes: vec![text.into()],
+        mistakes: vec![text.into()],
+    }
 }
 
 /// A policy called `text` that was not published because of it.

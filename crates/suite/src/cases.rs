@@ -15,7 +15,7 @@ use super::read::read;
 use super::request::{self, Arrival, Requests};
 use super::rows::{self, Row};
 use super::schema::{
-    CaseEntry, Data, DefaultsEntry, DurationText, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry,
+    CaseEntry, Data, DefaultsEntry, Either, FileOr, OneOrMany, ReplayOrder, SettingsCaseEntry, SkipEntry, UnitText,
     XfailEntry,
 };
 use super::vars::Scope;
@@ -85,7 +85,7 @@ struct Frame {
     skip: Option<Either<Spanned<String>, SkipEntry>>,
     only: Option<Spanned<bool>>,
     xfail: Option<Either<Spanned<String>, XfailEntry>>,
-    timeout: Option<Spanned<DurationText>>,
+    timeout: Option<Spanned<UnitText>>,
     clock: Option<Spanned<String>>,
     row: Expanded,
     expect_span: Span,

@@ -12,6 +12,11 @@ pub fn known_kinds() -> Vec<KnownKind> {
     Kinds::default().stored().map(known).collect()
 }
 
+/// The kinds of the `crds:` of a suite.
+pub(crate) fn custom(kinds: &Kinds) -> Vec<KnownKind> {
+    kinds.stored().filter(|info| info.custom.is_some()).map(known).collect()
+}
+
 fn known(info: &KindInfo) -> KnownKind {
     KnownKind {
         group: info.group.clone().into_owned(),

@@ -48,7 +48,7 @@
 //! | `path` | paths into documents, dotted or as JSON pointers |
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
-//! | `publish` | entries of `publish:` |
+//! | `publish`, `gates` | entries of `publish:` and `gates:` |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
 //! | [`tree`] | files below a folder, or matching a glob |
@@ -69,6 +69,7 @@ mod file_limit;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gates;
 mod group_expression;
 mod groups;
 mod json;

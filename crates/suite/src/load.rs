@@ -16,7 +16,7 @@ use super::root::as_named;
 use super::schema::{Data, Named, SuiteFile};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{deployed, groups, kubewarden, not_deployed, policy, publish, read, yaml};
+use super::{deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::release::Release;
@@ -247,6 +247,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     }
     let cases = cases.finish();
     not_deployed::check(&policies, &cases, mistakes);
+    let gates = gates::read(written.gates.as_ref(), mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
     for (span, name) in variables.unused().filter(|_| has_all_uses) {
         let help = format!("use it as `${{{name}}}`, or remove it");
@@ -261,6 +262,8 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         groups: policies.groups,
         cases,
         publish,
+        gates,
+        custom_kinds: known_kinds::custom(&kinds),
         warnings: mistakes.take_warnings(),
     })
 }

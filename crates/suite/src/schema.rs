@@ -15,6 +15,7 @@ use super::mistake::Mistakes;
 use super::read::{FromNode, keys, members, read, words};
 use super::yaml::{Content, Node};
 use policy_verify_model::answer::FaultKind;
+use policy_verify_model::gate::Verdicts;
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
@@ -58,6 +59,8 @@ pub(crate) struct SuiteFile {
     #[schemars(default)]
     #[schemars(with = "Vec<SettingsCaseEntry>")]
     pub(crate) settings_cases: Vec<Data>,
+    /// What the whole run must reach, beyond its cases. Each gate is reported as a test.
+    pub(crate) gates: Option<GatesEntry>,
     /// Where `--push` publishes the policies that pass.
     #[schemars(default)]
     #[schemars(with = "Vec<PublishEntry>")]
@@ -77,7 +80,7 @@ enum Policies {
 keys! {
     SuiteFile {
         required version, optional name, optional requires, optional kubewarden, optional _vars, optional crds, optional defaults,
-        optional policies, optional groups, optional cases, optional settings_cases, optional publish,
+        optional policies, optional groups, optional cases, optional settings_cases, optional gates, optional publish,
     }
 }
 
@@ -99,7 +102,7 @@ pub(crate) struct KubewardenEntry {
     pub(crate) policy_memory_limit: Option<Spanned<String>>,
     /// Timeout of cases and policies that have none of their own, "2s" by default.
     #[schemars(with = "Option<String>")]
-    pub(crate) policy_timeout: Option<Spanned<DurationText>>,
+    pub(crate) policy_timeout: Option<Spanned<UnitText>>,
     /// The PolicyServer resource of the installation, `path` or `path#name`. Other keys replace what it says.
     pub(crate) policy_server: Option<Spanned<String>>,
 }
@@ -123,6 +126,22 @@ pub(crate) struct AllowedResourcesEntry {
 }
 
 keys! { AllowedResourcesEntry { required api_groups, required resources } }
+
+/// What the whole run must reach, beyond its cases.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GatesEntry {
+    /// Share of the requests that the rules select and that a case must have, such as "100%": each group, version,
+    /// resource and operation of the metadata or the manifest counts, and a sample of wildcards.
+    #[schemars(with = "Option<String>")]
+    pub(crate) rules: Option<Spanned<UnitText>>,
+    /// `both`: each policy must let a request pass as it is, and reject or mutate one.
+    pub(crate) verdicts: Option<Spanned<Verdicts>>,
+    /// Most cases whose expectation is weak, such as 0.
+    pub(crate) weak: Option<Spanned<u64>>,
+}
+
+keys! { GatesEntry { optional rules, optional verdicts, optional weak } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
@@ -504,7 +523,7 @@ pub(crate) struct CaseEntry {
     pub(crate) xfail: Option<Either<Spanned<String>, XfailEntry>>,
     /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
-    pub(crate) timeout: Option<Spanned<DurationText>>,
+    pub(crate) timeout: Option<Spanned<UnitText>>,
     /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
     /// What happens with a request that no rule of the metadata matches: `enforce` (an error), `skip` or `ignore`.
@@ -564,7 +583,7 @@ pub(crate) struct SettingsCaseEntry {
     pub(crate) xfail: Option<Either<Spanned<String>, XfailEntry>>,
     /// Timeout, such as "200ms".
     #[schemars(with = "Option<String>")]
-    pub(crate) timeout: Option<Spanned<DurationText>>,
+    pub(crate) timeout: Option<Spanned<UnitText>>,
     /// The current time for the policy.
     pub(crate) clock: Option<Spanned<String>>,
     /// Mocks of host calls: capability, request, response.
@@ -909,9 +928,9 @@ impl JsonSchema for Data {
 
 /// A duration with its unit, as it is written.
 #[derive(Debug, Clone)]
-pub(crate) struct DurationText(pub(crate) String);
+pub(crate) struct UnitText(pub(crate) String);
 
-impl FromNode for DurationText {
+impl FromNode for UnitText {
     fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match &node.content {
             // `timeout: 2` is a number to YAML.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::mistake::Mistakes;
-use super::schema::DurationText;
+use super::schema::UnitText;
 use policy_verify_model::source::Spanned;
 
 /// Longest timeout a suite may ask for.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// Reads a timeout; one that is a mistake is none.
-pub(super) fn read(written: Option<&Spanned<DurationText>>, mistakes: &mut Mistakes) -> Option<Duration> {
+pub(super) fn read(written: Option<&Spanned<UnitText>>, mistakes: &mut Mistakes) -> Option<Duration> {
     let written = written?;
     match humantime::parse_duration(&written.value.0) {
         Ok(timeout) if timeout > LONGEST || timeout.is_zero() => {

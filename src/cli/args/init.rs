@@ -14,13 +14,20 @@ is asked once, so that the expectations are true: check whether that is what you
 Example:
   verify init
   verify init build/policy.wasm --github
+  verify init --missing suite.yml
   verify init registry://ghcr.io/kubewarden/policies/safe-labels:v1.0.4";
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Module of the policy: a file, a folder with one, or a URI; by default the one in the working directory
+    /// Module of the policy: a file, a folder with one, or a URI; by default the one in the working directory. With
+    /// `--missing` a suite, by default suite.yml
     #[arg(value_name = "POLICY")]
     pub(crate) policy: Option<String>,
+
+    /// Add cases to a suite instead: one for each request that the rules select and that no case has. The text of the
+    /// suite stays as it is; `--output -` prints the cases
+    #[arg(long, conflicts_with_all = ["metadata", "questions", "force", "github", "gitlab", "pre_commit"])]
+    pub(crate) missing: bool,
 
     /// Metadata of the policy; by default metadata.yml next to a module that has none
     #[arg(short, long, value_name = "FILE")]

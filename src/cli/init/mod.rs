@@ -2,6 +2,7 @@
 
 mod ci;
 mod github;
+mod missing;
 mod settings;
 mod subject;
 mod tell;
@@ -26,7 +27,8 @@ use super::problem::{cannot_write, usage};
 
 /// `verify init`.
 pub(crate) fn init(arguments: &InitArgs, signals: &Signals) -> ExitCode {
-    make(arguments, signals).unwrap_or_else(|error| console::refuse(&error))
+    let made = if arguments.missing { missing::add(arguments, signals) } else { make(arguments, signals) };
+    made.unwrap_or_else(|error| console::refuse(&error))
 }
 
 fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {

@@ -1,13 +1,16 @@
 //! Cases for requests, and the files with their objects.
 
+use std::collections::HashMap;
+
 use indexmap::{IndexMap, IndexSet};
 use policy_verify_model::policy::RuleOperation;
 use policy_verify_model::yaml::emit::Node;
 
-use super::rules::Wanted;
+use super::present::{Nothing, Present};
 use super::templates;
 use crate::draft::Entry;
 use crate::imported::{Names, WrittenFile, slug};
+use crate::requests::Wanted;
 use crate::scope;
 
 /// Longest name of a case, in characters.
@@ -20,18 +23,25 @@ pub(super) struct Cases {
     pub(super) names: Vec<String>,
     taken: Names,
     file_names: Names,
-    /// Files by `apiVersion` and kind.
+    /// Files that are there already, by `apiVersion` and kind.
+    present: HashMap<(String, String), String>,
+    /// Files to be written, by `apiVersion` and kind.
     files: IndexMap<(String, String), WrittenFile>,
     /// Plurals and versions by group and kind.
     custom: IndexMap<(String, String), (String, IndexSet<String>)>,
 }
 
 impl Cases {
-    /// Adds the case of a request.
+    /// Adds the case of a request to a suite that has nothing yet.
     pub(super) fn add(&mut self, wanted: &Wanted) {
+        self.add_to(wanted, &Nothing);
+    }
+
+    /// Adds the case of a request to a suite that has something already.
+    pub(super) fn add_to(&mut self, wanted: &Wanted, present: &dyn Present) {
         let what = if wanted.subresource.is_some() { &wanted.resource } else { &wanted.kind };
-        let mut case = self.named(&format!("{} {what}", wanted.operation.word()));
-        let file = Node::text(self.file(&wanted.api_version, &wanted.kind));
+        let mut case = self.named(&format!("{} {what}", wanted.operation.word()), present);
+        let file = Node::text(self.file(&wanted.api_version, &wanted.kind, present));
         if let (true, Some((group, version))) = (wanted.is_custom, wanted.api_version.rsplit_once('/')) {
             let kind = (group.to_owned(), wanted.kind.clone());
             let known = self.custom.entry(kind).or_insert_with(|| (wanted.resource.clone(), IndexSet::new()));
@@ -53,7 +63,7 @@ impl Cases {
 
     /// Adds the case of a document that is not of Kubernetes.
     pub(super) fn add_raw(&mut self) {
-        let mut case = self.named("example document");
+        let mut case = self.named("example document", &Nothing);
         case.comments.push("Replace the document with one that the policy is made for.".to_owned());
         let members = [("user", "alice"), ("action", "eats"), ("resource", "banana")];
         case.push("raw", Node::map(members.map(|(key, value)| (key, Node::text(value)))));
@@ -61,21 +71,34 @@ impl Cases {
         self.entries.push(case);
     }
 
-    fn named(&mut self, title: &str) -> Entry {
+    fn named(&mut self, title: &str, present: &dyn Present) -> Entry {
         let title: String = title.chars().map(|it| if it.is_control() { ' ' } else { it }).take(LONGEST_NAME).collect();
-        let name = self.taken.case(&title);
+        let mut name = self.taken.case(&title);
+        while present.has_case(&name) {
+            name = self.taken.case(&title);
+        }
         self.names.push(name.clone());
         Entry::named(&name)
     }
 
-    /// The path of the file with the object of a kind.
-    fn file(&mut self, api_version: &str, kind: &str) -> String {
+    /// The path of the file with the object of a kind: one that is there, or one to be written.
+    fn file(&mut self, api_version: &str, kind: &str, present: &dyn Present) -> String {
         let key = (api_version.to_owned(), kind.to_owned());
-        if let Some(file) = self.files.get(&key) {
-            return file.path.clone();
+        if let Some(path) = self.files.get(&key).map(|file| &file.path).or(self.present.get(&key)) {
+            return path.clone();
         }
-        let name = self.file_names.unique(&slug(kind), |name, number| format!("{name}-{number}"));
-        let path = format!("fixtures/{name}.yaml");
+        let path = loop {
+            let name = self.file_names.unique(&slug(kind), |name, number| format!("{name}-{number}"));
+            let path = format!("fixtures/{name}.yaml");
+            match present.object_in(&path) {
+                None => break path,
+                Some(object) if object == key => {
+                    self.present.insert(key, path.clone());
+                    return path;
+                }
+                Some(_) => {}
+            }
+        };
         self.files.insert(key, WrittenFile { path: path.clone(), text: templates::object(api_version, kind) });
         path
     }

@@ -16,13 +16,13 @@
 
 mod case;
 mod condition;
+mod missing;
+mod present;
 mod questions;
-mod rules;
-mod sample;
 mod suite;
 mod templates;
-#[cfg(test)]
-mod tests;
 
+pub use missing::{Gap, Missing, missing};
+pub use present::Present;
 pub use questions::{FormSettings, Questions};
 pub use suite::{FirstSuite, Settings, Subject, suite, with_comments};

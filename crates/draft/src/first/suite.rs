@@ -8,10 +8,9 @@ use policy_verify_model::yaml::flow;
 
 use super::case::Cases;
 use super::questions::without;
-use super::rules;
 use crate::draft::{Draft, Entry};
 use crate::imported::WrittenFile;
-use crate::scope;
+use crate::{requests, scope};
 
 /// Longest text of a policy in a comment, in characters.
 const LONGEST_MESSAGE: usize = 1000;
@@ -96,8 +95,8 @@ pub fn suite(subject: &Subject, settings: &Settings) -> FirstSuite {
 /// Adds the cases, and tells what has none.
 fn add_cases(subject: &Subject, cases: &mut Cases) -> Vec<String> {
     let Some(metadata) = &subject.metadata else {
-        let found = rules::requests(&[any_pod()], &subject.kinds, &[]);
-        found.wanted.iter().for_each(|wanted| cases.add(wanted));
+        let found = requests::requests(&[any_pod()], &subject.kinds, &[]);
+        found.wanted.keys().for_each(|wanted| cases.add(wanted));
         return vec!["the policy has no metadata, so its rules are not known: the case is an example".to_owned()];
     };
     if metadata.policy_type == PolicyType::Raw {
@@ -105,10 +104,10 @@ fn add_cases(subject: &Subject, cases: &mut Cases) -> Vec<String> {
         return Vec::new();
     }
     let named: Vec<String> = metadata.context_aware_resources.iter().map(|it| it.kind.clone()).collect();
-    let found = rules::requests(&metadata.rules, &subject.kinds, &named);
-    found.wanted.iter().for_each(|wanted| cases.add(wanted));
+    let found = requests::requests(&metadata.rules, &subject.kinds, &named);
+    found.wanted.keys().for_each(|wanted| cases.add(wanted));
     let none = metadata.rules.is_empty().then(|| "the metadata has no rules: nothing is sent to the policy".to_owned());
-    found.notes.into_iter().chain(none).collect()
+    found.notes.iter().map(ToString::to_string).chain(none).collect()
 }
 
 /// A rule for policies about which nothing is known.
@@ -229,7 +228,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::first::tests::kinds;
+    use crate::testing::kinds;
 
     fn subject(metadata: Value) -> Subject {
         let metadata = serde_json::from_value(metadata).unwrap();

@@ -6,6 +6,7 @@
 
 mod case;
 mod policies;
+mod rules;
 mod sign;
 
 use std::fmt::Write as _;
@@ -46,6 +47,7 @@ impl Format for Html {
         page.push_str(&failures(run));
         page.push_str(&published(run));
         page.push_str(&policies::section(run, &groups));
+        page.push_str(&rules::section(run));
         page.push_str(&everything(run, &groups));
         page.push_str("</main>\n");
         page.push_str(&foot(run));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use policy_verify_model::answer::Fault;
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::{AnsweredBy, HostCall};
-use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
@@ -22,7 +22,7 @@ use crate::format::Format;
 use crate::groups::{self, Group};
 use crate::page::{self, BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, Piece, piece};
 use crate::style::{SLOW, StatusLevel, Style};
-use crate::{diagnostic, escape, layout, phrases, quote};
+use crate::{diagnostic, escape, exercised, layout, phrases, quote};
 
 /// Lines shown of a log or a list, without `--verbose`.
 const MOST_LINES: usize = 20;
@@ -74,6 +74,7 @@ impl Format for Human {
         }
         if self.style.verbosity >= 0 {
             weak(&mut page, run)?;
+            rules(&mut page, run)?;
             warned(&mut page, run)?;
             slowest(&mut page, run)?;
         }
@@ -310,7 +311,10 @@ pub(crate) fn difference(page: &mut Page<'_>, case: &CaseReport) -> io::Result<(
     match &case.outcome {
         Outcome::Failed(mismatches) => {
             origin_of_case(page, case)?;
-            mismatch_blocks(page, mismatches)
+            mismatch_blocks(page, mismatches)?;
+            // Those of a gate say what to do.
+            let advice = case.warnings.iter().filter(|_| case.kind == CaseKind::Gate);
+            advice.into_iter().try_for_each(|text| help(page, Some(text)))
         }
         Outcome::Error(fault) => {
             place(page, case.place(), &Code::from(fault.kind).to_string())?;
@@ -460,7 +464,7 @@ fn failures(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
 /// The warnings of the suites and of all cases.
 fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let of_suite = run.warnings.iter().map(|it| (it.span.as_ref(), it.message.as_str(), it.help.as_deref()));
-    let of_cases = run.cases.iter().flat_map(|case| {
+    let of_cases = run.cases.iter().filter(|case| case.kind != CaseKind::Gate).flat_map(|case| {
         case.warnings.iter().map(move |text| (Some(case.place()), text.as_str(), Some(case.name.as_str())))
     });
     let remarks: Vec<_> = of_suite.chain(of_cases).collect();
@@ -481,6 +485,18 @@ fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
         let name = piece(format!("  {}", case.name), PLAIN);
         vec![piece(case.place().file_and_line(), PLACE), name, piece(format!(" · {matches}"), DIM)]
     })
+}
+
+/// Requests that the rules of policies select and that no case has.
+fn rules(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+    let Some(gaps) = exercised::gaps(run) else { return Ok(()) };
+    if page.style.verbosity > 0 {
+        return list(page, &gaps.title(), &gaps.policies, |policy| {
+            vec![piece(policy.name, PLAIN), piece(" · no case for ", DIM), piece(policy.missing(usize::MAX), PLAIN)]
+        });
+    }
+    page.blank()?;
+    page.entry(0, &[piece(gaps.title(), ODD), piece(format!(" · {}", gaps.help(run)), DIM)])
 }
 
 /// Cases whose request a policy in monitor mode rejects.

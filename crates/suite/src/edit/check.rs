@@ -20,7 +20,7 @@ pub(super) fn check(before: &Arc<SourceFile>, after: &str, is_suite: bool) -> Re
     if old.iter().zip(&new).all(is_same) { Ok(()) } else { Err(Obstacle::Shared) }
 }
 
-fn documents(file: &Arc<SourceFile>) -> Option<Vec<Value>> {
+pub(super) fn documents(file: &Arc<SourceFile>) -> Option<Vec<Value>> {
     let nodes = yaml::parse_documents(file, FileLimit::default()).ok()?;
     Some(nodes.iter().map(yaml::Node::to_json).collect())
 }

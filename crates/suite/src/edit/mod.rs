@@ -1,5 +1,6 @@
 //! Values of suites, and of the files that they name, are changed where they are written; everything else stays as it is.
 
+mod append;
 mod change;
 mod check;
 mod inputs;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use policy_verify_model::source::{SourceFile, Span};
 use serde_json::Value;
 
+pub use self::append::{NoPlace, append_cases};
 use self::change::Context;
 pub use self::change::{Edit, Obstacle};
 pub use self::inputs::is_input;

@@ -1,11 +1,14 @@
-//! The requests that the rules of a policy select, one of each kind and operation.
+//! The requests that the rules of a policy select: one of each group, version, resource and operation that they name, and a
+//! sample for wildcards.
 
-use indexmap::IndexSet;
+mod sample;
+
+use indexmap::{IndexMap, IndexSet};
 use policy_verify_model::kind::{KnownKind, KnownSubresource};
 use policy_verify_model::nearest::nearest;
 use policy_verify_model::policy::{Rule, RuleOperation};
 
-use super::sample::{self, Sample};
+use self::sample::Sample;
 
 /// Most requests.
 const MOST_REQUESTS: usize = 100;
@@ -21,37 +24,68 @@ const MOST_NAMED: usize = 5;
 
 /// A request that a rule selects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Wanted {
-    /// `apiVersion` of the object.
-    pub(super) api_version: String,
-    /// Kind of the object.
-    pub(super) kind: String,
+pub struct Wanted {
+    /// API group of the resource; empty for the core group.
+    pub group: String,
+    /// Version of the resource.
+    pub version: String,
+    /// `apiVersion` of the object that is sent.
+    pub api_version: String,
+    /// Kind of the object that is sent.
+    pub kind: String,
     /// `pods`, `pods/exec`
-    pub(super) resource: String,
-    pub(super) subresource: Option<String>,
-    pub(super) operation: RuleOperation,
+    pub resource: String,
+    /// `exec`
+    pub subresource: Option<String>,
+    /// The operation, never [`RuleOperation::All`].
+    pub operation: RuleOperation,
     /// Whether the kind is not one of Kubernetes.
-    pub(super) is_custom: bool,
+    pub is_custom: bool,
+}
+
+/// Which versions of its resource a rule selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// That of the request.
+    Named,
+    /// All of them: the version of the request stands for the others.
+    All,
 }
 
 /// What the rules select.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
-    pub(super) wanted: IndexSet<Wanted>,
-    /// What has no request, and why.
-    pub(super) notes: IndexSet<String>,
+pub struct Requests {
+    /// The requests, in the order of the rules.
+    pub wanted: IndexMap<Wanted, Versions>,
+    /// What has no request, and why: resources that do not exist, and wildcards of which there is a sample.
+    pub notes: IndexSet<Note>,
     /// Requests beyond the limit.
     left: usize,
     combinations: usize,
 }
 
+/// A remark about rules.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// What it says.
+    pub text: String,
+    /// Whether a part of the rules selects nothing, which is a mistake.
+    pub is_mistake: bool,
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// The requests of all rules. `named` are kinds that the policy names otherwise, which tell how they are spelled.
-pub(super) fn requests(rules: &[Rule], kinds: &[KnownKind], named: &[String]) -> Requests {
+pub fn requests(rules: &[Rule], kinds: &[KnownKind], named: &[String]) -> Requests {
     let mut out = Requests::default();
     for rule in rules {
         for resource in &rule.resources {
             if !out.rule(rule, resource, kinds, named) {
-                out.note(format!("not all rules have cases: they name more than {MOST_COMBINATIONS} resources"));
+                out.note(format!("not all rules are looked at: they name more than {MOST_COMBINATIONS} resources"));
                 return out.finished();
             }
         }
@@ -64,21 +98,34 @@ impl Requests {
         if self.left > 0 {
             let text = format!("{} more requests of the rules have no case: the first {MOST_REQUESTS} do", self.left);
             // It is said whatever else there is to say.
-            self.notes.insert(text);
+            self.notes.insert(Note { text, is_mistake: false });
         }
         self
     }
 
     fn note(&mut self, text: String) {
+        self.say(Note { text, is_mistake: false });
+    }
+
+    /// A part of the rules selects nothing.
+    fn mistake(&mut self, text: String) {
+        self.say(Note { text, is_mistake: true });
+    }
+
+    fn say(&mut self, note: Note) {
         if self.notes.len() < MOST_NOTES {
-            self.notes.insert(text);
+            self.notes.insert(note);
         }
     }
 
-    fn want(&mut self, wanted: Wanted) {
-        match self.wanted.len() < MOST_REQUESTS || self.wanted.contains(&wanted) {
-            true => drop(self.wanted.insert(wanted)),
-            false => self.left += 1,
+    fn want(&mut self, wanted: Wanted, versions: Versions) {
+        if let Some(known) = self.wanted.get_mut(&wanted) {
+            // A rule that names the version asks for just this one.
+            *known = if versions == Versions::Named { versions } else { *known };
+        } else if self.wanted.len() < MOST_REQUESTS {
+            self.wanted.insert(wanted, versions);
+        } else {
+            self.left += 1;
         }
     }
 
@@ -105,7 +152,7 @@ impl Requests {
 
     fn kind(&mut self, rule: &Rule, kind: &KnownKind, part: Option<&str>) {
         if sample::is_never_sent(kind) {
-            self.note(format!("the API server sends no requests about {} to policies", kind.plural));
+            self.mistake(format!("the API server sends no requests about {} to policies", kind.plural));
             return;
         }
         if part.is_none_or(|part| part == "*") {
@@ -116,13 +163,15 @@ impl Requests {
             Some("*") => sample::subresources(kind).into_iter().for_each(|part| self.part(rule, kind, part)),
             Some(name) => match kind.subresources.iter().find(|known| known.name == name) {
                 Some(part) => self.part(rule, kind, part),
-                None => self.note(format!("the API server sends no requests about {}/{name}", kind.plural)),
+                None => self.mistake(format!("the API server sends no requests about {}/{name}", kind.plural)),
             },
         }
     }
 
     fn whole(&mut self, rule: &Rule, kind: &KnownKind) {
         let wanted = |operation| Wanted {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
             api_version: kind.api_version(),
             kind: kind.kind.clone(),
             resource: kind.plural.clone(),
@@ -132,52 +181,62 @@ impl Requests {
         };
         let operations = operations(rule);
         if operations.is_empty() {
-            self.note(format!("CONNECT is about subresources such as pods/exec, never about {}", kind.plural));
+            self.mistake(format!("CONNECT is about subresources such as pods/exec, never about {}", kind.plural));
         }
-        operations.into_iter().for_each(|operation| self.want(wanted(operation)));
+        operations.into_iter().for_each(|operation| self.want(wanted(operation), versions(rule)));
     }
 
     fn part(&mut self, rule: &Rule, kind: &KnownKind, part: &KnownSubresource) {
         let resource = format!("{}/{}", kind.plural, part.name);
         if !names(rule, part.operation) {
-            self.note(format!("no operation of the rule is sent about {resource}: that is {}", part.operation.word()));
+            self.mistake(format!(
+                "no operation of the rule is sent about {resource}: that is {}",
+                part.operation.word()
+            ));
             return;
         }
         let (api_version, object) = part.object.clone().unwrap_or_else(|| (kind.api_version(), kind.kind.clone()));
-        self.want(Wanted {
+        let wanted = Wanted {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
             api_version,
             kind: object,
             resource,
             subresource: Some(part.name.clone()),
             operation: part.operation,
             is_custom: false,
-        });
+        };
+        self.want(wanted, versions(rule));
     }
 
     /// A resource that no built-in kind has.
     fn unknown(&mut self, rule: &Rule, plural: &str, part: Option<&str>, kinds: &[KnownKind], named: &[String]) {
-        let custom = rule.api_groups.iter().find(|group| is_custom(group));
-        match custom {
-            Some(group) if plural != "*" && part.is_none() && !plural.is_empty() => {
-                let version = rule.api_versions.iter().find(|version| *version != "*" && !version.is_empty());
-                let version = version.map_or("v1", String::as_str);
+        let custom: Vec<&String> = rule.api_groups.iter().filter(|group| is_custom(group)).collect();
+        if custom.is_empty() {
+            return self.misspelt(rule, plural, kinds);
+        }
+        for group in custom {
+            if plural == "*" || part.is_some() || plural.is_empty() {
+                let shown = part.map_or_else(|| plural.to_owned(), |part| format!("{plural}/{part}"));
+                self.note(format!("`{shown}` of {group} has no case: its kinds are not known"));
+                continue;
+            }
+            for version in named_versions(rule) {
                 let kind = sample::kind_of(plural, named);
                 for operation in operations(rule) {
-                    self.want(Wanted {
+                    let wanted = Wanted {
+                        group: group.clone(),
+                        version: version.to_owned(),
                         api_version: format!("{group}/{version}"),
                         kind: kind.clone(),
                         resource: plural.to_owned(),
                         subresource: None,
                         operation,
                         is_custom: true,
-                    });
+                    };
+                    self.want(wanted, versions(rule));
                 }
             }
-            Some(group) => {
-                let shown = part.map_or_else(|| plural.to_owned(), |part| format!("{plural}/{part}"));
-                self.note(format!("`{shown}` of {group} has no case: its kinds are not known"));
-            }
-            None => self.misspelt(rule, plural, kinds),
         }
     }
 
@@ -194,8 +253,22 @@ impl Requests {
             }
         };
         let meant = meant.map(|meant| format!(": {meant}")).unwrap_or_default();
-        self.note(format!("Kubernetes has no resource `{plural}` {place}{meant}"));
+        self.mistake(format!("Kubernetes has no resource `{plural}` {place}{meant}"));
     }
+}
+
+/// Most versions of a custom resource.
+const MOST_VERSIONS: usize = 10;
+
+/// The versions that a rule names; `v1` where it names none.
+fn named_versions(rule: &Rule) -> Vec<&str> {
+    let named = rule.api_versions.iter().map(String::as_str).filter(|version| *version != "*" && !version.is_empty());
+    let named: Vec<&str> = named.take(MOST_VERSIONS).collect();
+    if named.is_empty() { vec!["v1"] } else { named }
+}
+
+fn versions(rule: &Rule) -> Versions {
+    if rule.api_versions.iter().any(|version| version == "*") { Versions::All } else { Versions::Named }
 }
 
 /// The first names of a list.
@@ -223,13 +296,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::first::tests::kinds;
+    use crate::testing::kinds;
 
     fn of(rules: Value) -> (Vec<String>, Vec<String>) {
         let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
         let found = requests(&rules, &kinds(), &["VirtualService".to_owned()]);
         let shown = |it: &Wanted| format!("{} {} {} {}", it.operation.word(), it.api_version, it.kind, it.resource);
-        (found.wanted.iter().map(shown).collect(), found.notes.into_iter().collect())
+        (found.wanted.keys().map(shown).collect(), found.notes.iter().map(ToString::to_string).collect())
     }
 
     fn rule(groups: &[&str], versions: &[&str], resources: &[&str], operations: &[&str]) -> Value {
@@ -244,6 +317,10 @@ mod tests {
             (
                 rule(&["apps"], &["v1beta1"], &["deployments"], &["UPDATE"]),
                 "UPDATE apps/v1beta1 Deployment deployments",
+            ),
+            (
+                rule(&["apps"], &["v1", "v1beta1"], &["deployments"], &["UPDATE"]),
+                "UPDATE apps/v1 Deployment deployments; UPDATE apps/v1beta1 Deployment deployments",
             ),
             (
                 rule(&["", "apps"], &["v1"], &["pods", "deployments"], &["CREATE"]),
@@ -265,8 +342,26 @@ mod tests {
             let (found, notes) = of(json!([rule]));
             assert_eq!(found.join("; "), wanted, "{rule} {notes:?}");
         }
+        let (found, _) = of(json!([rule(&["acme.test", "acme.example"], &["v1", "v2"], &["gizmos"], &["CREATE"])]));
+        assert_eq!(found.len(), 4, "{found:?}");
         let twice = rule(&[""], &["v1"], &["pods"], &["CREATE"]);
         assert_eq!(of(json!([twice, twice])).0.len(), 1);
+    }
+
+    #[test]
+    fn a_named_version_is_just_that_one() {
+        let all = rule(&[""], &["*"], &["pods"], &["CREATE"]);
+        let named = rule(&[""], &["v1"], &["pods"], &["CREATE"]);
+        for (rules, wanted) in [
+            (json!([all]), Versions::All),
+            (json!([named]), Versions::Named),
+            (json!([all, named]), Versions::Named),
+            (json!([named, all]), Versions::Named),
+        ] {
+            let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
+            let found = requests(&rules, &kinds(), &[]);
+            assert_eq!(found.wanted.values().copied().collect::<Vec<_>>(), [wanted], "{rules:?}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn kind(api_version: &str, kind: &str, plural: &str, parts: &[(&str, RuleOperati
 }
 
 /// A few kinds of Kubernetes.
-pub(super) fn kinds() -> Vec<KnownKind> {
+pub(crate) fn kinds() -> Vec<KnownKind> {
     use RuleOperation::{Connect, Create, Update};
     let pod =
         [("eviction", Create, Some("Eviction")), ("exec", Connect, Some("PodExecOptions")), ("status", Update, None)];

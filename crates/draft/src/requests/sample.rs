@@ -22,7 +22,7 @@ pub(super) struct Sample<'a> {
     pub(super) is_cut: bool,
 }
 
-/// The built-in kinds that a resource of a rule selects, each in one version; a sample of them for `*`.
+/// The built-in kinds that a resource of a rule selects, in each version that the rule names; a sample of them for `*`.
 pub(super) fn kinds<'a>(rule: &Rule, plural: &str, part: Option<&str>, kinds: &'a [KnownKind]) -> Sample<'a> {
     let mut found = selected(rule, plural, kinds);
     if plural != "*" {
@@ -40,9 +40,10 @@ pub(super) fn kinds<'a>(rule: &Rule, plural: &str, part: Option<&str>, kinds: &'
     Sample { is_cut: found.len() < all, kinds: found }
 }
 
-/// All kinds that a resource of a rule selects, each in one version.
+/// All kinds that a resource of a rule selects, in each version that the rule names, or in one.
 fn selected<'a>(rule: &Rule, plural: &str, kinds: &'a [KnownKind]) -> Vec<&'a KnownKind> {
     let is_named = |all: &[String], name: &str| all.iter().any(|it| it == name || it == "*");
+    let is_any_version = rule.api_versions.iter().any(|version| version == "*");
     let is_any_group = rule.api_groups.iter().any(|group| group == "*");
     let mut found: Vec<&KnownKind> = Vec::new();
     for kind in kinds.iter().filter(|kind| {
@@ -52,7 +53,8 @@ fn selected<'a>(rule: &Rule, plural: &str, kinds: &'a [KnownKind]) -> Vec<&'a Kn
             && (!is_any_group || !is_double(kind))
     }) {
         let is_there = |known: &&KnownKind| known.group == kind.group && known.kind == kind.kind;
-        if !found.iter().any(is_there) {
+        // Versions of a wildcard are alike: the first stands for all of them.
+        if !is_any_version || !found.iter().any(is_there) {
             found.push(kind);
         }
     }

@@ -1,0 +1,163 @@
+//! Whether a run reaches the gates of its suites: a report for each, as for a case.
+
+use std::time::Duration;
+
+use super::gate::{Gate, Goal, Percent, Verdicts};
+use super::hosting::GuestLog;
+use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
+use super::rule_coverage::{Exercise, RuleCoverage};
+
+/// What reports call the policy of gates.
+pub const SUBJECT: &str = "gates";
+
+/// Gaps that are named.
+const MOST_GAPS: usize = 50;
+
+/// How far a run is from a goal.
+struct Judgement {
+    is_reached: bool,
+    expected: String,
+    actual: String,
+}
+
+/// A report for each gate of the run, as for a case. A shard cannot tell, and has none.
+pub fn reports(run: &RunReport) -> Vec<CaseReport> {
+    let mut reports: Vec<CaseReport> = Vec::new();
+    for gate in run.gates.iter().filter(|_| run.shard.is_none()) {
+        let cases = run.cases.iter().chain(&reports).filter(|case| case.suite == gate.suite);
+        let position = cases.map(|case| case.position.saturating_add(1)).max().unwrap_or(0);
+        reports.push(gate.report(run, position));
+    }
+    reports
+}
+
+impl Gate {
+    fn report(&self, run: &RunReport, position: usize) -> CaseReport {
+        let suite = run.suites.get(self.suite);
+        let name = format!("gate {}", self.goal.name());
+        let outcome = self.outcome(run);
+        let typed = suite.map_or("", |suite| if suite.argument.is_empty() { &suite.path } else { &suite.argument });
+        let help = matches!(outcome, Outcome::Failed(_)).then(|| self.goal.help(typed));
+        CaseReport {
+            id: format!("{} › {name}", suite.map_or("", |suite| &suite.name)),
+            name,
+            suite: self.suite,
+            policy: SUBJECT.to_owned(),
+            kind: CaseKind::Gate,
+            outcome,
+            span: self.span.clone(),
+            origin: None,
+            duration: Duration::ZERO,
+            instructions: None,
+            request: None,
+            response: None,
+            monitored: None,
+            fault: None,
+            calls: Vec::new(),
+            log: GuestLog::default(),
+            warnings: help.into_iter().collect(),
+            weakness: None,
+            steps: Vec::new(),
+            members: Vec::new(),
+            position,
+        }
+    }
+
+    fn outcome(&self, run: &RunReport) -> Outcome {
+        if let Some(reason) = &self.skipped {
+            return Outcome::Skipped(reason.clone());
+        }
+        let is_unavailable = |policy: &&PolicyReport| policy.suite == self.suite && policy.unavailable.is_some();
+        if let Some(policy) = run.policies.iter().find(is_unavailable) {
+            return Outcome::Skipped(format!("the policy `{}` is unavailable", policy.name));
+        }
+        if run.cases.iter().any(|case| case.suite == self.suite && case.outcome.is_not_run()) {
+            return Outcome::NotRun("the run was stopped before all cases".to_owned());
+        }
+        let Judgement { is_reached, expected, actual } = match self.goal {
+            Goal::Rules(percent) => self.rules(run, percent),
+            Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
+            Goal::Weak(most) => self.weak(run, most),
+        };
+        if is_reached {
+            return Outcome::Passed;
+        }
+        let at = String::new();
+        Outcome::Failed(vec![Mismatch { kind: MismatchKind::Gate, at, expected, actual, span: self.span.clone() }])
+    }
+
+    fn rules(&self, run: &RunReport, percent: Percent) -> Judgement {
+        let rules: Vec<&RuleCoverage> = run.rules.iter().filter(|rules| rules.suite == self.suite).collect();
+        let declared: usize = rules.iter().map(|rules| rules.requests.len()).sum();
+        let exercised: usize = rules.iter().map(|rules| rules.exercised()).sum();
+        let never = rules.iter().flat_map(|rules| {
+            let never = rules.requests.iter().filter(|request| request.exercise() == Exercise::Never);
+            never.map(|request| format!("{}: no case for {request}", rules.policy))
+        });
+        let actual = if declared == 0 { "no policy has rules".to_owned() } else { share(exercised, declared) };
+        Judgement {
+            is_reached: percent.is_reached(exercised, declared),
+            expected: format!("{percent} of the requests that the rules select are evaluated"),
+            actual: with_gaps(actual, never.collect()),
+        }
+    }
+
+    fn verdicts(&self, run: &RunReport) -> Judgement {
+        let policies = run.policies.iter().filter(|policy| policy.suite == self.suite);
+        let gaps: Vec<String> = policies
+            .filter_map(|policy| {
+                let gap = match (policy.verdicts.allowed, policy.verdicts.decided()) {
+                    (0, 0) => "no case has a verdict",
+                    (_, 0) => "no case is rejected or mutated",
+                    (0, _) => "no case passes as it is",
+                    _ => return None,
+                };
+                Some(format!("{}: {gap}", policy.name))
+            })
+            .collect();
+        Judgement {
+            is_reached: gaps.is_empty(),
+            expected: "every policy lets a request pass as it is, and rejects or mutates one".to_owned(),
+            actual: gaps_of(gaps),
+        }
+    }
+
+    fn weak(&self, run: &RunReport, most: usize) -> Judgement {
+        let weak = run.cases.iter().filter(|case| case.suite == self.suite && case.weakness.is_some());
+        let gaps: Vec<String> = weak
+            .map(|case| format!("{}: matches {}", case.name, case.weakness.map_or("", |weakness| weakness.matches())))
+            .collect();
+        Judgement {
+            is_reached: gaps.len() <= most,
+            expected: format!("at most {most} weak"),
+            actual: with_gaps(format!("{} weak", gaps.len()), gaps),
+        }
+    }
+}
+
+/// `50% (2 of 4)`; never `100%` for less than all.
+fn share(part: usize, whole: usize) -> String {
+    let percent = part.saturating_mul(100) / whole.max(1);
+    format!("{percent}% ({part} of {whole})")
+}
+
+fn with_gaps(first: String, gaps: Vec<String>) -> String {
+    if gaps.is_empty() { first } else { format!("{first}\n{}", gaps_of(gaps)) }
+}
+
+fn gaps_of(mut gaps: Vec<String>) -> String {
+    let more = gaps.len().saturating_sub(MOST_GAPS);
+    gaps.truncate(MOST_GAPS);
+    gaps.extend((more > 0).then(|| format!("and {more} more")));
+    gaps.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_not_rounded_up() {
+        assert_eq!(share(999, 1_000), "99% (999 of 1000)");
+    }
+}

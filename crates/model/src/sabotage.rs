@@ -1,0 +1,171 @@
+//! What a suite notices when its policies do something else: the result of `verify sabotage`.
+
+use serde::{Deserialize, Serialize};
+
+/// What cases noticed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sabotage {
+    /// The version of verify.
+    pub version: String,
+    /// The cases whose policies were sabotaged, in suite order.
+    pub cases: Vec<SabotagedCase>,
+    /// The cases that were not.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Sabotage {
+    /// The cases that notice nothing.
+    pub fn hollow(&self) -> impl Iterator<Item = &SabotagedCase> {
+        self.cases.iter().filter(|case| case.is_hollow())
+    }
+}
+
+/// A case whose policies were sabotaged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SabotagedCase {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// What it is about: name of the policy or group, or the steps of a chain.
+    pub policy: String,
+    /// Where its name is written: a path relative to the repository root.
+    pub file: String,
+    /// The line there, counted from 1.
+    pub line: usize,
+    /// What was done, and whether the case noticed it. What changed no answer of the policies is not among them.
+    pub attempts: Vec<Attempt>,
+}
+
+impl SabotagedCase {
+    /// Whether it notices nothing of all that was done.
+    pub fn is_hollow(&self) -> bool {
+        !self.attempts.is_empty() && self.attempts.iter().all(|attempt| !attempt.is_noticed)
+    }
+}
+
+/// What was done to a policy of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The policy.
+    pub policy: String,
+    /// What it does instead.
+    pub stand_in: StandIn,
+    /// Whether the case no longer passes.
+    pub is_noticed: bool,
+}
+
+/// A case that was not sabotaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// `suite › case [owner=team-a]`.
+    pub id: String,
+    /// Why.
+    pub because: LeftOutBecause,
+}
+
+/// Why a case was not sabotaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOutBecause {
+    /// It does not pass with the policies themselves.
+    Failing,
+    /// It is skipped, or known to fail.
+    Skipped,
+    /// It is a static check.
+    Check,
+    /// No policy gives it a verdict: it expects a fault, or that no rule matches.
+    NoVerdict,
+}
+
+impl LeftOutBecause {
+    /// The reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Failing => "does not pass",
+            Self::Skipped => "skipped, or expected to fail",
+            Self::Check => "a check evaluates no policy",
+            Self::NoVerdict => "no policy gives a verdict",
+        }
+    }
+}
+
+/// What a policy does instead of what it is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandIn {
+    /// It allows every request and mutates none.
+    AlwaysAllows,
+    /// It rejects every request without a message.
+    AlwaysDenies,
+    /// Its message is another one.
+    OtherMessage,
+    /// Its code is another one.
+    OtherCode,
+    /// It mutates nothing.
+    NeverMutates,
+    /// It mutates something else.
+    MutatesElsewhere,
+    /// It accepts all settings.
+    AcceptsSettings,
+    /// It rejects all settings.
+    RejectsSettings,
+}
+
+impl StandIn {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::AlwaysAllows,
+        Self::AlwaysDenies,
+        Self::OtherMessage,
+        Self::OtherCode,
+        Self::NeverMutates,
+        Self::MutatesElsewhere,
+        Self::AcceptsSettings,
+        Self::RejectsSettings,
+    ];
+
+    /// What the policy does, in a few words.
+    pub fn does(self) -> &'static str {
+        match self {
+            Self::AlwaysAllows => "allows every request",
+            Self::AlwaysDenies => "rejects every request",
+            Self::OtherMessage => "rejects with another message",
+            Self::OtherCode => "rejects with another code",
+            Self::NeverMutates => "mutates nothing",
+            Self::MutatesElsewhere => "mutates something else",
+            Self::AcceptsSettings => "accepts all settings",
+            Self::RejectsSettings => "rejects all settings",
+        }
+    }
+
+    /// Whether it is about settings, and not about requests.
+    pub fn is_about_settings(self) -> bool {
+        matches!(self, Self::AcceptsSettings | Self::RejectsSettings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(noticed: &[bool]) -> SabotagedCase {
+        let attempt = |is_noticed: &bool| Attempt {
+            policy: "p".to_owned(),
+            stand_in: StandIn::AlwaysAllows,
+            is_noticed: *is_noticed,
+        };
+        SabotagedCase {
+            id: "s › a".to_owned(),
+            policy: "p".to_owned(),
+            file: "suite.yml".to_owned(),
+            line: 1,
+            attempts: noticed.iter().map(attempt).collect(),
+        }
+    }
+
+    #[test]
+    fn a_case_is_hollow_if_it_notices_nothing_of_something() {
+        for (noticed, is_hollow) in [(&[][..], false), (&[false, false], true), (&[false, true], false)] {
+            assert_eq!(case(noticed).is_hollow(), is_hollow);
+        }
+    }
+}

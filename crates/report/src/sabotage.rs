@@ -1,0 +1,174 @@
+//! What a suite notices when its policies do something else: the output of `verify sabotage`.
+
+use std::io;
+
+use policy_verify_model::sabotage::{Attempt, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
+
+use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
+use crate::style::Style;
+use crate::{escape, phrases};
+
+/// Columns of what a policy does instead.
+const STAND_IN: usize = 28;
+
+/// Columns of a number.
+const NUMBER: usize = 9;
+
+/// Cases that are named in a list.
+const MOST_NAMES: usize = 20;
+
+/// Writes the result for people: what was noticed how often, then the cases that notice nothing.
+pub fn text(result: &Sabotage, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    if !result.cases.is_empty() {
+        table(&mut page, result)?;
+        missed(&mut page, result)?;
+    }
+    let hollow: Vec<&SabotagedCase> = result.hollow().collect();
+    if !hollow.is_empty() {
+        page.blank()?;
+        page.line(
+            0,
+            &[piece(format!("{}: nothing is noticed", phrases::count(hollow.len(), "hollow case")), BAD.bold())],
+        )?;
+        names(&mut page, hollow.iter().map(|case| (*case, case.policy.clone())))?;
+        page.line(2, &[piece("help: write what the policy must answer: `expect: allow`, `expect: { deny: … }`", DIM)])?;
+    }
+    let others: Vec<_> = result.left_out.iter().filter(|it| it.because != LeftOutBecause::Check).collect();
+    if !others.is_empty() {
+        page.blank()?;
+        page.line(0, &[piece(format!("{} left out", phrases::count(others.len(), "case")), ODD)])?;
+        for left in others.iter().take(MOST_NAMES) {
+            page.entry(2, &[piece(&left.id, PLAIN), piece(format!(" · {}", left.because.reason()), DIM)])?;
+        }
+        more(&mut page, others.len())?;
+    }
+    page.blank()?;
+    let colour = if hollow.is_empty() { GOOD } else { BAD };
+    let noticing = result.cases.len() - hollow.len();
+    let total = phrases::count(result.cases.len(), "case");
+    page.line(0, &[piece(format!("{noticing} of {total} notice what policies do instead"), colour.bold())])
+}
+
+/// Every stand-in that changed an answer: in how many cases, and how many of them noticed it.
+fn table(page: &mut Page<'_>, result: &Sabotage) -> io::Result<()> {
+    let head = format!("{:STAND_IN$}{:>NUMBER$}{:>NUMBER$}", "a policy that", "changed", "noticed");
+    page.line(0, &[piece(head, DIM)])?;
+    for stand_in in StandIn::ALL {
+        let (changed, noticed) = counts(result, stand_in);
+        if changed > 0 {
+            let colour = if noticed < changed { ODD } else { PLAIN };
+            let name = piece(format!("{:STAND_IN$}", stand_in.does()), PLAIN);
+            page.line(0, &[name, piece(format!("{changed:>NUMBER$}{noticed:>NUMBER$}"), colour)])?;
+        }
+    }
+    Ok(())
+}
+
+fn counts(result: &Sabotage, stand_in: StandIn) -> (usize, usize) {
+    let attempts = result.cases.iter().flat_map(|case| &case.attempts).filter(|it| it.stand_in == stand_in);
+    attempts.fold((0, 0), |(changed, noticed), it| (changed + 1, noticed + usize::from(it.is_noticed)))
+}
+
+/// The cases that miss something, and notice something else.
+fn missed(page: &mut Page<'_>, result: &Sabotage) -> io::Result<()> {
+    let is_missed = |attempt: &&Attempt| !attempt.is_noticed;
+    let partly = result.cases.iter().filter(|case| !case.is_hollow());
+    let partly: Vec<_> = partly.filter(|case| case.attempts.iter().any(|it| is_missed(&it))).collect();
+    if partly.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.line(0, &[piece(format!("{} would not notice a policy that", phrases::count(partly.len(), "case")), BOLD)])?;
+    let does = |case: &SabotagedCase| {
+        let missed: Vec<&str> = case.attempts.iter().filter(is_missed).map(|it| it.stand_in.does()).collect();
+        missed.join(", ")
+    };
+    names(page, partly.iter().map(|case| (*case, does(case))))
+}
+
+fn names<'a>(page: &mut Page<'_>, cases: impl ExactSizeIterator<Item = (&'a SabotagedCase, String)>) -> io::Result<()> {
+    let total = cases.len();
+    for (case, about) in cases.take(MOST_NAMES) {
+        let place = piece(format!("{}:{}", case.file, case.line), PLACE);
+        page.entry(2, &[place, piece(format!("  {}", case.id), PLAIN), piece(format!(" · {about}"), DIM)])?;
+    }
+    more(page, total)
+}
+
+fn more(page: &mut Page<'_>, total: usize) -> io::Result<()> {
+    match total.saturating_sub(MOST_NAMES) {
+        0 => Ok(()),
+        more => page.line(2, &[piece(format!("… {more} more"), DIM)]),
+    }
+}
+
+/// Writes one JSON document.
+pub fn json(result: &Sabotage, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(result)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_verify_model::sabotage::LeftOut;
+
+    use super::*;
+    use crate::testing::HOSTILE;
+
+    fn shown(result: &Sabotage) -> String {
+        let mut bytes = Vec::new();
+        text(result, Style::default(), &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn case(id: &str, attempts: &[(StandIn, bool)]) -> SabotagedCase {
+        let attempt = |&(stand_in, is_noticed): &_| Attempt { policy: "labels".into(), stand_in, is_noticed };
+        SabotagedCase {
+            id: id.into(),
+            policy: "labels".into(),
+            file: "suite.yml".into(),
+            line: 7,
+            attempts: attempts.iter().map(attempt).collect(),
+        }
+    }
+
+    #[test]
+    fn hollow_cases_are_named_and_others_counted() {
+        let cases = vec![
+            case("s › a", &[(StandIn::AlwaysDenies, true)]),
+            case("s › b", &[(StandIn::AlwaysAllows, true), (StandIn::OtherMessage, false)]),
+            case("s › c", &[(StandIn::AlwaysAllows, false), (StandIn::OtherMessage, false)]),
+        ];
+        let left_out = vec![LeftOut { id: "s › d".into(), because: LeftOutBecause::Failing }];
+        let text = shown(&Sabotage { version: String::new(), cases, left_out });
+        assert_eq!(
+            text,
+            "a policy that                 changed  noticed
+allows every request                2        1
+rejects every request               1        1
+rejects with another message        2        0
+
+1 case would not notice a policy that
+  suite.yml:7  s › b · rejects with another message
+
+1 hollow case: nothing is noticed
+  suite.yml:7  s › c · labels
+  help: write what the policy must answer: `expect: allow`, `expect: { deny: … }`
+
+1 case left out
+  s › d · does not pass
+
+2 of 3 cases notice what policies do instead
+"
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_text() {
+        let cases = HOSTILE.iter().map(|name| case(name, &[(StandIn::AlwaysAllows, false)])).collect();
+        let left_out =
+            HOSTILE.iter().map(|name| LeftOut { id: (*name).into(), because: LeftOutBecause::NoVerdict }).collect();
+        let text = shown(&Sabotage { version: String::new(), cases, left_out });
+        assert!(!text.contains('\u{1b}') && !text.contains("\n::") && !text.contains('\u{202e}'), "{text}");
+    }
+}

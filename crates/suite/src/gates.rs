@@ -1,0 +1,36 @@
+//! Entries of `gates:`: what the whole run must reach.
+
+use super::mistake::Mistakes;
+use super::schema::{GatesEntry, UnitText};
+use policy_verify_model::gate::{Goal, Percent};
+use policy_verify_model::source::Spanned;
+
+/// The goals of a suite, in the order of their keys here.
+pub(super) fn read(written: Option<&GatesEntry>, mistakes: &mut Mistakes) -> Vec<Spanned<Goal>> {
+    let Some(GatesEntry { rules, verdicts, weak }) = written else { return Vec::new() };
+    let rules = rules.as_ref().and_then(|share| percent(share, mistakes));
+    let rules = rules.map(|share| Spanned::new(Goal::Rules(share.value), share.span));
+    let verdicts = verdicts.as_ref().map(|it| Spanned::new(Goal::Verdicts(it.value), it.span.clone()));
+    let weak = weak.as_ref().map(|most| {
+        let number = usize::try_from(most.value).unwrap_or(usize::MAX);
+        Spanned::new(Goal::Weak(number), most.span.clone())
+    });
+    [rules, verdicts, weak].into_iter().flatten().collect()
+}
+
+/// Reads a share; one that is a mistake is none.
+fn percent(written: &Spanned<UnitText>, mistakes: &mut Mistakes) -> Option<Spanned<Percent>> {
+    let text = &written.value.0;
+    match text.parse() {
+        Ok(share) => Some(Spanned::new(share, written.span.clone())),
+        Err(error) => {
+            let with_unit = format!("{}%", text.trim());
+            let (message, help) = match with_unit.parse::<Percent>() {
+                Ok(_) => ("a percentage needs its sign".to_owned(), format!("write `{with_unit}`")),
+                Err(_) => (error.to_string(), "write a percentage from `0%` to `100%`".to_owned()),
+            };
+            mistakes.add_with_help(&written.span, message, help);
+            None
+        }
+    }
+}

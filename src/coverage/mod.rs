@@ -1,0 +1,43 @@
+//! What the cases of a run exercise of its policies: their verdicts, and the requests that their rules select.
+
+mod answered;
+mod rules;
+
+use policy_verify_model::outcome::CaseReport;
+use policy_verify_model::rule_coverage::{RuleCoverage, VerdictCounts};
+use policy_verify_model::suite::{Case, PolicyIndex, SuiteIndex};
+
+use self::answered::{Answered, Subject};
+use crate::evaluate::Policies;
+
+/// What the cases of a suite exercise.
+pub(crate) struct Coverage {
+    /// How often each policy gave which verdict, by its index.
+    verdicts: Vec<VerdictCounts>,
+    /// The requests of the rules of its policies and groups.
+    pub(crate) rules: Vec<RuleCoverage>,
+}
+
+impl Coverage {
+    /// The verdicts of a policy.
+    pub(crate) fn verdicts_of(&self, policy: PolicyIndex) -> VerdictCounts {
+        self.verdicts.get(policy.0).copied().unwrap_or_default()
+    }
+}
+
+/// What the cases of a suite exercise of its policies; `cases` are those that ran, with their reports.
+pub(crate) fn of<'a>(
+    suite: SuiteIndex,
+    policies: &Policies<'a>,
+    cases: impl IntoIterator<Item = (&'a Case, &'a CaseReport)>,
+) -> Coverage {
+    let answers: Vec<Answered> =
+        cases.into_iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
+    let mut verdicts = vec![VerdictCounts::default(); policies.suite.policies.len()];
+    for Answered { subject, verdict, .. } in &answers {
+        if let Subject::Policy(policy) = subject {
+            verdict.count(&mut verdicts[policy.0]);
+        }
+    }
+    Coverage { verdicts, rules: rules::of(suite, policies, &answers) }
+}

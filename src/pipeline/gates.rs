@@ -1,0 +1,80 @@
+//! What a run exercises of its policies, and whether it reaches the gates of its suites.
+
+use policy_verify_model::code::Code;
+use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::gate::{Gate, Goal};
+use policy_verify_model::gate_reports;
+use policy_verify_model::outcome::{CaseReport, RunReport};
+use policy_verify_model::rule_coverage::{RuleCoverage, RuleOrigin};
+use policy_verify_model::source::Spanned;
+use policy_verify_model::suite::{Case, Suite, SuiteIndex};
+
+use super::options::Progress;
+use super::ready::{Loaded, Ready};
+use crate::coverage::{self, Coverage};
+
+/// Adds what the cases exercise, what is wrong with the rules, and a report for each gate.
+pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Progress) {
+    let Loaded { suites, selected, .. } = ready.loaded;
+    let total: usize = suites.iter().map(|suite| suite.cases.len()).sum();
+    let left_out = total - selected.total;
+    let coverage = of_suites(&report.cases, ready);
+    for (policy, record) in report.policies.iter_mut().zip(ready.records) {
+        policy.verdicts = coverage[record.key.suite.0].verdicts_of(record.key.policy);
+    }
+    report.rules = coverage.into_iter().flat_map(|coverage| coverage.rules).collect();
+    for warning in report.rules.iter().filter_map(selects_nothing) {
+        // Two suites may be about one manifest.
+        if !report.warnings.contains(&warning) {
+            report.warnings.push(warning);
+        }
+    }
+    if left_out > 0 {
+        report.rules.clear();
+    }
+    let skipped = (left_out > 0).then(|| format!("the run leaves out {left_out} of {total} cases"));
+    report.gates = suites.iter().enumerate().flat_map(|(index, suite)| gates(index, suite, skipped.as_ref())).collect();
+    let reports = gate_reports::reports(report);
+    if !reports.is_empty() {
+        reports.iter().for_each(|gate| progress.case_finished(gate));
+        report.cases.extend(reports);
+        report.cases.sort_by_key(|case| (case.suite, case.position));
+    }
+}
+
+fn gates<'a>(index: usize, suite: &'a Suite, skipped: Option<&'a String>) -> impl Iterator<Item = Gate> + 'a {
+    let gate = move |goal: &Spanned<Goal>| Gate {
+        suite: index,
+        goal: goal.value,
+        span: goal.span.clone(),
+        skipped: skipped.cloned(),
+    };
+    suite.gates.iter().map(gate)
+}
+
+/// What the cases of each suite exercise.
+fn of_suites(reports: &[CaseReport], ready: &Ready<'_>) -> Vec<Coverage> {
+    let ran = || ready.loaded.selected.cases.iter().zip(reports);
+    let of_suite = |index: usize| {
+        let suite = SuiteIndex(index);
+        let own = ran().filter(|(selected, _)| selected.suite == suite);
+        let cases = own.map(|(selected, report)| -> (&Case, &CaseReport) { (selected.case, report) });
+        coverage::of(suite, &ready.policies[index], cases)
+    };
+    (0..ready.loaded.suites.len()).map(of_suite).collect()
+}
+
+/// The warning about rules of which a part selects nothing.
+fn selects_nothing(rules: &RuleCoverage) -> Option<Diagnostic> {
+    let (first, others) = rules.mistakes.split_first()?;
+    let origin = match rules.origin {
+        RuleOrigin::Metadata => "metadata",
+        RuleOrigin::Manifest => "manifest",
+    };
+    let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+    let message =
+        format!("a part of the rules in the {origin} of `{}` selects no request: {first}{more}", rules.policy);
+    let help =
+        "correct the rules; resources have their plural name, and those of a CustomResourceDefinition need `crds:`";
+    Some(Diagnostic::new(Code::SelectsNothing, message).at(&rules.span).with_help(help.to_owned()))
+}

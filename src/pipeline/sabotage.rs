@@ -1,0 +1,114 @@
+//! What a suite notices: each case runs again with policies that do something else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use policy_verify_model::outcome::{Outcome, Unavailable};
+use policy_verify_model::sabotage::{Attempt, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
+use policy_verify_model::suite::{CaseBody, PolicyIndex};
+use rayon::prelude::*;
+
+use super::case;
+use super::options::{Options, Progress};
+use super::ready::{self, Code, Ready};
+use crate::error::Error;
+use crate::evaluate::Policies;
+use crate::prepare::PreparedPolicy;
+use crate::sabotage::Sabotaged;
+use crate::select::SelectedCase;
+
+/// Runs every selected case with each stand-in for each of its policies. A case that does not pass with the policies
+/// themselves is left out, and so is one that asks none.
+///
+/// # Errors
+///
+/// When nothing could be run: see [`verify`](super::verify()).
+pub fn sabotage(options: &Options, progress: &dyn Progress) -> Result<Sabotage, Error> {
+    ready::with_suites(options, progress, |loaded| {
+        loaded.with_policies(options, Code::Plain, progress, |ready| {
+            let selected = loaded.selected.cases.par_iter().filter(|_| !options.interrupt.is_stopped());
+            let results = selected.map(|selected| of_case(*selected, ready, progress));
+            let mut sabotage = Sabotage { version: env!("CARGO_PKG_VERSION").to_owned(), ..Sabotage::default() };
+            for result in results.collect::<Vec<_>>() {
+                match result {
+                    Ok(case) => sabotage.cases.push(case),
+                    Err(left_out) => sabotage.left_out.push(left_out),
+                }
+            }
+            ready.engine.finish();
+            sabotage
+        })
+    })
+}
+
+fn of_case(selected: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progress) -> Result<SabotagedCase, LeftOut> {
+    let SelectedCase { suite, case } = selected;
+    let policies = &ready.policies[suite.0];
+    let left_out = |because| LeftOut { id: case.id.clone(), because };
+    let (report, _) = case::report(suite, case, policies, None);
+    progress.case_finished(&report);
+    match report.outcome {
+        Outcome::Passed => {}
+        Outcome::Skipped(_) | Outcome::Xfailed(_) => return Err(left_out(LeftOutBecause::Skipped)),
+        _ => return Err(left_out(LeftOutBecause::Failing)),
+    }
+    let is_about_settings = match case.body {
+        CaseBody::Request(_) => false,
+        CaseBody::Settings(_) => true,
+        CaseBody::Check { .. } => return Err(left_out(LeftOutBecause::Check)),
+    };
+    // A fault is expected: whatever the policies answer beside it means nothing.
+    if report.fault.is_some() {
+        return Err(left_out(LeftOutBecause::NoVerdict));
+    }
+    let mut asked = policies.suite.policies_for(case);
+    asked.sort_unstable();
+    asked.dedup();
+    let mut targets: Vec<(String, Vec<PolicyIndex>)> =
+        asked.iter().map(|policy| (policies.suite.policies[policy.0].name.clone(), vec![*policy])).collect();
+    // What one of several policies does may not matter: all of them do it, too.
+    if asked.len() > 1 {
+        targets.push((case.subject.clone(), asked));
+    }
+    let stand_ins = || StandIn::ALL.into_iter().filter(|it| it.is_about_settings() == is_about_settings);
+    let each = targets.iter().flat_map(|target| stand_ins().map(move |stand_in| (target, stand_in)));
+    let attempts: Vec<Attempt> = each
+        .filter_map(|((name, targets), stand_in)| {
+            let is_noticed = attempt(selected, policies, targets, stand_in)?;
+            Some(Attempt { policy: name.clone(), stand_in, is_noticed })
+        })
+        .collect();
+    if attempts.is_empty() {
+        return Err(left_out(LeftOutBecause::NoVerdict));
+    }
+    let place = case.place();
+    let (id, policy) = (report.id, report.policy);
+    Ok(SabotagedCase { id, policy, file: place.file.path.clone(), line: place.line, attempts })
+}
+
+/// Runs a case with a stand-in for these policies, and says whether it noticed; nothing where that changes no answer.
+fn attempt(
+    SelectedCase { suite, case }: SelectedCase<'_>,
+    policies: &Policies<'_>,
+    targets: &[PolicyIndex],
+    stand_in: StandIn,
+) -> Option<bool> {
+    let has_changed = Arc::new(AtomicBool::new(false));
+    let replaced: Vec<Result<PreparedPolicy, Arc<Unavailable>>> = targets
+        .iter()
+        .map(|index| {
+            let real = policies.prepared(*index);
+            let guest = Sabotaged::new(Arc::clone(&real.guest), stand_in, Arc::clone(&has_changed));
+            Ok(real.with_guest(Arc::new(guest)))
+        })
+        .collect();
+    let mut prepared = policies.prepared.clone();
+    for (index, replaced) in targets.iter().zip(&replaced) {
+        prepared[index.0] = Some(replaced);
+    }
+    // What the policy itself has accepted was not answered by the stand-in.
+    let accepted = policies.accepted.clone().filter(|_| !stand_in.is_about_settings());
+    let sabotaged = Policies { prepared, accepted, ..policies.clone() };
+    let (report, _) = case::report(suite, case, &sabotaged, None);
+    has_changed.load(Ordering::Relaxed).then_some(report.outcome != Outcome::Passed)
+}

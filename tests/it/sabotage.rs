@@ -1,0 +1,110 @@
+//! `verify sabotage`: cases that would pass whatever their policies answered.
+
+use serde_json::Value;
+
+use crate::support::{POD, Repository};
+
+fn repository(cases: &str) -> Repository {
+    Repository::with_suite(&format!(
+        "version: 1\npolicies:\n  safe-labels: {{ uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml, settings: {{ mandatory_labels: [x] }} }}\n  \
+         default-labels: {{ uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml, settings: {{ labels: {{ team: a }} }} }}\n  \
+         watched: {{ uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml, settings: {{ mandatory_labels: [x] }}, mode: monitor }}\n\
+         groups:\n  either: {{ expression: a() || b(), message: refused, members: {{ a: {{ policy: safe-labels, settings: {{}} }}, b: {{ policy: safe-labels, settings: {{}} }} }} }}\n\
+         defaults: {{ policy: safe-labels }}\n{}",
+        cases.replace("POD", POD)
+    ))
+    .policy("safe-labels")
+    .policy("default-labels")
+}
+
+/// What each case misses and notices: `other-message+ always-allows-`.
+fn attempts(cases: &str) -> Vec<String> {
+    let run = repository(cases).verify(&["sabotage", "suite.yml", "--format", "json"]).run();
+    let result: Value = serde_json::from_str(&run.stdout).unwrap();
+    let of_case = |case: &Value| {
+        let attempt = |attempt: &Value| {
+            let sign = if attempt["is_noticed"] == true { "+" } else { "-" };
+            format!("{}{sign}", attempt["stand_in"].as_str().unwrap())
+        };
+        case["attempts"].as_array().unwrap().iter().map(attempt).collect::<Vec<_>>().join(" ")
+    };
+    result["cases"].as_array().unwrap().iter().map(of_case).collect()
+}
+
+#[test]
+fn each_expectation_notices_what_it_is_about() {
+    for (case, wanted) in [
+        ("object: POD, expect: deny", "always-allows+ other-message-"),
+        ("object: POD, expect: { deny: { contains: missing } }", "always-allows+ other-message+"),
+        ("object: POD, settings: {}, expect: allow", "always-denies+"),
+        ("object: POD, settings: {}, expect: accept", "always-denies+"),
+        ("object: POD, expect: { response: { auditAnnotations: null } }", "always-allows- other-message-"),
+        ("object: POD, expect: { response: { allowed: false } }", "always-allows+ other-message-"),
+        ("object: POD, policy: watched, expect: allow", "always-allows- other-message-"),
+        (
+            "object: POD, policy: watched, expect: { deny: { contains: missing }, mode: monitor }",
+            "always-allows+ other-message+",
+        ),
+        (
+            "object: POD, policy: default-labels, expect: mutate",
+            "always-allows+ always-denies+ never-mutates+ mutates-elsewhere-",
+        ),
+        (
+            "object: POD, policy: default-labels, expect: { mutate: { object: { metadata: { labels: { team: a } } } } }",
+            "always-allows+ always-denies+ never-mutates+ mutates-elsewhere+",
+        ),
+        (
+            "object: POD, policy: default-labels, expect: accept",
+            "always-allows- always-denies+ never-mutates- mutates-elsewhere-",
+        ),
+        // Either member is enough, so that only all at once matter.
+        ("object: POD, group: either, expect: allow", "always-denies+"),
+    ] {
+        assert_eq!(attempts(&format!("cases:\n  - {{ name: a, {case} }}\n")), [wanted], "{case}");
+    }
+    for (case, wanted) in [
+        ("value: { mandatory_labels: 1 }, expect: invalid", "accepts-settings+"),
+        ("value: {}, expect: valid", "rejects-settings+"),
+    ] {
+        assert_eq!(attempts(&format!("settingsCases:\n  - {{ name: a, {case} }}\n")), [wanted], "{case}");
+    }
+}
+
+#[test]
+fn hollow_cases_are_named_and_no_others() {
+    let cases = "cases:\n  - { name: strict, object: POD, expect: { deny: { contains: missing } } }\n  \
+                 - { name: fine, object: POD, settings: {}, expect: allow }\n  \
+                 - { name: weak, object: POD, expect: deny }\n  \
+                 - { name: empty, object: POD, expect: { response: { auditAnnotations: null } } }\n  \
+                 - { name: watched, object: POD, policy: watched, expect: allow }\n";
+    let run = repository(cases).verify(&["sabotage", "suite.yml"]).run().exits_with(1);
+    let hollow = run.stdout.split("2 hollow cases: nothing is noticed\n").nth(1).unwrap_or_default();
+    assert!(
+        hollow.contains("suite.yml:13  suite.yml › empty") && hollow.contains("suite.yml:14  suite.yml › watched"),
+        "{}",
+        run.stdout
+    );
+    assert!(!hollow.contains("weak") && !hollow.contains("strict"), "{hollow}");
+    run.says(&["suite.yml › weak · rejects with another message", "3 of 5 cases notice what policies do instead"]);
+}
+
+#[test]
+fn exit_codes_are_those_of_a_run() {
+    for (cases, code, text) in [
+        ("cases:\n  - { name: a, object: POD, settings: {}, expect: allow }\n", 0, "1 of 1 case notice"),
+        ("cases:\n  - { name: a, object: POD, expect: allow }\n", 1, "suite.yml › a · does not pass"),
+        ("cases:\n  - { name: a, object: POD, skip: later, expect: allow }\n", 4, "suite.yml › a · skipped"),
+        ("cases:\n  - { name: a, oldObject: POD, expect: not-applicable }\n", 4, "no policy gives a verdict"),
+        ("cases:\n  - { name: a, object: POD, expct: allow }\n", 2, "unknown key `expct`"),
+    ] {
+        repository(cases).verify(&["sabotage", "suite.yml"]).run().named(cases).exits_with(code).says(&[text]);
+    }
+}
+
+#[test]
+fn an_expected_fault_is_left_out() {
+    let suite = crate::support::testdata().join("suites/showcase/suite.yml");
+    let repository = Repository::new();
+    let run = repository.verify(&["sabotage", suite.to_str().unwrap()]).run().exits_with(0);
+    run.says(&["a call without a mock is a fault · no policy gives a verdict"]).never_says("hollow");
+}
