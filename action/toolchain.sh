@@ -4,12 +4,19 @@ set -euo pipefail
 # shellcheck source=action/common.sh
 . "$(dirname "$0")/common.sh"
 
-# fetched URL SHA256: downloads a file, and prints where it is.
-fetched() {
+# downloaded URL: downloads a file, and prints where it is.
+downloaded() {
     local file
     file=$(mktemp "$RUNNER_TEMP/policy-verify-toolchain.XXXXXX")
     curl --fail --silent --show-error --location --proto '=https' --tlsv1.2 --retry 3 --max-time 300 --output "$file" "$1" ||
         fail "cannot download $1" >&2
+    printf '%s\n' "$file"
+}
+
+# fetched URL SHA256: the same for a file with this checksum.
+fetched() {
+    local file
+    file=$(downloaded "$1")
     echo "$2  $file" | sha256sum --check --quiet >&2 || fail "$1 has another checksum than $2" >&2
     printf '%s\n' "$file"
 }
@@ -29,11 +36,19 @@ tinygo() {
     sudo dpkg -i "$file.deb"
 }
 
-# The version that Kubewarden's own policies are built with: 1.0 changed the language.
+# opa VERSION: the default is the one that Kubewarden's own policies are built with, as 1.0 changed the language. For others
+# the checksum is the one of the release.
 opa() {
-    local file
-    file=$(fetched https://github.com/open-policy-agent/opa/releases/download/v0.65.0/opa_linux_amd64_static \
-        cd6b0b2d762571a746f0261890b155e6dd71cca90dad6b42b6fcf6dd7f619f08)
+    local file sum version=${1-0.65.0}
+    [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "the input \`toolchain\` has \`opa@$1\`; a version is written as opa@1.5.1"
+    local url=https://github.com/open-policy-agent/opa/releases/download/v$version/opa_linux_amd64_static
+    if [ "$version" = 0.65.0 ]; then
+        sum=cd6b0b2d762571a746f0261890b155e6dd71cca90dad6b42b6fcf6dd7f619f08
+    else
+        file=$(downloaded "$url.sha256")
+        read -r sum _ <"$file" || [ -n "$sum" ]
+    fi
+    file=$(fetched "$url" "$sum")
     mkdir -p "$RUNNER_TEMP/policy-verify-opa"
     mv "$file" "$RUNNER_TEMP/policy-verify-opa/opa"
     chmod 755 "$RUNNER_TEMP/policy-verify-opa/opa"
@@ -46,6 +61,7 @@ cd -- "$folder"
 for name in ${IN_TOOLCHAIN//,/ }; do
     case "$name" in
         rust | tinygo | opa) "$name" ;;
+        opa@*) opa "${name#opa@}" ;;
         # Actions bring these.
         go | node) ;;
         *) fail "the input \`toolchain\` has \`$name\`; it takes rust, go, tinygo, opa and node" ;;

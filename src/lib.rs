@@ -49,6 +49,7 @@ pub use self::pipeline::inspect::{InspectOptions, inspect};
 pub use self::pipeline::policy::Network;
 pub use self::pipeline::pull::{Pulled, digest, pull};
 pub use self::pipeline::push::{PushOptions, push};
+pub use self::pipeline::scaffold::{ArtifactHubOptions, ArtifactHubPackage, artifact_hub};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
     Against, BlessedFile, Blessing, Effort, Identity, Interrupt, Left, ListedCase, Options, Progress, Recording,

@@ -16,6 +16,7 @@ pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod sabotage;
+pub(crate) mod scaffold;
 pub(crate) mod search;
 pub(crate) mod selection;
 pub(crate) mod server;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Show what a module is and what its metadata says
     #[command(after_help = policy::INSPECT_HELP)]
     Inspect(policy::InspectArgs),
+    /// Make files of the metadata of a policy
+    #[command(after_help = scaffold::SCAFFOLD_HELP)]
+    Scaffold(scaffold::ScaffoldArgs),
     /// Print the digest a reference leads to
     Digest(policy::DigestArgs),
     /// Fetch a policy

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::explanation::Explanations;
 use policy_verify::model::outcome::Outcome;
-use policy_verify::report::{Style, explanation};
+use policy_verify::report::{Style, explanation, located};
 use policy_verify::{CompilerChoice, Error, Options, is_stream, tree};
 use regex::Regex;
 
@@ -39,8 +39,10 @@ pub(crate) fn debug(arguments: &DebugArgs, signals: &Signals) -> ExitCode {
     if options.interrupt.is_stopped() {
         return ExitCode::Interrupted;
     }
-    match print(&explanations, arguments.format) {
-        ExitCode::Success => verdict(&explanations, options.allows_empty),
+    let places = Places::of(&options.suites, options.root.as_deref());
+    let verdict = verdict(&explanations, options.allows_empty);
+    match print(explanations, arguments.format, &places) {
+        ExitCode::Success => verdict,
         code => code,
     }
 }
@@ -74,7 +76,8 @@ fn without_names(selection: &SelectionArgs) -> (SelectionArgs, Vec<String>) {
     (selection, names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
-fn print(explanations: &Explanations, format: OutputFormat) -> ExitCode {
+/// People get paths from the working directory, as in reports; machines from the root of the repository.
+fn print(explanations: Explanations, format: OutputFormat, places: &Places) -> ExitCode {
     let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
     let style = Style {
         colour,
@@ -84,8 +87,11 @@ fn print(explanations: &Explanations, format: OutputFormat) -> ExitCode {
     };
     let mut bytes = Vec::new();
     let written = match format {
-        OutputFormat::Human => explanation::text(explanations, style, &mut bytes),
-        OutputFormat::Json => explanation::json(explanations, &mut bytes),
+        OutputFormat::Human => {
+            let explanations = located::explanations(explanations, &|path| places.shown(path));
+            explanation::text(&explanations, style, &mut bytes)
+        }
+        OutputFormat::Json => explanation::json(&explanations, &mut bytes),
     };
     match written {
         Ok(()) => console::print(&String::from_utf8_lossy(&bytes)),

@@ -10,14 +10,13 @@ use policy_verify::{nearest, report};
 use super::problem::usage;
 
 /// Commands, and what to do instead.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("build", "build the policy with its own tools, and name the module in a suite"),
     ("check", "run `verify list SUITE`, which reads a suite without running it"),
     ("doc", "run `verify help`"),
     ("fmt", "run `verify list SUITE`, which reads a suite without running it"),
     ("lint", "run `verify list SUITE`, which reads a suite without running it"),
     ("new", "run `verify init POLICY`, which makes a first suite"),
-    ("scaffold", "run `kwctl scaffold`, or `verify init POLICY`, which makes a first suite"),
     ("test", "run `verify run`, or `verify suite.yml`"),
     ("tests", "run `verify run`, or `verify suite.yml`"),
     ("validate", "run `verify list SUITE`, which reads a suite without running it"),
@@ -87,6 +86,18 @@ pub(crate) fn command(word: &str) -> Option<Diagnostic> {
     }
     let (_, help) = COMMANDS.iter().find(|(foreign, _)| *foreign == word)?;
     Some(usage(format!("unknown command `{word}`")).with_help((*help).to_owned()))
+}
+
+/// What `kwctl scaffold` makes and `verify scaffold` does not.
+const SCAFFOLDS: [&str; 4] = ["admission-request", "manifest", "vap", "verification-config"];
+
+/// The mistake of a file that only kwctl makes; nothing for other errors.
+pub(crate) fn scaffold(error: &clap::Error, arguments: &[OsString]) -> Option<Diagnostic> {
+    let words: Vec<&str> = arguments.iter().skip(1).take(2).filter_map(|word| word.to_str()).collect();
+    let [command @ "scaffold", kind] = words.as_slice() else { return None };
+    let is_foreign = error.kind() == ErrorKind::InvalidSubcommand && SCAFFOLDS.contains(kind);
+    let found = usage(format!("unknown command `{command} {kind}`"));
+    is_foreign.then(|| found.with_help(format!("run `kwctl scaffold {kind}`")))
 }
 
 /// The mistake of an unknown flag of a command; nothing for other errors. `arguments` are all of the command line, `known`

@@ -10,6 +10,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
 use policy_verify::{Error, Rewriting, is_stream, read_stdin, read_text, root_of};
 
+use super::annotated;
 use super::args::import::{ImportArgs, ImportFrom};
 use super::args::new_suite::NewSuiteArgs;
 use super::args::output::ColorChoice;
@@ -71,13 +72,9 @@ fn bats(files: &[PathBuf], policy: Option<&str>, common: &NewSuiteArgs) -> Resul
     let usual = || named(root.join(&folder)).unwrap_or_else(|| "policy".to_owned());
     let policy = policy.map_or_else(usual, str::to_owned);
     let context = Context { folder, policy, files: names_below(&root) };
-    Ok(Made {
-        imported: draft::bats::bats(&tests, &context).into(),
-        suite,
-        rewriting: Rewriting::Weak,
-        remarks: Vec::new(),
-        inputs: files.to_vec(),
-    })
+    let mut imported: Imported = draft::bats::bats(&tests, &context).into();
+    annotated::take_apart(&mut imported.draft, suite.parent().unwrap_or(Path::new("")));
+    Ok(Made { imported, suite, rewriting: Rewriting::Weak, remarks: Vec::new(), inputs: files.to_vec() })
 }
 
 /// The root of the repository of a file.

@@ -1,11 +1,13 @@
 //! The command `verify`: parses what was typed, calls the library, returns the exit code.
 
 mod annotate;
+mod annotated;
 mod args;
 mod bench;
 mod bless;
 mod cage;
 mod ci;
+mod complete;
 mod console;
 mod debug;
 mod digest;
@@ -19,6 +21,7 @@ mod init;
 mod inspect;
 mod interrupt;
 mod last_failed;
+mod makefile;
 mod merge;
 mod new_suite;
 mod outputs;
@@ -31,6 +34,7 @@ mod record;
 mod reports;
 mod run;
 mod sabotage;
+mod scaffold;
 mod search;
 mod server_config;
 mod step_outputs;
@@ -60,6 +64,9 @@ fn main() -> ExitCode {
     if let Some(code) = cage::inside(&arguments) {
         std::process::exit(code);
     }
+    if let Some(code) = complete::answer(&arguments) {
+        return code;
+    }
     // Before anything is written: a file that grows above its limit is then an error, and no end of the process.
     let signals = Signals::listen();
     if let Some(problem) = arguments.get(1).and_then(|word| foreign::command(word.to_str()?)) {
@@ -78,7 +85,8 @@ fn main() -> ExitCode {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            if let Some(problem) = unknown_flag(&error, &arguments, &command) {
+            let problem = foreign::scaffold(&error, &arguments);
+            if let Some(problem) = problem.or_else(|| unknown_flag(&error, &arguments, &command)) {
                 return console::refuse_usage(problem);
             }
             return console::refuse_parsed(&error);
@@ -112,6 +120,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Scaffold(arguments) => scaffold::scaffold(&arguments),
         Command::Digest(arguments) => digest::digest(&arguments),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Push(arguments) => push::push(&arguments, signals),
@@ -124,11 +133,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Man { command } => manual(command.as_deref()),
         Command::Explain { code } => explain::explain(code),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
-            console::print(&String::from_utf8_lossy(&script))
-        }
+        Command::Completions { shell } => complete::script(shell),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn find(arguments: &[PathBuf], root: Option<&Path>) -> Result<Vec<Pat
         }
         if found.is_empty() {
             let none = usage("no suite.yml and no *.suite.yml (or .yaml) in this folder");
-            return Err(vec![none.with_help("name a suite: verify path/to/suite.yml".to_owned())]);
+            return Err(vec![none.with_help(first_step(Path::new(".")))]);
         }
     }
     for argument in arguments {
@@ -59,6 +59,23 @@ pub(crate) fn find(arguments: &[PathBuf], root: Option<&Path>) -> Result<Vec<Pat
         }
     }
     Ok(without_repetitions(found))
+}
+
+/// What to do in a folder without a suite: make one of the tests or of the policy that are there, or name another.
+fn first_step(folder: &Path) -> String {
+    let has = |ending: &str| {
+        let names = folder.read_dir().into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        let mut found: Vec<PathBuf> = names.filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
+        found.sort();
+        found.first().and_then(|path| path.file_name()?.to_str().map(str::to_owned))
+    };
+    let is_policy = ["metadata.yml", "metadata.yaml"].iter().any(|name| folder.join(name).is_file());
+    let steps = [
+        has("bats").map(|file| format!("make a suite of the tests in {file}: verify import bats {file}")),
+        (is_policy || has("wasm").is_some()).then(|| "make a first suite for the policy: verify init".to_owned()),
+        Some("name a suite: verify path/to/suite.yml".to_owned()),
+    ];
+    steps.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// The command with the most similar name, for a word that is not a file.

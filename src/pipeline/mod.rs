@@ -28,6 +28,7 @@ mod redirect;
 mod repetition;
 mod runner;
 mod sabotage;
+pub(crate) mod scaffold;
 pub(crate) mod server_config;
 mod services;
 mod suites;

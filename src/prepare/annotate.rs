@@ -79,7 +79,7 @@ pub(super) fn with_file(
     usage: Option<String>,
     choose_mode: impl FnOnce(&Metadata, &Span) -> Result<ExecutionMode, Unavailable>,
 ) -> Result<AnnotatedModule, Refused> {
-    let mut stated = metadata::of_file(file).map_err(|error| unreadable(file, error))?;
+    let mut stated = metadata::of_file(file).map_err(|error| Refused::Unusable(unreadable(file, error)))?;
     let mode = choose_mode(&stated.metadata, &stated.mode).map_err(Refused::Unusable)?;
     // The only version there is; the module is asked whether it agrees when it is linked.
     let version = if mode == ExecutionMode::KubewardenWapc { ProtocolVersion::V1 } else { ProtocolVersion::Unknown };
@@ -101,7 +101,7 @@ pub(super) fn with_file(
 }
 
 /// Metadata that cannot be read. A field that is missing may be there under a misspelt name, which is the place then.
-fn unreadable(file: &Arc<SourceFile>, error: Spanned<String>) -> Refused {
+pub(super) fn unreadable(file: &Arc<SourceFile>, error: Spanned<String>) -> Unavailable {
     let missing = error.value.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     let misspelt =
         missing.and_then(|field| unknown_keys::of_file(file).into_iter().find(|key| key.meant == Some(field)));
@@ -109,7 +109,7 @@ fn unreadable(file: &Arc<SourceFile>, error: Spanned<String>) -> Refused {
         Some(key) => (key.name.span, missing.map(|field| format!("did you mean `{field}`?"))),
         None => (error.span, None),
     };
-    Refused::Unusable(unusable(span, format!("Error unmarshalling metadata {}", error.value), help))
+    unusable(span, format!("Error unmarshalling metadata {}", error.value), help)
 }
 
 /// Suites are stricter than kwctl: what looks like a key and would be ignored is refused, for the policy that runs

@@ -48,7 +48,9 @@ pub(super) struct Stated {
     /// Where `executionMode` is written; the beginning of the file where it is not.
     pub(super) mode: Span,
     /// Where the file begins.
-    start: Span,
+    pub(super) start: Span,
+    /// Where the value of each annotation is written.
+    pub(super) annotations: BTreeMap<String, Span>,
 }
 
 /// Reads `metadata.yml`. The error says where and what.
@@ -62,12 +64,14 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
         None if source(file, written.rules.defined).is_empty() => Vec::new(),
         None => return Err(Spanned::new("invalid type: null, expected a list of `rules`".into(), rules_at)),
     };
-    let (places, rules) = rules.into_iter().map(|rule| rule.placed(file)).unzip::<_, _, Vec<_>, Vec<_>>();
+    let (rule_places, rules) = rules.into_iter().map(|rule| rule.placed(file)).unzip::<_, _, Vec<_>, Vec<_>>();
     let resources: BTreeMap<ContextAwareResource, Span> = written
         .context_aware_resources
         .into_iter()
         .map(|resource| (resource.value, yaml::span_at(file, resource.referenced)))
         .collect();
+    let places = written.annotations.iter().flatten();
+    let annotations_at = places.map(|(key, value)| (key.clone(), yaml::span_at(file, value.defined))).collect();
     let annotations = written.annotations.map(|annotations| {
         let text = |value: serde_saphyr::Spanned<Option<String>>| match value.value {
             Some(text) => text,
@@ -89,7 +93,7 @@ pub(super) fn of_file(file: &Arc<SourceFile>) -> Result<Stated, Spanned<String>>
         host_capabilities: written.host_capabilities,
         minimum_kubewarden_version: written.minimum_kubewarden_version,
     };
-    Ok(Stated { metadata, rules: places, resources, mode, start })
+    Ok(Stated { metadata, rules: rule_places, resources, mode, start, annotations: annotations_at })
 }
 
 /// [`Metadata`] as it may be written in YAML.

@@ -3,6 +3,7 @@
 //! Annotating is the same function that suites use. What is added is what a suite finds out by running: the module is
 //! compiled and linked, so that nothing leaves here that could not be hosted.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,6 +65,25 @@ pub(crate) fn attach(
     };
     annotate::with_file(module.bytes, detected_kind, file, usage, choose_mode)
         .map_err(|refused| refused.into_problems(broken))
+}
+
+/// The metadata of a file alone, with the places of its annotations. Rules and names are not checked.
+pub(crate) struct MetadataFile {
+    pub(crate) metadata: Metadata,
+    /// Where the value of each annotation is written.
+    pub(crate) annotations: BTreeMap<String, Span>,
+    /// Where the file begins.
+    pub(crate) start: Span,
+}
+
+/// Reads the metadata of a file.
+///
+/// # Errors
+///
+/// It is no metadata.
+pub(crate) fn metadata(file: &Arc<SourceFile>) -> Result<MetadataFile, Unavailable> {
+    let stated = metadata::of_file(file).map_err(|error| annotate::unreadable(file, error))?;
+    Ok(MetadataFile { metadata: stated.metadata, annotations: stated.annotations, start: stated.start })
 }
 
 /// Reads a text file named on the command line.

@@ -410,7 +410,10 @@ fn compilers_are_checked_by_their_sums() {
     for (toolchain, code, says) in [
         ("rust, node go", 0, "rustup target add wasm32-wasip1"),
         ("tinygo", 2, "tinygo_0.41.0_amd64.deb has another checksum than"),
-        ("opa", 2, "opa_linux_amd64_static has another checksum than"),
+        ("opa", 2, "/v0.65.0/opa_linux_amd64_static has another checksum than cd6b0b2d"),
+        ("opa@1.5.1", 2, "/v1.5.1/opa_linux_amd64_static has another checksum than tampered"),
+        ("opa@1.5.1;id", 2, "the input `toolchain` has `opa@1.5.1;id`; a version is written as opa@1.5.1"),
+        ("opa@", 2, "the input `toolchain` has `opa@`; a version is written as opa@1.5.1"),
         ("javy", 2, "the input `toolchain` has `javy`; it takes rust, go, tinygo, opa and node"),
     ] {
         let (repository, path) = with_tools(Repository::new(), &tools);

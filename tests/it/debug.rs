@@ -88,3 +88,23 @@ fn the_shipped_suites_can_be_looked_into() {
     let run = Repository::new().verify(&["debug", suite.to_str().unwrap()]).run().exits_with(0);
     assert!(run.stdout.contains("  request\n"), "{run}");
 }
+
+#[test]
+fn paths_start_in_the_working_directory_as_in_reports() {
+    let repository = repository();
+    let elsewhere = repository.write("labels/keep", "").write("labels/deep/keep", "");
+    elsewhere.shell("git init -q").env("HOME", elsewhere.path("")).run().exits_with(0);
+    for (folder, suite) in [("labels", "../suite.yml"), ("labels/deep", "../../suite.yml"), (".", "suite.yml")] {
+        let arguments = [suite, "--filter", "says why"];
+        let report = elsewhere.verify(&arguments).directory(folder).run().exits_with(1);
+        assert!(report.stdout.contains(&format!("      {suite}:14 · ")), "{report}");
+        let run = elsewhere.verify(&[&["debug"], &arguments[..]].concat()).directory(folder).run().exits_with(1);
+        for part in [format!("{suite}:11\n"), format!("expected at {suite}:14"), format!(" {suite}:14 · ")] {
+            assert!(run.stdout.contains(&part), "{part}: {run}");
+        }
+        let arguments = [&["debug", "--format=json"], &arguments[..]].concat();
+        let json = elsewhere.verify(&arguments).directory(folder).run().exits_with(1);
+        let document: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(document[0]["expect"]["file"], "suite.yml");
+    }
+}

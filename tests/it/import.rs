@@ -239,3 +239,30 @@ fn nothing_outside_of_the_repository_is_read() {
     let run = repository.verify(&["import", "gator", "suite.yaml", "--no-run"]).run();
     assert!(run.stdout.contains("it is outside of the repository"), "{run}");
 }
+
+#[test]
+fn a_module_that_kwctl_annotates_is_taken_apart() {
+    const POD: &str = r#"{"uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"operation":"CREATE","object":{},"userInfo":{}}"#;
+    let bats = "@test \"a\" {\n  run kwctl run -e kubewarden-wapc annotated-policy.wasm -r pod.json\n  [ $(expr \"$output\" : '.*allowed.*true') -ne 0 ]\n}\n";
+    let repository =
+        |policy: &str| Repository::new().policy(policy).write("labels/e2e.bats", bats).write("labels/pod.json", POD);
+    let moved = |policy: &str, command: &str| {
+        let repository = repository(policy);
+        repository.shell(&format!("cp {policy}/* labels; {command}")).run().exits_with(0);
+        repository
+    };
+    let policies = |repository: &Repository| {
+        repository.verify(&["import", "bats", "labels/e2e.bats", "--policy", "labels", "--force"]).run().exits_with(0);
+        let suite = repository.read("labels/suite.yml");
+        let (_, rest) = suite.split_once("  labels:\n").unwrap();
+        rest.split_once("\n\n").unwrap().0.to_owned()
+    };
+    let apart = "    uri: policy.wasm\n    metadata: metadata.yml";
+    let (built, made) =
+        (moved("safe-labels", "true"), moved("safe-labels", "rm labels/*.wasm; echo 'policy.wasm:' > labels/Makefile"));
+    assert!(policies(&built).starts_with(apart), "{}", policies(&built));
+    assert!(policies(&made).starts_with(apart), "{}", policies(&made));
+    let annotated = "    uri: annotated-policy.wasm";
+    assert!(policies(&moved("safe-labels", "rm labels/*.wasm")).starts_with(annotated));
+    assert!(policies(&moved("safe-labels", "rm labels/metadata.yml")).starts_with(annotated));
+}

@@ -223,8 +223,12 @@ fn the_policy_is_not_asked_with_no_run() {
 fn files_of_ci_systems_are_written() {
     let repository = accepting();
     let run = repository.verify(&["init", "--github", "--gitlab", "--pre-commit"]).run().exits_with(0);
-    run.says(&["wrote .github/workflows/verify.yml", "wrote .gitlab-ci.yml", "replace OWNER in .github"]);
-    assert!(repository.read(".github/workflows/verify.yml").contains("          suite: suite.yml\n"));
+    run.says(&[
+        "wrote .github/workflows/test.yml",
+        "wrote .github/workflows/release.yml",
+        "wrote .gitlab-ci.yml",
+        "replace OWNER in .github/workflows/test.yml, .github/workflows/release.yml, .gitlab-ci.yml by",
+    ]);
     assert!(repository.read(".gitlab-ci.yml").contains("    - ./verify suite.yml --report junit=junit.xml\n"));
     assert!(repository.read(".pre-commit-config.yaml").contains("        entry: verify suite.yml\n"));
     // They may be wanted later, and nothing is overwritten.
@@ -236,6 +240,142 @@ fn files_of_ci_systems_are_written() {
         .says(&[".gitlab-ci.yml` is there already", "add to it"]);
     assert_eq!(repository.read(".gitlab-ci.yml"), "stages: []\n");
     repository.verify(&["init", "--github"]).run().exits_with(0).says(&["kept suite.yml", "wrote .github"]);
+}
+
+#[test]
+fn tests_that_are_there_are_pointed_out() {
+    let repository = accepting().write("e2e.bats", "").write("a.bats", "");
+    repository.verify(&[]).run().exits_with(2).says(&[
+        "make a suite of the tests in a.bats: verify import bats a.bats",
+        "make a first suite for the policy: verify init",
+        "name a suite: verify path/to/suite.yml",
+    ]);
+    repository
+        .verify(&["init"])
+        .run()
+        .exits_with(0)
+        .says(&["a.bats has tests too: `verify import bats a.bats --force`"]);
+    let empty = Repository::new();
+    empty.verify(&[]).run().exits_with(2).says(&["name a suite"]).never_says("verify init");
+}
+
+const MAKEFILE: &str = "policy.wasm: src\n\tcargo build\nfmt lint:\n\ttrue\ntest: fmt # all\n\tcargo test\n";
+
+/// The inputs of a job of a workflow.
+fn inputs(repository: &Repository, workflow: &str, job: &str) -> Value {
+    let text = repository.read(&format!(".github/workflows/{workflow}.yml"));
+    let document: Value = serde_saphyr::from_str(&text).unwrap();
+    document["jobs"][job]["with"].clone()
+}
+
+/// Repositories of all kinds of policies, with their workflows.
+pub(crate) fn with_workflows() -> Vec<(&'static str, Repository)> {
+    let published = format!("{POD_RULE}  io.kubewarden.policy.ociUrl: ghcr.io/acme/policies/short\n");
+    let rust = || accepting().write("metadata.yml", &published).write("Makefile", MAKEFILE).write("Cargo.toml", "");
+    let below = |repository: Repository| {
+        let move_it = "mkdir -p policies/my-labels; mv policy.wasm metadata.yml Makefile Cargo.toml policies/my-labels; touch package.json";
+        repository.shell(move_it).run().exits_with(0);
+        repository
+    };
+    let all = [
+        ("rust", rust(), ""),
+        ("one of several", below(rust()), "policies/my-labels"),
+        ("nothing known", accepting(), ""),
+        ("rego", accepting().write("Makefile", MAKEFILE).write("policy.rego", "allow if input.x\n"), ""),
+        ("go", accepting().write("Makefile", "policy.wasm:\n\ttinygo build\n").write("go.mod", ""), ""),
+    ];
+    let made = all.map(|(name, repository, folder)| {
+        let folder = if folder.is_empty() { "." } else { folder };
+        repository.shell("git init -q").env("HOME", repository.path("")).run().exits_with(0);
+        repository.verify(&["init", folder, "--github"]).run().named(name).exits_with(0);
+        (name, repository)
+    });
+    made.into()
+}
+
+#[test]
+fn workflows_fit_the_policy() {
+    for (name, repository) in with_workflows() {
+        let (suffix, folder, tags) = match name {
+            "one of several" => ("-my-labels", json!("policies/my-labels"), json!(["my-labels/v*"])),
+            _ => ("", Value::Null, json!(["v*"])),
+        };
+        let (test, release) = (format!("test{suffix}"), format!("release{suffix}"));
+        let tested = inputs(&repository, &test, "test");
+        assert_eq!(inputs(&repository, &release, "test"), tested, "{name}");
+        let released = inputs(&repository, &release, "release");
+        let text = repository.read(&format!(".github/workflows/{release}.yml"));
+        let document: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(document["on"]["push"]["tags"], tags, "{text}");
+        let target = released["oci-target"].as_str().unwrap();
+        match name {
+            "rust" | "one of several" => assert_eq!(target, "ghcr.io/acme/policies/short"),
+            _ => assert!(target.starts_with("ghcr.io/${{ github.repository_owner }}/policies/"), "{target}"),
+        }
+        let wanted = match name {
+            "rust" => json!({ "toolchain": "rust", "lint": "make lint" }),
+            "one of several" => json!({ "policy-working-dir": folder, "toolchain": "rust", "lint": "make lint" }),
+            "rego" => json!({ "toolchain": "opa@1.5.1", "lint": "make lint" }),
+            "go" => json!({ "toolchain": "tinygo", "unit-tests": "" }),
+            _ => json!({ "build": "make policy.wasm", "unit-tests": "" }),
+        };
+        assert_eq!(tested, wanted, "{name}");
+        let mut wanted = wanted;
+        for only in ["lint", "unit-tests"] {
+            wanted.as_object_mut().unwrap().remove(only);
+        }
+        wanted["oci-target"] = target.into();
+        assert_eq!(released, wanted, "{name}");
+    }
+}
+
+#[test]
+fn workflows_are_written_before_the_policy_is_built() {
+    let repository = Repository::with_suite(
+        "version: 1\npolicies: { a: { uri: build/a.wasm, metadata: metadata.yml }, b: { uri: ./b.wasm } }\ncases: []\n",
+    )
+    .write("metadata.yml", POD_RULE)
+    .write("Makefile", "build/a.wasm b.wasm:\n\ttrue\n")
+    .write("go.mod", "");
+    repository.shell("git init -q").env("HOME", repository.path("")).run().exits_with(0);
+    repository.verify(&["init", "--github"]).run().exits_with(0).says(&["kept suite.yml", "wrote .github"]);
+    let released = inputs(&repository, "release", "release");
+    assert_eq!(released["files"], "b.wasm\nbuild/a.wasm\n");
+    assert_eq!((&released["build"], &released["toolchain"]), (&json!("make b.wasm"), &json!("go")));
+    // A policy of a registry has nothing to build.
+    let repository =
+        repository.write("suite.yml", "version: 1\npolicies: { a: registry://ghcr.io/acme/a:v1 }\ncases: []\n");
+    repository.verify(&["init", "--github"]).run().exits_with(0).says(&["wrote .github/workflows/verify.yml"]);
+}
+
+#[test]
+fn workflows_of_kubewarden_are_replaced_and_not_overwritten() {
+    let old = "on: push\njobs: { test: { uses: kubewarden/github-actions/.github/workflows/reusable-test-policy-rust.yml@v4 } }\n";
+    let repository = accepting().write(".github/workflows/test.yml", old).write(".github/workflows/old.yml", old);
+    let run = repository.verify(&["init", "--github"]).run().exits_with(2);
+    run.says(&[
+        "Kubewarden's workflows are there already: .github/workflows/test.yml",
+        "run `git rm .github/workflows/test.yml`, then this command again",
+    ]);
+    assert!(!repository.path("suite.yml").exists());
+    std::fs::remove_file(repository.path(".github/workflows/test.yml")).unwrap();
+    let run = repository.verify(&["init", "--github"]).run().exits_with(0);
+    run.says(&[
+        "note: .github/workflows/old.yml calls Kubewarden's workflows; delete it",
+        "note: releases go to ghcr.io/${{ github.repository_owner }}/policies/",
+    ]);
+}
+
+#[test]
+fn metadata_puts_nothing_into_workflows_but_a_repository() {
+    for target in ["ghcr.io/a/b${{ secrets.X }}", "ghcr.io/a/b\\n  run: id", "b", "https://ghcr.io/a/b"] {
+        let metadata = format!("{POD_RULE}  io.kubewarden.policy.ociUrl: \"{target}\"\n");
+        let repository = accepting().write("metadata.yml", metadata);
+        repository.verify(&["init", "--github"]).run().exits_with(0);
+        let released = inputs(&repository, "release", "release");
+        let target = released["oci-target"].as_str().unwrap();
+        assert!(target.starts_with("ghcr.io/${{ github.repository_owner }}/policies/"), "{target}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn commands_of_other_tools_have_advice() {
         ("test suite.yml", "unknown command `test`", "run `verify run`, or `verify suite.yml`"),
         ("lint suite.yml", "unknown command `lint`", "run `verify list SUITE`"),
         ("validate", "unknown command `validate`", "run `verify list SUITE`"),
+        ("scaffold manifest -t x", "unknown command `scaffold manifest`", "run `kwctl scaffold manifest`"),
         ("version", "unknown command `version`", "run `verify --version`"),
         ("watch", "unknown command `watch`", "run `verify --watch`"),
         ("runn suite.yml", "`runn` is neither a command nor a file", "did you mean `verify run`?"),

@@ -74,12 +74,20 @@ fn tagged(repository: Repository, tag: &str) -> Repository {
     repository
 }
 
-/// The caller of the documentation that releases, with the registry of the test.
+/// The caller of the documentation that releases, with the registry of the test and without the job that tests.
 fn releasing(machine: &Machine, inputs: &str) -> String {
+    let caller = testing_and_releasing(machine);
+    let (before, rest) = caller.split_once("  test:\n").unwrap();
+    let (_, release) = rest.split_once("  release:\n    needs: test\n").unwrap();
+    format!("{before}  release:\n{release}{inputs}")
+}
+
+/// The whole caller, with the registry of the test.
+fn testing_and_releasing(machine: &Machine) -> String {
     let caller = example("reusable-release.yml");
     let target = "ghcr.io/acme/policies/safe-labels";
     assert!(caller.contains(target), "{caller}");
-    caller.replace(target, &format!("{}/acme/policies/safe-labels", machine.registry.host)) + inputs
+    caller.replace(target, &format!("{}/acme/policies/safe-labels", machine.registry.host))
 }
 
 /// What the event says of a repository.
@@ -167,11 +175,22 @@ fn tag_becomes_a_release_of_exactly_what_passed() {
 #[test]
 fn main_branch_becomes_latest_without_a_release() {
     let Some(machine) = Machine::new() else { return };
-    let repository =
-        policy(Repository::new(), "", "allow").write(".github/workflows/release.yml", releasing(&machine, ""));
+    let workflow = testing_and_releasing(&machine);
+    let repository = policy(Repository::new(), "", "allow").write(".github/workflows/release.yml", workflow);
     let log = machine.run(&repository, "push", &event("refs/heads/main", false));
-    log.0.exits_with(0).says(&["a branch names no version", "safe-labels:latest"]);
+    log.0.exits_with(0).says(&["the unit tests ran", "a branch names no version", "safe-labels:latest"]);
     assert_eq!(told_gh(&machine), [""; 0]);
+}
+
+#[test]
+fn nothing_is_published_of_a_policy_whose_unit_tests_fail() {
+    let Some(machine) = Machine::new() else { return };
+    let repository = policy(Repository::new(), "", "allow")
+        .write("Makefile", "policy.wasm:\n\tcp source.wasm policy.wasm\ntest:\n\t@false\n")
+        .write(".github/workflows/release.yml", testing_and_releasing(&machine));
+    let log = machine.run(&repository, "push", &event("refs/heads/main", false));
+    log.0.exits_with(1).says(&["1 test: 1 passed"]).never_says("PUSHED");
+    assert_eq!(machine.noted("cosign"), [""; 0]);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::support::markdown::{Block, Page, pages};
 use crate::support::program::program;
 use crate::support::{POD, Repository, guests, project};
 
-/// Every workflow there is, by where it stands: those of the project, those beside the documentation, and those on its
-/// pages.
+/// Every workflow there is, by where it stands: those of the project, those beside the documentation, those on its
+/// pages, and those that `verify init` writes.
 fn workflows() -> Vec<(String, String)> {
     let folders = [".github/workflows", "docs/examples/github"];
     let files = folders.iter().flat_map(|folder| fs::read_dir(project().join(folder)).unwrap());
@@ -32,6 +32,13 @@ fn workflows() -> Vec<(String, String)> {
         }
     }
     assert!(found.iter().any(|(place, _)| place.starts_with("README.md:")), "{found:?}");
+    for (name, repository) in crate::init::with_workflows() {
+        for entry in fs::read_dir(repository.path(".github/workflows")).unwrap() {
+            let path = entry.unwrap().path();
+            let place = format!("verify init, {name}, {}", path.file_stem().unwrap().display()).replace(' ', "-");
+            found.push((place, fs::read_to_string(path).unwrap()));
+        }
+    }
     found.sort();
     found
 }

@@ -31,6 +31,7 @@
 //! ```
 
 mod admission;
+pub mod artifact_hub;
 pub mod bats;
 mod draft;
 mod files;

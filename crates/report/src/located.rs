@@ -5,37 +5,35 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::outcome::{Outcome, RunReport, Unavailable};
+use policy_verify_model::explanation::Explanations;
+use policy_verify_model::outcome::{CaseReport, Outcome, RunReport, SuiteSummary, Unavailable};
 use policy_verify_model::source::{SourceFile, Span};
 
 /// The run with each path replaced by what `shown` makes of it.
 pub fn run(run: &RunReport, shown: &dyn Fn(&str) -> String) -> RunReport {
     let mut files = Files { shown, known: HashMap::new() };
     let mut run = run.clone();
-    for suite in &mut run.suites {
-        let path = shown(&suite.path);
-        if suite.name == suite.path {
-            suite.name.clone_from(&path);
-        }
-        suite.path = path;
-        files.replace(&mut suite.span);
-    }
+    run.suites.iter_mut().for_each(|suite| files.suite(suite));
     for policy in &mut run.policies {
         files.replace(&mut policy.span);
         policy.unavailable.iter_mut().for_each(|why| files.unavailable(why));
     }
-    for case in &mut run.cases {
-        files.replace(&mut case.span);
-        match &mut case.outcome {
-            Outcome::Failed(mismatches) => mismatches.iter_mut().for_each(|it| files.replace(&mut it.span)),
-            Outcome::Unavailable(why) => files.unavailable(why),
-            _ => {}
-        }
-    }
+    run.cases.iter_mut().for_each(|case| files.case(case));
     run.rules.iter_mut().for_each(|rules| files.replace(&mut rules.span));
     run.gates.iter_mut().for_each(|gate| files.replace(&mut gate.span));
     run.warnings.iter_mut().chain(&mut run.errors).for_each(|it| files.diagnostic(it));
     run
+}
+
+/// The explanations with each path replaced by what `shown` makes of it.
+pub fn explanations(mut explanations: Explanations, shown: &dyn Fn(&str) -> String) -> Explanations {
+    let mut files = Files { shown, known: HashMap::new() };
+    explanations.suites.iter_mut().for_each(|suite| files.suite(suite));
+    for explanation in &mut explanations.cases {
+        files.case(&mut explanation.case);
+        files.replace(&mut explanation.expect);
+    }
+    explanations
 }
 
 /// The diagnostic with each path replaced by what `shown` makes of it.
@@ -62,6 +60,24 @@ impl Files<'_> {
             Arc::new(SourceFile { path, text: span.file.text.clone() })
         });
         span.file = Arc::clone(known);
+    }
+
+    fn suite(&mut self, suite: &mut SuiteSummary) {
+        let path = (self.shown)(&suite.path);
+        if suite.name == suite.path {
+            suite.name.clone_from(&path);
+        }
+        suite.path = path;
+        self.replace(&mut suite.span);
+    }
+
+    fn case(&mut self, case: &mut CaseReport) {
+        self.replace(&mut case.span);
+        match &mut case.outcome {
+            Outcome::Failed(mismatches) => mismatches.iter_mut().for_each(|it| self.replace(&mut it.span)),
+            Outcome::Unavailable(why) => self.unavailable(why),
+            _ => {}
+        }
     }
 
     fn diagnostic(&mut self, diagnostic: &mut Diagnostic) {

@@ -37,7 +37,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
 
-    /// Write .github/workflows/verify.yml
+    /// Write the workflows test.yml and release.yml into .github/workflows; for the policy of a registry verify.yml
     #[arg(long, help_heading = "Running on every commit")]
     pub(crate) github: bool,
 

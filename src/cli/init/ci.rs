@@ -1,4 +1,4 @@
-//! Files with which CI systems run a suite on every commit. The first two are the examples of the documentation.
+//! Files with which CI systems run a suite on every commit. Those of GitHub and GitLab are the examples of the documentation.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,11 @@ use super::super::args::init::InitArgs;
 use super::super::files;
 use super::super::new_suite;
 use super::super::paths::{refused, seen_from};
-use super::super::problem::cannot_write;
+use super::super::problem::{cannot_write, usage};
+use super::github::{self, Tested};
 
-const GITHUB: &str = include_str!("github.yml");
 const GITLAB: &str = include_str!("gitlab.yml");
 const PRE_COMMIT: &str = include_str!("pre-commit.yml");
-
-/// The line of a workflow that builds the policy.
-const BUILD: &str = "      - run: make policy.wasm # however your policy is built\n";
 
 const WHAT: &str = "the file of the CI system to";
 
@@ -27,40 +24,87 @@ pub(super) struct CiFile {
     text: String,
 }
 
-/// The files that were asked for. `is_built` says whether the module is one of the repository.
+/// The files of CI systems, and what there is to remark.
+pub(super) struct CiFiles {
+    pub(super) files: Vec<CiFile>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Whether a file of a CI system was asked for.
+pub(super) fn is_wanted(arguments: &InitArgs) -> bool {
+    arguments.github || arguments.gitlab || arguments.pre_commit
+}
+
+/// The files that were asked for, for policies with these modules.
 ///
 /// # Errors
 ///
 /// One of them is there already, and is not to be overwritten.
-pub(super) fn files(arguments: &InitArgs, suite: &Path, is_built: bool) -> Result<Vec<CiFile>, Error> {
+pub(super) fn files(arguments: &InitArgs, suite: &Path, modules: Vec<PathBuf>) -> Result<CiFiles, Error> {
     let root = root_of(suite, None).map(|root| root.absolute("")).unwrap_or_default();
     let shown = seen_from(&root.join("suite.yml"), suite)?;
-    let github = GITHUB.replace("SUITE", &flow::text(&shown));
-    let github = if is_built { github } else { github.replace(BUILD, "") };
     let run = |command: &str, rest: &str| flow::text(&format!("{command} {}{rest}", for_shell(&shown)));
-    let all = [
-        (arguments.github, ".github/workflows/verify.yml", github),
-        (arguments.gitlab, ".gitlab-ci.yml", GITLAB.replace("RUN", &run("./verify", " --report junit=junit.xml"))),
-        (arguments.pre_commit, ".pre-commit-config.yaml", PRE_COMMIT.replace("RUN", &run("verify", ""))),
-    ];
-    let wanted = all.into_iter().filter(|(is_wanted, ..)| *is_wanted);
-    let wanted: Vec<CiFile> = wanted.map(|(_, path, text)| CiFile { path: root.join(path), text }).collect();
-    let problems: Vec<_> = wanted.iter().filter_map(|file| file.obstacle(arguments.new_suite.force)).collect();
-    if problems.is_empty() { Ok(wanted) } else { Err(Error::Arguments(problems)) }
+    let mut wanted: Vec<(String, String)> = Vec::new();
+    let mut notes = Vec::new();
+    if arguments.github {
+        let workflows = github::workflows(&Tested { root: &root, suite, modules })?;
+        notes.extend(workflows.target.map(|target| {
+            format!("releases go to {target}: change `oci-target` in the workflow if that is another repository")
+        }));
+        wanted = workflows.files;
+        let old = github::of_kubewarden(&root);
+        let old = old.iter().filter(|path| wanted.iter().all(|(new, _)| Path::new(new) != **path));
+        notes.extend(old.map(|path| format!("{} calls Kubewarden's workflows; delete it", path.display())));
+    }
+    if arguments.gitlab {
+        wanted
+            .push((".gitlab-ci.yml".to_owned(), GITLAB.replace("RUN", &run("./verify", " --report junit=junit.xml"))));
+    }
+    if arguments.pre_commit {
+        wanted.push((".pre-commit-config.yaml".to_owned(), PRE_COMMIT.replace("RUN", &run("verify", ""))));
+    }
+    let files: Vec<CiFile> = wanted.into_iter().map(|(path, text)| CiFile { path: root.join(path), text }).collect();
+    let is_forced = arguments.new_suite.force;
+    let replaced = files.iter().filter(|file| !is_forced && file.is_of_kubewarden()).collect::<Vec<_>>();
+    let others = files.iter().filter(|file| is_forced || !file.is_of_kubewarden());
+    let problems = others.filter_map(|file| file.obstacle(is_forced));
+    let problems: Vec<_> = problems.chain(of_kubewarden(&replaced)).collect();
+    if problems.is_empty() { Ok(CiFiles { files, notes }) } else { Err(Error::Arguments(problems)) }
+}
+
+/// What to do about workflows that are there and do the same for kwctl and bats.
+fn of_kubewarden(files: &[&CiFile]) -> Option<Diagnostic> {
+    let names: Vec<String> = files.iter().map(|file| for_shell(&file.seen().to_string_lossy())).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let problem = usage(format!("Kubewarden's workflows are there already: {}", names.join(", ")));
+    let help = format!("these files replace them: run `git rm {}`, then this command again", names.join(" "));
+    Some(problem.with_help(help))
 }
 
 impl CiFile {
     fn obstacle(&self, is_forced: bool) -> Option<Diagnostic> {
         let help = format!("overwrite it with `--force`, or add to it:\n{}", self.text.trim_end());
-        new_suite::obstacle(WHAT, &self.path, &self.text, is_forced, &help)
+        new_suite::obstacle(WHAT, &self.seen(), &self.text, is_forced, &help)
     }
 
     /// Writes the file; its path.
     pub(super) fn write(&self) -> Result<PathBuf, Error> {
         let done = files::make_folder_of(&self.path).and_then(|()| files::write(&self.path, self.text.as_bytes()));
         done.map_err(|error| refused(cannot_write(WHAT, &self.path, &error)))?;
+        Ok(self.seen())
+    }
+
+    /// Whether a workflow of Kubewarden is called by the file that is there.
+    fn is_of_kubewarden(&self) -> bool {
+        github::is_of_kubewarden(&self.path)
+    }
+
+    /// The path, from the working directory if that is above.
+    fn seen(&self) -> PathBuf {
         let here = std::env::current_dir().and_then(|it| it.canonicalize()).unwrap_or_default();
-        Ok(self.path.strip_prefix(&here).unwrap_or(&self.path).to_owned())
+        self.path.strip_prefix(&here).unwrap_or(&self.path).to_owned()
     }
 }
 
@@ -79,9 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_are_the_examples_of_the_documentation() {
-        assert_eq!(GITHUB.replace("SUITE", "suite.yml"), example("github/gate.yml"));
-        assert!(GITHUB.contains(BUILD));
+    fn the_file_for_gitlab_is_the_example_of_the_documentation() {
         // A suite in the working directory needs no name.
         assert_eq!(GITLAB.replace("RUN", "./verify --report junit=junit.xml"), example("gitlab-ci.yml"));
     }

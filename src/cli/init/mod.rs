@@ -1,6 +1,7 @@
 //! `verify init`: a first suite for a policy.
 
 mod ci;
+mod github;
 mod missing;
 mod settings;
 mod subject;
@@ -31,15 +32,18 @@ pub(crate) fn init(arguments: &InitArgs, signals: &Signals) -> ExitCode {
 }
 
 fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
+    // Files of CI systems may be wanted later than the suite, also where the policy is not built yet.
+    if let Some(suite) = kept(arguments) {
+        let ci = ci::files(arguments, &suite, github::modules_of(&suite))?;
+        let files: Vec<PathBuf> = ci.files.iter().map(ci::CiFile::write).collect::<Result<_, Error>>()?;
+        let told = Told { is_kept: true, files, remarks: ci.notes, ..Told::of(&suite) };
+        return Ok(tell::tell(&told, arguments.new_suite.format));
+    }
     let target = subject::target(arguments.policy.as_deref())?;
     let suite = arguments.new_suite.output.clone().unwrap_or_else(|| target.suite());
-    let ci = ci::files(arguments, &suite, target.is_file)?;
-    // Files of CI systems may be wanted later than the suite.
-    if !ci.is_empty() && suite.exists() && !arguments.new_suite.force {
-        let files: Vec<PathBuf> = ci.iter().map(ci::CiFile::write).collect::<Result<_, Error>>()?;
-        return Ok(tell::tell(&Told { is_kept: true, files, ..Told::of(&suite) }, arguments.new_suite.format));
-    }
-    let (subject, remarks) = subject::subject(&target, arguments, &suite)?;
+    let modules = target.path().iter().map(|path| github::module(path)).collect();
+    let ci = ci::files(arguments, &suite, modules)?;
+    let (subject, mut remarks) = subject::subject(&target, arguments, &suite)?;
     let form = subject::questions(&target, arguments)?;
     let inputs = [arguments.metadata.clone(), form.as_ref().map(|(path, _)| path.into()), target.path()];
     if inputs.into_iter().flatten().any(|input| is_same(&input, &suite)) {
@@ -50,9 +54,11 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     let writer = Writer { subject: &subject, suite: &suite, is_forced: arguments.new_suite.force };
     let written = settings::write(&writer, form.as_ref(), is_asked.then_some(&options as &dyn Fn() -> Options))?;
     let mut files = named(&suite, &written.first);
-    for file in &ci {
+    for file in &ci.files {
         files.push(file.write()?);
     }
+    remarks.extend(ci.notes);
+    remarks.extend(tests_of_bats(target.folder()));
     let mut told = Told { files, remarks, is_cut: form.is_some_and(|(_, form)| form.is_cut), ..Told::of(&suite) };
     let mut code = ExitCode::Success;
     if is_asked {
@@ -68,6 +74,32 @@ fn make(arguments: &InitArgs, signals: &Signals) -> Result<ExitCode, Error> {
     told.first = written.first;
     let printed = tell::tell(&told, arguments.new_suite.format);
     Ok(if printed == ExitCode::Success { code } else { printed })
+}
+
+/// That tests of bats are there, which know more than a first suite.
+fn tests_of_bats(folder: &Path) -> Option<String> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let names =
+        here.read_dir().into_iter().flatten().filter_map(Result::ok).map(|entry| folder.join(entry.file_name()));
+    let mut files: Vec<PathBuf> = names.filter(|path| path.extension().is_some_and(|it| it == "bats")).collect();
+    files.sort();
+    let file = files.first()?.display();
+    Some(format!("{file} has tests too: `verify import bats {file} --force` makes the suite of them"))
+}
+
+/// The suite that is there already and is kept, where only files of CI systems are to be written.
+fn kept(arguments: &InitArgs) -> Option<PathBuf> {
+    if !ci::is_wanted(arguments) || arguments.new_suite.force {
+        return None;
+    }
+    let named = arguments.policy.as_deref().map(|policy| Path::new(policy.strip_prefix("file://").unwrap_or(policy)));
+    let folder = match named {
+        Some(path) if path.is_dir() => path,
+        Some(path) if !path.to_string_lossy().contains("://") => path.parent().unwrap_or(Path::new("")),
+        _ => Path::new(""),
+    };
+    let suite = arguments.new_suite.output.clone().unwrap_or_else(|| folder.join("suite.yml"));
+    suite.exists().then_some(suite)
 }
 
 /// The files of a suite, itself first, as seen from the working directory.

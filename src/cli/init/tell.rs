@@ -124,13 +124,14 @@ fn notes(told: &Told<'_>) -> Vec<String> {
     if told.is_cut {
         notes.push("the form has more questions than are looked at".to_owned());
     }
-    let is_workflow = |file: &PathBuf| file.ends_with("verify.yml") || file.ends_with(".gitlab-ci.yml");
-    notes.extend(
-        told.files
-            .iter()
-            .find(|file| is_workflow(file))
-            .map(|file| format!("replace OWNER in {} by the account that has policy-verify", file.display())),
-    );
+    let is_of_project = |file: &&PathBuf| {
+        file.ends_with(".gitlab-ci.yml") || file.parent().is_some_and(|folder| folder.ends_with("workflows"))
+    };
+    let files = told.files.iter().filter(is_of_project).map(|file| file.display().to_string());
+    let files = files.collect::<Vec<_>>().join(", ");
+    if !files.is_empty() {
+        notes.push(format!("replace OWNER in {files} by the account that has policy-verify"));
+    }
     notes
 }
 
