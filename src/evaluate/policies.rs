@@ -41,12 +41,19 @@ pub(crate) struct Policies<'a> {
     pub(crate) backend: HostBackend,
     /// Whose answer is wanted.
     pub(crate) view: View,
+    /// How many times their time policies get: more than once where they run slower code than usual.
+    pub(crate) patience: u32,
 }
 
 impl<'a> Policies<'a> {
     /// The same policies for another answer.
     pub(crate) fn with_view(&self, view: View) -> Self {
         Self { view, ..self.clone() }
+    }
+
+    /// The same policies, for which other validations of settings need not be made again.
+    pub(crate) fn with_accepted(&self, accepted: AcceptedSettings) -> Self {
+        Self { accepted: Some(Arc::new(accepted)), ..self.clone() }
     }
 
     /// What becomes of a fault, where the suite says `written`.

@@ -6,6 +6,7 @@ mod bench;
 mod bless;
 mod case;
 mod cases;
+mod coverage;
 mod debug;
 pub(crate) mod inspect;
 mod interrupt;
@@ -58,6 +59,8 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             ready.engine.finish();
             let (selected, services) = (&loaded.selected, &loaded.services);
             let publications = publish::after(&cases, &selected.cases, &ready.policies, services, options, progress);
+            let coverage =
+                if options.measures_coverage { coverage::measure(ready, &cases, options) } else { Vec::new() };
             cases::add_unused_policies(&mut cases, ready, progress);
             let mut report = RunReport {
                 suites: loaded.summaries.clone(),
@@ -65,6 +68,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
                 cases,
                 warnings: ready.warnings(options),
                 publications,
+                coverage,
                 started_at,
                 duration: start.elapsed(),
                 shard: selected.shard.clone(),

@@ -82,7 +82,7 @@ impl<'a> CaseRunner<'a> {
 const INTERRUPTED: &str = "the run was interrupted";
 
 /// In what a repetition differs from the first time: times and logs do not count.
-fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
+pub(super) fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
     let shown = |report: &CaseReport| {
         let answer = json!({
             "outcome": report.outcome.word(),

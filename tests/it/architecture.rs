@@ -9,14 +9,21 @@ use crate::support::project;
 
 /// What each part of the root package may import of its own crate besides itself.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("lib", &["compare", "error", "evaluate", "fuzzing", "live", "pipeline", "prepare", "resolve", "select", "server"]),
-    ("pipeline", &["compare", "error", "evaluate", "live", "prepare", "resolve", "select", "server"]),
+    (
+        "lib",
+        &[
+            "compare", "error", "evaluate", "fuzzing", "live", "measure", "pipeline", "prepare", "resolve", "select",
+            "server",
+        ],
+    ),
+    ("pipeline", &["compare", "error", "evaluate", "live", "measure", "prepare", "resolve", "select", "server"]),
     ("evaluate", &["prepare::PreparedPolicy"]),
     ("select", &["error"]),
     ("compare", &[]),
     ("error", &[]),
     ("fuzzing", &["compare", "prepare"]),
     ("live", &[]),
+    ("measure", &[]),
     ("prepare", &[]),
     ("resolve", &[]),
     ("server", &[]),

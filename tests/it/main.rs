@@ -19,6 +19,7 @@ mod code_cache;
 mod compat;
 mod compilers;
 mod corpus;
+mod coverage;
 mod debug;
 mod distribution;
 mod docs;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{AdmissionResponse, Fault};
 use super::code::Code;
 use super::compiler::Compiler;
+use super::coverage::PolicyCoverage;
 use super::diagnostic::Diagnostic;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
@@ -451,6 +452,8 @@ pub struct RunReport {
     pub warnings: Vec<Diagnostic>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
     pub publications: Vec<Publication>,
+    /// Which code of the policies was executed, in suite order; empty in a run that does not measure it.
+    pub coverage: Vec<PolicyCoverage>,
     /// Start of the run, seconds since 1970 (UTC).
     pub started_at: jiff::Timestamp,
     /// Wall time of the whole run.
@@ -529,6 +532,7 @@ impl RunReport {
             cases: Vec::new(),
             warnings: Vec::new(),
             publications: Vec::new(),
+            coverage: Vec::new(),
             started_at: at,
             duration: Duration::ZERO,
             shard: None,

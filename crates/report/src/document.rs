@@ -26,7 +26,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::publication;
+use crate::{coverage, publication};
 
 /// Lines quoted of a place that spans several.
 const MOST_LINES: usize = 6;
@@ -59,6 +59,9 @@ pub(super) struct Document<'a> {
     /// What a command that repeats a case needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flags: Vec<Cow<'a, str>>,
+    /// Which code of the policies was executed, in a run that measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) coverage: Vec<coverage::document::Document<'a>>,
 }
 
 /// Lines of files, by path and number.
@@ -91,6 +94,9 @@ pub(super) struct Closing<'a> {
     pub(super) errors: Vec<Warning<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flags: Vec<Cow<'a, str>>,
+    /// Which code of the policies was executed, in a run that measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) coverage: Vec<coverage::document::Document<'a>>,
 }
 
 /// What in a suite is valid and most likely not meant, or why nothing was run.
@@ -258,6 +264,7 @@ impl<'a> Document<'a> {
             warnings,
             errors,
             flags,
+            coverage,
         } = closing;
         Self {
             version,
@@ -275,6 +282,7 @@ impl<'a> Document<'a> {
             warnings,
             errors,
             flags,
+            coverage,
         }
     }
 }
@@ -327,6 +335,11 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         warnings: run.warnings.iter().map(Warning::from).collect(),
         errors: run.errors.iter().map(Warning::from).collect(),
         flags: run.flags.iter().map(Cow::from).collect(),
+        coverage: run
+            .coverage
+            .iter()
+            .map(|it| coverage::document::document(it, path_of(&run.suites, it.suite)))
+            .collect(),
     }
 }
 

@@ -37,6 +37,7 @@
 //! | [`diagnostic`] | mistakes of the user, with the lines they are about |
 //! | [`inspection`] | one module and its metadata |
 //! | [`costs`] | what cases cost |
+//! | [`coverage`] | which code of policies was executed |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
@@ -44,6 +45,7 @@
 
 pub mod changes;
 pub mod costs;
+pub mod coverage;
 pub mod diagnostic;
 mod diff;
 mod document;

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use policy_verify_model::code::Code;
+use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::source::Span;
+
+use crate::coverage;
 
 /// A report and the name of its file.
 pub type NamedReport = (String, RunReport);
@@ -125,11 +128,15 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     };
     let mut cases = Vec::new();
     let mut publications = Vec::new();
+    let mut coverage = Vec::new();
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
     for (_, run) in reports {
         cases.extend(run.cases.iter().map(|case| CaseReport { suite: index(run, case.suite), ..case.clone() }));
         let moved = |it: &Publication| Publication { suite: it.suite.map(|suite| index(run, suite)), ..it.clone() };
         publications.extend(run.publications.iter().map(moved));
+        for policy in &run.coverage {
+            coverage::merge::add(&mut coverage, PolicyCoverage { suite: index(run, policy.suite), ..policy.clone() });
+        }
         for policy in &run.policies {
             let policy_suite = index(run, policy.suite);
             let moved = PolicyReport { suite: policy_suite, ..policy.clone() };
@@ -143,6 +150,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     }
     cases.sort_by_key(|case| (case.suite, case.position));
     publications.sort_by_key(|it| it.suite);
+    coverage.sort_by_key(|it: &PolicyCoverage| it.suite);
     let mut policies: Vec<PolicyReport> = policies.into_values().collect();
     policies.sort_by_key(|policy| (policy.suite, policy.position));
     let runs = || reports.iter().map(|(_, run)| run);
@@ -156,6 +164,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         cases,
         warnings,
         publications,
+        coverage,
         started_at: runs().map(|run| run.started_at).min().unwrap_or_default(),
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,

@@ -22,8 +22,8 @@ use policy_verify_model::policy::Digest;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::publication;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
+use crate::{coverage, publication};
 
 use crate::document::{
     Case, Counts, Difference, Document, ErrorEntry, Opening, Part, Place, Policy, Sources, Suite, Warning,
@@ -82,6 +82,11 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         let suite = written.suite.as_deref().map(index).transpose()?;
         publications.push(publication::read(written, suite)?);
     }
+    let mut coverage = Vec::new();
+    for written in document.coverage {
+        let suite = index(&written.suite)?;
+        coverage.push(coverage::document::read(written, suite));
+    }
     drop(indices);
     let run = RunReport {
         suites,
@@ -90,6 +95,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         warnings: document.warnings.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         errors: document.errors.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         publications,
+        coverage,
         started_at: document.started_at,
         duration: time(document.duration_us)?,
         shard: document.shard.map(Cow::into_owned),
