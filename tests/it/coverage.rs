@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::readers::fits;
 use crate::support::{Repository, project, testdata, without_times};
 
 const SUITE: &str = "testdata/suites/coverage/suite.yml";
@@ -166,6 +167,7 @@ fn shards_add_up() {
     repository.verify(&[SUITE, "--coverage", "lcov=whole.lcov", "--report", "json=whole.json"]).run().exits_with(0);
     assert_eq!(repository.read("merged.lcov"), repository.read("whole.lcov"));
     let report: Value = serde_json::from_str(&repository.read("whole.json")).unwrap();
+    fits("report", &report);
     assert_eq!(report["coverage"][0]["policies"][0], "labels");
     assert!(report["coverage"][0]["lines"]["covered"].as_u64().unwrap() > 20, "{}", report["coverage"][0]["lines"]);
 }

@@ -28,6 +28,7 @@
 //! | [`lines()`] | which line an instruction comes from: `dwarf` reads debug information, `go` the table of Go's runtime |
 //! | [`origin`] | whose code it is |
 //! | [`Language`] | what it was written in |
+//! | [`own_instructions`] | the instructions that are the policy's own |
 //! | [`counters`] | a copy that counts |
 //! | [`Plan`] | what the counters say about lines and functions |
 
@@ -40,6 +41,7 @@ mod lines;
 mod measure;
 mod module;
 pub mod origin;
+mod own;
 mod segments;
 mod sources;
 mod unmeasurable;
@@ -49,6 +51,7 @@ pub use self::language::Language;
 pub use self::lines::{File, Lines, Place, Row};
 pub use self::measure::Plan;
 pub use self::module::{Function, Instruction, Module};
+pub use self::own::{OwnInstruction, own_instructions};
 pub use self::segments::{Segment, segments};
 pub use self::sources::lines;
 pub use self::unmeasurable::Unmeasurable;

@@ -57,6 +57,11 @@ impl Plan {
         self.counters.len()
     }
 
+    /// The counters: which instructions each of them counts, and their lines.
+    pub fn counted(&self) -> &[Counter] {
+        &self.counters
+    }
+
     /// What the counters say. A line counts in each function that has code of it, and is executed as often as the part of it
     /// that is executed most.
     pub fn coverage(&self, hits: &[u64]) -> Coverage {
@@ -188,9 +193,9 @@ mod tests {
         for line in [11, 15, 16, 20, 21, 24] {
             assert!(all.contains(&line), "{line} is not in {all:?}");
         }
-        // The branch with `return twice(number)`, and it alone.
-        let branch = covered(&plan, |lines| lines.contains(&16));
-        assert!(branch.contains(&11) && !branch.contains(&21), "{branch:?}");
+        // The multiplication is of line 11, and inlined where line 17 calls it.
+        let branch = covered(&plan, |lines| lines.contains(&11));
+        assert!(branch.contains(&11) && branch.contains(&17) && !branch.contains(&21), "{branch:?}");
         let coverage = plan.coverage(&vec![1; plan.counters()]);
         assert_eq!(coverage.files[0].functions.len(), 1);
         assert_eq!((coverage.files[0].functions[0].name.as_str(), coverage.advice), ("answer", None));
