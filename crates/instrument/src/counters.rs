@@ -9,7 +9,7 @@ use std::ops::Range;
 use wasm_encoder::{Encode as _, Instruction, MemArg};
 
 use crate::edit::{self, Edit, ExtraMemory};
-use crate::lines::{Block, Lines, Place};
+use crate::lines::{Block, Lines, MAX_PLACES, Place};
 use crate::module::Module;
 use crate::unmeasurable::Unmeasurable;
 
@@ -59,9 +59,9 @@ pub fn counted(module: &Module<'_>, lines: &Lines) -> Result<CountedCopy, Unmeas
     if module.exports.contains(&EXPORT) {
         return Err(Unmeasurable::NameTaken(EXPORT));
     }
-    let mut counters = Vec::new();
+    let (mut counters, mut room) = (Vec::new(), MAX_PLACES);
     for (position, function) in module.functions.iter().enumerate() {
-        let mut blocks = lines.blocks_of(module, position)?;
+        let mut blocks = lines.blocks_of(module, position, &mut room)?;
         blocks.retain(|block| block.range.start == function.code || !block.places.is_empty());
         if blocks.first().is_none_or(|first| first.range.start != function.code) {
             blocks.insert(0, Block { range: function.code..function.code, places: Vec::new() });

@@ -18,10 +18,16 @@ use crate::unmeasurable::Unmeasurable;
 type Reader<'a> = EndianSlice<'a, LittleEndian>;
 
 /// Most rows of all line tables together. Those of a policy of 2 MB with debug information have about 400,000.
-const MAX_ROWS: usize = 16_000_000;
+const MAX_ROWS: usize = 4_000_000;
 
 /// Most entries of debug information. That of the same policy has about 100,000.
 const MAX_ENTRIES: usize = 4_000_000;
+
+/// Most units, which are what a compiler makes at once. That of the same policy has 39.
+const MAX_UNITS: usize = 4_000;
+
+/// Most bytes of abbreviations that are read: each unit may read all of them.
+const MAX_ABBREVIATIONS: usize = 1 << 30;
 
 /// Most places with inlined code in one function.
 const MAX_CALLS: usize = 100_000;
@@ -40,16 +46,24 @@ pub(crate) fn lines(module: &Module<'_>) -> Result<Lines, Unmeasurable> {
     let dwarf = Dwarf::load(|id| Ok::<_, gimli::Error>(EndianSlice::new(section(id), LittleEndian)));
     let Ok(dwarf) = dwarf else { return Ok(Lines::default()) };
     let mut tables = Tables::new(module);
-    let mut units = dwarf.units();
+    let (mut units, mut number) = (dwarf.units(), 0_usize);
     while let Ok(Some(header)) = units.next() {
+        number += 1;
+        if number > MAX_UNITS || number.saturating_mul(section(SectionId::DebugAbbrev).len()) > MAX_ABBREVIATIONS {
+            return Err(Unmeasurable::TooMany { what: "units of debug information", limit: MAX_UNITS });
+        }
         if let Ok(unit) = dwarf.unit(header) {
-            tables.read(&dwarf, &unit)?;
-            tables.read_calls(&dwarf, &unit)?;
+            let mut files = BTreeMap::new();
+            tables.read(&dwarf, &unit, &mut files)?;
+            tables.read_calls(&dwarf, &unit, &mut files)?;
         }
     }
     let Tables { files, rows, calls, starts, .. } = tables;
     Ok(Lines { files: files.files, rows: in_order(rows), calls, starts, ..Lines::default() })
 }
+
+/// The files of a unit: by their numbers there.
+type UnitFiles = BTreeMap<u64, usize>;
 
 /// Line tables while they are read.
 struct Tables<'a, 'b> {
@@ -69,7 +83,12 @@ impl<'a, 'b> Tables<'a, 'b> {
     }
 
     /// Reads where functions were inlined. The line table has the lines of what is inlined there, and not that of the call.
-    fn read_calls<'c>(&mut self, dwarf: &Dwarf<Reader<'c>>, unit: &Unit<Reader<'c>>) -> Result<(), Unmeasurable> {
+    fn read_calls<'c>(
+        &mut self,
+        dwarf: &Dwarf<Reader<'c>>,
+        unit: &Unit<Reader<'c>>,
+        files: &mut UnitFiles,
+    ) -> Result<(), Unmeasurable> {
         let mut entries = unit.entries();
         while let Ok(Some(entry)) = entries.next_dfs() {
             self.entries += 1;
@@ -77,7 +96,7 @@ impl<'a, 'b> Tables<'a, 'b> {
                 return Err(Unmeasurable::TooMany { what: "entries of debug information", limit: MAX_ENTRIES });
             }
             if entry.tag() == DW_TAG_inlined_subroutine {
-                self.add_call(dwarf, unit, entry)?;
+                self.add_call(dwarf, unit, entry, files)?;
             }
         }
         Ok(())
@@ -88,6 +107,7 @@ impl<'a, 'b> Tables<'a, 'b> {
         dwarf: &Dwarf<Reader<'c>>,
         unit: &Unit<Reader<'c>>,
         entry: &DebuggingInformationEntry<Reader<'c>>,
+        files: &mut UnitFiles,
     ) -> Result<(), Unmeasurable> {
         let number = |name| {
             entry.attr_value(name).and_then(|value| match value {
@@ -96,10 +116,11 @@ impl<'a, 'b> Tables<'a, 'b> {
             })
         };
         let (Some(file), Some(line)) = (number(DW_AT_call_file), number(DW_AT_call_line)) else { return Ok(()) };
-        let header = unit.line_program.as_ref().map(gimli::IncompleteLineProgram::header);
-        let path = header.and_then(|header| path(dwarf, unit, header, header.file(file)?));
-        let Some(path) = path.filter(|path| line > 0 && origin::of_path(path) == Origin::Own) else { return Ok(()) };
-        let file = self.files.index(path, origin::of_path)?;
+        let Some(header) = unit.line_program.as_ref().map(gimli::IncompleteLineProgram::header) else { return Ok(()) };
+        let file = self.file(dwarf, unit, header, file, files)?;
+        if line == 0 || self.files.files[file].origin != Origin::Own {
+            return Ok(());
+        }
         let place = Place { file, line: u32::try_from(line).unwrap_or(u32::MAX) };
         let Ok(mut ranges) = dwarf.die_ranges(unit, entry) else { return Ok(()) };
         while let Ok(Some(range)) = ranges.next() {
@@ -117,9 +138,13 @@ impl<'a, 'b> Tables<'a, 'b> {
     }
 
     /// Reads the line table of a unit, up to the first mistake in it.
-    fn read(&mut self, dwarf: &Dwarf<Reader<'_>>, unit: &Unit<Reader<'_>>) -> Result<(), Unmeasurable> {
+    fn read(
+        &mut self,
+        dwarf: &Dwarf<Reader<'_>>,
+        unit: &Unit<Reader<'_>>,
+        files: &mut UnitFiles,
+    ) -> Result<(), Unmeasurable> {
         let Some(program) = unit.line_program.clone() else { return Ok(()) };
-        let mut of_unit = BTreeMap::new();
         let mut rows = program.rows();
         let mut sequence = Vec::new();
         while let Ok(Some((header, row))) = rows.next_row() {
@@ -129,15 +154,7 @@ impl<'a, 'b> Tables<'a, 'b> {
             }
             let place = match (row.end_sequence(), row.line()) {
                 (false, Some(line)) => {
-                    let file = match of_unit.get(&row.file_index()) {
-                        Some(file) => *file,
-                        None => {
-                            let path = header.file(row.file_index()).and_then(|file| path(dwarf, unit, header, file));
-                            let file = self.files.index(path.unwrap_or_default(), origin::of_path)?;
-                            of_unit.insert(row.file_index(), file);
-                            file
-                        }
-                    };
+                    let file = self.file(dwarf, unit, header, row.file_index(), files)?;
                     Some(Place { file, line: u32::try_from(line.get()).unwrap_or(u32::MAX) })
                 }
                 _ => None,
@@ -149,6 +166,24 @@ impl<'a, 'b> Tables<'a, 'b> {
             }
         }
         Ok(())
+    }
+
+    /// The index of a file of a unit.
+    fn file(
+        &mut self,
+        dwarf: &Dwarf<Reader<'_>>,
+        unit: &Unit<Reader<'_>>,
+        header: &LineProgramHeader<Reader<'_>>,
+        number: u64,
+        files: &mut UnitFiles,
+    ) -> Result<usize, Unmeasurable> {
+        if let Some(file) = files.get(&number) {
+            return Ok(*file);
+        }
+        let path = header.file(number).and_then(|file| path(dwarf, unit, header, file));
+        let file = self.files.index(path.unwrap_or_default(), origin::of_path)?;
+        files.insert(number, file);
+        Ok(file)
     }
 
     /// Adds a sequence: rows of one function, the last of which is its end.

@@ -7,7 +7,8 @@
 //! their own are in no table. Sources: `cmd/internal/obj/wasm/wasmobj.go`, `cmd/link/internal/wasm/asm.go`,
 //! `debug/gosym/pclntab.go` and `runtime/symtab.go` of Go 1.26.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use wasmparser::Operator;
@@ -25,6 +26,14 @@ const MAX_DATA: usize = 64 << 20;
 
 /// Most entries in all tables of lines together.
 const MAX_ENTRIES: usize = 4_000_000;
+
+const TOO_MANY: Unmeasurable = Unmeasurable::TooMany { what: "entries in its table of lines", limit: MAX_ENTRIES };
+
+/// Most lines of one block. Real ones have some ten.
+const MAX_PLACES: usize = 1_000;
+
+/// Most bytes of all names and paths that are read.
+const MAX_TEXTS: usize = 64 << 20;
 
 /// What is before the description of the program in its data.
 const MODULE_LINE: &[u8] = b"\nmod\t";
@@ -47,22 +56,32 @@ pub(crate) fn lines(module: &Module<'_>) -> Result<Option<Lines>, Unmeasurable> 
         ..Lines::default()
     };
     let (mut files, mut left) = (Files::default(), MAX_ENTRIES);
+    let mut of_units: BTreeMap<(usize, u32), usize> = BTreeMap::new();
     for number in 0..table.functions {
         let Some(entry) = table.function(number) else { continue };
         let Some(function) = module.functions.get(entry.position) else { continue };
         let Some(at) = entry.places(&table, &mut left) else {
-            return Err(Unmeasurable::TooMany { what: "entries in its table of lines", limit: MAX_ENTRIES });
+            return Err(TOO_MANY);
         };
         let mut places = Vec::with_capacity(at.len());
-        for (numbers, path, line) in at {
-            let file = files.index(path, |path| owner.of_path(path))?;
+        for (numbers, number, line) in at {
+            let file = match of_units.get(&(entry.unit, number)) {
+                Some(file) => *file,
+                None => {
+                    let path = table.path(entry.unit, number).unwrap_or_default();
+                    let file = files.index(path, |path| owner.of_path(path))?;
+                    of_units.insert((entry.unit, number), file);
+                    file
+                }
+            };
             places.push((numbers, Place { file, line }));
         }
         lines.starts[entry.position] = places.first().map(|(_, place)| Place { line: entry.line, ..*place });
         lines.names[entry.position] = Some(entry.name);
         places.retain(|(_, place)| files.files[place.file].origin == Origin::Own);
         if !places.is_empty() {
-            lines.blocks.insert(entry.position, blocks(module, function, &places)?);
+            let blocks = blocks(module, function, &places, &mut left)?;
+            lines.blocks.insert(entry.position, blocks);
         }
     }
     lines.files = files.files;
@@ -74,6 +93,7 @@ fn blocks(
     module: &Module<'_>,
     function: &Function,
     places: &[(Range<u64>, Place)],
+    left: &mut usize,
 ) -> Result<Vec<Block>, Unmeasurable> {
     let (ends, targets) = dispatch(module, function)?;
     let mut blocks: BTreeMap<usize, Block> = BTreeMap::new();
@@ -82,16 +102,19 @@ fn blocks(
             let target = targets.get(usize::try_from(number).unwrap_or(usize::MAX)).or(targets.last());
             let start = target.and_then(|target| ends.get(target)).copied().unwrap_or(function.code);
             let block = blocks.entry(start).or_insert_with(|| Block { range: start..start, places: Vec::new() });
-            if !block.places.contains(place) {
+            *left = left.checked_sub(1).ok_or(TOO_MANY)?;
+            if block.places.len() < MAX_PLACES && !block.places.contains(place) {
                 block.places.push(*place);
             }
         }
     }
     let mut blocks: Vec<Block> = blocks.into_values().collect();
-    let all: Vec<usize> = ends.into_values().chain([function.body.end]).collect();
+    let mut all: Vec<usize> = ends.into_values().chain([function.body.end]).collect();
+    all.sort_unstable();
     for block in &mut blocks {
         // Up to the next resume point, whoever's it is.
-        block.range.end = all.iter().copied().filter(|end| *end > block.range.start).min().unwrap_or(block.range.start);
+        let next = all.partition_point(|end| *end <= block.range.start);
+        block.range.end = all.get(next).copied().unwrap_or(block.range.start);
     }
     Ok(blocks)
 }
@@ -100,7 +123,7 @@ fn blocks(
 /// dispatch by number. Both are empty for a function without resume points.
 fn dispatch(module: &Module<'_>, function: &Function) -> Result<(BTreeMap<usize, usize>, Vec<usize>), Unmeasurable> {
     let (mut open, mut opened) = (Vec::new(), 0_usize);
-    let (mut ends, mut targets) = (BTreeMap::new(), Vec::new());
+    let (mut ends, mut targets, mut targeted) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
     let mut reads_number = false;
     for instruction in module.instructions(function) {
         let instruction = instruction?;
@@ -116,10 +139,11 @@ fn dispatch(module: &Module<'_>, function: &Function) -> Result<(BTreeMap<usize,
                 let depths = table.targets().collect::<Result<Vec<u32>, _>>()?;
                 let block = |depth: u32| open.iter().rev().nth(depth as usize).copied();
                 targets = depths.into_iter().chain([table.default()]).filter_map(block).collect();
+                targeted = targets.iter().copied().collect();
             }
             Operator::End => {
                 if let Some(block) = open.pop()
-                    && targets.contains(&block)
+                    && targeted.contains(&block)
                 {
                     ends.insert(block, instruction.range.end);
                 }
@@ -131,8 +155,8 @@ fn dispatch(module: &Module<'_>, function: &Function) -> Result<(BTreeMap<usize,
     Ok((ends, targets))
 }
 
-/// What memory begins with.
-struct Image(Vec<u8>);
+/// What memory begins with, and how many bytes of texts may still be read from it: texts may overlap.
+struct Image(Vec<u8>, Cell<usize>);
 
 impl Image {
     fn of(module: &Module<'_>) -> Option<Self> {
@@ -143,7 +167,7 @@ impl Image {
             let end = end(segment)?;
             image[end - segment.1.len()..end].copy_from_slice(segment.1);
         }
-        Some(Self(image))
+        Some(Self(image, Cell::new(MAX_TEXTS)))
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
@@ -161,6 +185,7 @@ impl Image {
     /// The text up to a zero.
     fn text(&self, at: usize) -> Option<String> {
         let bytes: Vec<u8> = self.0.get(at..)?.iter().take(MAX_TEXT).copied().take_while(|byte| *byte != 0).collect();
+        self.1.set(self.1.get().checked_sub(bytes.len() + 1)?);
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -273,19 +298,18 @@ struct Entry {
 }
 
 impl Entry {
-    /// Numbers of resume points with their file and line; none where there are too many.
-    fn places(&self, table: &Table<'_>, left: &mut usize) -> Option<Vec<(Range<u64>, String, u32)>> {
+    /// Numbers of resume points with the number of their file in the unit, and their line; none where there are too many.
+    fn places(&self, table: &Table<'_>, left: &mut usize) -> Option<Vec<(Range<u64>, u32, u32)>> {
         let files = table.values(self.files, left)?;
         let lines = table.values(self.lines, left)?;
         let mut places = Vec::new();
         for (numbers, line) in lines {
-            for (of_file, file) in
-                files.iter().filter(|(of_file, _)| of_file.start < numbers.end && numbers.start < of_file.end)
-            {
+            let first = files.partition_point(|(of_file, _)| of_file.end <= numbers.start);
+            for (of_file, file) in files[first..].iter().take_while(|(of_file, _)| of_file.start < numbers.end) {
                 *left = left.checked_sub(1)?;
                 let both = numbers.start.max(of_file.start)..numbers.end.min(of_file.end);
-                if let Some(path) = table.path(self.unit, *file).filter(|_| line > 0) {
-                    places.push((both, path, line));
+                if line > 0 {
+                    places.push((both, *file, line));
                 }
             }
         }

@@ -9,7 +9,10 @@ use crate::segments::segments;
 use crate::unmeasurable::Unmeasurable;
 
 /// Most files.
-const MAX_FILES: usize = 100_000;
+const MAX_FILES: usize = 20_000;
+
+/// Most lines of all blocks together; a line counts in each block that it has code in.
+pub(crate) const MAX_PLACES: usize = 16_000_000;
 
 /// Where the instructions of a module come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,30 +92,40 @@ impl Lines {
         self
     }
 
-    /// The blocks of a function with lines of own code; none in one without.
+    /// The blocks of a function with lines of own code; none in one without. `room` is what may be left of the places in them.
     ///
     /// # Errors
     ///
-    /// Its code cannot be read.
-    pub(crate) fn blocks_of(&self, module: &Module<'_>, position: usize) -> Result<Vec<Block>, Unmeasurable> {
+    /// Its code cannot be read, or it has too many places.
+    pub(crate) fn blocks_of(
+        &self,
+        module: &Module<'_>,
+        position: usize,
+        room: &mut usize,
+    ) -> Result<Vec<Block>, Unmeasurable> {
         let function = &module.functions[position];
-        match self.blocks.get(&position) {
-            Some(blocks) => Ok(blocks.clone()),
-            None if self.rows_in(&function.body).is_empty() && !self.calls.contains_key(&position) => Ok(Vec::new()),
-            None => {
-                let calls = self.calls.get(&position).map_or(&[] as &[_], Vec::as_slice);
-                Ok(segments(module, function)?.into_iter().map(|segment| self.block(segment.range, calls)).collect())
+        if let Some(blocks) = self.blocks.get(&position) {
+            return Ok(blocks.clone());
+        }
+        let calls = self.calls.get(&position).map_or(&[] as &[_], Vec::as_slice);
+        let rows = self.rows_in(&function.body);
+        if rows.is_empty() && calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let blocks = segments(module, function)?.into_iter();
+        let mut blocks: Vec<Block> = blocks.map(|segment| Block { range: segment.range, places: Vec::new() }).collect();
+        for Row { range, place } in rows.iter().chain(calls) {
+            let first = blocks.partition_point(|block| block.range.end <= range.start);
+            for block in blocks[first..].iter_mut().take_while(|block| block.range.start < range.end) {
+                *room = room.checked_sub(1).ok_or(Unmeasurable::TooMany { what: "places", limit: MAX_PLACES })?;
+                block.places.push(*place);
             }
         }
-    }
-
-    fn block(&self, range: Range<usize>, calls: &[Row]) -> Block {
-        let overlaps = |row: &&Row| row.range.start < range.end && range.start < row.range.end;
-        let rows = self.rows_in(&range).iter().chain(calls.iter().filter(overlaps));
-        let mut places: Vec<Place> = rows.map(|row| row.place).collect();
-        places.sort_unstable();
-        places.dedup();
-        Block { range, places }
+        for block in &mut blocks {
+            block.places.sort_unstable();
+            block.places.dedup();
+        }
+        Ok(blocks)
     }
 
     /// The place of this byte of the module, if it is own code.

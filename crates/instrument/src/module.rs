@@ -2,6 +2,7 @@
 //! copy compiles it, which validates all of it.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use wasmparser::{
@@ -216,12 +217,24 @@ fn constant(reader: &mut wasmparser::OperatorsReader<'_>) -> Option<u64> {
 fn readable(name: &str) -> String {
     let end = name.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_NAME).last().unwrap_or(0);
     let name = if name.len() > MAX_NAME { &name[..end] } else { name };
+    let mut text = Bounded(String::new());
     match rustc_demangle::try_demangle(name) {
-        Ok(demangled) => {
-            let text = format!("{demangled:#}");
-            if text.len() > MAX_NAME { name.to_owned() } else { text }
+        // A short name may stand for an endless one.
+        Ok(demangled) if write!(text, "{demangled:#}").is_ok() => text.0,
+        _ => name.to_owned(),
+    }
+}
+
+/// Text up to a length.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > MAX_NAME {
+            return Err(fmt::Error);
         }
-        Err(_) => name.to_owned(),
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
