@@ -23,6 +23,7 @@ mod evaluate;
 #[doc(hidden)]
 pub mod fuzzing;
 mod live;
+mod measure;
 mod pipeline;
 mod prepare;
 mod resolve;

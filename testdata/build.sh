@@ -17,6 +17,8 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 triple=wasm32-wasip1
 
 rust_policies=(default-labels image-licence raw-menu safe-labels unique-host)
+# Built once more with line tables, for code coverage: `policy-with-lines.wasm`, with its own profile.
+rust_policies_with_lines=(safe-labels)
 # Programs, where the others are libraries.
 rust_programs=(words-wasi)
 go_policies=(image-licence-go unique-host-go)
@@ -61,6 +63,9 @@ build_rust_with_rustup() {
         CARGO_ENCODED_RUSTFLAGS=$(encode_flags "${remap_flags[@]}")
         export CARGO_ENCODED_RUSTFLAGS
         cargo build --release --locked --target "$triple"
+        for name in "${rust_policies_with_lines[@]}"; do
+            cargo build --profile lines --locked --target "$triple" -p "$name" || exit
+        done
     ); then
         reason="cargo failed"
         return 1
@@ -88,12 +93,17 @@ build_rust_with_debian() {
             "--remap-path-prefix=$library_source=rustc" "--remap-path-prefix=/usr/lib/rustlib/src/rust=rustc")
         export CARGO_ENCODED_RUSTFLAGS
         build() {
-            /usr/bin/cargo rustc --release --locked --target "$triple" \
+            local profile=$1
+            shift
+            /usr/bin/cargo rustc --profile "$profile" --locked --target "$triple" \
                 -Zbuild-std=std,panic_abort -Zbuild-std-features= -p "$@"
         }
         # What runs before a program the compiler finds by itself; what runs before a library has to be named.
-        for name in "${rust_policies[@]}"; do build "$name" -- "-Clink-arg=$libc/crt1-reactor.o" || exit; done
-        for name in "${rust_programs[@]}"; do build "$name" || exit; done
+        for name in "${rust_policies[@]}"; do build release "$name" -- "-Clink-arg=$libc/crt1-reactor.o" || exit; done
+        for name in "${rust_policies_with_lines[@]}"; do
+            build lines "$name" -- "-Clink-arg=$libc/crt1-reactor.o" || exit
+        done
+        for name in "${rust_programs[@]}"; do build release "$name" || exit; done
     ); then
         reason="Debian's cargo failed"
         return 1
@@ -114,6 +124,9 @@ build_rust() {
     for name in "${rust_policies[@]}"; do
         install -m 644 "$target_dir/$triple/release/${name//-/_}.wasm" "$policies/$name/policy.wasm"
         rebuilt+=("$name")
+    done
+    for name in "${rust_policies_with_lines[@]}"; do
+        install -m 644 "$target_dir/$triple/lines/${name//-/_}.wasm" "$policies/$name/policy-with-lines.wasm"
     done
     for name in "${rust_programs[@]}"; do
         install -m 644 "$target_dir/$triple/release/$name.wasm" "$policies/$name/policy.wasm"
@@ -172,7 +185,7 @@ refuse_paths_of_this_machine() {
     local name
     for name in ${rebuilt[@]+"${rebuilt[@]}"}; do
         if LC_ALL=C grep -qaF -e "$policies" -e "$cargo_home/" -e "$target_dir" -e "$HOME/" \
-            "$policies/$name/policy.wasm"; then
+            "$policies/$name"/*.wasm; then
             left_out+=("$name: rebuilt, but it contains a path of this machine")
         fi
     done

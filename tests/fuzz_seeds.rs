@@ -63,6 +63,7 @@ replayed! {
     each_mistake_is_one_workflow_command: "github",
     host_calls_are_answered_only_by_mocks: "host_call",
     no_text_is_a_tag_of_the_page: "html",
+    counting_copies_are_as_valid_as_their_modules: "instrument",
     junit_is_xml_whatever_is_in_it: "junit",
     metadata_is_read_as_it_was_attached: "metadata",
     patches_make_one_document_of_the_other: "patch",

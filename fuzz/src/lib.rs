@@ -10,6 +10,7 @@ mod checks;
 mod github;
 mod host_call;
 mod html;
+mod instrument;
 mod junit;
 mod metadata;
 mod page;
@@ -28,6 +29,7 @@ pub use challenge::challenge;
 pub use github::github;
 pub use host_call::host_call;
 pub use html::html;
+pub use instrument::instrument;
 pub use junit::junit;
 pub use metadata::metadata;
 pub use patch::patch;
@@ -48,6 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("github", github),
     ("host_call", host_call),
     ("html", html),
+    ("instrument", instrument),
     ("junit", junit),
     ("metadata", metadata),
     ("patch", patch),

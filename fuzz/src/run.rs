@@ -51,6 +51,7 @@ pub(crate) fn hostile(text: &str) -> RunReport {
             warnings: vec![text.into()],
             ..Publication::refused(text, text, text.into(), Some(text.into()))
         }],
+        coverage: Vec::new(),
         started_at: Default::default(),
         duration: Duration::from_micros(41_300),
         shard: None,

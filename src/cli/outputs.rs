@@ -11,9 +11,9 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
-use policy_verify::report::{self, Format, Style, located, markdown};
+use policy_verify::report::{self, Format, Style, coverage, located, markdown};
 
-use super::args::output::{OutputArgs, ReportPlace, ReportTarget};
+use super::args::output::{CoverageTarget, OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
 use super::files::{self, Destination};
 use super::places::Places;
@@ -28,6 +28,10 @@ pub(crate) struct Outputs {
     /// What stdout carries: the human report or one machine document.
     stdout: Option<String>,
     files: Vec<(String, PathBuf, Destination)>,
+    /// Where code coverage goes; the first part is the format.
+    coverage_files: Vec<(String, PathBuf, Destination)>,
+    /// Whether stdout also carries code coverage, as text.
+    prints_coverage: bool,
     annotates: bool,
     summary: Option<(PathBuf, File)>,
     step: StepOutputs,
@@ -85,7 +89,7 @@ impl Outputs {
             verbosity: if is_debugging { verbosity.max(1) } else { verbosity },
             folds: console::is_github(),
         };
-        let targets = Targets::of(&arguments.reports)?;
+        let targets = Targets::of(arguments)?;
         let step = StepOutputs::open();
         let mut summary = runner_file("GITHUB_STEP_SUMMARY", SUMMARY);
         if let Some((path, _)) = &summary {
@@ -119,6 +123,16 @@ impl Outputs {
                 _ => files.push((format.clone(), path.clone(), destination)),
             }
         }
+        let mut coverage_files = Vec::new();
+        for (format, path) in &targets.coverage {
+            if let Err(problem) = check_links(COVERAGE, path, root) {
+                refused.push(problem);
+                continue;
+            }
+            files::make_folder_of(path).map_err(|error| cannot_write(COVERAGE, path, &error))?;
+            let destination = Destination::new(path).map_err(|error| cannot_write(COVERAGE, path, &error))?;
+            coverage_files.push((format.clone(), path.clone(), destination));
+        }
         if targets.stdout.as_deref() == Some("ndjson") {
             streams.push(Stream::to_stdout());
         }
@@ -126,12 +140,14 @@ impl Outputs {
             style,
             stdout: Some(targets.stdout.unwrap_or_else(|| "human".into())),
             files,
+            coverage_files,
+            prints_coverage: targets.prints_coverage,
             annotates: targets.annotates || console::is_github() && !arguments.no_annotations,
             summary,
             step,
             streams,
             refused,
-            paths: targets.files.into_iter().map(|(_, path)| path).collect(),
+            paths: targets.files.into_iter().chain(targets.coverage).map(|(_, path)| path).collect(),
             places: Places::default(),
         })
     }
@@ -148,6 +164,14 @@ impl Outputs {
             let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));
             problems.extend(written.err().map(|error| failed_to_write(REPORT, name, &error)));
         }
+        for (format, name, destination) in &mut self.coverage_files {
+            let style = Style { colour: false, width: 100, wraps: false, folds: false, ..self.style };
+            let format = coverage::by_name(format, &style).expect("the command line knows the formats");
+            let mut bytes = Vec::new();
+            let written = format.write(run, &mut bytes).and_then(|()| destination.write(&bytes));
+            problems.extend(written.err().map(|error| failed_to_write(COVERAGE, name, &error)));
+        }
+        self.tell_of_missing_lines(run);
         if let Some((name, file)) = &mut self.summary {
             let text = markdown::write_within(run, markdown::BUDGET);
             // The result of the run does not depend on it.
@@ -159,6 +183,16 @@ impl Outputs {
         problems.extend(self.print(run).err());
         problems.extend(self.annotate(run).err());
         problems
+    }
+
+    /// Tells which policies are in no file that has lines only.
+    fn tell_of_missing_lines(&self, run: &RunReport) {
+        let of_lines = |format: &str| ["lcov", "cobertura"].contains(&format);
+        if let Some((format, ..)) = self.coverage_files.iter().find(|(format, ..)| of_lines(format)) {
+            for (policy, reason) in coverage::without_lines(run) {
+                console::complain(&format!("{policy} is not in the code coverage as {format}: {reason}"));
+            }
+        }
     }
 
     /// Prints the report that stdout carries.
@@ -175,6 +209,16 @@ impl Outputs {
             _ => self.format().write(run, &mut bytes),
         }
         .map_err(|error| output(format!("cannot write the report: {error}")))?;
+        if self.prints_coverage
+            && let Some(format) = coverage::by_name("text", &self.style)
+        {
+            if !bytes.is_empty() && !run.coverage.is_empty() {
+                bytes.push(b'\n');
+            }
+            format
+                .write(run, &mut bytes)
+                .map_err(|error| output(format!("cannot write the code coverage: {error}")))?;
+        }
         if console::print(&String::from_utf8_lossy(&bytes)) != ExitCode::Success {
             return Err(output("the report on stdout is incomplete"));
         }
@@ -199,17 +243,21 @@ impl Outputs {
     }
 }
 
-/// What `--report` asks for.
+/// What `--report` and `--coverage` ask for.
+#[derive(Default)]
 struct Targets {
     stdout: Option<String>,
     files: Vec<(String, PathBuf)>,
     annotates: bool,
+    /// Files for code coverage.
+    coverage: Vec<(String, PathBuf)>,
+    prints_coverage: bool,
 }
 
 impl Targets {
-    fn of(reports: &[ReportTarget]) -> Result<Self, Diagnostic> {
-        let mut targets = Self { stdout: None, files: Vec::new(), annotates: false };
-        for ReportTarget { format, place } in reports {
+    fn of(arguments: &OutputArgs) -> Result<Self, Diagnostic> {
+        let mut targets = Self::default();
+        for ReportTarget { format, place } in &arguments.reports {
             match place {
                 ReportPlace::File(path) if !is_stdout(path) => {
                     if let Some(other) = targets.format_at(path) {
@@ -227,13 +275,37 @@ impl Targets {
                 }
             }
         }
+        targets.add_coverage(&arguments.coverage)?;
         Ok(targets)
+    }
+
+    fn add_coverage(&mut self, coverage: &[CoverageTarget]) -> Result<(), Diagnostic> {
+        for CoverageTarget { format, file } in coverage {
+            match file {
+                Some(path) => {
+                    if let Some(other) = self.format_at(path) {
+                        return Err(twice(path, other, format));
+                    }
+                    self.coverage.push((format.clone(), path.clone()));
+                }
+                None => self.prints_coverage = true,
+            }
+        }
+        let machine = self.stdout.as_deref().filter(|format| !["human", "verdicts"].contains(format));
+        match machine.filter(|_| self.prints_coverage) {
+            Some(other) => {
+                let help = "give code coverage a file: --coverage text=FILE".to_owned();
+                Err(usage(format!("two reports for stdout: `{other}` and code coverage")).with_help(help))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The report that goes to this file, by whatever path.
     fn format_at(&self, path: &Path) -> Option<&str> {
         let identity = Identity::of(path).filter(|_| !is_device(path))?;
-        let same = self.files.iter().find(|(_, known)| Identity::of(known).as_ref() == Some(&identity));
+        let same =
+            self.files.iter().chain(&self.coverage).find(|(_, known)| Identity::of(known).as_ref() == Some(&identity));
         same.map(|(format, _)| format.as_str())
     }
 }
@@ -272,6 +344,7 @@ fn open(path: &Path) -> Result<File, Diagnostic> {
 
 /// What error messages call the files.
 const REPORT: &str = "the report";
+const COVERAGE: &str = "the code coverage";
 const SUMMARY: &str = "the job summary";
 
 fn output(message: impl Into<String>) -> Diagnostic {

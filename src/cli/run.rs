@@ -67,6 +67,7 @@ pub(super) fn carry_out(
     if let Some(seed) = options.seed {
         console::complain(&format!("--shuffle={seed}"));
     }
+    options.measures_coverage = !arguments.coverage.is_empty();
     options.interrupt = signals.interrupt();
     options.is_recorded = recordings.is_some();
     options.recordings = recordings.map(|target| record::folders(target, &options.suites)).unwrap_or_default();
@@ -162,6 +163,10 @@ pub(super) fn not_started(error: &Error, outputs: &mut Outputs, arguments: &Outp
 pub(super) fn run_options(arguments: &RunArgs, is_live: bool) -> Result<Options, Vec<Diagnostic>> {
     let mut options = options(&arguments.selection)?;
     options.is_live = is_live;
+    if is_live && !arguments.output.coverage.is_empty() {
+        let help = "record the host calls first, and measure with `replay:` in the suite";
+        return Err(vec![usage("`--coverage` cannot be used with live host calls").with_help(help.to_owned())]);
+    }
     let is_watched = arguments.allow_only || io::stdout().is_terminal();
     options.refuses_only = options.refuses_only.or((!is_watched).then_some(OnlyRefusal::NoTerminal));
     if arguments.push {

@@ -3,14 +3,29 @@
 //! Only what left no trace is remembered: a validation that made a host call, logged or printed something is part of what a
 //! case reports.
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use policy_verify_model::suite::{PolicyIndex, PolicyUse};
 
 /// The validations of a suite that need not be made again.
-#[derive(Debug, Default)]
-pub(crate) struct AcceptedSettings(RwLock<HashSet<Validation>>);
+#[derive(Debug, Default, Clone)]
+pub(crate) struct AcceptedSettings {
+    known: Arc<RwLock<HashSet<Validation>>>,
+    choices: Choices,
+}
+
+/// Whether it matters which validations a case makes, of which threads decide: the first case makes them.
+#[derive(Debug, Default, Clone)]
+enum Choices {
+    /// It does not.
+    #[default]
+    Free,
+    /// What was left out is kept, one after the other.
+    Kept(Arc<Mutex<Vec<bool>>>),
+    /// The same is left out again.
+    Repeated(Arc<Mutex<VecDeque<bool>>>),
+}
 
 /// What a validation depends on, beside what never changes in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,13 +45,47 @@ impl Validation {
 }
 
 impl AcceptedSettings {
+    /// For one case that runs twice in different code: the second time leaves out what the first does.
+    pub(crate) fn for_two_runs(&self) -> TwoRuns {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        TwoRuns { first: Self { known: Arc::clone(&self.known), choices: Choices::Kept(Arc::clone(&kept)) }, kept }
+    }
+
     /// Whether such a validation was remembered.
     pub(super) fn has(&self, validation: Validation) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&validation)
+        let is_known = || self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&validation);
+        match &self.choices {
+            Choices::Free => is_known(),
+            Choices::Kept(kept) => {
+                let choice = is_known();
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(choice);
+                choice
+            }
+            Choices::Repeated(choices) => {
+                choices.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(false)
+            }
+        }
     }
 
     /// Remembers one that accepted the settings and left no trace.
     pub(super) fn add(&self, validation: Validation) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(validation);
+        if !matches!(self.choices, Choices::Repeated(_)) {
+            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(validation);
+        }
+    }
+}
+
+/// The validations of a case that runs twice.
+pub(crate) struct TwoRuns {
+    /// For the first run.
+    pub(crate) first: AcceptedSettings,
+    kept: Arc<Mutex<Vec<bool>>>,
+}
+
+impl TwoRuns {
+    /// For the second run, once the first is over.
+    pub(crate) fn second(&self) -> AcceptedSettings {
+        let choices = self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        AcceptedSettings { known: Arc::default(), choices: Choices::Repeated(Arc::new(Mutex::new(choices))) }
     }
 }

@@ -47,6 +47,7 @@ impl<'a> CaseEvaluation<'a> {
         let kubewarden = &self.policies.suite.kubewarden;
         let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(kubewarden.installation.timeout);
         let timeout = self.policies.deadline.map_or(timeout, |deadline| deadline.min(timeout));
+        let timeout = timeout.saturating_mul(self.policies.patience);
         let live_options = LiveOptions { timeout, clock: self.case.clock };
         let host = self
             .host

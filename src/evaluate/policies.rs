@@ -43,6 +43,8 @@ pub(crate) struct Policies<'a> {
     pub(crate) view: View,
     /// Most time of each call into a policy, where that is less than the server gives.
     pub(crate) deadline: Option<std::time::Duration>,
+    /// How many times their time policies get: more than once where they run slower code than usual.
+    pub(crate) patience: u32,
 }
 
 impl<'a> Policies<'a> {
@@ -54,6 +56,11 @@ impl<'a> Policies<'a> {
     /// The same policies in another cluster: what may differ from one to the next does. 0 is the usual one.
     pub(crate) fn with_variation(&self, variation: u64) -> Self {
         Self { backend: HostBackend { variation, ..self.backend.clone() }, ..self.clone() }
+    }
+
+    /// The same policies, for which other validations of settings need not be made again.
+    pub(crate) fn with_accepted(&self, accepted: AcceptedSettings) -> Self {
+        Self { accepted: Some(Arc::new(accepted)), ..self.clone() }
     }
 
     /// What becomes of a fault, where the suite says `written`.

@@ -6,6 +6,7 @@ mod bench;
 mod bless;
 mod case;
 mod cases;
+mod coverage;
 mod debug;
 mod fuzz;
 mod gates;
@@ -77,6 +78,9 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
                 ..RunReport::not_started(Vec::new(), started_at)
             };
             ready.engine.finish();
+            if options.measures_coverage {
+                report.coverage = coverage::measure(ready, &report.cases, options);
+            }
             gates::add(&mut report, ready, progress);
             report.publications = publish::after(&report.cases, ready, options, progress);
             cases::add_unused_policies(&mut report.cases, ready, progress);

@@ -70,6 +70,9 @@ pub struct Options {
     pub signatures: SignatureOptions,
     /// After how many bad cases no further one is begun.
     pub most_failures: Option<usize>,
+    /// Whether it is measured which code of the policies the cases execute: the cases then run twice more, in code that
+    /// counts.
+    pub measures_coverage: bool,
     /// How often each case runs; once by default. Whatever changes from one time to the next fails the case.
     pub repetitions: Option<usize>,
     /// What to make a random order of; cases run in suite order by default. Reports keep the suite order.

@@ -35,6 +35,8 @@ pub(super) struct Source {
     pub(super) digest: Option<String>,
     /// Notes for the report, such as a tag that has moved.
     pub(super) remarks: Vec<String>,
+    /// The module before metadata was attached to it, in a run that measures coverage.
+    pub(super) built: Option<Arc<[u8]>>,
 }
 
 /// Resolves and prepares the policies with these keys, in their order.
@@ -52,7 +54,14 @@ pub(super) fn prepare(
 ) -> Result<Vec<PolicyRecord>, Error> {
     let specs: Vec<&PolicySpec> = keys.iter().map(|key| key.spec(suites)).collect();
     let resolved = resolve(keys, &specs, services, options, progress)?;
-    let (sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
+    let (mut sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
+    if options.measures_coverage {
+        let modules: &Vec<Result<Arc<[u8]>, Unavailable>> = &modules;
+        sources
+            .iter_mut()
+            .zip(modules)
+            .for_each(|(source, module)| source.built = module.as_ref().ok().map(Arc::clone));
+    }
     let releases = keys.iter().map(|key| suites[key.suite.0].kubewarden.release);
     let released: Vec<(&PolicySpec, Release)> = specs.into_iter().zip(releases).collect();
     let compiling = |name: &str, is_begun: bool| match is_begun {
@@ -68,9 +77,9 @@ pub(super) fn prepare(
 fn split(resolved: Result<Resolved, Unavailable>) -> (Source, Result<Arc<[u8]>, Unavailable>) {
     match resolved {
         Ok(Resolved { module, digest, remarks }) => {
-            (Source { digest: digest.as_ref().map(ToString::to_string), remarks }, Ok(module))
+            (Source { digest: digest.as_ref().map(ToString::to_string), remarks, built: None }, Ok(module))
         }
-        Err(unavailable) => (Source { digest: None, remarks: Vec::new() }, Err(unavailable)),
+        Err(unavailable) => (Source { digest: None, remarks: Vec::new(), built: None }, Err(unavailable)),
     }
 }
 
@@ -121,7 +130,8 @@ pub(super) fn by_suite<'a>(
             prepared[record.key.policy.0] = Some(&record.prepared);
         }
         let accepted = remembers_settings.then(Arc::default);
-        Policies { suite, prepared, accepted, backend: backend.clone(), view: View::default(), deadline: None }
+        let (view, deadline) = (View::default(), None);
+        Policies { suite, prepared, accepted, backend: backend.clone(), view, deadline, patience: 1 }
     };
     suites.iter().enumerate().map(of_suite).collect()
 }

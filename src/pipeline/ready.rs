@@ -129,13 +129,18 @@ fn thread_pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
 const LITTLE_ADDRESS_SPACE: u64 = 1 << 30;
 
 /// How many instances a thread may have at a time: those of the members of a group, and some for what is asked beside them.
-fn instances_at_a_time(suites: &[Suite]) -> usize {
+pub(super) fn instances_at_a_time(suites: &[Suite]) -> usize {
     let groups = suites.iter().flat_map(|suite| &suite.groups);
     groups.map(|group| group.members.len()).max().unwrap_or(0) + 4
 }
 
 /// The engine of the run, with the code that earlier ones compiled. Each thread may have this many `instances` at a time.
-fn engine(options: &Options, code: Code, instances: usize, progress: &dyn Progress) -> Result<Engine, Error> {
+pub(super) fn engine(
+    options: &Options,
+    code: Code,
+    instances: usize,
+    progress: &dyn Progress,
+) -> Result<Engine, Error> {
     if let Some(bytes) = policy_verify_engine::address_space().filter(|bytes| *bytes < LITTLE_ADDRESS_SPACE) {
         let mib = bytes >> 20;
         progress.remarked(&format!(

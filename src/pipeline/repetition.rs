@@ -23,14 +23,23 @@ pub(super) enum Repetition {
     Other(Mismatch, Option<String>),
 }
 
-/// Compares a repetition with the first time: times and logs do not count.
-pub(super) fn compare(first: &CaseReport, again: &CaseReport, number: usize) -> Repetition {
+/// In what a repetition differs from the first time: times and logs do not count.
+pub(super) fn difference(first: &CaseReport, again: &CaseReport, number: usize) -> Option<Mismatch> {
     let is_same = first.outcome == again.outcome
         && (&first.response, &first.fault, &first.calls) == (&again.response, &again.fault, &again.calls)
         && (&first.steps, &first.members) == (&again.steps, &again.members);
-    if is_same {
-        return Repetition::Same;
-    }
+    (!is_same).then(|| Mismatch {
+        kind: MismatchKind::Stability,
+        at: String::new(),
+        expected: format!("the answer of run 1\n{}", shown(first)),
+        actual: format!("run {number} gave a different answer\n{}", shown(again)),
+        span: first.span.clone(),
+    })
+}
+
+/// Compares a repetition with the first time.
+pub(super) fn compare(first: &CaseReport, again: &CaseReport, number: usize) -> Repetition {
+    let Some(mismatch) = difference(first, again, number) else { return Repetition::Same };
     let messages = || Some((first.response.as_ref()?.message()?, again.response.as_ref()?.message()?));
     let in_other_words = messages().filter(|(one, other)| one != other);
     let passes = first.outcome == Outcome::Passed && again.outcome == Outcome::Passed;
@@ -38,13 +47,6 @@ pub(super) fn compare(first: &CaseReport, again: &CaseReport, number: usize) -> 
     if let Some((one, other)) = in_other_words.filter(|_| passes && is_only_words) {
         return Repetition::OtherWords(format!("the message differs from cluster to cluster: `{one}`, `{other}`"));
     }
-    let mismatch = Mismatch {
-        kind: MismatchKind::Stability,
-        at: String::new(),
-        expected: format!("the answer of run 1\n{}", shown(first)),
-        actual: format!("run {number} gave a different answer\n{}", shown(again)),
-        span: first.span.clone(),
-    };
     Repetition::Other(mismatch, in_other_words.and_then(|(one, other)| advice(one, other)))
 }
 

@@ -12,15 +12,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "compare", "coverage", "error", "evaluate", "fuzzing", "live", "pipeline", "prepare", "resolve",
+            "compare", "coverage", "error", "evaluate", "fuzzing", "live", "measure", "pipeline", "prepare", "resolve",
             "sabotage", "select", "server", "vary",
         ],
     ),
     (
         "pipeline",
         &[
-            "compare", "coverage", "error", "evaluate", "live", "prepare", "resolve", "sabotage", "select", "server",
-            "vary",
+            "compare", "coverage", "error", "evaluate", "live", "measure", "prepare", "resolve", "sabotage", "select",
+            "server", "vary",
         ],
     ),
     ("evaluate", &["prepare::PreparedPolicy"]),
@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("fuzzing", &["compare", "prepare"]),
     ("live", &[]),
+    ("measure", &[]),
     ("prepare", &[]),
     ("resolve", &[]),
     ("sabotage", &[]),

@@ -20,6 +20,7 @@ mod compat;
 mod compilers;
 mod completion;
 mod corpus;
+mod coverage;
 mod debug;
 mod distribution;
 mod docs;

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | [`engine`] | compiles modules, with limits, timeouts and a cache of compiled code |
 //! | [`compiler`] | the choice of a compiler; `tiers` is a policy that gets better code while it runs |
+//! | `counters` | [`Counters`]: what modules count that have counters in them |
 //! | [`cage`] | compiling in a process of its own, with limits; `caged` is that process |
 //! | `wasmtimes`, `pool` | the engines of wasmtime behind it, and where the memory of instances comes from |
 //! | `policy` | [`Policy`], [`Instance`] and their [`Context`] |
@@ -43,6 +44,7 @@ mod cel_error;
 mod clock;
 mod code_cache;
 pub mod compiler;
+mod counters;
 pub mod engine;
 mod fault;
 mod ferricel;
@@ -70,6 +72,7 @@ mod wasi_ctx;
 mod wasmtimes;
 
 pub use self::caged::compile_inside;
+pub use self::counters::Counters;
 pub use self::ferricel::extension_capabilities;
 pub use self::link::LinkError;
 pub use self::load::load;

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::counters::Counters;
 use super::engine::{Engine, Module};
 use super::link::LinkError;
 use super::load::load;
@@ -16,9 +17,6 @@ use super::policy::{Context, GuestOutput, Instance, Policy};
 use policy_verify_model::answer::{Answer, Fault, SettingsVerdict};
 use policy_verify_model::policy::{Digest, ExecutionMode, Settings};
 use policy_verify_model::request::Request;
-
-/// Time that Cranelift takes for each byte of a module: measured from 270 to 880 ns of processor time.
-const CRANELIFT_FOR_EACH_BYTE: Duration = Duration::from_nanos(500);
 
 /// Loads a compiled module of these bytes, whose digest is `digest`. Where its code is
 /// [provisional](Engine::is_provisional), the policy gets better code when that pays, or when [`Policy::settle`] asks for it.
@@ -44,6 +42,7 @@ pub fn load_with_tiers(
         mode,
         digest,
         bytes: Arc::clone(bytes),
+        counters: module.counters.clone(),
         spent: AtomicU64::new(0),
         is_begun: AtomicBool::new(false),
     }))))
@@ -59,6 +58,7 @@ struct Tiers {
     mode: ExecutionMode,
     digest: Digest,
     bytes: Arc<[u8]>,
+    counters: Option<Arc<Counters>>,
     /// Nanoseconds in instances of the quick code.
     spent: AtomicU64,
     is_begun: AtomicBool,
@@ -104,6 +104,7 @@ impl Tiers {
 
     fn compile(&self) -> Result<Arc<dyn Policy>, String> {
         let module = self.engine.optimise(self.digest, &self.bytes).map_err(|error| error.to_string())?;
+        let module = module.with_counters(self.counters.clone());
         load(&self.engine, &module, self.mode).map_err(|error| error.to_string())
     }
 
@@ -111,7 +112,7 @@ impl Tiers {
     fn spend(self: &Arc<Self>, time: Duration) {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let spent = self.spent.fetch_add(nanoseconds(time), Ordering::Relaxed).saturating_add(nanoseconds(time));
-        let price = CRANELIFT_FOR_EACH_BYTE.saturating_mul(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+        let price = self.engine.time_to_optimise(self.bytes.len());
         if spent < nanoseconds(price) || self.is_begun.swap(true, Ordering::Relaxed) {
             return;
         }

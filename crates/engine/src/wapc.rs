@@ -15,6 +15,7 @@ use wapc::{HOST_NAMESPACE, ModuleState, WapcHost, WebAssemblyEngineProvider};
 use wasmtime::{Caller, InstancePre, Linker, Store, TypedFunc, ValType};
 use wasmtime_wasi::I32Exit;
 
+use super::counters::Counters;
 use super::engine::{Engine, Limits, Module, ticks};
 use super::fault::{self, Circumstances, OUT_OF_TIME, Seen};
 use super::link::{self, LinkError, NOTHING, Signature};
@@ -45,6 +46,7 @@ pub(super) struct WapcGuest {
     /// What is called after instantiation, in order.
     starts: Arc<[&'static str]>,
     limits: Limits,
+    counters: Option<Arc<Counters>>,
 }
 
 /// The data of a store.
@@ -79,7 +81,7 @@ impl WapcGuest {
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let sandbox = Sandbox::new(&nowhere, &engine.limits, &[]);
         let pre = link::link(&linker, module, MODE, State { sandbox, module: None })?;
-        Ok(Self { pre, starts: starts.into(), limits: engine.limits.clone() })
+        Ok(Self { pre, starts: starts.into(), limits: engine.limits.clone(), counters: module.counters.clone() })
     }
 
     /// Starts an instance in these surroundings.
@@ -321,6 +323,7 @@ impl Provider {
             .pre
             .instantiate(&mut *store)
             .map_err(|error| failed(&store, &error, "the policy could not be instantiated", ""))?;
+        store.count(&instance, self.guest.counters.as_ref());
         for name in self.guest.starts.iter() {
             let outcome = instance
                 .get_typed_func::<(), ()>(&mut *store, name)

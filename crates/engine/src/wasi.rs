@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmtime::{Caller, InstancePre, Linker};
 use wasmtime_wasi::I32Exit;
 
+use super::counters::Counters;
 use super::engine::{Engine, Limits, Module};
 use super::fault;
 use super::link::{self, LinkError, NOTHING};
@@ -32,6 +33,7 @@ const HOST_MODULES: [&str; 2] = ["host", "kubewarden:javy/host"];
 pub(super) struct WasiGuest {
     pre: InstancePre<State>,
     limits: Limits,
+    counters: Option<Arc<Counters>>,
 }
 
 /// The data of a store.
@@ -54,7 +56,8 @@ impl WasiGuest {
         let server = ServerLimits::default();
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let state = State { sandbox: Sandbox::new(&nowhere, &engine.limits, &[]) };
-        Ok(Self { pre: link::link(&linker, module, MODE, state)?, limits: engine.limits.clone() })
+        let pre = link::link(&linker, module, MODE, state)?;
+        Ok(Self { pre, limits: engine.limits.clone(), counters: module.counters.clone() })
     }
 
     /// An instance in these surroundings; nothing runs yet.
@@ -142,6 +145,7 @@ impl WasiInstance {
             let fault = fault::while_starting(fault, "the policy could not be instantiated");
             Broken { fault, is_known_to_server: false }
         })?;
+        store.count(&instance, self.guest.counters.as_ref());
         let outcome =
             instance.get_typed_func::<(), ()>(&mut *store, START).and_then(|start| start.call(&mut *store, ()));
         let circumstances = store.data().sandbox.circumstances();

@@ -65,7 +65,7 @@ pub enum Verdicts {
 pub struct Percent(u16);
 
 /// All of something.
-const WHOLE: u16 = 100_00;
+const WHOLE: u16 = 10_000;
 
 impl Percent {
     /// Whether `part` of `whole` is at least this share. Of nothing there is no share.

@@ -9,6 +9,7 @@ pub mod code;
 pub mod compiler;
 pub mod conversion;
 pub mod cost;
+pub mod coverage;
 pub mod deployed;
 pub mod diagnostic;
 pub mod explanation;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{AdmissionResponse, Fault};
 use super::code::Code;
 use super::compiler::Compiler;
+use super::coverage::PolicyCoverage;
 use super::diagnostic::Diagnostic;
 use super::gate::Gate;
 use super::hosting::{GuestLog, HostCall};
@@ -469,6 +470,8 @@ pub struct RunReport {
     pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
     pub publications: Vec<Publication>,
+    /// Which code of the policies was executed, in suite order; empty in a run that does not measure it.
+    pub coverage: Vec<PolicyCoverage>,
     /// Start of the run, seconds since 1970 (UTC).
     pub started_at: jiff::Timestamp,
     /// Wall time of the whole run.
@@ -549,6 +552,7 @@ impl RunReport {
             rules: Vec::new(),
             gates: Vec::new(),
             publications: Vec::new(),
+            coverage: Vec::new(),
             started_at: at,
             duration: Duration::ZERO,
             shard: None,

@@ -29,7 +29,7 @@ use policy_verify_model::weakness::Weakness;
 
 use crate::exercised::{self, GateEntry, RulesEntry};
 use crate::place::{Place, path_of};
-use crate::publication;
+use crate::{coverage, publication};
 
 /// Lines quoted of a place that spans several.
 const MOST_LINES: usize = 6;
@@ -66,6 +66,9 @@ pub(super) struct Document<'a> {
     pub(super) rules: Vec<RulesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
+    /// Which code of the policies was executed, in a run that measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) coverage: Vec<coverage::document::Document<'a>>,
 }
 
 /// Lines of files, by path and number.
@@ -102,6 +105,9 @@ pub(super) struct Closing<'a> {
     pub(super) rules: Vec<RulesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
+    /// Which code of the policies was executed, in a run that measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) coverage: Vec<coverage::document::Document<'a>>,
 }
 
 /// What in a suite is valid and most likely not meant, or why nothing was run.
@@ -264,6 +270,7 @@ impl<'a> Document<'a> {
             flags,
             rules,
             gates,
+            coverage,
         } = closing;
         Self {
             version,
@@ -283,6 +290,7 @@ impl<'a> Document<'a> {
             flags,
             rules,
             gates,
+            coverage,
         }
     }
 }
@@ -337,6 +345,11 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         flags: run.flags.iter().map(Cow::from).collect(),
         rules: exercised::rules(run),
         gates: exercised::gates(run),
+        coverage: run
+            .coverage
+            .iter()
+            .map(|it| coverage::document::document(it, path_of(&run.suites, it.suite)))
+            .collect(),
     }
 }
 

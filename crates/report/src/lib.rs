@@ -39,6 +39,7 @@
 //! | [`costs`] | what cases cost |
 //! | [`sabotage`] | what cases notice |
 //! | [`found`] | what searched requests show |
+//! | [`coverage`] | which code of policies was executed |
 //! | [`publication`] | the results of publishing |
 //! | [`merge`] | the reports of shards become one run |
 //! | [`located`] | the same report with other paths, for a terminal |
@@ -46,6 +47,7 @@
 
 pub mod changes;
 pub mod costs;
+pub mod coverage;
 pub mod diagnostic;
 mod diff;
 mod document;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use policy_verify_model::code::Code;
+use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::gate::Gate;
 use policy_verify_model::gate_reports;
@@ -16,6 +17,8 @@ use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport
 use policy_verify_model::publication::Publication;
 use policy_verify_model::rule_coverage::RuleCoverage;
 use policy_verify_model::source::Span;
+
+use crate::coverage;
 
 /// A report and the name of its file.
 pub type NamedReport = (String, RunReport);
@@ -128,6 +131,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     };
     let mut cases = Vec::new();
     let mut publications = Vec::new();
+    let mut coverage = Vec::new();
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
     let mut rules: IndexMap<(usize, &str), RuleCoverage> = IndexMap::new();
     let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
@@ -149,6 +153,9 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         }
         let moved = |it: &Publication| Publication { suite: it.suite.map(|suite| index(run, suite)), ..it.clone() };
         publications.extend(run.publications.iter().map(moved));
+        for policy in &run.coverage {
+            coverage::merge::add(&mut coverage, PolicyCoverage { suite: index(run, policy.suite), ..policy.clone() });
+        }
         for policy in &run.policies {
             let policy_suite = index(run, policy.suite);
             let moved = PolicyReport { suite: policy_suite, ..policy.clone() };
@@ -162,6 +169,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     }
     cases.sort_by_key(|case| (case.suite, case.position));
     publications.sort_by_key(|it| it.suite);
+    coverage.sort_by_key(|it: &PolicyCoverage| it.suite);
     let mut policies: Vec<PolicyReport> = policies.into_values().collect();
     policies.sort_by_key(|policy| (policy.suite, policy.position));
     let runs = || reports.iter().map(|(_, run)| run);
@@ -177,6 +185,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         rules: sorted_by_suite(rules, |rules| rules.suite),
         gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
+        coverage,
         started_at: runs().map(|run| run.started_at).min().unwrap_or_default(),
         duration: runs().map(|run| run.duration).max().unwrap_or_default(),
         shard: None,

@@ -26,8 +26,8 @@ use policy_verify_model::weakness::Weakness;
 
 use crate::exercised::{GateEntry, RulesEntry};
 use crate::place::Place;
-use crate::publication;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
+use crate::{coverage, publication};
 
 use crate::document::{Case, Counts, Difference, Document, ErrorEntry, Opening, Part, Policy, Sources, Suite, Warning};
 
@@ -86,6 +86,11 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     }
     let rules = rules(document.rules, &index, &files)?;
     let gates = gates(document.gates, &index, &files)?;
+    let mut coverage = Vec::new();
+    for written in document.coverage {
+        let suite = index(&written.suite)?;
+        coverage.push(coverage::document::read(written, suite));
+    }
     drop(indices);
     let run = RunReport {
         suites,
@@ -96,6 +101,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         rules,
         gates,
         publications,
+        coverage,
         started_at: document.started_at,
         duration: time(document.duration_us)?,
         shard: document.shard.map(Cow::into_owned),

@@ -299,6 +299,7 @@ pub(super) fn sample() -> RunReport {
         rules: Vec::new(),
         gates: Vec::new(),
         publications: Vec::new(),
+        coverage: Vec::new(),
         started_at: "2026-10-01T12:00:00.123Z".parse().unwrap(),
         duration: Duration::from_micros(41_300),
         shard: None,

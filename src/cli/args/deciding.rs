@@ -92,7 +92,7 @@ mod tests {
         ("a command to be copied publishes nothing", &["push", "dry_run", "publish_to", "publish_tags", "annotations"]),
         (
             "what is told, not what happened",
-            &["reports", "status", "quiet", "verbose", "color", "no_color", "no_annotations", "no_fail"],
+            &["reports", "coverage", "status", "quiet", "verbose", "color", "no_color", "no_annotations", "no_fail"],
         ),
         ("clap's own", &["help"]),
     ];

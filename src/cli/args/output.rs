@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::report::{self, StatusLevel};
+use policy_verify::report::{self, StatusLevel, coverage};
 
 use super::super::problem::usage;
 
@@ -17,6 +17,10 @@ pub(crate) struct OutputArgs {
     /// Write a report; may be repeated. Without FILE, or with -, it goes to stdout
     #[arg(long = "report", value_name = "FORMAT[=FILE]", env = "VERIFY_REPORT", value_delimiter = ' ')]
     pub(crate) reports: Vec<ReportTarget>,
+
+    /// Measure which code of the policies is executed, and report it: text, lcov, cobertura, html; may be repeated
+    #[arg(long, value_name = "FORMAT[=FILE]", env = "VERIFY_COVERAGE", value_delimiter = ' ')]
+    pub(crate) coverage: Vec<CoverageTarget>,
 
     /// Cases the human report shows: none, fail, skip, slow, pass, all
     #[arg(long, value_name = "LEVEL", default_value = "fail", env = "VERIFY_STATUS",
@@ -70,6 +74,37 @@ pub(crate) enum ReportPlace {
     /// `-`.
     Stdout,
     File(PathBuf),
+}
+
+/// A format of code coverage, and its file; none for stdout, which only text is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CoverageTarget {
+    pub(crate) format: String,
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// The only format of code coverage for people at a terminal.
+const TEXT: &str = "text";
+
+impl FromStr for CoverageTarget {
+    type Err = Diagnostic;
+
+    fn from_str(text: &str) -> Result<Self, Diagnostic> {
+        let (format, file) = match text.split_once('=') {
+            Some((_, "")) => return Err(usage("missing file name after `=`")),
+            Some((format, "-")) => (format, None),
+            Some((format, file)) => (format, Some(PathBuf::from(file))),
+            None => (text, None),
+        };
+        if !coverage::names().any(|name| name == format) {
+            let known = coverage::names().collect::<Vec<_>>().join(", ");
+            return Err(usage(format!("unknown format `{format}`: expected one of {known}")));
+        }
+        if file.is_none() && format != TEXT {
+            return Err(usage(format!("`{format}` needs a file: {format}=FILE")));
+        }
+        Ok(Self { format: format.to_owned(), file })
+    }
 }
 
 impl FromStr for ReportTarget {

@@ -22,6 +22,7 @@ pub use self::extensions::extension_capabilities;
 use self::abi::{EVALUATE, MALLOC, SET_LOG_LEVEL, State, length, packed, unpacked};
 use self::settings::FailurePolicy;
 use super::cel_error::CelError;
+use super::counters::Counters;
 use super::engine::{Engine, Limits, Module};
 use super::fault::{self, Circumstances, OUT_OF_TIME, Seen, Stop};
 use super::link::{self, LinkError, Signature};
@@ -47,6 +48,7 @@ const NO_RAW_REQUESTS: &str = "ferricel runtime does not support raw validation 
 pub(super) struct FerricelGuest {
     pre: InstancePre<State>,
     limits: Limits,
+    counters: Option<Arc<Counters>>,
 }
 
 impl FerricelGuest {
@@ -61,7 +63,8 @@ impl FerricelGuest {
         let server = ServerLimits::default();
         let nowhere = Surroundings { host: Arc::new(NoHost), timeout: Duration::ZERO, clock: default_clock(), server };
         let state = State { sandbox: Sandbox::new(&nowhere, &engine.limits, &[]) };
-        Ok(Self { pre: link::link(&linker, module, MODE, state)?, limits: engine.limits.clone() })
+        let pre = link::link(&linker, module, MODE, state)?;
+        Ok(Self { pre, limits: engine.limits.clone(), counters: module.counters.clone() })
     }
 }
 
@@ -100,6 +103,7 @@ impl FerricelInstance {
             let fault = fault_of(&error, &circumstances(&store));
             Failed::Fault(fault::while_starting(fault, "the policy could not be instantiated"))
         })?;
+        store.count(&instance, self.guest.counters.as_ref());
         run(&instance, &mut store, bindings).map_err(|error| match error.downcast_ref() {
             Some(Stop::Cel(error)) => Failed::Aborted(error.clone()),
             _ => Failed::Fault(fault_of(&error, &circumstances(&store))),

@@ -4,6 +4,7 @@
 //! used: the server does not either, and the steps below exist in all of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use wasmtime::{
@@ -13,6 +14,7 @@ use wasmtime::{
 use super::builtins::server::BuiltinError;
 use super::builtins::{self, Builtin, Environment};
 use super::value::Value;
+use crate::counters::Counters;
 use crate::engine::{Engine, Limits, Module, ticks};
 use crate::fault::{self, BuiltinFailure, Circumstances, Seen, Stop};
 use crate::link::{self, LinkError, Signature};
@@ -89,6 +91,7 @@ pub(super) struct Linked {
     memory: wasmtime::Module,
     module: wasmtime::Module,
     limits: Limits,
+    counters: Option<Arc<Counters>>,
 }
 
 impl Linked {
@@ -98,9 +101,10 @@ impl Linked {
         link::require(module, mode, &EXPORTS)?;
         let linker = linker(module.wasmtime.engine()).map_err(mismatch)?;
         let memory = wasmtime::Module::from_binary(module.wasmtime.engine(), MEMORY_MODULE).map_err(mismatch)?;
-        let linked = Self { linker, memory, module: module.wasmtime.clone(), limits: engine.limits.clone() };
+        let (limits, counters) = (engine.limits.clone(), module.counters.clone());
+        let linked = Self { linker, memory, module: module.wasmtime.clone(), limits, counters };
         let nowhere = Surroundings {
-            host: std::sync::Arc::new(NoHost),
+            host: Arc::new(NoHost),
             timeout: std::time::Duration::ZERO,
             clock: default_clock(),
             server: ServerLimits::default(),
@@ -135,7 +139,11 @@ impl Linked {
         let mut store = GuestStore::new(self.module.engine(), state, surroundings.timeout);
         let started = self
             .with_memory(&mut store)
-            .and_then(|linker| Exports::of(&linker.instantiate(&mut *store, &self.module)?, &mut store))
+            .and_then(|linker| {
+                let instance = linker.instantiate(&mut *store, &self.module)?;
+                store.count(&instance, self.counters.as_ref());
+                Exports::of(&instance, &mut store)
+            })
             .and_then(|exports| exports.begin(&mut store));
         let (exports, base, wanted) = started.map_err(|error| {
             let fault = fault::from_error(&error, &store.data().sandbox.circumstances());
