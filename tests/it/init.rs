@@ -342,6 +342,11 @@ fn workflows_are_written_before_the_policy_is_built() {
     let released = inputs(&repository, "release", "release");
     assert_eq!(released["files"], "b.wasm\nbuild/a.wasm\n");
     assert_eq!((&released["build"], &released["toolchain"]), (&json!("make b.wasm"), &json!("go")));
+    // The policies are written elsewhere.
+    let elsewhere =
+        Repository::with_suite("version: 1\npolicies: deploy/*.yaml\ncases: []\n").write("Makefile", MAKEFILE);
+    elsewhere.verify(&["init", "--github"]).run().exits_with(0).says(&["wrote .github/workflows/release.yml"]);
+    assert_eq!(inputs(&elsewhere, "release", "release")["files"], Value::Null);
     // A policy of a registry has nothing to build.
     let repository =
         repository.write("suite.yml", "version: 1\npolicies: { a: registry://ghcr.io/acme/a:v1 }\ncases: []\n");

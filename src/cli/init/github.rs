@@ -45,15 +45,20 @@ pub(super) struct Tested<'a> {
     pub(super) modules: Vec<PathBuf>,
 }
 
-/// The modules that a suite names as files, as absolute paths; nothing of a file that is no suite.
+/// The modules that a suite names as files, as absolute paths. One that has its policies from elsewhere is taken for a suite of
+/// the module that the Makefile makes, if it makes the usual one.
 pub(super) fn modules_of(suite: &Path) -> Vec<PathBuf> {
     let text = read_text(suite, LONGEST_FILE).unwrap_or_default();
     let document: Value = serde_saphyr::from_str(&text).unwrap_or_default();
     let folder = suite.parent().unwrap_or(Path::new(""));
     let policies = document["policies"].as_object().into_iter().flatten();
-    let uris = policies.filter_map(|(_, policy)| policy["uri"].as_str().or_else(|| policy.as_str()));
-    let mut files: Vec<PathBuf> =
-        uris.filter(|uri| !uri.contains("://")).map(|uri| absolute(&folder.join(uri))).collect();
+    let mut uris: Vec<&str> =
+        policies.filter_map(|(_, policy)| policy["uri"].as_str().or_else(|| policy.as_str())).collect();
+    if uris.is_empty() && Makefile::of(folder).prerequisites(MODULE).is_some() {
+        uris.push(MODULE);
+    }
+    let files = uris.into_iter().filter(|uri| !uri.contains("://"));
+    let mut files: Vec<PathBuf> = files.map(|uri| absolute(&folder.join(uri))).collect();
     files.sort();
     files.dedup();
     files
