@@ -48,6 +48,18 @@ impl<'a> Sources<'a> {
         coverage.files = files.into_values().collect();
     }
 
+    /// The path of a file from the root of the repository, and one of its lines; the path of the compiler and no text for a file
+    /// that is not there.
+    pub(crate) fn line(&self, path: &str, line: u32) -> (String, Option<String>) {
+        match self.read(path, line) {
+            Some((found, text)) => {
+                let line = text.lines().nth(line.saturating_sub(1) as usize).map(|line| line.trim().to_owned());
+                (self.root.shown(&found), line)
+            }
+            None => (path.to_owned(), None),
+        }
+    }
+
     fn found(&self, file: FileCoverage) -> FileCoverage {
         let last = file.lines.keys().next_back().copied().unwrap_or(0);
         let Some((path, text)) = self.read(&file.path, last) else { return file };

@@ -6,6 +6,7 @@
 //! therefore never change a result, and what it reports is about what the policy does.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -36,11 +37,41 @@ const PATIENCE: u32 = 10;
 
 /// Measures what the cases of a run execute; `cases` are their reports. One entry for each module of each suite.
 pub(super) fn measure(ready: &Ready<'_>, cases: &[CaseReport], options: &Options) -> Vec<PolicyCoverage> {
+    measured(ready, cases, options).into_iter().map(Subject::coverage).collect()
+}
+
+/// Which instructions of its modules a run executes; `cases` are the reports of its cases.
+pub(super) fn executed<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> Vec<Executed<'a>> {
+    measured(ready, cases, options).into_iter().map(Subject::executed).collect()
+}
+
+/// A module of a run, and what was executed of it.
+pub(super) struct Executed<'a> {
+    /// Its suite.
+    pub(super) suite: SuiteIndex,
+    /// The policies of the suite that are this module.
+    pub(super) policies: Vec<PolicyIndex>,
+    /// Their names.
+    pub(super) names: Vec<String>,
+    /// The module as it runs.
+    pub(super) prepared: &'a PreparedPolicy,
+    /// The module before metadata was attached to it.
+    pub(super) built: &'a [u8],
+    /// The repository.
+    pub(super) root: Option<Root>,
+    /// The folder of the module.
+    pub(super) folder: PathBuf,
+    /// Ranges of bytes of the module whose instructions were executed, in their order; or why that is not known.
+    pub(super) ranges: Result<Vec<Range<usize>>, String>,
+}
+
+/// Runs the cases so that their modules count.
+fn measured<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> Vec<Subject<'a>> {
     let mut subjects = subjects(ready, options);
     let suites = ready.loaded.suites;
     let engine = match ready::engine(options, Code::Counting, ready::instances_at_a_time(suites), &()) {
         Ok(engine) => engine,
-        Err(error) => return unmeasured(subjects, &error.to_string()),
+        Err(error) => return refused(subjects, &error.to_string()),
     };
     let guests = guests(&mut subjects, &engine, &time_of_cases(ready, cases));
     let backend = HostBackend { is_stopped: options.interrupt.flag(), ..HostBackend::default() };
@@ -69,9 +100,9 @@ pub(super) fn measure(ready: &Ready<'_>, cases: &[CaseReport], options: &Options
     });
     engine.finish();
     if options.interrupt.is_stopped() {
-        return unmeasured(subjects, "the run was interrupted");
+        return refused(subjects, "the run was interrupted");
     }
-    subjects.into_iter().map(Subject::coverage).collect()
+    subjects
 }
 
 /// Whether a case is run again: it was run, and did not take too long, which it would again.
@@ -116,9 +147,9 @@ fn without_addresses(report: &CaseReport) -> String {
     parts.fold(first, |text, part| text + "0x" + part.trim_start_matches(|digit: char| digit.is_ascii_hexdigit()))
 }
 
-fn unmeasured(subjects: Vec<Subject<'_>>, reason: &str) -> Vec<PolicyCoverage> {
-    let of = |subject: Subject<'_>| PolicyCoverage { result: Err(reason.to_owned()), ..subject.coverage() };
-    subjects.into_iter().map(of).collect()
+fn refused<'a>(subjects: Vec<Subject<'a>>, reason: &str) -> Vec<Subject<'a>> {
+    subjects.iter().for_each(|subject| drop(subject.refusal.set(reason.to_owned())));
+    subjects
 }
 
 /// Which of its two modules a policy runs.
@@ -196,7 +227,24 @@ fn subjects<'a>(ready: &Ready<'a>, options: &Options) -> Vec<Subject<'a>> {
     subjects
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// Which of its instructions were executed.
+    fn executed(self) -> Executed<'a> {
+        let ranges = match (self.refusal.into_inner(), self.plan, self.counters) {
+            (Some(reason), ..) | (None, Err(reason), _) => Err(reason),
+            (None, Ok(_), None) => Err("the copy with counters could not be compiled".to_owned()),
+            (None, Ok(plan), Some(counters)) => {
+                let sums = counters.sums();
+                let hit = plan.counted().iter().zip(&sums).filter(|(_, sum)| **sum > 0);
+                let mut ranges: Vec<Range<usize>> = hit.map(|(counter, _)| plan.known_of(counter)).collect();
+                ranges.sort_by_key(|range| range.start);
+                Ok(ranges)
+            }
+        };
+        let Self { suite, policies, names, prepared, built, root, folder, .. } = self;
+        Executed { suite, policies, names, prepared, built, root, folder, ranges }
+    }
+
     fn is_one_of(&self, suite: SuiteIndex, policies: &[PolicyIndex]) -> bool {
         self.suite == suite && self.policies.iter().any(|policy| policies.contains(policy))
     }
