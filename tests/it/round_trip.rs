@@ -160,7 +160,8 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         missing.extend(known.keys().map(|key| format!("{path}/{key}")).filter(|key| !found.contains(key)));
     }
     // A run of one machine is no shard, it took place, no tag has moved meanwhile, and rules and modes are about a group,
-    // not its members.
-    let absent = ["/errors", "/shard", "/policies/remarks", "/cases/members/monitored", "/cases/members/reason"];
+    // not its members. Code coverage has tests of its own (`coverage.rs`).
+    let absent =
+        ["/coverage", "/errors", "/shard", "/policies/remarks", "/cases/members/monitored", "/cases/members/reason"];
     assert_eq!(missing, absent);
 }
