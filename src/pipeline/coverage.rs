@@ -5,7 +5,7 @@
 //! number of instructions once those of its counters are subtracted; otherwise nothing is reported. Measuring can
 //! therefore never change a result, and what it reports is about what the policy does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ use policy_verify_model::answer::FaultKind;
 use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::outcome::{CaseReport, Outcome, PartReport};
 use policy_verify_model::policy::{Digest, ExecutionMode, PolicyRef};
-use policy_verify_model::suite::{PolicyIndex, SuiteIndex};
+use policy_verify_model::suite::{PolicyIndex, Suite, SuiteIndex};
 use policy_verify_suite::{Root, root_of};
 use rayon::prelude::*;
 
@@ -27,7 +27,7 @@ use super::options::Options;
 use super::policies::{self, PolicyRecord, Source};
 use super::ready::{self, Code, Ready};
 use super::{case, repetition};
-use crate::evaluate::AcceptedSettings;
+use crate::evaluate::{self, AcceptedSettings};
 use crate::measure::{Dependencies, Sources, rules};
 use crate::prepare::PreparedPolicy;
 use crate::select::SelectedCase;
@@ -83,26 +83,45 @@ fn measured<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> V
     });
     let accepted: Vec<AcceptedSettings> = suites.iter().map(|_| AcceptedSettings::default()).collect();
     let outcomes: BTreeMap<&str, &CaseReport> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
-    ready.loaded.selected.cases.par_iter().for_each(|SelectedCase { suite, case }| {
+    let measure = |SelectedCase { suite, case }: SelectedCase<'_>, learns: bool| {
         let measured = outcomes.get(case.id.as_str()).is_some_and(|report| is_measured(report));
         if !measured || options.interrupt.is_stopped() {
             return;
         }
-        // Which case is the first with its settings, and validates them, may change from one run to the next.
-        let settings = accepted[suite.0].for_two_runs();
-        let (first, _) = case::report(*suite, case, &original[suite.0].with_accepted(settings.first.clone()), None);
-        let (again, _) = case::report(*suite, case, &counted[suite.0].with_accepted(settings.second()), None);
+        let settings = accepted[suite.0].for_two_runs(learns);
+        let (first, _) = case::report(suite, case, &original[suite.0].with_accepted(settings.first.clone()), None);
+        let (again, _) = case::report(suite, case, &counted[suite.0].with_accepted(settings.second()), None);
         if let Some(difference) = difference(&first, &again) {
             let policies = suites[suite.0].policies_for(case);
-            let concerned = subjects.iter().filter(|subject| subject.is_one_of(*suite, &policies));
+            let concerned = subjects.iter().filter(|subject| subject.is_one_of(suite, &policies));
             concerned.for_each(|subject| drop(subject.refusal.set(format!("{difference}, in `{}`", case.id))));
         }
-    });
+    };
+    // Settings that several cases share are validated by the first of them, whatever the number of threads.
+    let (first, others) = by_settings(&ready.loaded.selected.cases, suites);
+    first.into_iter().for_each(|case| measure(case, true));
+    others.into_par_iter().for_each(|case| measure(case, false));
     engine.finish();
     if options.interrupt.is_stopped() {
         return refused(subjects, "the run was interrupted");
     }
     subjects
+}
+
+/// The cases that come first with settings that others have too, and all others.
+fn by_settings<'a>(cases: &[SelectedCase<'a>], suites: &[Suite]) -> (Vec<SelectedCase<'a>>, Vec<SelectedCase<'a>>) {
+    let validations = |selected: &SelectedCase<'_>| {
+        let of_case = evaluate::validations(selected.case, &suites[selected.suite.0]);
+        of_case.into_iter().map(move |validation| (selected.suite, validation)).collect::<HashSet<_>>()
+    };
+    let mut uses: HashMap<_, usize> = HashMap::new();
+    cases.iter().flat_map(validations).for_each(|key| *uses.entry(key).or_default() += 1);
+    let mut known = HashSet::new();
+    cases.iter().partition(|selected| {
+        let shared = validations(selected).into_iter().filter(|key| uses[key] > 1);
+        // All of them become known, and not only up to the first.
+        shared.map(|key| known.insert(key)).fold(false, |is_first, is_new| is_first | is_new)
+    })
 }
 
 /// Whether a case is run again: it was run, and did not take too long, which it would again.

@@ -159,8 +159,8 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         let known = schema["$defs"][part]["properties"].as_object().unwrap();
         missing.extend(known.keys().map(|key| format!("{path}/{key}")).filter(|key| !found.contains(key)));
     }
-    // Code was not measured, there are no gates, a run of one machine is no shard, it took place, no tag has moved meanwhile, and rules and modes are about a group,
-    // not its members.
+    // A run of one machine is no shard, it took place, no tag has moved meanwhile, and rules and modes are about a group,
+    // not its members. Code coverage (`coverage.rs`) and gates (`gates.rs`) have tests of their own.
     let absent = [
         "/coverage",
         "/errors",
