@@ -81,7 +81,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
                 flags: options.flags.clone(),
                 ..RunReport::not_started(Vec::new(), started_at)
             };
-            if options.measures_coverage {
+            if policies::measures_coverage(loaded.suites, options) {
                 report.coverage = coverage::measure(ready, &report.cases, options);
             }
             gates::add(&mut report, ready, progress);
