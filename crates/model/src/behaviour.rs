@@ -114,7 +114,7 @@ pub struct Behaviour {
     pub warning: Option<String>,
     /// How many requests and settings of the suites were put to both.
     pub compared: usize,
-    /// How many of them made a difference, those of cost included.
+    /// How many cases made a difference, those of cost and new host calls without a mock included.
     pub differing: usize,
     /// Which could not be compared.
     pub not_compared: Vec<NotCompared>,
@@ -122,7 +122,7 @@ pub struct Behaviour {
     pub instructions: Option<Instructions>,
     /// What differs, the gravest first, grouped by cause.
     pub differences: Vec<Difference>,
-    /// The search for requests beyond the suites; none where it was not wanted, or had nothing to begin with.
+    /// The search for requests beyond the suites; none where it was not wanted.
     pub search: Option<Searched>,
 }
 
@@ -240,7 +240,8 @@ pub struct Example {
     pub line: usize,
     /// The smallest object found, of a searched request.
     pub object: Option<Value>,
-    /// A case for the suite that holds for the old version, of a searched request; YAML.
+    /// A case for the suite that holds for the old version, or for the new one where the old one gives no verdict; YAML, of a
+    /// searched request.
     pub yaml: Option<String>,
 }
 

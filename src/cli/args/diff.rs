@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use humantime::Duration;
-use policy_verify::model::behaviour::Class;
+use policy_verify::model::behaviour::{Class, UnknownClass};
 use policy_verify::model::diagnostic::Diagnostic;
 
 use super::super::problem::usage;
@@ -75,8 +75,8 @@ pub(crate) struct DiffArgs {
     pub(crate) seed: u64,
 
     /// Which differences make the exit code 1: classes, `all` or `none`
-    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = fail_on, default_value = "all")]
-    pub(crate) fail_on: Vec<FailOn>,
+    #[arg(long, value_name = "CLASS,…", value_parser = fail_on, default_value = "all")]
+    pub(crate) fail_on: FailOn,
 
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -101,17 +101,16 @@ pub(crate) enum DiffFormat {
 }
 
 /// Which differences make a command fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailOn {
-    All,
-    None,
-    Class(Class),
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FailOn(pub(crate) Vec<Class>);
 
 fn fail_on(text: &str) -> Result<FailOn, Diagnostic> {
     match text {
-        "all" => Ok(FailOn::All),
-        "none" => Ok(FailOn::None),
-        word => word.parse().map(FailOn::Class).map_err(|error| usage(format!("{error}, all, none"))),
+        "all" => Ok(FailOn(Class::ALL.to_vec())),
+        "none" => Ok(FailOn(Vec::new())),
+        words => {
+            let classes: Result<Vec<Class>, UnknownClass> = words.split(',').map(str::parse).collect();
+            classes.map(FailOn).map_err(|error| usage(format!("{error}; or `all`, or `none`")))
+        }
     }
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::observe::{Seen, Verdict};
 use crate::compare::diff;
 
+/// How faults about settings begin.
+const REFUSED: &str = "the policy rejects these settings: ";
+
 /// Characters of what a version does, and of a cause.
 const LONGEST: usize = 300;
 
@@ -43,10 +46,10 @@ pub(super) fn answers(old: &Seen, new: &Seen, document: Option<&Value>) -> Vec<C
     match (old, new) {
         (Seen::Fault(old), Seen::Fault(new)) => faults(old, new, &texts),
         (_, Seen::Fault(fault)) if fault.kind == FaultKind::Settings => {
-            of(Class::NewDenial, format!("settings are refused: {}", general(Some(&fault.message))))
+            of(Class::NewDenial, format!("settings are refused: {}", general(Some(reason(fault)))))
         }
         (Seen::Fault(fault), _) if fault.kind == FaultKind::Settings => {
-            of(Class::NewAllowance, format!("settings are accepted: {}", general(Some(&fault.message))))
+            of(Class::NewAllowance, format!("settings are accepted: {}", general(Some(reason(fault)))))
         }
         (_, Seen::Fault(fault)) => {
             of(Class::Faults, format!("new fault: {}: {}", fault.kind, general(Some(&fault.message))))
@@ -61,7 +64,9 @@ pub(super) fn answers(old: &Seen, new: &Seen, document: Option<&Value>) -> Vec<C
             (false, true) => {
                 of(Class::NewAllowance, format!("settings are accepted: {}", general(one.message.as_deref())))
             }
-            _ => settings_words(one, other),
+            (false, false) => settings_words(one, other),
+            // Nobody sees what is said about settings that are accepted.
+            (true, true) => Vec::new(),
         },
         (one, other) => match (passes(one), passes(other)) {
             (Ok(_), Err(denied)) => of(Class::NewDenial, general(denied.message.as_deref())),
@@ -97,6 +102,12 @@ fn faults(old: &Fault, new: &Fault, texts: &BTreeSet<&str>) -> Vec<Change> {
     };
     let described = |fault: &Fault| short(&format!("{}: {}", fault.kind, fault.message));
     vec![Change { class, cause: short(&cause), old: described(old), new: described(new) }]
+}
+
+/// What a policy says about settings that it refuses, without what is said around it.
+fn reason(fault: &Fault) -> &str {
+    let line = fault.message.lines().next().unwrap_or_default();
+    line.strip_prefix(REFUSED).unwrap_or(line)
 }
 
 fn settings_words(old: &SettingsVerdict, new: &SettingsVerdict) -> Vec<Change> {

@@ -105,7 +105,8 @@ fn targets(loaded: &Loaded<'_>, name: Option<&str>) -> Result<Vec<PolicyKey>, Er
     }
     for (index, suite) in loaded.suites.iter().enumerate() {
         let of_suite: Vec<&PolicyKey> = all.iter().filter(|key| key.suite.0 == index).collect();
-        let mut modules: Vec<_> = of_suite.iter().map(|key| spec(key)).map(|it| (&it.uri.value, &it.metadata)).collect();
+        let mut modules: Vec<_> =
+            of_suite.iter().map(|key| spec(key)).map(|it| (&it.uri.value, &it.metadata)).collect();
         modules.dedup_by(|one, other| {
             one.0 == other.0 && one.1.as_ref().map(|it| &it.value) == other.1.as_ref().map(|it| &it.value)
         });
@@ -152,10 +153,39 @@ enum CaseResult {
     Not(String, Vec<Change>),
 }
 
+impl<'a> Compared<'a> {
+    /// Adds the results of cases, in their order.
+    fn add(&mut self, results: Vec<(SelectedCase<'a>, CaseResult)>) {
+        let mut reasons: BTreeMap<String, NotCompared> = BTreeMap::new();
+        for (selected, result) in results {
+            let case = selected.case;
+            self.behaviour.compared += usize::from(!matches!(result, CaseResult::Not(..)));
+            let changes = match result {
+                CaseResult::Same(changes) => {
+                    self.same.push(selected);
+                    changes
+                }
+                CaseResult::Other(changes) => changes,
+                CaseResult::Not(reason, changes) => {
+                    let entry = NotCompared { reason: reason.clone(), number: 0, example: case.id.clone() };
+                    reasons.entry(reason).or_insert(entry).number += 1;
+                    changes
+                }
+            };
+            if !changes.is_empty() {
+                self.differing.insert(case.id.as_str());
+            }
+            changes.into_iter().for_each(|change| self.groups.add_of_case(change, case));
+        }
+        self.behaviour.not_compared = reasons.into_values().collect();
+    }
+}
+
 impl<'a> Comparison<'a> {
     /// The versions, for an engine.
     fn prepared(&self, ready: &Ready<'_>) -> Result<[Prepared; 2], Error> {
-        let release = self.targets.first().map_or(Release::default(), |key| self.loaded.suites[key.suite.0].kubewarden.release);
+        let release =
+            self.targets.first().map_or(Release::default(), |key| self.loaded.suites[key.suite.0].kubewarden.release);
         let [old, new] = &self.versions;
         Ok([old.prepare(release, ready.engine)?, new.prepare(release, ready.engine)?])
     }
@@ -186,55 +216,33 @@ impl<'a> Comparison<'a> {
     /// Compares what versions answer, and searches.
     fn behaviour(&self, ready: &Ready<'_>, progress: &dyn Progress) -> Result<Compared<'a>, Error> {
         let prepared = self.prepared(ready)?;
-        let [old, new] = [0, 1].map(|index| prepared[index].as_ref().ok().expect("an unavailable version ends the command"));
+        let [old, new] =
+            [0, 1].map(|index| prepared[index].as_ref().ok().expect("an unavailable version ends the command"));
         let is_identical = old.digest == new.digest;
         let report = |index: usize, policy| self.versions[index].report(policy);
-        let mut behaviour = begun(report(0, old), report(1, new), is_identical);
-        let (mut groups, mut same, mut differing) = (Groups::default(), Vec::new(), BTreeSet::new());
+        let behaviour = begun(report(0, old), report(1, new), is_identical);
+        let mut compared =
+            Compared { behaviour, groups: Groups::default(), same: Vec::new(), differing: BTreeSet::new() };
         if is_identical {
-            return Ok(Compared { behaviour, groups, same, differing });
+            return Ok(compared);
         }
         for change in modules::changes(&self.facts(0, old), &self.facts(1, new)) {
-            groups.add_of_module(change);
+            compared.groups.add_of_module(change);
         }
         let policies = [0, 1].map(|index| self.policies(ready, &prepared[index]));
         let of = |selected: &SelectedCase<'_>| policies.each_ref().map(|all| &all[selected.suite.0]);
         let cases = self.cases();
         let running = cases.par_iter().filter(|_| !self.options.interrupt.is_stopped());
-        let compared: Vec<_> = running.filter_map(|it| Some((*it, compared(it.case, of(it))?))).collect();
-        let mut reasons: BTreeMap<String, NotCompared> = BTreeMap::new();
-        for (selected, result) in compared {
-            let changes = match result {
-                CaseResult::Same(changes) => {
-                    behaviour.compared += 1;
-                    same.push(selected);
-                    changes
-                }
-                CaseResult::Other(changes) => {
-                    behaviour.compared += 1;
-                    changes
-                }
-                CaseResult::Not(reason, changes) => {
-                    let example = selected.case.id.clone();
-                    let entry = NotCompared { reason: reason.clone(), number: 0, example };
-                    reasons.entry(reason).or_insert(entry).number += 1;
-                    changes
-                }
-            };
-            if !changes.is_empty() {
-                differing.insert(selected.case.id.as_str());
-            }
-            changes.into_iter().for_each(|change| groups.add_of_case(change, selected.case));
-        }
-        behaviour.not_compared = reasons.into_values().collect();
+        let results: Vec<_> = running.filter_map(|it| Some((*it, case_result(it.case, of(it))?))).collect();
+        compared.add(results);
         if let Some(effort) = self.wanted.search {
             progress.remarked("searching for requests beyond the suites");
-            let subjects = same.iter().map(|it| (*it, of(it).map(Policies::clone))).collect();
+            let subjects = compared.same.iter().map(|it| (*it, of(it).map(Policies::clone))).collect();
             let modules = [old, new].map(|policy| &*policy.module);
-            let search = Search::new(subjects, modules, &groups, &self.options.interrupt);
-            behaviour.search = search.run(effort, &mut groups);
+            let search = Search::new(subjects, modules, &compared.groups, &self.options.interrupt);
+            compared.behaviour.search = Some(search.run(effort, &mut compared.groups));
         }
-        Ok(Compared { behaviour, groups, same, differing })
+        Ok(compared)
     }
 
     fn facts<'f>(&'f self, index: usize, policy: &'f PreparedPolicy) -> Facts<'f> {
@@ -300,7 +308,7 @@ fn begun(old: PolicyVersion, new: PolicyVersion, is_identical: bool) -> Behaviou
 }
 
 /// Compares what both versions do with a case; nothing for a check, which puts nothing to a policy.
-fn compared(case: &Case, [old, new]: [&Policies<'_>; 2]) -> Option<CaseResult> {
+fn case_result(case: &Case, [old, new]: [&Policies<'_>; 2]) -> Option<CaseResult> {
     if case.skip.is_some() {
         return Some(CaseResult::Not("marked `skip`".to_owned(), Vec::new()));
     }
@@ -310,9 +318,8 @@ fn compared(case: &Case, [old, new]: [&Policies<'_>; 2]) -> Option<CaseResult> {
     let (one, other) = (observe::of_case(case, old)?, observe::of_case(case, new)?);
     let changes = differences(case, &one, &other);
     if !changes.is_empty() {
-        let again = [(old, &one), (new, &other)].map(|(policies, before)| {
-            observe::of_case(case, policies).is_some_and(|again| again.seen == before.seen)
-        });
+        let again = [(old, &one), (new, &other)]
+            .map(|(policies, before)| observe::of_case(case, policies).is_some_and(|again| again.seen == before.seen));
         if again != [true, true] {
             return Some(CaseResult::Not("a version answers the same request in several ways".to_owned(), Vec::new()));
         }
@@ -337,7 +344,10 @@ fn differences(case: &Case, old: &Observation, new: &Observation) -> Vec<Change>
     }
     // A call that a version makes before it is denied or fails goes with its verdict.
     let is_fault = |seen: &Seen| matches!(seen, Seen::Fault(_) | Seen::NotApplicable);
-    if is_fault(&old.seen) != is_fault(&new.seen) && old.seen.without_mock().is_none() && new.seen.without_mock().is_none() {
+    if is_fault(&old.seen) != is_fault(&new.seen)
+        && old.seen.without_mock().is_none()
+        && new.seen.without_mock().is_none()
+    {
         changes.retain(|change| change.class != Class::Other);
     }
     changes

@@ -78,8 +78,7 @@ fn flags(old: &Metadata, new: &Metadata, found: &mut Vec<Change>) {
     let audit = |it: &Metadata| it.background_audit.to_string();
     differing(Class::Other, "backgroundAudit", audit(old), audit(new));
     differing(Class::Other, "policyType", word(&old.policy_type), word(&new.policy_type));
-    let minimum =
-        |it: &Metadata| it.minimum_kubewarden_version.as_ref().map_or("none".to_owned(), ToString::to_string);
+    let minimum = |it: &Metadata| it.minimum_kubewarden_version.as_ref().map_or("none".to_owned(), ToString::to_string);
     differing(Class::Other, "minimumKubewardenVersion", minimum(old), minimum(new));
 }
 
@@ -224,7 +223,12 @@ mod tests {
         let everything = metadata(|it| it.rules = vec![rule(&["*/*"], &[RuleOperation::All])]);
         let calling = metadata(|it| it.host_capabilities = Some(BTreeSet::from(["oci/v2/verify".to_owned()])));
         for (old, new, wanted, back) in [
-            (&plain, &updates, "privilege: rules add: UPDATE pods v1", "new-allowance: rules no longer have: UPDATE pods v1"),
+            (
+                &plain,
+                &updates,
+                "privilege: rules add: UPDATE pods v1",
+                "new-allowance: rules no longer have: UPDATE pods v1",
+            ),
             (&plain, &everything, "privilege: rules add: * */* v1", "new-allowance: rules no longer have: * */* v1"),
             (
                 &plain,
@@ -233,7 +237,12 @@ mod tests {
                 "other: host capability of the metadata: oci/v2/verify",
             ),
             (&plain, &metadata(|it| it.mutating = true), "privilege: mutating", "other: mutating"),
-            (&plain, &metadata(|it| it.background_audit = !it.background_audit), "other: backgroundAudit", "other: backgroundAudit"),
+            (
+                &plain,
+                &metadata(|it| it.background_audit = !it.background_audit),
+                "other: backgroundAudit",
+                "other: backgroundAudit",
+            ),
         ] {
             assert_eq!(found(old, new), [wanted]);
             assert_eq!(found(new, old), [back]);

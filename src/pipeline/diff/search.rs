@@ -30,9 +30,8 @@ const LONGEST_SHRINK: Duration = Duration::from_secs(5);
 /// Time of a version for a request that is searched: what takes longer gets all its time in the end.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Causes of a class that are made small and told; and causes that are looked at in all.
+/// Causes of a class that are made small and told.
 const MOST_OF_A_CLASS: usize = 5;
-const MOST_CAUSES: usize = 1_000;
 
 /// Other cases whose objects tell what may be added, and changes made of them for each case.
 const MOST_OTHERS: usize = 200;
@@ -42,6 +41,9 @@ const MOST_ADDITIONS: usize = 2_000;
 const MOST_WORDS: usize = 200;
 const SHORTEST_WORD: usize = 4;
 const LONGEST_WORD: usize = 63;
+
+/// Characters of the name of a case.
+const LONGEST_NAME: usize = 100;
 
 /// What is searched, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,13 +114,10 @@ impl<'a> Search<'a> {
         Self { subjects, words, known, interrupt, requests, without_mock, unstable, hits: Mutex::default() }
     }
 
-    /// Searches, and adds what is found. Nothing where there is no case to begin with.
-    pub(super) fn run(self, wanted: SearchEffort, groups: &mut Groups) -> Option<Searched> {
-        if self.subjects.is_empty() {
-            return None;
-        }
+    /// Searches, and adds what is found. Without a case to begin with there are no requests.
+    pub(super) fn run(self, wanted: SearchEffort, groups: &mut Groups) -> Searched {
         let (start, mut done) = (Instant::now(), 0);
-        while !self.interrupt.is_stopped() {
+        while !self.subjects.is_empty() && !self.interrupt.is_stopped() {
             let next = match wanted.effort {
                 Effort::Time(time) if start.elapsed() >= time => break,
                 Effort::Time(_) => done + AT_A_TIME,
@@ -129,26 +128,17 @@ impl<'a> Search<'a> {
             done = next;
         }
         let hits = self.hits.lock().map(|mut hits| std::mem::take(&mut *hits)).unwrap_or_default();
-        let mut of_class: BTreeMap<Class, usize> = BTreeMap::new();
-        let told: Vec<Hit> = hits
-            .into_values()
-            .filter(|hit| {
-                let number = of_class.entry(hit.change.class).or_default();
-                *number += 1;
-                *number <= MOST_OF_A_CLASS
-            })
-            .collect();
-        let found: Vec<_> = told.into_par_iter().filter_map(|hit| self.finding(hit)).collect();
+        let found: Vec<_> = hits.into_par_iter().filter_map(|(_, hit)| self.finding(hit)).collect();
         for (change, number, example) in found {
             groups.add_searched(change, number, example);
         }
-        Some(Searched {
+        Searched {
             seed: wanted.seed,
             cases: self.subjects.len(),
             requests: self.requests.into_inner(),
             without_mock: self.without_mock.into_inner(),
             unstable: self.unstable.into_inner(),
-        })
+        }
     }
 
     /// Puts one request to both versions. Single changes of each case and random ones take turns.
@@ -174,7 +164,7 @@ impl<'a> Search<'a> {
                 return;
             }
             let Ok(mut hits) = self.hits.lock() else { return };
-            if hits.len() < MOST_CAUSES {
+            if hits.keys().filter(|(class, _)| *class == change.class).count() < MOST_OF_A_CLASS {
                 let hit = Hit { subject: index, object: object.clone(), change, number: 0 };
                 hits.entry(key).or_insert(hit).number += 1;
             }
@@ -243,9 +233,12 @@ impl<'a> Search<'a> {
         let policies = subject.policies.each_ref().map(|it| Policies { deadline: None, ..it.clone() });
         let mut changes = self.changes(subject, &object, &policies).into_iter();
         let change = changes.find(|it| (it.class, &it.cause) == (hit.change.class, &hit.change.cause))?;
-        let [old, _] = self.seen(subject, &object, &policies);
-        let name = format!("{} as before: {}", subject.selected.case.subject, change.cause);
-        let yaml = policy_verify_draft::case(&name, &subject.selected.case.subject, &object, expectation(&old));
+        let [old, new] = self.seen(subject, &object, &policies);
+        let policy = &subject.selected.case.subject;
+        let name: String = format!("{policy}: {}", change.cause).chars().take(LONGEST_NAME).collect();
+        // A fault is nothing to hold on to.
+        let kept = if matches!(old, Seen::Fault(_)) { &new } else { &old };
+        let yaml = policy_verify_draft::case(&name, policy, &object, expectation(kept));
         let example = Example { object: Some(object), yaml: Some(yaml), ..example(subject.selected.case) };
         Some((change, hit.number, example))
     }
@@ -263,8 +256,7 @@ impl<'a> Search<'a> {
         let mut smallest = hit.object.clone();
         loop {
             let all = vary::changes(&smallest);
-            let mut smaller =
-                all.iter().filter(|it| it.edit == Edit::Remove).filter_map(|it| it.applied(&smallest));
+            let mut smaller = all.iter().filter(|it| it.edit == Edit::Remove).filter_map(|it| it.applied(&smallest));
             match smaller.find(|candidate| shows(candidate)) {
                 Some(candidate) => smallest = candidate,
                 None => return smallest,

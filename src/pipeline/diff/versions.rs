@@ -70,12 +70,13 @@ impl Version {
         let path = Path::new(module.strip_prefix("file://").unwrap_or(module));
         let metadata = match (&name.metadata, &inspection.metadata) {
             (Some(path), _) => Some(path.clone()),
-            (None, None) if path.is_file() => BESIDE.map(|name| path.with_file_name(name)).into_iter().find(|it| it.is_file()),
+            (None, None) if path.is_file() => {
+                BESIDE.map(|name| path.with_file_name(name)).into_iter().find(|it| it.is_file())
+            }
             (None, _) => None,
         };
         // What the metadata says is quoted.
-        if let Some((path, link)) =
-            metadata.as_ref().and_then(|path| Some((path, RepositoryLink::leading_out(path)?)))
+        if let Some((path, link)) = metadata.as_ref().and_then(|path| Some((path, RepositoryLink::leading_out(path)?)))
         {
             return Err(Error::read_behind_link(path, &link));
         }

@@ -4,7 +4,7 @@ use std::io;
 
 use policy_verify_model::behaviour::{Behaviour, Class, Difference, PolicyVersion};
 
-use super::{extent, number, pasted, verdict};
+use super::words::{extent, number, pasted, verdict};
 use crate::{escape, phrases};
 
 /// Bytes of a comment, below GitHub's limit of 65,536 characters.

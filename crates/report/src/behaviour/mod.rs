@@ -1,12 +1,14 @@
 //! How two versions of a policy differ: the output of `verify diff`.
 
 mod markdown;
+mod words;
 
 use std::io;
 
 use policy_verify_model::behaviour::{Behaviour, Class, Difference, PolicyVersion};
 
 pub use self::markdown::markdown;
+use self::words::{extent, number, pasted, verdict};
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
 use crate::style::Style;
 use crate::{escape, phrases};
@@ -14,8 +16,8 @@ use crate::{escape, phrases};
 /// Characters of what a version does.
 const LONGEST: usize = 300;
 
-/// Lines of a case to paste.
-const MOST_LINES: usize = 40;
+/// Reasons why cases were not compared.
+const MOST_REASONS: usize = 10;
 
 /// Digits of a digest that tell one from the other.
 const DIGITS: usize = "sha256:".len() + 12;
@@ -37,10 +39,13 @@ pub fn text(behaviour: &Behaviour, style: Style, out: &mut dyn io::Write) -> io:
         self::difference(&mut page, difference)?;
         page.blank()?;
     }
-    for left in &behaviour.not_compared {
+    for left in behaviour.not_compared.iter().take(MOST_REASONS) {
         let what = format!("not compared, {}: ", phrases::count(left.number, "case"));
         let rest = format!("{}, such as {}", phrases::one_line(&left.reason, LONGEST), left.example);
         page.entry(0, &[piece(what, ODD), piece(rest, PLAIN)])?;
+    }
+    if let Some(more) = behaviour.not_compared.len().checked_sub(MOST_REASONS + 1) {
+        page.line(0, &[piece(format!("… {} more reasons: `--format json` has all", more + 1), DIM)])?;
     }
     if !behaviour.not_compared.is_empty() {
         page.blank()?;
@@ -78,26 +83,6 @@ fn difference(page: &mut Page<'_>, difference: &Difference) -> io::Result<()> {
     Ok(())
 }
 
-/// The lines of a case, as many as people read.
-fn pasted(yaml: &str) -> Vec<String> {
-    let all: Vec<&str> = yaml.lines().collect();
-    let mut lines: Vec<String> =
-        all.iter().take(MOST_LINES).map(|line| escape::shorten(line, 4 * LONGEST).into_owned()).collect();
-    if let Some(more) = all.len().checked_sub(MOST_LINES + 1) {
-        lines.push(format!("… {} more lines: `--format json` has all", more + 1));
-    }
-    lines
-}
-
-/// How many requests show a difference.
-fn number(difference: &Difference) -> String {
-    match (difference.number, difference.is_searched) {
-        (0, _) => "the module".to_owned(),
-        (number, false) => phrases::count(number, "case"),
-        (number, true) => phrases::count(number, "searched request"),
-    }
-}
-
 fn facts(version: &PolicyVersion) -> String {
     let mut facts = vec![phrases::one_line(&version.uri, LONGEST)];
     facts.extend(version.version.as_ref().map(|it| format!("version {}", phrases::one_line(it, LONGEST))));
@@ -105,51 +90,6 @@ fn facts(version: &PolicyVersion) -> String {
     facts.push(version.digest.chars().take(DIGITS).collect());
     facts.extend(version.metadata.as_ref().map(|it| format!("metadata of {}", phrases::one_line(it, LONGEST))));
     facts.join(" · ")
-}
-
-/// What differs, in a line.
-fn verdict(behaviour: &Behaviour) -> String {
-    if behaviour.is_identical {
-        return "identical: the same module with the same metadata".to_owned();
-    }
-    if behaviour.differences.is_empty() {
-        let nothing = if behaviour.compared == 0 { "nothing was compared" } else { "no difference" };
-        return nothing.to_owned();
-    }
-    let of_class = |class: Class| Some((class, behaviour.number_of(class))).filter(|(_, number)| *number > 0);
-    let numbers: Vec<String> =
-        Class::ALL.into_iter().filter_map(of_class).map(|(class, number)| format!("{number} {class}")).collect();
-    format!("{}: {}", phrases::count(behaviour.differences.len(), "difference"), numbers.join(", "))
-}
-
-/// What was compared and searched, and what was not.
-fn extent(behaviour: &Behaviour) -> Vec<String> {
-    if behaviour.is_identical {
-        return Vec::new();
-    }
-    let compared = phrases::count(behaviour.compared, "case");
-    let mut first = vec![format!("{compared} compared, {} with a difference", behaviour.differing)];
-    if let Some(sum) = behaviour.instructions.filter(|sum| sum.old > 0) {
-        let percent = (sum.new as f64 / sum.old as f64 - 1.0) * 100.0;
-        first.push(format!("{} → {} instructions ({percent:+.1} %)", sum.old, sum.new));
-    }
-    let mut lines = vec![first.join(" · ")];
-    lines.push(match &behaviour.search {
-        None => "no requests beyond the suites were searched".to_owned(),
-        Some(search) => {
-            let requests = usize::try_from(search.requests).unwrap_or(usize::MAX);
-            let mut facts = vec![
-                format!("{} searched from {}", phrases::count(requests, "request"), phrases::count(search.cases, "case")),
-                "others were not".to_owned(),
-            ];
-            let mut add = |number: u64, text: &str| facts.extend((number > 0).then(|| format!("{number} {text}")));
-            add(search.without_mock, "not compared, without a mock");
-            add(search.unstable, "dropped, answered in several ways");
-            facts.push(format!("seed {}", search.seed));
-            facts.join(" · ")
-        }
-    });
-    lines
 }
 
 /// Writes one JSON document.
@@ -191,7 +131,8 @@ mod tests {
             is_searched,
             old: "allow".into(),
             new: format!("deny: {text}"),
-            example: (number > 0).then(|| Example { yaml: example.yaml.clone().filter(|_| is_searched), ..example.clone() }),
+            example: (number > 0)
+                .then(|| Example { yaml: example.yaml.clone().filter(|_| is_searched), ..example.clone() }),
         };
         Behaviour {
             version: "1".into(),
@@ -235,7 +176,9 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         let markdown = shown(|out| markdown(&sample("missing"), out));
-        for part in ["## ❌ 3 differences", "| new denial", "2 cases", "```yaml\n- name: missing\n```", "640 requests searched"] {
+        for part in
+            ["## ❌ 3 differences", "| new denial", "2 cases", "```yaml\n- name: missing\n```", "640 requests searched"]
+        {
             assert!(markdown.contains(part), "{part}\n{markdown}");
         }
     }
