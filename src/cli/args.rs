@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod debug;
 pub(crate) mod deciding;
+pub(crate) mod diff;
 pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod hosts;
@@ -88,6 +89,9 @@ pub(crate) enum Command {
     /// Run cases with policies that do something else, and tell which cases notice it
     #[command(after_help = sabotage::SABOTAGE_HELP)]
     Sabotage(sabotage::SabotageArgs),
+    /// Compare what two versions of a policy do with the requests of suites, and with searched ones
+    #[command(after_help = diff::DIFF_HELP)]
+    Diff(diff::DiffArgs),
     /// Run cases and tell all about them: request, settings, host calls, log, response, patch
     #[command(after_help = debug::DEBUG_HELP)]
     Debug(debug::DebugArgs),

@@ -158,7 +158,9 @@ fn with_values(command: &str, argument: Arg, words: &[PathBuf], names: &[String]
             ArgValueCompleter::new(|current: &OsStr| starting(report::names().map(str::to_owned).collect(), current))
         }
         ("eval", "policies") | ("init", "policy") => ArgValueCompleter::new(files(&["wasm", "yml", "yaml"])),
-        ("inspect" | "annotate" | "push", "module") => ArgValueCompleter::new(files(&MODULES)),
+        ("inspect" | "annotate" | "push", "module") | ("diff", "old" | "new") => {
+            ArgValueCompleter::new(files(&MODULES))
+        }
         ("explain", "code") => ArgValueCompleter::new(|current: &OsStr| {
             let all = Code::ALL.iter().map(|code| code.to_string()).collect();
             starting(all, current)

@@ -24,7 +24,7 @@ use super::problem::usage;
 use super::{console, run};
 
 /// What stands for stdin.
-const STREAM: &str = "-";
+pub(super) const STREAM: &str = "-";
 
 /// Endings of manifests in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -242,7 +242,7 @@ fn unused(name: &str, known: &Map<String, Value>) -> String {
 }
 
 /// Files and globs as they are, and the manifests of folders.
-fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {
+pub(super) fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {
     let (mut named, mut seen) = (Vec::new(), HashSet::new());
     for path in files {
         let found = if path.is_dir() {
@@ -301,20 +301,20 @@ fn in_folder(folder: &Path, endings: &[&str]) -> Result<BTreeSet<PathBuf>, Diagn
 
 /// Paths of the command line. A suite names them as they are: none is a glob any more, and each was typed, or found in a folder
 /// that was.
-struct Paths {
+pub(super) struct Paths {
     working_directory: PathBuf,
     named: BTreeSet<PathBuf>,
 }
 
 impl Paths {
-    fn new() -> Result<Self, Diagnostic> {
+    pub(super) fn new() -> Result<Self, Diagnostic> {
         let working_directory = std::env::current_dir()
             .map_err(|error| usage(format!("the working directory cannot be found: {error}")))?;
         Ok(Self { working_directory, named: BTreeSet::new() })
     }
 
     /// The absolute path of a file.
-    fn named(&mut self, path: &Path) -> Result<String, Diagnostic> {
+    pub(super) fn named(&mut self, path: &Path) -> Result<String, Diagnostic> {
         let shown = path.display();
         if !path.exists() {
             return Err(Diagnostic::new(Code::FileNotFound, format!("file not found: `{shown}`")));
@@ -327,6 +327,11 @@ impl Paths {
         let text = text.to_owned();
         self.named.insert(absolute);
         Ok(text)
+    }
+
+    /// All files that were named.
+    pub(super) fn into_named(self) -> BTreeSet<PathBuf> {
+        self.named
     }
 }
 

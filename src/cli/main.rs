@@ -10,6 +10,7 @@ mod ci;
 mod complete;
 mod console;
 mod debug;
+mod diff;
 mod digest;
 mod eval;
 mod exit_code;
@@ -117,6 +118,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Fuzz(arguments) => search::fuzz(&arguments, signals),
         Command::Why(arguments) => search::why(&arguments, signals),
         Command::Sabotage(arguments) => sabotage::sabotage(&arguments, signals),
+        Command::Diff(arguments) => diff::diff(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),

@@ -121,7 +121,7 @@ pub(super) fn remote(
 }
 
 /// What a URI names; without a scheme, something in a registry.
-fn located(uri: &str) -> Result<PolicyRef, Diagnostic> {
+pub(super) fn located(uri: &str) -> Result<PolicyRef, Diagnostic> {
     match uri.split_once("://") {
         Some(("file", path)) => Ok(PolicyRef::File(path.into())),
         Some((scheme, _)) => location::parse(scheme, uri),

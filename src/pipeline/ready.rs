@@ -19,7 +19,7 @@ use super::trusted::Trusted;
 use super::{suites, summary};
 use crate::error::Error;
 use crate::evaluate::Policies;
-use crate::select::Selected;
+use crate::select::{PolicyKey, Selected};
 
 /// Which code is made of policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +105,26 @@ impl Loaded<'_> {
         progress: &dyn Progress,
         run: impl FnOnce(&Ready<'_>) -> T,
     ) -> Result<T, Error> {
+        self.with_policies_but(&[], options, code, progress, run)
+    }
+
+    /// The same without some policies, in whose place `run` has others.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, or a lock cannot be used.
+    pub(super) fn with_policies_but<T>(
+        &self,
+        replaced: &[PolicyKey],
+        options: &Options,
+        code: Code,
+        progress: &dyn Progress,
+        run: impl FnOnce(&Ready<'_>) -> T,
+    ) -> Result<T, Error> {
         let engine = engine(options, code, instances_at_a_time(self.suites), progress)?;
-        let wanted = &self.selected.policies;
-        let records = policies::prepare(wanted, self.suites, &engine, &self.services, options, progress)?;
+        let wanted: Vec<PolicyKey> =
+            self.selected.policies.iter().filter(|key| !replaced.contains(key)).copied().collect();
+        let records = policies::prepare(&wanted, self.suites, &engine, &self.services, options, progress)?;
         // Who runs cases several times looks for what changes.
         let remembers_settings = options.repetitions.is_none_or(|number| number == 1);
         let backend = self.services.host_backend(options);

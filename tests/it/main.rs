@@ -22,6 +22,7 @@ mod completion;
 mod corpus;
 mod coverage;
 mod debug;
+mod diff;
 mod distribution;
 mod docs;
 mod editor;

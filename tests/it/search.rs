@@ -5,11 +5,11 @@ use serde_json::Value;
 use crate::support::{Repository, guests};
 
 /// A pod with something of everything.
-const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: a, app: b }, annotations: { note: c } }, \
+pub(crate) const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: a, app: b }, annotations: { note: c } }, \
                    spec: { priority: 5, containers: [{ name: web, image: i, ports: [{ containerPort: 80 }] }] } }";
 
 /// A waPC policy that allows everything, but does `action` once a request has these three bytes; `$random` gives bytes.
-fn on(bytes: &str, action: &str) -> Vec<u8> {
+pub(crate) fn on(bytes: &str, action: &str) -> Vec<u8> {
     let pattern = bytes.bytes().rev().fold(0, |number, byte| number << 8 | u32::from(byte));
     let body = format!(
         r#"(drop (memory.grow (i32.add (i32.shr_u (local.get $message_len) (i32.const 16)) (i32.const 2))))

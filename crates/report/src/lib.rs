@@ -38,6 +38,7 @@
 //! | [`inspection`] | one module and its metadata |
 //! | [`costs`] | what cases cost |
 //! | [`sabotage`] | what cases notice |
+//! | [`behaviour`] | how two versions of a policy differ |
 //! | [`found`] | what searched requests show |
 //! | [`coverage`] | which code of policies was executed |
 //! | [`publication`] | the results of publishing |
@@ -45,6 +46,7 @@
 //! | [`located`] | the same report with other paths, for a terminal |
 //! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
+pub mod behaviour;
 pub mod changes;
 pub mod costs;
 pub mod coverage;

@@ -1,0 +1,317 @@
+//! Requests that no case has and on which two versions differ: made of those of the cases with the same verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use policy_verify_model::behaviour::{Class, Example, Searched};
+use policy_verify_model::split_mix::SplitMix64;
+use policy_verify_model::yaml::emit::Node;
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::classify::{self, Change};
+use super::groups::{Groups, example};
+use super::observe::{Seen, Verdict};
+use crate::evaluate::Policies;
+use crate::pipeline::fuzz::Effort;
+use crate::pipeline::interrupt::Interrupt;
+use crate::pipeline::probe::Probe;
+use crate::select::SelectedCase;
+use crate::vary::{self, Edit};
+
+/// Requests that are evaluated before time is looked at.
+const AT_A_TIME: u64 = 64;
+
+/// Requests that a finding may take to become smaller, and time.
+const MOST_STEPS: usize = 400;
+const LONGEST_SHRINK: Duration = Duration::from_secs(5);
+
+/// Time of a version for a request that is searched: what takes longer gets all its time in the end.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Causes of a class that are made small and told.
+const MOST_OF_A_CLASS: usize = 5;
+
+/// Other cases whose objects tell what may be added, and changes made of them for each case.
+const MOST_OTHERS: usize = 200;
+const MOST_ADDITIONS: usize = 2_000;
+
+/// Words of the modules that are tried, and bytes of one.
+const MOST_WORDS: usize = 200;
+const SHORTEST_WORD: usize = 4;
+const LONGEST_WORD: usize = 63;
+
+/// Characters of the name of a case.
+const LONGEST_NAME: usize = 100;
+
+/// What is searched, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchEffort {
+    /// When it ends.
+    pub effort: Effort,
+    /// Which requests there are.
+    pub seed: u64,
+}
+
+/// A case with the same verdict of both versions, and its policies with each of them.
+pub(super) struct Subject<'a> {
+    selected: SelectedCase<'a>,
+    probe: Probe<'a>,
+    policies: [Policies<'a>; 2],
+    additions: Vec<vary::Change>,
+    /// How many single changes of the object there are.
+    singles: usize,
+}
+
+/// A request on which two versions differ.
+struct Hit {
+    subject: usize,
+    object: Value,
+    change: Change,
+    number: usize,
+}
+
+/// A search.
+pub(super) struct Search<'a> {
+    subjects: Vec<Subject<'a>>,
+    words: Vec<String>,
+    known: BTreeSet<(Class, String)>,
+    interrupt: &'a Interrupt,
+    requests: AtomicU64,
+    without_mock: AtomicU64,
+    unstable: AtomicU64,
+    hits: Mutex<BTreeMap<(Class, String), Hit>>,
+}
+
+impl<'a> Search<'a> {
+    /// A search from these cases, each with the policies of both versions. `modules` are those of the versions.
+    pub(super) fn new(
+        cases: Vec<(SelectedCase<'a>, [Policies<'a>; 2])>,
+        modules: [&[u8]; 2],
+        groups: &Groups,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        let words = words(modules);
+        let probes = cases.into_iter().filter_map(|(selected, policies)| {
+            let probe = Probe::of(selected, &policies[0])?;
+            probe.object()?;
+            let policies = policies.map(|policies| Policies { deadline: Some(SHORT), ..policies });
+            Some(Subject { selected, probe, policies, additions: Vec::new(), singles: 0 })
+        });
+        let mut subjects: Vec<Subject<'a>> = probes.collect();
+        let objects: Vec<Value> =
+            subjects.iter().take(MOST_OTHERS).filter_map(|subject| subject.probe.object().cloned()).collect();
+        subjects.par_iter_mut().for_each(|subject| {
+            let Some(object) = subject.probe.object() else { return };
+            let others: Vec<&Value> = objects.iter().filter(|other| other.get("kind") == object.get("kind")).collect();
+            subject.additions = vary::additions(object, &others, &words);
+            subject.additions.truncate(MOST_ADDITIONS);
+            subject.singles = vary::changes(object).len();
+        });
+        let known = groups.keys();
+        let (requests, without_mock, unstable) = Default::default();
+        Self { subjects, words, known, interrupt, requests, without_mock, unstable, hits: Mutex::default() }
+    }
+
+    /// Searches, and adds what is found. Without a case to begin with there are no requests.
+    pub(super) fn run(self, wanted: SearchEffort, groups: &mut Groups) -> Searched {
+        let (start, mut done) = (Instant::now(), 0);
+        while !self.subjects.is_empty() && !self.interrupt.is_stopped() {
+            let next = match wanted.effort {
+                Effort::Time(time) if start.elapsed() >= time => break,
+                Effort::Time(_) => done + AT_A_TIME,
+                Effort::Requests(number) if done >= number => break,
+                Effort::Requests(number) => number.min(done + AT_A_TIME),
+            };
+            (done..next).into_par_iter().for_each(|number| self.one(wanted.seed, number));
+            done = next;
+        }
+        let hits = self.hits.lock().map(|mut hits| std::mem::take(&mut *hits)).unwrap_or_default();
+        let found: Vec<_> = hits.into_par_iter().filter_map(|(_, hit)| self.finding(hit)).collect();
+        for (change, number, example) in found {
+            groups.add_searched(change, number, example);
+        }
+        Searched {
+            seed: wanted.seed,
+            cases: self.subjects.len(),
+            requests: self.requests.into_inner(),
+            without_mock: self.without_mock.into_inner(),
+            unstable: self.unstable.into_inner(),
+        }
+    }
+
+    /// Puts one request to both versions. Single changes of each case and random ones take turns.
+    fn one(&self, seed: u64, number: u64) {
+        let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
+        let turn = usize::try_from(number / 2).unwrap_or(usize::MAX);
+        let index = if number % 2 == 0 { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
+        let subject = &self.subjects[index];
+        let Some(object) = subject.probe.object() else { return };
+        let single = (number % 2 == 0).then(|| subject.single(object, turn / self.subjects.len())).flatten();
+        let object = single.unwrap_or_else(|| self.random(subject, object, &mut random));
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        for change in self.changes(subject, &object, &subject.policies) {
+            let key = (change.class, change.cause.clone());
+            if self.known.contains(&key) {
+                continue;
+            }
+            if self.is_counted(&key) {
+                continue;
+            }
+            if !self.is_stable(subject, &object) {
+                self.unstable.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            let Ok(mut hits) = self.hits.lock() else { return };
+            if hits.keys().filter(|(class, _)| *class == change.class).count() < MOST_OF_A_CLASS {
+                let hit = Hit { subject: index, object: object.clone(), change, number: 0 };
+                hits.entry(key).or_insert(hit).number += 1;
+            }
+        }
+    }
+
+    /// Counts one more request with a cause that was found before.
+    fn is_counted(&self, key: &(Class, String)) -> bool {
+        let Ok(mut hits) = self.hits.lock() else { return true };
+        let known = hits.get_mut(key);
+        known.map(|hit| hit.number += 1).is_some()
+    }
+
+    /// The object with random changes; now and then one is an addition, or a word of the modules.
+    fn random(&self, subject: &Subject<'_>, object: &Value, random: &mut SplitMix64) -> Value {
+        let (mut changed, _) = vary::at_random(object, random);
+        if random.below(2) == 0
+            && let Some(addition) = subject.additions.get(random.below(subject.additions.len()))
+            && let Some(next) = addition.applied(&changed)
+        {
+            changed = next;
+        }
+        if random.below(4) == 0
+            && let Some(word) = self.words.get(random.below(self.words.len()))
+        {
+            let is_text = |change: &vary::Change| matches!(&change.edit, Edit::Set(Value::String(_)));
+            let mut texts = vary::changes(&changed);
+            texts.retain(is_text);
+            if !texts.is_empty() {
+                let at = texts.swap_remove(random.below(texts.len())).at;
+                let change = vary::Change { at, edit: Edit::Set(Value::String(word.clone())) };
+                changed = change.applied(&changed).unwrap_or(changed);
+            }
+        }
+        changed
+    }
+
+    /// How both versions differ on an object.
+    fn changes(&self, subject: &Subject<'_>, object: &Value, policies: &[Policies<'_>; 2]) -> Vec<Change> {
+        let [old, new] = self.seen(subject, object, policies);
+        if self.interrupt.is_stopped() {
+            return Vec::new();
+        }
+        if old.without_mock().is_some() || new.without_mock().is_some() {
+            self.without_mock.fetch_add(1, Ordering::Relaxed);
+            return Vec::new();
+        }
+        classify::answers(&old, &new, Some(object))
+    }
+
+    fn seen(&self, subject: &Subject<'_>, object: &Value, policies: &[Policies<'_>; 2]) -> [Seen; 2] {
+        let request = subject.probe.with_object(object.clone());
+        policies.each_ref().map(|policies| Seen::of(&request, subject.probe.ask(&request, policies)))
+    }
+
+    /// Whether each version answers as before.
+    fn is_stable(&self, subject: &Subject<'_>, object: &Value) -> bool {
+        let again = || self.seen(subject, object, &subject.policies);
+        again() == again()
+    }
+
+    /// The smallest object that shows a difference, with all the time that a server gives.
+    fn finding(&self, hit: Hit) -> Option<(Change, usize, Example)> {
+        let subject = &self.subjects[hit.subject];
+        let object = self.shrunk(&hit);
+        let policies = subject.policies.each_ref().map(|it| Policies { deadline: None, ..it.clone() });
+        let mut changes = self.changes(subject, &object, &policies).into_iter();
+        let change = changes.find(|it| (it.class, &it.cause) == (hit.change.class, &hit.change.cause))?;
+        let [old, new] = self.seen(subject, &object, &policies);
+        let policy = &subject.selected.case.subject;
+        let name: String = format!("{policy}: {}", change.cause).chars().take(LONGEST_NAME).collect();
+        // A fault is nothing to hold on to.
+        let kept = if matches!(old, Seen::Fault(_)) { &new } else { &old };
+        let yaml = policy_verify_draft::case(&name, policy, &object, Node::text(expectation(kept)));
+        let example = Example { object: Some(object), yaml: Some(yaml), ..example(subject.selected.case) };
+        Some((change, hit.number, example))
+    }
+
+    /// Takes away what is not needed.
+    fn shrunk(&self, hit: &Hit) -> Value {
+        let (start, mut steps) = (Instant::now(), 0);
+        let subject = &self.subjects[hit.subject];
+        let mut shows = |candidate: &Value| {
+            steps += 1;
+            let has_time = steps <= MOST_STEPS && start.elapsed() < LONGEST_SHRINK && !self.interrupt.is_stopped();
+            let is_same = |it: &Change| (it.class, &it.cause) == (hit.change.class, &hit.change.cause);
+            has_time && self.changes(subject, candidate, &subject.policies).iter().any(is_same)
+        };
+        let mut smallest = hit.object.clone();
+        loop {
+            let all = vary::changes(&smallest);
+            let mut smaller = all.iter().filter(|it| it.edit == Edit::Remove).filter_map(|it| it.applied(&smallest));
+            match smaller.find(|candidate| shows(candidate)) {
+                Some(candidate) => smallest = candidate,
+                None => return smallest,
+            }
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// The object with its single change of this number: additions first, which are few.
+    fn single(&self, object: &Value, number: usize) -> Option<Value> {
+        match self.additions.get(number) {
+            Some(addition) => addition.applied(object),
+            None if number - self.additions.len() < self.singles => {
+                vary::changes(object).get(number - self.additions.len())?.applied(object)
+            }
+            None => None,
+        }
+    }
+}
+
+/// What a suite expects of an answer.
+fn expectation(seen: &Seen) -> &'static str {
+    match seen {
+        Seen::Verdict(Verdict { is_allowed: false, .. }) => "deny",
+        _ => "accept",
+    }
+}
+
+/// Words that only one of the modules has: what is new is perhaps the name of a label, or a value that is forbidden.
+fn words(modules: [&[u8]; 2]) -> Vec<String> {
+    let [old, new] = modules.map(|module| {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._/".contains(byte);
+        let runs = module.split(|byte| !is_part(byte));
+        let fitting = runs.filter(|run| (SHORTEST_WORD..=LONGEST_WORD).contains(&run.len()));
+        fitting.filter(|run| run.iter().all(|byte| !byte.is_ascii_uppercase())).collect::<BTreeSet<&[u8]>>()
+    });
+    // Of a rewrite the first would be any words: the shortest lists of each side take turns.
+    let (added, gone) = (new.difference(&old).copied(), old.difference(&new).copied());
+    let both = added.take(MOST_WORDS / 2).chain(gone.take(MOST_WORDS / 2));
+    both.filter_map(|word| std::str::from_utf8(word).ok().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_that_differ() {
+        let old = b"\0\x01owner\0mandatory\0OLD\0";
+        let new = b"\0\x01owner\0cost-center\0NEW\0abc\0";
+        assert_eq!(words([old, new]), ["cost-center", "mandatory"]);
+        assert!(words([old, old]).is_empty());
+        let many: Vec<u8> = (0..10_000).flat_map(|number| format!("word{number}\0").into_bytes()).collect();
+        assert_eq!(words([b"", &many]).len(), MOST_WORDS / 2);
+    }
+}
