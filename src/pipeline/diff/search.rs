@@ -146,10 +146,10 @@ impl<'a> Search<'a> {
     fn one(&self, seed: u64, number: u64) {
         let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
         let turn = usize::try_from(number / 2).unwrap_or(usize::MAX);
-        let index = if number % 2 == 0 { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
+        let index = if number.is_multiple_of(2) { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
         let subject = &self.subjects[index];
         let Some(object) = subject.probe.object() else { return };
-        let single = (number % 2 == 0).then(|| subject.single(object, turn / self.subjects.len())).flatten();
+        let single = (number.is_multiple_of(2)).then(|| subject.single(object, turn / self.subjects.len())).flatten();
         let object = single.unwrap_or_else(|| self.random(subject, object, &mut random));
         self.requests.fetch_add(1, Ordering::Relaxed);
         for change in self.changes(subject, &object, &subject.policies) {
