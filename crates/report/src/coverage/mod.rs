@@ -1,4 +1,4 @@
-//! Formats that tell which code of policies a run executed. Each is one file and one line in [`FORMATS`].
+//! Formats that tell which code of policies a run executed. Each is one file and one line in `FORMATS`.
 
 mod cobertura;
 pub(crate) mod document;
