@@ -53,9 +53,9 @@ pub use self::pipeline::push::{PushOptions, push};
 pub use self::pipeline::scaffold::{ArtifactHubOptions, ArtifactHubPackage, artifact_hub};
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
-    Against, BlessedFile, Blessing, DiffOptions, Effort, Identity, Interrupt, Left, ListedCase, Options, Progress,
-    Recording, Rewriting, SearchEffort, VersionName, bench, bless, check_outputs, check_recording_folders, debug, diff,
-    fuzz, inputs, list, sabotage, usual_code_cache, verify, why,
+    Against, BlessedFile, Blessing, DiffOptions, Effort, Identity, Interrupt, Left, ListedCase, MutantEffort, Options,
+    Progress, Recording, Rewriting, SearchEffort, VersionName, bench, bless, check_outputs, check_recording_folders,
+    debug, diff, fuzz, inputs, list, sabotage, usual_code_cache, verify, why,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};

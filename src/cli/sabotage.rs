@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _};
 
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::model::sabotage::{LeftOutBecause, Sabotage};
+use policy_verify::model::gate::Percent;
+use policy_verify::model::sabotage::{LeftOutBecause, PolicyMutants, Sabotage};
 use policy_verify::report::{Style, escape, sabotage};
-use policy_verify::{Error, Options};
+use policy_verify::{Error, MutantEffort, Options};
 
 use super::args::output::{ColorChoice, OutputFormat};
 use super::args::sabotage::SabotageArgs;
@@ -23,7 +24,8 @@ pub(crate) fn sabotage(arguments: &SabotageArgs, signals: &Signals) -> ExitCode 
     };
     let bar = Bar::new(true);
     signals.enter(Phase::Running);
-    let result = policy_verify::sabotage(&options, &bar);
+    let effort = arguments.mutants.map(|most| MutantEffort { most, time: *arguments.time, seed: arguments.seed });
+    let result = policy_verify::sabotage(&options, effort.as_ref(), &bar);
     bar.clear();
     let result = match result {
         Ok(result) => result,
@@ -37,7 +39,7 @@ pub(crate) fn sabotage(arguments: &SabotageArgs, signals: &Signals) -> ExitCode 
         return ExitCode::Interrupted;
     }
     match print(&result, arguments.format) {
-        ExitCode::Success => verdict(&result, options.allows_empty),
+        ExitCode::Success => verdict(&result, arguments.min_score, options.allows_empty),
         code => code,
     }
 }
@@ -45,6 +47,8 @@ pub(crate) fn sabotage(arguments: &SabotageArgs, signals: &Signals) -> ExitCode 
 fn options(arguments: &SabotageArgs, signals: &Signals) -> Result<Options, Vec<Diagnostic>> {
     let mut options = run::options(&arguments.selection)?;
     options.interrupt = signals.interrupt();
+    // What was built has the lines of mutants.
+    options.measures_coverage = arguments.mutants.is_some();
     arguments.engine.apply(&mut options);
     arguments.sources.apply(&mut options);
     Ok(options)
@@ -67,8 +71,14 @@ fn print(result: &Sabotage, format: OutputFormat) -> ExitCode {
     }
 }
 
-/// A case that does not pass says nothing about what it would notice.
-fn verdict(result: &Sabotage, allows_empty: bool) -> ExitCode {
+/// A case that does not pass says nothing about what it would notice. A score that is not known is none.
+fn verdict(result: &Sabotage, least: Option<Percent>, allows_empty: bool) -> ExitCode {
+    let is_reached = |mutants: &PolicyMutants, least: Percent| {
+        least.is_reached(mutants.noticed, mutants.noticed + mutants.survivors.len())
+    };
+    if least.is_some_and(|least| result.mutants.iter().any(|mutants| !is_reached(mutants, least))) {
+        return ExitCode::Failure;
+    }
     let has_failed = result.left_out.iter().any(|left| left.because == LeftOutBecause::Failing);
     match result.cases.is_empty() {
         _ if has_failed || result.hollow().next().is_some() => ExitCode::Failure,

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use policy_verify_model::suite::{PolicyIndex, PolicyUse};
+use policy_verify_model::suite::{Case, CaseBody, PolicyIndex, PolicyUse, Step, Suite};
 
 /// The validations of a suite that need not be made again.
 #[derive(Debug, Default, Clone)]
@@ -21,15 +21,15 @@ enum Choices {
     /// It does not.
     #[default]
     Free,
-    /// What was left out is kept, one after the other.
-    Kept(Arc<Mutex<Vec<bool>>>),
+    /// What was left out is kept, one after the other. Whether new ones are remembered.
+    Kept { kept: Arc<Mutex<Vec<bool>>>, learns: bool },
     /// The same is left out again.
     Repeated(Arc<Mutex<VecDeque<bool>>>),
 }
 
 /// What a validation depends on, beside what never changes in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Validation {
+pub(crate) struct Validation {
     policy: PolicyIndex,
     /// Where the settings are: those of a suite stay there as long as it runs.
     settings: usize,
@@ -44,11 +44,26 @@ impl Validation {
     }
 }
 
+/// The validations that a case may need.
+pub(crate) fn validations(case: &Case, suite: &Suite) -> Vec<Validation> {
+    let CaseBody::Request(body) = &case.body else { return Vec::new() };
+    let of_step = |step: &Step| match step {
+        Step::Policy(used) => vec![Validation::of(used, case.clock)],
+        Step::Group(group) => {
+            let members = &suite.groups[group.0].members;
+            members.iter().map(|member| Validation::of(&member.policy, case.clock)).collect()
+        }
+    };
+    body.subject.steps.iter().flat_map(of_step).collect()
+}
+
 impl AcceptedSettings {
-    /// For one case that runs twice in different code: the second time leaves out what the first does.
-    pub(crate) fn for_two_runs(&self) -> TwoRuns {
+    /// For one case that runs twice in different code: the second time leaves out what the first does. Only what `learns` adds
+    /// to what is known: of cases side by side, none may depend on another.
+    pub(crate) fn for_two_runs(&self, learns: bool) -> TwoRuns {
         let kept = Arc::new(Mutex::new(Vec::new()));
-        TwoRuns { first: Self { known: Arc::clone(&self.known), choices: Choices::Kept(Arc::clone(&kept)) }, kept }
+        let choices = Choices::Kept { kept: Arc::clone(&kept), learns };
+        TwoRuns { first: Self { known: Arc::clone(&self.known), choices }, kept }
     }
 
     /// Whether such a validation was remembered.
@@ -56,7 +71,7 @@ impl AcceptedSettings {
         let is_known = || self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&validation);
         match &self.choices {
             Choices::Free => is_known(),
-            Choices::Kept(kept) => {
+            Choices::Kept { kept, .. } => {
                 let choice = is_known();
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(choice);
                 choice
@@ -69,7 +84,7 @@ impl AcceptedSettings {
 
     /// Remembers one that accepted the settings and left no trace.
     pub(super) fn add(&self, validation: Validation) {
-        if !matches!(self.choices, Choices::Repeated(_)) {
+        if !matches!(self.choices, Choices::Repeated(_) | Choices::Kept { learns: false, .. }) {
             self.known.write().unwrap_or_else(PoisonError::into_inner).insert(validation);
         }
     }

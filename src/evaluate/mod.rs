@@ -26,7 +26,7 @@ use policy_verify_model::request::Request;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{Case, Expectation, RequestCase, SettingsCase};
 
-pub(crate) use self::accepted_settings::AcceptedSettings;
+pub(crate) use self::accepted_settings::{AcceptedSettings, validations};
 pub(crate) use self::applicability::{Applicability, applicability};
 pub(crate) use self::evaluated::{Evaluated, NotApplicable, RequestAnswers, evaluated};
 use self::evaluation::{CaseEvaluation, guarded};

@@ -48,6 +48,18 @@ impl<'a> Sources<'a> {
         coverage.files = files.into_values().collect();
     }
 
+    /// The path of a file from the root of the repository, and one of its lines; the path of the compiler and no text for a file
+    /// that is not there.
+    pub(crate) fn line(&self, path: &str, line: u32) -> (String, Option<String>) {
+        match self.read(path, line) {
+            Some((found, text)) => {
+                let line = text.lines().nth(line.saturating_sub(1) as usize).map(|line| line.trim().to_owned());
+                (self.root.shown(&found), line)
+            }
+            None => (path.to_owned(), None),
+        }
+    }
+
     fn found(&self, file: FileCoverage) -> FileCoverage {
         let last = file.lines.keys().next_back().copied().unwrap_or(0);
         let Some((path, text)) = self.read(&file.path, last) else { return file };
@@ -57,7 +69,9 @@ impl<'a> Sources<'a> {
     /// The file that a path of a compiler means, if it has this line.
     fn read(&self, path: &str, line: u32) -> Option<(PathBuf, String)> {
         let parts = parts(path);
-        for start in 0..parts.len() {
+        // No compiler reads `.git`, whose files have credentials of the job: ends of the path with hidden names do not count.
+        let first = parts.iter().rposition(|part| part.starts_with('.')).map_or(0, |hidden| hidden + 1);
+        for start in first..parts.len() {
             let end: PathBuf = parts[start..].iter().collect();
             for folder in &self.folders {
                 let path = folder.join(&end);
@@ -129,6 +143,9 @@ mod tests {
         assert_eq!(found("policies/a", "/build/policies/a/src/../src/lib.rs"), "policies/a/src/lib.rs");
         assert_eq!(found("", "C:\\work\\src\\lib.rs"), "src/lib.rs");
         assert_eq!(found("policies/a", "/work/short.rs"), "/work/short.rs ?");
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        fs::write(folder.path().join(".git/config"), "one\ntwo\n").unwrap();
+        assert_eq!(found("policies/a", "/work/.git/config"), "/work/.git/config ?");
         assert_eq!(found("policies/a", "../../../../etc/passwd"), "../../../../etc/passwd ?");
         assert_eq!(paths(folder.path(), "", &["/x/src/lib.rs", "/y/src/lib.rs"]), ["src/lib.rs"]);
     }

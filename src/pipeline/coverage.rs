@@ -5,7 +5,8 @@
 //! number of instructions once those of its counters are subtracted; otherwise nothing is reported. Measuring can
 //! therefore never change a result, and what it reports is about what the policy does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use policy_verify_model::answer::FaultKind;
 use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::outcome::{CaseReport, Outcome, PartReport};
 use policy_verify_model::policy::{Digest, ExecutionMode, PolicyRef};
-use policy_verify_model::suite::{PolicyIndex, SuiteIndex};
+use policy_verify_model::suite::{PolicyIndex, Suite, SuiteIndex};
 use policy_verify_suite::{Root, root_of};
 use rayon::prelude::*;
 
@@ -26,7 +27,7 @@ use super::options::Options;
 use super::policies::{self, PolicyRecord, Source};
 use super::ready::{self, Code, Ready};
 use super::{case, repetition};
-use crate::evaluate::AcceptedSettings;
+use crate::evaluate::{self, AcceptedSettings};
 use crate::measure::{Dependencies, Sources, rules};
 use crate::prepare::PreparedPolicy;
 use crate::select::SelectedCase;
@@ -36,11 +37,41 @@ const PATIENCE: u32 = 10;
 
 /// Measures what the cases of a run execute; `cases` are their reports. One entry for each module of each suite.
 pub(super) fn measure(ready: &Ready<'_>, cases: &[CaseReport], options: &Options) -> Vec<PolicyCoverage> {
+    measured(ready, cases, options).into_iter().map(Subject::coverage).collect()
+}
+
+/// Which instructions of its modules a run executes; `cases` are the reports of its cases.
+pub(super) fn executed<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> Vec<Executed<'a>> {
+    measured(ready, cases, options).into_iter().map(Subject::executed).collect()
+}
+
+/// A module of a run, and what was executed of it.
+pub(super) struct Executed<'a> {
+    /// Its suite.
+    pub(super) suite: SuiteIndex,
+    /// The policies of the suite that are this module.
+    pub(super) policies: Vec<PolicyIndex>,
+    /// Their names.
+    pub(super) names: Vec<String>,
+    /// The module as it runs.
+    pub(super) prepared: &'a PreparedPolicy,
+    /// The module before metadata was attached to it.
+    pub(super) built: &'a [u8],
+    /// The repository.
+    pub(super) root: Option<Root>,
+    /// The folder of the module.
+    pub(super) folder: PathBuf,
+    /// Ranges of bytes of the module whose instructions were executed, in their order; or why that is not known.
+    pub(super) ranges: Result<Vec<Range<usize>>, String>,
+}
+
+/// Runs the cases so that their modules count.
+fn measured<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> Vec<Subject<'a>> {
     let mut subjects = subjects(ready, options);
     let suites = ready.loaded.suites;
     let engine = match ready::engine(options, Code::Counting, ready::instances_at_a_time(suites), &()) {
         Ok(engine) => engine,
-        Err(error) => return unmeasured(subjects, &error.to_string()),
+        Err(error) => return refused(subjects, &error.to_string()),
     };
     let guests = guests(&mut subjects, &engine, &time_of_cases(ready, cases));
     let backend = HostBackend { is_stopped: options.interrupt.flag(), ..HostBackend::default() };
@@ -52,26 +83,45 @@ pub(super) fn measure(ready: &Ready<'_>, cases: &[CaseReport], options: &Options
     });
     let accepted: Vec<AcceptedSettings> = suites.iter().map(|_| AcceptedSettings::default()).collect();
     let outcomes: BTreeMap<&str, &CaseReport> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
-    ready.loaded.selected.cases.par_iter().for_each(|SelectedCase { suite, case }| {
+    let measure = |SelectedCase { suite, case }: SelectedCase<'_>, learns: bool| {
         let measured = outcomes.get(case.id.as_str()).is_some_and(|report| is_measured(report));
         if !measured || options.interrupt.is_stopped() {
             return;
         }
-        // Which case is the first with its settings, and validates them, may change from one run to the next.
-        let settings = accepted[suite.0].for_two_runs();
-        let (first, _) = case::report(*suite, case, &original[suite.0].with_accepted(settings.first.clone()), None);
-        let (again, _) = case::report(*suite, case, &counted[suite.0].with_accepted(settings.second()), None);
+        let settings = accepted[suite.0].for_two_runs(learns);
+        let (first, _) = case::report(suite, case, &original[suite.0].with_accepted(settings.first.clone()), None);
+        let (again, _) = case::report(suite, case, &counted[suite.0].with_accepted(settings.second()), None);
         if let Some(difference) = difference(&first, &again) {
             let policies = suites[suite.0].policies_for(case);
-            let concerned = subjects.iter().filter(|subject| subject.is_one_of(*suite, &policies));
+            let concerned = subjects.iter().filter(|subject| subject.is_one_of(suite, &policies));
             concerned.for_each(|subject| drop(subject.refusal.set(format!("{difference}, in `{}`", case.id))));
         }
-    });
+    };
+    // Settings that several cases share are validated by the first of them, whatever the number of threads.
+    let (first, others) = by_settings(&ready.loaded.selected.cases, suites);
+    first.into_iter().for_each(|case| measure(case, true));
+    others.into_par_iter().for_each(|case| measure(case, false));
     engine.finish();
     if options.interrupt.is_stopped() {
-        return unmeasured(subjects, "the run was interrupted");
+        return refused(subjects, "the run was interrupted");
     }
-    subjects.into_iter().map(Subject::coverage).collect()
+    subjects
+}
+
+/// The cases that come first with settings that others have too, and all others.
+fn by_settings<'a>(cases: &[SelectedCase<'a>], suites: &[Suite]) -> (Vec<SelectedCase<'a>>, Vec<SelectedCase<'a>>) {
+    let validations = |selected: &SelectedCase<'_>| {
+        let of_case = evaluate::validations(selected.case, &suites[selected.suite.0]);
+        of_case.into_iter().map(move |validation| (selected.suite, validation)).collect::<HashSet<_>>()
+    };
+    let mut uses: HashMap<_, usize> = HashMap::new();
+    cases.iter().flat_map(validations).for_each(|key| *uses.entry(key).or_default() += 1);
+    let mut known = HashSet::new();
+    cases.iter().partition(|selected| {
+        let shared = validations(selected).into_iter().filter(|key| uses[key] > 1);
+        // All of them become known, and not only up to the first.
+        shared.map(|key| known.insert(key)).fold(false, |is_first, is_new| is_first | is_new)
+    })
 }
 
 /// Whether a case is run again: it was run, and did not take too long, which it would again.
@@ -116,9 +166,9 @@ fn without_addresses(report: &CaseReport) -> String {
     parts.fold(first, |text, part| text + "0x" + part.trim_start_matches(|digit: char| digit.is_ascii_hexdigit()))
 }
 
-fn unmeasured(subjects: Vec<Subject<'_>>, reason: &str) -> Vec<PolicyCoverage> {
-    let of = |subject: Subject<'_>| PolicyCoverage { result: Err(reason.to_owned()), ..subject.coverage() };
-    subjects.into_iter().map(of).collect()
+fn refused<'a>(subjects: Vec<Subject<'a>>, reason: &str) -> Vec<Subject<'a>> {
+    subjects.iter().for_each(|subject| drop(subject.refusal.set(reason.to_owned())));
+    subjects
 }
 
 /// Which of its two modules a policy runs.
@@ -196,7 +246,24 @@ fn subjects<'a>(ready: &Ready<'a>, options: &Options) -> Vec<Subject<'a>> {
     subjects
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// Which of its instructions were executed.
+    fn executed(self) -> Executed<'a> {
+        let ranges = match (self.refusal.into_inner(), self.plan, self.counters) {
+            (Some(reason), ..) | (None, Err(reason), _) => Err(reason),
+            (None, Ok(_), None) => Err("the copy with counters could not be compiled".to_owned()),
+            (None, Ok(plan), Some(counters)) => {
+                let sums = counters.sums();
+                let hit = plan.counted().iter().zip(&sums).filter(|(_, sum)| **sum > 0);
+                let mut ranges: Vec<Range<usize>> = hit.map(|(counter, _)| plan.known_of(counter)).collect();
+                ranges.sort_by_key(|range| range.start);
+                Ok(ranges)
+            }
+        };
+        let Self { suite, policies, names, prepared, built, root, folder, .. } = self;
+        Executed { suite, policies, names, prepared, built, root, folder, ranges }
+    }
+
     fn is_one_of(&self, suite: SuiteIndex, policies: &[PolicyIndex]) -> bool {
         self.suite == suite && self.policies.iter().any(|policy| policies.contains(policy))
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use policy_verify_model::answer::{AdmissionResponse, Answer, FaultKind};
 use policy_verify_model::found::{Finding, Findings, Flaw};
 use policy_verify_model::split_mix::SplitMix64;
+use policy_verify_model::yaml::emit::Node;
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -264,7 +265,7 @@ fn case(flaw: Flaw, policy: &str, object: &Value) -> String {
         Flaw::UnstableVerdict => (format!("{policy} decides the same everywhere"), "accept"),
         Flaw::UnstableMessage => (format!("{policy} words its message the same everywhere"), "deny"),
     };
-    policy_verify_draft::case(&name, policy, object, expect)
+    policy_verify_draft::case(&name, policy, object, Node::text(expect))
 }
 
 #[cfg(test)]

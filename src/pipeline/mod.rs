@@ -14,6 +14,7 @@ mod gates;
 pub(crate) mod inspect;
 mod interrupt;
 mod long_texts;
+mod mutants;
 mod options;
 mod order;
 mod overwrite;
@@ -49,6 +50,7 @@ pub use self::debug::debug;
 pub use self::diff::{DiffOptions, SearchEffort, VersionName, diff};
 pub use self::fuzz::{Effort, fuzz};
 pub use self::interrupt::Interrupt;
+pub use self::mutants::MutantEffort;
 pub use self::options::{Against, Options, Progress, usual_code_cache};
 pub use self::overwrite::{Identity, check as check_outputs, check_recording_folders};
 use self::ready::Code;
@@ -69,18 +71,19 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
     let (started_at, start) = (jiff::Timestamp::now(), Instant::now());
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
+            let cases = cases::run(ready, options, progress);
+            ready.engine.finish();
             let mut report = RunReport {
                 suites: loaded.summaries.clone(),
                 policies: ready.records.iter().map(|record| summary::policy_report(loaded.suites, record)).collect(),
-                cases: cases::run(ready, options, progress),
+                cases,
                 warnings: ready.warnings(options),
                 shard: loaded.selected.shard.clone(),
                 seed: options.seed,
                 flags: options.flags.clone(),
                 ..RunReport::not_started(Vec::new(), started_at)
             };
-            ready.engine.finish();
-            if options.measures_coverage {
+            if policies::measures_coverage(loaded.suites, options) {
                 report.coverage = coverage::measure(ready, &report.cases, options);
             }
             gates::add(&mut report, ready, progress);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_verify_engine::engine::Engine;
 use policy_verify_host::HostBackend;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::gate::Goal;
 use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::release::Release;
 use policy_verify_model::suite::{PolicySpec, Suite, SuiteIndex};
@@ -55,7 +56,7 @@ pub(super) fn prepare(
     let specs: Vec<&PolicySpec> = keys.iter().map(|key| key.spec(suites)).collect();
     let resolved = resolve(keys, &specs, services, options, progress)?;
     let (mut sources, modules): (Vec<Source>, Vec<_>) = resolved.into_iter().map(split).unzip();
-    if options.measures_coverage {
+    if measures_coverage(suites, options) {
         let modules: &Vec<Result<Arc<[u8]>, Unavailable>> = &modules;
         sources
             .iter_mut()
@@ -72,6 +73,12 @@ pub(super) fn prepare(
     progress.prepared();
     let records = keys.iter().zip(sources).zip(prepared);
     Ok(records.map(|((key, source), prepared)| PolicyRecord { key: *key, source, prepared }).collect())
+}
+
+/// Whether a run measures which code is executed: it was asked to, or a suite has a gate about it.
+pub(super) fn measures_coverage(suites: &[Suite], options: &Options) -> bool {
+    let has_gate = |suite: &Suite| suite.gates.iter().any(|gate| matches!(gate.value, Goal::Coverage(_)));
+    options.measures_coverage || suites.iter().any(has_gate)
 }
 
 fn split(resolved: Result<Resolved, Unavailable>) -> (Source, Result<Arc<[u8]>, Unavailable>) {

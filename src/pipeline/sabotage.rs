@@ -9,9 +9,10 @@ use policy_verify_model::suite::{CaseBody, PolicyIndex};
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
-use super::case;
+use super::mutants::MutantEffort;
 use super::options::{Options, Progress};
 use super::ready::{self, Code, Ready};
+use super::{case, mutants};
 use crate::error::Error;
 use crate::evaluate::Policies;
 use crate::prepare::PreparedPolicy;
@@ -19,12 +20,12 @@ use crate::sabotage::Sabotaged;
 use crate::select::SelectedCase;
 
 /// Runs every selected case with each stand-in for each of its policies. A case that does not pass with the policies
-/// themselves is left out, and so is one that asks none.
+/// themselves is left out, and so is one that asks none. With an `effort`, mutants of the modules run as well.
 ///
 /// # Errors
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
-pub fn sabotage(options: &Options, progress: &dyn Progress) -> Result<Sabotage, Error> {
+pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn Progress) -> Result<Sabotage, Error> {
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let selected = loaded.selected.cases.par_iter().filter(|_| !options.interrupt.is_stopped());
@@ -35,6 +36,9 @@ pub fn sabotage(options: &Options, progress: &dyn Progress) -> Result<Sabotage, 
                     Ok(case) => sabotage.cases.push(case),
                     Err(left_out) => sabotage.left_out.push(left_out),
                 }
+            }
+            if let Some(effort) = effort {
+                sabotage.mutants = mutants::of_run(ready, effort, options);
             }
             ready.engine.finish();
             sabotage

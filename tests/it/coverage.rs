@@ -150,6 +150,28 @@ fn flags_that_cannot_be_meant_are_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn no_source_outside_of_the_repository_is_shown() {
+    let repository = repository();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("lib.rs"), "a secret\n".repeat(500)).unwrap();
+    let sources = repository.path("testdata/policies/safe-labels/src");
+    fs::remove_dir_all(&sources).unwrap();
+    let measure = || {
+        let flags = ["-f", "owner", "--coverage", "html=a.html", "--coverage", "text=a.txt"];
+        repository.verify(&[&[SUITE][..], &flags].concat()).run().exits_with(0);
+        repository.read("a.html") + &repository.read("a.txt")
+    };
+    std::os::unix::fs::symlink(outside.path(), &sources).unwrap();
+    let shown = measure();
+    assert!(shown.contains("its source is not in the repository") && !shown.contains("a secret"));
+    fs::remove_file(&sources).unwrap();
+    fs::create_dir(&sources).unwrap();
+    fs::copy(outside.path().join("lib.rs"), sources.join("lib.rs")).unwrap();
+    assert!(measure().contains("a secret"));
+}
+
 #[test]
 fn shards_add_up() {
     let repository = repository();
@@ -165,7 +187,13 @@ fn shards_add_up() {
     }
     repository.verify(&["merge", &reports[0], &reports[1], "--coverage", "lcov=merged.lcov"]).run().exits_with(0);
     repository.verify(&[SUITE, "--coverage", "lcov=whole.lcov", "--report", "json=whole.json"]).run().exits_with(0);
-    assert_eq!(repository.read("merged.lcov"), repository.read("whole.lcov"));
+    // Each shard validates settings that the cases of several shards share: numbers differ, and what is executed does not.
+    let is_hit = |name: &str| {
+        let lcov = repository.read(name);
+        let files = ["safe-labels/src/lib.rs", "image-licence-go/validate.go", "rego-labels/policy.rego"];
+        files.map(|file| hits(&lcov, file).into_iter().map(|(line, hits)| (line, hits > 0)).collect::<Vec<_>>())
+    };
+    assert_eq!(is_hit("merged.lcov"), is_hit("whole.lcov"));
     let report: Value = serde_json::from_str(&repository.read("whole.json")).unwrap();
     fits("report", &report);
     assert_eq!(report["coverage"][0]["policies"][0], "labels");

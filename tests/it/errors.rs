@@ -13,8 +13,8 @@ policies:
 
 /// Codes that no suite alone can show.
 const WITHOUT_SUITE: &[&str] = &[
-    "PV020", "PV021", "PV022", "PV037", "PV041", "PV044", "PV053", "PV073", "PV074", "PV080", "PV081", "PV082",
-    "PV083", "PV084", "PV090", "PV091", "PV092",
+    "PV003", "PV023", "PV020", "PV021", "PV022", "PV037", "PV041", "PV044", "PV053", "PV073", "PV074", "PV080",
+    "PV081", "PV082", "PV083", "PV084", "PV090", "PV091", "PV092",
 ];
 
 struct Section<'a> {

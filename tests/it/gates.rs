@@ -238,3 +238,24 @@ fn percentages_need_their_sign() {
         repository(CREATE, gates).verify(&["suite.yml"]).run().named(gates).exits_with(2).says(&[message]);
     }
 }
+
+#[test]
+fn own_code_that_is_not_executed_misses_its_gate() {
+    let folder = crate::support::testdata().join("policies/safe-labels");
+    let module = std::fs::read(folder.join("policy-with-lines.wasm")).unwrap();
+    for (share, code, text) in [
+        ("20%", 0, "2 tests: 2 passed"),
+        ("99%", 1, "of the own code of the policies is executed"),
+        ("99%", 1, "help      add cases for the lines that `verify suite.yml --coverage text` names"),
+    ] {
+        let suite = Repository::with_suite(&format!(
+            "version: 1\npolicies: {{ labels: {{ uri: policy.wasm, metadata: metadata.yml, settings: {{ mandatory_labels: [x] }} }} }}\n\
+             cases:\n  - {{ name: a, object: {POD}, expect: {{ deny: {{ contains: missing }} }} }}\ngates: {{ coverage: {share} }}\n"
+        ))
+        .write("policy.wasm", &module)
+        .write("metadata.yml", METADATA);
+        suite.verify(&["suite.yml"]).run().named(share).exits_with(code).says(&[text]);
+    }
+    let stripped = repository(CREATE, "{ coverage: 1% }");
+    stripped.verify(&["suite.yml"]).run().exits_with(1).says(&["no: not measured: ", "gate coverage"]);
+}

@@ -247,11 +247,9 @@ fn a_recording_never_overwrites_what_the_run_reads() {
     let suite = |case: &str| {
         format!("version: 1\npolicies: {{ p: {{ uri: wapc-accepts.wasm }} }}\ncases: [{{ {case}, expect: allow }}]\n")
     };
-    for (case, file) in [
-        ("name: suite, raw: {}", "suite.yml"),
-        ("name: pod, object: pod.yml", "pod.yml"),
-        ("name: pod, object: pod.yml, tags: [a]", "pod.yml"),
-    ] {
+    for (case, file) in
+        [("name: pod, object: pod.yml", "pod.yml"), ("name: pod, object: pod.yml, tags: [a]", "pod.yml")]
+    {
         let repository = Repository::with_suite(&suite(case)).guest("wapc-accepts").write("pod.yml", POD);
         let before = repository.read(file);
         for record in ["--record=.", "--record=./"] {

@@ -193,7 +193,8 @@ fn crate_holds_what_it_is_built_from(folder: &Path) {
     if folder == project() {
         files.extend(["Cargo.lock", "LICENSE", "README.md"].map(str::to_owned));
     }
-    for source in sources(&folder.join("src")) {
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    for source in sources(&folder.join("src")).into_iter().filter(is_rust) {
         let text = fs::read_to_string(&source).unwrap();
         // Tests stand at the end of a file.
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap();

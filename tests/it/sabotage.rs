@@ -108,3 +108,60 @@ fn an_expected_fault_is_left_out() {
     let run = repository.verify(&["sabotage", suite.to_str().unwrap()]).run().exits_with(0);
     run.says(&["a call without a mock is a fault · no policy gives a verdict"]).never_says("hollow");
 }
+
+const FIXTURE: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: team-a } } }";
+
+/// A policy of Rust with lines, and a suite about it.
+fn with_lines(cases: &str) -> Repository {
+    let folder = crate::support::testdata().join("policies/safe-labels");
+    let read = |file: &str| std::fs::read(folder.join(file)).unwrap();
+    Repository::with_suite(&format!(
+        "version: 1\npolicies: {{ labels: {{ uri: policy.wasm, metadata: metadata.yml, settings: {{ mandatory_labels: [owner] }} }} }}\n\
+         defaults: {{ object: {FIXTURE} }}\ncases:\n{cases}"
+    ))
+    .write("policy.wasm", read("policy-with-lines.wasm"))
+    .write("metadata.yml", read("metadata.yml"))
+    .write("src/lib.rs", read("src/lib.rs"))
+}
+
+fn mutants(suite: &Repository, code: i32, arguments: &[&str]) -> Value {
+    let flags = ["sabotage", "suite.yml", "--mutants=12", "--for", "5m", "--seed", "3", "--format", "json"];
+    let run = suite.verify(&[&flags[..], arguments].concat()).run().exits_with(code);
+    serde_json::from_str::<Value>(&run.stdout).unwrap()["mutants"][0].clone()
+}
+
+#[test]
+fn a_good_suite_notices_mutants_and_a_hollow_one_none() {
+    let good = with_lines(
+        "  - { name: ok, expect: allow }\n  \
+         - { name: missing, unset: [metadata.labels], expect: { deny: \"The following mandatory labels are missing: owner\" } }\n  \
+         - { name: two, settings: { mandatory_labels: [owner, cost, x] }, expect: { deny: \"The following mandatory labels are missing: cost, x\" } }\n",
+    );
+    let found = mutants(&good, 0, &["--min-score", "60%"]);
+    let number = |key: &str| found[key].as_u64().unwrap();
+    let survivors = found["survivors"].as_array().unwrap();
+    assert_eq!(number("tried"), 12, "{found:#}");
+    assert_eq!(number("noticed") + number("crashed") + number("alike") + survivors.len() as u64, 12, "{found:#}");
+    assert!(number("noticed") >= 3, "{found:#}");
+
+    let hollow = with_lines("  - { name: ok, expect: { response: { auditAnnotations: null } } }\n");
+    let found = mutants(&hollow, 1, &[]);
+    assert_eq!(found["noticed"], 0, "{found:#}");
+    let survivors = found["survivors"].as_array().unwrap();
+    assert!(!survivors.is_empty(), "{found:#}");
+    for survivor in survivors {
+        assert_eq!(survivor["file"], "src/lib.rs");
+        assert!(survivor["line"].as_u64().unwrap() > 0);
+    }
+    // The case that is printed passes with the policy itself.
+    let suite = hollow.read("suite.yml") + survivors[0]["case"].as_str().unwrap();
+    hollow.write("suite.yml", suite).verify(&["suite.yml"]).run().exits_with(0).says(&["2 tests: 2 passed"]);
+}
+
+#[test]
+fn a_module_without_names_has_no_mutants_but_a_reason() {
+    let suite = repository("cases:\n  - { name: a, object: POD, settings: {}, expect: allow }\n");
+    let run = suite.verify(&["sabotage", "suite.yml", "--mutants", "--for", "10s"]).run().exits_with(0);
+    run.says(&["mutants of safe-labels", "none: "]);
+    suite.verify(&["sabotage", "suite.yml", "--seed", "1"]).run().exits_with(2).says(&["--mutants"]);
+}

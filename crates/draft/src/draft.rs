@@ -120,11 +120,11 @@ pub fn items(entries: &[Entry], column: usize) -> String {
 }
 
 /// A case about an object, to be pasted below `cases:`.
-pub fn case(name: &str, policy: &str, object: &Value, expect: &str) -> String {
+pub fn case(name: &str, policy: &str, object: &Value, expect: Node) -> String {
     let mut entry = Entry::named(name);
     entry.push("policy", Node::text(policy));
     entry.push("object", Node::of(object).unwrap_or(Node::Null));
-    entry.push("expect", Node::text(expect));
+    entry.push("expect", expect);
     items(&[entry], 2)
 }
 

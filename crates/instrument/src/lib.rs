@@ -29,6 +29,7 @@
 //! | [`origin`] | whose code it is |
 //! | [`Language`] | what it was written in |
 //! | [`own_instructions`] | the instructions that are the policy's own |
+//! | [`mutants()`] | copies with one instruction that is another one |
 //! | [`counters`] | a copy that counts |
 //! | [`Plan`] | what the counters say about lines and functions |
 
@@ -40,6 +41,7 @@ mod language;
 mod lines;
 mod measure;
 mod module;
+mod mutants;
 pub mod origin;
 mod own;
 mod segments;
@@ -51,6 +53,7 @@ pub use self::language::Language;
 pub use self::lines::{File, Lines, Place, Row};
 pub use self::measure::Plan;
 pub use self::module::{Function, Instruction, Module};
+pub use self::mutants::{Mutant, MutantChange, mutants};
 pub use self::own::{OwnInstruction, own_instructions};
 pub use self::segments::{Segment, segments};
 pub use self::sources::lines;

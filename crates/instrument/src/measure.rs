@@ -1,6 +1,7 @@
 //! The counters of a module become lines and functions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use policy_verify_model::coverage::{Coverage, FileCoverage, FunctionCoverage, Share};
 
@@ -27,6 +28,8 @@ pub struct Plan {
 /// A function of the module.
 #[derive(Debug, Clone)]
 struct Measured {
+    /// Where its body is in the module.
+    body: Range<usize>,
     name: String,
     origin: Origin,
     start: Option<Place>,
@@ -60,6 +63,13 @@ impl Plan {
     /// The counters: which instructions each of them counts, and their lines.
     pub fn counted(&self) -> &[Counter] {
         &self.counters
+    }
+
+    /// The instructions of which a counter tells whether they are executed: of a function without lines it tells only that
+    /// of the whole.
+    pub fn known_of(&self, counter: &Counter) -> Range<usize> {
+        let is_whole = counter.is_entry && counter.range.is_empty();
+        if is_whole { self.functions[counter.function].body.clone() } else { counter.range.clone() }
     }
 
     /// What the counters say. A line counts in each function that has code of it, and is executed as often as the part of it
@@ -160,7 +170,7 @@ fn measured(module: &Module<'_>, lines: &Lines, packages: &dyn Packages) -> Vec<
                 (None, true) => Origin::Language,
                 (_, false) => function.name.as_deref().map_or(Origin::Language, |name| origin::of_name(name, packages)),
             };
-            Measured { name, origin, start: start.filter(|_| has_lines) }
+            Measured { body: function.body.clone(), name, origin, start: start.filter(|_| has_lines) }
         })
         .collect()
 }

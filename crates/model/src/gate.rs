@@ -30,6 +30,8 @@ pub enum Goal {
     Verdicts(Verdicts),
     /// At most so many expectations are weak.
     Weak(usize),
+    /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
+    Coverage(Percent),
 }
 
 impl Goal {
@@ -39,6 +41,7 @@ impl Goal {
             Self::Rules(_) => "rules",
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
+            Self::Coverage(_) => "coverage",
         }
     }
 
@@ -48,6 +51,7 @@ impl Goal {
             Self::Rules(_) => format!("add the missing cases: `verify init --missing {suite}`"),
             Self::Verdicts(_) => "add a case in which the policy decides otherwise".to_owned(),
             Self::Weak(_) => format!("complete the expectations: `verify {suite} --bless=weak`"),
+            Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
         }
     }
 }

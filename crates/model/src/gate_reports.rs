@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::coverage::{PolicyCoverage, Share};
 use super::gate::{Gate, Goal, Percent, Verdicts};
 use super::hosting::GuestLog;
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
@@ -78,6 +79,7 @@ impl Gate {
             Goal::Rules(percent) => self.rules(run, percent),
             Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
             Goal::Weak(most) => self.weak(run, most),
+            Goal::Coverage(percent) => self.coverage(run, percent),
         };
         if is_reached {
             return Outcome::Passed;
@@ -119,6 +121,36 @@ impl Gate {
             is_reached: gaps.is_empty(),
             expected: "every policy lets a request pass as it is, and rejects or mutates one".to_owned(),
             actual: gaps_of(gaps),
+        }
+    }
+
+    fn coverage(&self, run: &RunReport, percent: Percent) -> Judgement {
+        let modules: Vec<&PolicyCoverage> = run.coverage.iter().filter(|it| it.suite == self.suite).collect();
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let own: Share = modules.iter().filter_map(|module| module.own()).fold(Share::default(), |sum, own| sum + own);
+        let gaps: Vec<String> = modules
+            .iter()
+            .filter_map(|module| {
+                let name = module.name();
+                match (&module.result, module.own()) {
+                    (Err(reason), _) => Some(format!("{name}: not measured: {reason}")),
+                    (Ok(_), Some(own)) if own.covered < own.total => {
+                        Some(format!("{name}: {}", share(count(own.covered), count(own.total))))
+                    }
+                    _ => None,
+                }
+            })
+            .collect();
+        let actual = if own.total == 0 {
+            "nothing was measured".to_owned()
+        } else {
+            share(count(own.covered), count(own.total))
+        };
+        Judgement {
+            is_reached: modules.iter().all(|module| module.result.is_ok())
+                && percent.is_reached(count(own.covered), count(own.total)),
+            expected: format!("{percent} of the own code of the policies is executed"),
+            actual: with_gaps(actual, gaps),
         }
     }
 

@@ -11,6 +11,9 @@ pub struct Sabotage {
     pub cases: Vec<SabotagedCase>,
     /// The cases that were not.
     pub left_out: Vec<LeftOut>,
+    /// The modules of which mutants were made; none where that was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mutants: Vec<PolicyMutants>,
 }
 
 impl Sabotage {
@@ -40,6 +43,56 @@ impl SabotagedCase {
     pub fn is_hollow(&self) -> bool {
         !self.attempts.is_empty() && self.attempts.iter().all(|attempt| !attempt.is_noticed)
     }
+}
+
+/// What cases noticed of the mutants of a module.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PolicyMutants {
+    /// The policies that are this module.
+    pub policy: String,
+    /// How many mutants there are of its own code that the cases execute.
+    pub possible: usize,
+    /// How many of them ran.
+    pub tried: usize,
+    /// How many a case noticed by their answers.
+    pub noticed: usize,
+    /// How many only end in faults, which any case notices.
+    pub crashed: usize,
+    /// How many no case noticed, and no searched request either: most of these mean the same as the policy.
+    pub alike: usize,
+    /// Those that no case noticed, although another request shows them.
+    pub survivors: Vec<Survivor>,
+    /// Why there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl PolicyMutants {
+    /// The share of mutants that cases notice, in percent, rounded down; nothing where there are none.
+    pub fn score(&self) -> Option<usize> {
+        (self.noticed * 100).checked_div(self.noticed + self.survivors.len())
+    }
+}
+
+/// A mutant that no case notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// The source file: from the root of the repository if it is in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line there, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// That line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// What is different.
+    pub change: String,
+    /// A case that would notice it, in YAML.
+    pub case: String,
 }
 
 /// What was done to a policy of a case.

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use policy_verify_model::sabotage::{Attempt, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
+use policy_verify_model::sabotage::{
+    Attempt, LeftOutBecause, PolicyMutants, Sabotage, SabotagedCase, StandIn, Survivor,
+};
 
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
 use crate::style::Style;
@@ -14,7 +16,10 @@ const STAND_IN: usize = 28;
 /// Columns of a number.
 const NUMBER: usize = 9;
 
-/// Cases that are named in a list.
+/// Lines of a case to paste.
+const MOST_LINES: usize = 30;
+
+/// Cases and mutants that are named in a list.
 const MOST_NAMES: usize = 20;
 
 /// Writes the result for people: what was noticed how often, then the cases that notice nothing.
@@ -43,11 +48,51 @@ pub fn text(result: &Sabotage, style: Style, out: &mut dyn io::Write) -> io::Res
         }
         more(&mut page, others.len())?;
     }
+    for module in &result.mutants {
+        page.blank()?;
+        mutants(&mut page, module)?;
+    }
     page.blank()?;
     let colour = if hollow.is_empty() { GOOD } else { BAD };
     let noticing = result.cases.len() - hollow.len();
     let total = phrases::count(result.cases.len(), "case");
     page.line(0, &[piece(format!("{noticing} of {total} notice what policies do instead"), colour.bold())])
+}
+
+/// What was noticed of the mutants of a module.
+fn mutants(page: &mut Page<'_>, module: &PolicyMutants) -> io::Result<()> {
+    let score = module.score().map(|score| format!(": {score}% noticed")).unwrap_or_default();
+    page.line(0, &[piece(format!("mutants of {}{score}", module.policy), BOLD)])?;
+    if let Some(reason) = &module.reason {
+        return page.entry(2, &[piece(format!("none: {}", phrases::one_line(reason, 300)), ODD)]);
+    }
+    let PolicyMutants { possible, tried, noticed, crashed, alike, survivors, .. } = module;
+    let counts = format!(
+        "{tried} of {possible} ran: {noticed} noticed, {} not; {crashed} only crash, {alike} are told from the policy by no request",
+        survivors.len()
+    );
+    page.entry(2, &[piece(counts, PLAIN)])?;
+    for survivor in survivors.iter().take(MOST_NAMES) {
+        self::survivor(page, survivor)?;
+    }
+    more(page, survivors.len())
+}
+
+fn survivor(page: &mut Page<'_>, survivor: &Survivor) -> io::Result<()> {
+    page.blank()?;
+    let place = match (&survivor.file, survivor.line, &survivor.function) {
+        (Some(file), Some(line), _) => format!("{file}:{line}"),
+        (Some(place), None, _) | (None, _, Some(place)) => place.clone(),
+        (None, ..) => "an unnamed function".to_owned(),
+    };
+    let source = survivor.source.as_deref().map(|line| piece(format!("  {}", phrases::one_line(line, 120)), DIM));
+    let place = [piece(phrases::one_line(&place, 160), PLACE)];
+    page.entry(2, &place.into_iter().chain(source).collect::<Vec<_>>())?;
+    page.entry(2, &[piece(format!("not noticed: {}", phrases::one_line(&survivor.change, 160)), ODD)])?;
+    for line in survivor.case.lines().take(MOST_LINES) {
+        page.line(2, &[piece(line, PLAIN)])?;
+    }
+    Ok(())
 }
 
 /// Every stand-in that changed an answer: in how many cases, and how many of them noticed it.
@@ -140,7 +185,7 @@ mod tests {
             case("s › c", &[(StandIn::AlwaysAllows, false), (StandIn::OtherMessage, false)]),
         ];
         let left_out = vec![LeftOut { id: "s › d".into(), because: LeftOutBecause::Failing }];
-        let text = shown(&Sabotage { version: String::new(), cases, left_out });
+        let text = shown(&Sabotage { cases, left_out, ..Sabotage::default() });
         assert_eq!(
             text,
             "a policy that                 changed  noticed
@@ -164,11 +209,50 @@ rejects with another message        2        0
     }
 
     #[test]
+    fn mutants_that_nobody_notices_have_their_line_and_a_case() {
+        let survivor = Survivor {
+            file: Some("src/lib.rs".into()),
+            line: Some(45),
+            source: Some("if missing.len() > 1 {".into()),
+            function: None,
+            change: "`>` is `>=`".into(),
+            case: "  - name: labels decides this as before\n    expect: allow\n".into(),
+        };
+        let mutants = vec![
+            PolicyMutants {
+                policy: "labels".into(),
+                possible: 84,
+                tried: 10,
+                noticed: 7,
+                crashed: 1,
+                alike: 1,
+                survivors: vec![survivor],
+                reason: None,
+            },
+            PolicyMutants { policy: "other".into(), reason: Some("no names".into()), ..PolicyMutants::default() },
+        ];
+        let text = shown(&Sabotage { mutants, ..Sabotage::default() });
+        let wanted = "
+mutants of labels: 87% noticed
+  10 of 84 ran: 7 noticed, 1 not; 1 only crash, 1 are told from the policy by no request
+
+  src/lib.rs:45  if missing.len() > 1 {
+  not noticed: `>` is `>=`
+    - name: labels decides this as before
+      expect: allow
+
+mutants of other
+  none: no names
+";
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
     fn hostile_names_are_text() {
         let cases = HOSTILE.iter().map(|name| case(name, &[(StandIn::AlwaysAllows, false)])).collect();
         let left_out =
             HOSTILE.iter().map(|name| LeftOut { id: (*name).into(), because: LeftOutBecause::NoVerdict }).collect();
-        let text = shown(&Sabotage { version: String::new(), cases, left_out });
+        let text = shown(&Sabotage { cases, left_out, ..Sabotage::default() });
         assert!(!text.contains('\u{1b}') && !text.contains("\n::") && !text.contains('\u{202e}'), "{text}");
     }
 }

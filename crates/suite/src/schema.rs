@@ -142,9 +142,13 @@ pub(crate) struct GatesEntry {
     pub(crate) verdicts: Option<Spanned<Verdicts>>,
     /// Most cases whose expectation is weak, such as 0.
     pub(crate) weak: Option<Spanned<u64>>,
+    /// Share of the policies' own code that the cases execute, such as "80%": of lines, or of functions where the module has
+    /// no lines. The run measures it without a flag.
+    #[schemars(with = "Option<String>")]
+    pub(crate) coverage: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional coverage } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]

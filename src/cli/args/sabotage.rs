@@ -1,6 +1,7 @@
 //! The flags of `verify sabotage`.
 
 use clap::Args;
+use policy_verify::model::gate::Percent;
 
 use super::compile::EngineArgs;
 use super::output::OutputFormat;
@@ -10,16 +11,34 @@ use super::sources::SourceArgs;
 pub(crate) const SABOTAGE_HELP: &str =
     "Each case runs again with policies whose answers are changed: they allow or reject everything, say
 something else, mutate nothing or something else, take or refuse all settings. A case that notices
-none of it is hollow: it passes whatever the policy does. Exit code 1 means that a case is hollow, or
-does not pass to begin with.
+none of it is hollow: it passes whatever the policy does. Exit code 1 means that a case is hollow or
+does not pass to begin with, or that too few mutants are noticed.
 
 Example:
-  verify sabotage suite.yml";
+  verify sabotage suite.yml
+  verify sabotage suite.yml --mutants --for 2m --min-score 80%";
 
 #[derive(Debug, Args)]
 pub(crate) struct SabotageArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+
+    /// Also run mutants: copies of the modules in which one instruction of the policy's own code is another one; at most N
+    /// of each module
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "200", require_equals = true)]
+    pub(crate) mutants: Option<usize>,
+
+    /// With --mutants: how long to run them
+    #[arg(long = "for", value_name = "DURATION", default_value = "60s", requires = "mutants")]
+    pub(crate) time: humantime::Duration,
+
+    /// With --mutants: which of them run, where not all do
+    #[arg(long, value_name = "SEED", default_value = "0", requires = "mutants")]
+    pub(crate) seed: u64,
+
+    /// With --mutants: fail if the cases notice a smaller share of them, such as 80%
+    #[arg(long, value_name = "PERCENT", requires = "mutants")]
+    pub(crate) min_score: Option<Percent>,
 
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
