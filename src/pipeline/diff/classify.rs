@@ -272,7 +272,7 @@ fn generalised(message: &str, texts: &BTreeSet<&str>) -> String {
     for letter in message.chars() {
         match closing {
             Some(quote) if letter == quote => {
-                general.push_str("…");
+                general.push('…');
                 general.push(letter);
                 closing = None;
             }

@@ -145,10 +145,11 @@ impl<'a> Search<'a> {
     fn one(&self, seed: u64, number: u64) -> Option<Found> {
         let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
         let turn = usize::try_from(number / 2).unwrap_or(usize::MAX);
-        let index = if number % 2 == 0 { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
+        let is_single = number.is_multiple_of(2);
+        let index = if is_single { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
         let subject = &self.subjects[index];
         let object = subject.probe.object()?;
-        let single = (number % 2 == 0).then(|| subject.single(object, turn / self.subjects.len())).flatten();
+        let single = is_single.then(|| subject.single(object, turn / self.subjects.len())).flatten();
         let object = single.unwrap_or_else(|| self.random(subject, object, &mut random));
         let changes = self.changes(subject, &object, &subject.policies);
         Some(Found { subject: index, object, changes })
