@@ -246,7 +246,7 @@ pub struct Example {
 }
 
 /// What was searched beyond the suites.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Searched {
     /// The seed of the search.
     pub seed: u64,

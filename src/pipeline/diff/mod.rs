@@ -216,7 +216,7 @@ impl<'a> Comparison<'a> {
     /// Compares what versions answer, and searches.
     fn behaviour(&self, ready: &Ready<'_>, progress: &dyn Progress) -> Result<Compared<'a>, Error> {
         let prepared = self.prepared(ready)?;
-        let [Ok(old), Ok(new)] = &prepared else { unreachable!("an unavailable version ends the command") };
+        let [old, new] = [0, 1].map(|index| prepared[index].as_ref().expect("an unavailable version ends the command"));
         let is_identical = old.digest == new.digest;
         let report = |index: usize, policy| self.versions[index].report(policy);
         let behaviour = begun(report(0, old), report(1, new), is_identical);

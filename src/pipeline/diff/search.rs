@@ -1,8 +1,6 @@
 //! Requests that no case has and on which two versions differ: made of those of the cases with the same verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use policy_verify_model::behaviour::{Class, Example, Searched};
@@ -65,7 +63,14 @@ pub(super) struct Subject<'a> {
     singles: usize,
 }
 
-/// A request on which two versions differ.
+/// What one request shows; no changes where a host call has no mock.
+struct Found {
+    subject: usize,
+    object: Value,
+    changes: Option<Vec<Change>>,
+}
+
+/// A cause that is new, with the first request that shows it.
 struct Hit {
     subject: usize,
     object: Value,
@@ -79,10 +84,8 @@ pub(super) struct Search<'a> {
     words: Vec<String>,
     known: BTreeSet<(Class, String)>,
     interrupt: &'a Interrupt,
-    requests: AtomicU64,
-    without_mock: AtomicU64,
-    unstable: AtomicU64,
-    hits: Mutex<BTreeMap<(Class, String), Hit>>,
+    searched: Searched,
+    hits: BTreeMap<(Class, String), Hit>,
 }
 
 impl<'a> Search<'a> {
@@ -111,12 +114,12 @@ impl<'a> Search<'a> {
             subject.singles = vary::changes(object).len();
         });
         let known = groups.keys();
-        let (requests, without_mock, unstable) = Default::default();
-        Self { subjects, words, known, interrupt, requests, without_mock, unstable, hits: Mutex::default() }
+        let searched = Searched { cases: subjects.len(), ..Searched::default() };
+        Self { subjects, words, known, interrupt, searched, hits: BTreeMap::new() }
     }
 
     /// Searches, and adds what is found. Without a case to begin with there are no requests.
-    pub(super) fn run(self, wanted: SearchEffort, groups: &mut Groups) -> Searched {
+    pub(super) fn run(mut self, wanted: SearchEffort, groups: &mut Groups) -> Searched {
         let (start, mut done) = (Instant::now(), 0);
         while !self.subjects.is_empty() && !self.interrupt.is_stopped() {
             let next = match wanted.effort {
@@ -125,58 +128,56 @@ impl<'a> Search<'a> {
                 Effort::Requests(number) if done >= number => break,
                 Effort::Requests(number) => number.min(done + AT_A_TIME),
             };
-            (done..next).into_par_iter().for_each(|number| self.one(wanted.seed, number));
+            let found: Vec<_> = (done..next).into_par_iter().map(|number| self.one(wanted.seed, number)).collect();
+            // In their order: the same requests give the same result, on any number of threads.
+            found.into_iter().flatten().for_each(|found| self.keep(found));
             done = next;
         }
-        let hits = self.hits.lock().map(|mut hits| std::mem::take(&mut *hits)).unwrap_or_default();
+        let hits = std::mem::take(&mut self.hits);
         let found: Vec<_> = hits.into_par_iter().filter_map(|(_, hit)| self.finding(hit)).collect();
         for (change, number, example) in found {
             groups.add_searched(change, number, example);
         }
-        Searched {
-            seed: wanted.seed,
-            cases: self.subjects.len(),
-            requests: self.requests.into_inner(),
-            without_mock: self.without_mock.into_inner(),
-            unstable: self.unstable.into_inner(),
-        }
+        Searched { seed: wanted.seed, ..self.searched }
     }
 
     /// Puts one request to both versions. Single changes of each case and random ones take turns.
-    fn one(&self, seed: u64, number: u64) {
+    fn one(&self, seed: u64, number: u64) -> Option<Found> {
         let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
         let turn = usize::try_from(number / 2).unwrap_or(usize::MAX);
-        let index = if number.is_multiple_of(2) { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
+        let is_single = number.is_multiple_of(2);
+        let index = if is_single { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
         let subject = &self.subjects[index];
-        let Some(object) = subject.probe.object() else { return };
-        let single = (number.is_multiple_of(2)).then(|| subject.single(object, turn / self.subjects.len())).flatten();
+        let object = subject.probe.object()?;
+        let single = is_single.then(|| subject.single(object, turn / self.subjects.len())).flatten();
         let object = single.unwrap_or_else(|| self.random(subject, object, &mut random));
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        for change in self.changes(subject, &object, &subject.policies) {
-            let key = (change.class, change.cause.clone());
-            if self.known.contains(&key) {
-                continue;
-            }
-            if self.is_counted(&key) {
-                continue;
-            }
-            if !self.is_stable(subject, &object) {
-                self.unstable.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            let Ok(mut hits) = self.hits.lock() else { return };
-            if hits.keys().filter(|(class, _)| *class == change.class).count() < MOST_OF_A_CLASS {
-                let hit = Hit { subject: index, object: object.clone(), change, number: 0 };
-                hits.entry(key).or_insert(hit).number += 1;
-            }
-        }
+        let changes = self.changes(subject, &object, &subject.policies);
+        Some(Found { subject: index, object, changes })
     }
 
-    /// Counts one more request with a cause that was found before.
-    fn is_counted(&self, key: &(Class, String)) -> bool {
-        let Ok(mut hits) = self.hits.lock() else { return true };
-        let known = hits.get_mut(key);
-        known.map(|hit| hit.number += 1).is_some()
+    /// Keeps what is new of a request, and counts the rest.
+    fn keep(&mut self, found: Found) {
+        self.searched.requests += 1;
+        let Some(changes) = found.changes else {
+            self.searched.without_mock += 1;
+            return;
+        };
+        for change in changes {
+            let key = (change.class, change.cause.clone());
+            if let Some(hit) = self.hits.get_mut(&key) {
+                hit.number += 1;
+                continue;
+            }
+            let of_class = self.hits.keys().filter(|(class, _)| *class == change.class).count();
+            if self.known.contains(&key) || of_class == MOST_OF_A_CLASS {
+                continue;
+            }
+            if !self.is_stable(&self.subjects[found.subject], &found.object) {
+                self.searched.unstable += 1;
+                return;
+            }
+            self.hits.insert(key, Hit { subject: found.subject, object: found.object.clone(), change, number: 1 });
+        }
     }
 
     /// The object with random changes; now and then one is an addition, or a word of the modules.
@@ -203,17 +204,14 @@ impl<'a> Search<'a> {
         changed
     }
 
-    /// How both versions differ on an object.
-    fn changes(&self, subject: &Subject<'_>, object: &Value, policies: &[Policies<'_>; 2]) -> Vec<Change> {
+    /// How both versions differ on an object; nothing where a host call has no mock.
+    fn changes(&self, subject: &Subject<'_>, object: &Value, policies: &[Policies<'_>; 2]) -> Option<Vec<Change>> {
         let [old, new] = self.seen(subject, object, policies);
         if self.interrupt.is_stopped() {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        if old.without_mock().is_some() || new.without_mock().is_some() {
-            self.without_mock.fetch_add(1, Ordering::Relaxed);
-            return Vec::new();
-        }
-        classify::answers(&old, &new, Some(object))
+        let is_comparable = old.without_mock().is_none() && new.without_mock().is_none();
+        is_comparable.then(|| classify::answers(&old, &new, Some(object)))
     }
 
     fn seen(&self, subject: &Subject<'_>, object: &Value, policies: &[Policies<'_>; 2]) -> [Seen; 2] {
@@ -232,7 +230,7 @@ impl<'a> Search<'a> {
         let subject = &self.subjects[hit.subject];
         let object = self.shrunk(&hit);
         let policies = subject.policies.each_ref().map(|it| Policies { deadline: None, ..it.clone() });
-        let mut changes = self.changes(subject, &object, &policies).into_iter();
+        let mut changes = self.changes(subject, &object, &policies)?.into_iter();
         let change = changes.find(|it| (it.class, &it.cause) == (hit.change.class, &hit.change.cause))?;
         let [old, new] = self.seen(subject, &object, &policies);
         let policy = &subject.selected.case.subject;
@@ -252,7 +250,8 @@ impl<'a> Search<'a> {
             steps += 1;
             let has_time = steps <= MOST_STEPS && start.elapsed() < LONGEST_SHRINK && !self.interrupt.is_stopped();
             let is_same = |it: &Change| (it.class, &it.cause) == (hit.change.class, &hit.change.cause);
-            has_time && self.changes(subject, candidate, &subject.policies).iter().any(is_same)
+            has_time
+                && self.changes(subject, candidate, &subject.policies).is_some_and(|found| found.iter().any(is_same))
         };
         let mut smallest = hit.object.clone();
         loop {

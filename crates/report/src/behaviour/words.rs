@@ -59,6 +59,9 @@ pub(super) fn extent(behaviour: &Behaviour) -> Vec<String> {
     let mut lines = vec![first.join(" · ")];
     lines.push(match &behaviour.search {
         None => "no requests beyond the suites were searched".to_owned(),
+        Some(search) if search.cases == 0 => {
+            "no requests beyond the suites were searched: no case has the same verdict from both versions".to_owned()
+        }
         Some(search) => {
             let requests = usize::try_from(search.requests).unwrap_or(usize::MAX);
             let mut facts = vec![
