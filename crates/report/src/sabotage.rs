@@ -232,8 +232,7 @@ rejects with another message        2        0
             PolicyMutants { policy: "other".into(), reason: Some("no names".into()), ..PolicyMutants::default() },
         ];
         let text = shown(&Sabotage { mutants, ..Sabotage::default() });
-        let wanted = "
-mutants of labels: 87% noticed
+        let wanted = "mutants of labels: 87% noticed
   10 of 84 ran: 7 noticed, 1 not; 1 only crash, 1 are told from the policy by no request
 
   src/lib.rs:45  if missing.len() > 1 {

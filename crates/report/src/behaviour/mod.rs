@@ -176,9 +176,13 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         let markdown = shown(|out| markdown(&sample("missing"), out));
-        for part in
-            ["## ❌ 3 differences", "| new denial", "2 cases", "```yaml\n- name: missing\n```", "640 requests searched"]
-        {
+        for part in [
+            "## ❌ 3 differences",
+            "| ❌ new denial",
+            "2 cases",
+            "```yaml\n- name: missing\n```",
+            "640 requests searched",
+        ] {
             assert!(markdown.contains(part), "{part}\n{markdown}");
         }
     }
