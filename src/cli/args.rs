@@ -2,6 +2,7 @@
 //! runs; each group of flags that several commands share has a file, [`together`] says which go together, [`deciding`] which
 //! ones decide about outcomes.
 
+pub(crate) mod analysis;
 pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod debug;

@@ -1,27 +1,25 @@
 //! `verify bench`: what cases cost, as a table or as JSON.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::Path;
 
 use policy_verify::model::cost::{CaseCost, Costs};
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::costs::{self, CostOptions};
-use policy_verify::report::{Style, escape};
+use policy_verify::report::json;
 use policy_verify::{CompilerChoice, Error, Options};
 
 use super::args::bench::{BenchArgs, BenchFormat};
-use super::args::output::ColorChoice;
-use super::console::{self, Bar};
+use super::console;
 use super::exit_code::ExitCode;
 use super::files::Destination;
-use super::interrupt::{Phase, Signals};
-use super::places::Places;
+use super::interrupt::Signals;
 use super::problem::{cannot_write, check_links, usage};
-use super::{reports, run};
+use super::{analysis, reports, run};
 
 /// `verify bench`.
 pub(crate) fn bench(arguments: &BenchArgs, signals: &Signals) -> ExitCode {
-    let ready = options(arguments, signals).and_then(|options| {
+    let ready = options(arguments).and_then(|options| {
         let earlier = arguments.compare.as_deref().map(reports::read_costs).transpose().map_err(|it| vec![it])?;
         Ok((options, earlier))
     });
@@ -35,35 +33,31 @@ pub(crate) fn bench(arguments: &BenchArgs, signals: &Signals) -> ExitCode {
         Ok(saved) => saved,
         Err(problem) => return console::refuse_usage(problem),
     };
-    let bar = Bar::new(true);
-    signals.enter(Phase::Running);
-    let result = policy_verify::bench(&options, arguments.rounds as usize, &bar);
-    bar.clear();
-    let costs = match result {
-        Ok(costs) => costs,
-        Err(error) => {
-            console::explain(&error, ColorChoice::Auto, &Places::of(&options.suites, root));
-            return ExitCode::from(&error);
-        }
+    let result = analysis::result(Ok(options), root, signals, |options, bar| {
+        policy_verify::bench(options, arguments.rounds as usize, bar)
+    });
+    let (options, costs) = match result {
+        Ok(result) => result,
+        Err(code) => return code,
     };
-    if options.interrupt.is_stopped() {
-        return ExitCode::Interrupted;
-    }
     if let Some((mut destination, path)) = saved.zip(arguments.save.as_deref())
-        && let Err(error) = write(|out| costs::json(&costs, out)).and_then(|bytes| destination.write(&bytes))
+        && let Err(error) = save(&costs, &mut destination)
     {
         return console::refuse_usage(cannot_write("the result", path, &error));
     }
-    match print(&costs, earlier.as_ref(), arguments) {
+    let printed = analysis::print(|style, out| match arguments.format {
+        BenchFormat::Human => costs::text(&costs, earlier.as_ref(), CostOptions { style, top: arguments.top }, out),
+        BenchFormat::Json => json::write(&costs, out),
+    });
+    match printed {
         ExitCode::Success => verdict(&costs, options.allows_empty),
         code => code,
     }
 }
 
-fn options(arguments: &BenchArgs, signals: &Signals) -> Result<Options, Vec<Diagnostic>> {
+fn options(arguments: &BenchArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = run::options(&arguments.selection)?;
     options.outputs = arguments.save.iter().cloned().collect();
-    options.interrupt = signals.interrupt();
     options.compiler = CompilerChoice::Cranelift;
     arguments.engine.apply(&mut options);
     arguments.sources.apply(&mut options);
@@ -78,25 +72,10 @@ fn destination(path: &Path, root: Option<&Path>) -> Result<Destination, Diagnost
     Destination::new(path).map_err(|error| cannot_write("the result", path, &error))
 }
 
-fn write(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<Vec<u8>> {
+fn save(costs: &Costs, destination: &mut Destination) -> io::Result<()> {
     let mut bytes = Vec::new();
-    write(&mut bytes).map(|()| bytes)
-}
-
-fn print(costs: &Costs, earlier: Option<&Costs>, arguments: &BenchArgs) -> ExitCode {
-    let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
-    let style = Style { colour, width: console::width(), ..Style::default() };
-    let written = write(|out| match arguments.format {
-        BenchFormat::Human => costs::text(costs, earlier, CostOptions { style, top: arguments.top }, out),
-        BenchFormat::Json => costs::json(costs, out),
-    });
-    match written {
-        Ok(bytes) => console::print(&String::from_utf8_lossy(&bytes)),
-        Err(error) => {
-            console::complain(&format!("cannot write the result: {}", escape::terminal_line(&error.to_string())));
-            ExitCode::Bug
-        }
-    }
+    json::write(costs, &mut bytes)?;
+    destination.write(&bytes)
 }
 
 /// A case that did not pass says nothing about what it costs. The codes are those of a run.

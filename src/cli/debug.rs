@@ -7,38 +7,26 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::explanation::Explanations;
 use policy_verify::model::outcome::Outcome;
 use policy_verify::report::{Style, explanation, located};
-use policy_verify::{CompilerChoice, Error, Options, is_stream, tree};
+use policy_verify::{CompilerChoice, Options, is_stream, tree};
 use regex::Regex;
 
 use super::args::debug::DebugArgs;
-use super::args::output::{ColorChoice, OutputFormat};
+use super::args::output::OutputFormat;
 use super::args::selection::SelectionArgs;
-use super::console::{self, Bar};
 use super::exit_code::ExitCode;
-use super::interrupt::{Phase, Signals};
+use super::interrupt::Signals;
 use super::places::Places;
-use super::run;
+use super::{analysis, console, run};
 
 /// `verify debug`.
 pub(crate) fn debug(arguments: &DebugArgs, signals: &Signals) -> ExitCode {
-    let options = match options(arguments, signals) {
-        Ok(options) => options,
-        Err(problems) => return console::refuse(&Error::Arguments(problems)),
+    let options = options(arguments);
+    let root = options.as_ref().ok().and_then(|options| options.root.clone());
+    let result = analysis::result(options, root.as_deref(), signals, |options, bar| policy_verify::debug(options, bar));
+    let (options, explanations) = match result {
+        Ok(result) => result,
+        Err(code) => return code,
     };
-    let bar = Bar::new(true);
-    signals.enter(Phase::Running);
-    let result = policy_verify::debug(&options, &bar);
-    bar.clear();
-    let explanations = match result {
-        Ok(explanations) => explanations,
-        Err(error) => {
-            console::explain(&error, ColorChoice::Auto, &Places::of(&options.suites, options.root.as_deref()));
-            return ExitCode::from(&error);
-        }
-    };
-    if options.interrupt.is_stopped() {
-        return ExitCode::Interrupted;
-    }
     let places = Places::of(&options.suites, options.root.as_deref());
     let verdict = verdict(&explanations, options.allows_empty);
     match print(explanations, arguments.format, &places) {
@@ -47,14 +35,13 @@ pub(crate) fn debug(arguments: &DebugArgs, signals: &Signals) -> ExitCode {
     }
 }
 
-fn options(arguments: &DebugArgs, signals: &Signals) -> Result<Options, Vec<Diagnostic>> {
+fn options(arguments: &DebugArgs) -> Result<Options, Vec<Diagnostic>> {
     let (selection, names) = without_names(&arguments.selection);
     let mut options = run::options(&selection)?;
     for name in names {
         // A text without special characters is a pattern.
         options.selection.filters.extend(Regex::new(&regex::escape(&name)));
     }
-    options.interrupt = signals.interrupt();
     options.keeps_replies = true;
     options.is_live = arguments.live;
     options.compiler = CompilerChoice::Auto;
@@ -78,25 +65,14 @@ fn without_names(selection: &SelectionArgs) -> (SelectionArgs, Vec<String>) {
 
 /// People get paths from the working directory, as in reports; machines from the root of the repository.
 fn print(explanations: Explanations, format: OutputFormat, places: &Places) -> ExitCode {
-    let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
-    let style = Style {
-        colour,
-        width: console::width(),
-        wraps: io::stdout().is_terminal() || console::is_set("COLUMNS"),
-        ..Style::default()
-    };
-    let mut bytes = Vec::new();
-    let written = match format {
+    analysis::print(|style, out| match format {
         OutputFormat::Human => {
             let explanations = located::explanations(explanations, &|path| places.shown(path));
-            explanation::text(&explanations, style, &mut bytes)
+            let wraps = io::stdout().is_terminal() || console::is_set("COLUMNS");
+            explanation::text(&explanations, Style { wraps, ..style }, out)
         }
-        OutputFormat::Json => explanation::json(&explanations, &mut bytes),
-    };
-    match written {
-        Ok(()) => console::print(&String::from_utf8_lossy(&bytes)),
-        Err(_) => ExitCode::Bug,
-    }
+        OutputFormat::Json => explanation::json(&explanations, out),
+    })
 }
 
 /// The code that a run of these cases has.

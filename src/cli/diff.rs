@@ -1,54 +1,44 @@
 //! `verify diff`: how two versions of a policy differ.
 
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use policy_verify::model::behaviour::Behaviour;
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::report::{Style, behaviour, escape};
-use policy_verify::{DiffOptions, Effort, Error, Options, SearchEffort, VersionName, Written};
+use policy_verify::report::{behaviour, json};
+use policy_verify::{DiffOptions, Effort, Options, SearchEffort, VersionName, Written};
 use serde_json::json;
 
 use super::args::diff::{DiffArgs, DiffFormat};
-use super::args::output::ColorChoice;
-use super::console::{self, Bar};
 use super::eval::{self, Paths};
 use super::exit_code::ExitCode;
-use super::interrupt::{Phase, Signals};
-use super::places::Places;
-use super::run;
+use super::interrupt::Signals;
+use super::{analysis, run};
 
 /// What stands in the suite of `--objects` where both versions take the place of something: it is never fetched.
 const REPLACED: &str = "registry://replaced.invalid/policy:v1";
 
 /// `verify diff`.
 pub(crate) fn diff(arguments: &DiffArgs, signals: &Signals) -> ExitCode {
-    let options = match options(arguments, signals) {
-        Ok(options) => options,
-        Err(problems) => return console::refuse(&Error::Arguments(problems)),
-    };
-    let bar = Bar::new(true);
-    signals.enter(Phase::Running);
-    let result = policy_verify::diff(&options, &wanted(arguments), &bar);
-    bar.clear();
-    let result = match result {
+    let root = arguments.selection.root.as_deref();
+    let result = analysis::result(options(arguments), root, signals, |options, bar| {
+        policy_verify::diff(options, &wanted(arguments), bar)
+    });
+    let (options, result) = match result {
         Ok(result) => result,
-        Err(error) => {
-            let places = Places::of(&options.suites, arguments.selection.root.as_deref());
-            console::explain(&error, ColorChoice::Auto, &places);
-            return ExitCode::from(&error);
-        }
+        Err(code) => return code,
     };
-    if options.interrupt.is_stopped() {
-        return ExitCode::Interrupted;
-    }
-    match print(&result, arguments.format) {
+    let printed = analysis::print(|style, out| match arguments.format {
+        DiffFormat::Human => behaviour::text(&result, style, out),
+        DiffFormat::Json => json::write(&result, out),
+        DiffFormat::Markdown => behaviour::markdown(&result, out),
+    });
+    match printed {
         ExitCode::Success => verdict(&result, arguments, options.allows_empty),
         code => code,
     }
 }
 
-fn options(arguments: &DiffArgs, signals: &Signals) -> Result<Options, Vec<Diagnostic>> {
+fn options(arguments: &DiffArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = if arguments.objects.is_empty() {
         run::options(&arguments.selection)?
     } else {
@@ -62,7 +52,6 @@ fn options(arguments: &DiffArgs, signals: &Signals) -> Result<Options, Vec<Diagn
         options.suites = vec![PathBuf::from(eval::STREAM)];
         options
     };
-    options.interrupt = signals.interrupt();
     arguments.engine.apply(&mut options);
     arguments.sources.apply(&mut options);
     Ok(options)
@@ -99,24 +88,6 @@ fn wanted(arguments: &DiffArgs) -> DiffOptions {
         new: version(&arguments.new, &arguments.new_metadata),
         policy: arguments.policy.clone(),
         search: is_wanted.then_some(SearchEffort { effort, seed: arguments.seed }),
-    }
-}
-
-fn print(result: &Behaviour, format: DiffFormat) -> ExitCode {
-    let colour = console::uses_colour(ColorChoice::Auto, io::stdout().is_terminal());
-    let style = Style { colour, width: console::width(), ..Style::default() };
-    let mut bytes = Vec::new();
-    let written = match format {
-        DiffFormat::Human => behaviour::text(result, style, &mut bytes),
-        DiffFormat::Json => behaviour::json(result, &mut bytes),
-        DiffFormat::Markdown => behaviour::markdown(result, &mut bytes),
-    };
-    match written {
-        Ok(()) => console::print(&String::from_utf8_lossy(&bytes)),
-        Err(error) => {
-            console::complain(&format!("cannot write the result: {}", escape::terminal_line(&error.to_string())));
-            ExitCode::Bug
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command `verify`: parses what was typed, calls the library, returns the exit code.
 
+mod analysis;
 mod annotate;
 mod annotated;
 mod args;

@@ -8,7 +8,7 @@ use policy_verify_model::cost::{CaseCost, Costs};
 
 use crate::page::{BAD, BOLD, DIM, ODD, PLACE, PLAIN, Page, Piece, piece, width};
 use crate::style::Style;
-use crate::{escape, layout, phrases};
+use crate::{layout, phrases};
 
 /// Columns of a number, with what is between it and the next one.
 const NUMBER: usize = 9;
@@ -84,11 +84,6 @@ pub fn text(costs: &Costs, earlier: Option<&Costs>, options: CostOptions, out: &
         None | Some(0) => Ok(()),
         Some(more) => page.line(0, &[piece(format!("and {more} more"), DIM)]),
     }
-}
-
-/// Writes one JSON document, which [`read`] reads.
-pub fn json(costs: &Costs, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(costs)?))
 }
 
 /// Reads what [`json`] wrote.
@@ -255,7 +250,7 @@ mod tests {
         let mut all = costs(vec![case("a", 0.1, Some(u64::MAX)), case("b", 3.0, None)]);
         all.cases[1].time = None;
         let mut out = Vec::new();
-        json(&all, &mut out).unwrap();
+        crate::json::write(&all, &mut out).unwrap();
         assert_eq!(read(&String::from_utf8(out).unwrap()).unwrap(), all);
         assert!(read("{}").is_err());
     }

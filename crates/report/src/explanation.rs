@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
 use crate::style::Style;
-use crate::{changes, document, escape, human, layout, phrases};
+use crate::{changes, document, escape, human, json, layout, phrases};
 
 /// Lines of a section; more tell nobody anything.
 const MOST_LINES: usize = 5_000;
@@ -39,8 +39,7 @@ pub fn text(explanations: &Explanations, style: Style, out: &mut dyn io::Write) 
 /// The same as one JSON document: a list of the cases as reports have them, with what reports leave out.
 pub fn json(explanations: &Explanations, out: &mut dyn io::Write) -> io::Result<()> {
     let all: Vec<Value> = explanations.cases.iter().map(|it| document_of(&explanations.suites, it)).collect();
-    let text = serde_json::to_string_pretty(&all)?;
-    writeln!(out, "{}", escape::json(&text))
+    json::write(&all, out)
 }
 
 fn document_of(suites: &[SuiteSummary], explanation: &Explanation) -> Value {

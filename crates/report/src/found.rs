@@ -5,8 +5,8 @@ use std::io;
 use policy_verify_model::found::{Finding, Findings, Reasons};
 
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
+use crate::phrases;
 use crate::style::Style;
-use crate::{escape, phrases};
 
 /// Characters of what a policy says.
 const LONGEST_DETAILS: usize = 300;
@@ -71,11 +71,6 @@ pub fn reasons(all: &[Reasons], style: Style, out: &mut dyn io::Write) -> io::Re
         }
     }
     Ok(())
-}
-
-/// Writes one JSON document.
-pub fn json(result: &impl serde::Serialize, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(result)?))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! The complete report: one JSON document from which every other format could be written, and is by `verify merge`.
+//! Results as one JSON document each. From that of a run every other format could be written, and is by `verify merge`.
 
 use std::io;
 
 use policy_verify_model::outcome::RunReport;
+use serde::Serialize;
 
 use crate::format::Format;
 use crate::{document, escape};
@@ -12,9 +13,13 @@ pub(super) struct Json;
 
 impl Format for Json {
     fn write(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(&document::document(run))?;
-        writeln!(out, "{}", escape::json(&text))
+        write(&document::document(run), out)
     }
+}
+
+/// Writes `result` as one document, in which nothing can be taken for a command of a terminal or a CI runner.
+pub fn write(result: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(result)?))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ mod groups;
 mod html;
 pub mod human;
 pub mod inspection;
-mod json;
+pub mod json;
 mod junit;
 mod layout;
 pub mod located;

@@ -7,8 +7,8 @@ use policy_verify_model::sabotage::{
 };
 
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
+use crate::phrases;
 use crate::style::Style;
-use crate::{escape, phrases};
 
 /// Columns of what a policy does instead.
 const STAND_IN: usize = 28;
@@ -146,11 +146,6 @@ fn more(page: &mut Page<'_>, total: usize) -> io::Result<()> {
         0 => Ok(()),
         more => page.line(2, &[piece(format!("… {more} more"), DIM)]),
     }
-}
-
-/// Writes one JSON document.
-pub fn json(result: &Sabotage, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(result)?))
 }
 
 #[cfg(test)]

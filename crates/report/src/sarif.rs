@@ -17,7 +17,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
 use crate::format::Format;
-use crate::{escape, phrases};
+use crate::{escape, json, phrases};
 
 /// Results that GitHub shows of one run.
 const MOST_RESULTS: usize = 5_000;
@@ -50,7 +50,7 @@ impl Format for Sarif {
             (0..run.suites.len()).map(of_suite).collect()
         };
         let document = json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": runs });
-        writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(&document)?))
+        json::write(&document, out)
     }
 }
 

@@ -3,10 +3,8 @@
 use clap::Args;
 use policy_verify::model::gate::Percent;
 
-use super::compile::EngineArgs;
-use super::output::OutputFormat;
+use super::analysis::AnalysisArgs;
 use super::selection::SelectionArgs;
-use super::sources::SourceArgs;
 
 pub(crate) const SABOTAGE_HELP: &str =
     "Each case runs again with policies whose answers are changed: they allow or reject everything, say
@@ -40,13 +38,6 @@ pub(crate) struct SabotageArgs {
     #[arg(long, value_name = "PERCENT", requires = "mutants")]
     pub(crate) min_score: Option<Percent>,
 
-    /// How to print the result
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: OutputFormat,
-
     #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
+    pub(crate) analysis: AnalysisArgs,
 }

@@ -3,10 +3,8 @@
 use clap::Args;
 use humantime::Duration;
 
-use super::compile::EngineArgs;
-use super::output::OutputFormat;
+use super::analysis::AnalysisArgs;
 use super::selection::SelectionArgs;
-use super::sources::SourceArgs;
 
 pub(crate) const FUZZ_HELP: &str =
     "The objects of the cases are changed at random, in ways that an API server lets through: members are
@@ -43,7 +41,7 @@ pub(crate) struct FuzzArgs {
     pub(crate) seed: u64,
 
     #[command(flatten)]
-    pub(crate) search: SearchArgs,
+    pub(crate) search: AnalysisArgs,
 }
 
 #[derive(Debug, Args)]
@@ -52,19 +50,5 @@ pub(crate) struct WhyArgs {
     pub(crate) selection: SelectionArgs,
 
     #[command(flatten)]
-    pub(crate) search: SearchArgs,
-}
-
-/// What both have.
-#[derive(Debug, Args)]
-pub(crate) struct SearchArgs {
-    /// How to print the result
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: OutputFormat,
-
-    #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
+    pub(crate) search: AnalysisArgs,
 }

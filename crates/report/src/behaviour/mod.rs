@@ -10,8 +10,8 @@ use policy_verify_model::behaviour::{Behaviour, Class, Difference, PolicyVersion
 pub use self::markdown::markdown;
 use self::words::{extent, number, pasted, verdict};
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
+use crate::phrases;
 use crate::style::Style;
-use crate::{escape, phrases};
 
 /// Characters of what a version does.
 const LONGEST: usize = 300;
@@ -90,11 +90,6 @@ fn facts(version: &PolicyVersion) -> String {
     facts.push(version.digest.chars().take(DIGITS).collect());
     facts.extend(version.metadata.as_ref().map(|it| format!("metadata of {}", phrases::one_line(it, LONGEST))));
     facts.join(" · ")
-}
-
-/// Writes one JSON document.
-pub fn json(behaviour: &Behaviour, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "{}", escape::json(&serde_json::to_string_pretty(behaviour)?))
 }
 
 #[cfg(test)]
@@ -196,7 +191,7 @@ mod tests {
         let nothing = Behaviour { compared: 0, ..equal };
         assert!(shown(|out| super::text(&nothing, Style::default(), out)).contains("nothing was compared\n"));
         assert!(shown(|out| markdown(&nothing, out)).starts_with("## ❌ nothing was compared"));
-        let parsed: Behaviour = serde_json::from_str(&shown(|out| json(&nothing, out))).unwrap();
+        let parsed: Behaviour = serde_json::from_str(&shown(|out| crate::json::write(&nothing, out))).unwrap();
         assert_eq!(parsed, nothing);
     }
 

@@ -10,7 +10,7 @@ use std::io;
 use serde::Serialize;
 
 pub use self::options::TextOptions;
-use crate::escape;
+use crate::{escape, json};
 use policy_verify_model::inspection::{CapabilityUse, DetectedKind, Inspection, ListedSignature};
 use policy_verify_model::policy::{ExecutionMode, Metadata};
 use policy_verify_model::yaml::emit::Node;
@@ -34,8 +34,7 @@ pub fn json(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
         remarks,
         signatures: signatures.as_deref(),
     };
-    let text = serde_json::to_string_pretty(&document)?;
-    writeln!(out, "{}", escape::json(&text))
+    json::write(&document, out)
 }
 
 /// Writes the metadata as YAML, followed by the manifest of signatures if it was requested: the bytes of `kwctl inspect -o
@@ -54,8 +53,7 @@ pub fn yaml(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> 
     if is_harmless && escape::visible(&text) == text {
         return out.write_all(text.as_bytes());
     }
-    let text = escape::json(&serde_json::to_string_pretty(&document)?);
-    writeln!(out, "{text}")
+    json::write(&document, out)
 }
 
 #[derive(Serialize)]
