@@ -86,7 +86,7 @@ pub fn text(costs: &Costs, earlier: Option<&Costs>, options: CostOptions, out: &
     }
 }
 
-/// Reads what [`json`] wrote.
+/// Reads the costs that `verify bench --report json` wrote.
 ///
 /// # Errors
 ///
