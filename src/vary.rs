@@ -17,7 +17,7 @@ const TEXTS: [&str; 6] = ["", "sabotaged", "a/b:c@d", "Ä\u{202e}\u{0301}漢字�
 const NUMBERS: [i64; 5] = [0, -1, 1, i64::MAX, i64::MIN];
 
 /// Members of which some programs have a limit.
-const MANY: usize = 10_000;
+pub(crate) const MANY: usize = 10_000;
 
 /// A change at a place of a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,8 @@ pub(crate) enum Edit {
     Insert(Value),
     /// The item comes once more, behind itself.
     Repeat,
+    /// An object with very many members takes its place.
+    Crowd,
 }
 
 impl Change {
@@ -55,6 +57,7 @@ impl Change {
                 let present = members.get_mut(&name)?;
                 *present = value.clone();
             }
+            (Value::Object(members), Edit::Crowd) => *members.get_mut(&name)? = many(),
             (Value::Object(members), Edit::Insert(value)) if !members.contains_key(&name) => {
                 members.insert(name, value.clone());
             }
@@ -66,7 +69,7 @@ impl Change {
                     }
                     Edit::Set(value) => items[index] = value.clone(),
                     Edit::Repeat => items.insert(index, items[index].clone()),
-                    Edit::Insert(_) => return None,
+                    Edit::Insert(_) | Edit::Crowd => return None,
                 }
             }
             _ => return None,
@@ -110,7 +113,7 @@ fn collect(value: &Value, at: &mut String, depth: usize, places: &mut usize, fou
         }
         instead(child).into_iter().for_each(|value| add(Edit::Set(value)));
         if ["labels", "annotations"].contains(&name.as_str()) && child.is_object() {
-            add(Edit::Set(many()));
+            add(Edit::Crowd);
         }
         collect(child, at, depth + 1, places, found);
         at.truncate(before);
@@ -203,6 +206,19 @@ pub(crate) fn at_random(document: &Value, random: &mut SplitMix64) -> (Value, Ve
     (changed, made)
 }
 
+/// The document without the members and items that it can do without and still be one that `shows` what is wanted. Whole
+/// branches are taken away first.
+pub(crate) fn smallest(mut document: Value, mut shows: impl FnMut(&Value) -> bool) -> Value {
+    loop {
+        let removals = changes(&document).into_iter().filter(|change| change.edit == Edit::Remove);
+        let mut smaller = removals.filter_map(|change| change.applied(&document));
+        match smaller.find(|candidate| shows(candidate)) {
+            Some(candidate) => document = candidate,
+            None => return document,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -268,5 +284,26 @@ mod tests {
         let change = Change { at: "/a/1".to_owned(), edit: Edit::Remove };
         assert_eq!(change.applied(&json!({ "a": [1] })), None);
         assert_eq!(change.applied(&json!({ "a": { "1": 2 } })), Some(json!({ "a": {} })));
+    }
+
+    #[test]
+    fn what_is_not_needed_is_taken_away() {
+        let document = json!({ "kind": "Pod", "a": { "b": [1, { "c": 2, "d": 3 }] }, "e": {} });
+        let has = |at: &'static str| move |candidate: &Value| candidate.pointer(at).is_some();
+        assert_eq!(smallest(document.clone(), has("/x")), document);
+        assert_eq!(
+            smallest(document.clone(), has("/a/b/1/c")),
+            json!({ "kind": "Pod", "a": { "b": [1, { "c": 2 }] } })
+        );
+        assert_eq!(smallest(document.clone(), has("/e")), json!({ "kind": "Pod", "e": {} }));
+        assert_eq!(smallest(document, |_| true), json!({ "kind": "Pod" }));
+    }
+
+    #[test]
+    fn a_crowd_is_made_where_it_is_wanted() {
+        let document = json!({ "metadata": { "labels": { "a": "b" } } });
+        let crowd = changes(&document).into_iter().find(|change| change.edit == Edit::Crowd).unwrap();
+        let labels = crowd.applied(&document).unwrap();
+        assert_eq!(labels["metadata"]["labels"].as_object().map(Map::len), Some(MANY));
     }
 }

@@ -205,21 +205,9 @@ impl<'a> Search<'a> {
         };
         // One change is often enough.
         let mut single = hit.changes.iter().filter_map(|change| change.applied(base));
-        let mut smallest = single.find(|candidate| shows(candidate)).unwrap_or_else(|| hit.object.clone());
-        loop {
-            let all = vary::changes(&smallest);
-            let mut smaller = all.iter().filter(|it| is_removal(it)).filter_map(|it| it.applied(&smallest));
-            match smaller.find(|candidate| shows(candidate)) {
-                Some(candidate) => smallest = candidate,
-                None => return smallest,
-            }
-        }
+        let first = single.find(|candidate| shows(candidate)).unwrap_or_else(|| hit.object.clone());
+        vary::smallest(first, shows)
     }
-}
-
-/// Whether a change takes something away that an object can do without.
-fn is_removal(change: &Change) -> bool {
-    change.edit == vary::Edit::Remove && !["/apiVersion", "/kind"].contains(&change.at.as_str())
 }
 
 /// How two answers to the same request differ.

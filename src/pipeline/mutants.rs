@@ -236,19 +236,12 @@ impl<'a> Hunt<'a> {
     }
 
     /// The object without what is not needed to tell the mutant from the policy.
-    fn shrunk(&self, probe: &Probe<'_>, mut object: Value, mutated: &Policies<'_>) -> Value {
+    fn shrunk(&self, probe: &Probe<'_>, object: Value, mutated: &Policies<'_>) -> Value {
         let mut steps = 0;
-        loop {
-            let smaller = vary::changes(&object).into_iter().filter(|change| change.edit == vary::Edit::Remove);
-            let smaller = smaller.filter_map(|change| change.applied(&object)).find(|candidate| {
-                steps += 1;
-                steps <= MOST_STEPS && self.is_different(probe, candidate, mutated)
-            });
-            match smaller {
-                Some(smaller) => object = smaller,
-                None => return object,
-            }
-        }
+        vary::smallest(object, |candidate| {
+            steps += 1;
+            steps <= MOST_STEPS && self.is_different(probe, candidate, mutated)
+        })
     }
 
     fn survivor(&self, lines: &Lines, mutant: &Mutant, case: String) -> Survivor {

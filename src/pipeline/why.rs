@@ -138,6 +138,7 @@ fn written(change: &Change) -> String {
             format!("set: {{ {}: {value} }}", flow::text(&path))
         }
         Edit::Repeat => format!("{path} once more"),
+        Edit::Crowd => format!("set: {{ {}: {} members }}", flow::text(&path), vary::MANY),
     }
 }
 
@@ -183,6 +184,7 @@ mod tests {
             ),
             ("/spec/containers/0", Edit::Repeat, "spec.containers[0] once more"),
             ("/spec/replicas", Edit::Set(json!(-1)), "set: { spec.replicas: -1 }"),
+            ("/metadata/labels", Edit::Crowd, "set: { metadata.labels: 10000 members }"),
         ] {
             let found = written(&Change { at: at.to_owned(), edit });
             assert_eq!(

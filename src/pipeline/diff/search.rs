@@ -246,22 +246,14 @@ impl<'a> Search<'a> {
     fn shrunk(&self, hit: &Hit) -> Value {
         let (start, mut steps) = (Instant::now(), 0);
         let subject = &self.subjects[hit.subject];
-        let mut shows = |candidate: &Value| {
+        let shows = |candidate: &Value| {
             steps += 1;
             let has_time = steps <= MOST_STEPS && start.elapsed() < LONGEST_SHRINK && !self.interrupt.is_stopped();
             let is_same = |it: &Change| (it.class, &it.cause) == (hit.change.class, &hit.change.cause);
             has_time
                 && self.changes(subject, candidate, &subject.policies).is_some_and(|found| found.iter().any(is_same))
         };
-        let mut smallest = hit.object.clone();
-        loop {
-            let all = vary::changes(&smallest);
-            let mut smaller = all.iter().filter(|it| it.edit == Edit::Remove).filter_map(|it| it.applied(&smallest));
-            match smaller.find(|candidate| shows(candidate)) {
-                Some(candidate) => smallest = candidate,
-                None => return smallest,
-            }
-        }
+        vary::smallest(hit.object.clone(), shows)
     }
 }
 
