@@ -2,7 +2,7 @@
 
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::report::{found, json};
-use policy_verify::{Effort, Options};
+use policy_verify::{Effort, Options, SearchEffort};
 
 use super::args::analysis::AnalysisArgs;
 use super::args::output::OutputFormat;
@@ -16,9 +16,10 @@ use super::{analysis, run};
 pub(crate) fn fuzz(arguments: &FuzzArgs, signals: &Signals) -> ExitCode {
     let FuzzArgs { selection, search, .. } = arguments;
     let effort = arguments.requests.map_or(Effort::Time(*arguments.time), Effort::Requests);
+    let effort = SearchEffort { effort, seed: arguments.seed };
     let found =
         analysis::result_so_far(options(selection, search), selection.root.as_deref(), signals, |options, bar| {
-            policy_verify::fuzz(options, effort, arguments.seed, bar)
+            policy_verify::fuzz(options, effort, bar)
         });
     let (options, result) = match found {
         Ok(found) => found,

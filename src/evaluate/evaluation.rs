@@ -46,8 +46,7 @@ impl<'a> CaseEvaluation<'a> {
         let (spec, policy) = (self.policies.spec(policy), self.policies.prepared(policy));
         let kubewarden = &self.policies.suite.kubewarden;
         let timeout = self.case.timeout.or(spec.deployment.timeout).unwrap_or(kubewarden.installation.timeout);
-        let timeout = self.policies.deadline.map_or(timeout, |deadline| deadline.min(timeout));
-        let timeout = timeout.saturating_mul(self.policies.patience);
+        let timeout = self.policies.call_time.of(timeout);
         let live_options = LiveOptions { timeout, clock: self.case.clock };
         let host = self
             .host

@@ -13,6 +13,7 @@ use policy_verify_model::suite::{
 };
 
 use super::accepted_settings::AcceptedSettings;
+use super::call_time::CallTime;
 use super::deploy;
 use crate::prepare::PreparedPolicy;
 
@@ -41,10 +42,8 @@ pub(crate) struct Policies<'a> {
     pub(crate) backend: HostBackend,
     /// Whose answer is wanted.
     pub(crate) view: View,
-    /// Most time of each call into a policy, where that is less than the server gives.
-    pub(crate) deadline: Option<std::time::Duration>,
-    /// How many times their time policies get: more than once where they run slower code than usual.
-    pub(crate) patience: u32,
+    /// How much of its timeout each call into a policy gets.
+    pub(crate) call_time: CallTime,
 }
 
 impl<'a> Policies<'a> {
@@ -56,6 +55,11 @@ impl<'a> Policies<'a> {
     /// The same policies in another cluster: what may differ from one to the next does. 0 is the usual one.
     pub(crate) fn with_variation(&self, variation: u64) -> Self {
         Self { backend: HostBackend { variation, ..self.backend.clone() }, ..self.clone() }
+    }
+
+    /// The same policies with other time for each call.
+    pub(crate) fn with_call_time(&self, call_time: CallTime) -> Self {
+        Self { call_time, ..self.clone() }
     }
 
     /// The same policies, for which other validations of settings need not be made again.

@@ -27,13 +27,10 @@ use super::options::Options;
 use super::policies::{self, PolicyRecord, Source};
 use super::ready::{self, Code, Ready};
 use super::{case, repetition};
-use crate::evaluate::{self, AcceptedSettings};
+use crate::evaluate::{self, AcceptedSettings, CallTime};
 use crate::measure::{Dependencies, Sources, rules};
 use crate::prepare::PreparedPolicy;
 use crate::select::SelectedCase;
-
-/// How many times their time policies get: code that counts is slower.
-const PATIENCE: u32 = 10;
 
 /// Measures what the cases of a run execute; `cases` are their reports. One entry for each module of each suite.
 pub(super) fn measure(ready: &Ready<'_>, cases: &[CaseReport], options: &Options) -> Vec<PolicyCoverage> {
@@ -78,7 +75,7 @@ fn measured<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> V
     let records = [Copy::Original, Copy::Counted].map(|copy| records(ready.records, &subjects, &guests, copy));
     let [original, counted] = records.each_ref().map(|records| {
         let mut policies = policies::by_suite(suites, records, &backend, false);
-        policies.iter_mut().for_each(|policies| policies.patience = PATIENCE);
+        policies.iter_mut().for_each(|policies| policies.call_time = CallTime::Counting);
         policies
     });
     let accepted: Vec<AcceptedSettings> = suites.iter().map(|_| AcceptedSettings::default()).collect();

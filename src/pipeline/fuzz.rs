@@ -1,7 +1,6 @@
 //! Requests that no case has, made of those of the cases: none may trap a policy, take too long, or be answered in two ways.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,34 +12,20 @@ use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::effort::{SHORT, SearchEffort};
 use super::options::{Options, Progress};
 use super::probe::Probe;
 use super::ready::{self, Code, Ready};
 use crate::error::Error;
-use crate::evaluate::Policies;
+use crate::evaluate::{CallTime, Policies};
 use crate::select::SelectedCase;
 use crate::vary::{self, Change};
-
-/// When a search ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    /// After so much time.
-    Time(Duration),
-    /// After so many requests: the same ones each time.
-    Requests(u64),
-}
-
-/// Requests that are evaluated before time is looked at.
-const AT_A_TIME: u64 = 64;
 
 /// Requests that a finding may take to become smaller.
 const MOST_STEPS: usize = 400;
 
 /// Time that a finding may take to become smaller.
 const LONGEST_SHRINK: Duration = Duration::from_secs(8);
-
-/// Time of a policy for a request that is searched: what takes longer gets all its time in the end.
-const SHORT: Duration = Duration::from_millis(300);
 
 /// Other clusters in which each answer is compared.
 const CLUSTERS: [u64; 2] = [1, 2];
@@ -52,15 +37,15 @@ struct Hit {
     changes: Vec<Change>,
 }
 
-/// Searches. `seed` decides which requests there are.
+/// Searches: the same number of requests with the same seed gives the same findings.
 ///
 /// # Errors
 ///
 /// When nothing could be run: see [`verify`](super::verify()).
-pub fn fuzz(options: &Options, effort: Effort, seed: u64, progress: &dyn Progress) -> Result<Findings, Error> {
+pub fn fuzz(options: &Options, effort: SearchEffort, progress: &dyn Progress) -> Result<Findings, Error> {
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
-            let findings = Search::of(ready, options).run(effort, seed);
+            let findings = Search::of(ready, options).run(effort);
             ready.engine.finish();
             findings
         })
@@ -76,7 +61,6 @@ struct Search<'a> {
     requests: AtomicU64,
     errors: AtomicU64,
     without_mock: AtomicU64,
-    hits: Mutex<BTreeMap<(String, Flaw), Hit>>,
 }
 
 impl<'a> Search<'a> {
@@ -89,7 +73,7 @@ impl<'a> Search<'a> {
             let probe = Probe::of(*selected, policies)?;
             // What a case does not get a verdict for says nothing about other requests.
             let is_usual = probe.usual(policies).is_ok() && probe.object().is_some();
-            is_usual.then(|| (*selected, probe, Policies { deadline: Some(SHORT), ..policies.clone() }))
+            is_usual.then(|| (*selected, probe, policies.with_call_time(SHORT)))
         });
         Self {
             options,
@@ -97,28 +81,23 @@ impl<'a> Search<'a> {
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             without_mock: AtomicU64::new(0),
-            hits: Mutex::default(),
         }
     }
 
-    fn run(self, effort: Effort, seed: u64) -> Findings {
-        let start = Instant::now();
-        let mut done = 0;
-        while !self.subjects.is_empty() && !self.options.interrupt.is_stopped() {
-            let next = match effort {
-                Effort::Time(time) if start.elapsed() >= time => break,
-                Effort::Time(_) => done + AT_A_TIME,
-                Effort::Requests(number) if done >= number => break,
-                Effort::Requests(number) => number.min(done + AT_A_TIME),
-            };
-            (done..next).into_par_iter().for_each(|number| self.one(seed, number));
-            done = next;
+    fn run(self, effort: SearchEffort) -> Findings {
+        let mut hits: BTreeMap<(String, Flaw), Hit> = BTreeMap::new();
+        let has_subjects = !self.subjects.is_empty();
+        for group in effort.groups(&self.options.interrupt).take_while(|_| has_subjects) {
+            let found: Vec<_> = group.into_par_iter().map(|number| self.one(effort.random(number))).collect();
+            // In their order: the first request that shows a flaw is the same on any number of threads.
+            for (flaw, hit) in found.into_iter().flatten() {
+                hits.entry((self.subjects[hit.case].0.case.subject.clone(), flaw)).or_insert(hit);
+            }
         }
-        let hits = self.hits.lock().map(|hits| hits.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        let findings = hits.into_par_iter().filter_map(|key| self.finding(key)).collect();
+        let findings = hits.into_par_iter().filter_map(|(key, hit)| self.finding(key, &hit)).collect();
         Findings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed,
+            seed: effort.seed,
             requests: self.requests.into_inner(),
             errors: self.errors.into_inner(),
             without_mock: self.without_mock.into_inner(),
@@ -126,21 +105,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Evaluates one request. The first ones are single changes of each case, in their order.
-    fn one(&self, seed: u64, number: u64) {
-        let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
-        let index = random.below(self.subjects.len());
-        let (_, probe, _) = &self.subjects[index];
-        let Some(object) = probe.object() else { return };
-        let (changed, changes) = vary::at_random(object, &mut random);
+    /// Evaluates one request: that of a case, with changes to its object.
+    fn one(&self, mut random: SplitMix64) -> Option<(Flaw, Hit)> {
+        let case = random.below(self.subjects.len());
+        let (_, probe, _) = &self.subjects[case];
+        let (object, changes) = vary::at_random(probe.object()?, &mut random);
         self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some((flaw, _)) = self.flaw(index, &changed) {
-            let key = (self.subjects[index].0.case.subject.clone(), flaw);
-            let hit = Hit { case: index, object: changed, changes };
-            if let Ok(mut hits) = self.hits.lock() {
-                hits.entry(key).or_insert(hit);
-            }
-        }
+        let (flaw, _) = self.flaw(case, &object)?;
+        Some((flaw, Hit { case, object, changes }))
     }
 
     /// What is wrong with the answer to this object.
@@ -172,12 +144,11 @@ impl<'a> Search<'a> {
     }
 
     /// The finding with the smallest object that shows it.
-    fn finding(&self, (policy, flaw): (String, Flaw)) -> Option<Finding> {
-        let hit = self.hits.lock().ok()?.remove(&(policy.clone(), flaw))?;
-        let (selected, probe, _) = &self.subjects[hit.case];
-        let object = self.shrunk(flaw, probe.object()?, &hit);
+    fn finding(&self, (policy, flaw): (String, Flaw), hit: &Hit) -> Option<Finding> {
+        let (selected, probe, policies) = &self.subjects[hit.case];
+        let object = self.shrunk(flaw, probe.object()?, hit);
         // With all the time that a server gives.
-        let policies = Policies { deadline: None, ..self.subjects[hit.case].2.clone() };
+        let policies = policies.with_call_time(CallTime::Usual);
         let (_, details) = self.flaw_of(hit.case, &object, &policies).filter(|(found, _)| *found == flaw)?;
         let place = selected.case.place();
         Some(Finding {

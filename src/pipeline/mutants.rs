@@ -25,7 +25,7 @@ use super::coverage::{self, Executed};
 use super::options::Options;
 use super::probe::Probe;
 use super::ready::Ready;
-use crate::evaluate::Policies;
+use crate::evaluate::{CallTime, Policies};
 use crate::measure::{Dependencies, Sources};
 use crate::prepare::PreparedPolicy;
 use crate::select::SelectedCase;
@@ -103,7 +103,8 @@ impl<'a> Hunt<'a> {
             selected.suite == executed.suite && policies.iter().any(|policy| executed.policies.contains(policy))
         };
         let cases = passing.iter().filter(asks).copied().collect();
-        let policies = Policies { accepted: None, deadline: Some(SHORT), ..ready.policies[executed.suite.0].clone() };
+        let policies =
+            Policies { accepted: None, call_time: CallTime::AtMost(SHORT), ..ready.policies[executed.suite.0].clone() };
         Self { executed, cases, ready, policies, options, sharpest: AtomicUsize::new(0) }
     }
 

@@ -15,7 +15,7 @@ use policy_verify_registry::signature::Verifier;
 use super::options::{Options, Progress};
 use super::services::Services;
 use crate::error::Error;
-use crate::evaluate::{Policies, View};
+use crate::evaluate::{CallTime, Policies, View};
 use crate::prepare::{self, PreparedPolicy};
 use crate::resolve::{self, OfSuite, Resolved};
 use crate::select::PolicyKey;
@@ -137,8 +137,8 @@ pub(super) fn by_suite<'a>(
             prepared[record.key.policy.0] = Some(&record.prepared);
         }
         let accepted = remembers_settings.then(Arc::default);
-        let (view, deadline) = (View::default(), None);
-        Policies { suite, prepared, accepted, backend: backend.clone(), view, deadline, patience: 1 }
+        let (backend, view, call_time) = (backend.clone(), View::default(), CallTime::default());
+        Policies { suite, prepared, accepted, backend, view, call_time }
     };
     suites.iter().enumerate().map(of_suite).collect()
 }

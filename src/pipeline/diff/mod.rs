@@ -23,19 +23,16 @@ use self::groups::Groups;
 use self::modules::Facts;
 use self::observe::{Observation, Seen};
 use self::search::Search;
-pub use self::search::SearchEffort;
 use self::versions::Version;
 pub use self::versions::VersionName;
+use super::effort::SearchEffort;
 use super::options::{Options, Progress};
 use super::policy;
 use super::ready::{self, Code, Loaded, Ready};
 use crate::error::Error;
-use crate::evaluate::{AcceptedSettings, Policies};
+use crate::evaluate::{AcceptedSettings, CallTime, Policies};
 use crate::prepare::PreparedPolicy;
 use crate::select::{PolicyKey, SelectedCase};
-
-/// How many times their time versions get in code that counts, which is slower.
-const PATIENCE: u32 = 10;
 
 /// What to compare.
 #[derive(Debug, Clone, Default)]
@@ -264,7 +261,7 @@ impl<'a> Comparison<'a> {
         let prepared = self.prepared(ready)?;
         let counted = [0, 1].map(|index| {
             let mut policies = self.policies(ready, &prepared[index]);
-            policies.iter_mut().for_each(|policies| policies.patience = PATIENCE);
+            policies.iter_mut().for_each(|policies| policies.call_time = CallTime::Counting);
             let count = |it: &SelectedCase<'_>| {
                 observe::of_case(it.case, &policies[it.suite.0]).map_or(0, |seen| seen.instructions)
             };

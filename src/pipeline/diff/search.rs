@@ -12,22 +12,16 @@ use serde_json::Value;
 use super::classify::{self, Change};
 use super::groups::{Groups, example};
 use super::observe::{Seen, Verdict};
-use crate::evaluate::Policies;
-use crate::pipeline::fuzz::Effort;
+use crate::evaluate::{CallTime, Policies};
+use crate::pipeline::effort::{SHORT, SearchEffort};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::probe::Probe;
 use crate::select::SelectedCase;
 use crate::vary::{self, Edit};
 
-/// Requests that are evaluated before time is looked at.
-const AT_A_TIME: u64 = 64;
-
 /// Requests that a finding may take to become smaller, and time.
 const MOST_STEPS: usize = 400;
 const LONGEST_SHRINK: Duration = Duration::from_secs(5);
-
-/// Time of a version for a request that is searched: what takes longer gets all its time in the end.
-const SHORT: Duration = Duration::from_millis(300);
 
 /// Causes of a class that are made small and told.
 const MOST_OF_A_CLASS: usize = 5;
@@ -43,15 +37,6 @@ const LONGEST_WORD: usize = 63;
 
 /// Characters of the name of a case.
 const LONGEST_NAME: usize = 100;
-
-/// What is searched, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SearchEffort {
-    /// When it ends.
-    pub effort: Effort,
-    /// Which requests there are.
-    pub seed: u64,
-}
 
 /// A case with the same verdict of both versions, and its policies with each of them.
 pub(super) struct Subject<'a> {
@@ -100,7 +85,7 @@ impl<'a> Search<'a> {
         let probes = cases.into_iter().filter_map(|(selected, policies)| {
             let probe = Probe::of(selected, &policies[0])?;
             probe.object()?;
-            let policies = policies.map(|policies| Policies { deadline: Some(SHORT), ..policies });
+            let policies = policies.map(|policies| policies.with_call_time(SHORT));
             Some(Subject { selected, probe, policies, additions: Vec::new(), singles: 0 })
         });
         let mut subjects: Vec<Subject<'a>> = probes.collect();
@@ -120,18 +105,11 @@ impl<'a> Search<'a> {
 
     /// Searches, and adds what is found. Without a case to begin with there are no requests.
     pub(super) fn run(mut self, wanted: SearchEffort, groups: &mut Groups) -> Searched {
-        let (start, mut done) = (Instant::now(), 0);
-        while !self.subjects.is_empty() && !self.interrupt.is_stopped() {
-            let next = match wanted.effort {
-                Effort::Time(time) if start.elapsed() >= time => break,
-                Effort::Time(_) => done + AT_A_TIME,
-                Effort::Requests(number) if done >= number => break,
-                Effort::Requests(number) => number.min(done + AT_A_TIME),
-            };
-            let found: Vec<_> = (done..next).into_par_iter().map(|number| self.one(wanted.seed, number)).collect();
+        let has_subjects = !self.subjects.is_empty();
+        for group in wanted.groups(self.interrupt).take_while(|_| has_subjects) {
+            let found: Vec<_> = group.into_par_iter().map(|number| self.one(wanted, number)).collect();
             // In their order: the same requests give the same result, on any number of threads.
             found.into_iter().flatten().for_each(|found| self.keep(found));
-            done = next;
         }
         let hits = std::mem::take(&mut self.hits);
         let found: Vec<_> = hits.into_par_iter().filter_map(|(_, hit)| self.finding(hit)).collect();
@@ -142,8 +120,8 @@ impl<'a> Search<'a> {
     }
 
     /// Puts one request to both versions. Single changes of each case and random ones take turns.
-    fn one(&self, seed: u64, number: u64) -> Option<Found> {
-        let mut random = SplitMix64::of_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9)));
+    fn one(&self, wanted: SearchEffort, number: u64) -> Option<Found> {
+        let mut random = wanted.random(number);
         let turn = usize::try_from(number / 2).unwrap_or(usize::MAX);
         let is_single = number.is_multiple_of(2);
         let index = if is_single { turn % self.subjects.len() } else { random.below(self.subjects.len()) };
@@ -229,7 +207,7 @@ impl<'a> Search<'a> {
     fn finding(&self, hit: Hit) -> Option<(Change, usize, Example)> {
         let subject = &self.subjects[hit.subject];
         let object = self.shrunk(&hit);
-        let policies = subject.policies.each_ref().map(|it| Policies { deadline: None, ..it.clone() });
+        let policies = subject.policies.each_ref().map(|it| it.with_call_time(CallTime::Usual));
         let mut changes = self.changes(subject, &object, &policies)?.into_iter();
         let change = changes.find(|it| (it.class, &it.cause) == (hit.change.class, &hit.change.cause))?;
         let [old, new] = self.seen(subject, &object, &policies);
