@@ -1,5 +1,8 @@
 //! Texts before and after a change.
 
+use std::sync::Arc;
+
+use policy_verify_model::source::SourceFile;
 use serde_json::{Value, json};
 
 use super::*;
