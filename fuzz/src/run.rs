@@ -11,7 +11,8 @@ use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
     SuiteSummary, Unavailable, UnavailableStage,
 };
-use policy_verify_model::policy::{Digest, RuleOperation};
+use policy_verify_model::policy::{ContextAwareResource, Digest, RuleOperation};
+use policy_verify_model::privilege::{PrivilegeSet, Privileges};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
@@ -87,7 +88,16 @@ fn policy(text: &str, place: &Span) -> PolicyReport {
         unavailable: None,
         position: 0,
         verdicts: VerdictCounts::default(),
+        privileges: Some(privileges(text)),
     }
+}
+
+fn privileges(text: &str) -> Privileges {
+    let set = |name: &str| PrivilegeSet {
+        host_capabilities: [format!("{text}{name}")].into(),
+        context_aware_resources: [ContextAwareResource { api_version: text.into(), kind: name.into() }].into(),
+    };
+    Privileges { declared: set("*"), used: set("b"), found: [text.to_owned()].into(), patch: Some(text.into()) }
 }
 
 fn rules(text: &str, place: &Span) -> RuleCoverage {
@@ -139,7 +149,7 @@ fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseRepo
 
 fn calls(text: &str) -> Vec<HostCall> {
     let (capability, request, error) = (text.into(), text.into(), Some(text.into()));
-    vec![HostCall { capability, request, answered_by: AnsweredBy::Unanswered, error, reply: None }]
+    vec![HostCall { capability, request, answered_by: AnsweredBy::Unanswered, error, resource: None, reply: None }]
 }
 
 fn response(text: &str) -> AdmissionResponse {

@@ -76,6 +76,7 @@ mod tests {
             request: (*request).into(),
             answered_by: AnsweredBy::Host,
             error: None,
+            resource: None,
             reply: None,
         };
         calls.iter().map(call).collect()

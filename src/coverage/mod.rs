@@ -1,9 +1,12 @@
-//! What the cases of a run exercise of its policies: their verdicts, and the requests that their rules select.
+//! What the cases of a run exercise of its policies: their verdicts, the requests that their rules select, and the privileges
+//! that they use.
 
 mod answered;
+mod privileges;
 mod rules;
 
 use policy_verify_model::outcome::CaseReport;
+use policy_verify_model::privilege::Privileges;
 use policy_verify_model::rule_coverage::{RuleCoverage, VerdictCounts};
 use policy_verify_model::suite::{Case, PolicyIndex, SuiteIndex};
 
@@ -14,6 +17,8 @@ use crate::evaluate::Policies;
 pub(crate) struct Coverage {
     /// How often each policy gave which verdict, by its index.
     verdicts: Vec<VerdictCounts>,
+    /// What each policy may ask its host for and what it asks, by its index; nothing for those that are unavailable.
+    privileges: Vec<Option<Privileges>>,
     /// The requests of the rules of its policies and groups.
     pub(crate) rules: Vec<RuleCoverage>,
 }
@@ -23,6 +28,11 @@ impl Coverage {
     pub(crate) fn verdicts_of(&self, policy: PolicyIndex) -> VerdictCounts {
         self.verdicts.get(policy.0).copied().unwrap_or_default()
     }
+
+    /// The privileges of a policy.
+    pub(crate) fn privileges_of(&self, policy: PolicyIndex) -> Option<&Privileges> {
+        self.privileges.get(policy.0)?.as_ref()
+    }
 }
 
 /// What the cases of a suite exercise of its policies; `cases` are those that ran, with their reports.
@@ -31,13 +41,13 @@ pub(crate) fn of<'a>(
     policies: &Policies<'a>,
     cases: impl IntoIterator<Item = (&'a Case, &'a CaseReport)>,
 ) -> Coverage {
-    let answers: Vec<Answered> =
-        cases.into_iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
+    let cases: Vec<(&Case, &CaseReport)> = cases.into_iter().collect();
+    let answers: Vec<Answered> = cases.iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
     let mut verdicts = vec![VerdictCounts::default(); policies.suite.policies.len()];
     for Answered { subject, verdict, .. } in &answers {
         if let Subject::Policy(policy) = subject {
             verdict.count(&mut verdicts[policy.0]);
         }
     }
-    Coverage { verdicts, rules: rules::of(suite, policies, &answers) }
+    Coverage { verdicts, privileges: privileges::of(policies, &cases), rules: rules::of(suite, policies, &answers) }
 }

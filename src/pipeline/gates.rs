@@ -10,6 +10,7 @@ use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{Case, Suite, SuiteIndex};
 
 use super::options::Progress;
+use super::privileges;
 use super::ready::{Loaded, Ready};
 use crate::coverage::{self, Coverage};
 
@@ -20,7 +21,12 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Prog
     let left_out = total - selected.total;
     let coverage = of_suites(&report.cases, ready);
     for (policy, record) in report.policies.iter_mut().zip(ready.records) {
-        policy.verdicts = coverage[record.key.suite.0].verdicts_of(record.key.policy);
+        let coverage = &coverage[record.key.suite.0];
+        policy.verdicts = coverage.verdicts_of(record.key.policy);
+        let used = coverage.privileges_of(record.key.policy).filter(|_| left_out == 0);
+        policy.privileges = used
+            .zip(record.prepared.as_ref().ok())
+            .map(|(privileges, prepared)| privileges::explained(privileges, record.key.spec(suites), prepared));
     }
     report.rules = coverage.into_iter().flat_map(|coverage| coverage.rules).collect();
     for warning in report.rules.iter().filter_map(selects_nothing) {

@@ -133,7 +133,7 @@ impl Texts {
     }
 
     fn call(&mut self, call: &mut HostCall) {
-        let HostCall { capability, request, answered_by: _, error, reply: _ } = call;
+        let HostCall { capability, request, answered_by: _, error, resource: _, reply: _ } = call;
         [capability, request].into_iter().chain(error).for_each(|text| self.text(text));
     }
 

@@ -21,6 +21,7 @@ mod order;
 mod overwrite;
 mod policies;
 pub(crate) mod policy;
+mod privileges;
 mod probe;
 mod publish;
 mod publishable;

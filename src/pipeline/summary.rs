@@ -44,6 +44,7 @@ pub(super) fn policy_report(suites: &[Suite], record: &PolicyRecord) -> PolicyRe
         unavailable: prepared.as_ref().err().cloned(),
         position: key.policy.0,
         verdicts: VerdictCounts::default(),
+        privileges: None,
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use super::prepared::{AnnotatedModule, unusable_at};
 use super::{annotate, detect, ferricel, metadata, read_text, ready, scan, unknown_keys};
 use policy_verify_engine::engine::Engine;
-use policy_verify_host as host;
 use policy_verify_model::inspection::{CapabilityUse, DetectedKind, IgnoredKey, Inspection};
 use policy_verify_model::outcome::{Unavailable, UnavailableStage};
 use policy_verify_model::policy::{Digest, Metadata};
+use policy_verify_model::privilege::covers;
 use policy_verify_model::source::{SourceFile, Span, Spanned};
 
 /// A module as the user named it.
@@ -113,6 +113,12 @@ pub(crate) fn inspect(module: &Named<'_>) -> Result<Inspection, Unavailable> {
     })
 }
 
+/// The host capabilities whose names a module contains; none where it cannot be read.
+pub(crate) fn found(bytes: &[u8]) -> Vec<String> {
+    let kind = detect::kind(bytes).ok();
+    kind.and_then(|kind| capabilities(bytes, kind, None).ok()).map(|found| found.found).unwrap_or_default()
+}
+
 /// The host capabilities of a module against those its metadata declares.
 fn capabilities(
     bytes: &[u8],
@@ -129,8 +135,8 @@ fn capabilities(
         _ => scan::capabilities(bytes)?,
     };
     let found: Vec<String> = found.into_iter().map(str::to_owned).collect();
-    let undeclared = found.iter().filter(|name| !declared.iter().any(|pattern| host::covers(pattern, name)));
-    let unused = declared.iter().filter(|pattern| !found.iter().any(|name| host::covers(pattern, name)));
+    let undeclared = found.iter().filter(|name| !declared.iter().any(|pattern| covers(pattern, name)));
+    let unused = declared.iter().filter(|pattern| !found.iter().any(|name| covers(pattern, name)));
     let (undeclared, unused) = (undeclared.cloned().collect(), unused.cloned().collect());
     Ok(CapabilityUse { found, declared, undeclared, unused })
 }

@@ -11,6 +11,7 @@ use super::request::Request;
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::hosting::{ContextAware, Grants};
 use policy_verify_model::policy::{ContextAwareResource, Metadata};
+use policy_verify_model::privilege::covers;
 use policy_verify_model::suite::Compat;
 
 /// The access rules of one policy.
@@ -53,8 +54,7 @@ impl Access {
         if is_stated || self.declared.is_empty() {
             return Ok(self.granted());
         }
-        let declared: Vec<String> =
-            self.declared.iter().map(|resource| format!("{}/{}", resource.api_version, resource.kind)).collect();
+        let declared: Vec<String> = self.declared.iter().map(ToString::to_string).collect();
         let message = format!(
             "`contextAwareResources` of the metadata declares {}, but the suite grants none",
             declared.join(", ")
@@ -114,14 +114,6 @@ impl Access {
             Compat::Server => None,
         };
         Refusal { error: CallError(text), fault }
-    }
-}
-
-/// Whether a pattern grants a capability. The part before a star is empty or ends with a slash.
-pub(super) fn covers(pattern: &str, capability: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => capability.starts_with(prefix),
-        None => capability == pattern,
     }
 }
 

@@ -9,6 +9,7 @@ use super::capability::{Capability, Operation};
 use super::reply::{CallError, InvalidMock};
 use super::request::Request;
 use super::{crypto, kubernetes, net, oci, table, tracing};
+use policy_verify_model::policy::ContextAwareResource;
 
 /// The namespaces. A new one is a file and a line here.
 const CAPABILITIES: [&dyn Capability; 5] =
@@ -28,11 +29,6 @@ pub fn check_pattern(pattern: &str) -> Result<(), InvalidPattern> {
     access::check_pattern(pattern, known_capabilities())
 }
 
-/// Whether a pattern such as `oci/*` includes a capability.
-pub fn covers(pattern: &str, capability: &str) -> bool {
-    access::covers(pattern.trim(), capability)
-}
-
 /// Whether the value of a mock can be turned into a reply of this capability.
 pub fn check_answer(capability: &str, value: &Value) -> Result<(), InvalidMock> {
     let operation = operations()
@@ -50,7 +46,7 @@ pub(crate) enum Rejection {
     /// There is no such call, or its payload is invalid. The text is the server's.
     Invalid(CallError),
     /// The access rules do not allow it; `request` is the short form, or the payload if that was not read.
-    Denied { request: String, refusal: Refusal },
+    Denied { request: String, resource: Option<ContextAwareResource>, refusal: Refusal },
 }
 
 impl From<String> for Rejection {
@@ -72,7 +68,7 @@ pub(crate) fn read_call(
         return Err(format!("unknown binding: {binding}").into());
     }
     if namespace != tracing::LOG.0 {
-        let denied = |refusal| Rejection::Denied { request: preview(payload), refusal };
+        let denied = |refusal| Rejection::Denied { request: preview(payload), resource: None, refusal };
         access.check_capability(&format!("{namespace}/{operation}")).map_err(denied)?;
     }
     let capability = CAPABILITIES
@@ -87,7 +83,10 @@ pub(crate) fn read_call(
     let request = (operation.read)(payload).map_err(|error| error.to_string())?;
     match access.check_resource(&request) {
         Ok(()) => Ok((operation, request)),
-        Err(refusal) => Err(Rejection::Denied { request: request.short(), refusal }),
+        Err(refusal) => {
+            let resource = kubernetes::resource(&request);
+            Err(Rejection::Denied { request: request.short(), resource, refusal })
+        }
     }
 }
 

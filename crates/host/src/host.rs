@@ -24,6 +24,7 @@ use policy_verify_model::budget::{Budget, Exceeded};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::hosting::{AnsweredBy, HostAnswers, HostCall, TableEntry};
 use policy_verify_model::long_text::shortened;
+use policy_verify_model::policy::ContextAwareResource;
 
 /// Remarks of one case on how its policies were run.
 const MAX_REMARKS: usize = 20;
@@ -159,8 +160,9 @@ impl Host {
                 Err(error)
             }
             // The server rejects these too, but a policy that violates its access rules is not set up right.
-            Err(Rejection::Denied { request, refusal: Refusal { error, fault } }) => {
+            Err(Rejection::Denied { request, resource, refusal: Refusal { error, fault } }) => {
                 state.keep_call(capability, request, AnsweredBy::AccessRules, Some(&error));
+                state.keep_resource(resource);
                 if let Some(fault) = fault {
                     state.fail(*fault);
                 }
@@ -295,6 +297,7 @@ impl State {
         };
         let reply = reply.map_err(in_server_words);
         self.keep_call(operation.capability.into(), request.short(), by, reply.as_ref().err());
+        self.keep_resource(kubernetes::resource(request));
         if let (true, Ok(bytes), Some(call)) = (self.backend.keeps_replies, &reply, self.calls.last_mut()) {
             call.reply = Some(shortened(&String::from_utf8_lossy(bytes), REPLY_KEPT).into_owned());
         }
@@ -411,7 +414,14 @@ impl State {
         let (capability, request) = (kept(&capability), kept(&request));
         let error = error.map(|CallError(text)| kept(text));
         self.kept += capability.len() + request.len() + error.as_ref().map_or(0, String::len);
-        self.calls.push(HostCall { capability, request, answered_by, error, reply: None });
+        self.calls.push(HostCall { capability, request, answered_by, error, resource: None, reply: None });
+    }
+
+    /// Adds the resource that the last call reads.
+    fn keep_resource(&mut self, resource: Option<ContextAwareResource>) {
+        if let Some(call) = self.calls.last_mut() {
+            call.resource = resource;
+        }
     }
 }
 

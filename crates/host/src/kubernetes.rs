@@ -7,6 +7,7 @@ use super::capability::{Capability, Operation};
 use super::reply::{InvalidMock, to_bytes};
 use super::request::Request;
 use super::wire::kubernetes::{KubernetesCanI, ObjectList, SubjectAccessReview};
+use policy_verify_model::policy::ContextAwareResource;
 
 /// The payload of `can_i`; recordings call its first member `request`.
 #[derive(Deserialize)]
@@ -23,6 +24,16 @@ pub(super) fn resource_of(request: &Request) -> Option<(&str, &str)> {
         Request::KubernetesGetResource(request) => Some((&request.api_version, &request.kind)),
         _ => None,
     }
+}
+
+/// Bytes of an API version or a kind that a cluster may have.
+const LONGEST_NAME: usize = 320;
+
+/// The resource that a list or a look-up reads; nothing for a name that no cluster has.
+pub(super) fn resource(request: &Request) -> Option<ContextAwareResource> {
+    let (api_version, kind) = resource_of(request)?;
+    let is_possible = api_version.len().max(kind.len()) <= LONGEST_NAME;
+    is_possible.then(|| ContextAwareResource { api_version: api_version.to_owned(), kind: kind.to_owned() })
 }
 
 /// `list_resources_all`, which the host also calls itself.

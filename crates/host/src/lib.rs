@@ -64,6 +64,6 @@ mod tests;
 mod tracing;
 pub mod wire;
 
-pub use capabilities::{BINDING, check_answer, check_pattern, covers, known_capabilities};
+pub use capabilities::{BINDING, check_answer, check_pattern, known_capabilities};
 pub use host::{Host, HostBackend};
 pub use journal::{Journal, Unused};

@@ -30,6 +30,8 @@ pub enum Goal {
     Verdicts(Verdicts),
     /// At most so many expectations are weak.
     Weak(usize),
+    /// No policy's metadata declares more than its cases use, or less.
+    Privileges(Least),
     /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
     Coverage(Percent),
 }
@@ -41,6 +43,7 @@ impl Goal {
             Self::Rules(_) => "rules",
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
+            Self::Privileges(_) => "privileges",
             Self::Coverage(_) => "coverage",
         }
     }
@@ -51,6 +54,7 @@ impl Goal {
             Self::Rules(_) => format!("add the missing cases: `verify init --missing {suite}`"),
             Self::Verdicts(_) => "add a case in which the policy decides otherwise".to_owned(),
             Self::Weak(_) => format!("complete the expectations: `verify {suite} --bless=weak`"),
+            Self::Privileges(_) => "add cases that use the privileges, or change the metadata".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
         }
     }
@@ -62,6 +66,14 @@ impl Goal {
 pub enum Verdicts {
     /// At least one request passes as it is, and at least one is rejected or mutated.
     Both,
+}
+
+/// Which privileges the metadata of each policy declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Least {
+    /// Those that the cases use.
+    Least,
 }
 
 /// A share of something, in hundredths of a percent.

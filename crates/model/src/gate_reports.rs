@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::coverage::{PolicyCoverage, Share};
-use super::gate::{Gate, Goal, Percent, Verdicts};
+use super::gate::{Gate, Goal, Least, Percent, Verdicts};
 use super::hosting::GuestLog;
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
+use super::privilege::PrivilegeGap;
 use super::rule_coverage::{Exercise, RuleCoverage};
 
 /// What reports call the policy of gates.
@@ -38,7 +39,7 @@ impl Gate {
         let name = format!("gate {}", self.goal.name());
         let outcome = self.outcome(run);
         let typed = suite.map_or("", |suite| if suite.argument.is_empty() { &suite.path } else { &suite.argument });
-        let help = matches!(outcome, Outcome::Failed(_)).then(|| self.goal.help(typed));
+        let help = matches!(outcome, Outcome::Failed(_)).then(|| self.help(run, typed));
         CaseReport {
             id: format!("{} › {name}", suite.map_or("", |suite| &suite.name)),
             name,
@@ -64,6 +65,15 @@ impl Gate {
         }
     }
 
+    /// How to reach it; `suite` is the path of the suite.
+    fn help(&self, run: &RunReport, suite: &str) -> String {
+        let help = self.goal.help(suite);
+        let Goal::Privileges(_) = self.goal else { return help };
+        let policies = run.policies.iter().filter(|policy| policy.suite == self.suite);
+        let patches = policies.filter_map(|policy| policy.privileges.as_ref()?.patch.as_deref());
+        std::iter::once(help.as_str()).chain(patches.map(str::trim_end)).collect::<Vec<_>>().join("\n")
+    }
+
     fn outcome(&self, run: &RunReport) -> Outcome {
         if let Some(reason) = &self.skipped {
             return Outcome::Skipped(reason.clone());
@@ -79,6 +89,7 @@ impl Gate {
             Goal::Rules(percent) => self.rules(run, percent),
             Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
             Goal::Weak(most) => self.weak(run, most),
+            Goal::Privileges(Least::Least) => self.privileges(run),
             Goal::Coverage(percent) => self.coverage(run, percent),
         };
         if is_reached {
@@ -120,6 +131,23 @@ impl Gate {
         Judgement {
             is_reached: gaps.is_empty(),
             expected: "every policy lets a request pass as it is, and rejects or mutates one".to_owned(),
+            actual: gaps_of(gaps),
+        }
+    }
+
+    fn privileges(&self, run: &RunReport) -> Judgement {
+        let policies = run.policies.iter().filter(|policy| policy.suite == self.suite);
+        let of_policy = |policy: &PolicyReport| match &policy.privileges {
+            Some(privileges) => {
+                let named = |gap: &PrivilegeGap<'_>| format!("{}: {gap}", policy.name);
+                privileges.gaps().iter().map(named).collect()
+            }
+            None => vec![format!("{}: not known", policy.name)],
+        };
+        let gaps: Vec<String> = policies.flat_map(of_policy).collect();
+        Judgement {
+            is_reached: gaps.is_empty(),
+            expected: "the metadata declares what the cases use".to_owned(),
             actual: gaps_of(gaps),
         }
     }

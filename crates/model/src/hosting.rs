@@ -113,6 +113,9 @@ pub struct HostCall {
     /// The error text the policy was given, if the call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The Kubernetes resource that it reads. Not in reports.
+    #[serde(skip)]
+    pub resource: Option<ContextAwareResource>,
     /// What the policy received, in a run that keeps it. Not in reports.
     #[serde(skip)]
     pub reply: Option<String>,

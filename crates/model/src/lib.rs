@@ -29,6 +29,7 @@ pub mod nearest;
 pub mod outcome;
 pub mod patch;
 pub mod policy;
+pub mod privilege;
 pub mod publication;
 pub mod reference;
 pub mod release;

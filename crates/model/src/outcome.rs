@@ -14,6 +14,7 @@ use super::diagnostic::Diagnostic;
 use super::gate::Gate;
 use super::hosting::{GuestLog, HostCall};
 use super::policy::{Digest, ExecutionMode};
+use super::privilege::Privileges;
 use super::publication::Publication;
 use super::release::Release;
 use super::rule_coverage::{RuleCoverage, VerdictCounts};
@@ -410,6 +411,8 @@ pub struct PolicyReport {
     pub position: usize,
     /// What it answered to the cases of the run, as a member of groups, too.
     pub verdicts: VerdictCounts,
+    /// What it may ask its host for, and what it does; nothing where cases were left out.
+    pub privileges: Option<Privileges>,
 }
 
 /// One of several parts of a selection, each run on a machine of its own.

@@ -167,6 +167,13 @@ pub struct ContextAwareResource {
     pub kind: String,
 }
 
+impl fmt::Display for ContextAwareResource {
+    /// `apps/v1/Deployment`, as policy-server writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.api_version, self.kind)
+    }
+}
+
 /// The metadata of a policy, as `metadata.yml` states it and the module's custom section carries it.
 ///
 /// The order of the fields is the order of the emitted JSON. Source: policy-evaluator 0.32, `policy_metadata.rs`.

@@ -20,6 +20,7 @@ use policy_verify_model::outcome::{
     SuiteSummary, Unavailable,
 };
 use policy_verify_model::policy::ExecutionMode;
+use policy_verify_model::privilege::Privileges;
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::rule_coverage::VerdictCounts;
@@ -162,6 +163,8 @@ pub(super) struct Policy<'a> {
     pub(super) place: Place<'a>,
     #[serde(default)]
     pub(super) verdicts: VerdictCounts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) privileges: Option<Cow<'a, Privileges>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -385,6 +388,7 @@ fn policy<'a>(suites: &'a [SuiteSummary], report: &'a PolicyReport) -> Policy<'a
         position: report.position,
         place: Place::from(&report.span),
         verdicts: report.verdicts,
+        privileges: report.privileges.as_ref().map(Cow::Borrowed),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use policy_verify_model::gate::{Gate, Goal};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
+use policy_verify_model::privilege::PrivilegeGap;
 use policy_verify_model::rule_coverage::{Exercise, RequestCoverage, RuleCoverage, RuleOrigin};
 
 use crate::phrases;
@@ -134,6 +135,16 @@ impl<'a> PolicyGaps<'a> {
         shown.extend((more > 0).then(|| format!("and {more} more")));
         shown.join(", ")
     }
+}
+
+/// How the privileges that policies declare differ from those that their cases use, each with the name of the policy; nothing
+/// for a shard, which cannot tell.
+pub(super) fn privilege_gaps(run: &RunReport) -> Vec<(&str, PrivilegeGap<'_>)> {
+    let known = run.policies.iter().filter_map(|policy| Some((policy.name.as_str(), policy.privileges.as_ref()?)));
+    known
+        .filter(|_| run.shard.is_none())
+        .flat_map(|(name, privileges)| privileges.gaps().into_iter().map(move |gap| (name, gap)))
+        .collect()
 }
 
 #[cfg(test)]

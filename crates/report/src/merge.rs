@@ -250,8 +250,16 @@ fn add_policy(known: &mut PolicyReport, other: PolicyReport) -> Result<(), Diagn
     let unavailable = known.unavailable.as_ref().or(other.unavailable.as_ref()).map(Arc::clone);
     let mut verdicts = known.verdicts;
     verdicts.add(other.verdicts);
+    let privileges = match (known.privileges.clone(), &other.privileges) {
+        (Some(mut known), Some(other)) => {
+            known.add(other);
+            Some(known)
+        }
+        (known, other) => known.or_else(|| other.clone()),
+    };
     *known = PolicyReport {
         verdicts,
+        privileges,
         digest: known.digest.or(other.digest),
         size: known.size.or(other.size),
         execution_mode: known.execution_mode.or(other.execution_mode),

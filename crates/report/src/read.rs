@@ -226,6 +226,7 @@ fn policy(written: &Policy<'_>, suite: usize, files: &Files) -> Result<PolicyRep
         unavailable: unavailable.map(Arc::new),
         position: written.position,
         verdicts: written.verdicts,
+        privileges: written.privileges.clone().map(Cow::into_owned),
     })
 }
 

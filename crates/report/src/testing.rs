@@ -128,6 +128,7 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
         unavailable: None,
         position: 0,
         verdicts: VerdictCounts::default(),
+        privileges: None,
     }
 }
 
@@ -240,6 +241,7 @@ pub(super) fn sample() -> RunReport {
                 request: "ghcr.io/acme/app:1".into(),
                 answered_by: AnsweredBy::Host,
                 error: Some("503 from registry".into()),
+                resource: None,
                 reply: None,
             },
             HostCall {
@@ -247,6 +249,7 @@ pub(super) fn sample() -> RunReport {
                 request: "ghcr.io/acme/app:1".into(),
                 answered_by: AnsweredBy::Replay,
                 error: None,
+                resource: None,
                 reply: None,
             },
         ];
@@ -361,6 +364,7 @@ pub(super) fn hostile() -> RunReport {
                 request: (*name).into(),
                 answered_by: AnsweredBy::Unanswered,
                 error: Some(text.clone()),
+                resource: None,
                 reply: None,
             }];
             run.cases.push(case);

@@ -13,7 +13,7 @@ use super::mistake::{Mistakes, mistake, near, suggestion};
 use super::yaml::{Content, Key, Node};
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::code::Code;
-use policy_verify_model::gate::Verdicts;
+use policy_verify_model::gate::{Least, Verdicts};
 use policy_verify_model::policy::{ExecutionMode, RuleOperation};
 use policy_verify_model::scope::{LabelOperator, MatchPolicy, RuleScope};
 use policy_verify_model::source::{Span, Spanned};
@@ -91,7 +91,18 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-words!(Compat, ExecutionMode, FaultKind, LabelOperator, MatchPolicy, RuleOperation, RuleScope, RulesMode, Verdicts);
+words!(
+    Compat,
+    ExecutionMode,
+    FaultKind,
+    LabelOperator,
+    Least,
+    MatchPolicy,
+    RuleOperation,
+    RuleScope,
+    RulesMode,
+    Verdicts
+);
 
 /// Reads one of the words of an enum.
 pub(crate) fn word<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {

@@ -15,7 +15,7 @@ use super::mistake::Mistakes;
 use super::read::{FromNode, keys, members, read, words};
 use super::yaml::{Content, Node};
 use policy_verify_model::answer::FaultKind;
-use policy_verify_model::gate::Verdicts;
+use policy_verify_model::gate::{Least, Verdicts};
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
@@ -142,13 +142,16 @@ pub(crate) struct GatesEntry {
     pub(crate) verdicts: Option<Spanned<Verdicts>>,
     /// Most cases whose expectation is weak, such as 0.
     pub(crate) weak: Option<Spanned<u64>>,
+    /// `least`: the metadata of each policy must declare the host capabilities and Kubernetes resources that the cases use, and
+    /// no others.
+    pub(crate) privileges: Option<Spanned<Least>>,
     /// Share of the policies' own code that the cases execute, such as "80%": of lines, or of functions where the module has
     /// no lines. The run measures it without a flag.
     #[schemars(with = "Option<String>")]
     pub(crate) coverage: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional coverage } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional privileges, optional coverage } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]

@@ -85,6 +85,7 @@ fn calls_are_those_that_were_made() {
         request: request.into(),
         answered_by: AnsweredBy::Host,
         error: None,
+        resource: None,
         reply: None,
     };
     let expected = |capability: &str, request: Option<&str>| CallExpectation {

@@ -396,6 +396,7 @@ mod tests {
             request: request.to_owned(),
             answered_by: policy_verify_model::hosting::AnsweredBy::Host,
             error: None,
+            resource: None,
             reply: None,
         };
         let pods = call("kubernetes/list_resources_all", "v1/Pod");

@@ -75,6 +75,7 @@ impl Format for Human {
         if self.style.verbosity >= 0 {
             weak(&mut page, run)?;
             rules(&mut page, run)?;
+            privileges(&mut page, run)?;
             warned(&mut page, run)?;
             slowest(&mut page, run)?;
         }
@@ -497,6 +498,16 @@ fn rules(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     }
     page.blank()?;
     page.entry(0, &[piece(gaps.title(), ODD), piece(format!(" · {}", gaps.help(run)), DIM)])
+}
+
+/// Privileges that the metadata declares and no case uses, or the other way around.
+fn privileges(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+    let gaps = exercised::privilege_gaps(run);
+    if page.style.verbosity <= 0 {
+        return Ok(());
+    }
+    let title = format!("{} between declared and used privileges", phrases::count(gaps.len(), "difference"));
+    list(page, &title, &gaps, |(policy, gap)| vec![piece(*policy, PLAIN), piece(format!(" · {gap}"), DIM)])
 }
 
 /// Cases whose request a policy in monitor mode rejects.
