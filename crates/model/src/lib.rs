@@ -42,4 +42,5 @@ pub mod split_mix;
 pub mod stored_request;
 pub mod suite;
 pub mod weakness;
+pub mod workload;
 pub mod yaml;

@@ -18,6 +18,7 @@ use policy_verify_model::policy::{ExecutionMode, RuleOperation};
 use policy_verify_model::scope::{LabelOperator, MatchPolicy, RuleScope};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
+use policy_verify_model::workload::Workload;
 
 /// A type that can be read from a node.
 pub(crate) trait FromNode: Sized {
@@ -91,7 +92,18 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-words!(Compat, ExecutionMode, FaultKind, LabelOperator, MatchPolicy, RuleOperation, RuleScope, RulesMode, Verdicts);
+words!(
+    Compat,
+    ExecutionMode,
+    FaultKind,
+    LabelOperator,
+    MatchPolicy,
+    RuleOperation,
+    RuleScope,
+    RulesMode,
+    Verdicts,
+    Workload,
+);
 
 /// Reads one of the words of an enum.
 pub(crate) fn word<T: DeserializeOwned>(node: &Node, mistakes: &mut Mistakes) -> Option<T> {

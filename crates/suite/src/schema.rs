@@ -19,6 +19,7 @@ use policy_verify_model::gate::Verdicts;
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
+use policy_verify_model::workload::Workload;
 
 /// A test suite for Kubewarden policies.
 #[derive(Debug, JsonSchema)]
@@ -645,20 +646,6 @@ impl Operation {
     }
 }
 
-/// Workloads a pod can be put into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub(crate) enum Workload {
-    Pod,
-    Deployment,
-    ReplicaSet,
-    StatefulSet,
-    DaemonSet,
-    ReplicationController,
-    Job,
-    CronJob,
-    PodTemplate,
-}
-
 /// How a recording is matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -1137,7 +1124,7 @@ pub(crate) struct SubjectEntry {
 
 keys! { SubjectEntry { optional equal, optional url_prefix } }
 
-words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind, Workload);
+words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind);
 
 /// The JSON Schema of a suite file, from the types alone.
 pub(crate) fn plain_schema() -> Value {
