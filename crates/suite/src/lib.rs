@@ -45,6 +45,7 @@
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request` | requests made of manifests, as the API server sends them |
+//! | [`related`] | requests that belong to another one: the same pod in another workload, the same lists in another order |
 //! | `kinds`, `known_kinds`, `fields` | kinds and their resources; the same for those who make suites; the fields of their types |
 //! | `path` | paths into documents, dotted or as JSON pointers |
 //! | `expect`, `pointers` | expectations |
@@ -96,6 +97,7 @@ mod policy_server;
 mod publish;
 mod read;
 mod reference;
+pub mod related;
 mod request;
 mod resource;
 mod root;
