@@ -34,6 +34,7 @@ mod sabotage;
 pub(crate) mod scaffold;
 pub(crate) mod server_config;
 mod services;
+mod suite_words;
 mod suites;
 mod summary;
 mod trusted;
