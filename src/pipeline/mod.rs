@@ -28,6 +28,7 @@ pub(crate) mod push;
 mod ready;
 mod recording;
 mod redirect;
+mod relations;
 mod repetition;
 mod runner;
 mod sabotage;

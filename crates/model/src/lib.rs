@@ -31,6 +31,7 @@ pub mod patch;
 pub mod policy;
 pub mod publication;
 pub mod reference;
+pub mod relation;
 pub mod release;
 pub mod request;
 pub mod rule_coverage;

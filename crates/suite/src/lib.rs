@@ -51,6 +51,7 @@
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish`, `gates` | entries of `publish:` and `gates:` |
+//! | `relations` | entries of `relations:`, each of which is a test |
 //! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
@@ -98,6 +99,7 @@ mod publish;
 mod read;
 mod reference;
 pub mod related;
+mod relations;
 mod request;
 mod resource;
 mod root;

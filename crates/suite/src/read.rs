@@ -15,6 +15,7 @@ use policy_verify_model::answer::FaultKind;
 use policy_verify_model::code::Code;
 use policy_verify_model::gate::Verdicts;
 use policy_verify_model::policy::{ExecutionMode, RuleOperation};
+use policy_verify_model::relation::Relation;
 use policy_verify_model::scope::{LabelOperator, MatchPolicy, RuleScope};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
@@ -98,6 +99,7 @@ words!(
     FaultKind,
     LabelOperator,
     MatchPolicy,
+    Relation,
     RuleOperation,
     RuleScope,
     RulesMode,

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::is_whole;
 use policy_verify_model::request::AdmissionRequest;
 
 /// The update that changes nothing of the object that a request creates or updates; nothing for other requests.
@@ -26,6 +25,11 @@ fn with_operation(request: &AdmissionRequest, operation: &str, kind_of_options: 
         *kind = Value::from(kind_of_options);
     }
     request
+}
+
+/// Whether a request is about an object as a whole, not about a part of it.
+pub(super) fn is_whole(request: &AdmissionRequest) -> bool {
+    request.sub_resource.as_deref().unwrap_or_default().is_empty()
 }
 
 #[cfg(test)]

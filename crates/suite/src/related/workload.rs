@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::is_whole;
+use super::operation::is_whole;
 use crate::kinds::Kinds;
 use crate::request::{HeldPod, equivalents_of};
 use policy_verify_model::conversion::Equivalent;
