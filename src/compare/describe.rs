@@ -22,7 +22,7 @@ pub(super) fn expected(word: &VerdictWord) -> &'static str {
 }
 
 /// A response for people, in one line.
-pub(super) fn response(response: &AdmissionResponse) -> String {
+pub(crate) fn response(response: &AdmissionResponse) -> String {
     let patch = response.patch.as_deref().map(patch);
     match (response.allowed, patch) {
         (true, None) => "allowed, not mutated".into(),

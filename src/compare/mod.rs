@@ -24,10 +24,11 @@ use policy_verify_model::source::Span;
 use policy_verify_model::suite::{Expectation, FaultExpectation, SettingsExpectation, VerdictWord};
 
 pub(crate) use calls::calls;
+pub(crate) use describe::response as described;
 pub(crate) use judgement::Judgement;
 pub(crate) use members::with_members;
 pub(crate) use monitor::with_monitored;
-pub(crate) use patch::mutated_document;
+pub(crate) use patch::{mutated_document, second_pass};
 pub(crate) use server::{of_server, responses};
 pub(crate) use snapshot::with_snapshot;
 

@@ -174,7 +174,7 @@ fn any_fits<'a>(wanted: &Value, mut given: impl Iterator<Item = &'a Value>, budg
 }
 
 /// Whether the second pass left the mutated object as it was.
-fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<Option<Mismatch>, Fault> {
+pub(crate) fn second_pass(mutated: &Value, second: Option<&Answer>, span: &Span) -> Result<Option<Mismatch>, Fault> {
     const EXPECTED: &str = "no change in the second pass";
     let response = match second {
         None => return Ok(Some(at_patch(EXPECTED, "no second pass", span))),

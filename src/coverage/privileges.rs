@@ -59,7 +59,7 @@ fn calls<'r>(case: &Case, report: &'r CaseReport, suite: &Suite) -> Vec<(PolicyI
             add(body.policy.policy, &report.calls);
             return found;
         }
-        CaseBody::Check { .. } => return found,
+        CaseBody::Check { .. } | CaseBody::Relation(_) => return found,
     };
     for (index, step) in steps.iter().enumerate() {
         // A case of one step has no steps of its own.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::against::{Comparison, OwnResult, Referee};
+use super::relations::{self, Judged};
 use crate::compare::{self, Judgement, with_snapshot};
 use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies, Sent};
 use crate::prepare;
@@ -91,6 +92,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         CaseBody::Request(_) => CaseKind::Case,
         CaseBody::Settings(_) => CaseKind::Settings,
         CaseBody::Check { .. } => CaseKind::Check,
+        CaseBody::Relation(_) => CaseKind::Relation,
     };
     // A chain tells of its steps, a group of its members, and a single policy is the case itself.
     let (steps, members) = match findings.steps.len() {
@@ -164,6 +166,15 @@ fn run(case: &Case, policies: &Policies<'_>, referee: Option<&Referee>) -> (Verd
             let policy = policies.prepared(*policy);
             let mismatches = prepare::check::check(check, policy.metadata.as_ref(), policy.module.len() as u64);
             (Verdict::Judged(mismatches.into()), Findings::default(), "a check sends no request")
+        }
+        CaseBody::Relation(relation) => {
+            let Judged { judgement, warnings } = relations::judge(case, relation, policies);
+            let verdict = judgement.map_or_else(Verdict::Skipped, Verdict::Judged);
+            (
+                verdict,
+                Findings { warnings, ..Findings::default() },
+                "a relation compares answers of the policy with each other",
+            )
         }
     };
     match referee {

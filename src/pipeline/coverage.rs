@@ -17,7 +17,7 @@ use policy_verify_host::HostBackend;
 use policy_verify_instrument::{Plan, counters};
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::coverage::PolicyCoverage;
-use policy_verify_model::outcome::{CaseReport, Outcome, PartReport};
+use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PartReport};
 use policy_verify_model::policy::{Digest, ExecutionMode, PolicyRef};
 use policy_verify_model::suite::{PolicyIndex, Suite, SuiteIndex};
 use policy_verify_suite::{Root, root_of};
@@ -125,7 +125,7 @@ fn by_settings<'a>(cases: &[SelectedCase<'a>], suites: &[Suite]) -> (Vec<Selecte
 fn is_measured(report: &CaseReport) -> bool {
     let is_late = report.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Timeout);
     let is_run = !matches!(report.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_));
-    is_run && !is_late
+    is_run && !is_late && report.kind != CaseKind::Relation
 }
 
 /// What is different about the run of the copy.

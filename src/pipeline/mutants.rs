@@ -15,7 +15,6 @@ use policy_verify_model::answer::{AdmissionResponse, Answer};
 use policy_verify_model::outcome::{CaseReport, Outcome, Unavailable};
 use policy_verify_model::sabotage::{PolicyMutants, Survivor};
 use policy_verify_model::split_mix::SplitMix64;
-use policy_verify_model::suite::CaseBody;
 use policy_verify_model::yaml::emit::Node;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -72,7 +71,7 @@ pub(super) fn of_run(ready: &Ready<'_>, effort: &MutantEffort, options: &Options
         .zip(&reports)
         .filter(|(_, report)| report.outcome == Outcome::Passed)
         .map(|(selected, _)| *selected)
-        .filter(|selected| !matches!(selected.case.body, CaseBody::Check { .. }))
+        .filter(|selected| selected.case.body.has_own_requests())
         .collect();
     let executed = coverage::executed(ready, &reports, options);
     let time = effort.time / u32::try_from(executed.len().max(1)).unwrap_or(u32::MAX);

@@ -1,7 +1,5 @@
 //! The policies of a case, asked about another request. Nothing is expected, and rules are not checked.
 
-use std::sync::Arc;
-
 use policy_verify_model::answer::{AdmissionResponse, Answer};
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, CaseBody, RequestCase, RulesMode};
@@ -22,16 +20,7 @@ impl<'a> Probe<'a> {
     pub(super) fn of(selected: SelectedCase<'a>, policies: &Policies<'_>) -> Option<Self> {
         let CaseBody::Request(body) = &selected.case.body else { return None };
         let request = evaluate::effective_request(body, policies).request.into_owned();
-        let body = RequestCase {
-            subject: body.subject.clone(),
-            request: Arc::clone(&body.request),
-            created: Vec::new(),
-            settings_span: None,
-            equivalents: Vec::new(),
-            rules: RulesMode::Ignore,
-            answers: Arc::clone(&body.answers),
-            expect: Arc::clone(&body.expect),
-        };
+        let body = body.about_other_requests(RulesMode::Ignore, Vec::new());
         Some(Self { case: selected.case, body, request })
     }
 

@@ -28,7 +28,10 @@ use crate::select::SelectedCase;
 pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn Progress) -> Result<Sabotage, Error> {
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
-            let selected = loaded.selected.cases.par_iter().filter(|_| !options.interrupt.is_stopped());
+            // A relation is no case: it notices what several of them do not look at.
+            let cases = loaded.selected.cases.par_iter();
+            let cases = cases.filter(|selected| !matches!(selected.case.body, CaseBody::Relation(_)));
+            let selected = cases.filter(|_| !options.interrupt.is_stopped());
             let results = selected.map(|selected| of_case(*selected, ready, progress));
             let mut sabotage = Sabotage { version: env!("CARGO_PKG_VERSION").to_owned(), ..Sabotage::default() };
             for result in results.collect::<Vec<_>>() {
@@ -60,7 +63,7 @@ fn of_case(selected: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progres
     let is_about_settings = match case.body {
         CaseBody::Request(_) => false,
         CaseBody::Settings(_) => true,
-        CaseBody::Check { .. } => return Err(left_out(LeftOutBecause::Check)),
+        CaseBody::Check { .. } | CaseBody::Relation(_) => return Err(left_out(LeftOutBecause::Check)),
     };
     // A fault is expected: whatever the policies answer beside it means nothing.
     if report.fault.is_some() {

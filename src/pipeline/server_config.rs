@@ -73,7 +73,7 @@ pub fn server_config(options: &Options, modules: Option<&Path>) -> Result<Server
 fn steps(suite: &Suite) -> impl Iterator<Item = &Step> {
     suite.cases.iter().flat_map(|case| match &case.body {
         CaseBody::Request(request) => request.subject.steps.as_slice(),
-        CaseBody::Settings(_) | CaseBody::Check { .. } => &[],
+        CaseBody::Settings(_) | CaseBody::Check { .. } | CaseBody::Relation(_) => &[],
     })
 }
 

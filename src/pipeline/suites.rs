@@ -209,11 +209,11 @@ pub fn list(options: &Options) -> Result<Vec<ListedCase>, Error> {
         snapshot: case.snapshot.as_ref().map(|snapshot| snapshot.shown.clone()),
         request: match &case.body {
             CaseBody::Request(asked) => Some(Arc::clone(&asked.request)),
-            CaseBody::Settings(_) | CaseBody::Check { .. } => None,
+            CaseBody::Settings(_) | CaseBody::Check { .. } | CaseBody::Relation(_) => None,
         },
         created: match &case.body {
             CaseBody::Request(asked) => asked.created.clone(),
-            CaseBody::Settings(_) | CaseBody::Check { .. } => Vec::new(),
+            CaseBody::Settings(_) | CaseBody::Check { .. } | CaseBody::Relation(_) => Vec::new(),
         },
         settings: suites[suite.0].settings_for(case),
     });

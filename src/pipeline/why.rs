@@ -5,8 +5,6 @@ use std::cmp::Reverse;
 use policy_verify_model::answer::Answer;
 use policy_verify_model::found::{Reason, Reasons};
 use policy_verify_model::suite::Case;
-use policy_verify_model::yaml::emit::Node;
-use policy_verify_model::yaml::flow;
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -14,9 +12,10 @@ use serde_json::Value;
 use super::options::{Options, Progress};
 use super::probe::Probe;
 use super::ready::{self, Code, Ready};
+use super::suite_words::written;
 use crate::error::Error;
 use crate::select::SelectedCase;
-use crate::vary::{self, Change, Edit};
+use crate::vary::{self, Edit};
 
 /// Changes that are told of a case.
 const MOST_REASONS: usize = 20;
@@ -125,75 +124,5 @@ fn word(answer: &Answer) -> String {
         Ok(response) if response.patch.is_some() => "mutate".to_owned(),
         Ok(_) => "allow".to_owned(),
         Err(fault) => format!("fault: {}", fault.kind),
-    }
-}
-
-/// A change as a suite writes it.
-fn written(change: &Change) -> String {
-    let path = dotted(&change.at);
-    match &change.edit {
-        Edit::Remove => format!("unset: [{}]", flow::text(&path)),
-        Edit::Set(value) | Edit::Insert(value) => {
-            let value = Node::of(&shortened(value)).map_or_else(|_| String::new(), |node| flow::flow(&node));
-            format!("set: {{ {}: {value} }}", flow::text(&path))
-        }
-        Edit::Repeat => format!("{path} once more"),
-        Edit::Crowd => format!("set: {{ {}: {} members }}", flow::text(&path), vary::MANY),
-    }
-}
-
-/// What a value looks like that nobody wants to read whole.
-fn shortened(value: &Value) -> Value {
-    match value {
-        Value::Object(members) if members.len() > 20 => Value::String(format!("{} members", members.len())),
-        other => other.clone(),
-    }
-}
-
-/// `/spec/containers/0/image` → `spec.containers[0].image`
-fn dotted(pointer: &str) -> String {
-    let mut path = String::new();
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            path.push_str(&format!("[{step}]"));
-        } else if step.contains(['.', '/', '[', ']', '"']) {
-            path.push_str(&format!("[\"{}\"]", step.replace('\\', "\\\\").replace('"', "\\\"")));
-        } else {
-            path.push_str(if path.is_empty() { "" } else { "." });
-            path.push_str(&step);
-        }
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn changes_are_written_as_in_a_suite() {
-        for (at, edit, wanted) in [
-            ("/metadata/labels/owner", Edit::Remove, "unset: [metadata.labels.owner]"),
-            (
-                "/metadata/labels/app.kubernetes.io~1name",
-                Edit::Set(json!("")),
-                "set: { 'metadata.labels[\"app.kubernetes.io/name\"]': \"\" }",
-            ),
-            ("/spec/containers/0", Edit::Repeat, "spec.containers[0] once more"),
-            ("/spec/replicas", Edit::Set(json!(-1)), "set: { spec.replicas: -1 }"),
-            ("/metadata/labels", Edit::Crowd, "set: { metadata.labels: 10000 members }"),
-        ] {
-            let found = written(&Change { at: at.to_owned(), edit });
-            assert_eq!(
-                found.replace(
-                    "\"metadata.labels[\\\"app.kubernetes.io/name\\\"]\"",
-                    "'metadata.labels[\"app.kubernetes.io/name\"]'"
-                ),
-                wanted
-            );
-        }
     }
 }

@@ -65,7 +65,11 @@ fn repository() -> Repository {
                  spec:\n  module: ghcr.io/acme/labels:v1\n  mutating: false\n  rules: [{ apiGroups: [''], apiVersions: [v1], \
                  resources: [pods], operations: [CREATE] }]\n  matchConditions: [{ name: owned, expression: \
                  \"object.metadata.labels.owner == 'me'\" }]\n";
+    let pods = fs::read_to_string(policies.join("image-licence/metadata.yml")).unwrap();
+    let deployments =
+        "\n  - { apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [CREATE] }\n";
     repository
+        .write("workloads.yml", pods.replacen("rules:\n", &format!("rules:{deployments}"), 1))
         .write("deploy.yaml", deployed)
         .write("owned.yaml", owned)
         .write("pod.yaml", pod)

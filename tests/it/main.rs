@@ -73,6 +73,7 @@ mod readers;
 mod recorded_requests;
 mod redirect;
 mod references;
+mod relations;
 mod release;
 mod reports;
 mod reusable;

@@ -58,6 +58,7 @@ codes! {
 
     Gate = 23, "gate-missed", "the run did not reach a goal of `gates:`";
     Snapshot = 24, "snapshot-mismatch", "the answer differs from its snapshot, or there is none";
+    Relation = 25, "relation-broken", "two requests that must be answered alike are not";
 
     Guest = 30, "guest-error", "the policy reported an error instead of a verdict";
     Trap = 31, "trap", "the policy trapped";

@@ -65,6 +65,8 @@ pub enum MismatchKind {
     Server,
     /// What the whole run was to reach.
     Gate,
+    /// Another answer to a request that must have the same one.
+    Relation,
     /// Another answer than the one that is kept beside the suite, or none is kept.
     Snapshot,
 }
@@ -85,6 +87,7 @@ impl MismatchKind {
             Self::Stability => "stability",
             Self::Server => "server",
             Self::Gate => "gate",
+            Self::Relation => "relation",
             Self::Snapshot => "snapshot",
         }
     }
@@ -105,6 +108,7 @@ impl From<MismatchKind> for Code {
             MismatchKind::Stability => Self::Unstable,
             MismatchKind::Server => Self::ServerDiffers,
             MismatchKind::Gate => Self::Gate,
+            MismatchKind::Relation => Self::Relation,
             MismatchKind::Snapshot => Self::Snapshot,
         }
     }
@@ -228,6 +232,8 @@ pub enum CaseKind {
     Settings,
     /// A static check.
     Check,
+    /// A relation between the answers of a policy.
+    Relation,
     /// What the whole run was to reach.
     Gate,
     /// Not written in the suite: stands for a policy that is unavailable and that no case uses, so that the run fails.
@@ -287,6 +293,21 @@ impl CaseReport {
     /// The place that tells it from other cases: that of its row or object, else that of its name.
     pub fn place(&self) -> &Span {
         self.origin.as_ref().unwrap_or(&self.span)
+    }
+
+    /// What to do about a failed test that says so itself: a gate or a relation.
+    pub fn advice(&self) -> &[String] {
+        let has_advice = match self.kind {
+            CaseKind::Gate => true,
+            CaseKind::Relation => self.outcome.is_bad(),
+            _ => false,
+        };
+        if has_advice { &self.warnings } else { &[] }
+    }
+
+    /// Its warnings, without what to do about a failure.
+    pub fn remarks(&self) -> &[String] {
+        if self.advice().is_empty() { &self.warnings } else { &[] }
     }
 
     /// Whether a policy in monitor mode rejects the request: it passes, and the policy only warns.

@@ -17,6 +17,7 @@ use super::hosting::{Grants, HostAnswers};
 use super::installation::Kubewarden;
 use super::kind::KnownKind;
 use super::policy::{ExecutionMode, PolicyRef, Settings};
+use super::relation::{Relation, RelationException};
 use super::scope::Scope;
 use super::signature::Requirement;
 use super::source::{MemberSpans, SourceFile, Span, Spanned};
@@ -261,7 +262,7 @@ impl Suite {
                 request.subject.steps.iter().flat_map(of_step).collect()
             }
             CaseBody::Settings(settings) => vec![used(&settings.policy)],
-            CaseBody::Check { .. } => Vec::new(),
+            CaseBody::Check { .. } | CaseBody::Relation(_) => Vec::new(),
         }
     }
 
@@ -272,7 +273,7 @@ impl Suite {
                 request.subject.steps.iter().flat_map(|step| self.policies_of(step)).collect()
             }
             CaseBody::Settings(settings) => vec![settings.policy.policy],
-            CaseBody::Check { policy, .. } => vec![*policy],
+            CaseBody::Check { policy, .. } | CaseBody::Relation(RelationCase { policy, .. }) => vec![*policy],
         }
     }
 }
@@ -375,9 +376,18 @@ impl Case {
     pub fn place(&self) -> &Span {
         self.origin.as_ref().unwrap_or(&self.span)
     }
+
+    /// The policy that its request is put to, where it is a single one.
+    pub fn only_policy(&self) -> Option<PolicyIndex> {
+        let CaseBody::Request(body) = &self.body else { return None };
+        match body.subject.steps.as_slice() {
+            [Step::Policy(used)] => Some(used.policy),
+            _ => None,
+        }
+    }
 }
 
-/// The three kinds of test.
+/// The kinds of test.
 #[derive(Debug)]
 pub enum CaseBody {
     /// A request and the expected answer.
@@ -391,6 +401,15 @@ pub enum CaseBody {
         /// What is checked.
         check: Check,
     },
+    /// A relation between the answers of a policy.
+    Relation(RelationCase),
+}
+
+impl CaseBody {
+    /// Whether it sends requests of its own, or settings: no check of the module, and no relation between other cases.
+    pub fn has_own_requests(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Settings(_))
+    }
 }
 
 /// A request and the expected answer.
@@ -412,6 +431,24 @@ pub struct RequestCase {
     pub answers: Arc<HostAnswers>,
     /// What is expected.
     pub expect: Arc<Expectation>,
+}
+
+impl RequestCase {
+    /// The same policies and mocks for other requests: what becomes of those that no rule selects, and the other versions of
+    /// their resource.
+    #[must_use]
+    pub fn about_other_requests(&self, rules: RulesMode, equivalents: Vec<Equivalent>) -> Self {
+        Self {
+            subject: self.subject.clone(),
+            request: Arc::clone(&self.request),
+            created: Vec::new(),
+            settings_span: None,
+            equivalents,
+            rules,
+            answers: Arc::clone(&self.answers),
+            expect: Arc::clone(&self.expect),
+        }
+    }
 }
 
 /// What becomes of a request that no metadata rule selects, so that the policy would not be asked in the cluster.
@@ -481,6 +518,17 @@ pub struct SizeLimit {
     pub bytes: u64,
     /// The limit as it was written.
     pub text: String,
+}
+
+/// A relation that a policy has to keep in all cases that are about it alone.
+#[derive(Debug, Clone)]
+pub struct RelationCase {
+    /// The policy.
+    pub policy: PolicyIndex,
+    /// The relation.
+    pub relation: Relation,
+    /// What is left out.
+    pub exceptions: Vec<RelationException>,
 }
 
 /// What a case expects.

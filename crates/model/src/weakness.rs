@@ -65,7 +65,7 @@ impl Case {
                 let is_weak = matches!(&*settings.expect, SettingsExpectation::Invalid(text) if text.is_empty());
                 is_weak.then_some(Weakness::AnyRejection)
             }
-            CaseBody::Check { .. } => None,
+            CaseBody::Check { .. } | CaseBody::Relation(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io;
 
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, Outcome, RunReport};
+use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
@@ -133,7 +133,7 @@ fn message(run: &RunReport, case: &CaseReport) -> String {
                 parts.push(format!("(and {})", phrases::count(mismatches.len() - 1, "more difference")));
             }
             // Those of a gate say what to do.
-            parts.extend(case.warnings.iter().filter(|_| case.kind == CaseKind::Gate).map(|help| advice(help)));
+            parts.extend(case.advice().iter().map(|help| advice(help)));
             parts
         }
         Outcome::Error(fault) => {

@@ -11,7 +11,7 @@ use super::expect;
 use super::files::Files;
 use super::kinds::Kinds;
 use super::mistake::{Mistakes, mistake};
-use super::policies::{Policies, PolicyOrGroup};
+use super::policies::{Policies, PolicyOrGroup, Relations};
 use super::read::read;
 use super::request::{self, Arrival, Requests};
 use super::rows::{self, Row};
@@ -21,7 +21,7 @@ use super::schema::{
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
-use super::{schema, subject, timeout};
+use super::{relations, schema, subject, timeout};
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -177,6 +177,13 @@ impl<'a> Cases<'a> {
                 body: CaseBody::Check { policy: index, check },
             };
             self.push(case, mistakes);
+        }
+    }
+
+    /// Adds the relations of the policies, once all cases are read.
+    pub(crate) fn add_relations(&mut self, policies: &Policies, defaults: &Relations, mistakes: &mut Mistakes) {
+        for test in relations::tests(self.suite_name, policies, defaults, &self.cases, mistakes) {
+            self.push(test, mistakes);
         }
     }
 

@@ -230,7 +230,7 @@ pub(crate) fn extend<T>(
 /// Keys that are about the whole suite, and so cannot be in a file that is included.
 pub(crate) fn refuse_keys_of_suites(frame: &Node, mistakes: &mut Mistakes) {
     let defaults = frame.get("defaults").map(Node::entries).unwrap_or_default();
-    let of_defaults = defaults.iter().filter(|(key, _)| key.name == "compat");
+    let of_defaults = defaults.iter().filter(|(key, _)| ["compat", "relations"].contains(&&*key.name));
     let of_suites = frame.entries().iter().filter(|(key, _)| ["name", "kubewarden", "publish"].contains(&&*key.name));
     for (key, _) in of_suites.chain(of_defaults) {
         let mistake = mistake(&key.span, format!("`{}` cannot be in a file that is included", key.name));

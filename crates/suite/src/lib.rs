@@ -45,11 +45,13 @@
 //! | `policies`, `subject` | policies by name, and the steps of a case |
 //! | `cases`, `timeout` | cases, with defaults applied |
 //! | `request` | requests made of manifests, as the API server sends them |
+//! | [`related`] | requests that belong to another one: the same pod in another workload, the same lists in another order |
 //! | `kinds`, `known_kinds`, `fields` | kinds and their resources; the same for those who make suites; the fields of their types |
 //! | `path` | paths into documents, dotted or as JSON pointers |
 //! | `expect`, `pointers` | expectations |
 //! | `answers`, `cluster` | mocks of host calls, and objects of a cluster |
 //! | `publish`, `gates` | entries of `publish:` and `gates:` |
+//! | `relations` | entries of `relations:`, each of which is a test |
 //! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
@@ -96,6 +98,8 @@ mod policy_server;
 mod publish;
 mod read;
 mod reference;
+pub mod related;
+mod relations;
 mod request;
 mod resource;
 mod root;

@@ -19,7 +19,7 @@ use super::schema::{Data, DefaultsEntry, Named, SuiteFile};
 use super::snapshots::{self, SnapshotUse};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, yaml};
+use super::{deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, relations, yaml};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::release::Release;
@@ -241,7 +241,8 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         Some(name) => name.value,
         None => file.path.clone(),
     };
-    let compat = written.defaults.and_then(|defaults| defaults.compat).unwrap_or_default();
+    let of_policies = written.defaults.unwrap_or_default();
+    let compat = of_policies.compat.unwrap_or_default();
     let mut policies = policy::read(&written.policies, compat, &kubewarden, files, mistakes);
     groups::read(&written.groups, &mut policies, files, mistakes);
     let mut cases = Cases::new(&name, files, &kinds, &variables);
@@ -252,6 +253,8 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
         cases.use_defaults(defaults, mistakes);
         written.add_to(&mut cases, &mut policies, mistakes);
     }
+    let relations = relations::read(of_policies.relations.as_deref().unwrap_or_default(), mistakes);
+    cases.add_relations(&policies, &relations, mistakes);
     let has_variables = !overrides.variables.is_empty() || !overrides.environment.allowed.is_empty();
     let are_named_otherwise = has_variables && cases.are_named_by_variables();
     let mut cases = cases.finish(&included);

@@ -137,6 +137,7 @@ pub(super) fn refuse_for_group(name: &Spanned<String>, entry: &PolicyEntry, mist
         ("hostCapabilities", first_capability),
         ("executionMode", entry.execution_mode.as_ref().map(|key| &key.span)),
         ("check", entry.check.as_ref().map(|_| &name.span)),
+        ("relations", entry.relations.as_ref().map(|_| &name.span)),
     ] {
         if let Some(span) = span {
             let message = format!("`{key}` cannot be combined with the manifest of a group");

@@ -1,6 +1,6 @@
 //! The policies and groups of a suite by name, while its cases are read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,10 +11,14 @@ use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::policy::{PolicyRef, Settings};
+use policy_verify_model::relation::{Relation, RelationException};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{
-    Check, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Subject,
+    Case, Check, Compat, Deployment, GroupIndex, GroupSpec, PolicyIndex, PolicySpec, Step, Subject,
 };
+
+/// The relations of one list, each where it is written.
+pub(crate) type Relations = Vec<(Spanned<Relation>, Vec<RelationException>)>;
 
 /// What a name of the suite stands for.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub(crate) struct Policies {
     pub(crate) groups: Vec<GroupSpec>,
     /// Static checks, by policy.
     pub(crate) checks: Vec<(PolicyIndex, Check)>,
+    /// The relations of policies that have a list of their own, even an empty one.
+    pub(crate) relations: Vec<(PolicyIndex, Relations)>,
     /// What cases need beyond the specification, by policy.
     details: Vec<Details>,
     /// The policies that entries of the suite declare; members of deployed groups and paths are others.
@@ -218,6 +224,14 @@ impl Policies {
             return Ok(self.declared[index]);
         }
         Err(unknown_policy(named, &names().collect::<Vec<_>>()))
+    }
+
+    /// The policies that have the relations of the defaults: those that are declared, and paths that a case is about.
+    pub(crate) fn with_default_relations(&self, cases: &[Case]) -> Vec<PolicyIndex> {
+        let has_own = |policy: &PolicyIndex| self.relations.iter().any(|(other, _)| other == policy);
+        let asked: BTreeSet<PolicyIndex> = cases.iter().filter_map(Case::only_policy).collect();
+        let all = (0..self.specs.len()).map(PolicyIndex).filter(|policy| !has_own(policy) && !self.is_unread(*policy));
+        all.filter(|policy| self.details[policy.0].is_declared || asked.contains(policy)).collect()
     }
 
     /// The settings a policy runs with by default.

@@ -9,7 +9,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies, metadata_near};
 use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
-use super::{groups, patterns, request, signed_by, size, uri};
+use super::{groups, patterns, relations, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::installation::Kubewarden;
@@ -71,6 +71,9 @@ impl Reader<'_> {
         let variant_spans = spans.collect();
         let details = Details { settings, settings_span, variants, variant_spans, is_declared: true, is_unread };
         let index = self.policies.add(spec, details);
+        if let Some(written) = &entry.relations {
+            self.policies.relations.push((index, relations::read(written, self.mistakes)));
+        }
         if let Some(check) = &entry.check {
             let checks = checks(check, self.mistakes).into_iter().map(|check| (index, check));
             self.policies.checks.extend(checks);

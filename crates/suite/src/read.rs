@@ -15,9 +15,11 @@ use policy_verify_model::answer::FaultKind;
 use policy_verify_model::code::Code;
 use policy_verify_model::gate::{Least, Verdicts};
 use policy_verify_model::policy::{ExecutionMode, RuleOperation};
+use policy_verify_model::relation::Relation;
 use policy_verify_model::scope::{LabelOperator, MatchPolicy, RuleScope};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
+use policy_verify_model::workload::Workload;
 
 /// A type that can be read from a node.
 pub(crate) trait FromNode: Sized {
@@ -98,10 +100,12 @@ words!(
     LabelOperator,
     Least,
     MatchPolicy,
+    Relation,
     RuleOperation,
     RuleScope,
     RulesMode,
-    Verdicts
+    Verdicts,
+    Workload,
 );
 
 /// Reads one of the words of an enum.

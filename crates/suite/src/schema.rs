@@ -17,8 +17,10 @@ use super::yaml::{Content, Node};
 use policy_verify_model::answer::FaultKind;
 use policy_verify_model::gate::{Least, Verdicts};
 use policy_verify_model::policy::ExecutionMode;
+use policy_verify_model::relation::Relation;
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::{Compat, RulesMode};
+use policy_verify_model::workload::Workload;
 
 /// A test suite for Kubewarden policies.
 #[derive(Debug, JsonSchema)]
@@ -215,6 +217,9 @@ pub(crate) struct PolicyEntry {
     pub(crate) signed_by: OneOrMany<Spanned<SignedByEntry>>,
     /// Static checks, each reported as a test of its own.
     pub(crate) check: Option<CheckEntry>,
+    /// What the policy must answer alike in all cases that are about it alone, each reported as a test of its own:
+    /// `workloads`, `update`, `idempotent`, `order` and `self`. It replaces `relations` of the defaults.
+    pub(crate) relations: Option<Vec<RelationWritten>>,
 }
 
 keys! {
@@ -222,8 +227,40 @@ keys! {
         optional uri, optional manifest, optional modules, optional metadata, optional usage, optional settings,
         optional variants, optional mode, optional allowed_to_mutate, optional message, optional context_aware,
         optional host_capabilities, optional execution_mode, optional compat, optional signed_by, optional check,
+        optional relations,
     }
 }
+
+/// A relation: its name, or more.
+pub(crate) type RelationWritten = Either<Spanned<Relation>, RelationWithExceptionsEntry>;
+
+/// A relation between requests, with exceptions.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RelationWithExceptionsEntry {
+    /// The relation.
+    pub(crate) relation: Spanned<Relation>,
+    /// What it leaves out.
+    #[schemars(default)]
+    pub(crate) except: Vec<ExceptionEntry>,
+}
+
+keys! { RelationWithExceptionsEntry { required relation, optional except } }
+
+/// What a relation leaves out, and why: a case, kinds of workloads, or these kinds in this case.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["case"] }, { "required": ["kinds"] }]))]
+pub(crate) struct ExceptionEntry {
+    /// The name of a case, or a part of the names of several.
+    pub(crate) case: Option<Spanned<String>>,
+    /// Kinds of workloads; for the relation `workloads`.
+    pub(crate) kinds: Option<Spanned<OneOrMany<Spanned<Workload>>>>,
+    /// Why.
+    pub(crate) reason: Spanned<String>,
+}
+
+keys! { ExceptionEntry { optional case, optional kinds, required reason } }
 
 /// A policy group.
 #[derive(Debug, JsonSchema)]
@@ -393,6 +430,8 @@ pub(crate) struct DefaultsEntry {
     /// Whether faults become the answers of policy-server (`server`) or stay faults (`strict`), for policies that do not
     /// say.
     pub(crate) compat: Option<Compat>,
+    /// What every policy must answer alike in its cases, for policies that do not say.
+    pub(crate) relations: Option<Vec<RelationWritten>>,
     /// The user.
     pub(crate) user: Option<Data>,
     /// Namespace of the request.
@@ -430,7 +469,7 @@ pub(crate) struct DefaultsEntry {
 keys! {
     DefaultsEntry {
         optional policy, optional group, optional chain, optional settings, optional variant, optional object,
-        optional request, optional raw, optional compat, optional user, optional namespace, optional operation, optional subresource,
+        optional request, optional raw, optional compat, optional relations, optional user, optional namespace, optional operation, optional subresource,
         optional dry_run, optional complete, optional tags, optional timeout, optional rules, optional clock, optional snapshot,
         optional host, optional replay, optional order, optional cluster,
     }
@@ -646,20 +685,6 @@ impl Operation {
             Self::Connect => "CONNECT",
         }
     }
-}
-
-/// Workloads a pod can be put into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub(crate) enum Workload {
-    Pod,
-    Deployment,
-    ReplicaSet,
-    StatefulSet,
-    DaemonSet,
-    ReplicationController,
-    Job,
-    CronJob,
-    PodTemplate,
 }
 
 /// How a recording is matched.
@@ -1140,7 +1165,7 @@ pub(crate) struct SubjectEntry {
 
 keys! { SubjectEntry { optional equal, optional url_prefix } }
 
-words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind, Workload);
+words!(DeploymentMode, ExpectWord, MemberSays, Operation, ReplayOrder, SettingsWord, SignatureKind);
 
 /// The JSON Schema of a suite file, from the types alone.
 pub(crate) fn plain_schema() -> Value {
@@ -1213,7 +1238,8 @@ mod tests {
             ($($entry:ident)*) => { $(assert_same_keys(&schema["$defs"][stringify!($entry)], $entry::FIELDS);)* };
         }
         definitions!(
-            KubewardenEntry AllowedResourcesEntry PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry DefaultsEntry
+            KubewardenEntry AllowedResourcesEntry PublishEntry PolicyEntry GroupEntry MemberEntry SignedByEntry ResourceEntry CheckEntry RelationWithExceptionsEntry
+            ExceptionEntry DefaultsEntry
             CaseEntry SettingsCaseEntry UserEntry SkipEntry XfailEntry ExpectEntry MemberDenies CallEntry MutateEntry TextEntry
             FaultEntry SettingsExpectEntry
         );

@@ -147,7 +147,7 @@ fn is_other_mistake(key: &str, value: &Value) -> bool {
     match value {
         Value::Object(_) => ["vars", "policies", "groups", "variants", "members", "modules"].contains(&key),
         Value::Array(items) if items[0].is_object() => {
-            ["cases", "settingsCases", "publish", "contextAware", "chain"].contains(&key)
+            ["cases", "settingsCases", "publish", "contextAware", "chain", "relations"].contains(&key)
         }
         _ => false,
     }

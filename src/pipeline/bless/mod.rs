@@ -116,7 +116,11 @@ fn parts(case: &Case, found: &Found<'_>, policies: &Policies<'_>, strengthens: b
             let reason = "a check is about the module: change the module, or the check by hand".to_owned();
             vec![Part { place: check.span().clone(), old: serde_json::Value::Null, new: Err(reason) }]
         }
-        CaseBody::Check { .. } => Vec::new(),
+        CaseBody::Relation(_) if found.is_failed => {
+            let reason = "a relation is about several answers: change the policy, or write an exception".to_owned();
+            vec![Part { place: case.span.clone(), old: serde_json::Value::Null, new: Err(reason) }]
+        }
+        CaseBody::Check { .. } | CaseBody::Relation(_) => Vec::new(),
     }
 }
 

@@ -103,7 +103,7 @@ fn once(case: &Case, policies: &Policies<'_>) -> Option<(Observation, bool)> {
             let evaluated = evaluate::settings(case, body, policies);
             Some(observed(evaluated, |verdict| verdict.map_or_else(Seen::Fault, Seen::Settings)))
         }
-        CaseBody::Check { .. } => None,
+        CaseBody::Check { .. } | CaseBody::Relation(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use policy_verify_model::answer::Fault;
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::{AnsweredBy, HostCall};
-use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
+use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport, Summary, Unavailable};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
@@ -313,9 +313,7 @@ pub(crate) fn difference(page: &mut Page<'_>, case: &CaseReport) -> io::Result<(
         Outcome::Failed(mismatches) => {
             origin_of_case(page, case)?;
             mismatch_blocks(page, mismatches)?;
-            // Those of a gate say what to do.
-            let advice = case.warnings.iter().filter(|_| case.kind == CaseKind::Gate);
-            advice.into_iter().try_for_each(|text| help(page, Some(text)))
+            case.advice().iter().try_for_each(|text| help(page, Some(text)))
         }
         Outcome::Error(fault) => {
             place(page, case.place(), &Code::from(fault.kind).to_string())?;
@@ -465,8 +463,8 @@ fn failures(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
 /// The warnings of the suites and of all cases.
 fn warnings(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     let of_suite = run.warnings.iter().map(|it| (it.span.as_ref(), it.message.as_str(), it.help.as_deref()));
-    let of_cases = run.cases.iter().filter(|case| case.kind != CaseKind::Gate).flat_map(|case| {
-        case.warnings.iter().map(move |text| (Some(case.place()), text.as_str(), Some(case.name.as_str())))
+    let of_cases = run.cases.iter().flat_map(|case| {
+        case.remarks().iter().map(move |text| (Some(case.place()), text.as_str(), Some(case.name.as_str())))
     });
     let remarks: Vec<_> = of_suite.chain(of_cases).collect();
     let title = phrases::count(remarks.len(), "warning");

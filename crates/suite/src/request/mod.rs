@@ -19,6 +19,9 @@ pub(crate) mod subresource;
 mod user;
 mod workload;
 
+pub(crate) use self::equivalent::of as equivalents_of;
+pub(crate) use self::workload::HeldPod;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
