@@ -20,6 +20,9 @@ const LONGEST_CONDITION: usize = 512;
 /// Most choices of a question that are tried.
 const MOST_CHOICES: usize = 8;
 
+/// Settings in the order in which they are written.
+pub type Members = IndexMap<String, Node>;
+
 /// A form.
 #[derive(Debug, Clone, Default)]
 pub struct Questions {
@@ -64,7 +67,7 @@ impl Choice {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FormSettings {
     /// The settings.
-    pub value: IndexMap<String, Node>,
+    pub value: Members,
     /// The members that must be filled in, by their paths.
     pub required: Vec<String>,
 }
@@ -226,7 +229,7 @@ impl Question {
 }
 
 /// Puts a value at a path such as `cpu.limit`, if it is one; whether it is there now.
-fn put(members: &mut IndexMap<String, Node>, path: &str, value: Node) -> bool {
+pub fn put(members: &mut Members, path: &str, value: Node) -> bool {
     if matches!(value, Node::Null) || path.split('.').count() > DEEPEST {
         return false;
     }
@@ -247,7 +250,7 @@ fn put(members: &mut IndexMap<String, Node>, path: &str, value: Node) -> bool {
 }
 
 /// The settings without the member at a path.
-pub(super) fn without(members: &IndexMap<String, Node>, path: &str) -> IndexMap<String, Node> {
+pub fn without(members: &Members, path: &str) -> Members {
     let mut members = members.clone();
     match path.split_once('.') {
         None => drop(members.shift_remove(path)),
