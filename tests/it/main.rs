@@ -68,6 +68,7 @@ mod proxies;
 mod publish;
 mod push;
 mod push_tags;
+mod questions;
 mod readers;
 mod recorded_requests;
 mod redirect;

@@ -93,6 +93,11 @@ pub struct PolicySpec {
     pub metadata: Option<Spanned<PathBuf>>,
     /// A metadata file near the module or the suite, as the suite would name it, where the suite gives no `metadata`.
     pub nearby_metadata: Option<String>,
+    /// The form of its settings, `questions-ui.yml`: the one that the suite names, or the one beside its metadata or its
+    /// module.
+    pub form: Option<Arc<SourceFile>>,
+    /// The settings that it runs with by default and those of its variants.
+    pub settings: Vec<Arc<Settings>>,
     /// Text for the usage annotation.
     pub usage: Option<Spanned<PathBuf>>,
     /// Mode of a module without metadata.
@@ -458,9 +463,22 @@ pub enum Check {
     HostCapabilities(Spanned<Vec<String>>),
     /// The module's size satisfies this.
     Size(Spanned<SizeLimit>),
+    /// The policy takes what this form sends.
+    Questions(Spanned<Arc<SourceFile>>),
 }
 
 impl Check {
+    /// Its key under `check:`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "version",
+            Self::Mutating(_) => "mutating",
+            Self::HostCapabilities(_) => "hostCapabilities",
+            Self::Size(_) => "size",
+            Self::Questions(_) => "questions",
+        }
+    }
+
     /// Where the check is written.
     pub fn span(&self) -> &Span {
         match self {
@@ -468,6 +486,7 @@ impl Check {
             Self::Mutating(wanted) => &wanted.span,
             Self::HostCapabilities(wanted) => &wanted.span,
             Self::Size(wanted) => &wanted.span,
+            Self::Questions(form) => &form.span,
         }
     }
 }

@@ -69,6 +69,7 @@ pub mod expression;
 mod fields;
 mod file_limit;
 mod files;
+mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gates;
