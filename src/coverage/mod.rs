@@ -1,10 +1,12 @@
-//! What the cases of a run exercise of its policies: their verdicts, and the requests that their rules select.
+//! What the cases of a run exercise of its policies: their verdicts, the requests that their rules select, and their settings.
 
 mod answered;
 mod rules;
+mod settings;
 
 use policy_verify_model::outcome::CaseReport;
 use policy_verify_model::rule_coverage::{RuleCoverage, VerdictCounts};
+use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::suite::{Case, PolicyIndex, SuiteIndex};
 
 use self::answered::{Answered, Subject};
@@ -16,6 +18,8 @@ pub(crate) struct Coverage {
     verdicts: Vec<VerdictCounts>,
     /// The requests of the rules of its policies and groups.
     pub(crate) rules: Vec<RuleCoverage>,
+    /// The settings of its modules.
+    pub(crate) settings: Vec<SettingsCoverage>,
 }
 
 impl Coverage {
@@ -31,13 +35,14 @@ pub(crate) fn of<'a>(
     policies: &Policies<'a>,
     cases: impl IntoIterator<Item = (&'a Case, &'a CaseReport)>,
 ) -> Coverage {
-    let answers: Vec<Answered> =
-        cases.into_iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
+    let cases: Vec<(&Case, &CaseReport)> = cases.into_iter().collect();
+    let answers: Vec<Answered> = cases.iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
     let mut verdicts = vec![VerdictCounts::default(); policies.suite.policies.len()];
     for Answered { subject, verdict, .. } in &answers {
         if let Subject::Policy(policy) = subject {
             verdict.count(&mut verdicts[policy.0]);
         }
     }
-    Coverage { verdicts, rules: rules::of(suite, policies, &answers) }
+    let settings = settings::of(suite, policies, &answers, &cases);
+    Coverage { verdicts, rules: rules::of(suite, policies, &answers), settings }
 }

@@ -84,6 +84,7 @@ mod schema;
 mod search;
 mod selection;
 mod settings;
+mod settings_coverage;
 mod shards;
 mod signatures;
 mod snapshot_cases;

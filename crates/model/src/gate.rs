@@ -32,6 +32,8 @@ pub enum Goal {
     Weak(usize),
     /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
     Coverage(Percent),
+    /// At least this share of the settings and their choices is set in a case.
+    Settings(Percent),
 }
 
 impl Goal {
@@ -42,6 +44,7 @@ impl Goal {
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
             Self::Coverage(_) => "coverage",
+            Self::Settings(_) => "settings",
         }
     }
 
@@ -51,6 +54,7 @@ impl Goal {
             Self::Rules(_) => format!("add the missing cases: `verify init --missing {suite}`"),
             Self::Verdicts(_) => "add a case in which the policy decides otherwise".to_owned(),
             Self::Weak(_) => format!("complete the expectations: `verify {suite} --bless=weak`"),
+            Self::Settings(_) => "add cases with these settings".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
         }
     }

@@ -254,20 +254,24 @@ impl Suite {
             || (is_in_groups && groups.all(|group| has_rules(&group.deployment)))
     }
 
-    /// The settings a case puts to its policies, in the order in which they are asked.
-    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
-        let used = |used: &PolicyUse| Arc::clone(&used.settings);
+    /// The policies a case asks with their settings, in the order in which they are asked.
+    pub fn settings_uses<'a>(&'a self, case: &'a Case) -> Vec<&'a PolicyUse> {
         match &case.body {
             CaseBody::Request(request) => {
-                let of_step = |step: &Step| match step {
-                    Step::Policy(policy) => vec![used(policy)],
-                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| used(&it.policy)).collect(),
+                let of_step = |step: &'a Step| match step {
+                    Step::Policy(policy) => vec![policy],
+                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| &it.policy).collect(),
                 };
                 request.subject.steps.iter().flat_map(of_step).collect()
             }
-            CaseBody::Settings(settings) => vec![used(&settings.policy)],
+            CaseBody::Settings(settings) => vec![&settings.policy],
             CaseBody::Check { .. } => Vec::new(),
         }
+    }
+
+    /// The settings a case puts to its policies, in the same order.
+    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
+        self.settings_uses(case).into_iter().map(|used| Arc::clone(&used.settings)).collect()
     }
 
     /// The policies a case needs, members of groups and steps of chains included.

@@ -27,7 +27,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, GateEntry, RulesEntry};
+use crate::exercised::{self, GateEntry, RulesEntry, SettingsEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -64,6 +64,8 @@ pub(super) struct Document<'a> {
     pub(super) flags: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -103,6 +105,8 @@ pub(super) struct Closing<'a> {
     pub(super) flags: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -269,6 +273,7 @@ impl<'a> Document<'a> {
             errors,
             flags,
             rules,
+            settings,
             gates,
             coverage,
         } = closing;
@@ -289,6 +294,7 @@ impl<'a> Document<'a> {
             errors,
             flags,
             rules,
+            settings,
             gates,
             coverage,
         }
@@ -344,6 +350,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         errors: run.errors.iter().map(Warning::from).collect(),
         flags: run.flags.iter().map(Cow::from).collect(),
         rules: exercised::rules(run),
+        settings: exercised::settings(run),
         gates: exercised::gates(run),
         coverage: run
             .coverage

@@ -146,9 +146,13 @@ pub(crate) struct GatesEntry {
     /// no lines. The run measures it without a flag.
     #[schemars(with = "Option<String>")]
     pub(crate) coverage: Option<Spanned<UnitText>>,
+    /// Share of the settings and of their choices that a case must set, such as "100%": those that the form of a policy names
+    /// and those of the suite.
+    #[schemars(with = "Option<String>")]
+    pub(crate) settings: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional coverage } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional coverage, optional settings } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
