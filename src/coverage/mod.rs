@@ -10,6 +10,7 @@ use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::suite::{Case, PolicyIndex, SuiteIndex};
 
 use self::answered::{Answered, Subject};
+pub(crate) use self::settings::{KnownSetting, ModuleSettings, modules_with_settings};
 use crate::evaluate::Policies;
 
 /// What the cases of a suite exercise.

@@ -43,11 +43,33 @@ impl KnownSetting {
         rest.iter().try_fold(settings.get(first)?, |value, step| value.get(step))
     }
 
+    /// The values of which a form sends one.
+    pub(crate) fn choices(&self) -> Vec<Value> {
+        self.choices.iter().map(|choice| serde_json::to_value(choice).unwrap_or_default()).collect()
+    }
+
     /// `cpu.limit`; a step that has a dot itself is quoted.
     pub(crate) fn shown(&self) -> String {
         let step = |step: &String| if step.contains('.') { format!("\"{step}\"") } else { step.clone() };
         self.steps.iter().map(step).collect::<Vec<_>>().join(".")
     }
+}
+
+/// The settings of a module.
+pub(crate) struct ModuleSettings {
+    /// The policies that are this module.
+    pub(crate) policies: Vec<PolicyIndex>,
+    /// The settings that its form and the suite name.
+    pub(crate) keys: Vec<KnownSetting>,
+}
+
+/// The settings of all modules of a suite.
+pub(crate) fn modules_with_settings(policies: &Policies<'_>) -> Vec<ModuleSettings> {
+    let settings = |module: Module<'_>| {
+        let (keys, _) = known(&module, &documents(&module, policies));
+        ModuleSettings { policies: module.policies, keys }
+    };
+    modules(policies).into_iter().map(settings).collect()
 }
 
 /// Settings in the order in which they were found, each once.

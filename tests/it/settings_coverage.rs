@@ -1,10 +1,10 @@
-//! What cases exercise of the settings of their policies, and the gate about it.
+//! What cases exercise of the settings of their policies, the gate about it, and settings that no case notices.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{POD, Repository, project, testdata, without_times};
+use crate::support::{POD, Repository, line_of, project, testdata, without_times};
 
 /// An object with a label.
 const LABELLED: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { x: a } } }";
@@ -135,14 +135,56 @@ fn large_settings_are_bounded() {
     assert_eq!(found["notes"], json!(["only the first 1000 settings are told apart"]));
 }
 
+fn noticed(repository: &Repository) -> Value {
+    let run = repository.verify(&["sabotage", "suite.yml", "--format", "json"]).run().exits_with(0);
+    serde_json::from_str::<Value>(&run.stdout).unwrap()["settings"].clone()
+}
+
+#[test]
+fn a_dead_setting_is_named_with_its_line() {
+    let cases = "cases:
+  - { name: usual, unset: [metadata.labels], expect: { deny: { contains: missing } } }
+  - name: dead
+    settings:
+      mandatory_labels: [x]
+      denied_labels: [costs]
+    expect: allow
+  - { name: other, settings: { constrained_labels: { owner: ^team- } }, set: { metadata.labels: { owner: team-a } }, expect: allow }
+";
+    let repository = repository(cases);
+    let line = line_of(&repository.read("suite.yml"), "denied_labels: [costs]");
+    // The constraint is noticed by the other choice of the form, which the label does not match.
+    let dead = json!([{ "key": "denied_labels", "file": "suite.yml", "line": line, "cases": 1 }]);
+    assert_eq!(noticed(&repository), json!([{ "policy": "labels", "noticed": 2, "dead": dead }]));
+    let text = format!(
+        "settings of labels: 2 of 3 noticed\n  suite.yml:{line}  denied_labels · no answer changes without it, in 1 case\n"
+    );
+    repository.verify(&["sabotage", "suite.yml"]).run().exits_with(0).says(&[&text]);
+}
+
+#[test]
+fn a_setting_whose_changes_are_rejected_is_required() {
+    let suite = format!(
+        "version: 1\npolicies:\n  default-labels: {{ uri: default-labels/policy.wasm, metadata: default-labels/metadata.yml }}\n\
+         defaults: {{ object: {POD}, settings: {{ labels: {{ team: a }}, override: false }} }}\ncases:\n  \
+         - {{ name: a, expect: {{ mutate: {{ object: {{ metadata: {{ labels: {{ team: a }} }} }} }} }} }}\n"
+    );
+    let repository = Repository::with_suite(&suite).policy("default-labels");
+    let line = line_of(&suite, "override");
+    let dead = json!([{ "key": "override", "file": "suite.yml", "line": line, "cases": 1 }]);
+    let wanted = json!([{ "policy": "default-labels", "noticed": 0, "dead": dead, "required": ["labels"] }]);
+    assert_eq!(noticed(&repository), wanted);
+}
+
 /// Blocks of the page that begin with a command are what it prints today, times aside.
 #[test]
 fn the_page_shows_what_is_printed_today() {
     let page = fs::read_to_string(project().join("docs/trust.md")).unwrap();
     let suite = testdata().join("suites/settings/suite.yml");
-    for (command, arguments) in
-        [("$ verify testdata/suites/settings/suite.yml --verbose\n", &[suite.to_str().unwrap(), "--verbose"][..])]
-    {
+    for (command, arguments) in [
+        ("$ verify testdata/suites/settings/suite.yml --verbose\n", &[suite.to_str().unwrap(), "--verbose"][..]),
+        ("$ verify sabotage testdata/suites/settings/suite.yml\n", &["sabotage", suite.to_str().unwrap()]),
+    ] {
         let (_, rest) = page.split_once(command).unwrap_or_else(|| panic!("no {command}"));
         let (shown, _) = rest.split_once("```").unwrap();
         let printed = Repository::new().verify(arguments).env("COLUMNS", "120").run().stdout;
