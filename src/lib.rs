@@ -20,6 +20,7 @@ mod compare;
 mod coverage;
 mod error;
 mod evaluate;
+mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod live;

@@ -16,6 +16,7 @@ use policy_verify_model::privilege::{PrivilegeSet, Privileges};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
+use policy_verify_model::settings_coverage::{ChoiceCoverage, KeyCoverage, SettingsCoverage};
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 use policy_verify_report::{Style, by_name};
@@ -46,6 +47,7 @@ pub(crate) fn hostile(text: &str) -> RunReport {
         cases: cases.map(|(position, outcome)| case(text, &place, outcome, position)).collect(),
         warnings: vec![diagnostic(text).at(&place)],
         rules: vec![rules(text, &place)],
+        settings: vec![settings(text, &place)],
         gates: Vec::new(),
         publications: vec![Publication {
             suite: Some(0),
@@ -98,6 +100,18 @@ fn privileges(text: &str) -> Privileges {
         context_aware_resources: [ContextAwareResource { api_version: text.into(), kind: name.into() }].into(),
     };
     Privileges { declared: set("*"), used: set("b"), found: [text.to_owned()].into(), patch: Some(text.into()) }
+}
+
+fn settings(text: &str, place: &Span) -> SettingsCoverage {
+    let choices = vec![ChoiceCoverage { value: text.into(), cases: 0 }];
+    SettingsCoverage {
+        suite: 0,
+        policy: text.into(),
+        form: Some(text.into()),
+        span: place.clone(),
+        keys: vec![KeyCoverage { key: text.into(), cases: 1, rejections: 0, choices }],
+        notes: vec![text.into()],
+    }
 }
 
 fn rules(text: &str, place: &Span) -> RuleCoverage {

@@ -83,18 +83,30 @@ fn not_a_fault(expected: &FaultExpectation, response: &AdmissionResponse) -> Mis
     }
 }
 
-/// Compares the verdict of the settings validation with what a settings case expects.
+/// What a policy says against settings, as far as it says anything; nothing if it accepts them.
 ///
 /// An error that the guest reports while it reads the settings counts as a rejection; its text is then the message.
+///
+/// # Errors
+///
+/// Any other fault.
+pub(crate) fn rejection(verdict: &Result<SettingsVerdict, Fault>) -> Result<Option<Option<&str>>, &Fault> {
+    match verdict {
+        Ok(verdict) if verdict.valid => Ok(None),
+        Ok(verdict) => Ok(Some(verdict.message.as_deref())),
+        Err(fault) if fault.kind == FaultKind::Guest => Ok(Some(Some(fault.message.as_str()))),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Compares the verdict of the settings validation with what a settings case expects: see [`rejection`].
 pub(crate) fn settings(
     expect: &SettingsExpectation,
     expect_span: &Span,
     verdict: &Result<SettingsVerdict, Fault>,
 ) -> Judgement {
-    let rejection = match verdict {
-        Ok(verdict) if verdict.valid => None,
-        Ok(verdict) => Some(verdict.message.as_deref()),
-        Err(fault) if fault.kind == FaultKind::Guest => Some(Some(fault.message.as_str())),
+    let rejection = match rejection(verdict) {
+        Ok(rejection) => rejection,
         Err(fault) => return Judgement::Fault(fault.clone()),
     };
     let mismatch = |expected: &str, actual: String| Mismatch {

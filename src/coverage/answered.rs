@@ -1,9 +1,11 @@
 //! Which policies and groups a case has a verdict of.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use policy_verify_model::answer::AdmissionResponse;
 use policy_verify_model::outcome::{CaseReport, PartReport, PartVerdict};
+use policy_verify_model::policy::Settings;
 use policy_verify_model::request::GroupVersionResource;
 use policy_verify_model::rule_coverage::VerdictCounts;
 use policy_verify_model::stored_request::RequestTarget;
@@ -58,6 +60,8 @@ impl Verdict {
 pub(super) struct Answered {
     pub(super) subject: Subject,
     pub(super) verdict: Verdict,
+    /// The settings it was given with; a group has none of its own.
+    pub(super) settings: Option<Arc<Settings>>,
     /// What the request was about; nothing for a raw document.
     pub(super) target: Option<Rc<Target>>,
 }
@@ -85,8 +89,9 @@ pub(super) fn of(case: &Case, report: &CaseReport, policies: &Policies<'_>) -> V
     let CaseBody::Request(body) = &case.body else { return Vec::new() };
     let target = report.request.as_ref().and_then(|request| request.target()).map(|it| Rc::new(it.into()));
     let mut found = Vec::new();
-    let mut add = |subject, verdict: Option<Verdict>| {
-        found.extend(verdict.map(|verdict| Answered { subject, verdict, target: target.clone() }));
+    let mut add = |subject, settings: Option<&Arc<Settings>>, verdict: Option<Verdict>| {
+        let (settings, target) = (settings.cloned(), target.clone());
+        found.extend(verdict.map(|verdict| Answered { subject, verdict, settings, target }));
     };
     let single = report.monitored.as_ref().or(report.response.as_ref()).filter(|_| report.fault.is_none());
     for (index, step) in body.subject.steps.iter().enumerate() {
@@ -98,14 +103,14 @@ pub(super) fn of(case: &Case, report: &CaseReport, policies: &Policies<'_>) -> V
             None => None,
         };
         match step {
-            Step::Policy(used) => add(Subject::Policy(used.policy), verdict),
+            Step::Policy(used) => add(Subject::Policy(used.policy), Some(&used.settings), verdict),
             Step::Group(group) => {
-                add(Subject::Group(*group), verdict);
+                add(Subject::Group(*group), None, verdict);
                 let members = part.map_or(&report.members, |part| &part.members);
                 for member in &policies.suite.groups[group.0].members {
                     let own = members.iter().find(|part: &&PartReport| part.name == member.id);
                     let verdict = own.and_then(|part| Verdict::of_part(&part.verdict));
-                    add(Subject::Policy(member.policy.policy), verdict);
+                    add(Subject::Policy(member.policy.policy), Some(&member.policy.settings), verdict);
                 }
             }
         }

@@ -1,16 +1,19 @@
-//! What the cases of a run exercise of its policies: their verdicts, the requests that their rules select, and the privileges
-//! that they use.
+//! What the cases of a run exercise of its policies: their verdicts, the requests that their rules select, their settings, and
+//! the privileges that they use.
 
 mod answered;
 mod privileges;
 mod rules;
+mod settings;
 
 use policy_verify_model::outcome::CaseReport;
 use policy_verify_model::privilege::Privileges;
 use policy_verify_model::rule_coverage::{RuleCoverage, VerdictCounts};
+use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::suite::{Case, PolicyIndex, SuiteIndex};
 
 use self::answered::{Answered, Subject};
+pub(crate) use self::settings::{KnownSetting, ModuleSettings, modules_with_settings};
 use crate::evaluate::Policies;
 
 /// What the cases of a suite exercise.
@@ -21,6 +24,8 @@ pub(crate) struct Coverage {
     privileges: Vec<Option<Privileges>>,
     /// The requests of the rules of its policies and groups.
     pub(crate) rules: Vec<RuleCoverage>,
+    /// The settings of its modules.
+    pub(crate) settings: Vec<SettingsCoverage>,
 }
 
 impl Coverage {
@@ -49,5 +54,7 @@ pub(crate) fn of<'a>(
             verdict.count(&mut verdicts[policy.0]);
         }
     }
-    Coverage { verdicts, privileges: privileges::of(policies, &cases), rules: rules::of(suite, policies, &answers) }
+    let settings = settings::of(suite, policies, &answers, &cases);
+    let privileges = privileges::of(policies, &cases);
+    Coverage { verdicts, privileges, rules: rules::of(suite, policies, &answers), settings }
 }

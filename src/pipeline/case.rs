@@ -8,17 +8,20 @@ use super::against::{Comparison, OwnResult, Referee};
 use super::relations::{self, Judged};
 use crate::compare::{self, Judgement, with_snapshot};
 use crate::evaluate::{self, Applicability, Evaluated, NotApplicable, Policies, Sent};
+use crate::form::{self, Flaw, FormFindings};
 use crate::prepare;
+use policy_verify_draft::first::Questions;
 use policy_verify_host::record::Recorded;
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind};
 use policy_verify_model::hosting::{GuestLog, HostCall};
 use policy_verify_model::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport};
-use policy_verify_model::policy::PolicyRef;
+use policy_verify_model::policy::{PolicyRef, Settings};
 use policy_verify_model::request::Request;
-use policy_verify_model::source::Span;
+use policy_verify_model::source::{SourceFile, Span, Spanned};
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::{
-    Case, CaseBody, Expectation, PolicyIndex, RequestCase, RulesMode, SettingsCase, Snapshot, SuiteIndex, Xfail,
+    Case, CaseBody, Check, Expectation, PolicyIndex, PolicyUse, RequestCase, RulesMode, SettingsCase,
+    SettingsExpectation, Snapshot, SuiteIndex, Xfail,
 };
 use policy_verify_model::weakness::Weakness;
 
@@ -161,6 +164,10 @@ fn run(case: &Case, policies: &Policies<'_>, referee: Option<&Referee>) -> (Verd
         CaseBody::Settings(body) => {
             let (verdict, findings) = run_settings(case, body, policies);
             (verdict, findings, "a server has no request that validates settings")
+        }
+        CaseBody::Check { policy, check: Check::Questions(form) } => {
+            let (judgement, findings) = run_form(case, *policy, form, policies);
+            (Verdict::Judged(judgement), findings, "a server has no request that validates settings")
         }
         CaseBody::Check { policy, check } => {
             let policy = policies.prepared(*policy);
@@ -370,6 +377,51 @@ fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (V
         ..Findings::default()
     };
     (Verdict::Judged(judgement), findings)
+}
+
+/// Asks a policy about what its form sends. Host calls have no mocks there.
+fn run_form(
+    case: &Case,
+    policy: PolicyIndex,
+    form: &Spanned<Arc<SourceFile>>,
+    policies: &Policies<'_>,
+) -> (Judgement, Findings) {
+    let questions = match Questions::read(&form.value.path, &form.value.text) {
+        Ok(questions) => questions,
+        Err(error) => {
+            let span = error.span.unwrap_or_else(|| form.span.clone());
+            let (kind, at, expected) = (MismatchKind::Check, "/questions".to_owned(), "a form".to_owned());
+            let mismatch = Mismatch { kind, at, expected, actual: error.message, span };
+            return (vec![mismatch].into(), Findings::default());
+        }
+    };
+    let own: Vec<&Settings> = policies.suite.policies[policy.0].settings.iter().map(|it| &**it).collect();
+    let mut findings = Findings::default();
+    let mut ask = |settings: &Settings| {
+        let body = SettingsCase {
+            policy: PolicyUse { policy, settings: Arc::new(settings.clone()) },
+            answers: Arc::default(),
+            expect: Arc::new(SettingsExpectation::Valid),
+        };
+        let evaluated = evaluate::settings(case, &body, policies);
+        findings.is_doubtful |= evaluated.is_doubtful;
+        let rejection = compare::rejection(&evaluated.answer).map_err(Fault::clone)?;
+        Ok(rejection.map(|message| message.unwrap_or("no reason given").to_owned()))
+    };
+    let found = form::judge(&questions, &own, &mut ask);
+    let FormFindings { flaws, remarks } = match found {
+        Ok(found) => found,
+        Err(fault) => {
+            findings.fault = Some(fault.clone());
+            return (Judgement::Fault(fault), findings);
+        }
+    };
+    findings.warnings = remarks;
+    let mismatch = |Flaw { line, at, expected, actual }| {
+        let span = form.value.line(line);
+        Mismatch { kind: MismatchKind::Check, at, expected, actual, span }
+    };
+    (flaws.into_iter().map(mismatch).collect::<Vec<_>>().into(), findings)
 }
 
 /// Calls, remarks, and a mismatch for every unused mock.

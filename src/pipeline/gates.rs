@@ -28,7 +28,10 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Prog
             .zip(record.prepared.as_ref().ok())
             .map(|(privileges, prepared)| privileges::explained(privileges, record.key.spec(suites), prepared));
     }
-    report.rules = coverage.into_iter().flat_map(|coverage| coverage.rules).collect();
+    for of_suite in coverage {
+        report.rules.extend(of_suite.rules);
+        report.settings.extend(of_suite.settings);
+    }
     for warning in report.rules.iter().filter_map(selects_nothing) {
         // Two suites may be about one manifest.
         if !report.warnings.contains(&warning) {
@@ -37,6 +40,7 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Prog
     }
     if left_out > 0 {
         report.rules.clear();
+        report.settings.clear();
     }
     let skipped = (left_out > 0).then(|| format!("the run leaves out {left_out} of {total} cases"));
     report.gates = suites.iter().enumerate().flat_map(|(index, suite)| gates(index, suite, skipped.as_ref())).collect();

@@ -1,9 +1,9 @@
-//! What a suite notices: each case runs again with policies that do something else.
+//! What a suite notices: each case runs again with policies that do something else, or have other settings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use policy_verify_model::outcome::{Outcome, Unavailable};
+use policy_verify_model::outcome::Outcome;
 use policy_verify_model::sabotage::{Attempt, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
 use policy_verify_model::suite::{CaseBody, PolicyIndex};
 use policy_verify_suite::SnapshotUse;
@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use super::mutants::MutantEffort;
 use super::options::{Options, Progress};
+use super::other_guests::report_with;
 use super::ready::{self, Code, Ready};
-use super::{case, mutants};
+use super::{case, dead_settings, mutants};
 use crate::error::Error;
 use crate::evaluate::Policies;
-use crate::prepare::PreparedPolicy;
 use crate::sabotage::Sabotaged;
 use crate::select::SelectedCase;
 
@@ -40,6 +40,7 @@ pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn
                     Err(left_out) => sabotage.left_out.push(left_out),
                 }
             }
+            sabotage.settings = dead_settings::of_run(ready, options);
             if let Some(effort) = effort {
                 sabotage.mutants = mutants::of_run(ready, effort, options);
             }
@@ -96,27 +97,17 @@ fn of_case(selected: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progres
 
 /// Runs a case with a stand-in for these policies, and says whether it noticed; nothing where that changes no answer.
 fn attempt(
-    SelectedCase { suite, case }: SelectedCase<'_>,
+    selected: SelectedCase<'_>,
     policies: &Policies<'_>,
     targets: &[PolicyIndex],
     stand_in: StandIn,
 ) -> Option<bool> {
     let has_changed = Arc::new(AtomicBool::new(false));
-    let replaced: Vec<Result<PreparedPolicy, Arc<Unavailable>>> = targets
-        .iter()
-        .map(|index| {
-            let real = policies.prepared(*index);
-            let guest = Sabotaged::new(Arc::clone(&real.guest), stand_in, Arc::clone(&has_changed));
-            Ok(real.with_guest(Arc::new(guest)))
-        })
-        .collect();
-    let mut prepared = policies.prepared.clone();
-    for (index, replaced) in targets.iter().zip(&replaced) {
-        prepared[index.0] = Some(replaced);
-    }
     // What the policy itself has accepted was not answered by the stand-in.
     let accepted = policies.accepted.clone().filter(|_| !stand_in.is_about_settings());
-    let sabotaged = Policies { prepared, accepted, ..policies.clone() };
-    let (report, _) = case::report(suite, case, &sabotaged, None);
+    let policies = Policies { accepted, ..policies.clone() };
+    let report = report_with(selected, &policies, targets, &|guest| {
+        Arc::new(Sabotaged::new(guest, stand_in, Arc::clone(&has_changed)))
+    });
     has_changed.load(Ordering::Relaxed).then_some(report.outcome != Outcome::Passed)
 }

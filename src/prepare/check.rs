@@ -16,6 +16,11 @@ pub(crate) fn check(check: &Check, metadata: Option<&Metadata>, size: u64) -> Ve
         Check::Mutating(wanted) => mutating(wanted.value, metadata),
         Check::HostCapabilities(wanted) => host_capabilities(&wanted.value, metadata),
         Check::Size(wanted) => within(&wanted.value, size),
+        Check::Questions(_) => Some(Difference {
+            at: "/questions",
+            expected: "the policy is asked".to_owned(),
+            actual: "a form is no property of the module".to_owned(),
+        }),
     };
     let mismatch = |Difference { at, expected, actual }| Mismatch {
         kind: MismatchKind::Check,

@@ -311,6 +311,8 @@ mod tests {
                 uri_text: "policy.wasm".into(),
                 metadata: None,
                 nearby_metadata: None,
+                form: None,
+                settings: Vec::new(),
                 usage: None,
                 execution_mode: None,
                 deployment: Deployment::default(),

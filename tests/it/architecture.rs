@@ -19,8 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "compare", "coverage", "error", "evaluate", "live", "measure", "prepare", "resolve", "sabotage", "select",
-            "server", "vary",
+            "compare", "coverage", "error", "evaluate", "form", "live", "measure", "prepare", "resolve", "sabotage",
+            "select", "server", "vary",
         ],
     ),
     ("evaluate", &["prepare::PreparedPolicy"]),
@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("compare", &[]),
     ("coverage", &["evaluate::Policies"]),
     ("error", &[]),
+    ("form", &[]),
     ("fuzzing", &["compare", "prepare"]),
     ("live", &[]),
     ("measure", &[]),

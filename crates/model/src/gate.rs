@@ -34,6 +34,8 @@ pub enum Goal {
     Privileges(Least),
     /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
     Coverage(Percent),
+    /// At least this share of the settings and their choices is set in a case.
+    Settings(Percent),
 }
 
 impl Goal {
@@ -45,6 +47,7 @@ impl Goal {
             Self::Weak(_) => "weak",
             Self::Privileges(_) => "privileges",
             Self::Coverage(_) => "coverage",
+            Self::Settings(_) => "settings",
         }
     }
 
@@ -55,6 +58,7 @@ impl Goal {
             Self::Verdicts(_) => "add a case in which the policy decides otherwise".to_owned(),
             Self::Weak(_) => format!("complete the expectations: `verify {suite} --bless=weak`"),
             Self::Privileges(_) => "add cases that use the privileges, or change the metadata".to_owned(),
+            Self::Settings(_) => "add cases with these settings".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
         }
     }

@@ -8,6 +8,7 @@ use super::hosting::GuestLog;
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
 use super::privilege::PrivilegeGap;
 use super::rule_coverage::{Exercise, RuleCoverage};
+use super::settings_coverage::SettingsCoverage;
 
 /// What reports call the policy of gates.
 pub const SUBJECT: &str = "gates";
@@ -91,6 +92,7 @@ impl Gate {
             Goal::Weak(most) => self.weak(run, most),
             Goal::Privileges(Least::Least) => self.privileges(run),
             Goal::Coverage(percent) => self.coverage(run, percent),
+            Goal::Settings(percent) => self.settings(run, percent),
         };
         if is_reached {
             return Outcome::Passed;
@@ -179,6 +181,22 @@ impl Gate {
                 && percent.is_reached(count(own.covered), count(own.total)),
             expected: format!("{percent} of the own code of the policies is executed"),
             actual: with_gaps(actual, gaps),
+        }
+    }
+
+    fn settings(&self, run: &RunReport, percent: Percent) -> Judgement {
+        let modules: Vec<&SettingsCoverage> = run.settings.iter().filter(|it| it.suite == self.suite).collect();
+        let known: usize = modules.iter().map(|it| it.known()).sum();
+        let set: usize = modules.iter().map(|it| it.set()).sum();
+        let named = |it: &&SettingsCoverage| {
+            let policy = it.policy.clone();
+            it.never_set().into_iter().map(move |name| format!("{policy}: no case sets {name}"))
+        };
+        let actual = if known == 0 { "no policy has settings".to_owned() } else { share(set, known) };
+        Judgement {
+            is_reached: percent.is_reached(set, known),
+            expected: format!("{percent} of the settings and choices are set in a case"),
+            actual: with_gaps(actual, modules.iter().flat_map(named).collect()),
         }
     }
 

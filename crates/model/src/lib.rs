@@ -38,6 +38,7 @@ pub mod request;
 pub mod rule_coverage;
 pub mod sabotage;
 pub mod scope;
+pub mod settings_coverage;
 pub mod signature;
 pub mod source;
 pub mod split_mix;

@@ -18,6 +18,7 @@ use super::privilege::Privileges;
 use super::publication::Publication;
 use super::release::Release;
 use super::rule_coverage::{RuleCoverage, VerdictCounts};
+use super::settings_coverage::SettingsCoverage;
 use super::source::Span;
 use super::stored_request::StoredRequest;
 use super::weakness::Weakness;
@@ -490,6 +491,8 @@ pub struct RunReport {
     pub warnings: Vec<Diagnostic>,
     /// What the cases exercise of the rules of their policies, in suite order; empty where cases were left out.
     pub rules: Vec<RuleCoverage>,
+    /// What they exercise of the settings of their policies; empty where cases were left out.
+    pub settings: Vec<SettingsCoverage>,
     /// What the run was to reach, in suite order. The reports about it are among the cases.
     pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
@@ -574,6 +577,7 @@ impl RunReport {
             cases: Vec::new(),
             warnings: Vec::new(),
             rules: Vec::new(),
+            settings: Vec::new(),
             gates: Vec::new(),
             publications: Vec::new(),
             coverage: Vec::new(),

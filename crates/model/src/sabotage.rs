@@ -11,6 +11,9 @@ pub struct Sabotage {
     pub cases: Vec<SabotagedCase>,
     /// The cases that were not.
     pub left_out: Vec<LeftOut>,
+    /// The modules whose cases set settings, and what was noticed of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<NoticedSettings>,
     /// The modules of which mutants were made; none where that was not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mutants: Vec<PolicyMutants>,
@@ -43,6 +46,37 @@ impl SabotagedCase {
     pub fn is_hollow(&self) -> bool {
         !self.attempts.is_empty() && self.attempts.iter().all(|attempt| !attempt.is_noticed)
     }
+}
+
+/// What cases noticed of the settings of a module, each of which was taken away, or had another of its choices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticedSettings {
+    /// The policies that are this module.
+    pub policy: String,
+    /// How many settings change an answer of a case.
+    pub noticed: usize,
+    /// The settings that change none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead: Vec<DeadSetting>,
+    /// The settings that the policy rejects all changes of, which tells nothing about its verdicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required: Vec<String>,
+    /// The settings that were not tried with all of their cases, because that takes too many evaluations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// A setting that no case notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadSetting {
+    /// `cpu.limit`
+    pub key: String,
+    /// Where a case has it: a path relative to the repository root.
+    pub file: String,
+    /// The line there, counted from 1.
+    pub line: usize,
+    /// The cases that set it; no answer of theirs changes.
+    pub cases: usize,
 }
 
 /// What cases noticed of the mutants of a module.

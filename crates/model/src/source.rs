@@ -17,6 +17,29 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// The text of a line, counted from 1; the beginning of the file where it has no such line.
+    pub fn line(self: &Arc<Self>, line: usize) -> Span {
+        let mut offset = 0;
+        for (index, text) in self.text.split_inclusive('\n').enumerate() {
+            if index + 1 == line {
+                let rest = text.trim_start();
+                let indent = text.len() - rest.len();
+                let column = 1 + text[..indent].chars().count();
+                return Span {
+                    file: Arc::clone(self),
+                    offset: offset + indent,
+                    len: rest.trim_end().len(),
+                    line,
+                    column,
+                };
+            }
+            offset += text.len();
+        }
+        Span::start_of(self)
+    }
+}
+
 /// A range of bytes in a [`SourceFile`], with the line and column of its start.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span {
@@ -129,6 +152,14 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_found_by_its_number() {
+        let file = Arc::new(SourceFile { path: "q.yml".into(), text: "a:\n  - é: 1\n".into() });
+        let span = file.line(2);
+        assert_eq!((span.quoted_line(), span.offset, span.len, span.column), ("  - é: 1", 5, 7, 3));
+        assert_eq!(file.line(9), Span::start_of(&file));
+    }
 
     #[test]
     fn the_quoted_line_is_the_line_of_the_span() {

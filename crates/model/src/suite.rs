@@ -94,6 +94,11 @@ pub struct PolicySpec {
     pub metadata: Option<Spanned<PathBuf>>,
     /// A metadata file near the module or the suite, as the suite would name it, where the suite gives no `metadata`.
     pub nearby_metadata: Option<String>,
+    /// The form of its settings, `questions-ui.yml`: the one that the suite names, or the one beside its metadata or its
+    /// module.
+    pub form: Option<Arc<SourceFile>>,
+    /// The settings that it runs with by default and those of its variants.
+    pub settings: Vec<Arc<Settings>>,
     /// Text for the usage annotation.
     pub usage: Option<Spanned<PathBuf>>,
     /// Mode of a module without metadata.
@@ -250,20 +255,24 @@ impl Suite {
             || (is_in_groups && groups.all(|group| has_rules(&group.deployment)))
     }
 
-    /// The settings a case puts to its policies, in the order in which they are asked.
-    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
-        let used = |used: &PolicyUse| Arc::clone(&used.settings);
+    /// The policies a case asks with their settings, in the order in which they are asked.
+    pub fn settings_uses<'a>(&'a self, case: &'a Case) -> Vec<&'a PolicyUse> {
         match &case.body {
             CaseBody::Request(request) => {
-                let of_step = |step: &Step| match step {
-                    Step::Policy(policy) => vec![used(policy)],
-                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| used(&it.policy)).collect(),
+                let of_step = |step: &'a Step| match step {
+                    Step::Policy(policy) => vec![policy],
+                    Step::Group(group) => self.groups[group.0].members.iter().map(|it| &it.policy).collect(),
                 };
                 request.subject.steps.iter().flat_map(of_step).collect()
             }
-            CaseBody::Settings(settings) => vec![used(&settings.policy)],
+            CaseBody::Settings(settings) => vec![&settings.policy],
             CaseBody::Check { .. } | CaseBody::Relation(_) => Vec::new(),
         }
+    }
+
+    /// The settings a case puts to its policies, in the same order.
+    pub fn settings_for(&self, case: &Case) -> Vec<Arc<Settings>> {
+        self.settings_uses(case).into_iter().map(|used| Arc::clone(&used.settings)).collect()
     }
 
     /// The policies a case needs, members of groups and steps of chains included.
@@ -495,9 +504,22 @@ pub enum Check {
     HostCapabilities(Spanned<Vec<String>>),
     /// The module's size satisfies this.
     Size(Spanned<SizeLimit>),
+    /// The policy takes what this form sends.
+    Questions(Spanned<Arc<SourceFile>>),
 }
 
 impl Check {
+    /// Its key under `check:`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "version",
+            Self::Mutating(_) => "mutating",
+            Self::HostCapabilities(_) => "hostCapabilities",
+            Self::Size(_) => "size",
+            Self::Questions(_) => "questions",
+        }
+    }
+
     /// Where the check is written.
     pub fn span(&self) -> &Span {
         match self {
@@ -505,6 +527,7 @@ impl Check {
             Self::Mutating(wanted) => &wanted.span,
             Self::HostCapabilities(wanted) => &wanted.span,
             Self::Size(wanted) => &wanted.span,
+            Self::Questions(form) => &form.span,
         }
     }
 }

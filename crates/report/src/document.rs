@@ -28,7 +28,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, GateEntry, RulesEntry};
+use crate::exercised::{self, GateEntry, RulesEntry, SettingsEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -65,6 +65,8 @@ pub(super) struct Document<'a> {
     pub(super) flags: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -104,6 +106,8 @@ pub(super) struct Closing<'a> {
     pub(super) flags: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rules: Vec<RulesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -272,6 +276,7 @@ impl<'a> Document<'a> {
             errors,
             flags,
             rules,
+            settings,
             gates,
             coverage,
         } = closing;
@@ -292,6 +297,7 @@ impl<'a> Document<'a> {
             errors,
             flags,
             rules,
+            settings,
             gates,
             coverage,
         }
@@ -347,6 +353,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         errors: run.errors.iter().map(Warning::from).collect(),
         flags: run.flags.iter().map(Cow::from).collect(),
         rules: exercised::rules(run),
+        settings: exercised::settings(run),
         gates: exercised::gates(run),
         coverage: run
             .coverage

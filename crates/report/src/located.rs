@@ -20,6 +20,7 @@ pub fn run(run: &RunReport, shown: &dyn Fn(&str) -> String) -> RunReport {
     }
     run.cases.iter_mut().for_each(|case| files.case(case));
     run.rules.iter_mut().for_each(|rules| files.replace(&mut rules.span));
+    run.settings.iter_mut().for_each(|settings| files.replace(&mut settings.span));
     run.gates.iter_mut().for_each(|gate| files.replace(&mut gate.span));
     run.warnings.iter_mut().chain(&mut run.errors).for_each(|it| files.diagnostic(it));
     run

@@ -273,7 +273,7 @@ fn others(run: &RunReport, detail: Detail) -> String {
         let place = case.place().file_and_line();
         format!("{} (<code>{}</code>): {matches}", escape::markdown(&case.id), escape::markdown(&place))
     }));
-    text.push_str(&rules(run));
+    text.extend(exercised::gaps(run).iter().map(gaps));
     text.push_str(&folded(&format!("{} warned: rejected in monitor mode", warned.len()), &warned, |case| {
         let message = phrases::rejection_in_monitor_mode(case).unwrap_or_default();
         format!("{}: {}", escape::markdown(&case.id), escape::markdown(&message))
@@ -286,22 +286,18 @@ fn others(run: &RunReport, detail: Detail) -> String {
     text
 }
 
-/// Requests without a case that are named of a policy.
-const MOST_REQUESTS: usize = 20;
+/// Gaps that are named of a policy.
+const MOST_GAPS: usize = 20;
 
-/// Requests that the rules of policies select and that no case has.
-fn rules(run: &RunReport) -> String {
-    let Some(gaps) = exercised::gaps(run) else { return String::new() };
+/// What the cases do not exercise of rules or settings.
+fn gaps(gaps: &exercised::Gaps<'_>) -> String {
     let line = |policy: &exercised::PolicyGaps<'_>| {
-        format!(
-            "- {}: no case for {}\n",
-            escape::markdown(policy.name),
-            escape::markdown(&policy.missing(MOST_REQUESTS))
-        )
+        let missing = escape::markdown(&policy.missing(MOST_GAPS));
+        format!("- {}: {} {missing}\n", escape::markdown(policy.name), policy.lack)
     };
     let lines: String = gaps.policies.iter().map(line).collect();
-    let command = escape::markdown_block("sh", &gaps.help(run));
-    format!("\n<details><summary>{}</summary>\n\n{lines}\n{command}\n</details>\n", escape::markdown(&gaps.title()))
+    let command = gaps.command.as_deref().map_or_else(String::new, |command| escape::markdown_block("sh", command));
+    format!("\n<details><summary>{}</summary>\n\n{lines}\n{command}\n</details>\n", escape::markdown(&gaps.title))
 }
 
 fn folded(title: &str, cases: &[&CaseReport], line: impl Fn(&CaseReport) -> String) -> String {

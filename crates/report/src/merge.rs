@@ -16,6 +16,7 @@ use policy_verify_model::gate_reports;
 use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::rule_coverage::RuleCoverage;
+use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::Span;
 
 use crate::coverage;
@@ -134,6 +135,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut coverage = Vec::new();
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
     let mut rules: IndexMap<(usize, &str), RuleCoverage> = IndexMap::new();
+    let mut settings: IndexMap<(usize, &str), SettingsCoverage> = IndexMap::new();
     let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
     for (_, run) in reports {
         // The merged run is judged anew.
@@ -144,6 +146,13 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
             match rules.get_mut(&(moved.suite, of_run.policy.as_str())) {
                 Some(known) => add_rules(known, &moved)?,
                 None => drop(rules.insert((moved.suite, &of_run.policy), moved)),
+            }
+        }
+        for of_run in &run.settings {
+            let moved = SettingsCoverage { suite: index(run, of_run.suite), ..of_run.clone() };
+            match settings.get_mut(&(moved.suite, of_run.policy.as_str())) {
+                Some(known) => add_settings(known, &moved)?,
+                None => drop(settings.insert((moved.suite, &of_run.policy), moved)),
             }
         }
         for gate in &run.gates {
@@ -183,6 +192,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         cases,
         warnings,
         rules: sorted_by_suite(rules, |rules| rules.suite),
+        settings: sorted_by_suite(settings, |settings| settings.suite),
         gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
         coverage,
@@ -218,6 +228,15 @@ fn add_rules(known: &mut RuleCoverage, other: &RuleCoverage) -> Result<(), Diagn
         one.verdicts.add(another.verdicts);
     }
     Ok(())
+}
+
+/// Adds what another shard exercises of the same settings.
+fn add_settings(known: &mut SettingsCoverage, other: &SettingsCoverage) -> Result<(), Diagnostic> {
+    if known.add(other) {
+        return Ok(());
+    }
+    let message = format!("the settings of policy `{}` differ between two reports", known.policy);
+    Err(different(message).with_help("run every shard with the same suite and form".to_owned()))
 }
 
 /// The flags that every run had: what one machine needed is of no use for the cases of another.

@@ -21,10 +21,11 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::policy::Digest;
 use policy_verify_model::rule_coverage::RuleCoverage;
+use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{GateEntry, RulesEntry};
+use crate::exercised::{GateEntry, RulesEntry, SettingsEntry};
 use crate::place::Place;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 use crate::{coverage, publication};
@@ -85,6 +86,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         publications.push(publication::read(written, suite)?);
     }
     let rules = rules(document.rules, &index, &files)?;
+    let settings = settings(document.settings, &index, &files)?;
     let gates = gates(document.gates, &index, &files)?;
     let mut coverage = Vec::new();
     for written in document.coverage {
@@ -99,6 +101,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         warnings: document.warnings.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         errors: document.errors.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         rules,
+        settings,
         gates,
         publications,
         coverage,
@@ -246,6 +249,24 @@ fn rules(written: Vec<RulesEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> R
         })
     };
     written.into_iter().map(rules).collect()
+}
+
+fn settings(
+    written: Vec<SettingsEntry<'_>>,
+    suite: FindSuite<'_>,
+    files: &Files,
+) -> Result<Vec<SettingsCoverage>, ReadError> {
+    let settings = |written: SettingsEntry<'_>| {
+        Ok(SettingsCoverage {
+            suite: suite(&written.suite)?,
+            policy: written.policy.into_owned(),
+            form: written.form.map(Cow::into_owned),
+            span: files.span(&written.place)?,
+            keys: written.keys.into_owned(),
+            notes: written.notes.into_owned(),
+        })
+    };
+    written.into_iter().map(settings).collect()
 }
 
 fn gates(written: Vec<GateEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<Gate>, ReadError> {

@@ -3,7 +3,7 @@
 use std::io;
 
 use policy_verify_model::sabotage::{
-    Attempt, LeftOutBecause, PolicyMutants, Sabotage, SabotagedCase, StandIn, Survivor,
+    Attempt, LeftOutBecause, NoticedSettings, PolicyMutants, Sabotage, SabotagedCase, StandIn, Survivor,
 };
 
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
@@ -48,6 +48,10 @@ pub fn text(result: &Sabotage, style: Style, out: &mut dyn io::Write) -> io::Res
         }
         more(&mut page, others.len())?;
     }
+    for module in result.settings.iter().filter(|it| !it.dead.is_empty() || !it.left_out.is_empty()) {
+        page.blank()?;
+        settings(&mut page, module)?;
+    }
     for module in &result.mutants {
         page.blank()?;
         mutants(&mut page, module)?;
@@ -57,6 +61,27 @@ pub fn text(result: &Sabotage, style: Style, out: &mut dyn io::Write) -> io::Res
     let noticing = result.cases.len() - hollow.len();
     let total = phrases::count(result.cases.len(), "case");
     page.line(0, &[piece(format!("{noticing} of {total} notice what policies do instead"), colour.bold())])
+}
+
+/// What was noticed of the settings of a module.
+fn settings(page: &mut Page<'_>, module: &NoticedSettings) -> io::Result<()> {
+    let NoticedSettings { policy, noticed, dead, required, left_out } = module;
+    let total = noticed + dead.len();
+    page.line(0, &[piece(format!("settings of {policy}: {noticed} of {total} noticed"), BOLD)])?;
+    for setting in dead.iter().take(MOST_NAMES) {
+        let place = piece(format!("{}:{}", setting.file, setting.line), PLACE);
+        let about = format!(" · no answer changes without it, in {}", phrases::count(setting.cases, "case"));
+        page.entry(2, &[place, piece(format!("  {}", setting.key), PLAIN), piece(about, DIM)])?;
+    }
+    more(page, dead.len())?;
+    for (title, keys) in [("required: the policy rejects other settings", required), ("left out", left_out)] {
+        if !keys.is_empty() {
+            let named = keys.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+            page.entry(2, &[piece(format!("{title}: "), DIM), piece(named, PLAIN)])?;
+            more(page, keys.len())?;
+        }
+    }
+    Ok(())
 }
 
 /// What was noticed of the mutants of a module.
@@ -150,7 +175,7 @@ fn more(page: &mut Page<'_>, total: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use policy_verify_model::sabotage::LeftOut;
+    use policy_verify_model::sabotage::{DeadSetting, LeftOut};
 
     use super::*;
     use crate::testing::HOSTILE;
@@ -239,6 +264,28 @@ mutants of other
   none: no names
 ";
         assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn settings_that_no_case_notices_have_their_line() {
+        let dead = DeadSetting { key: "cpu.limit".into(), file: "suite.yml".into(), line: 4, cases: 2 };
+        let settings = vec![
+            NoticedSettings {
+                policy: "labels".into(),
+                noticed: 2,
+                dead: vec![dead],
+                required: vec!["names".into()],
+                left_out: vec!["a".into(), "b".into()],
+            },
+            NoticedSettings { policy: "elsewhere".into(), noticed: 1, ..NoticedSettings::default() },
+        ];
+        let text = shown(&Sabotage { settings, ..Sabotage::default() });
+        let wanted = "settings of labels: 2 of 3 noticed
+  suite.yml:4  cpu.limit · no answer changes without it, in 2 cases
+  required: the policy rejects other settings: names
+  left out: a, b
+";
+        assert!(text.contains(wanted) && !text.contains("elsewhere"), "{text}");
     }
 
     #[test]

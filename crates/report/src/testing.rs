@@ -19,6 +19,7 @@ use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::request::Request;
 use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
+use policy_verify_model::settings_coverage::{ChoiceCoverage, KeyCoverage, SettingsCoverage};
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
@@ -300,6 +301,7 @@ pub(super) fn sample() -> RunReport {
         ],
         cases,
         rules: Vec::new(),
+        settings: Vec::new(),
         gates: Vec::new(),
         publications: Vec::new(),
         coverage: Vec::new(),
@@ -372,6 +374,7 @@ pub(super) fn hostile() -> RunReport {
     }
     numbered(&mut run.cases);
     run.rules = HOSTILE.iter().map(|text| rules(text, &file)).collect();
+    run.settings = HOSTILE.iter().map(|text| settings(text, &file)).collect();
     run.publications = HOSTILE.iter().map(|text| refused(text)).collect();
     run
 }
@@ -394,6 +397,20 @@ fn rules(text: &str, file: &Arc<SourceFile>) -> RuleCoverage {
         requests: vec![request],
         notes: vec![text.into()],
         mistakes: vec![text.into()],
+    }
+}
+
+/// Settings that say `text` wherever they can, of which no case sets any.
+fn settings(text: &str, file: &Arc<SourceFile>) -> SettingsCoverage {
+    let choices = vec![ChoiceCoverage { value: text.into(), cases: 0 }];
+    let key = |key: &str, cases, choices| KeyCoverage { key: key.into(), cases, rejections: 0, choices };
+    SettingsCoverage {
+        suite: 0,
+        policy: text.into(),
+        form: Some(text.into()),
+        span: span(file, text),
+        keys: vec![key(text, 1, choices), key("never", 0, Vec::new())],
+        notes: vec![text.into()],
     }
 }
 

@@ -152,13 +152,7 @@ impl<'a> Cases<'a> {
     /// Adds the static checks of the policies.
     pub(crate) fn add_checks(&mut self, policies: &mut Policies, mistakes: &mut Mistakes) {
         for (index, check) in std::mem::take(&mut policies.checks) {
-            let word = match &check {
-                policy_verify_model::suite::Check::Version(_) => "version",
-                policy_verify_model::suite::Check::Mutating(_) => "mutating",
-                policy_verify_model::suite::Check::HostCapabilities(_) => "hostCapabilities",
-                policy_verify_model::suite::Check::Size(_) => "size",
-            };
-            let name = format!("check {} {word}", policies.specs[index.0].name);
+            let name = format!("check {} {}", policies.specs[index.0].name, check.word());
             let span = check.span().clone();
             let case = Case {
                 id: format!("{} › {name}", self.suite_name),

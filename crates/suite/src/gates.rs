@@ -7,7 +7,7 @@ use policy_verify_model::source::Spanned;
 
 /// The goals of a suite, in the order of their keys here.
 pub(super) fn read(written: Option<&GatesEntry>, mistakes: &mut Mistakes) -> Vec<Spanned<Goal>> {
-    let Some(GatesEntry { rules, verdicts, weak, privileges, coverage }) = written else { return Vec::new() };
+    let Some(GatesEntry { rules, verdicts, weak, privileges, coverage, settings }) = written else { return Vec::new() };
     let rules = rules.as_ref().and_then(|share| percent(share, mistakes));
     let rules = rules.map(|share| Spanned::new(Goal::Rules(share.value), share.span));
     let verdicts = verdicts.as_ref().map(|it| Spanned::new(Goal::Verdicts(it.value), it.span.clone()));
@@ -18,7 +18,9 @@ pub(super) fn read(written: Option<&GatesEntry>, mistakes: &mut Mistakes) -> Vec
     let privileges = privileges.as_ref().map(|it| Spanned::new(Goal::Privileges(it.value), it.span.clone()));
     let coverage = coverage.as_ref().and_then(|share| percent(share, mistakes));
     let coverage = coverage.map(|share| Spanned::new(Goal::Coverage(share.value), share.span));
-    [rules, verdicts, weak, privileges, coverage].into_iter().flatten().collect()
+    let settings = settings.as_ref().and_then(|share| percent(share, mistakes));
+    let settings = settings.map(|share| Spanned::new(Goal::Settings(share.value), share.span));
+    [rules, verdicts, weak, privileges, coverage, settings].into_iter().flatten().collect()
 }
 
 /// Reads a share; one that is a mistake is none.

@@ -71,6 +71,7 @@ pub mod expression;
 mod fields;
 mod file_limit;
 mod files;
+mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gates;

@@ -65,6 +65,21 @@ pub(crate) struct Details {
     pub(crate) is_unread: bool,
 }
 
+impl Details {
+    /// The settings of a policy and of its variants, each once.
+    pub(crate) fn all_settings(&self) -> Vec<Arc<Settings>> {
+        let mut variants: Vec<_> = self.variants.iter().collect();
+        variants.sort_unstable_by_key(|(name, _)| *name);
+        let mut all = vec![Arc::clone(&self.settings)];
+        for (_, settings) in variants {
+            if !all.contains(settings) {
+                all.push(Arc::clone(settings));
+            }
+        }
+        all
+    }
+}
+
 impl Policies {
     /// No policies yet; `compat` is that of the policies that have none of their own.
     pub(crate) fn new(compat: Compat) -> Self {
@@ -290,6 +305,8 @@ fn bare(name: &Spanned<String>, uri: Spanned<PolicyRef>, uri_text: String) -> Po
         uri,
         metadata: None,
         nearby_metadata: None,
+        form: None,
+        settings: Vec::new(),
         usage: None,
         execution_mode: None,
         deployment: Deployment::default(),

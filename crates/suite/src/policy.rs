@@ -9,7 +9,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies, metadata_near};
 use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
-use super::{groups, patterns, relations, request, signed_by, size, uri};
+use super::{form, groups, patterns, relations, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::installation::Kubewarden;
@@ -70,12 +70,15 @@ impl Reader<'_> {
         let spans = entry.variants.0.iter().map(|(name, source)| (name.value.clone(), source.span().clone()));
         let variant_spans = spans.collect();
         let details = Details { settings, settings_span, variants, variant_spans, is_declared: true, is_unread };
+        let written = entry.check.as_ref().and_then(|check| check.questions.as_ref());
+        let form = form::find(written, &spec, self.files, self.mistakes);
+        let spec = PolicySpec { form: form.file, settings: details.all_settings(), ..spec };
         let index = self.policies.add(spec, details);
         if let Some(written) = &entry.relations {
             self.policies.relations.push((index, relations::read(written, self.mistakes)));
         }
         if let Some(check) = &entry.check {
-            let checks = checks(check, self.mistakes).into_iter().map(|check| (index, check));
+            let checks = checks(check, form.checked, self.mistakes).into_iter().map(|check| (index, check));
             self.policies.checks.extend(checks);
         }
     }
@@ -122,6 +125,7 @@ impl Reader<'_> {
             let member = Spanned::new(format!("{}/{}", name.value, id.value), name.span.clone());
             let spec = self.spec(member, origin, None);
             let details = Details { settings: Arc::clone(&settings), ..Details::default() };
+            let spec = PolicySpec { settings: details.all_settings(), ..spec };
             let policy = self.policies.add(spec, details);
             members.push(Member { id: id.value, policy: PolicyUse { policy, settings } });
         }
@@ -170,6 +174,8 @@ impl Reader<'_> {
             uri: origin.uri,
             metadata,
             nearby_metadata,
+            form: None,
+            settings: Vec::new(),
             usage,
             execution_mode: entry.and_then(|entry| entry.execution_mode.clone()),
             deployment: origin.deployment,
@@ -180,7 +186,7 @@ impl Reader<'_> {
     }
 }
 
-fn checks(entry: &CheckEntry, mistakes: &mut Mistakes) -> Vec<Check> {
+fn checks(entry: &CheckEntry, form: Option<Check>, mistakes: &mut Mistakes) -> Vec<Check> {
     let size = entry.size.as_ref().and_then(|size| {
         let limit = size::limit(&size.value).map_err(|mistake| mistakes.push(mistake.at(&size.span))).ok()?;
         Some(Check::Size(Spanned::new(limit, size.span.clone())))
@@ -190,6 +196,7 @@ fn checks(entry: &CheckEntry, mistakes: &mut Mistakes) -> Vec<Check> {
         entry.mutating.clone().map(Check::Mutating),
         entry.host_capabilities.clone().map(Check::HostCapabilities),
         size,
+        form,
     ]
     .into_iter()
     .flatten()

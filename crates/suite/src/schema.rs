@@ -151,9 +151,13 @@ pub(crate) struct GatesEntry {
     /// no lines. The run measures it without a flag.
     #[schemars(with = "Option<String>")]
     pub(crate) coverage: Option<Spanned<UnitText>>,
+    /// Share of the settings and of their choices that a case must set, such as "100%": those that the form of a policy names
+    /// and those of the suite.
+    #[schemars(with = "Option<String>")]
+    pub(crate) settings: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional privileges, optional coverage } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional privileges, optional coverage, optional settings } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
@@ -403,9 +407,42 @@ pub(crate) struct CheckEntry {
     pub(crate) host_capabilities: Option<Spanned<Vec<String>>>,
     /// Bound on the size of the module, such as "<= 5MiB".
     pub(crate) size: Option<Spanned<String>>,
+    /// Whether the policy takes what a form sends: the path of a questions-ui.yml, or `true` for the one beside the metadata
+    /// or the module. `false`: that one is not the policy's.
+    pub(crate) questions: Option<Spanned<QuestionsEntry>>,
 }
 
-keys! { CheckEntry { optional version, optional mutating, optional host_capabilities, optional size } }
+keys! {
+    CheckEntry { optional version, optional mutating, optional host_capabilities, optional size, optional questions }
+}
+
+/// A form: its path, or whether the usual file is one.
+#[derive(Debug)]
+pub(crate) enum QuestionsEntry {
+    /// The file of the usual name is one, or is none.
+    Usual(bool),
+    /// A path.
+    Path(String),
+}
+
+impl FromNode for QuestionsEntry {
+    fn from_node(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        match node.content {
+            Content::Bool(is_one) => Some(Self::Usual(is_one)),
+            _ => read(node, mistakes).map(Self::Path),
+        }
+    }
+}
+
+impl JsonSchema for QuestionsEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "Questions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "string"] })
+    }
+}
 
 /// Keys that every case inherits unless it has its own.
 #[derive(Debug, Default, JsonSchema)]

@@ -140,6 +140,8 @@ fn spec(
         uri_text: name.to_owned(),
         metadata: metadata.map(|path| Spanned::new(path, place.clone())),
         nearby_metadata: None,
+        form: None,
+        settings: Vec::new(),
         usage: None,
         execution_mode: mode.map(|mode| Spanned::new(mode, place.clone())),
         deployment: Deployment::default(),

@@ -24,5 +24,5 @@ mod templates;
 
 pub use missing::{Gap, Missing, missing};
 pub use present::Present;
-pub use questions::{FormSettings, Questions};
+pub use questions::{Choice, FormSettings, Members, Question, Questions, put, without};
 pub use suite::{FirstSuite, Settings, Subject, suite, with_comments};

@@ -1,4 +1,5 @@
-//! Settings from `questions-ui.yml`, the form that Rancher shows for a policy: what it would send if nobody filled it in.
+//! Settings from `questions-ui.yml`, the form that Rancher shows for a policy: what it would send if nobody filled it in, or if
+//! one question were answered otherwise.
 
 use indexmap::IndexMap;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -19,6 +20,9 @@ const LONGEST_CONDITION: usize = 512;
 /// Most choices of a question that are tried.
 const MOST_CHOICES: usize = 8;
 
+/// Settings in the order in which they are written.
+pub type Members = IndexMap<String, Node>;
+
 /// A form.
 #[derive(Debug, Clone, Default)]
 pub struct Questions {
@@ -27,22 +31,43 @@ pub struct Questions {
     pub is_cut: bool,
 }
 
+/// A question of a form.
 #[derive(Debug, Clone)]
-struct Question {
-    variable: String,
+pub struct Question {
+    /// The path of its setting, such as `cpu.limit`.
+    pub variable: String,
+    /// The line on which it begins, counted from 1.
+    pub line: usize,
+    /// Its choices; none where any value of its type will do.
+    pub options: Vec<Choice>,
+    /// Whether the form is only sent with an answer.
+    pub is_required: bool,
     kind: String,
     default: Node,
-    options: Vec<Node>,
-    is_required: bool,
     /// When it is shown; all of these.
     conditions: Vec<String>,
+}
+
+/// A choice of a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The value that is sent.
+    pub value: Node,
+    /// The line on which it is written, counted from 1.
+    pub line: usize,
+}
+
+impl Choice {
+    fn of(tree: &Tree) -> Self {
+        Self { value: tree.node(), line: tree.line }
+    }
 }
 
 /// Settings that a form would send.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FormSettings {
     /// The settings.
-    pub value: IndexMap<String, Node>,
+    pub value: Members,
     /// The members that must be filled in, by their paths.
     pub required: Vec<String>,
 }
@@ -72,9 +97,10 @@ impl Questions {
             conditions.extend(entry.text_at("show_if").filter(|it| it.len() <= LONGEST_CONDITION).map(str::to_owned));
             self.questions.push(Question {
                 variable: variable.to_owned(),
+                line: entry.line,
                 kind: entry.text_at("type").unwrap_or("string").trim_end_matches('[').to_owned(),
                 default: entry.get("default").map_or(Node::Null, Tree::node),
-                options: entry.list_at("options").into_iter().map(Tree::node).collect(),
+                options: entry.list_at("options").into_iter().map(Choice::of).collect(),
                 is_required: entry.is_true("required"),
                 conditions: conditions.clone(),
             });
@@ -85,13 +111,18 @@ impl Questions {
         }
     }
 
+    /// The questions in their order, those below others included.
+    pub fn all(&self) -> &[Question] {
+        &self.questions
+    }
+
     /// What the form would send. Where a question has no answer of its own among its choices, each choice is tried: the
     /// first settings have the first one.
     pub fn candidates(&self) -> Vec<FormSettings> {
         let choices = self.questions.iter().filter(|it| it.is_open()).map(|it| it.options.len()).max().unwrap_or(1);
         let mut all: Vec<FormSettings> = Vec::new();
         for choice in 0..choices.clamp(1, MOST_CHOICES) {
-            let settings = self.settings(choice);
+            let settings = self.settings(choice, None);
             if !all.contains(&settings) {
                 all.push(settings);
             }
@@ -99,15 +130,25 @@ impl Questions {
         all
     }
 
-    fn settings(&self, choice: usize) -> FormSettings {
+    /// What the form would send if nothing but this question were answered: the questions that its answer shows or hides
+    /// included.
+    pub fn with_answer(&self, variable: &str, answer: &Node) -> FormSettings {
+        self.settings(0, Some((variable, answer)))
+    }
+
+    fn settings(&self, choice: usize, given: Option<(&str, &Node)>) -> FormSettings {
+        let answer = |question: &Question| match given {
+            Some((variable, answer)) if variable == question.variable => answer.clone(),
+            _ => question.answer(choice),
+        };
         let answers: IndexMap<&str, String> =
-            self.questions.iter().rev().map(|it| (it.variable.as_str(), condition::text(&it.answer(choice)))).collect();
+            self.questions.iter().rev().map(|it| (it.variable.as_str(), condition::text(&answer(it)))).collect();
         let mut settings = FormSettings::default();
         for question in &self.questions {
             if !question.conditions.iter().all(|it| condition::holds(it, &answers)) {
                 continue;
             }
-            if put(&mut settings.value, &question.variable, question.answer(choice)) && question.is_required {
+            if put(&mut settings.value, &question.variable, answer(question)) && question.is_required {
                 settings.required.push(question.variable.clone());
             }
         }
@@ -117,15 +158,45 @@ impl Questions {
 }
 
 impl Question {
+    /// Whether it is required and has nothing that could be sent: Rancher sends no form with such a question.
+    pub fn is_unanswered(&self) -> bool {
+        let is_empty = match self.typed() {
+            Node::Null => true,
+            Node::Text(text) => text.is_empty(),
+            Node::List(items) => items.is_empty(),
+            Node::Map(members) => members.is_empty(),
+            Node::Bool(_) | Node::Number(_) => false,
+        };
+        self.is_required && is_empty && self.options.is_empty()
+    }
+
+    /// What is sent for it if nobody answers it; where that is nothing, the first choice or an empty value of its type.
+    pub fn sample(&self) -> Node {
+        match (self.answer(0), self.options.first()) {
+            (Node::Null, Some(first)) => first.value.clone(),
+            (Node::Null, None) => self.empty(),
+            (answer, _) => answer,
+        }
+    }
+
+    /// The values of which one is sent: its choices, or those of a boolean.
+    pub fn values(&self) -> Vec<Node> {
+        match self.kind.as_str() {
+            "boolean" if self.options.is_empty() => vec![Node::Bool(true), Node::Bool(false)],
+            _ => self.options.iter().map(|choice| choice.value.clone()).collect(),
+        }
+    }
+
     /// Whether its default is none of its choices.
     fn is_open(&self) -> bool {
-        !self.options.is_empty() && !self.options.contains(&self.typed())
+        let default = self.typed();
+        !self.options.is_empty() && self.options.iter().all(|choice| choice.value != default)
     }
 
     /// Its answer if nobody fills it in; nothing where that would be nothing.
     fn answer(&self, choice: usize) -> Node {
         if self.is_open() {
-            return self.options[choice.min(self.options.len() - 1)].clone();
+            return self.options[choice.min(self.options.len() - 1)].value.clone();
         }
         match self.typed() {
             Node::Null if self.is_required => self.empty(),
@@ -158,7 +229,7 @@ impl Question {
 }
 
 /// Puts a value at a path such as `cpu.limit`, if it is one; whether it is there now.
-fn put(members: &mut IndexMap<String, Node>, path: &str, value: Node) -> bool {
+pub fn put(members: &mut Members, path: &str, value: Node) -> bool {
     if matches!(value, Node::Null) || path.split('.').count() > DEEPEST {
         return false;
     }
@@ -179,7 +250,7 @@ fn put(members: &mut IndexMap<String, Node>, path: &str, value: Node) -> bool {
 }
 
 /// The settings without the member at a path.
-pub(super) fn without(members: &IndexMap<String, Node>, path: &str) -> IndexMap<String, Node> {
+pub fn without(members: &Members, path: &str) -> Members {
     let mut members = members.clone();
     match path.split_once('.') {
         None => drop(members.shift_remove(path)),
@@ -254,6 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn another_answer_shows_other_questions() {
+        let text = "questions:
+- { variable: rule, type: enum, default: Any, options: [Any, Ranges] }
+- { variable: ranges, type: 'array[', default: [], required: true, show_if: rule=Ranges }
+- { variable: is_on, type: boolean, default: true }
+";
+        let form = Questions::read("questions-ui.yml", text).unwrap();
+        let sent = form.with_answer("rule", &form.all()[0].options[1].value);
+        assert_eq!(flow::flow(&Node::Map(sent.value)), "{ rule: Ranges, ranges: [], is_on: true }");
+        assert_eq!(form.all().iter().map(Question::is_unanswered).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(form.all().iter().map(|it| it.line).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(form.all()[2].values(), [Node::Bool(true), Node::Bool(false)]);
+    }
+
+    #[test]
     fn hostile_forms_are_bounded() {
         let many = "questions:\n".to_owned() + &"- { variable: a, type: int, default: 1 }\n".repeat(5000);
         assert!(Questions::read("q.yml", &many).unwrap().is_cut);
@@ -272,7 +358,7 @@ mod tests {
     #[test]
     fn a_member_can_be_left_out() {
         let whole = Questions::read("q", "questions: [{ variable: a.b, default: 1 }, { variable: a.c, default: 2 }]");
-        let whole = whole.unwrap().settings(0).value;
+        let whole = whole.unwrap().settings(0, None).value;
         for (path, left) in [("a.b", "{ a: { c: 2 } }"), ("a", "{}"), ("x.y", "{ a: { b: 1, c: 2 } }")] {
             assert_eq!(flow::flow(&Node::Map(without(&whole, path))), left, "{path}");
         }

@@ -7,7 +7,9 @@
 mod case;
 mod policies;
 mod rules;
+mod settings;
 mod sign;
+mod tables;
 
 use std::fmt::Write as _;
 use std::io;
@@ -48,6 +50,7 @@ impl Format for Html {
         page.push_str(&published(run));
         page.push_str(&policies::section(run, &groups));
         page.push_str(&rules::section(run));
+        page.push_str(&settings::section(run));
         page.push_str(&everything(run, &groups));
         page.push_str("</main>\n");
         page.push_str(&foot(run));

@@ -74,7 +74,7 @@ impl Format for Human {
         }
         if self.style.verbosity >= 0 {
             weak(&mut page, run)?;
-            rules(&mut page, run)?;
+            gaps(&mut page, run)?;
             privileges(&mut page, run)?;
             warned(&mut page, run)?;
             slowest(&mut page, run)?;
@@ -486,16 +486,24 @@ fn weak(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
     })
 }
 
-/// Requests that the rules of policies select and that no case has.
-fn rules(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
-    let Some(gaps) = exercised::gaps(run) else { return Ok(()) };
+/// What the cases do not exercise of rules and settings.
+fn gaps(page: &mut Page<'_>, run: &RunReport) -> io::Result<()> {
+    let all = exercised::gaps(run);
     if page.style.verbosity > 0 {
-        return list(page, &gaps.title(), &gaps.policies, |policy| {
-            vec![piece(policy.name, PLAIN), piece(" · no case for ", DIM), piece(policy.missing(usize::MAX), PLAIN)]
+        return all.iter().try_for_each(|gaps| {
+            list(page, &gaps.title, &gaps.policies, |policy| {
+                let lack = piece(format!(" · {} ", policy.lack), DIM);
+                vec![piece(policy.name, PLAIN), lack, piece(policy.missing(usize::MAX), PLAIN)]
+            })
         });
     }
-    page.blank()?;
-    page.entry(0, &[piece(gaps.title(), ODD), piece(format!(" · {}", gaps.help(run)), DIM)])
+    if !all.is_empty() {
+        page.blank()?;
+    }
+    all.iter().try_for_each(|gaps| {
+        let help = gaps.command.as_deref().unwrap_or("--verbose names them");
+        page.entry(0, &[piece(&gaps.title, ODD), piece(format!(" · {help}"), DIM)])
+    })
 }
 
 /// Privileges that the metadata declares and no case uses, or the other way around.
