@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_verify_model::answer::{AdmissionResponse, Answer};
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, CaseBody, RequestCase, RulesMode};
+use policy_verify_model::written_object::WrittenObject;
 use serde_json::Value;
 
 use crate::evaluate::{self, NotApplicable, Policies};
@@ -26,6 +27,7 @@ impl<'a> Probe<'a> {
             subject: body.subject.clone(),
             request: Arc::clone(&body.request),
             created: Vec::new(),
+            written: Arc::clone(&body.written),
             settings_span: None,
             equivalents: Vec::new(),
             rules: RulesMode::Ignore,
@@ -41,6 +43,11 @@ impl<'a> Probe<'a> {
             Request::Raw(document) => Some(document),
             Request::Admission(request) => request.object.as_ref().or(request.old_object.as_ref()),
         }
+    }
+
+    /// Where the members of that object are written.
+    pub(super) fn written(&self) -> &WrittenObject {
+        &self.body.written
     }
 
     /// The request about another object, in place of the new one and of the old one that is equal to it.

@@ -42,4 +42,5 @@ pub mod split_mix;
 pub mod stored_request;
 pub mod suite;
 pub mod weakness;
+pub mod written_object;
 pub mod yaml;
