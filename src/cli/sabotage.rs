@@ -4,7 +4,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::gate::Percent;
 use policy_verify::model::sabotage::{LeftOutBecause, PolicyMutants, Sabotage};
 use policy_verify::report::{json, sabotage};
-use policy_verify::{MutantEffort, Options};
+use policy_verify::{CompilerChoice, MutantEffort, Options};
 
 use super::args::output::OutputFormat;
 use super::args::sabotage::SabotageArgs;
@@ -43,6 +43,8 @@ fn options(arguments: &SabotageArgs) -> Result<Options, Vec<Diagnostic>> {
     // What was built has the lines of mutants.
     options.measures_coverage = arguments.mutants.is_some();
     options.outputs = arguments.resume.iter().cloned().collect();
+    // A mutant answers a few requests: better code would cost more than it saves.
+    options.compiler = CompilerChoice::Auto;
     arguments.analysis.apply(&mut options);
     Ok(options)
 }
