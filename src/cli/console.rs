@@ -254,6 +254,10 @@ impl Progress for Bar {
         self.show_compiling();
     }
 
+    fn remarked(&self, text: &str) {
+        self.bar.suspend(|| complain(text));
+    }
+
     fn fetching(&self) {
         self.bar.set_message("fetching");
         self.bar.enable_steady_tick(Duration::from_millis(100));

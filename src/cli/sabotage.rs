@@ -4,7 +4,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::gate::Percent;
 use policy_verify::model::sabotage::{LeftOutBecause, PolicyMutants, Sabotage};
 use policy_verify::report::{json, sabotage};
-use policy_verify::{MutantEffort, Options};
+use policy_verify::{CompilerChoice, MutantEffort, Options};
 
 use super::args::output::OutputFormat;
 use super::args::sabotage::SabotageArgs;
@@ -14,7 +14,12 @@ use super::{analysis, run};
 
 /// `verify sabotage`.
 pub(crate) fn sabotage(arguments: &SabotageArgs, signals: &Signals) -> ExitCode {
-    let effort = arguments.mutants.map(|most| MutantEffort { most, time: *arguments.time, seed: arguments.seed });
+    let effort = arguments.mutants.map(|most| MutantEffort {
+        most,
+        time: *arguments.time,
+        seed: arguments.seed,
+        resume: arguments.resume.clone(),
+    });
     let root = arguments.selection.root.as_deref();
     let result = analysis::result(options(arguments), root, signals, |options, bar| {
         policy_verify::sabotage(options, effort.as_ref(), bar)
@@ -37,6 +42,9 @@ fn options(arguments: &SabotageArgs) -> Result<Options, Vec<Diagnostic>> {
     let mut options = run::options(&arguments.selection)?;
     // What was built has the lines of mutants.
     options.measures_coverage = arguments.mutants.is_some();
+    options.outputs = arguments.resume.iter().cloned().collect();
+    // A mutant answers a few requests: better code would cost more than it saves.
+    options.compiler = CompilerChoice::Auto;
     arguments.analysis.apply(&mut options);
     Ok(options)
 }

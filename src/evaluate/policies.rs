@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use policy_verify_engine::Policy;
 use policy_verify_host::HostBackend;
 use policy_verify_model::answer::AdmissionResponse;
 use policy_verify_model::deployed::WEBHOOK_SUFFIX;
@@ -60,6 +61,25 @@ impl<'a> Policies<'a> {
     /// The same policies with other time for each call.
     pub(crate) fn with_call_time(&self, call_time: CallTime) -> Self {
         Self { call_time, ..self.clone() }
+    }
+
+    /// Calls `run` with the same policies, of which these have another guest each: that which `guest` makes.
+    pub(crate) fn with_guests<T>(
+        &self,
+        replaced: &[PolicyIndex],
+        guest: impl Fn(&PreparedPolicy) -> Arc<dyn Policy>,
+        run: impl FnOnce(Policies<'_>) -> T,
+    ) -> T {
+        let other = |index: &PolicyIndex| {
+            let policy = self.prepared(*index);
+            Ok(policy.with_guest(guest(policy)))
+        };
+        let others: Vec<Result<PreparedPolicy, Arc<Unavailable>>> = replaced.iter().map(other).collect();
+        let mut prepared = self.prepared.clone();
+        for (index, other) in replaced.iter().zip(&others) {
+            prepared[index.0] = Some(other);
+        }
+        run(Policies { prepared, ..self.clone() })
     }
 
     /// The same policies, for which other validations of settings need not be made again.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use policy_verify_engine::Policy;
 use policy_verify_model::outcome::{CaseReport, Outcome};
 use policy_verify_model::sabotage::{DeadSetting, NoticedSettings};
 use policy_verify_model::source::Span;
@@ -13,11 +14,11 @@ use serde_json::Value;
 
 use super::case;
 use super::options::Options;
-use super::other_guests::report_with;
 use super::ready::Ready;
 use super::repetition;
 use crate::coverage::{KnownSetting, ModuleSettings, modules_with_settings};
 use crate::evaluate::Policies;
+use crate::prepare::PreparedPolicy;
 use crate::sabotage::{SettingsEdit, WithSettings};
 use crate::select::SelectedCase;
 
@@ -153,9 +154,11 @@ impl<'a> Trial<'a> {
         let (edit, is_rejected) = (Arc::new(edit), Arc::new(AtomicBool::new(false)));
         // What the policy has accepted are other settings.
         let policies = Policies { accepted: None, ..self.policies.clone() };
-        let report = report_with(selected, &policies, targets, &|guest| {
-            Arc::new(WithSettings::new(guest, Arc::clone(&edit), Arc::clone(&is_rejected)))
-        });
+        let edited = |policy: &PreparedPolicy| -> Arc<dyn Policy> {
+            Arc::new(WithSettings::new(Arc::clone(&policy.guest), Arc::clone(&edit), Arc::clone(&is_rejected)))
+        };
+        let SelectedCase { suite, case } = selected;
+        let report = policies.with_guests(targets, edited, |policies| case::report(suite, case, &policies, None).0);
         let is_other = || repetition::difference(usual, &report, 2).is_some() || usual.monitored != report.monitored;
         (!is_rejected.load(Ordering::Relaxed)).then(is_other)
     }

@@ -19,7 +19,6 @@ mod long_texts;
 mod mutants;
 mod options;
 mod order;
-mod other_guests;
 mod overwrite;
 mod policies;
 pub(crate) mod policy;

@@ -3,6 +3,7 @@
 use policy_verify_model::answer::{AdmissionResponse, Answer};
 use policy_verify_model::request::Request;
 use policy_verify_model::suite::{Case, CaseBody, RequestCase, RulesMode};
+use policy_verify_model::written_object::WrittenObject;
 use serde_json::Value;
 
 use crate::evaluate::{self, NotApplicable, Policies};
@@ -30,6 +31,11 @@ impl<'a> Probe<'a> {
             Request::Raw(document) => Some(document),
             Request::Admission(request) => request.object.as_ref().or(request.old_object.as_ref()),
         }
+    }
+
+    /// Where the members of that object are written.
+    pub(super) fn written(&self) -> &WrittenObject {
+        &self.body.written
     }
 
     /// The request about another object, in place of the new one and of the old one that is equal to it.

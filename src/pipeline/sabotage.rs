@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use policy_verify_model::outcome::Outcome;
+use policy_verify_engine::Policy;
+use policy_verify_model::outcome::{CaseReport, Outcome};
 use policy_verify_model::sabotage::{Attempt, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
 use policy_verify_model::suite::{CaseBody, PolicyIndex};
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
-use super::mutants::MutantEffort;
+use super::mutants::{KeptFates, MutantEffort};
 use super::options::{Options, Progress};
-use super::other_guests::report_with;
 use super::ready::{self, Code, Ready};
 use super::{case, dead_settings, mutants};
 use crate::error::Error;
 use crate::evaluate::Policies;
+use crate::prepare::PreparedPolicy;
 use crate::sabotage::Sabotaged;
 use crate::select::SelectedCase;
 
@@ -24,15 +25,18 @@ use crate::select::SelectedCase;
 ///
 /// # Errors
 ///
-/// When nothing could be run: see [`verify`](super::verify()).
+/// When nothing could be run: see [`verify`](super::verify()); or the file of earlier results is none.
 pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn Progress) -> Result<Sabotage, Error> {
+    let kept = KeptFates::open(effort.and_then(|effort| effort.resume.as_deref()), progress)?;
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
+            let selected = &loaded.selected.cases;
+            let reports: Vec<CaseReport> = selected.par_iter().map(|case| report(*case, ready, progress)).collect();
             // A relation is no case: it notices what several of them do not look at.
-            let cases = loaded.selected.cases.par_iter();
-            let cases = cases.filter(|selected| !matches!(selected.case.body, CaseBody::Relation(_)));
-            let selected = cases.filter(|_| !options.interrupt.is_stopped());
-            let results = selected.map(|selected| of_case(*selected, ready, progress));
+            let cases = selected.par_iter().zip(&reports);
+            let cases = cases.filter(|(selected, _)| !matches!(selected.case.body, CaseBody::Relation(_)));
+            let cases = cases.filter(|_| !options.interrupt.is_stopped());
+            let results = cases.map(|(selected, report)| of_case(*selected, report, ready));
             let mut sabotage = Sabotage { version: env!("CARGO_PKG_VERSION").to_owned(), ..Sabotage::default() };
             for result in results.collect::<Vec<_>>() {
                 match result {
@@ -42,7 +46,8 @@ pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn
             }
             sabotage.settings = dead_settings::of_run(ready, options);
             if let Some(effort) = effort {
-                sabotage.mutants = mutants::of_run(ready, effort, options);
+                sabotage.mutants = mutants::of_run(ready, &reports, effort, &kept, options);
+                kept.finish(progress);
             }
             ready.engine.finish();
             sabotage
@@ -50,12 +55,18 @@ pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn
     })
 }
 
-fn of_case(selected: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progress) -> Result<SabotagedCase, LeftOut> {
+/// Runs a case with the policies themselves.
+fn report(SelectedCase { suite, case }: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progress) -> CaseReport {
+    let (report, _) = case::report(suite, case, &ready.policies[suite.0], None);
+    progress.case_finished(&report);
+    report
+}
+
+/// Runs a case with each stand-in; `report` is what it is without.
+fn of_case(selected: SelectedCase<'_>, report: &CaseReport, ready: &Ready<'_>) -> Result<SabotagedCase, LeftOut> {
     let SelectedCase { suite, case } = selected;
     let policies = &ready.policies[suite.0];
     let left_out = |because| LeftOut { id: case.id.clone(), because };
-    let (report, _) = case::report(suite, case, policies, None);
-    progress.case_finished(&report);
     match report.outcome {
         Outcome::Passed => {}
         Outcome::Skipped(_) | Outcome::Xfailed(_) => return Err(left_out(LeftOutBecause::Skipped)),
@@ -91,23 +102,25 @@ fn of_case(selected: SelectedCase<'_>, ready: &Ready<'_>, progress: &dyn Progres
         return Err(left_out(LeftOutBecause::NoVerdict));
     }
     let place = case.place();
-    let (id, policy) = (report.id, report.policy);
+    let (id, policy) = (report.id.clone(), report.policy.clone());
     Ok(SabotagedCase { id, policy, file: place.file.path.clone(), line: place.line, attempts })
 }
 
 /// Runs a case with a stand-in for these policies, and says whether it noticed; nothing where that changes no answer.
 fn attempt(
-    selected: SelectedCase<'_>,
+    SelectedCase { suite, case }: SelectedCase<'_>,
     policies: &Policies<'_>,
     targets: &[PolicyIndex],
     stand_in: StandIn,
 ) -> Option<bool> {
     let has_changed = Arc::new(AtomicBool::new(false));
-    // What the policy itself has accepted was not answered by the stand-in.
-    let accepted = policies.accepted.clone().filter(|_| !stand_in.is_about_settings());
-    let policies = Policies { accepted, ..policies.clone() };
-    let report = report_with(selected, &policies, targets, &|guest| {
-        Arc::new(Sabotaged::new(guest, stand_in, Arc::clone(&has_changed)))
+    let stand_in_for = |policy: &PreparedPolicy| -> Arc<dyn Policy> {
+        Arc::new(Sabotaged::new(Arc::clone(&policy.guest), stand_in, Arc::clone(&has_changed)))
+    };
+    let outcome = policies.with_guests(targets, stand_in_for, |sabotaged| {
+        // What the policy itself has accepted was not answered by the stand-in.
+        let accepted = sabotaged.accepted.clone().filter(|_| !stand_in.is_about_settings());
+        case::report(suite, case, &Policies { accepted, ..sabotaged }, None).0.outcome
     });
-    has_changed.load(Ordering::Relaxed).then_some(report.outcome != Outcome::Passed)
+    has_changed.load(Ordering::Relaxed).then_some(outcome != Outcome::Passed)
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use policy_verify_model::answer::Answer;
 use policy_verify_model::found::{Reason, Reasons};
 use policy_verify_model::suite::Case;
-use policy_verify_suite::SnapshotUse;
+use policy_verify_suite::{MemberPlaces, SnapshotUse};
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -36,14 +36,15 @@ pub fn why(options: &Options, progress: &dyn Progress) -> Result<Vec<Reasons>, E
     ready::with_suites(options, SnapshotUse::Compared, progress, |loaded| {
         loaded.with_policies(options, Code::Plain, progress, |ready| {
             let selected = loaded.selected.cases.iter().take_while(|_| !options.interrupt.is_stopped());
-            let reasons = selected.filter_map(|selected| reasons(*selected, ready, options)).collect();
+            let places = MemberPlaces::new(options.file_limit);
+            let reasons = selected.filter_map(|selected| reasons(*selected, ready, &places, options)).collect();
             ready.engine.finish();
             reasons
         })
     })
 }
 
-fn reasons(selected: SelectedCase<'_>, ready: &Ready<'_>, options: &Options) -> Option<Reasons> {
+fn reasons(selected: SelectedCase<'_>, ready: &Ready<'_>, places: &MemberPlaces, options: &Options) -> Option<Reasons> {
     let policies = &ready.policies[selected.suite.0];
     let case: &Case = selected.case;
     if policies.unavailable_for(case).is_some() {
@@ -61,7 +62,13 @@ fn reasons(selected: SelectedCase<'_>, ready: &Ready<'_>, options: &Options) -> 
     let answers = changes.par_iter().filter(|_| !options.interrupt.is_stopped()).filter_map(|change| {
         let changed = change.applied(object)?;
         let verdict = word(&probe.ask(&probe.with_object(changed), policies));
-        (verdict != usual).then(|| Reason { change: written(change), at: change.at.clone(), verdict })
+        (verdict != usual).then(|| Reason {
+            change: written(change),
+            at: change.at.clone(),
+            file: None,
+            line: None,
+            verdict,
+        })
     });
     let mut found: Vec<Reason> = Vec::new();
     for reason in answers.collect::<Vec<_>>() {
@@ -76,6 +83,10 @@ fn reasons(selected: SelectedCase<'_>, ready: &Ready<'_>, options: &Options) -> 
     }
     let tried = changes.len();
     found.truncate(MOST_REASONS);
+    for reason in &mut found {
+        let place = places.of(probe.written(), &reason.at);
+        (reason.file, reason.line) = place.map(|place| (place.file.path.clone(), place.line)).unzip();
+    }
     let place = case.place();
     Some(Reasons {
         id: case.id.clone(),

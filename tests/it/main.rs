@@ -64,6 +64,7 @@ mod monitor;
 mod newcomers;
 mod objects;
 mod outputs;
+mod planted_gaps;
 mod privileges;
 mod proxies;
 mod publish;

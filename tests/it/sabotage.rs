@@ -165,3 +165,67 @@ fn a_module_without_names_has_no_mutants_but_a_reason() {
     run.says(&["mutants of safe-labels", "none: "]);
     suite.verify(&["sabotage", "suite.yml", "--seed", "1"]).run().exits_with(2).says(&["--mutants"]);
 }
+
+/// A hunt whose time is over goes on in the next run, and ends with what one hunt finds.
+#[test]
+fn a_hunt_that_was_stopped_goes_on() {
+    let suite = with_lines("  - { name: ok, expect: { response: { auditAnnotations: null } } }\n");
+    let hunt = |time: &str, more: &[&str]| {
+        let flags = ["sabotage", "suite.yml", "--mutants=8", "--seed", "3", "--format", "json", "--for", time];
+        let run = suite.verify(&[&flags[..], more].concat()).run().exits_with(1);
+        let mut found = serde_json::from_str::<Value>(&run.stdout).unwrap()["mutants"][0].take();
+        let resumed = found.as_object_mut().unwrap().remove("resumed").map_or(0, |number| number.as_u64().unwrap());
+        (found, resumed, run.stderr)
+    };
+    let resume = ["--resume", "kept/mutants.json"];
+    let (whole, ..) = hunt("5m", &[]);
+    let mut runs = 0;
+    let mut before = 0;
+    loop {
+        // Mutants that have begun come to their end.
+        let (found, resumed, _) = hunt("1ms", &resume);
+        let tried = found["tried"].as_u64().unwrap();
+        assert_eq!(resumed, before, "{found:#}");
+        runs += 1;
+        if tried == whole["tried"].as_u64().unwrap() {
+            assert_eq!(found, whole);
+            break;
+        }
+        let (found, ..) = hunt("3s", &resume);
+        before = found["tried"].as_u64().unwrap();
+        assert!(before > tried && runs < 20, "{found:#}");
+    }
+    assert!(before > 0);
+    let shown = suite.verify(&["sabotage", "suite.yml", "--mutants=8", "--seed", "3", "--resume", resume[1]]).run();
+    shown.exits_with(1).says(&["8 of ", " ran, 8 of them in earlier runs: "]);
+
+    // Other cases have other results: the file is then about them.
+    let file = suite.read(resume[1]);
+    let text = suite.read("suite.yml");
+    std::fs::write(suite.path("suite.yml"), text.replace("name: ok", "name: other")).unwrap();
+    assert_eq!(hunt("1ms", &resume).1, 0);
+    std::fs::write(suite.path("suite.yml"), text).unwrap();
+
+    let other = file.replace(&format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION")), "\"version\":\"0.0.1\"");
+    assert_ne!(other, file);
+    std::fs::write(suite.path(resume[1]), other).unwrap();
+    let (_, resumed, stderr) = hunt("1ms", &resume);
+    assert_eq!(resumed, 0);
+    assert!(stderr.contains("results of mutants of verify 0.0.1 are ignored"), "{stderr}");
+}
+
+#[test]
+fn files_that_are_no_results_are_refused_and_stay() {
+    let suite = repository("cases:\n  - { name: a, object: POD, settings: {}, expect: allow }\n");
+    let suite = suite.write("notes.txt", "mine").write("other.json", "{}");
+    for (file, text) in [
+        ("notes.txt", "`notes.txt` has no results of mutants"),
+        ("other.json", "`other.json` has no results of mutants"),
+        ("suite.yml", "`suite.yml`"),
+    ] {
+        let before = suite.read(file);
+        suite.verify(&["sabotage", "suite.yml", "--mutants", "--resume", file]).run().exits_with(2).says(&[text]);
+        assert_eq!(suite.read(file), before);
+    }
+    suite.verify(&["sabotage", "suite.yml", "--resume", "a.json"]).run().exits_with(2).says(&["--mutants"]);
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Repository, guests};
+use crate::support::{Repository, guests, project, testdata};
 
 /// A pod with something of everything.
 pub(crate) const POD: &str = "{ apiVersion: v1, kind: Pod, metadata: { name: web, labels: { owner: a, app: b }, annotations: { note: c } }, \
@@ -109,9 +109,9 @@ fn why_tells_what_changes_the_verdict() {
     .policy("safe-labels");
     let run = labels.verify(&["why", "suite.yml"]).run().exits_with(0);
     run.says(&[
-        "suite.yml:6  suite.yml › missing\n  deny; with one of these changes otherwise:\n    set: { metadata.labels.cost: c } → allow",
-        "suite.yml › whole\n  allow; with one of these changes otherwise:\n    unset: [metadata.labels.cost] → deny\n    \
-         unset: [metadata.labels.owner] → deny\n",
+        "suite.yml:6  suite.yml › missing\n  deny; with one of these changes otherwise:\n    suite.yml:4  set: { metadata.labels.cost: c } → allow",
+        "suite.yml › whole\n  allow; with one of these changes otherwise:\n    suite.yml:7  unset: [metadata.labels.cost] → deny\n    \
+         suite.yml:4  unset: [metadata.labels.owner] → deny\n",
         "suite.yml › anything\n  allow, whatever of",
     ]);
     let json = labels.verify(&["why", "suite.yml", "-f", "missing", "--format", "json"]).run().exits_with(0).stdout;
@@ -119,4 +119,88 @@ fn why_tells_what_changes_the_verdict() {
     assert_eq!(reasons[0]["verdict"], "deny");
     assert_eq!(reasons[0]["changes"][0]["verdict"], "allow");
     labels.verify(&["why", "suite.yml", "-f", "nothing"]).run().exits_with(4);
+}
+
+const POD_FILE: &str = "apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  labels:
+    owner: team-a
+spec:
+  containers:
+    - { name: web, image: nginx }
+";
+
+/// Each change has the line of the member: in the fixture, or in the suite where a case has made or removed it.
+#[test]
+fn why_names_the_line_of_the_fixture() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: Pod\n    metadata:\n      name: other\n      \
+                labels: { owner: team-b }\n";
+    let request = r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1",
+  "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"},
+  "operation": "CREATE", "userInfo": {}, "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web",
+    "labels": {"owner": "team-a"}}}}}"#;
+    let cases = "cases:
+  - { name: fixture, expect: allow }
+  - name: removed
+    unset: [metadata.labels.owner]
+    expect: { deny: { contains: owner } }
+  - name: made
+    set:
+      metadata.labels:
+        owner: team-a
+        debug: x
+    expect: { deny: { contains: debug } }
+  - name: merged
+    merge:
+      metadata:
+        labels: { debug: x }
+    expect: { deny: { contains: debug } }
+  - { name: wrapped, wrap: Deployment, expect: allow }
+  - { name: chosen, object: all.yaml#other, expect: allow }
+  - { name: whole, request: request.json, object: null, expect: allow }
+";
+    let suite = Repository::with_suite(&format!(
+        "version: 1\npolicies:\n  labels: {{ uri: safe-labels/policy.wasm, metadata: safe-labels/metadata.yml, settings: {{ mandatory_labels: [owner], denied_labels: [debug] }} }}\n\
+         defaults: {{ object: pod.yaml }}\n{cases}"
+    ))
+    .policy("safe-labels")
+    .write("pod.yaml", POD_FILE)
+    .write("all.yaml", list)
+    .write("request.json", request);
+    let json = suite.verify(&["why", "suite.yml", "--format", "json"]).run().exits_with(0).stdout;
+    let all: Value = serde_json::from_str(&json).unwrap();
+    let place = |case: &str, change: &str| {
+        let reasons = all.as_array().unwrap().iter().find(|it| it["id"].as_str().unwrap().ends_with(case)).unwrap();
+        let mut changes = reasons["changes"].as_array().unwrap().iter();
+        let found = changes.find(|it| it["change"].as_str().unwrap().starts_with(change));
+        let found = found.unwrap_or_else(|| panic!("{case} has no {change}: {reasons:#}"));
+        format!("{}:{}", found["file"].as_str().unwrap(), found["line"])
+    };
+    for (case, change, wanted) in [
+        ("fixture", "unset: [metadata.labels.owner]", "pod.yaml:6"),
+        ("fixture", "set: { metadata.labels.debug", "pod.yaml:5"),
+        ("removed", "set: { metadata.labels.owner", "suite.yml:8"),
+        ("made", "unset: [metadata.labels.debug]", "suite.yml:14"),
+        ("merged", "unset: [metadata.labels.debug]", "suite.yml:19"),
+        ("wrapped", "unset: [metadata.labels.owner]", "pod.yaml:6"),
+        ("chosen", "unset: [metadata.labels.owner]", "all.yaml:8"),
+        ("whole", "unset: [metadata.labels.owner]", "request.json:4"),
+    ] {
+        assert_eq!(place(case, change), wanted, "{case}: {change}");
+    }
+}
+
+#[test]
+fn the_page_shows_what_why_prints() {
+    let page = std::fs::read_to_string(project().join("docs/trust.md")).unwrap();
+    let (_, rest) = page.split_once("```console\n$ verify why suite.yml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let repository = Repository::new();
+    let copy = format!("mkdir testdata && cp -r '{0}/suites' '{0}/policies' testdata/", testdata().display());
+    repository.shell(&copy).run().exits_with(0);
+    let folder = "testdata/suites/quickstart/";
+    let run = repository.verify(&["why", &format!("{folder}suite.yml")]).env("COLUMNS", "120").run().exits_with(0);
+    assert_eq!(shown, run.stdout.replace(folder, ""));
 }

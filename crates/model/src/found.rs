@@ -92,6 +92,13 @@ pub struct Reason {
     pub change: String,
     /// The JSON pointer of the change.
     pub at: String,
+    /// The file in which the member is written that is changed or removed, or the one it would be in: a path relative to the
+    /// repository root. It is the suite where the case makes the member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line there, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// What the policies answer then.
     pub verdict: String,
 }

@@ -46,4 +46,5 @@ pub mod stored_request;
 pub mod suite;
 pub mod weakness;
 pub mod workload;
+pub mod written_object;
 pub mod yaml;

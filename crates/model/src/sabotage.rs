@@ -88,6 +88,9 @@ pub struct PolicyMutants {
     pub possible: usize,
     /// How many of them ran.
     pub tried: usize,
+    /// How many of those ran in earlier runs, whose results were kept.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub resumed: usize,
     /// How many a case noticed by their answers.
     pub noticed: usize,
     /// How many only end in faults, which any case notices.
@@ -99,6 +102,11 @@ pub struct PolicyMutants {
     /// Why there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Whether a number is 0, and need not be told.
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 impl PolicyMutants {

@@ -22,6 +22,7 @@ use super::scope::Scope;
 use super::signature::Requirement;
 use super::source::{MemberSpans, SourceFile, Span, Spanned};
 use super::stored_request::StoredRequest;
+use super::written_object::WrittenObject;
 
 /// One suite file, ready to run.
 #[derive(Debug)]
@@ -430,6 +431,8 @@ pub struct RequestCase {
     pub request: Arc<StoredRequest>,
     /// The paths of mappings that the fixture lacks and `set` has made.
     pub created: Vec<String>,
+    /// Where the members of its object are written. Shared by the policies that it is put to.
+    pub written: Arc<WrittenObject>,
     /// Where the settings of a single policy are written.
     pub settings_span: Option<Span>,
     /// Other versions of its resource, in the order in which rules with `matchPolicy: Equivalent` try them.
@@ -451,6 +454,7 @@ impl RequestCase {
             subject: self.subject.clone(),
             request: Arc::clone(&self.request),
             created: Vec::new(),
+            written: Arc::clone(&self.written),
             settings_span: None,
             equivalents,
             rules,

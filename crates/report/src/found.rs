@@ -67,7 +67,11 @@ pub fn reasons(all: &[Reasons], style: Style, out: &mut dyn io::Write) -> io::Re
         page.line(2, &[piece(format!("{}; with one of these changes otherwise:", reasons.verdict), PLAIN)])?;
         for reason in &reasons.changes {
             let change = phrases::one_line(&reason.change, LONGEST_DETAILS);
-            page.entry(4, &[piece(change, PLAIN), piece(format!(" → {}", reason.verdict), BOLD)])?;
+            let place =
+                reason.file.as_ref().zip(reason.line).map(|(file, line)| piece(format!("{file}:{line}"), PLACE));
+            let place = place.into_iter().flat_map(|place| [place, piece("  ", PLAIN)]);
+            let change = [piece(change, PLAIN), piece(format!(" → {}", reason.verdict), BOLD)];
+            page.entry(4, &place.chain(change).collect::<Vec<_>>())?;
         }
     }
     Ok(())
@@ -118,7 +122,13 @@ mod tests {
     #[test]
     fn hostile_text_is_text() {
         let found = Findings { findings: HOSTILE.iter().map(|text| finding(text)).collect(), ..Findings::default() };
-        let reason = |text: &&str| Reason { change: (*text).into(), at: String::new(), verdict: (*text).into() };
+        let reason = |text: &&str| Reason {
+            change: (*text).into(),
+            at: String::new(),
+            file: Some((*text).into()),
+            line: Some(1),
+            verdict: (*text).into(),
+        };
         let all = [Reasons {
             id: HOSTILE.join("\n"),
             file: "suite.yml".into(),

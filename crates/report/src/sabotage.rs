@@ -91,9 +91,10 @@ fn mutants(page: &mut Page<'_>, module: &PolicyMutants) -> io::Result<()> {
     if let Some(reason) = &module.reason {
         return page.entry(2, &[piece(format!("none: {}", phrases::one_line(reason, 300)), ODD)]);
     }
-    let PolicyMutants { possible, tried, noticed, crashed, alike, survivors, .. } = module;
+    let PolicyMutants { possible, tried, resumed, noticed, crashed, alike, survivors, .. } = module;
+    let earlier = if *resumed > 0 { format!(", {resumed} of them in earlier runs") } else { String::new() };
     let counts = format!(
-        "{tried} of {possible} ran: {noticed} noticed, {} not; {crashed} only crash, {alike} are told from the policy by no request",
+        "{tried} of {possible} ran{earlier}: {noticed} noticed, {} not; {crashed} only crash, {alike} are told from the policy by no request",
         survivors.len()
     );
     page.entry(2, &[piece(counts, PLAIN)])?;
@@ -243,6 +244,7 @@ rejects with another message        2        0
                 policy: "labels".into(),
                 possible: 84,
                 tried: 10,
+                resumed: 4,
                 noticed: 7,
                 crashed: 1,
                 alike: 1,
@@ -253,7 +255,8 @@ rejects with another message        2        0
         ];
         let text = shown(&Sabotage { mutants, ..Sabotage::default() });
         let wanted = "mutants of labels: 87% noticed
-  10 of 84 ran: 7 noticed, 1 not; 1 only crash, 1 are told from the policy by no request
+  10 of 84 ran, 4 of them in earlier runs: 7 noticed, 1 not; 1 only crash, 1 are told from the
+    policy by no request
 
   src/lib.rs:45  if missing.len() > 1 {
   not noticed: `>` is `>=`

@@ -342,6 +342,7 @@ impl<'a> Cases<'a> {
                     subject: subject.clone(),
                     request: Arc::clone(&arrival.request),
                     created: arrival.created.clone(),
+                    written: Arc::clone(&arrival.written),
                     settings_span: settings_span.clone(),
                     equivalents: arrival.equivalents.clone(),
                     rules: entry.rules.unwrap_or_default(),

@@ -56,6 +56,7 @@
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
 //! | [`tree`] | files below a folder, or matching a glob |
+//! | [`MemberPlaces`] | where the members of an object are written |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
 mod answers;
@@ -86,6 +87,7 @@ mod link;
 mod load;
 mod manifest;
 pub mod match_condition;
+mod member_places;
 mod mistake;
 mod not_deployed;
 mod objects;
@@ -131,6 +133,7 @@ pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and_files};
 pub use self::manifest::names_of_policies;
+pub use self::member_places::MemberPlaces;
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};
 

@@ -1,5 +1,7 @@
 //! The flags of `verify sabotage`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use policy_verify::model::gate::Percent;
 
@@ -14,7 +16,8 @@ does not pass to begin with, or that too few mutants are noticed.
 
 Example:
   verify sabotage suite.yml
-  verify sabotage suite.yml --mutants --for 2m --min-score 80%";
+  verify sabotage suite.yml --mutants --for 2m --min-score 80%
+  verify sabotage suite.yml --mutants --resume mutants.json";
 
 #[derive(Debug, Args)]
 pub(crate) struct SabotageArgs {
@@ -33,6 +36,10 @@ pub(crate) struct SabotageArgs {
     /// With --mutants: which of them run, where not all do
     #[arg(long, value_name = "SEED", default_value = "0", requires = "mutants")]
     pub(crate) seed: u64,
+
+    /// With --mutants: take the results of earlier runs from FILE, and add those of this run: what was stopped goes on
+    #[arg(long, value_name = "FILE", requires = "mutants")]
+    pub(crate) resume: Option<PathBuf>,
 
     /// With --mutants: fail if the cases notice a smaller share of them, such as 80%
     #[arg(long, value_name = "PERCENT", requires = "mutants")]

@@ -4,8 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::changed::Changed;
 use super::complete;
-use super::fixture;
+use super::fixture::{self, Changes};
 use super::options;
 use super::scale;
 use super::subresource::{self, Sent};
@@ -21,6 +22,8 @@ use policy_verify_model::deployed::DEFAULT_NAMESPACE;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::request::{AdmissionRequest, GroupVersionKind, Request, split_api_version};
 use policy_verify_model::source::{Span, Spanned};
+use policy_verify_model::workload::Workload;
+use policy_verify_model::written_object::WrittenObject;
 
 /// The uid of every request made from a manifest: the example of Kubernetes' documentation, which `kwctl scaffold
 /// admission-request` uses too.
@@ -99,14 +102,14 @@ fn gvk(api_version: &str, kind: &str) -> GroupVersionKind {
 }
 
 impl Admission<'_> {
-    /// The request about one or two objects, and the paths of mappings that `set` has made.
+    /// The request about one or two objects.
     pub(super) fn request(
         &self,
         case: &CaseEntry,
         object: Option<Document>,
         old_object: Option<Document>,
         mistakes: &mut Mistakes,
-    ) -> Option<(Request, Vec<String>)> {
+    ) -> Option<Changed> {
         let operation = self.operation(case, object.as_ref(), old_object.as_ref());
         let origin = object.as_ref().or(old_object.as_ref())?.clone();
         let (new, old) = (object.map(|it| it.value), old_object.map(|it| it.value));
@@ -114,21 +117,27 @@ impl Admission<'_> {
             objects_of(operation, new, old, &origin.named).map_err(|mistake| mistakes.push(mistake)).ok()?;
         // A Scale has nothing of the Pod: what a case changes is then the workload.
         let is_changed_late = case.wrap.is_some() && name_of(case).is_some_and(|name| name == "scale");
-        let mut created = Vec::new();
+        let mut changes = Changes::default();
         if !is_changed_late {
-            created = change(case, &mut objects, mistakes);
+            changes = change(case, &mut objects, mistakes);
         }
         for object in objects.each() {
             wrap(case, object, mistakes);
         }
         if is_changed_late {
-            created = change(case, &mut objects, mistakes);
+            changes = change(case, &mut objects, mistakes);
         }
         if case.complete.as_ref().is_some_and(|complete| complete.value) {
             objects.each().for_each(complete::complete);
         }
         let request = self.assemble(case, operation, objects, &origin, mistakes)?;
-        Some((Request::Admission(Box::new(request)), created))
+        let written = WrittenObject {
+            document: Some(origin.span).filter(|_| !is_changed_late),
+            is_wrapped: case.wrap.as_ref().is_some_and(|wrap| wrap.value != Workload::Pod),
+            changes: changes.written,
+            root: "",
+        };
+        Some(Changed { request: Request::Admission(Box::new(request)), created: changes.created, written })
     }
 
     /// The mistake of an object of an unknown kind.
@@ -346,7 +355,7 @@ fn objects_of(
     Ok(Objects { new, old })
 }
 
-fn change(case: &CaseEntry, objects: &mut Objects, mistakes: &mut Mistakes) -> Vec<String> {
+fn change(case: &CaseEntry, objects: &mut Objects, mistakes: &mut Mistakes) -> Changes {
     let changed = objects.changed();
     changed.map(|object| fixture::change(object, Shape::ANY, case, mistakes)).unwrap_or_default()
 }

@@ -13,28 +13,63 @@ use crate::path::{Path, Step};
 use crate::schema::{CaseEntry, Data, Named};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::source::Spanned;
+use policy_verify_model::written_object::WrittenChange;
 
-/// Applies the changes of a case; gives the paths of the mappings that `set` has made.
-pub(crate) fn change(document: &mut Value, root: Shape, case: &CaseEntry, mistakes: &mut Mistakes) -> Vec<String> {
-    unset(document, root, &case.unset, mistakes);
-    if let Some(patch) = &case.merge {
-        merge::merge(document, root, &patch.0, mistakes);
-    }
-    set(document, root, &case.set, mistakes)
+/// What a case has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// The paths of the mappings that `set` has made.
+    pub(crate) created: Vec<String>,
+    /// Where each change is written.
+    pub(crate) written: Vec<WrittenChange>,
 }
 
-/// Removes the values at these paths.
-fn unset(document: &mut Value, root: Shape, paths: &[Spanned<String>], mistakes: &mut Mistakes) {
+/// Applies the changes of a case.
+pub(crate) fn change(document: &mut Value, root: Shape, case: &CaseEntry, mistakes: &mut Mistakes) -> Changes {
+    let mut written = unset(document, root, &case.unset, mistakes);
+    if let Some(patch) = &case.merge {
+        merge::merge(document, root, &patch.0, mistakes);
+        merge::add_places(&patch.0, String::new(), &mut written);
+    }
+    let created = set(document, root, &case.set, &mut written, mistakes);
+    Changes { created, written }
+}
+
+/// Removes the values at these paths, and tells where that is written.
+fn unset(document: &mut Value, root: Shape, paths: &[Spanned<String>], mistakes: &mut Mistakes) -> Vec<WrittenChange> {
+    let mut written = Vec::new();
     for path in paths {
-        match Path::parse(&path.value).and_then(|parsed| remove(document, &resolved(parsed, document)?)) {
-            Ok(()) => {}
+        let removed = Path::parse(&path.value).and_then(|parsed| {
+            let parsed = resolved(parsed, document)?;
+            remove(document, &parsed).map(|()| removed_from(parsed))
+        });
+        match removed {
+            Ok(at) => written.push(WrittenChange { at, span: path.span.clone(), value: None }),
             Err(mistake) => mistakes.push(about(path, mistake, document, root)),
         }
     }
+    written
 }
 
-/// Sets values; gives the paths of the mappings that were missing.
-fn set(document: &mut Value, root: Shape, values: &Named<Data>, mistakes: &mut Mistakes) -> Vec<String> {
+/// What a removal changes: the member, or the list whose other items have another index then.
+fn removed_from(path: Path) -> String {
+    match path.steps.split_last() {
+        Some((last, list)) if last.index(0).is_some() => {
+            let list = list.to_vec();
+            path.with_steps(list).to_pointer()
+        }
+        _ => path.to_pointer(),
+    }
+}
+
+/// Sets values; gives the paths of the mappings that were missing, and adds where values are written.
+fn set(
+    document: &mut Value,
+    root: Shape,
+    values: &Named<Data>,
+    written: &mut Vec<WrittenChange>,
+    mistakes: &mut Mistakes,
+) -> Vec<String> {
     let mut created = Vec::new();
     let mut seen: HashMap<String, &str> = HashMap::new();
     for (path, value) in &values.0 {
@@ -53,6 +88,8 @@ fn set(document: &mut Value, root: Shape, values: &Named<Data>, mistakes: &mut M
             Ok(inserted) => {
                 field::check_value(&value.0, inserted.shape, mistakes);
                 inserted.warn(path, &parsed, mistakes);
+                let (at, value) = (parsed.to_pointer(), Some(value.0.span.clone()));
+                written.push(WrittenChange { at, span: path.span.clone(), value });
                 created.extend(inserted.missing);
             }
             Err(mistake) => mistakes.push(about(path, mistake, document, root)),
@@ -201,7 +238,7 @@ mod tests {
         let file = Arc::new(SourceFile { path: "suite.yml".into(), text });
         let mut mistakes = Mistakes::default();
         let case: CaseEntry = read(&yaml::parse(&file).unwrap(), &mut mistakes).unwrap();
-        let created = change(&mut document, root, &case, &mut mistakes);
+        let created = change(&mut document, root, &case, &mut mistakes).created;
         let shown = |it: Diagnostic| format!("{}; {}", it.message, it.help.unwrap_or_default());
         let warnings = mistakes.take_warnings().into_iter().map(shown).collect();
         match mistakes.is_empty() {

@@ -9,10 +9,11 @@ use super::path_advice;
 use super::place::no_key;
 use crate::fields::Shape;
 use crate::mistake::{Mistakes, mistake};
-use crate::path::{Path, Step};
+use crate::path::{Path, Step, escape};
 use crate::yaml::{Content, Key, Node};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::written_object::WrittenChange;
 
 /// Merges `patch` into a document.
 pub(crate) fn merge(document: &mut Value, root: Shape, patch: &Node, mistakes: &mut Mistakes) {
@@ -33,6 +34,17 @@ pub(crate) fn merge(document: &mut Value, root: Shape, patch: &Node, mistakes: &
         _ => {
             let message = format!("`merge` needs a mapping, found {}", patch.description());
             mistakes.add_coded(Code::WrongType, &patch.span, message);
+        }
+    }
+}
+
+/// Adds where the values of a patch are written, which begins at this pointer.
+pub(crate) fn add_places(patch: &Node, at: String, written: &mut Vec<WrittenChange>) {
+    for (key, value) in patch.entries() {
+        let at = format!("{at}/{}", escape(&key.name));
+        match value.entries() {
+            [] => written.push(WrittenChange { at, span: key.span.clone(), value: Some(value.span.clone()) }),
+            _ => add_places(value, at, written),
         }
     }
 }

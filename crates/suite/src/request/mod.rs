@@ -6,6 +6,7 @@
 //! `path_advice` says what a path was meant to be. `equivalent` lists the versions to which the API server can convert it.
 
 mod admission;
+mod changed;
 mod complete;
 mod equivalent;
 mod field;
@@ -28,6 +29,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::admission::{Admission, Document};
+use self::changed::Changed;
+use self::fixture::Changes;
 use super::fields::Shape;
 use super::files::{Files, UnknownKinds};
 use super::kinds::Kinds;
@@ -42,6 +45,7 @@ use policy_verify_model::request::{AdmissionRequest, Request};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::suite::RulesMode;
+use policy_verify_model::written_object::{WrittenChange, WrittenObject};
 
 /// A request of a case, and what tells it from its siblings.
 #[derive(Debug)]
@@ -58,12 +62,11 @@ pub(crate) struct Arrival {
     pub(crate) request: Arc<StoredRequest>,
     /// The paths of mappings that `set` has made.
     pub(crate) created: Vec<String>,
+    /// Where the members of its object are written.
+    pub(crate) written: Arc<WrittenObject>,
     /// Other versions of its resource.
     pub(crate) equivalents: Vec<Equivalent>,
 }
-
-/// A request, and the paths of mappings that `set` has made.
-type Changed = (Request, Vec<String>);
 
 /// Everything needed to make requests.
 pub(crate) struct Requests<'a> {
@@ -109,7 +112,8 @@ impl Requests<'_> {
         request.into_iter().map(|it| self.arrival(None, it)).collect()
     }
 
-    fn arrival(&self, label: Option<String>, (request, created): Changed) -> Arrival {
+    fn arrival(&self, label: Option<String>, changed: Changed) -> Arrival {
+        let Changed { request, created, written } = changed;
         let equivalents = match &request {
             Request::Admission(request) => equivalent::of(request, self.admission.kinds),
             Request::Raw(_) => Vec::new(),
@@ -122,6 +126,7 @@ impl Requests<'_> {
             skip: None,
             request: Arc::new(request),
             created,
+            written: Arc::new(written),
             equivalents,
         }
     }
@@ -173,9 +178,10 @@ impl Requests<'_> {
             let mistake = mistake(span, message).with_code(Code::Contradiction);
             mistakes.push(mistake.with_help(format!("remove `{name}`: only Kubernetes requests have it")));
         }
-        let Document { value: mut document, .. } = self.load(source, mistakes)?;
-        let created = fixture::change(&mut document, Shape::RAW, case, mistakes);
-        Some((Request::Raw(document), created))
+        let Document { value: mut document, span, .. } = self.load(source, mistakes)?;
+        let Changes { created, written: changes } = fixture::change(&mut document, Shape::RAW, case, mistakes);
+        let written = WrittenObject { document: Some(span), changes, ..WrittenObject::default() };
+        Some(Changed { request: Request::Raw(document), created, written })
     }
 
     /// An AdmissionReview or AdmissionRequest, read as policy-server reads it: unknown members are dropped, and
@@ -189,9 +195,11 @@ impl Requests<'_> {
             let message = format!("`{name}` cannot be combined with `request`");
             mistakes.push(mistake(span, message).with_code(Code::Contradiction).with_help(help));
         }
-        let Document { value: document, named: span, .. } = self.load(source, mistakes)?;
+        let Document { value: document, named: span, span: place } = self.load(source, mistakes)?;
+        let mut root = "";
         let mut request = match document {
             Value::Object(mut review) if review.get("kind").and_then(Value::as_str) == Some("AdmissionReview") => {
+                root = "/request";
                 match review.remove("request") {
                     Some(request) => request,
                     None => {
@@ -206,9 +214,13 @@ impl Requests<'_> {
                 return None;
             }
         };
-        let created = fixture::change(&mut request, Shape::admission_request(), case, mistakes);
+        let Changes { created, written: changes } =
+            fixture::change(&mut request, Shape::admission_request(), case, mistakes);
         match serde_json::from_value::<AdmissionRequest>(request) {
-            Ok(request) => Some((Request::Admission(Box::new(request)), created)),
+            Ok(request) => {
+                let written = written_in_request(&request, root, place, changes);
+                Some(Changed { request: Request::Admission(Box::new(request)), created, written })
+            }
             Err(error) => {
                 let message = format!("cannot build AdmissionRequest object from given input: {error}");
                 let mistake = mistake(&span, message);
@@ -262,7 +274,9 @@ impl Requests<'_> {
         let arrival = match unknown {
             Some(unknown) => {
                 let reason = format!("{}; {}", unknown.message, unknown.help.unwrap_or_default());
-                Arrival { skip: Some(reason), ..self.arrival(Some(label), (Request::Raw(value), Vec::new())) }
+                let request = Request::Raw(value);
+                let changed = Changed { request, created: Vec::new(), written: WrittenObject::default() };
+                Arrival { skip: Some(reason), ..self.arrival(Some(label), changed) }
             }
             None => {
                 let document = Document { value, span: span.clone(), named: named.clone() };
@@ -272,6 +286,27 @@ impl Requests<'_> {
         };
         Some(Arrival { origin: Some(span), ..arrival })
     }
+}
+
+/// How the object of a request came about that is written whole: it is the new one, or the old one where there is no other.
+fn written_in_request(
+    request: &AdmissionRequest,
+    root: &'static str,
+    document: Span,
+    changes: Vec<WrittenChange>,
+) -> WrittenObject {
+    let (member, root) = match (request.object.is_some(), root) {
+        (true, "") => ("/object", "/object"),
+        (true, _) => ("/object", "/request/object"),
+        (false, "") => ("/oldObject", "/oldObject"),
+        (false, _) => ("/oldObject", "/request/oldObject"),
+    };
+    let in_object = |change: WrittenChange| {
+        let at = change.at.strip_prefix(member).filter(|rest| rest.is_empty() || rest.starts_with('/'))?.to_owned();
+        Some(WrittenChange { at, ..change })
+    };
+    let changes = changes.into_iter().filter_map(in_object).collect();
+    WrittenObject { document: Some(document), root, is_wrapped: false, changes }
 }
 
 /// `Deployment web (all.yaml:16)` for each object of a file; objects on one line that are called alike have numbers.

@@ -1,45 +1,32 @@
-//! Mutants of the modules of a run: which of them its cases notice.
-//!
-//! Only instructions of a policy's own code that the cases execute are changed. A mutant that no case notices gets a second
-//! look: other requests, made of those of the cases. If one of them is answered differently, the suite lacks that case;
-//! if none is, the mutant may well mean the same as the policy.
+//! The hunt for the mutants of one module that no case notices.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use policy_verify_engine as runtime;
-use policy_verify_instrument::{Lines, Module, Mutant, edited, lines, mutants};
+use policy_verify_engine::{self as runtime, Policy};
+use policy_verify_instrument::{Lines, Module, Mutant, Unmeasurable, edited, lines, mutants};
 use policy_verify_model::answer::{AdmissionResponse, Answer};
-use policy_verify_model::outcome::{CaseReport, Outcome, Unavailable};
+use policy_verify_model::outcome::Outcome;
 use policy_verify_model::sabotage::{PolicyMutants, Survivor};
 use policy_verify_model::split_mix::SplitMix64;
 use policy_verify_model::yaml::emit::Node;
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::case;
-use super::coverage::{self, Executed};
-use super::options::Options;
-use super::probe::Probe;
-use super::ready::Ready;
+use super::effort::MutantEffort;
+use super::fate::Fate;
+use super::kept::{KeptFates, Subject};
 use crate::evaluate::{CallTime, Policies};
 use crate::measure::{Dependencies, Sources};
-use crate::prepare::PreparedPolicy;
+use crate::pipeline::case;
+use crate::pipeline::coverage::Executed;
+use crate::pipeline::options::Options;
+use crate::pipeline::probe::Probe;
+use crate::pipeline::ready::Ready;
 use crate::select::SelectedCase;
 use crate::vary;
-
-/// How many mutants run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MutantEffort {
-    /// At most so many of each module.
-    pub most: usize,
-    /// For all modules, at most about so long.
-    pub time: Duration,
-    /// Which of them run, where not all do.
-    pub seed: u64,
-}
 
 /// Time of each call into a mutant: an endless loop is noticed soon.
 const SHORT: Duration = Duration::from_millis(500);
@@ -50,64 +37,48 @@ const MOST_REQUESTS: usize = 60;
 /// Requests that it may take to make one smaller.
 const MOST_STEPS: usize = 60;
 
-/// What becomes of a mutant.
-enum Fate {
-    Noticed,
-    /// It gives no other answer, but faults.
-    Crashed,
-    Alike,
-    Survived(Survivor),
-}
-
-/// What the selected cases of a run notice. Cases that do not pass are left out.
-pub(super) fn of_run(ready: &Ready<'_>, effort: &MutantEffort, options: &Options) -> Vec<PolicyMutants> {
-    let selected = &ready.loaded.selected.cases;
-    let reports: Vec<CaseReport> = selected
-        .par_iter()
-        .map(|SelectedCase { suite, case }| case::report(*suite, case, &ready.policies[suite.0], None).0)
-        .collect();
-    let passing: Vec<SelectedCase<'_>> = selected
-        .iter()
-        .zip(&reports)
-        .filter(|(_, report)| report.outcome == Outcome::Passed)
-        .map(|(selected, _)| *selected)
-        .filter(|selected| selected.case.body.has_own_requests())
-        .collect();
-    let executed = coverage::executed(ready, &reports, options);
-    let time = effort.time / u32::try_from(executed.len().max(1)).unwrap_or(u32::MAX);
-    executed.iter().map(|module| Hunt::of(module, &passing, ready, options).run(effort, time)).collect()
-}
-
 /// The hunt for mutants of a module.
-struct Hunt<'a> {
+pub(super) struct Hunt<'a> {
     executed: &'a Executed<'a>,
     /// Cases that ask the policy and pass.
     cases: Vec<SelectedCase<'a>>,
     ready: &'a Ready<'a>,
     policies: Policies<'a>,
+    kept: &'a KeptFates,
+    /// What tells its mutants from those of other hunts.
+    subject: Subject,
     options: &'a Options,
     /// The case that noticed the last mutant: it is likely to notice the next.
     sharpest: AtomicUsize,
 }
 
 impl<'a> Hunt<'a> {
-    fn of(
+    /// The mutants of the code that was executed, in front of the cases that pass.
+    pub(super) fn of(
         executed: &'a Executed<'a>,
         passing: &[SelectedCase<'a>],
         ready: &'a Ready<'a>,
+        kept: &'a KeptFates,
         options: &'a Options,
     ) -> Self {
         let asks = |selected: &&SelectedCase<'a>| {
             let policies = ready.policies[selected.suite.0].suite.policies_for(selected.case);
             selected.suite == executed.suite && policies.iter().any(|policy| executed.policies.contains(policy))
         };
-        let cases = passing.iter().filter(asks).copied().collect();
+        let cases: Vec<SelectedCase<'a>> = passing.iter().filter(asks).copied().collect();
         let policies =
             Policies { accepted: None, call_time: CallTime::AtMost(SHORT), ..ready.policies[executed.suite.0].clone() };
-        Self { executed, cases, ready, policies, options, sharpest: AtomicUsize::new(0) }
+        let subject = Subject::of(executed, &cases, &policies, options);
+        Self { executed, cases, ready, policies, kept, subject, options, sharpest: AtomicUsize::new(0) }
     }
 
-    fn run(&self, effort: &MutantEffort, time: Duration) -> PolicyMutants {
+    /// What tells its mutants from those of other hunts.
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Runs the mutants, for so long.
+    pub(super) fn run(&self, effort: &MutantEffort, time: Duration) -> PolicyMutants {
         let nothing = |reason: &str| PolicyMutants {
             policy: self.executed.names.join(", "),
             reason: Some(reason.to_owned()),
@@ -119,39 +90,50 @@ impl<'a> Hunt<'a> {
         };
         let (module, lines, mut all) = match self.mutants(ranges) {
             Ok(found) => found,
-            Err(reason) => return nothing(&reason),
+            Err(reason) => return nothing(&reason.to_string()),
         };
         let possible = all.len();
         shuffle(&mut all, effort.seed);
         all.truncate(effort.most);
         let start = Instant::now();
         let is_over = || start.elapsed() >= time || self.options.interrupt.is_stopped();
-        let fates: Vec<Fate> = all
-            .par_iter()
-            .filter_map(|mutant| if is_over() { None } else { self.fate(&module, &lines, mutant) })
-            .collect();
+        let fates = all.par_iter().filter_map(|mutant| {
+            let earlier = self.kept.of(&self.subject, mutant);
+            let is_earlier = earlier.is_some();
+            let fate = earlier.or_else(|| if is_over() { None } else { self.fate(&module, &lines, mutant) })?;
+            if !is_earlier {
+                self.kept.keep(&self.subject, mutant, &fate);
+            }
+            Some((fate, is_earlier))
+        });
         let mut result = PolicyMutants { policy: self.executed.names.join(", "), possible, ..PolicyMutants::default() };
-        for fate in fates {
-            result.tried += 1;
+        for (fate, is_earlier) in fates.collect::<Vec<_>>() {
+            result.tried += usize::from(fate != Fate::NoPolicy);
+            result.resumed += usize::from(is_earlier && fate != Fate::NoPolicy);
             match fate {
                 Fate::Noticed => result.noticed += 1,
                 Fate::Crashed => result.crashed += 1,
                 Fate::Alike => result.alike += 1,
-                Fate::Survived(survivor) => result.survivors.push(survivor),
+                Fate::Survived(survivor) => result.survivors.push(*survivor),
+                Fate::NoPolicy => {}
             }
         }
         result
             .survivors
             .sort_by(|one, other| (&one.file, one.line, &one.change).cmp(&(&other.file, other.line, &other.change)));
+        // Names of cases are unique: all of them can be pasted.
+        for (number, survivor) in (1..).zip(&mut result.survivors).skip(1) {
+            survivor.case = survivor.case.replacen(AS_BEFORE, &format!("{AS_BEFORE} ({number})"), 1);
+        }
         result.reason = (possible == 0).then(|| "the cases execute none of its own code".to_owned());
         result
     }
 
     /// The mutants of executed own code.
-    fn mutants(&self, ranges: &[Range<usize>]) -> Result<(Module<'a>, Lines, Vec<Mutant>), String> {
-        let read = |bytes: &'a [u8]| Module::read(bytes).map_err(|error| error.to_string());
-        let module = read(&self.executed.prepared.module)?.with_debug_information_of(&read(self.executed.built)?);
-        let lines = lines(&module).map_err(|error| error.to_string())?;
+    fn mutants(&self, ranges: &[Range<usize>]) -> Result<(Module<'a>, Lines, Vec<Mutant>), Unmeasurable> {
+        let built = Module::read(self.executed.built)?;
+        let module = Module::read(&self.executed.prepared.module)?.with_debug_information_of(&built);
+        let lines = lines(&module)?;
         let root = self.executed.root.as_ref();
         let packages = root.map(|root| Dependencies::around(&self.executed.folder, root)).unwrap_or_default();
         // Ranges of counters lie side by side or are inside of each other, the inner ones behind.
@@ -159,50 +141,53 @@ impl<'a> Hunt<'a> {
             let after = ranges.partition_point(|range| range.start <= offset);
             ranges[..after].iter().rev().take(MOST_NESTED).any(|range| range.contains(&offset))
         };
-        let found = mutants(&module, &lines, &packages, &is_executed).map_err(|error| error.to_string())?;
+        let found = mutants(&module, &lines, &packages, &is_executed)?;
         Ok((module, lines, found))
     }
 
-    /// What becomes of a mutant; nothing for one that is no policy any more.
+    /// What becomes of a mutant; nothing where the run is stopped meanwhile.
     fn fate(&self, module: &Module<'_>, lines: &Lines, mutant: &Mutant) -> Option<Fate> {
+        let fate = match self.guest(module, mutant) {
+            None => Fate::NoPolicy,
+            Some(guest) => self.policies.with_guests(
+                &self.executed.policies,
+                |_| Arc::clone(&guest),
+                |mutated| self.fate_of_policies(&mutated, lines, mutant),
+            ),
+        };
+        // What is stopped faults, and is no answer of the mutant.
+        Some(fate).filter(|_| !self.options.interrupt.is_stopped())
+    }
+
+    /// The mutant as a policy; nothing for one that is none any more.
+    fn guest(&self, module: &Module<'_>, mutant: &Mutant) -> Option<Arc<dyn Policy>> {
         let copy = edited(module, std::slice::from_ref(&mutant.edit)).ok()?;
         let compiled = self.ready.engine.compile(&copy).ok()?;
-        let guest = runtime::load(self.ready.engine, &compiled, self.executed.prepared.execution_mode).ok()?;
-        let replaced: Vec<Result<PreparedPolicy, Arc<Unavailable>>> = self
-            .executed
-            .policies
-            .iter()
-            .map(|policy| Ok(self.policies.prepared(*policy).with_guest(Arc::clone(&guest))))
-            .collect();
-        let mut prepared = self.policies.prepared.clone();
-        for (policy, replaced) in self.executed.policies.iter().zip(&replaced) {
-            prepared[policy.0] = Some(replaced);
-        }
-        let mutated = Policies { prepared, ..self.policies.clone() };
+        runtime::load(self.ready.engine, &compiled, self.executed.prepared.execution_mode).ok()
+    }
+
+    /// What becomes of a mutant that these policies have in them.
+    fn fate_of_policies(&self, mutated: &Policies<'_>, lines: &Lines, mutant: &Mutant) -> Fate {
         let first = self.sharpest.load(Ordering::Relaxed);
         let mut has_crashed = false;
         for index in (first..self.cases.len()).chain(0..first) {
             let SelectedCase { suite, case } = self.cases[index];
-            let (report, _) = case::report(suite, case, &mutated, None);
-            if self.options.interrupt.is_stopped() {
-                return None;
-            }
-            match report.outcome {
+            match case::report(suite, case, mutated, None).0.outcome {
                 Outcome::Passed => {}
                 Outcome::Error(_) => has_crashed = true,
                 _ => {
                     self.sharpest.store(index, Ordering::Relaxed);
-                    return Some(Fate::Noticed);
+                    return Fate::Noticed;
                 }
             }
         }
         if has_crashed {
-            return Some(Fate::Crashed);
+            return Fate::Crashed;
         }
-        Some(match self.shown_by(&mutated, mutant) {
-            Some(case) => Fate::Survived(self.survivor(lines, mutant, case)),
+        match self.shown_by(mutated, mutant) {
+            Some(case) => Fate::Survived(Box::new(self.survivor(lines, mutant, case))),
             None => Fate::Alike,
-        })
+        }
     }
 
     /// A case that would notice a mutant, among other requests.
@@ -222,7 +207,7 @@ impl<'a> Hunt<'a> {
             let object = self.shrunk(&probe, object, mutated);
             let Ok(answer) = probe.ask(&probe.with_object(object.clone()), &self.policies) else { continue };
             let subject = &selected.case.subject;
-            let name = format!("{subject} decides this as before");
+            let name = format!("{subject} {AS_BEFORE}");
             return Some(policy_verify_draft::case(&name, subject, &object, expectation(&answer)));
         }
         None
@@ -270,6 +255,9 @@ fn expectation(answer: &AdmissionResponse) -> Node {
         (false, None) => Node::text("deny"),
     }
 }
+
+/// What the case that would notice a mutant is called.
+const AS_BEFORE: &str = "decides this as before";
 
 /// Counters inside of each other that are looked at.
 const MOST_NESTED: usize = 16;
