@@ -156,8 +156,22 @@ impl Context<'_> {
             text.insert(0, ' ');
         } else if is_block {
             range = self.without_break(range);
+        } else if matches!(&piece.shape, Shape::Map(_, Layout::Block) | Shape::List(_, Layout::Block)) {
+            (range, text) = self.behind_the_key(range, &text);
         }
         edits.push(Edit { range, text: Some(text), of: piece.range.clone() });
+    }
+
+    /// What stood on lines of its own below a key stands behind the key, or further in than the key where a comment is behind that.
+    fn behind_the_key(&self, range: Range<usize>, text: &str) -> (Range<usize>, String) {
+        let key = self.text[..range.start].trim_end();
+        let is_below = self.text[key.len()..range.start].contains('\n');
+        let end = self.line_end(self.without_break(range.clone()).end);
+        match (is_below, key.ends_with(':')) {
+            (false, _) => (self.without_break(range), text.to_owned()),
+            (true, true) => (key.len()..end, format!(" {text}")),
+            (true, false) => (range.start..end, format!("  {text}")),
+        }
     }
 
     fn change_map(

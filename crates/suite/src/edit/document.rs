@@ -46,8 +46,24 @@ mod tests {
     }
 
     #[test]
+    fn a_collection_below_its_key_becomes_empty() {
+        let cases = [
+            ("list:\n  - a\nlast: 1\n", "list: []\nlast: 1\n"),
+            ("list: # why\n- a\n- b\nlast: 1\n", "list: # why\n  []\nlast: 1\n"),
+            ("list:\n\n  # first\n  - a\nlast: 1\n", "list:\n\n  # first\n    []\nlast: 1\n"),
+            ("list:\n- a: 1\n  b: 2\n\nlast: 1\n", "list: []\n\nlast: 1\n"),
+            ("last: 1\nlist:\n- a", "last: 1\nlist: []"),
+            ("list: [a, b]\n", "list: []\n"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(changed(text, "list", json!([])).as_deref(), Ok(wanted), "{text}");
+        }
+        assert_eq!(changed("map:\n  a: 1\nb: 2\n", "map", json!({})).unwrap(), "map: {}\nb: 2\n");
+    }
+
+    #[test]
     fn a_member_that_is_missing_is_added() {
-        assert_eq!(changed("a: 1\n", "list", json!(["x/y"])).unwrap(), "a: 1\nlist:\n  - x/y\n");
+        assert_eq!(changed("a: 1\n", "list", json!(["x/y"])).unwrap(), "a: 1\nlist: [x/y]\n");
     }
 
     #[test]
