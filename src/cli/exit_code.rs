@@ -4,7 +4,7 @@ use std::process::Termination;
 
 use policy_verify::Error;
 use policy_verify::model::answer::FaultKind;
-use policy_verify::model::outcome::{CaseKind, CaseReport, Outcome, RunReport};
+use policy_verify::model::outcome::{Outcome, RunReport};
 
 /// How the process ends. Higher reasons outrank lower ones where several apply; see [`ExitCode::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +36,9 @@ impl ExitCode {
         }
         let is_unavailable = run.policies.iter().any(|policy| policy.unavailable.is_some());
         let outcomes: Vec<&Outcome> = run.cases.iter().map(|case| &case.outcome).collect();
-        // A gate alone shows nothing about a policy.
-        let of_suites = |case: &&CaseReport| case.kind != CaseKind::Gate;
-        let shows_nothing = run.cases.iter().filter(of_suites).all(|case| shows_nothing(&case.outcome));
         let allows_empty = allows_empty || run.shard.is_some();
         match Self::of_cases(&outcomes, is_unavailable, is_forgiving, allows_empty) {
-            Self::Success if shows_nothing && !allows_empty => Self::NothingSelected,
+            Self::Success if run.shows_nothing() && !allows_empty => Self::NothingSelected,
             Self::Success if run.publications.iter().any(|publication| !publication.is_done()) => Self::Unpublished,
             code => code,
         }
@@ -64,17 +61,12 @@ impl ExitCode {
         } else if outcomes.iter().any(|outcome| outcome.is_not_run()) {
             // `--no-fail` forgives failures; what did not run cannot be known to be one.
             Self::Failure
-        } else if !allows_empty && outcomes.iter().all(|it| shows_nothing(it)) {
+        } else if !allows_empty && outcomes.iter().all(|outcome| outcome.shows_nothing()) {
             Self::NothingSelected
         } else {
             Self::Success
         }
     }
-}
-
-/// Whether a case says nothing about what its policy does.
-fn shows_nothing(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Skipped(_) | Outcome::Xfailed(_))
 }
 
 impl From<&Error> for ExitCode {

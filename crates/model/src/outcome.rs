@@ -217,6 +217,11 @@ impl Outcome {
         self.is_bad() || self.is_not_run()
     }
 
+    /// Whether the case says nothing about what its policy does.
+    pub fn shows_nothing(&self) -> bool {
+        matches!(self, Self::Skipped(_) | Self::Xfailed(_))
+    }
+
     /// Whether the case failed, has an error, or passed unexpectedly.
     pub fn is_bad(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Error(_) | Self::Unavailable(_) | Self::Xpassed(_))
@@ -567,6 +572,12 @@ impl RunReport {
             let suite = suites.iter().position(|suite| suite.path == span.file.path).unwrap_or(suites.len());
             Some((suite, span.file.path.clone(), span.line, span.column))
         });
+    }
+
+    /// Whether no case says what a policy does: all of them were skipped, or failed as known. A gate alone shows nothing.
+    pub fn shows_nothing(&self) -> bool {
+        let of_suites = |case: &&CaseReport| case.kind != CaseKind::Gate;
+        self.cases.iter().filter(of_suites).all(|case| case.outcome.shows_nothing())
     }
 
     /// The report about a run that did not take place.

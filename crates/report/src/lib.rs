@@ -1,5 +1,5 @@
 //! Reports about tests of Kubewarden policies: a finished run is written as text for people, JUnit, JSON, Markdown, HTML,
-//! SARIF, TAP or annotations for GitHub, and a JSON report is read back. Reports of several machines are merged into one.
+//! SARIF, TAP, a badge or annotations for GitHub, and a JSON report is read back. Reports of several machines are merged into one.
 //!
 //! Every format reads a complete [`RunReport`](policy_verify_model::outcome::RunReport) and writes bytes; it knows neither
 //! files nor the terminal. Text of policies and suites is untrusted and is escaped for its destination.
@@ -46,6 +46,7 @@
 //! | [`located`] | the same report with other paths, for a terminal |
 //! | [`escape`] | untrusted text, for terminals, JSON and shells |
 
+mod badge;
 pub mod behaviour;
 pub mod changes;
 pub mod costs;
@@ -105,6 +106,7 @@ const FORMATS: &[(&str, Maker)] = &[
     ("html", |_| Box::new(html::Html)),
     ("sarif", |_| Box::new(sarif::Sarif)),
     ("tap", |_| Box::new(tap::Tap)),
+    ("badge", |_| Box::new(badge::Badge)),
     ("verdicts", |style| Box::new(verdicts::Verdicts::new(*style))),
 ];
 
@@ -138,6 +140,10 @@ mod tests {
         for name in names() {
             let format = by_name(name, &Style::default()).expect("a listed format exists");
             let text = testing::written(&*format, &run);
+            if name == "badge" {
+                assert!(text.contains("nothing was run"));
+                continue;
+            }
             // Markdown has entities in place of some characters.
             let plain = text.replace("&#95;", "_").replace("&#46;", ".");
             for part in ["expct", "no suite.yml in this folder", "did you mean", "tests/suite.yml", "script"] {
