@@ -16,6 +16,7 @@ use policy_verify_model::privilege::{PrivilegeSet, Privileges};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::release::Release;
 use policy_verify_model::rule_coverage::{RequestCoverage, RuleCoverage, RuleOrigin, SentKind, VerdictCounts};
+use policy_verify_model::sabotage::HollowCases;
 use policy_verify_model::settings_coverage::{ChoiceCoverage, KeyCoverage, SettingsCoverage};
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
@@ -48,6 +49,7 @@ pub(crate) fn hostile(text: &str) -> RunReport {
         warnings: vec![diagnostic(text).at(&place)],
         rules: vec![rules(text, &place)],
         settings: vec![settings(text, &place)],
+        hollow: vec![HollowCases { suite: 0, tried: 1, names: vec![text.into()] }],
         gates: Vec::new(),
         publications: vec![Publication {
             suite: Some(0),
@@ -135,22 +137,14 @@ fn rules(text: &str, place: &Span) -> RuleCoverage {
 }
 
 fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseReport {
+    // Ids are unique, so that a merged report has all of them.
+    let (id, kind) = (format!("{text} {position}"), CaseKind::Case);
+    let report = CaseReport::without_answer((0, text), text.into(), text.into(), kind, outcome, place.clone());
     CaseReport {
-        // Ids are unique, so that a merged report has all of them.
-        id: format!("{text} {position}"),
-        name: text.into(),
-        suite: 0,
-        policy: text.into(),
-        kind: CaseKind::Case,
-        outcome,
-        span: place.clone(),
-        origin: None,
+        id,
         duration: Duration::from_micros(143),
-        instructions: None,
-        request: None,
         response: Some(response(text)),
         monitored: Some(response(text)),
-        fault: None,
         calls: calls(text),
         log: GuestLog { lines: vec![text.into()], stdout: text.into(), stderr: text.into(), ..GuestLog::default() },
         warnings: vec![text.into()],
@@ -158,6 +152,7 @@ fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseRepo
         steps: vec![PartReport { members: vec![part(text)], ..part(text) }],
         members: vec![part(text)],
         position,
+        ..report
     }
 }
 

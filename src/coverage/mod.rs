@@ -41,12 +41,7 @@ impl Coverage {
 }
 
 /// What the cases of a suite exercise of its policies; `cases` are those that ran, with their reports.
-pub(crate) fn of<'a>(
-    suite: SuiteIndex,
-    policies: &Policies<'a>,
-    cases: impl IntoIterator<Item = (&'a Case, &'a CaseReport)>,
-) -> Coverage {
-    let cases: Vec<(&Case, &CaseReport)> = cases.into_iter().collect();
+pub(crate) fn of<'a>(suite: SuiteIndex, policies: &Policies<'a>, cases: Vec<(&'a Case, &'a CaseReport)>) -> Coverage {
     let answers: Vec<Answered> = cases.iter().flat_map(|(case, report)| answered::of(case, report, policies)).collect();
     let mut verdicts = vec![VerdictCounts::default(); policies.suite.policies.len()];
     for Answered { subject, verdict, .. } in &answers {

@@ -9,13 +9,13 @@ use policy_verify_model::rule_coverage::{RuleCoverage, RuleOrigin};
 use policy_verify_model::source::Spanned;
 use policy_verify_model::suite::{Case, Suite, SuiteIndex};
 
-use super::options::Progress;
-use super::privileges;
+use super::options::{Options, Progress};
 use super::ready::{Loaded, Ready};
+use super::{privileges, sabotage};
 use crate::coverage::{self, Coverage};
 
 /// Adds what the cases exercise, what is wrong with the rules, and a report for each gate.
-pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Progress) {
+pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, options: &Options, progress: &dyn Progress) {
     let Loaded { suites, selected, .. } = ready.loaded;
     let total: usize = suites.iter().map(|suite| suite.cases.len()).sum();
     let left_out = total - selected.total;
@@ -41,6 +41,8 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, progress: &dyn Prog
     if left_out > 0 {
         report.rules.clear();
         report.settings.clear();
+    } else {
+        report.hollow = sabotage::hollow(ready, &report.cases, options);
     }
     let skipped = (left_out > 0).then(|| format!("the run leaves out {left_out} of {total} cases"));
     report.gates = suites.iter().enumerate().flat_map(|(index, suite)| gates(index, suite, skipped.as_ref())).collect();
@@ -64,14 +66,12 @@ fn gates<'a>(index: usize, suite: &'a Suite, skipped: Option<&'a String>) -> imp
 
 /// What the cases of each suite exercise.
 fn of_suites(reports: &[CaseReport], ready: &Ready<'_>) -> Vec<Coverage> {
-    let ran = || ready.loaded.selected.cases.iter().zip(reports);
-    let of_suite = |index: usize| {
-        let suite = SuiteIndex(index);
-        let own = ran().filter(|(selected, _)| selected.suite == suite);
-        let cases = own.map(|(selected, report)| -> (&Case, &CaseReport) { (selected.case, report) });
-        coverage::of(suite, &ready.policies[index], cases)
-    };
-    (0..ready.loaded.suites.len()).map(of_suite).collect()
+    let mut cases: Vec<Vec<(&Case, &CaseReport)>> = vec![Vec::new(); ready.loaded.suites.len()];
+    for (selected, report) in ready.loaded.selected.cases.iter().zip(reports) {
+        cases[selected.suite.0].push((selected.case, report));
+    }
+    let of_suite = |(index, cases)| coverage::of(SuiteIndex(index), &ready.policies[index], cases);
+    cases.into_iter().enumerate().map(of_suite).collect()
 }
 
 /// The warning about rules of which a part selects nothing.

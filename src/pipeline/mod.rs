@@ -92,7 +92,7 @@ pub fn verify(options: &Options, progress: &dyn Progress) -> Result<RunReport, E
             if policies::measures_coverage(loaded.suites, options) {
                 report.coverage = coverage::measure(ready, &report.cases, options);
             }
-            gates::add(&mut report, ready, progress);
+            gates::add(&mut report, ready, options, progress);
             report.publications = publish::after(&report.cases, ready, options, progress);
             cases::add_unused_policies(&mut report.cases, ready, progress);
             report.duration = start.elapsed();

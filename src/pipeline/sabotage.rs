@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy_verify_engine::Policy;
+use policy_verify_model::gate::Goal;
 use policy_verify_model::outcome::{CaseReport, Outcome};
-use policy_verify_model::sabotage::{Attempt, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
-use policy_verify_model::suite::{CaseBody, PolicyIndex};
+use policy_verify_model::sabotage::{Attempt, HollowCases, LeftOut, LeftOutBecause, Sabotage, SabotagedCase, StandIn};
+use policy_verify_model::suite::{CaseBody, PolicyIndex, SuiteIndex};
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
@@ -53,6 +54,28 @@ pub fn sabotage(options: &Options, effort: Option<&MutantEffort>, progress: &dyn
             sabotage
         })
     })
+}
+
+/// Which cases of the suites that have a gate about it notice nothing; `reports` are those of the selected cases. Nothing is known
+/// once the run is interrupted.
+pub(super) fn hollow(ready: &Ready<'_>, reports: &[CaseReport], options: &Options) -> Vec<HollowCases> {
+    let of_suite = |suite: SuiteIndex| {
+        let selected = ready.loaded.selected.cases.par_iter().zip(reports);
+        let own = selected.filter(|(selected, _)| selected.suite == suite && !options.interrupt.is_stopped());
+        let tried: Vec<_> =
+            own.filter_map(|(case, report)| Some((report, of_case(*case, report, ready).ok()?))).collect();
+        let hollow = tried.iter().filter(|(_, case)| case.is_hollow());
+        HollowCases {
+            suite: suite.0,
+            tried: tried.len(),
+            names: hollow.map(|(report, _)| report.name.clone()).collect(),
+        }
+    };
+    let has_gate = |suite: &SuiteIndex| {
+        ready.loaded.suites[suite.0].gates.iter().any(|gate| matches!(gate.value, Goal::Hollow(_)))
+    };
+    let hollow = (0..ready.loaded.suites.len()).map(SuiteIndex).filter(has_gate).map(of_suite).collect();
+    if options.interrupt.is_stopped() { Vec::new() } else { hollow }
 }
 
 /// Runs a case with the policies themselves.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::policies::PolicyRecord;
 use crate::prepare::PreparedPolicy;
 use policy_verify_model::compiler::Compiler;
-use policy_verify_model::hosting::GuestLog;
 use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PolicyReport, SuiteSummary};
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::rule_coverage::VerdictCounts;
@@ -68,28 +67,8 @@ fn experimental(policy: &PreparedPolicy) -> Option<String> {
 pub(super) fn unused_policy(suites: &[Suite], record: &PolicyRecord) -> Option<CaseReport> {
     let unavailable = record.prepared.as_ref().err()?;
     let spec = record.key.spec(suites);
-    let name = format!("policy {}", spec.name);
-    Some(CaseReport {
-        id: format!("{} › {name}", suites[record.key.suite.0].name),
-        name,
-        suite: record.key.suite.0,
-        policy: spec.name.clone(),
-        kind: CaseKind::UnusedPolicy,
-        outcome: Outcome::Unavailable(Arc::clone(unavailable)),
-        span: spec.span.clone(),
-        origin: None,
-        duration: Duration::ZERO,
-        request: None,
-        response: None,
-        monitored: None,
-        fault: None,
-        calls: Vec::new(),
-        log: GuestLog::default(),
-        warnings: Vec::new(),
-        weakness: None,
-        instructions: None,
-        steps: Vec::new(),
-        members: Vec::new(),
-        position: 0,
-    })
+    let suite = (record.key.suite.0, suites[record.key.suite.0].name.as_str());
+    let (name, policy) = (format!("policy {}", spec.name), spec.name.clone());
+    let outcome = Outcome::Unavailable(Arc::clone(unavailable));
+    Some(CaseReport::without_answer(suite, name, policy, CaseKind::UnusedPolicy, outcome, spec.span.clone()))
 }

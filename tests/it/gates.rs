@@ -101,6 +101,42 @@ fn weak_cases_are_counted_by_a_gate() {
 }
 
 #[test]
+fn hollow_cases_are_counted_by_a_gate() {
+    let cases = "  - { name: strict, object: POD, expect: { deny: { contains: missing } } }\n  \
+                   - { name: watched, object: POD, expect: { response: { auditAnnotations: null } } }\n  \
+                   - { name: later, object: POD, skip: later, expect: allow }\n";
+    for (most, code) in [(0, 1), (1, 0)] {
+        repository(cases, &format!("{{ hollow: {most} }}")).verify(&["suite.yml"]).run().exits_with(code);
+    }
+    let suite = repository(cases, "{ hollow: 0 }");
+    suite.verify(&["suite.yml"]).run().exits_with(1).says(&[
+        "at most 0 notice nothing when their policies are sabotaged │ 1 of 2\n",
+        "watched",
+        "help      expect more of these cases: `verify sabotage suite.yml` tells",
+    ]);
+    // Nothing that could be tried is no proof.
+    let fault = "  - { name: fault, object: POD, settings: { mandatory_labels: 1 }, expect: { fault: guest } }\n";
+    repository(fault, "{ hollow: 9 }").verify(&["suite.yml"]).run().exits_with(1);
+    for part in ["1/2", "2/2"] {
+        let report = format!("json={}.json", &part[..1]);
+        suite.verify(&["suite.yml", "--partition", &format!("hash:{part}"), "--report", &report]).run();
+    }
+    let merged = suite.verify(&["merge", "1.json", "2.json"]).run().exits_with(1);
+    merged.says(&["gate hollow", "sabotaged │ 1 of 2\n", "watched"]);
+}
+
+#[test]
+fn reports_of_all_gates_fit_their_schema() {
+    let gates = "{ rules: 100%, verdicts: both, weak: 0, hollow: 0, privileges: least, coverage: 1%, settings: 1% }";
+    let report = repository(CREATE, gates).report(&[]).0;
+    let names: Vec<&str> =
+        report["gates"].as_array().unwrap().iter().filter_map(|gate| gate["gate"].as_str()).collect();
+    assert_eq!(names, ["rules", "verdicts", "weak", "hollow", "privileges", "coverage", "settings"]);
+    assert_eq!(report["hollow"][0]["tried"], 1);
+    crate::readers::fits("report", &report);
+}
+
+#[test]
 fn every_report_has_the_gates() {
     let suite = repository(CREATE, "{ rules: 100% }");
     for (format, part) in [

@@ -165,6 +165,7 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         "/coverage",
         "/errors",
         "/gates",
+        "/hollow",
         "/shard",
         "/policies/remarks",
         "/cases/members/monitored",

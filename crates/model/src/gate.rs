@@ -30,6 +30,8 @@ pub enum Goal {
     Verdicts(Verdicts),
     /// At most so many expectations are weak.
     Weak(usize),
+    /// At most so many cases notice nothing when their policies are sabotaged.
+    Hollow(usize),
     /// No policy's metadata declares more than its cases use, or less.
     Privileges(Least),
     /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
@@ -45,6 +47,7 @@ impl Goal {
             Self::Rules(_) => "rules",
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
+            Self::Hollow(_) => "hollow",
             Self::Privileges(_) => "privileges",
             Self::Coverage(_) => "coverage",
             Self::Settings(_) => "settings",
@@ -57,6 +60,9 @@ impl Goal {
             Self::Rules(_) => format!("add the missing cases: `verify init --missing {suite}`"),
             Self::Verdicts(_) => "add a case in which the policy decides otherwise".to_owned(),
             Self::Weak(_) => format!("complete the expectations: `verify {suite} --bless=weak`"),
+            Self::Hollow(_) => {
+                format!("expect more of these cases: `verify sabotage {suite}` tells more")
+            }
             Self::Privileges(_) => "add cases that use the privileges, or change the metadata".to_owned(),
             Self::Settings(_) => "add cases with these settings".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),

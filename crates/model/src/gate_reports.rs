@@ -1,10 +1,7 @@
 //! Whether a run reaches the gates of its suites: a report for each, as for a case.
 
-use std::time::Duration;
-
 use super::coverage::{PolicyCoverage, Share};
 use super::gate::{Gate, Goal, Least, Percent, Verdicts};
-use super::hosting::GuestLog;
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
 use super::privilege::PrivilegeGap;
 use super::rule_coverage::{Exercise, RuleCoverage};
@@ -37,33 +34,13 @@ pub fn reports(run: &RunReport) -> Vec<CaseReport> {
 impl Gate {
     fn report(&self, run: &RunReport, position: usize) -> CaseReport {
         let suite = run.suites.get(self.suite);
-        let name = format!("gate {}", self.goal.name());
         let outcome = self.outcome(run);
         let typed = suite.map_or("", |suite| if suite.argument.is_empty() { &suite.path } else { &suite.argument });
         let help = matches!(outcome, Outcome::Failed(_)).then(|| self.help(run, typed));
-        CaseReport {
-            id: format!("{} › {name}", suite.map_or("", |suite| &suite.name)),
-            name,
-            suite: self.suite,
-            policy: SUBJECT.to_owned(),
-            kind: CaseKind::Gate,
-            outcome,
-            span: self.span.clone(),
-            origin: None,
-            duration: Duration::ZERO,
-            instructions: None,
-            request: None,
-            response: None,
-            monitored: None,
-            fault: None,
-            calls: Vec::new(),
-            log: GuestLog::default(),
-            warnings: help.into_iter().collect(),
-            weakness: None,
-            steps: Vec::new(),
-            members: Vec::new(),
-            position,
-        }
+        let suite = (self.suite, suite.map_or("", |suite| suite.name.as_str()));
+        let (name, policy) = (format!("gate {}", self.goal.name()), SUBJECT.to_owned());
+        let report = CaseReport::without_answer(suite, name, policy, CaseKind::Gate, outcome, self.span.clone());
+        CaseReport { warnings: help.into_iter().collect(), position, ..report }
     }
 
     /// How to reach it; `suite` is the path of the suite.
@@ -90,6 +67,7 @@ impl Gate {
             Goal::Rules(percent) => self.rules(run, percent),
             Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
             Goal::Weak(most) => self.weak(run, most),
+            Goal::Hollow(most) => self.hollow(run, most),
             Goal::Privileges(Least::Least) => self.privileges(run),
             Goal::Coverage(percent) => self.coverage(run, percent),
             Goal::Settings(percent) => self.settings(run, percent),
@@ -209,6 +187,19 @@ impl Gate {
             is_reached: gaps.len() <= most,
             expected: format!("at most {most} weak"),
             actual: with_gaps(format!("{} weak", gaps.len()), gaps),
+        }
+    }
+
+    fn hollow(&self, run: &RunReport, most: usize) -> Judgement {
+        let of_suite = run.hollow.iter().find(|of_suite| of_suite.suite == self.suite).filter(|it| it.tried > 0);
+        let number = of_suite.map_or(0, |it| it.names.len());
+        Judgement {
+            is_reached: of_suite.is_some() && number <= most,
+            expected: format!("at most {most} notice nothing when their policies are sabotaged"),
+            actual: match of_suite {
+                Some(it) => with_gaps(format!("{number} of {}", it.tried), it.names.clone()),
+                None => "no case could be tried".to_owned(),
+            },
         }
     }
 }

@@ -18,6 +18,7 @@ use super::privilege::Privileges;
 use super::publication::Publication;
 use super::release::Release;
 use super::rule_coverage::{RuleCoverage, VerdictCounts};
+use super::sabotage::HollowCases;
 use super::settings_coverage::SettingsCoverage;
 use super::source::Span;
 use super::stored_request::StoredRequest;
@@ -296,6 +297,41 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
+    /// The report about what evaluates no request: it has only an outcome, and nothing is known of its place among others.
+    /// `suite` is its index and its name.
+    pub fn without_answer(
+        suite: (usize, &str),
+        name: String,
+        policy: String,
+        kind: CaseKind,
+        outcome: Outcome,
+        span: Span,
+    ) -> Self {
+        Self {
+            id: format!("{} › {name}", suite.1),
+            name,
+            suite: suite.0,
+            policy,
+            kind,
+            outcome,
+            span,
+            origin: None,
+            duration: Duration::ZERO,
+            instructions: None,
+            request: None,
+            response: None,
+            monitored: None,
+            fault: None,
+            calls: Vec::new(),
+            log: GuestLog::default(),
+            warnings: Vec::new(),
+            weakness: None,
+            steps: Vec::new(),
+            members: Vec::new(),
+            position: 0,
+        }
+    }
+
     /// The place that tells it from other cases: that of its row or object, else that of its name.
     pub fn place(&self) -> &Span {
         self.origin.as_ref().unwrap_or(&self.span)
@@ -498,6 +534,9 @@ pub struct RunReport {
     pub rules: Vec<RuleCoverage>,
     /// What they exercise of the settings of their policies; empty where cases were left out.
     pub settings: Vec<SettingsCoverage>,
+    /// The cases that notice nothing when their policies are sabotaged, for suites with a gate about it; empty where cases were left
+    /// out.
+    pub hollow: Vec<HollowCases>,
     /// What the run was to reach, in suite order. The reports about it are among the cases.
     pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
@@ -589,6 +628,7 @@ impl RunReport {
             warnings: Vec::new(),
             rules: Vec::new(),
             settings: Vec::new(),
+            hollow: Vec::new(),
             gates: Vec::new(),
             publications: Vec::new(),
             coverage: Vec::new(),

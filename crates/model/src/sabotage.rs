@@ -26,6 +26,17 @@ impl Sabotage {
     }
 }
 
+/// What a run that has a gate about it tells of the cases that notice nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HollowCases {
+    /// Index into the suites of the run.
+    pub suite: usize,
+    /// How many cases were tried.
+    pub tried: usize,
+    /// The names of those that notice nothing, without that of the suite.
+    pub names: Vec<String>,
+}
+
 /// A case whose policies were sabotaged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SabotagedCase {

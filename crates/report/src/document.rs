@@ -28,7 +28,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, GateEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{self, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -67,6 +67,8 @@ pub(super) struct Document<'a> {
     pub(super) rules: Vec<RulesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settings: Vec<SettingsEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) hollow: Vec<HollowEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -108,6 +110,8 @@ pub(super) struct Closing<'a> {
     pub(super) rules: Vec<RulesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settings: Vec<SettingsEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) hollow: Vec<HollowEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -277,6 +281,7 @@ impl<'a> Document<'a> {
             flags,
             rules,
             settings,
+            hollow,
             gates,
             coverage,
         } = closing;
@@ -298,6 +303,7 @@ impl<'a> Document<'a> {
             flags,
             rules,
             settings,
+            hollow,
             gates,
             coverage,
         }
@@ -354,6 +360,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         flags: run.flags.iter().map(Cow::from).collect(),
         rules: exercised::rules(run),
         settings: exercised::settings(run),
+        hollow: exercised::hollow(run),
         gates: exercised::gates(run),
         coverage: run
             .coverage

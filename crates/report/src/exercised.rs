@@ -9,6 +9,7 @@ use policy_verify_model::gate::{Gate, Goal};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
 use policy_verify_model::privilege::PrivilegeGap;
 use policy_verify_model::rule_coverage::{Exercise, RequestCoverage, RuleCoverage, RuleOrigin};
+use policy_verify_model::sabotage::HollowCases;
 use policy_verify_model::settings_coverage::{KeyCoverage, SettingsCoverage};
 
 use crate::phrases;
@@ -39,6 +40,14 @@ pub(super) struct SettingsEntry<'a> {
     pub(super) keys: Cow<'a, [KeyCoverage]>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     pub(super) notes: Cow<'a, [String]>,
+}
+
+/// The cases of a suite that notice nothing, in the document.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HollowEntry<'a> {
+    pub(super) suite: Cow<'a, str>,
+    pub(super) tried: usize,
+    pub(super) names: Cow<'a, [String]>,
 }
 
 /// A gate, in the document.
@@ -81,6 +90,14 @@ fn settings_entry<'a>(suites: &'a [SuiteSummary], settings: &'a SettingsCoverage
         keys: (&settings.keys).into(),
         notes: (&settings.notes).into(),
     }
+}
+
+pub(super) fn hollow(run: &RunReport) -> Vec<HollowEntry<'_>> {
+    run.hollow.iter().map(|cases| hollow_entry(&run.suites, cases)).collect()
+}
+
+fn hollow_entry<'a>(suites: &'a [SuiteSummary], cases: &'a HollowCases) -> HollowEntry<'a> {
+    HollowEntry { suite: path_of(suites, cases.suite).into(), tried: cases.tried, names: (&cases.names).into() }
 }
 
 pub(super) fn gates(run: &RunReport) -> Vec<GateEntry<'_>> {

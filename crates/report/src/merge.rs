@@ -16,6 +16,7 @@ use policy_verify_model::gate_reports;
 use policy_verify_model::outcome::{CaseKind, CaseReport, PolicyReport, RunReport, Shard, SuiteSummary};
 use policy_verify_model::publication::Publication;
 use policy_verify_model::rule_coverage::RuleCoverage;
+use policy_verify_model::sabotage::HollowCases;
 use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::Span;
 
@@ -136,6 +137,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut policies: IndexMap<(usize, &str), PolicyReport> = IndexMap::new();
     let mut rules: IndexMap<(usize, &str), RuleCoverage> = IndexMap::new();
     let mut settings: IndexMap<(usize, &str), SettingsCoverage> = IndexMap::new();
+    let mut hollow: IndexMap<usize, HollowCases> = IndexMap::new();
     let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
     for (_, run) in reports {
         // The merged run is judged anew.
@@ -154,6 +156,12 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
                 Some(known) => add_settings(known, &moved)?,
                 None => drop(settings.insert((moved.suite, &of_run.policy), moved)),
             }
+        }
+        for of_run in &run.hollow {
+            let suite = index(run, of_run.suite);
+            let known = hollow.entry(suite).or_insert_with(|| HollowCases { suite, ..HollowCases::default() });
+            known.tried = known.tried.saturating_add(of_run.tried);
+            known.names.extend_from_slice(&of_run.names);
         }
         for gate in &run.gates {
             let moved = Gate { suite: index(run, gate.suite), ..gate.clone() };
@@ -193,6 +201,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         warnings,
         rules: sorted_by_suite(rules, |rules| rules.suite),
         settings: sorted_by_suite(settings, |settings| settings.suite),
+        hollow: sorted_by_suite(hollow, |cases| cases.suite),
         gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
         coverage,

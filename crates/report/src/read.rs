@@ -21,11 +21,12 @@ use policy_verify_model::outcome::{
 };
 use policy_verify_model::policy::Digest;
 use policy_verify_model::rule_coverage::RuleCoverage;
+use policy_verify_model::sabotage::HollowCases;
 use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{GateEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{GateEntry, HollowEntry, RulesEntry, SettingsEntry};
 use crate::place::Place;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 use crate::{coverage, publication};
@@ -87,6 +88,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     }
     let rules = rules(document.rules, &index, &files)?;
     let settings = settings(document.settings, &index, &files)?;
+    let hollow = hollow(document.hollow, &index)?;
     let gates = gates(document.gates, &index, &files)?;
     let mut coverage = Vec::new();
     for written in document.coverage {
@@ -102,6 +104,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         errors: document.errors.iter().map(|written| warning(written, &files)).collect::<Result<_, _>>()?,
         rules,
         settings,
+        hollow,
         gates,
         publications,
         coverage,
@@ -267,6 +270,14 @@ fn settings(
         })
     };
     written.into_iter().map(settings).collect()
+}
+
+fn hollow(written: Vec<HollowEntry<'_>>, suite: FindSuite<'_>) -> Result<Vec<HollowCases>, ReadError> {
+    let cases = |written: HollowEntry<'_>| {
+        let HollowEntry { suite: path, tried, names } = written;
+        Ok(HollowCases { suite: suite(&path)?, tried, names: names.into_owned() })
+    };
+    written.into_iter().map(cases).collect()
 }
 
 fn gates(written: Vec<GateEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<Gate>, ReadError> {

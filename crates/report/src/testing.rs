@@ -9,7 +9,7 @@ use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
 use policy_verify_model::code::Code;
 use policy_verify_model::compiler::Compiler;
 use policy_verify_model::diagnostic::Diagnostic;
-use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
+use policy_verify_model::hosting::{AnsweredBy, HostCall};
 use policy_verify_model::outcome::{
     CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PartReport, PartVerdict, PolicyReport, RunReport,
     SuiteSummary, Unavailable, UnavailableStage,
@@ -135,28 +135,19 @@ fn policy(name: &str, suite: usize, file: &Arc<SourceFile>) -> PolicyReport {
 
 /// A case of the suite in `file`, with everything but its name and outcome filled in plainly.
 pub(super) fn case(file: &Arc<SourceFile>, suite_name: &str, policy: &str, name: &str, outcome: Outcome) -> CaseReport {
-    CaseReport {
-        id: format!("{suite_name} › {name}"),
-        name: name.into(),
-        suite: 0,
-        policy: policy.into(),
-        kind: CaseKind::Case,
+    let report = CaseReport::without_answer(
+        (0, suite_name),
+        name.into(),
+        policy.into(),
+        CaseKind::Case,
         outcome,
-        span: span(file, name),
-        origin: None,
+        span(file, name),
+    );
+    CaseReport {
         duration: Duration::from_micros(143),
         request: Some(Arc::new(Request::Raw(json!({"uid": "1", "operation": "CREATE"})).into())),
         response: Some(AdmissionResponse { uid: "1".into(), allowed: true, ..AdmissionResponse::default() }),
-        monitored: None,
-        fault: None,
-        calls: Vec::new(),
-        log: GuestLog::default(),
-        warnings: Vec::new(),
-        weakness: None,
-        instructions: None,
-        steps: Vec::new(),
-        members: Vec::new(),
-        position: 0,
+        ..report
     }
 }
 
@@ -302,6 +293,7 @@ pub(super) fn sample() -> RunReport {
         cases,
         rules: Vec::new(),
         settings: Vec::new(),
+        hollow: Vec::new(),
         gates: Vec::new(),
         publications: Vec::new(),
         coverage: Vec::new(),

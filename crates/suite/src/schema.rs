@@ -144,6 +144,9 @@ pub(crate) struct GatesEntry {
     pub(crate) verdicts: Option<Spanned<Verdicts>>,
     /// Most cases whose expectation is weak, such as 0.
     pub(crate) weak: Option<Spanned<u64>>,
+    /// Most cases that notice nothing when their policies give other answers, such as 0. The run tries it, as `verify sabotage`
+    /// does.
+    pub(crate) hollow: Option<Spanned<u64>>,
     /// `least`: the metadata of each policy must declare the host capabilities and Kubernetes resources that the cases use, and
     /// no others.
     pub(crate) privileges: Option<Spanned<Least>>,
@@ -157,7 +160,7 @@ pub(crate) struct GatesEntry {
     pub(crate) settings: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional privileges, optional coverage, optional settings } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional hollow, optional privileges, optional coverage, optional settings } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
