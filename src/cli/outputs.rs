@@ -11,7 +11,7 @@ use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::outcome::RunReport;
 use policy_verify::report::github::Github;
 use policy_verify::report::human::Human;
-use policy_verify::report::{self, Format, Style, coverage, located, markdown};
+use policy_verify::report::{self, ChangedFiles, Format, Style, coverage, located, markdown};
 
 use super::args::output::{CoverageTarget, OutputArgs, ReportPlace, ReportTarget};
 use super::exit_code::ExitCode;
@@ -235,7 +235,7 @@ impl Outputs {
     fn annotate(&self, run: &RunReport) -> Result<(), Diagnostic> {
         if self.annotates {
             let mut bytes = Vec::new();
-            let annotations = Github { changed_files: changed_files() };
+            let annotations = Github { changed: changed_files() };
             let written = annotations.write(run, &mut bytes).and_then(|()| streams::stderr(&bytes));
             written.map_err(|error| output(format!("cannot write the annotations: {error}")))?;
         }
@@ -351,7 +351,7 @@ fn output(message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::Output, message)
 }
 
-/// Files the pull request changed are not known without the network; the action passes them here, one a line.
-fn changed_files() -> Vec<String> {
-    env::var("VERIFY_CHANGED_FILES").map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+/// What the pull request changes is not known without the network; the action passes it here.
+fn changed_files() -> ChangedFiles {
+    env::var("VERIFY_CHANGED_FILES").map(|text| ChangedFiles::read(&text)).unwrap_or_default()
 }

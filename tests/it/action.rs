@@ -542,8 +542,10 @@ fn planted_repository(repository: Repository, folder: &str) -> Repository {
 
 #[test]
 fn files_of_a_pull_request_are_named_without_running_its_git() {
-    let (repository, path) =
-        with_tools(Repository::new(), &[("gh", "echo \"gh in $(pwd) with ${GH_TOKEN:-none}\" >&2; echo from-gh")]);
+    let (repository, path) = with_tools(
+        Repository::new(),
+        &[("gh", "echo \"gh in $(pwd) with ${GH_TOKEN:-none}\" >&2; echo '+++ b/from-gh'")],
+    );
     std::fs::remove_dir_all(repository.path(".git")).unwrap();
     // The checkout itself is such a folder, and so is one below.
     let repository = planted_repository(planted_repository(repository, "."), "policies/foo");
@@ -565,6 +567,49 @@ fn files_of_a_pull_request_are_named_without_running_its_git() {
     }
     let planted = std::process::Command::new("find").arg(&workspace).args(["-name", "pwned*"]).output().unwrap();
     assert!(planted.stdout.is_empty(), "{planted:?}");
+}
+
+/// What the script about the files of a pull request writes.
+fn changes(repository: &Repository, path: &str) -> String {
+    let workspace = repository.path("").canonicalize().unwrap();
+    let inputs = [
+        ("GITHUB_WORKSPACE", workspace.to_str().unwrap()),
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_REPOSITORY", "acme/p"),
+        ("PULL_REQUEST", "7"),
+        ("GH_TOKEN", "t0ken"),
+        ("PATH", path),
+    ];
+    script_in(repository, "", "changes.sh", &inputs).exits_with(0);
+    let outputs = repository.read("outputs");
+    let file = outputs.lines().rev().find_map(|line| line.strip_prefix("file=")).unwrap();
+    std::fs::read_to_string(file).unwrap()
+}
+
+#[test]
+fn lines_of_a_pull_request_are_those_of_its_merge() {
+    let repository = Repository::new()
+        .write("src/lib.rs", "1\n2\n3\n4\n5\n6\n7\n8\n")
+        .write("gone.yml", "a\n")
+        .write("my suite.yml", "a\n");
+    let git = "git -c user.name=a -c user.email=a@b -c commit.gpgsign=false";
+    let script = format!(
+        "set -e; rm -rf .git; git init -q -b main; {git} add -A; {git} commit -qm base; {git} checkout -qb change; \
+         printf '1\\n2\\nnew\\n++ b/trick\\n4\\nother\\n6\\n8\\n9' > src/lib.rs; rm gone.yml; \
+         printf 'a\\nb\\n' > 'my suite.yml'; printf 'new\\n' > new.yml; {git} add -A; {git} commit -qm change; \
+         {git} checkout -q main; {git} merge -q --no-ff -m merge change"
+    );
+    repository.shell(&script).run().exits_with(0);
+    let found = changes(&repository, &std::env::var("PATH").unwrap());
+    assert_eq!(found, "my suite.yml\t2\nnew.yml\t1\nsrc/lib.rs\t3-4,6,9\n");
+}
+
+#[test]
+fn lines_of_a_pull_request_come_from_github_without_a_merge() {
+    let patch = "@@ -1,4 +1,5 @@ fn a() {\n 1\n-2\n+two\n+++ b/trick\n 3\n 4\n@@ -9 +10,2 @@\n 9\n+10\n\\ No newline at end of file";
+    let tool = format!("cat <<'EOF'\n+++ b/src/lib.rs\n{patch}\n+++ b/large.json\nEOF");
+    let (repository, path) = with_tools(Repository::new(), &[("gh", &tool)]);
+    assert_eq!(changes(&repository, &path), "src/lib.rs\t2-3,11\nlarge.json\n");
 }
 
 /// A thing that a stranger tries: the suite, a link in the folder of the suite and what it leads to, and what the run says.

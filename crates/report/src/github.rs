@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use std::io;
 
 use policy_verify_model::code::Code;
+use policy_verify_model::coverage::FileCoverage;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::{CaseReport, Mismatch, Outcome, RunReport};
 use policy_verify_model::source::Span;
 use policy_verify_model::weakness::Weakness;
 
+use crate::changed_files::{ChangedFiles, LineRange};
 use crate::format::Format;
-use crate::{diff, escape, phrases};
+use crate::{coverage, diff, escape, phrases};
 
 /// Annotations of one level that a step can make.
 const MOST: usize = 10;
@@ -25,15 +27,17 @@ const LONGEST_MESSAGE: usize = 4_096;
 /// Characters of one value in a message, so that the command to repeat the case is never the part that is lost.
 const LONGEST_VALUE: usize = 1_000;
 
+/// Title of an annotation about code.
+const NOT_EXECUTED: &str = "not executed";
+
 /// Characters of a title; longer ones fill the page.
 const LONGEST_TITLE: usize = 200;
 
 /// Workflow commands for GitHub's runner.
 #[derive(Debug, Clone, Default)]
 pub struct Github {
-    /// Paths of the files that the pull request changes, relative to the repository root: annotated first, because
-    /// only there GitHub shows annotations in the diff. May be empty.
-    pub changed_files: Vec<String>,
+    /// What the pull request changes: annotated first, because only there GitHub shows annotations in the diff. May be empty.
+    pub changed: ChangedFiles,
 }
 
 impl Format for Github {
@@ -53,7 +57,8 @@ impl Format for Github {
             command(out, "error", phrases::place(first), &title, &names(left))?;
         }
         let warned = warnings(run, out)?;
-        weak(run, MOST - warned, out)
+        let warned = warned + weak(run, MOST - warned, out)?;
+        self.not_executed(run, MOST - warned, out)
     }
 }
 
@@ -61,8 +66,7 @@ impl Github {
     /// An error for everything that kept the run from starting, as many as there is room for.
     fn not_started(&self, run: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
         let mut errors: Vec<_> = run.errors.iter().collect();
-        let is_changed =
-            |it: &Diagnostic| it.span.as_ref().is_some_and(|it| self.changed_files.contains(&it.file.path));
+        let is_changed = |it: &Diagnostic| it.span.as_ref().is_some_and(|it| self.changed.has(&it.file.path));
         errors.sort_by_key(|error| !is_changed(error));
         let single = if errors.len() > MOST { MOST - 1 } else { errors.len() };
         for error in &errors[..single] {
@@ -84,10 +88,30 @@ impl Github {
         Ok(())
     }
 
+    /// A warning for each part of the change that no case executes, as many as there is room for.
+    fn not_executed(&self, run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()> {
+        let files = coverage::files(run);
+        let of_file = |(path, file): (&'_ &'_ str, &FileCoverage)| {
+            let gaps = self.changed.changed_of(path, &file.gaps());
+            gaps.into_iter().map(|gap| ((*path).to_owned(), gap)).collect::<Vec<_>>()
+        };
+        let gaps: Vec<(String, LineRange)> = files.iter().flat_map(of_file).collect();
+        let single = if gaps.len() > room { room.saturating_sub(1) } else { gaps.len() };
+        for (path, gap) in &gaps[..single] {
+            let message = format!("no case executes {}", in_words(*gap));
+            lines(out, path, *gap, NOT_EXECUTED, &message)?;
+        }
+        if let Some((path, gap)) = gaps.get(single).filter(|_| room > 0) {
+            let places = gaps[single..].iter().map(|(path, gap)| format!("- {path}:{}", coverage::range(*gap)));
+            lines(out, path, *gap, NOT_EXECUTED, &places.collect::<Vec<_>>().join("\n"))?;
+        }
+        Ok(())
+    }
+
     /// The cases to annotate: those in changed files first, otherwise in suite order.
     fn failures<'a>(&self, run: &'a RunReport) -> Vec<&'a CaseReport> {
         let mut failures: Vec<_> = run.cases.iter().filter(|case| case.outcome.is_bad()).collect();
-        failures.sort_by_key(|case| !self.changed_files.contains(&phrases::place(case).file.path));
+        failures.sort_by_key(|case| !self.changed.has(&phrases::place(case).file.path));
         failures
     }
 }
@@ -104,8 +128,8 @@ fn warnings(run: &RunReport, out: &mut dyn io::Write) -> io::Result<usize> {
     Ok(written)
 }
 
-/// One warning per suite with weak tests, as many as there is room for.
-fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()> {
+/// One warning per suite with weak tests, as many as there is room for; how many they are.
+fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<usize> {
     let of_suite = |index: usize| -> Vec<&CaseReport> {
         run.cases.iter().filter(|case| case.weakness.is_some() && case.suite == index).collect()
     };
@@ -116,7 +140,12 @@ fn weak(run: &RunReport, room: usize, out: &mut dyn io::Write) -> io::Result<()>
         let help: Vec<String> = kinds.into_iter().map(|kind| advice(kind.help())).collect();
         command(out, "warning", cases[0].place(), &title, &format!("{}\n\n{}", help.join("\n"), names(cases)))?;
     }
-    Ok(())
+    Ok(suites.len().min(room))
+}
+
+/// `line 3`, `lines 3 to 5`
+fn in_words((first, last): LineRange) -> String {
+    if first == last { format!("line {first}") } else { format!("lines {first} to {last}") }
 }
 
 fn names(cases: &[&CaseReport]) -> String {
@@ -204,12 +233,31 @@ fn annotation(
     title: &str,
     message: &str,
 ) -> io::Result<()> {
-    let place = place.filter(|place| !place.file.path.is_empty()).map(|place| {
-        format!("file={},line={},", escape::github_property(&escape::terminal_line(&place.file.path)), place.line)
-    });
+    let place = place.filter(|place| !place.file.path.is_empty());
+    let place = place.map(|place| format!("{},line={}", file(&place.file.path), place.line));
+    write_command(out, level, place, title, message)
+}
+
+/// Writes a warning about lines of a file.
+fn lines(out: &mut dyn io::Write, path: &str, (first, last): LineRange, title: &str, message: &str) -> io::Result<()> {
+    write_command(out, "warning", Some(format!("{},line={first},endLine={last}", file(path))), title, message)
+}
+
+fn file(path: &str) -> String {
+    format!("file={}", escape::github_property(&escape::terminal_line(path)))
+}
+
+fn write_command(
+    out: &mut dyn io::Write,
+    level: &str,
+    place: Option<String>,
+    title: &str,
+    message: &str,
+) -> io::Result<()> {
+    let place = place.map(|place| format!("{place},")).unwrap_or_default();
     let title = escape::github_property(&escape::shorten(&escape::terminal_line(title), LONGEST_TITLE));
     let message = escape::github_data(&fitting(message, LONGEST_MESSAGE));
-    writeln!(out, "::{level} {}title={title}::{message}", place.unwrap_or_default())
+    writeln!(out, "::{level} {place}title={title}::{message}")
 }
 
 #[cfg(test)]
@@ -260,9 +308,33 @@ mod tests {
     #[test]
     fn changed_files_come_first() {
         let run = testing::sample();
-        let github = Github { changed_files: vec!["ingress/suite.yml".into()] };
+        let github = Github { changed: ChangedFiles::read("ingress/suite.yml") };
         let files: Vec<String> = commands(&run, &github).into_iter().map(|command| command.1[0].1.clone()).collect();
         assert_eq!(files, ["ingress/suite.yml", "suite.yml", "suite.yml", "suite.yml", "suite.yml"]);
+    }
+
+    #[test]
+    fn changed_lines_that_no_case_executes_are_warnings() {
+        let mut run = coverage::testing::measured();
+        run.cases.clear();
+        let github = |changed: &str| Github { changed: ChangedFiles::read(changed) };
+        let path = "policies/labels/src/lib.rs";
+        assert_eq!(
+            testing::written(&github(&format!("{path}\t1-3")), &run),
+            format!("::warning file={path},line=3,endLine=3,title=not executed::no case executes line 3\n")
+        );
+        for changed in ["", path, &format!("{path}\t1-2,4-9"), "src/lib.rs\t1-9"] {
+            assert_eq!(testing::written(&github(changed), &run), "", "{changed}");
+        }
+        let file = &mut run.coverage[0].result.as_mut().unwrap().files[0];
+        file.lines = (1..50).map(|line| (line, u64::from(line % 2 == 0))).collect();
+        let commands = commands(&run, &github(&format!("{path}\t1-99")));
+        assert_eq!(commands.len(), MOST);
+        assert!(commands[9].2.starts_with(&format!("- {path}:19\n- {path}:21\n")), "{commands:?}");
+        let mut weak = testing::sample();
+        weak.coverage = run.coverage;
+        let text = testing::written(&github(&format!("{path}\t1-99")), &weak);
+        assert_eq!(text.matches("::warning ").count(), MOST, "{text}");
     }
 
     #[test]

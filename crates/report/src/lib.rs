@@ -48,6 +48,7 @@
 
 mod badge;
 pub mod behaviour;
+mod changed_files;
 pub mod changes;
 pub mod costs;
 pub mod coverage;
@@ -87,6 +88,7 @@ mod tap;
 mod testing;
 mod verdicts;
 
+pub use self::changed_files::ChangedFiles;
 pub use self::format::Format;
 pub use self::phrases::{count, size};
 pub use self::read::read;

@@ -7,12 +7,13 @@ mod lcov;
 pub(crate) mod merge;
 mod shown;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod text;
 
 use policy_verify_model::coverage::Coverage;
 use policy_verify_model::outcome::RunReport;
 
+pub(crate) use self::shown::{files, range};
 use crate::format::Format;
 use crate::style::Style;
 
@@ -50,7 +51,7 @@ pub fn without_lines(run: &RunReport) -> Vec<(String, String)> {
 mod tests {
     use policy_verify_model::coverage::Share;
 
-    use super::shown::{files, percent};
+    use super::shown::percent;
     use super::*;
     use crate::testing as reports;
 

@@ -11,7 +11,7 @@ pub(super) fn percent(share: Share) -> String {
 }
 
 /// The files of a run, each once however many policies have it, in the order of their paths.
-pub(super) fn files(run: &RunReport) -> BTreeMap<&str, FileCoverage> {
+pub(crate) fn files(run: &RunReport) -> BTreeMap<&str, FileCoverage> {
     let mut files: BTreeMap<&str, FileCoverage> = BTreeMap::new();
     let measured = run.coverage.iter().filter_map(|policy| policy.result.as_ref().ok());
     for file in measured.flat_map(|coverage| &coverage.files) {
@@ -41,7 +41,7 @@ pub(super) fn add(known: &mut FileCoverage, file: &FileCoverage) {
 }
 
 /// `40`, `40-44`.
-pub(super) fn range((first, last): (u32, u32)) -> String {
+pub(crate) fn range((first, last): (u32, u32)) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
