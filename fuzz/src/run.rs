@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
+use policy_verify_model::baseline::{BaselineChange, MissingChange, NotComparable, SuiteChanges};
+use policy_verify_model::behaviour::Class;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
@@ -50,6 +52,7 @@ pub(crate) fn hostile(text: &str) -> RunReport {
         rules: vec![rules(text, &place)],
         settings: vec![settings(text, &place)],
         hollow: vec![HollowCases { suite: 0, tried: 1, names: vec![text.into()] }],
+        changes: vec![changes(text)],
         gates: Vec::new(),
         publications: vec![Publication {
             suite: Some(0),
@@ -133,6 +136,18 @@ fn rules(text: &str, place: &Span) -> RuleCoverage {
         requests: vec![request],
         notes: vec![text.into()],
         mistakes: vec![text.into()],
+    }
+}
+
+fn changes(text: &str) -> SuiteChanges {
+    let (subject, place, class) = (String::from(text), String::from(text), Class::NewDenial);
+    let (old, new, about) = (text.into(), text.into(), Some(text.into()));
+    SuiteChanges {
+        suite: 0,
+        compared: 1,
+        missing: vec![MissingChange { subject: subject.clone(), place: place.clone(), class }],
+        not_compared: vec![NotComparable { subject: subject.clone(), place: place.clone(), reason: text.into() }],
+        changes: vec![BaselineChange { subject, place, class, about, old, new, is_expected: false }],
     }
 }
 

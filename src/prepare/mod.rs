@@ -319,6 +319,7 @@ mod tests {
                 grants: Grants::default(),
                 compat: Compat::Strict,
                 signed_by: Vec::new(),
+                baseline: None,
             };
             Self { folder, spec }
         }

@@ -6,14 +6,14 @@ use crate::search::on;
 use crate::support::registry::FakeRegistry;
 use crate::support::{POD, Repository, guests, project};
 
-const ALLOWS: &str = r#"{"valid":true,"accepted":true,"message":"same"}"#;
-const DENIES: &str = r#"{"valid":true,"accepted":false,"message":"no"}"#;
+pub(crate) const ALLOWS: &str = r#"{"valid":true,"accepted":true,"message":"same"}"#;
+pub(crate) const DENIES: &str = r#"{"valid":true,"accepted":false,"message":"no"}"#;
 
 /// What is denied by a guest of `on`.
-const DENY: &str = "(call $respond (i32.const 1100) (i32.const 33)) (return (i32.const 1))";
+pub(crate) const DENY: &str = "(call $respond (i32.const 1100) (i32.const 33)) (return (i32.const 1))";
 
 /// A version with metadata that matches pods, changed by `change`; so large that a few bytes are no difference.
-fn version(module: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub(crate) fn version(module: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"] });
     let mut metadata = json!({
         "protocolVersion": "v1", "rules": [rule], "mutating": true, "executionMode": "kubewarden-wapc",
@@ -24,7 +24,7 @@ fn version(module: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     guests::with_section(module, "io.kubewarden.metadata", metadata.to_string().as_bytes())
 }
 
-fn replying(reply: &str) -> Vec<u8> {
+pub(crate) fn replying(reply: &str) -> Vec<u8> {
     version(guests::replying(reply), |_| ())
 }
 

@@ -8,6 +8,7 @@ mod action_scripts;
 mod against;
 mod annotate;
 mod architecture;
+mod baseline;
 mod bench;
 mod bless;
 mod bombs;

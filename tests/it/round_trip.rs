@@ -162,6 +162,7 @@ fn those_reports_have_everything_a_report_can_tell_of() {
     // A run of one machine is no shard, it took place, no tag has moved meanwhile, and rules and modes are about a group,
     // not its members. Code coverage (`coverage.rs`) and gates (`gates.rs`) have tests of their own.
     let absent = [
+        "/changes",
         "/coverage",
         "/errors",
         "/gates",

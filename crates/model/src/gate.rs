@@ -32,6 +32,8 @@ pub enum Goal {
     Weak(usize),
     /// At most so many cases notice nothing when their policies are sabotaged.
     Hollow(usize),
+    /// Every case is answered as the baselines of its policies answer it.
+    Behaviour(SameBehaviour),
     /// No policy's metadata declares more than its cases use, or less.
     Privileges(Least),
     /// At least this share of the policies' own code is executed: of its lines, or of its functions where nothing tells lines.
@@ -48,6 +50,7 @@ impl Goal {
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
             Self::Hollow(_) => "hollow",
+            Self::Behaviour(_) => "behaviour",
             Self::Privileges(_) => "privileges",
             Self::Coverage(_) => "coverage",
             Self::Settings(_) => "settings",
@@ -63,6 +66,11 @@ impl Goal {
             Self::Hollow(_) => {
                 format!("expect more of these cases: `verify sabotage {suite}` tells more")
             }
+            Self::Behaviour(_) => {
+                "announce what is intended with `expectChange` at the case or the policy; the version of the policy \
+                                   tells others about it"
+                    .to_owned()
+            }
             Self::Privileges(_) => "add cases that use the privileges, or change the metadata".to_owned(),
             Self::Settings(_) => "add cases with these settings".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
@@ -76,6 +84,14 @@ impl Goal {
 pub enum Verdicts {
     /// At least one request passes as it is, and at least one is rejected or mutated.
     Both,
+}
+
+/// How policies may differ from their baselines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SameBehaviour {
+    /// Not, but for what the suite announces.
+    Same,
 }
 
 /// Which privileges the metadata of each policy declares.

@@ -1,7 +1,10 @@
 //! Whether a run reaches the gates of its suites: a report for each, as for a case.
 
+use std::collections::BTreeSet;
+
+use super::baseline::{BaselineChange, SuiteChanges};
 use super::coverage::{PolicyCoverage, Share};
-use super::gate::{Gate, Goal, Least, Percent, Verdicts};
+use super::gate::{Gate, Goal, Least, Percent, SameBehaviour, Verdicts};
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
 use super::privilege::PrivilegeGap;
 use super::rule_coverage::{Exercise, RuleCoverage};
@@ -68,6 +71,7 @@ impl Gate {
             Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
             Goal::Weak(most) => self.weak(run, most),
             Goal::Hollow(most) => self.hollow(run, most),
+            Goal::Behaviour(SameBehaviour::Same) => self.behaviour(run),
             Goal::Privileges(Least::Least) => self.privileges(run),
             Goal::Coverage(percent) => self.coverage(run, percent),
             Goal::Settings(percent) => self.settings(run, percent),
@@ -129,6 +133,27 @@ impl Gate {
             is_reached: gaps.is_empty(),
             expected: "the metadata declares what the cases use".to_owned(),
             actual: gaps_of(gaps),
+        }
+    }
+
+    fn behaviour(&self, run: &RunReport) -> Judgement {
+        let nothing = SuiteChanges::default();
+        let SuiteChanges { compared, changes, missing, not_compared, .. } =
+            run.changes.iter().find(|it| it.suite == self.suite).unwrap_or(&nothing);
+        let unexpected: Vec<&BaselineChange> = changes.iter().filter(|change| !change.is_expected).collect();
+        let subjects: BTreeSet<&str> = unexpected.iter().map(|change| change.subject.as_str()).collect();
+        let mut gaps: Vec<String> = unexpected.into_iter().map(ToString::to_string).collect();
+        gaps.extend(missing.iter().map(ToString::to_string));
+        gaps.extend(not_compared.iter().map(ToString::to_string));
+        let number = subjects.len();
+        Judgement {
+            is_reached: gaps.is_empty() && *compared > 0,
+            expected: "no change but those that `expectChange` announces".to_owned(),
+            actual: match (*compared, number) {
+                (0, 0) => with_gaps("nothing was compared".to_owned(), gaps),
+                (1, _) => with_gaps(format!("{number} changed, 1 case compared"), gaps),
+                _ => with_gaps(format!("{number} changed, {compared} cases compared"), gaps),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! Nothing in this folder reads files, runs policies or knows the command line; every step may use it.
 
 pub mod answer;
+pub mod baseline;
 pub mod behaviour;
 pub mod budget;
 pub mod cluster;

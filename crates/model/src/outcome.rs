@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AdmissionResponse, Fault};
+use super::baseline::SuiteChanges;
 use super::code::Code;
 use super::compiler::Compiler;
 use super::coverage::PolicyCoverage;
@@ -537,6 +538,8 @@ pub struct RunReport {
     /// The cases that notice nothing when their policies are sabotaged, for suites with a gate about it; empty where cases were left
     /// out.
     pub hollow: Vec<HollowCases>,
+    /// What policies do differently than their baselines, for suites with a gate about it; empty where cases were left out.
+    pub changes: Vec<SuiteChanges>,
     /// What the run was to reach, in suite order. The reports about it are among the cases.
     pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
@@ -629,6 +632,7 @@ impl RunReport {
             rules: Vec::new(),
             settings: Vec::new(),
             hollow: Vec::new(),
+            changes: Vec::new(),
             gates: Vec::new(),
             publications: Vec::new(),
             coverage: Vec::new(),

@@ -9,6 +9,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::answer::FaultKind;
+use super::baseline::Baseline;
+use super::behaviour::Class;
 use super::conversion::Equivalent;
 use super::deployed::UniqueName;
 use super::diagnostic::Diagnostic;
@@ -112,6 +114,8 @@ pub struct PolicySpec {
     pub compat: Compat,
     /// Who must have signed it; all of these hold.
     pub signed_by: Vec<Requirement>,
+    /// The version that it is compared with.
+    pub baseline: Option<Baseline>,
 }
 
 /// What becomes of a fault that policy-server has an answer to.
@@ -317,6 +321,8 @@ pub struct Case {
     pub clock: Option<jiff::Timestamp>,
     /// The answer that is kept beside the suite, for cases with `snapshot: true`.
     pub snapshot: Option<Snapshot>,
+    /// How its answer is meant to differ from that of the baselines.
+    pub expected_changes: Vec<Class>,
     /// What is done and what is expected.
     pub body: CaseBody,
 }

@@ -28,7 +28,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{self, ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -69,6 +69,8 @@ pub(super) struct Document<'a> {
     pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) hollow: Vec<HollowEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<ChangesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -112,6 +114,8 @@ pub(super) struct Closing<'a> {
     pub(super) settings: Vec<SettingsEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) hollow: Vec<HollowEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<ChangesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -282,6 +286,7 @@ impl<'a> Document<'a> {
             rules,
             settings,
             hollow,
+            changes,
             gates,
             coverage,
         } = closing;
@@ -304,6 +309,7 @@ impl<'a> Document<'a> {
             rules,
             settings,
             hollow,
+            changes,
             gates,
             coverage,
         }
@@ -361,6 +367,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         rules: exercised::rules(run),
         settings: exercised::settings(run),
         hollow: exercised::hollow(run),
+        changes: exercised::changes(run),
         gates: exercised::gates(run),
         coverage: run
             .coverage

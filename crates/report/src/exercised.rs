@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use policy_verify_model::baseline::{BaselineChange, MissingChange, NotComparable, SuiteChanges};
 use policy_verify_model::gate::{Gate, Goal};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
 use policy_verify_model::privilege::PrivilegeGap;
@@ -48,6 +49,16 @@ pub(super) struct HollowEntry<'a> {
     pub(super) suite: Cow<'a, str>,
     pub(super) tried: usize,
     pub(super) names: Cow<'a, [String]>,
+}
+
+/// What the policies of a suite do differently than their baselines, in the document.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ChangesEntry<'a> {
+    pub(super) suite: Cow<'a, str>,
+    pub(super) compared: usize,
+    pub(super) changes: Cow<'a, [BaselineChange]>,
+    pub(super) missing: Cow<'a, [MissingChange]>,
+    pub(super) not_compared: Cow<'a, [NotComparable]>,
 }
 
 /// A gate, in the document.
@@ -98,6 +109,20 @@ pub(super) fn hollow(run: &RunReport) -> Vec<HollowEntry<'_>> {
 
 fn hollow_entry<'a>(suites: &'a [SuiteSummary], cases: &'a HollowCases) -> HollowEntry<'a> {
     HollowEntry { suite: path_of(suites, cases.suite).into(), tried: cases.tried, names: (&cases.names).into() }
+}
+
+pub(super) fn changes(run: &RunReport) -> Vec<ChangesEntry<'_>> {
+    run.changes.iter().map(|changes| changes_entry(&run.suites, changes)).collect()
+}
+
+fn changes_entry<'a>(suites: &'a [SuiteSummary], found: &'a SuiteChanges) -> ChangesEntry<'a> {
+    ChangesEntry {
+        suite: path_of(suites, found.suite).into(),
+        compared: found.compared,
+        changes: (&found.changes).into(),
+        missing: (&found.missing).into(),
+        not_compared: (&found.not_compared).into(),
+    }
 }
 
 pub(super) fn gates(run: &RunReport) -> Vec<GateEntry<'_>> {

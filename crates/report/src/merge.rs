@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use policy_verify_model::baseline::SuiteChanges;
 use policy_verify_model::code::Code;
 use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -138,6 +139,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut rules: IndexMap<(usize, &str), RuleCoverage> = IndexMap::new();
     let mut settings: IndexMap<(usize, &str), SettingsCoverage> = IndexMap::new();
     let mut hollow: IndexMap<usize, HollowCases> = IndexMap::new();
+    let mut changes: IndexMap<usize, SuiteChanges> = IndexMap::new();
     let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
     for (_, run) in reports {
         // The merged run is judged anew.
@@ -162,6 +164,10 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
             let known = hollow.entry(suite).or_insert_with(|| HollowCases { suite, ..HollowCases::default() });
             known.tried = known.tried.saturating_add(of_run.tried);
             known.names.extend_from_slice(&of_run.names);
+        }
+        for of_run in &run.changes {
+            let suite = index(run, of_run.suite);
+            changes.entry(suite).or_insert_with(|| SuiteChanges { suite, ..SuiteChanges::default() }).add(of_run);
         }
         for gate in &run.gates {
             let moved = Gate { suite: index(run, gate.suite), ..gate.clone() };
@@ -202,6 +208,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         rules: sorted_by_suite(rules, |rules| rules.suite),
         settings: sorted_by_suite(settings, |settings| settings.suite),
         hollow: sorted_by_suite(hollow, |cases| cases.suite),
+        changes: sorted_by_suite(changes, |changes| changes.suite),
         gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
         coverage,

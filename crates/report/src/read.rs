@@ -13,6 +13,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
 use policy_verify_model::answer::{Fault, FaultKind};
+use policy_verify_model::baseline::SuiteChanges;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::gate::Gate;
 use policy_verify_model::outcome::{
@@ -26,7 +27,7 @@ use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{GateEntry, HollowEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
 use crate::place::Place;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 use crate::{coverage, publication};
@@ -89,6 +90,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     let rules = rules(document.rules, &index, &files)?;
     let settings = settings(document.settings, &index, &files)?;
     let hollow = hollow(document.hollow, &index)?;
+    let changes = changes(document.changes, &index)?;
     let gates = gates(document.gates, &index, &files)?;
     let mut coverage = Vec::new();
     for written in document.coverage {
@@ -105,6 +107,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         rules,
         settings,
         hollow,
+        changes,
         gates,
         publications,
         coverage,
@@ -278,6 +281,19 @@ fn hollow(written: Vec<HollowEntry<'_>>, suite: FindSuite<'_>) -> Result<Vec<Hol
         Ok(HollowCases { suite: suite(&path)?, tried, names: names.into_owned() })
     };
     written.into_iter().map(cases).collect()
+}
+
+fn changes(written: Vec<ChangesEntry<'_>>, suite: FindSuite<'_>) -> Result<Vec<SuiteChanges>, ReadError> {
+    let of_suite = |written: ChangesEntry<'_>| {
+        Ok(SuiteChanges {
+            suite: suite(&written.suite)?,
+            compared: written.compared,
+            changes: written.changes.into_owned(),
+            missing: written.missing.into_owned(),
+            not_compared: written.not_compared.into_owned(),
+        })
+    };
+    written.into_iter().map(of_suite).collect()
 }
 
 fn gates(written: Vec<GateEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<Gate>, ReadError> {

@@ -294,6 +294,7 @@ pub(super) fn sample() -> RunReport {
         rules: Vec::new(),
         settings: Vec::new(),
         hollow: Vec::new(),
+        changes: Vec::new(),
         gates: Vec::new(),
         publications: Vec::new(),
         coverage: Vec::new(),

@@ -21,7 +21,8 @@ use super::schema::{
 };
 use super::vars::Scope;
 use super::yaml::{Content, Key, Node};
-use super::{relations, schema, subject, timeout};
+use super::{baseline, relations, schema, subject, timeout};
+use policy_verify_model::behaviour::Class;
 use policy_verify_model::cluster::Cluster;
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
@@ -93,6 +94,7 @@ struct Frame {
     timeout: Option<Spanned<UnitText>>,
     clock: Option<Spanned<String>>,
     has_snapshot: bool,
+    expected_changes: Vec<Class>,
     row: Expanded,
     expect_span: Span,
 }
@@ -168,6 +170,7 @@ impl<'a> Cases<'a> {
                 timeout: None,
                 clock: None,
                 snapshot: None,
+                expected_changes: Vec::new(),
                 body: CaseBody::Check { policy: index, check },
             };
             self.push(case, mistakes);
@@ -289,6 +292,7 @@ impl<'a> Cases<'a> {
             timeout: entry.timeout,
             clock: entry.clock,
             has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
+            expected_changes: baseline::expected_changes(entry.expect_change, policies, mistakes),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -329,6 +333,7 @@ impl<'a> Cases<'a> {
             timeout: entry.timeout,
             clock: entry.clock,
             has_snapshot: entry.snapshot.is_some_and(|snapshot| snapshot.value),
+            expected_changes: baseline::expected_changes(entry.expect_change, policies, mistakes),
             row,
             expect_span: entry.expect.0.span,
         };
@@ -423,6 +428,7 @@ impl<'a> Cases<'a> {
             xfail: frame.xfail.as_ref().map(xfail),
             timeout: timeout::read(frame.timeout.as_ref(), mistakes),
             clock: frame.clock.as_ref().and_then(|clock| point_in_time(clock, mistakes)),
+            expected_changes: frame.expected_changes.clone(),
             snapshot: frame.has_snapshot.then(|| unread_snapshot(with_labels(written, &lasting))),
             body,
         };

@@ -7,7 +7,7 @@ use policy_verify_model::source::Spanned;
 
 /// The goals of a suite, in the order of their keys here.
 pub(super) fn read(written: Option<&GatesEntry>, mistakes: &mut Mistakes) -> Vec<Spanned<Goal>> {
-    let Some(GatesEntry { rules, verdicts, weak, hollow, privileges, coverage, settings }) = written else {
+    let Some(GatesEntry { rules, verdicts, weak, hollow, behaviour, privileges, coverage, settings }) = written else {
         return Vec::new();
     };
     let rules = rules.as_ref().and_then(|share| percent(share, mistakes));
@@ -19,11 +19,12 @@ pub(super) fn read(written: Option<&GatesEntry>, mistakes: &mut Mistakes) -> Vec
     let weak = weak.as_ref().map(|most| at_most(Goal::Weak, most));
     let hollow = hollow.as_ref().map(|most| at_most(Goal::Hollow, most));
     let privileges = privileges.as_ref().map(|it| Spanned::new(Goal::Privileges(it.value), it.span.clone()));
+    let behaviour = behaviour.as_ref().map(|it| Spanned::new(Goal::Behaviour(it.value), it.span.clone()));
     let coverage = coverage.as_ref().and_then(|share| percent(share, mistakes));
     let coverage = coverage.map(|share| Spanned::new(Goal::Coverage(share.value), share.span));
     let settings = settings.as_ref().and_then(|share| percent(share, mistakes));
     let settings = settings.map(|share| Spanned::new(Goal::Settings(share.value), share.span));
-    [rules, verdicts, weak, hollow, privileges, coverage, settings].into_iter().flatten().collect()
+    [rules, verdicts, weak, hollow, behaviour, privileges, coverage, settings].into_iter().flatten().collect()
 }
 
 /// Reads a share; one that is a mistake is none.

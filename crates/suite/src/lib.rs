@@ -60,6 +60,7 @@
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
 
 mod answers;
+mod baseline;
 mod build_advice;
 mod cases;
 mod cel;

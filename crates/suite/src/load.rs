@@ -19,7 +19,9 @@ use super::schema::{Data, DefaultsEntry, Named, SuiteFile};
 use super::snapshots::{self, SnapshotUse};
 use super::vars::{Scope, substitute};
 use super::yaml::{Content, Node};
-use super::{deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, relations, yaml};
+use super::{
+    baseline, deployed, gates, groups, known_kinds, kubewarden, not_deployed, policy, publish, read, relations, yaml,
+};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::release::Release;
@@ -262,6 +264,7 @@ fn read_suite(file: &Arc<SourceFile>, files: &Files, overrides: &Overrides, mist
     let unused_snapshots = snapshots::read(&mut cases, files, overrides.snapshots, is_complete, mistakes);
     not_deployed::check(&policies, &cases, mistakes);
     let gates = gates::read(written.gates.as_ref(), mistakes);
+    baseline::check(&policies.specs, &gates, mistakes);
     let publish = publish::specs(&written.publish, &policies, mistakes);
     if has_all_uses {
         refuse_unused(&variables, file, mistakes);

@@ -313,6 +313,7 @@ fn bare(name: &Spanned<String>, uri: Spanned<PolicyRef>, uri_text: String) -> Po
         grants: Grants::default(),
         compat: Compat::default(),
         signed_by: Vec::new(),
+        baseline: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::mistake::{Mistakes, mistake, suggestion};
 use super::origin::{self, Origin};
 use super::policies::{Details, Policies, metadata_near};
 use super::schema::{CheckEntry, Named, PolicyEntry, Sound};
-use super::{form, groups, patterns, relations, request, signed_by, size, uri};
+use super::{baseline, form, groups, patterns, relations, request, signed_by, size, uri};
 use policy_verify_model::code::Code;
 use policy_verify_model::hosting::Grants;
 use policy_verify_model::installation::Kubewarden;
@@ -182,6 +182,7 @@ impl Reader<'_> {
             grants: Grants { host_capabilities, context_aware: origin.context_aware },
             compat: entry.and_then(|entry| entry.compat).unwrap_or(self.policies.compat),
             signed_by,
+            baseline: entry.and_then(|entry| baseline::read(entry, self.files, self.mistakes)),
         }
     }
 }

@@ -12,8 +12,9 @@ use serde::de::value::StrDeserializer;
 use super::mistake::{Mistakes, mistake, near, suggestion};
 use super::yaml::{Content, Key, Node};
 use policy_verify_model::answer::FaultKind;
+use policy_verify_model::behaviour::Class;
 use policy_verify_model::code::Code;
-use policy_verify_model::gate::{Least, Verdicts};
+use policy_verify_model::gate::{Least, SameBehaviour, Verdicts};
 use policy_verify_model::policy::{ExecutionMode, RuleOperation};
 use policy_verify_model::relation::Relation;
 use policy_verify_model::scope::{LabelOperator, MatchPolicy, RuleScope};
@@ -105,6 +106,8 @@ words!(
     RuleScope,
     RulesMode,
     Verdicts,
+    SameBehaviour,
+    Class,
     Workload,
 );
 

@@ -137,6 +137,7 @@ fn test(
         timeout: None,
         clock: None,
         snapshot: None,
+        expected_changes: Vec::new(),
         body: CaseBody::Relation(RelationCase { policy, relation: relation.value, exceptions: exceptions.clone() }),
     }
 }

@@ -15,7 +15,8 @@ use super::mistake::Mistakes;
 use super::read::{FromNode, keys, members, read, words};
 use super::yaml::{Content, Node};
 use policy_verify_model::answer::FaultKind;
-use policy_verify_model::gate::{Least, Verdicts};
+use policy_verify_model::behaviour::Class;
+use policy_verify_model::gate::{Least, SameBehaviour, Verdicts};
 use policy_verify_model::policy::ExecutionMode;
 use policy_verify_model::relation::Relation;
 use policy_verify_model::source::{Span, Spanned};
@@ -144,6 +145,8 @@ pub(crate) struct GatesEntry {
     pub(crate) verdicts: Option<Spanned<Verdicts>>,
     /// Most cases whose expectation is weak, such as 0.
     pub(crate) weak: Option<Spanned<u64>>,
+    /// `same`: every case must be answered as the `baseline` of its policy answers it, but for `expectChange`.
+    pub(crate) behaviour: Option<Spanned<SameBehaviour>>,
     /// Most cases that notice nothing when their policies give other answers, such as 0. The run tries it, as `verify sabotage`
     /// does.
     pub(crate) hollow: Option<Spanned<u64>>,
@@ -160,7 +163,7 @@ pub(crate) struct GatesEntry {
     pub(crate) settings: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional hollow, optional privileges, optional coverage, optional settings } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional hollow, optional behaviour, optional privileges, optional coverage, optional settings } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]
@@ -227,6 +230,11 @@ pub(crate) struct PolicyEntry {
     /// What the policy must answer alike in all cases that are about it alone, each reported as a test of its own:
     /// `workloads`, `update`, `idempotent`, `order` and `self`. It replaces `relations` of the defaults.
     pub(crate) relations: Option<Vec<RelationWritten>>,
+    /// The version that the gate `behaviour` compares it with: a path, or a registry://, https:// or file:// URI.
+    pub(crate) baseline: Option<Spanned<String>>,
+    /// How its metadata and code are meant to differ from those of the baseline.
+    #[schemars(default)]
+    pub(crate) expect_change: OneOrMany<Spanned<Class>>,
 }
 
 keys! {
@@ -234,7 +242,7 @@ keys! {
         optional uri, optional manifest, optional modules, optional metadata, optional usage, optional settings,
         optional variants, optional mode, optional allowed_to_mutate, optional message, optional context_aware,
         optional host_capabilities, optional execution_mode, optional compat, optional signed_by, optional check,
-        optional relations,
+        optional relations, optional baseline, optional expect_change,
     }
 }
 
@@ -635,6 +643,9 @@ pub(crate) struct CaseEntry {
     /// The expected response.
     #[schemars(with = "Either<ExpectWord, ExpectEntry>")]
     pub(crate) expect: Data,
+    /// How the answer is meant to differ from that of the policy's `baseline`, such as `new-denial`.
+    #[schemars(default)]
+    pub(crate) expect_change: OneOrMany<Spanned<Class>>,
 }
 
 keys! {
@@ -644,7 +655,7 @@ keys! {
         optional raw, optional operation, optional subresource, optional user, optional namespace, optional dry_run,
         optional complete, optional options, optional set, optional unset, optional merge, optional wrap, optional tags, optional skip, optional only, optional xfail,
         optional timeout, optional clock, optional snapshot, optional rules, optional host, optional replay,
-        optional order, optional cluster, required expect,
+        optional order, optional cluster, required expect, optional expect_change,
     }
 }
 
@@ -695,13 +706,16 @@ pub(crate) struct SettingsCaseEntry {
     /// Whether the policy accepts them.
     #[schemars(with = "Either<SettingsWord, SettingsExpectEntry>")]
     pub(crate) expect: Data,
+    /// How the answer is meant to differ from that of the policy's `baseline`, such as `new-denial`.
+    #[schemars(default)]
+    pub(crate) expect_change: OneOrMany<Spanned<Class>>,
 }
 
 keys! {
     SettingsCaseEntry {
         required name, optional policy, optional _each, optional _matrix, required value, optional tags,
         optional skip, optional only, optional xfail, optional timeout, optional clock, optional snapshot, optional host,
-        optional replay, optional order, optional cluster, required expect,
+        optional replay, optional order, optional cluster, required expect, optional expect_change,
     }
 }
 

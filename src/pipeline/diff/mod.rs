@@ -1,6 +1,8 @@
 //! `verify diff`: what two versions of a policy do differently with the requests and settings of suites, and with searched
 //! requests. The settings, mocks and rules of the suites stay; each version takes the place of the suite's policy.
 
+mod baselines;
+mod case;
 mod classify;
 mod groups;
 mod modules;
@@ -9,22 +11,21 @@ mod search;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use policy_verify_model::behaviour::{Behaviour, Class, Instructions, NotCompared, PolicyVersion, Step};
-use policy_verify_model::outcome::Unavailable;
 use policy_verify_model::release::Release;
-use policy_verify_model::suite::{Case, CaseBody, Suite};
+use policy_verify_model::suite::Suite;
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
+pub(super) use self::baselines::changes;
+use self::case::CaseResult;
 use self::classify::Change;
 use self::groups::Groups;
 use self::modules::Facts;
-use self::observe::{Observation, Seen};
 use self::search::Search;
-use self::versions::Version;
 pub use self::versions::VersionName;
+use self::versions::{Prepared, Version};
 use super::effort::SearchEffort;
 use super::options::{Options, Progress};
 use super::policy;
@@ -46,9 +47,6 @@ pub struct DiffOptions {
     /// How requests beyond the suites are searched for; not at all by default.
     pub search: Option<SearchEffort>,
 }
-
-/// A version, ready to be evaluated.
-type Prepared = Result<PreparedPolicy, Arc<Unavailable>>;
 
 /// Compares two versions of a policy.
 ///
@@ -140,16 +138,6 @@ struct Compared<'a> {
     differing: BTreeSet<&'a str>,
 }
 
-/// What became of a case.
-enum CaseResult {
-    /// Both versions have the same verdict: their costs can be compared.
-    Same(Vec<Change>),
-    /// They have not.
-    Other(Vec<Change>),
-    /// It could not be compared, for this reason; whatever else is known.
-    Not(String, Vec<Change>),
-}
-
 impl<'a> Compared<'a> {
     /// Adds the results of cases, in their order.
     fn add(&mut self, results: Vec<(SelectedCase<'a>, CaseResult)>) {
@@ -229,7 +217,7 @@ impl<'a> Comparison<'a> {
         let of = |selected: &SelectedCase<'_>| policies.each_ref().map(|all| &all[selected.suite.0]);
         let cases = self.cases();
         let running = cases.par_iter().filter(|_| !self.options.interrupt.is_stopped());
-        let results: Vec<_> = running.filter_map(|it| Some((*it, case_result(it.case, of(it))?))).collect();
+        let results: Vec<_> = running.filter_map(|it| Some((*it, case::result(it.case, of(it))?))).collect();
         compared.add(results);
         if let Some(effort) = self.wanted.search {
             progress.remarked("searching for requests beyond the suites");
@@ -242,12 +230,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn facts<'f>(&'f self, index: usize, policy: &'f PreparedPolicy) -> Facts<'f> {
-        Facts {
-            metadata: policy.metadata.as_ref(),
-            execution_mode: policy.execution_mode.to_string(),
-            capabilities: &self.versions[index].capabilities,
-            size: policy.module.len() as u64,
-        }
+        Facts::of(policy, &self.versions[index].capabilities.found)
     }
 
     /// Compares the instructions of cases with the same verdict.
@@ -301,52 +284,6 @@ fn begun(old: PolicyVersion, new: PolicyVersion, is_identical: bool) -> Behaviou
         differences: Vec::new(),
         search: None,
     }
-}
-
-/// Compares what both versions do with a case; nothing for a check, which puts nothing to a policy.
-fn case_result(case: &Case, [old, new]: [&Policies<'_>; 2]) -> Option<CaseResult> {
-    if case.skip.is_some() {
-        return Some(CaseResult::Not("marked `skip`".to_owned(), Vec::new()));
-    }
-    if let Some(unavailable) = old.unavailable_for(case) {
-        return Some(CaseResult::Not(format!("another policy is unavailable: {}", unavailable.message), Vec::new()));
-    }
-    let (one, other) = (observe::of_case(case, old)?, observe::of_case(case, new)?);
-    let changes = differences(case, &one, &other);
-    if !changes.is_empty() {
-        let again = [(old, &one), (new, &other)]
-            .map(|(policies, before)| observe::of_case(case, policies).is_some_and(|again| again.seen == before.seen));
-        if again != [true, true] {
-            return Some(CaseResult::Not("a version answers the same request in several ways".to_owned(), Vec::new()));
-        }
-    }
-    if let Some(fault) = one.seen.without_mock().or(other.seen.without_mock()) {
-        return Some(CaseResult::Not(fault.message.clone(), changes));
-    }
-    Some(match classify::is_same_verdict(&one.seen, &other.seen) {
-        true => CaseResult::Same(changes),
-        false => CaseResult::Other(changes),
-    })
-}
-
-fn differences(case: &Case, old: &Observation, new: &Observation) -> Vec<Change> {
-    let mut changes = classify::calls(&old.calls, &new.calls);
-    if old.seen.without_mock().is_none() && new.seen.without_mock().is_none() {
-        let document = match &case.body {
-            CaseBody::Request(body) => body.request.get().mutable_document().cloned(),
-            _ => None,
-        };
-        changes.extend(classify::answers(&old.seen, &new.seen, document.as_ref()));
-    }
-    // A call that a version makes before it is denied or fails goes with its verdict.
-    let is_fault = |seen: &Seen| matches!(seen, Seen::Fault(_) | Seen::NotApplicable);
-    if is_fault(&old.seen) != is_fault(&new.seen)
-        && old.seen.without_mock().is_none()
-        && new.seen.without_mock().is_none()
-    {
-        changes.retain(|change| change.class != Class::Other);
-    }
-    changes
 }
 
 /// What does not fit the step of the version.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use policy_verify_model::behaviour::{Class, TOLERATED_GROWTH};
-use policy_verify_model::inspection::CapabilityUse;
 use policy_verify_model::policy::{Metadata, Rule, RuleOperation};
 use serde::Serialize;
 
 use super::classify::Change;
+use crate::prepare::PreparedPolicy;
 
 /// Requests of rules that are named in a difference.
 const MOST_NAMED: usize = 20;
@@ -19,8 +19,21 @@ const MOST_ENTRIES: usize = 10_000;
 pub(super) struct Facts<'a> {
     pub(super) metadata: Option<&'a Metadata>,
     pub(super) execution_mode: String,
-    pub(super) capabilities: &'a CapabilityUse,
+    /// The host capabilities whose names are in the code.
+    pub(super) capabilities: &'a [String],
     pub(super) size: u64,
+}
+
+impl<'a> Facts<'a> {
+    /// What is known of a policy; `capabilities` are those whose names are in its code.
+    pub(super) fn of(policy: &'a PreparedPolicy, capabilities: &'a [String]) -> Self {
+        Self {
+            metadata: policy.metadata.as_ref(),
+            execution_mode: policy.execution_mode.to_string(),
+            capabilities,
+            size: policy.module.len() as u64,
+        }
+    }
 }
 
 /// How two modules differ.
@@ -35,7 +48,7 @@ pub(super) fn changes(old: &Facts<'_>, new: &Facts<'_>) -> Vec<Change> {
             found.push(change(Class::Other, "metadata", old, new));
         }
     }
-    let called = |it: &Facts<'_>| it.capabilities.found.iter().cloned().collect::<BTreeSet<_>>();
+    let called = |it: &Facts<'_>| it.capabilities.iter().cloned().collect::<BTreeSet<_>>();
     members("host capability in the code", &called(old), &called(new), &mut found);
     if old.execution_mode != new.execution_mode {
         found.push(change(Class::Other, "executionMode", &old.execution_mode, &new.execution_mode));
@@ -206,11 +219,10 @@ mod tests {
     }
 
     fn found(old: &Metadata, new: &Metadata) -> Vec<String> {
-        let capabilities = CapabilityUse::default();
         let facts = |metadata| Facts {
             metadata: Some(metadata),
             execution_mode: "wasi".to_owned(),
-            capabilities: &capabilities,
+            capabilities: &[],
             size: 100,
         };
         changes(&facts(old), &facts(new)).into_iter().map(|it| format!("{}: {}", it.class, it.cause)).collect()

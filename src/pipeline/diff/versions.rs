@@ -38,12 +38,17 @@ pub struct VersionName {
     pub metadata: Option<PathBuf>,
 }
 
+/// A version, ready to be evaluated.
+pub(super) type Prepared = Result<PreparedPolicy, Arc<Unavailable>>;
+
 /// A version that was fetched.
 pub(super) struct Version {
     spec: PolicySpec,
     module: Arc<[u8]>,
     remarks: Vec<String>,
     metadata: Option<PathBuf>,
+    /// Whether it has metadata, or a file that it is read from.
+    pub(super) has_metadata: bool,
     /// What its code may call, against its own metadata.
     pub(super) capabilities: CapabilityUse,
 }
@@ -90,6 +95,7 @@ impl Version {
             module: fetched.module,
             remarks: fetched.remarks,
             metadata,
+            has_metadata,
             capabilities: inspection.capabilities,
         })
     }
@@ -99,11 +105,7 @@ impl Version {
     /// # Errors
     ///
     /// Its metadata is wrong, or it cannot be compiled and linked.
-    pub(super) fn prepare(
-        &self,
-        release: Release,
-        engine: &Engine,
-    ) -> Result<Result<PreparedPolicy, Arc<Unavailable>>, Error> {
+    pub(super) fn prepare(&self, release: Release, engine: &Engine) -> Result<Prepared, Error> {
         let modules = vec![Ok(Arc::clone(&self.module))];
         let mut prepared = prepare::policies(&[(&self.spec, release)], modules, engine, &|_, _| ());
         match prepared.pop().expect("one policy was prepared") {
@@ -148,5 +150,6 @@ fn spec(
         grants: Grants::default(),
         compat: Compat::default(),
         signed_by: Vec::new(),
+        baseline: None,
     }
 }
