@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_suite_of_both_rego_modes_passes() {
         let report = run([TESTDATA, "suites/rego/suite.yml"].iter().collect());
-        assert_eq!(report.cases.len(), 8);
+        assert_eq!(report.cases.len(), 9);
         for case in &report.cases {
             assert!(!case.outcome.is_bad(), "{:?}", case.outcome);
         }
@@ -129,7 +129,7 @@ mod tests {
         let report = run([TESTDATA, "suites/context-aware/suite.yml"].iter().collect());
         let bad: Vec<_> = report.cases.iter().filter(|case| case.outcome.is_bad()).collect();
         assert!(bad.is_empty(), "{bad:#?}");
-        assert_eq!(report.cases.len(), 42);
+        assert_eq!(report.cases.len(), 43);
         let calls: Vec<(&str, &str)> = report.cases[0]
             .calls
             .iter()
