@@ -7,6 +7,7 @@ use policy_verify_model::answer::{AdmissionResponse, Fault, FaultKind, Status};
 use policy_verify_model::baseline::{BaselineChange, MissingChange, NotComparable, SuiteChanges};
 use policy_verify_model::behaviour::Class;
 use policy_verify_model::code::Code;
+use policy_verify_model::cost::{CaseUse, SuiteUse};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::hosting::{AnsweredBy, GuestLog, HostCall};
 use policy_verify_model::outcome::{
@@ -53,6 +54,7 @@ pub(crate) fn hostile(text: &str) -> RunReport {
         settings: vec![settings(text, &place)],
         hollow: vec![HollowCases { suite: 0, tried: 1, names: vec![text.into()] }],
         changes: vec![changes(text)],
+        uses: vec![uses(text)],
         gates: Vec::new(),
         publications: vec![Publication {
             suite: Some(0),
@@ -149,6 +151,12 @@ fn changes(text: &str) -> SuiteChanges {
         not_compared: vec![NotComparable { subject: subject.clone(), place: place.clone(), reason: text.into() }],
         changes: vec![BaselineChange { subject, place, class, about, old, new, is_expected: false }],
     }
+}
+
+fn uses(text: &str) -> SuiteUse {
+    let (name, place) = (text.into(), text.into());
+    let case = CaseUse { name, place, instructions: 1, memory: 65_536, baseline: Some(1) };
+    SuiteUse { suite: 0, cases: vec![case], problems: vec![text.into()] }
 }
 
 fn case(text: &str, place: &Span, outcome: Outcome, position: usize) -> CaseReport {

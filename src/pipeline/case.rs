@@ -48,6 +48,8 @@ struct Findings {
     recorded: Option<Vec<Recorded>>,
     /// 0 where they are not counted.
     instructions: u64,
+    /// 0 where no policy ran.
+    memory: u64,
     /// Unused mocks, and calls that do not match the expectation.
     about_calls: Vec<Mismatch>,
     /// Whether a policy trapped or took too long in code that may be replaced by better code.
@@ -114,6 +116,7 @@ fn finished(suite: SuiteIndex, case: &Case, findings: Findings, outcome: Outcome
         origin,
         duration,
         instructions: Some(findings.instructions).filter(|number| *number > 0),
+        memory: Some(findings.memory).filter(|bytes| *bytes > 0),
         request: findings.request,
         response: findings.response,
         monitored: findings.monitored,
@@ -239,7 +242,7 @@ fn run_request(
     };
     let Evaluated { answer: found, mut journal, log, is_doubtful } =
         evaluate::request(case, body, &sent, policies, &follow_up);
-    let (recorded, instructions) = (journal.recorded.take(), journal.instructions);
+    let (recorded, instructions, memory) = (journal.recorded.take(), journal.instructions, journal.memory);
     let (calls, warnings, mut about_calls) = from_journal(journal);
     let (sent, stored) = match found.converted {
         None => (sent, stored),
@@ -250,6 +253,7 @@ fn run_request(
         steps: found.steps,
         recorded,
         instructions,
+        memory,
         log,
         warnings,
         is_doubtful,
@@ -360,7 +364,7 @@ fn with_comparison(
 
 fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (Verdict, Findings) {
     let Evaluated { answer, mut journal, log, is_doubtful } = evaluate::settings(case, body, policies);
-    let (recorded, instructions) = (journal.recorded.take(), journal.instructions);
+    let (recorded, instructions, memory) = (journal.recorded.take(), journal.instructions, journal.memory);
     let judgement = compare::settings(&body.expect, &case.expect_span, &answer);
     let judgement = with_snapshot(judgement, case, &|snapshot| compare::snapshot::settings(snapshot, &answer));
     let (calls, warnings, about_calls) = from_journal(journal);
@@ -372,6 +376,7 @@ fn run_settings(case: &Case, body: &SettingsCase, policies: &Policies<'_>) -> (V
         warnings,
         recorded,
         instructions,
+        memory,
         about_calls,
         is_doubtful,
         ..Findings::default()

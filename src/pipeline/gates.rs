@@ -11,7 +11,7 @@ use policy_verify_model::suite::{Case, Suite, SuiteIndex};
 
 use super::options::{Options, Progress};
 use super::ready::{Loaded, Ready};
-use super::{diff, privileges, sabotage};
+use super::{diff, privileges, sabotage, uses};
 use crate::coverage::{self, Coverage};
 
 /// Adds what the cases exercise, what is wrong with the rules, and a report for each gate.
@@ -44,6 +44,7 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, options: &Options, 
     } else {
         report.hollow = sabotage::hollow(ready, &report.cases, options);
         report.changes = diff::changes(ready, options);
+        report.uses = uses::of_run(ready, &report.cases, options);
     }
     let skipped = (left_out > 0).then(|| format!("the run leaves out {left_out} of {total} cases"));
     report.gates = suites.iter().enumerate().flat_map(|(index, suite)| gates(index, suite, skipped.as_ref())).collect();

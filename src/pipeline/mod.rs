@@ -42,6 +42,7 @@ mod suite_words;
 mod suites;
 mod summary;
 mod trusted;
+mod uses;
 mod why;
 
 use std::time::Instant;

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::thread;
 
+use policy_verify_engine::compiler::CompilerChoice;
 use policy_verify_engine::engine::{Engine, Limits, Setup};
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::outcome::SuiteSummary;
@@ -158,6 +159,17 @@ pub(super) fn engine(
     instances: usize,
     progress: &dyn Progress,
 ) -> Result<Engine, Error> {
+    engine_with(options, options.compiler, code, instances, progress)
+}
+
+/// The same with another compiler than that of the options.
+pub(super) fn engine_with(
+    options: &Options,
+    compiler: CompilerChoice,
+    code: Code,
+    instances: usize,
+    progress: &dyn Progress,
+) -> Result<Engine, Error> {
     if let Some(bytes) = policy_verify_engine::address_space().filter(|bytes| *bytes < LITTLE_ADDRESS_SPACE) {
         let mib = bytes >> 20;
         progress.remarked(&format!(
@@ -172,7 +184,7 @@ pub(super) fn engine(
         limits,
         stop: options.interrupt.flag(),
         instances,
-        compiler: options.compiler,
+        compiler,
         cage: options.cage.clone(),
         counts_instructions: code == Code::Counting,
     };

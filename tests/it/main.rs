@@ -13,6 +13,7 @@ mod bench;
 mod bless;
 mod bombs;
 mod book;
+mod budgets;
 mod certificates;
 mod ci;
 mod ci_systems;

@@ -168,6 +168,7 @@ fn those_reports_have_everything_a_report_can_tell_of() {
         "/gates",
         "/hollow",
         "/shard",
+        "/uses",
         "/policies/remarks",
         "/cases/members/monitored",
         "/cases/members/reason",

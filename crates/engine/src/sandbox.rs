@@ -49,6 +49,9 @@ pub(super) trait HostServices: Send + Sync {
     /// Counts instructions that an instance executed.
     fn executed(&self, _: u64) {}
 
+    /// Keeps how many bytes the memories of an instance had in the end, which is the most they had.
+    fn used_memory(&self, _: u64) {}
+
     /// The seed of the random bytes that the guest gets.
     fn seed(&self) -> u64 {
         0
@@ -79,6 +82,10 @@ impl HostServices for Host {
 
     fn executed(&self, instructions: u64) {
         Host::executed(self, instructions);
+    }
+
+    fn used_memory(&self, bytes: u64) {
+        Host::used_memory(self, bytes);
     }
 
     fn budget(&self) -> Budget {
@@ -344,6 +351,11 @@ impl Sandbox {
         }
         self.clock.sleep(duration);
         Ok(())
+    }
+
+    /// Tells the host what the memories of the instance have taken.
+    pub(super) fn tell_memory(&self) {
+        self.host.used_memory(self.in_memories as u64);
     }
 
     /// Lets a linear memory grow: each has the limit of the server and ours, all together have a limit too.

@@ -13,7 +13,8 @@ use super::sandbox::Sandboxed;
 /// What instances start with where instructions are counted: nothing runs out of it.
 const FUEL: u64 = u64::MAX;
 
-/// A store whose host is told, at its end, how many instructions were executed in it, where the engine counts them.
+/// A store whose host is told, at its end, how much memory it took, and how many instructions were executed in it, where the
+/// engine counts them.
 pub(super) struct GuestStore<T: Sandboxed> {
     store: Store<T>,
     /// What was left of the fuel when guest code began to run. The engine itself may take some before, which depends on how
@@ -59,6 +60,7 @@ impl<T: Sandboxed> Drop for GuestStore<T> {
             counters.add(data);
             counters.price_of(data).saturating_sub(before)
         });
+        self.store.data_mut().sandbox().tell_memory();
         if let Ok(left) = self.store.get_fuel() {
             let executed = self.fuel.saturating_sub(left).saturating_sub(counted.unwrap_or(0));
             self.store.data_mut().sandbox().host.executed(executed);

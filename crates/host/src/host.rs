@@ -86,6 +86,8 @@ struct State {
     remarks: Vec<String>,
     /// What instances executed.
     instructions: u64,
+    /// The most that the memories of an instance had, in bytes.
+    memory: u64,
 }
 
 impl Host {
@@ -209,6 +211,12 @@ impl Host {
         state.instructions = state.instructions.saturating_add(instructions);
     }
 
+    /// Keeps how many bytes the memories of an instance had, if none had more.
+    pub fn used_memory(&self, bytes: u64) {
+        let mut state = self.state();
+        state.memory = state.memory.max(bytes);
+    }
+
     /// Time spent waiting for the live host so far. The timeout of the policy includes it.
     pub fn waited(&self) -> Duration {
         self.state().waited
@@ -244,6 +252,7 @@ impl Host {
             is_log_truncated: state.log.is_truncated,
             recorded: state.recorded(),
             instructions: state.instructions,
+            memory: state.memory,
             ..Journal::default()
         };
         let own_table = self.answers.own_table.iter().zip(&state.is_used);

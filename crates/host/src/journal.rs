@@ -27,6 +27,8 @@ pub struct Journal {
     pub recorded: Option<Vec<Recorded>>,
     /// How many instructions the policies executed, where the engine counts them; else 0.
     pub instructions: u64,
+    /// The most that the memories of one of their instances had, in bytes.
+    pub memory: u64,
 }
 
 impl Journal {

@@ -80,6 +80,33 @@ fn duration(micros: f64) -> Duration {
     Duration::try_from_secs_f64(micros / 1e6).unwrap_or_default()
 }
 
+/// What the cases of a suite use, for a gate about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SuiteUse {
+    /// Index into the suites of the run.
+    pub suite: usize,
+    /// The cases that a policy answered.
+    pub cases: Vec<CaseUse>,
+    /// Why some of it is not known.
+    pub problems: Vec<String>,
+}
+
+/// What a case uses: the same numbers on every machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseUse {
+    /// The name of the case.
+    pub name: String,
+    /// File and line of the same, as reports show them.
+    pub place: String,
+    /// How many WebAssembly instructions its policies execute, in code of Cranelift and without the validation of settings.
+    pub instructions: u64,
+    /// The most memory that one of its policies takes, in bytes.
+    pub memory: u64,
+    /// How many instructions the baselines of its policies execute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<u64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

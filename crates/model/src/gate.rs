@@ -32,6 +32,10 @@ pub enum Goal {
     Weak(usize),
     /// At most so many cases notice nothing when their policies are sabotaged.
     Hollow(usize),
+    /// No case executes more instructions.
+    Fuel(Fuel),
+    /// No case takes more memory than so many bytes.
+    Memory(u64),
     /// Every case is answered as the baselines of its policies answer it.
     Behaviour(SameBehaviour),
     /// No policy's metadata declares more than its cases use, or less.
@@ -50,6 +54,8 @@ impl Goal {
             Self::Verdicts(_) => "verdicts",
             Self::Weak(_) => "weak",
             Self::Hollow(_) => "hollow",
+            Self::Fuel(_) => "fuel",
+            Self::Memory(_) => "memory",
             Self::Behaviour(_) => "behaviour",
             Self::Privileges(_) => "privileges",
             Self::Coverage(_) => "coverage",
@@ -66,11 +72,8 @@ impl Goal {
             Self::Hollow(_) => {
                 format!("expect more of these cases: `verify sabotage {suite}` tells more")
             }
-            Self::Behaviour(_) => {
-                "announce what is intended with `expectChange` at the case or the policy; the version of the policy \
-                                   tells others about it"
-                    .to_owned()
-            }
+            Self::Fuel(_) | Self::Memory(_) => "make the policy do less for these cases, or raise the gate".to_owned(),
+            Self::Behaviour(_) => "announce what is intended: `expectChange` at the case or the policy".to_owned(),
             Self::Privileges(_) => "add cases that use the privileges, or change the metadata".to_owned(),
             Self::Settings(_) => "add cases with these settings".to_owned(),
             Self::Coverage(_) => format!("add cases for the lines that `verify {suite} --coverage text` names"),
@@ -84,6 +87,58 @@ impl Goal {
 pub enum Verdicts {
     /// At least one request passes as it is, and at least one is rejected or mutated.
     Both,
+}
+
+/// How many instructions a case may execute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fuel {
+    /// At most so many.
+    AtMost(u64),
+    /// At most this share more than the baselines of its policies.
+    Growth(Percent),
+}
+
+impl fmt::Display for Fuel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => most.fmt(f),
+            Self::Growth(share) => write!(f, "+{share}"),
+        }
+    }
+}
+
+/// A text that is no [`Fuel`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid number of instructions `{0}`")]
+pub struct InvalidFuel(pub String);
+
+impl FromStr for Fuel {
+    type Err = InvalidFuel;
+
+    /// Reads `+5%` and `2000000`.
+    fn from_str(text: &str) -> Result<Self, InvalidFuel> {
+        let text = text.trim();
+        let invalid = || InvalidFuel(text.to_owned());
+        match text.strip_prefix('+') {
+            Some(share) => share.parse().map(Self::Growth).map_err(|_| invalid()),
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                text.parse().map(Self::AtMost).map_err(|_| invalid())
+            }
+            None => Err(invalid()),
+        }
+    }
+}
+
+impl Serialize for Fuel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fuel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// How policies may differ from their baselines.
@@ -110,6 +165,11 @@ pub struct Percent(u16);
 const WHOLE: u16 = 10_000;
 
 impl Percent {
+    /// Whether `new` is more than this share above `old`.
+    pub fn is_exceeded(self, old: u64, new: u64) -> bool {
+        u128::from(new) * u128::from(WHOLE) > u128::from(old) * (u128::from(WHOLE) + u128::from(self.0))
+    }
+
     /// Whether `part` of `whole` is at least this share. Of nothing there is no share.
     pub fn is_reached(self, part: usize, whole: usize) -> bool {
         whole > 0 && part as u128 * u128::from(WHOLE) >= whole as u128 * u128::from(self.0)
@@ -175,6 +235,21 @@ mod tests {
         for text in ["", "%", "100", "101%", "-1%", "1e2%", "99.999%", "100.01%", ".5%", "5.%", "1000%", "٣%", "+5%"] {
             assert!(text.parse::<Percent>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn fuel_is_a_number_or_a_growth() {
+        let (five, most) = (Fuel::Growth("5%".parse().unwrap()), Fuel::AtMost(2_000_000));
+        for (text, fuel) in [("+5%", five), (" 2000000 ", most), ("+ 5 %", five)] {
+            assert_eq!(text.parse::<Fuel>(), Ok(fuel), "{text}");
+        }
+        for text in ["", "5%", "-5%", "+5", "+101%", "2M", "1e6", "+", "99999999999999999999"] {
+            assert!(text.parse::<Fuel>().is_err(), "{text}");
+        }
+        assert_eq!((five.to_string(), most.to_string()), ("+5%".into(), "2000000".into()));
+        let Fuel::Growth(share) = five else { panic!() };
+        assert!(!share.is_exceeded(100, 105) && share.is_exceeded(100, 106) && share.is_exceeded(0, 1));
+        assert!(!share.is_exceeded(0, 0) && !share.is_exceeded(u64::MAX, u64::MAX));
     }
 
     #[test]

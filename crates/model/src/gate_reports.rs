@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::baseline::{BaselineChange, SuiteChanges};
+use super::cost::CaseUse;
 use super::coverage::{PolicyCoverage, Share};
-use super::gate::{Gate, Goal, Least, Percent, SameBehaviour, Verdicts};
+use super::gate::{Fuel, Gate, Goal, Least, Percent, SameBehaviour, Verdicts};
 use super::outcome::{CaseKind, CaseReport, Mismatch, MismatchKind, Outcome, PolicyReport, RunReport};
 use super::privilege::PrivilegeGap;
 use super::rule_coverage::{Exercise, RuleCoverage};
@@ -71,6 +72,8 @@ impl Gate {
             Goal::Verdicts(Verdicts::Both) => self.verdicts(run),
             Goal::Weak(most) => self.weak(run, most),
             Goal::Hollow(most) => self.hollow(run, most),
+            Goal::Fuel(fuel) => self.fuel(run, fuel),
+            Goal::Memory(most) => self.memory(run, most),
             Goal::Behaviour(SameBehaviour::Same) => self.behaviour(run),
             Goal::Privileges(Least::Least) => self.privileges(run),
             Goal::Coverage(percent) => self.coverage(run, percent),
@@ -155,6 +158,48 @@ impl Gate {
                 _ => with_gaps(format!("{number} changed, {compared} cases compared"), gaps),
             },
         }
+    }
+
+    fn fuel(&self, run: &RunReport, fuel: Fuel) -> Judgement {
+        let expected = match fuel {
+            Fuel::AtMost(most) => format!("every case executes at most {most} instructions"),
+            Fuel::Growth(share) => format!("no case executes {share} more instructions than the baseline"),
+        };
+        let measured = |it: &CaseUse| match fuel {
+            Fuel::AtMost(most) => Some((it.instructions > most, format!("{} instructions", it.instructions))),
+            Fuel::Growth(share) => {
+                let old = it.baseline?;
+                Some((share.is_exceeded(old, it.instructions), format!("{old} → {} instructions", it.instructions)))
+            }
+        };
+        self.within(run, expected, measured)
+    }
+
+    fn memory(&self, run: &RunReport, most: u64) -> Judgement {
+        let expected = format!("every case takes at most {most} bytes of memory");
+        self.within(run, expected, |it| Some((it.memory > most, format!("{} bytes", it.memory))))
+    }
+
+    /// The judgement about what each case uses: `measured` says whether it is too much, and how much; nothing where that is not
+    /// known, which is no reason to pass if it is so for all of them.
+    fn within(
+        &self,
+        run: &RunReport,
+        expected: String,
+        measured: impl Fn(&CaseUse) -> Option<(bool, String)>,
+    ) -> Judgement {
+        let of_suite = || run.uses.iter().filter(|it| it.suite == self.suite);
+        let mut number = 0;
+        let mut gaps: Vec<String> = Vec::new();
+        for case in of_suite().flat_map(|it| &it.cases) {
+            let Some((is_over, text)) = measured(case) else { continue };
+            number += 1;
+            gaps.extend(is_over.then(|| format!("{} {}: {text}", case.place, case.name)));
+        }
+        let actual =
+            if number == 0 { "no case was counted".to_owned() } else { format!("{} of {number} use more", gaps.len()) };
+        gaps.extend(of_suite().flat_map(|it| it.problems.iter().cloned()));
+        Judgement { is_reached: gaps.is_empty() && number > 0, expected, actual: with_gaps(actual, gaps) }
     }
 
     fn coverage(&self, run: &RunReport, percent: Percent) -> Judgement {

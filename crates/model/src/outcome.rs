@@ -10,6 +10,7 @@ use super::answer::{AdmissionResponse, Fault};
 use super::baseline::SuiteChanges;
 use super::code::Code;
 use super::compiler::Compiler;
+use super::cost::SuiteUse;
 use super::coverage::PolicyCoverage;
 use super::diagnostic::Diagnostic;
 use super::gate::Gate;
@@ -273,6 +274,8 @@ pub struct CaseReport {
     pub duration: Duration,
     /// How many WebAssembly instructions its policies executed, in a run that counts them. Not in reports.
     pub instructions: Option<u64>,
+    /// The most memory that one of its policies took, in bytes. Not in reports.
+    pub memory: Option<u64>,
     /// The request as the policy saw it.
     pub request: Option<Arc<StoredRequest>>,
     /// The response as policy-server would send it.
@@ -319,6 +322,7 @@ impl CaseReport {
             origin: None,
             duration: Duration::ZERO,
             instructions: None,
+            memory: None,
             request: None,
             response: None,
             monitored: None,
@@ -540,6 +544,8 @@ pub struct RunReport {
     pub hollow: Vec<HollowCases>,
     /// What policies do differently than their baselines, for suites with a gate about it; empty where cases were left out.
     pub changes: Vec<SuiteChanges>,
+    /// What cases use, for suites with a gate about it; empty where cases were left out.
+    pub uses: Vec<SuiteUse>,
     /// What the run was to reach, in suite order. The reports about it are among the cases.
     pub gates: Vec<Gate>,
     /// The results of publishing, in suite order; empty in a run that does not publish.
@@ -633,6 +639,7 @@ impl RunReport {
             settings: Vec::new(),
             hollow: Vec::new(),
             changes: Vec::new(),
+            uses: Vec::new(),
             gates: Vec::new(),
             publications: Vec::new(),
             coverage: Vec::new(),

@@ -28,7 +28,7 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{self, ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry, UsesEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -71,6 +71,8 @@ pub(super) struct Document<'a> {
     pub(super) hollow: Vec<HollowEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<ChangesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) uses: Vec<UsesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -116,6 +118,8 @@ pub(super) struct Closing<'a> {
     pub(super) hollow: Vec<HollowEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<ChangesEntry<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) uses: Vec<UsesEntry<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<GateEntry<'a>>,
     /// Which code of the policies was executed, in a run that measured it.
@@ -287,6 +291,7 @@ impl<'a> Document<'a> {
             settings,
             hollow,
             changes,
+            uses,
             gates,
             coverage,
         } = closing;
@@ -310,6 +315,7 @@ impl<'a> Document<'a> {
             settings,
             hollow,
             changes,
+            uses,
             gates,
             coverage,
         }
@@ -368,6 +374,7 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         settings: exercised::settings(run),
         hollow: exercised::hollow(run),
         changes: exercised::changes(run),
+        uses: exercised::uses(run),
         gates: exercised::gates(run),
         coverage: run
             .coverage

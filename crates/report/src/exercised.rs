@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use policy_verify_model::baseline::{BaselineChange, MissingChange, NotComparable, SuiteChanges};
+use policy_verify_model::cost::{CaseUse, SuiteUse};
 use policy_verify_model::gate::{Gate, Goal};
 use policy_verify_model::outcome::{RunReport, SuiteSummary};
 use policy_verify_model::privilege::PrivilegeGap;
@@ -59,6 +60,15 @@ pub(super) struct ChangesEntry<'a> {
     pub(super) changes: Cow<'a, [BaselineChange]>,
     pub(super) missing: Cow<'a, [MissingChange]>,
     pub(super) not_compared: Cow<'a, [NotComparable]>,
+}
+
+/// What the cases of a suite use, in the document.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UsesEntry<'a> {
+    pub(super) suite: Cow<'a, str>,
+    pub(super) cases: Cow<'a, [CaseUse]>,
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) problems: Cow<'a, [String]>,
 }
 
 /// A gate, in the document.
@@ -122,6 +132,18 @@ fn changes_entry<'a>(suites: &'a [SuiteSummary], found: &'a SuiteChanges) -> Cha
         changes: (&found.changes).into(),
         missing: (&found.missing).into(),
         not_compared: (&found.not_compared).into(),
+    }
+}
+
+pub(super) fn uses(run: &RunReport) -> Vec<UsesEntry<'_>> {
+    run.uses.iter().map(|uses| uses_entry(&run.suites, uses)).collect()
+}
+
+fn uses_entry<'a>(suites: &'a [SuiteSummary], uses: &'a SuiteUse) -> UsesEntry<'a> {
+    UsesEntry {
+        suite: path_of(suites, uses.suite).into(),
+        cases: (&uses.cases).into(),
+        problems: (&uses.problems).into(),
     }
 }
 

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use policy_verify_model::baseline::SuiteChanges;
 use policy_verify_model::code::Code;
+use policy_verify_model::cost::SuiteUse;
 use policy_verify_model::coverage::PolicyCoverage;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::gate::Gate;
@@ -140,6 +141,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
     let mut settings: IndexMap<(usize, &str), SettingsCoverage> = IndexMap::new();
     let mut hollow: IndexMap<usize, HollowCases> = IndexMap::new();
     let mut changes: IndexMap<usize, SuiteChanges> = IndexMap::new();
+    let mut uses: IndexMap<usize, SuiteUse> = IndexMap::new();
     let mut gates: IndexMap<(usize, &str), Gate> = IndexMap::new();
     for (_, run) in reports {
         // The merged run is judged anew.
@@ -168,6 +170,12 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         for of_run in &run.changes {
             let suite = index(run, of_run.suite);
             changes.entry(suite).or_insert_with(|| SuiteChanges { suite, ..SuiteChanges::default() }).add(of_run);
+        }
+        for of_run in &run.uses {
+            let suite = index(run, of_run.suite);
+            let known = uses.entry(suite).or_insert_with(|| SuiteUse { suite, ..SuiteUse::default() });
+            known.cases.extend_from_slice(&of_run.cases);
+            known.problems.extend_from_slice(&of_run.problems);
         }
         for gate in &run.gates {
             let moved = Gate { suite: index(run, gate.suite), ..gate.clone() };
@@ -209,6 +217,7 @@ fn join(reports: &[NamedReport]) -> Result<RunReport, Diagnostic> {
         settings: sorted_by_suite(settings, |settings| settings.suite),
         hollow: sorted_by_suite(hollow, |cases| cases.suite),
         changes: sorted_by_suite(changes, |changes| changes.suite),
+        uses: sorted_by_suite(uses, |uses| uses.suite),
         gates: sorted_by_suite(gates, |gate| gate.suite),
         publications,
         coverage,

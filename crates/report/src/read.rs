@@ -14,6 +14,7 @@ use serde::de::value::StrDeserializer;
 
 use policy_verify_model::answer::{Fault, FaultKind};
 use policy_verify_model::baseline::SuiteChanges;
+use policy_verify_model::cost::SuiteUse;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::gate::Gate;
 use policy_verify_model::outcome::{
@@ -27,7 +28,7 @@ use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry};
+use crate::exercised::{ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry, UsesEntry};
 use crate::place::Place;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 use crate::{coverage, publication};
@@ -91,6 +92,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
     let settings = settings(document.settings, &index, &files)?;
     let hollow = hollow(document.hollow, &index)?;
     let changes = changes(document.changes, &index)?;
+    let uses = uses(document.uses, &index)?;
     let gates = gates(document.gates, &index, &files)?;
     let mut coverage = Vec::new();
     for written in document.coverage {
@@ -108,6 +110,7 @@ fn run(document: Document<'_>) -> Result<RunReport, ReadError> {
         settings,
         hollow,
         changes,
+        uses,
         gates,
         publications,
         coverage,
@@ -296,6 +299,14 @@ fn changes(written: Vec<ChangesEntry<'_>>, suite: FindSuite<'_>) -> Result<Vec<S
     written.into_iter().map(of_suite).collect()
 }
 
+fn uses(written: Vec<UsesEntry<'_>>, suite: FindSuite<'_>) -> Result<Vec<SuiteUse>, ReadError> {
+    let of_suite = |written: UsesEntry<'_>| {
+        let UsesEntry { suite: path, cases, problems } = written;
+        Ok(SuiteUse { suite: suite(&path)?, cases: cases.into_owned(), problems: problems.into_owned() })
+    };
+    written.into_iter().map(of_suite).collect()
+}
+
 fn gates(written: Vec<GateEntry<'_>>, suite: FindSuite<'_>, files: &Files) -> Result<Vec<Gate>, ReadError> {
     let gate = |written: GateEntry<'_>| {
         Ok(Gate {
@@ -335,6 +346,7 @@ fn case(written: Case<'_>, suite: usize, policies: &[PolicyReport], files: &File
         outcome,
         duration: time(written.duration_us)?,
         instructions: None,
+        memory: None,
         request: written.request.map(|request| Arc::new(request.into_owned())),
         response: written.response.map(Cow::into_owned),
         monitored: written.monitored.map(Cow::into_owned),

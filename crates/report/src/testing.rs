@@ -295,6 +295,7 @@ pub(super) fn sample() -> RunReport {
         settings: Vec::new(),
         hollow: Vec::new(),
         changes: Vec::new(),
+        uses: Vec::new(),
         gates: Vec::new(),
         publications: Vec::new(),
         coverage: Vec::new(),

@@ -2,7 +2,7 @@
 
 use policy_verify_model::baseline::Baseline;
 use policy_verify_model::behaviour::Class;
-use policy_verify_model::gate::Goal;
+use policy_verify_model::gate::{Fuel, Goal};
 use policy_verify_model::source::{Span, Spanned};
 use policy_verify_model::suite::PolicySpec;
 
@@ -53,13 +53,15 @@ fn classes(written: &OneOrMany<Spanned<Class>>, mistakes: &mut Mistakes) -> Vec<
 
 /// Refuses the gate without a baseline, and a baseline without the gate, which nothing would look at.
 pub(super) fn check(policies: &[PolicySpec], gates: &[Spanned<Goal>], mistakes: &mut Mistakes) {
-    let gate = gates.iter().find(|gate| matches!(gate.value, Goal::Behaviour(_)));
+    let needs_one = |gate: &&Spanned<Goal>| matches!(gate.value, Goal::Behaviour(_) | Goal::Fuel(Fuel::Growth(_)));
+    let gate = gates.iter().find(needs_one);
     let first: Option<&Span> =
         policies.iter().find_map(|policy| policy.baseline.as_ref().map(|baseline| &baseline.uri.span));
     match (gate, first) {
         (Some(gate), None) => {
             let help = "add `baseline:` to a policy, with the version that it is compared with";
-            mistakes.add_with_help(&gate.span, "the gate `behaviour` needs a policy with a `baseline`", help);
+            let message = format!("the gate `{}` needs a policy with a `baseline`", gate.value.name());
+            mistakes.add_with_help(&gate.span, message, help);
         }
         (None, Some(baseline)) => {
             let help = "add `gates: { behaviour: same }`, or remove it";

@@ -145,6 +145,12 @@ pub(crate) struct GatesEntry {
     pub(crate) verdicts: Option<Spanned<Verdicts>>,
     /// Most cases whose expectation is weak, such as 0.
     pub(crate) weak: Option<Spanned<u64>>,
+    /// Most WebAssembly instructions that a case executes, or "+5%": so much more than with the `baseline` of its policy.
+    #[schemars(with = "Option<Either<u64, String>>")]
+    pub(crate) fuel: Option<Spanned<UnitText>>,
+    /// Most memory that a policy takes for a case, such as "16MiB".
+    #[schemars(with = "Option<String>")]
+    pub(crate) memory: Option<Spanned<UnitText>>,
     /// `same`: every case must be answered as the `baseline` of its policy answers it, but for `expectChange`.
     pub(crate) behaviour: Option<Spanned<SameBehaviour>>,
     /// Most cases that notice nothing when their policies give other answers, such as 0. The run tries it, as `verify sabotage`
@@ -163,7 +169,7 @@ pub(crate) struct GatesEntry {
     pub(crate) settings: Option<Spanned<UnitText>>,
 }
 
-keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional hollow, optional behaviour, optional privileges, optional coverage, optional settings } }
+keys! { GatesEntry { optional rules, optional verdicts, optional weak, optional hollow, optional fuel, optional memory, optional behaviour, optional privileges, optional coverage, optional settings } }
 
 /// Where a policy is published when all of its tests pass.
 #[derive(Debug, JsonSchema)]

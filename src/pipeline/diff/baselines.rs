@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use policy_verify_engine::engine::Engine;
 use policy_verify_model::baseline::{Baseline, BaselineChange, MissingChange, NotComparable, SuiteChanges};
 use policy_verify_model::behaviour::Class;
 use policy_verify_model::gate::Goal;
@@ -27,9 +28,25 @@ use crate::select::SelectedCase;
 pub(in crate::pipeline) fn changes(ready: &Ready<'_>, options: &Options) -> Vec<SuiteChanges> {
     let has_gate = |suite: &Suite| suite.gates.iter().any(|gate| matches!(gate.value, Goal::Behaviour(_)));
     let suites = ready.loaded.suites.iter().enumerate().filter(|(_, suite)| has_gate(suite));
-    let found = suites.map(|(index, suite)| Comparison { index: SuiteIndex(index), suite, ready, options }.changes());
+    let found = suites.map(|(index, suite)| {
+        let engine = ready.engine;
+        Comparison { index: SuiteIndex(index), suite, ready, engine, options }.changes()
+    });
     let found: Vec<SuiteChanges> = found.collect();
     if options.interrupt.is_stopped() { Vec::new() } else { found }
+}
+
+/// The baselines of the policies of a suite that the run has, in code of this engine; and why there is none for others.
+pub(in crate::pipeline) fn prepared(
+    suite: SuiteIndex,
+    ready: &Ready<'_>,
+    engine: &Engine,
+    options: &Options,
+) -> (Vec<(PolicyIndex, Prepared)>, Vec<NotComparable>) {
+    let mut found = SuiteChanges::default();
+    let comparison = Comparison { index: suite, suite: &ready.loaded.suites[suite.0], ready, engine, options };
+    let ancestors = comparison.ancestors(&mut found);
+    (ancestors.into_iter().map(|it| (it.policy, it.prepared)).collect(), found.not_compared)
 }
 
 /// A suite whose policies have baselines.
@@ -37,6 +54,8 @@ struct Comparison<'a> {
     index: SuiteIndex,
     suite: &'a Suite,
     ready: &'a Ready<'a>,
+    /// What compiles the baselines.
+    engine: &'a Engine,
     options: &'a Options,
 }
 
@@ -113,7 +132,7 @@ impl Comparison<'_> {
             Some(metadata) => fetch(Some(metadata.value.clone()))?,
             None => bare,
         };
-        let prepared = version.prepare(self.suite.kubewarden.release, self.ready.engine)?;
+        let prepared = version.prepare(self.suite.kubewarden.release, self.engine)?;
         Ok((version, prepared))
     }
 

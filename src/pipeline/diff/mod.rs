@@ -18,7 +18,7 @@ use policy_verify_model::suite::Suite;
 use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
-pub(super) use self::baselines::changes;
+pub(super) use self::baselines::{changes, prepared as baselines};
 use self::case::CaseResult;
 use self::classify::Change;
 use self::groups::Groups;
