@@ -55,6 +55,7 @@
 //! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
+//! | [`dump`] | the objects of a cluster, piece by piece |
 //! | [`tree`] | files below a folder, or matching a glob |
 //! | [`MemberPlaces`] | where the members of an object are written |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
@@ -65,6 +66,7 @@ mod cases;
 mod cel;
 mod cluster;
 mod deployed;
+pub mod dump;
 pub mod edit;
 mod environment;
 mod expect;
