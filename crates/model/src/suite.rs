@@ -140,6 +140,8 @@ pub struct Deployment {
     pub scope: Option<Scope>,
     /// Deadline of its evaluations, for cases that have none of their own.
     pub timeout: Option<Duration>,
+    /// Whether the audit scanner may ask it; what its metadata says where nothing does.
+    pub is_audited: Option<bool>,
 }
 
 impl Default for Deployment {
@@ -151,6 +153,7 @@ impl Default for Deployment {
             unique_name: None,
             scope: None,
             timeout: None,
+            is_audited: None,
         }
     }
 }

@@ -134,7 +134,7 @@ pub use self::known_kinds::known_kinds;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and_files};
-pub use self::manifest::names_of_policies;
+pub use self::manifest::{PolicyName, names_of_policies};
 pub use self::member_places::MemberPlaces;
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};

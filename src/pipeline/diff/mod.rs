@@ -1,10 +1,10 @@
 //! `verify diff`: what two versions of a policy do differently with the requests and settings of suites, and with searched
 //! requests. The settings, mocks and rules of the suites stay; each version takes the place of the suite's policy.
 
-mod classify;
+pub(super) mod classify;
 mod groups;
 mod modules;
-mod observe;
+pub(super) mod observe;
 mod search;
 mod versions;
 
