@@ -190,9 +190,14 @@ impl<'a> Questions<'a> {
         let Evaluated { answer, journal, .. } = evaluated;
         match answer.answer {
             Err(NotApplicable(_)) => None,
-            Ok(own) => Some((own, answer.converted, journal.warnings)),
+            Ok(own) => Some((own, answer.converted, journal.warnings.iter().map(|it| about_dumps(it)).collect())),
         }
     }
+}
+
+/// A remark about a case, as one about a dump, which is the cluster of all of them.
+fn about_dumps(remark: &str) -> String {
+    remark.replace("is in the `cluster:` of the case", "is among the objects")
 }
 
 /// What becomes of a request after the policy's own answer.
