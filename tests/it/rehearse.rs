@@ -310,7 +310,12 @@ fn an_audit_asks_about_less_and_more() {
         ("updates", rule(&format!("{named}, operations: [UPDATE]")), "", "no rule names the operation CREATE"),
         ("unaudited", PODS.to_owned(), "backgroundAudit: false", "backgroundAudit is false"),
         ("selected", PODS.to_owned(), "objectSelector: { matchLabels: { owner: team-a } }", "fail 0 pass 1"),
-        ("namespaced", PODS.to_owned(), "namespaceSelector: { matchLabels: { team: a } }", "fail 1 pass 1"),
+        (
+            "namespaced",
+            PODS.to_owned(),
+            "namespaceSelector: { matchExpressions: [{ key: team, operator: Exists }] }",
+            "fail 1 pass 1",
+        ),
         ("conditioned", PODS.to_owned(), "matchConditions: [{ name: never, expression: 'false' }]", "fail 2 pass 1"),
     ];
     let manifests = cases.iter().map(|(name, rules, spec, _)| {

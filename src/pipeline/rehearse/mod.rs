@@ -7,20 +7,21 @@
 mod ask;
 mod causes;
 mod dump;
+mod options;
 mod owners;
 mod tally;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use policy_verify_model::hosting::ContextAware;
 use policy_verify_model::policy::ContextAwareResource;
 use policy_verify_model::rehearsal::Rehearsal;
-use policy_verify_suite::{FileLimit, SnapshotUse, UnknownKinds};
+use policy_verify_suite::SnapshotUse;
 use rayon::prelude::*;
 
 use self::ask::{Asked, Pair, Questions, Target};
 use self::dump::{Dump, DumpOptions};
+pub use self::options::{RehearsalOptions, RehearsedPolicy};
 use self::tally::Tally;
 use super::options::{Options, Progress};
 use super::ready::{self, Code, Ready};
@@ -29,34 +30,6 @@ use crate::evaluate::View;
 
 /// Objects that are put to the policies between two looks at the results: these are added up in the order of the dump.
 const AT_A_TIME: usize = 256;
-
-/// What to rehearse.
-#[derive(Debug, Clone, Default)]
-pub struct RehearsalOptions {
-    /// The files with the objects; `-` for stdin.
-    pub objects: Vec<PathBuf>,
-    /// Files with the definitions of further kinds. Those among the objects are known anyway.
-    pub definitions: Vec<PathBuf>,
-    /// How large these files may be.
-    pub limit: FileLimit,
-    /// What becomes of objects of unknown kinds.
-    pub unknown_kinds: UnknownKinds,
-    /// The policies.
-    pub policies: Vec<RehearsedPolicy>,
-    /// Whether the policies are compared with old ones.
-    pub has_old: bool,
-}
-
-/// A policy to rehearse. It is known by the case of the suite that is about it.
-#[derive(Debug, Clone, Default)]
-pub struct RehearsedPolicy {
-    /// What reports call it.
-    pub name: String,
-    /// The name of its case; none where only an old policy is called so.
-    pub new: Option<String>,
-    /// The name of the case of the old policy.
-    pub old: Option<String>,
-}
 
 /// Rehearses policies.
 ///

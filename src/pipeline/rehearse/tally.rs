@@ -10,10 +10,10 @@ use policy_verify_model::rehearsal::{
 };
 use policy_verify_model::suite::Step;
 
-use super::RehearsalOptions;
 use super::ask::{Asked, AuditResult, Questions, Target};
 use super::causes::Causes;
 use super::dump::{Dump, StoredObject};
+use super::options::RehearsalOptions;
 use super::owners::{Owners, Workload};
 use crate::pipeline::ready::Ready;
 
