@@ -104,7 +104,7 @@ fn pod(out: &mut impl io::Write, indent: &str, number: usize) -> io::Result<()> 
             out,
             "{indent}    resources:\n{indent}      limits:\n{indent}        cpu: 500m\n{indent}        memory: 512Mi"
         )?;
-        writeln!(out, "{indent}    securityContext:\n{indent}      runAsNonRoot: {}", number % 5 != 0)?;
+        writeln!(out, "{indent}    securityContext:\n{indent}      runAsNonRoot: {}", !number.is_multiple_of(5))?;
         writeln!(
             out,
             "{indent}    volumeMounts:\n{indent}    - mountPath: /var/run/secrets\n{indent}      name: token\n{indent}      readOnly: true"

@@ -89,7 +89,7 @@ impl Verdict {
 
 /// How often each [`Verdict`] was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the members are the verdicts")]
+#[expect(missing_docs, reason = "the members are the verdicts")]
 pub struct Counts {
     pub rejected: usize,
     pub faults: usize,

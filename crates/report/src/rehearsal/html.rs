@@ -207,7 +207,7 @@ fn causes(rehearsal: &Rehearsal) -> String {
                 let message = message.map(|message| format!("<div class=\"dim\">{}</div>", line(message)));
                 let _ = writeln!(
                     text,
-                    "<li><span class=\"tag {colour}\">{}</span> <b>{}</b> {}{}{}</li>",
+                    "<li><span class=\"tag {colour}\">{}</span> <strong>{}</strong> {}{}{}</li>",
                     finding.verdict.word(),
                     phrases::count(finding.number, "object"),
                     line(&finding.cause),
@@ -336,7 +336,7 @@ fn differences(rehearsal: &Rehearsal) -> String {
             };
             let _ = writeln!(
                 text,
-                "<li><span class=\"tag {colour}\">{}</span> {} · <b>{}</b> {}{does}{}</li>",
+                "<li><span class=\"tag {colour}\">{}</span> {} · <strong>{}</strong> {}{does}{}</li>",
                 change.class.title(),
                 line(&change.policy),
                 phrases::count(change.number, "object"),
