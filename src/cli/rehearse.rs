@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use policy_verify::model::answer::FaultKind;
 use policy_verify::model::behaviour::Class;
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::model::rehearsal::Rehearsal;
+use policy_verify::model::rehearsal::{Finding, Rehearsal, Verdict};
 use policy_verify::report::{json, rehearsal};
 use policy_verify::{
     CompilerChoice, FileLimit, Options, RehearsalOptions, RehearsedPolicy, UnknownKinds, Written, is_stream,
@@ -175,6 +176,13 @@ fn title(policy: &TypedPolicy, names: &mut BTreeSet<String>) -> String {
     unused
 }
 
+/// Whether a bug in verify kept a policy from answering.
+fn has_bug(result: &Rehearsal) -> bool {
+    let internal = format!("{}: ", FaultKind::Internal);
+    let is_bug = |finding: &Finding| finding.verdict == Verdict::Fault && finding.cause.starts_with(&internal);
+    result.policies.iter().flat_map(|policy| &policy.findings).any(is_bug)
+}
+
 /// What is missing from the result is no success.
 fn verdict(result: &Rehearsal, arguments: &RehearseArgs) -> ExitCode {
     let counts = result.counts();
@@ -187,7 +195,9 @@ fn verdict(result: &Rehearsal, arguments: &RehearseArgs) -> ExitCode {
         FailOn::NewDenial => number_of(Class::NewDenial) > 0,
         FailOn::NewAllowance => number_of(Class::NewAllowance) > 0,
     };
-    if result.unavailable() > 0 {
+    if has_bug(result) {
+        ExitCode::Bug
+    } else if result.unavailable() > 0 {
         ExitCode::Unavailable
     } else if result.is_incomplete() || arguments.fail_on.iter().any(has) {
         ExitCode::Failure

@@ -21,6 +21,9 @@ use super::owners::Owners;
 /// Pieces that are read at a time: on all threads, and then put into their order.
 const AT_A_TIME: usize = 512;
 
+/// Bytes that the objects that policies may read take in memory, by an estimate.
+const MOST_OF_CLUSTER: u64 = 2 << 30;
+
 /// Where a dump is, and what is wanted of it.
 pub(super) struct DumpOptions<'a> {
     pub(super) files: &'a [PathBuf],
@@ -92,6 +95,8 @@ struct Reading {
     found: usize,
     objects: Vec<(usize, StoredObject)>,
     cluster: BTreeMap<ContextAwareResource, BTreeMap<(String, String), Arc<serde_json::Value>>>,
+    /// Bytes that these objects take, by an estimate.
+    cluster_bytes: u64,
     owners: Owners,
     /// Texts that many objects share.
     texts: HashSet<Arc<str>>,
@@ -186,7 +191,18 @@ impl Reading {
             request: Arc::new(request),
             equivalents: self.shared_versions(equivalents),
         };
-        if let Some(document) = document {
+        if let Some((document, bytes)) = document {
+            self.cluster_bytes = self.cluster_bytes.saturating_add(bytes);
+            if self.cluster_bytes > MOST_OF_CLUSTER {
+                let most = MOST_OF_CLUSTER >> 20;
+                let reason =
+                    format!("policies do not find it: the objects that they may read would take more than {most} MiB");
+                let help = Some("dump fewer objects of the kinds in `contextAwareResources`".to_owned());
+                let problem = Unreadable { reason, help, place: (Arc::clone(&kept.file), kept.line) };
+                self.unread.add((), problem.reason.clone(), || problem);
+                self.objects.push((number, kept));
+                return;
+            }
             let in_namespace = document.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
             let key = (in_namespace.unwrap_or_default().to_owned(), name);
             let resource = ContextAwareResource { api_version, kind };

@@ -13,6 +13,7 @@ use crate::read::read;
 use crate::schema::CaseEntry;
 use crate::yaml::{self, Node};
 use crate::{json, objects, request};
+use policy_verify_model::budget::Room;
 use policy_verify_model::cluster::ClusterKinds;
 use policy_verify_model::code::Code;
 use policy_verify_model::conversion::Equivalent;
@@ -23,6 +24,9 @@ use policy_verify_model::stored_request::StoredRequest;
 
 /// The case that every object is put to policies with. Only what a request is made of counts.
 const CASE: &str = "{ name: dump, objects: '-', expect: accept }";
+
+/// Bytes that an object may take in memory, by an estimate.
+const MOST_OF_PIECE: u64 = 128 << 20;
 
 /// The kind of definitions of other kinds.
 const DEFINITION: &str = "CustomResourceDefinition";
@@ -54,8 +58,8 @@ pub struct ReadObject {
     pub request: StoredRequest,
     /// Other versions of its resource.
     pub equivalents: Vec<Equivalent>,
-    /// The object as a policy finds it in the cluster, if its kind is kept.
-    pub document: Option<Arc<Value>>,
+    /// The object as a policy finds it in the cluster, if its kind is kept; with the bytes that it takes, by an estimate.
+    pub document: Option<(Arc<Value>, u64)>,
 }
 
 /// The object that controls another one in the same namespace.
@@ -138,6 +142,11 @@ impl ObjectReader {
         let file = Arc::new(SourceFile { path: piece.path.to_string(), text: text.clone() });
         let of = |mistake: Diagnostic| unreadable(mistake, piece);
         if piece.form == Form::Json {
+            // The parser of YAML counts for itself.
+            Room::of(MOST_OF_PIECE).take_json(text.as_bytes()).map_err(|_| {
+                let most = MOST_OF_PIECE >> 20;
+                of(Diagnostic::new(Code::Mistake, format!("the object would take more than {most} MiB of memory")))
+            })?;
             let value = json::parse(text).map_err(|error| {
                 let text = error.to_string();
                 let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -174,7 +183,10 @@ impl ObjectReader {
         let is_kept = self.kept.contains(&resource);
         match request::of_dumped(&self.kinds, &self.case, object) {
             Ok((request, equivalents)) => {
-                let document = request.mutable_document().filter(|_| is_kept).cloned().map(Arc::new);
+                let document = request.mutable_document().filter(|_| is_kept).map(|document| {
+                    let text = document.to_string();
+                    (Arc::new(document.clone()), Room::size_of_json(text.as_bytes()))
+                });
                 let namespace = request.namespace().map(str::to_owned);
                 let ContextAwareResource { api_version, kind } = resource;
                 let request = StoredRequest::from(request);
@@ -295,7 +307,7 @@ mod tests {
             let found = ObjectReader::new(kept).read(&piece);
             let [DumpedObject::Read(object)] = found.as_slice() else { panic!("{found:?}") };
             assert_eq!(
-                object.document.as_ref().map(|it| it["metadata"]["namespace"].clone()),
+                object.document.as_ref().map(|(it, _)| it["metadata"]["namespace"].clone()),
                 is_kept.then(|| "default".into())
             );
         }
