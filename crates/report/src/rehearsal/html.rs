@@ -252,9 +252,9 @@ fn namespaces(rehearsal: &Rehearsal) -> String {
     let mut text = String::from(
         "<section id=\"namespaces\">\n<h2>Namespaces</h2>\n<p class=\"facts\">how many objects each policy rejects, monitored \
          rejections and faults included</p>\n<div class=\"scroll\"><table class=\"matrix heat\">\n<thead><tr><th></th>\
-         <th>objects</th><th>rejected</th>",
+         <th><span>objects</span></th><th><span>rejected</span></th>",
     );
-    columns.iter().for_each(|policy| text.push_str(&format!("<th>{}</th>", line(&policy.name))));
+    columns.iter().for_each(|policy| text.push_str(&format!("<th><span>{}</span></th>", line(&policy.name))));
     text.push_str("</tr></thead>\n<tbody>\n");
     for namespace in namespaces.iter().take(MOST_ROWS) {
         let _ = write!(
