@@ -457,3 +457,28 @@ fn texts_of_objects_and_policies_are_escaped() {
         assert!(matches!(format, "human" | "json") || !shown.contains("<script"), "{format}: {run}");
     }
 }
+
+#[test]
+fn an_object_that_would_take_all_memory_is_not_read() {
+    let repository = repository();
+    let owner = labels(&repository, "owner", "owner", "");
+    let pod = |name: &str, more: &str| {
+        format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{{{more}}}}}"#)
+    };
+    let bomb = pod("bomb", &format!(r#""containers":[{}{{}}]"#, "{},".repeat(1_000_000)));
+    let list = |items: &[&str]| format!(r#"{{"kind":"List","apiVersion":"v1","items":[{}]}}"#, items.join(",\n"));
+    let flow = bomb.replace("{},", "[],");
+    let repository = repository
+        .write("owner.yaml", owner)
+        .write("dump.json", list(&[&pod("a", ""), &bomb, &pod("b", "")]))
+        .write("flow.yaml", format!("apiVersion: v1\nitems:\n- {flow}\n- {}\nkind: List\n", pod("c", "")));
+    let result = rehearsed(&repository, &["owner.yaml", "--objects", "dump.json", "flow.yaml"], 1);
+    assert_eq!(counts(&result), ["owner: 3/0/0/0/0/0"], "{result:#}");
+    assert_eq!(list_of_files(&result["unread"]), ["dump.json", "flow.yaml"], "{result:#}");
+}
+
+fn list_of_files(unread: &Value) -> Vec<String> {
+    let mut files = list(unread, &["/file"]);
+    files.sort();
+    files
+}

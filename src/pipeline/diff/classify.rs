@@ -415,6 +415,20 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_has_the_cause_of_all_that_are_alike() {
+        let document = json!({ "metadata": { "name": "web" } });
+        let found = |seen: &Seen| cause(seen, Some(&document));
+        let pair = |cause: &str, message: &str| Some((cause.to_owned(), message.to_owned()));
+        assert_eq!(found(&denied("pod web has 3 of \"x\"")), pair("pod … has # of \"…\"", "pod web has 3 of \"x\""));
+        let changed = mutated(json!({ "metadata": { "name": "web", "labels": { "a": "b" } } }));
+        assert_eq!(found(&changed), pair("/metadata/labels", r#"/metadata/labels: {"a":"b"}"#));
+        assert_eq!(found(&fault(FaultKind::Trap, "web at 7")), pair("trap: … at #", "web at 7"));
+        let refused = fault(FaultKind::Settings, &format!("{REFUSED}unknown `x`\nsettings: {{}}"));
+        assert_eq!(found(&refused).unwrap().0, "settings: unknown `…`");
+        assert!(found(&Seen::Verdict(allowed())).is_none() && found(&Seen::NotApplicable).is_none());
+    }
+
+    #[test]
     fn calls_are_privileges() {
         let call = |capability: &str, request: &str| HostCall {
             capability: capability.to_owned(),
