@@ -55,14 +55,15 @@ pub use self::pipeline::scaffold::{ArtifactHubOptions, ArtifactHubPackage, artif
 pub use self::pipeline::server_config::{ServerConfig, server_config};
 pub use self::pipeline::{
     Against, BlessedFile, Blessing, DiffOptions, Effort, Identity, Interrupt, Left, ListedCase, MutantEffort, Options,
-    Progress, Recording, Rewriting, SearchEffort, VersionName, bench, bless, check_outputs, check_recording_folders,
-    debug, diff, fuzz, inputs, list, sabotage, usual_code_cache, verify, why,
+    Progress, Recording, RehearsalOptions, RehearsedPolicy, Rewriting, SearchEffort, VersionName, bench, bless,
+    check_outputs, check_recording_folders, debug, diff, fuzz, inputs, list, rehearse, sabotage, usual_code_cache,
+    verify, why,
 };
 pub use self::resolve::{Fetching, LockUse};
 pub use self::select::{Partition, Selection, TagExpression, Timings};
 pub use policy_verify_suite::edit::{NoPlace, append_cases};
 pub use policy_verify_suite::{
-    Environment, FileLimit, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, known_kinds,
+    Environment, FileLimit, PolicyName, RepositoryLink, Root, UnknownKinds, Written, is_secret, is_stream, known_kinds,
     names_of_policies, read_stdin, root_of, shown, tree,
 };
 

@@ -17,6 +17,7 @@ pub(crate) mod new_suite;
 pub(crate) mod output;
 pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod rehearse;
 pub(crate) mod sabotage;
 pub(crate) mod scaffold;
 pub(crate) mod search;
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     /// Compare what two versions of a policy do with the requests of suites, and with searched ones
     #[command(after_help = diff::DIFF_HELP)]
     Diff(diff::DiffArgs),
+    /// Tell what policies would do to the objects of a cluster if they were installed now
+    #[command(after_help = rehearse::REHEARSE_HELP)]
+    Rehearse(rehearse::RehearseArgs),
     /// Run cases and tell all about them: request, settings, host calls, log, response, patch
     #[command(after_help = debug::DEBUG_HELP)]
     Debug(debug::DebugArgs),

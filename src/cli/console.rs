@@ -285,6 +285,10 @@ impl Progress for Bar {
         }
     }
 
+    fn objects_finished(&self, number: usize) {
+        self.bar.inc(number as u64);
+    }
+
     fn sending(&self, sent: u64, total: u64) {
         if sent == 0 {
             // Every change is drawn: numbers of before and after never stand side by side.

@@ -9,9 +9,9 @@ use policy_verify::{DiffOptions, Effort, Options, SearchEffort, VersionName, Wri
 use serde_json::json;
 
 use super::args::diff::{DiffArgs, DiffFormat};
-use super::eval::{self, Paths};
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
+use super::typed::{Paths, STREAM, globs};
 use super::{analysis, run};
 
 /// What stands in the suite of `--objects` where both versions take the place of something: it is never fetched.
@@ -49,7 +49,7 @@ fn options(arguments: &DiffArgs) -> Result<Options, Vec<Diagnostic>> {
         options.kubewarden = arguments.selection.kubewarden;
         options.allows_empty = arguments.selection.allow_empty;
         options.written = Some(suite(arguments).map_err(|problem| vec![problem])?);
-        options.suites = vec![PathBuf::from(eval::STREAM)];
+        options.suites = vec![PathBuf::from(STREAM)];
         options
     };
     arguments.engine.apply(&mut options);
@@ -60,8 +60,8 @@ fn options(arguments: &DiffArgs) -> Result<Options, Vec<Diagnostic>> {
 /// The suite of `--objects`: one case with all of them.
 fn suite(arguments: &DiffArgs) -> Result<Written, Diagnostic> {
     let mut paths = Paths::new()?;
-    let objects = eval::globs(&arguments.objects, &mut paths)?;
-    let cluster = eval::globs(&arguments.cluster, &mut paths)?;
+    let objects = globs(&arguments.objects, &mut paths)?;
+    let cluster = globs(&arguments.cluster, &mut paths)?;
     let mut case = json!({ "name": "policy", "objects": objects, "rules": "skip", "expect": "accept" });
     if !cluster.is_empty() {
         case["cluster"] = cluster.into();

@@ -33,6 +33,7 @@ mod problem;
 mod pull;
 mod push;
 mod record;
+mod rehearse;
 mod reports;
 mod run;
 mod sabotage;
@@ -43,6 +44,8 @@ mod step_outputs;
 mod stream;
 mod streams;
 mod suites;
+mod typed;
+mod typed_policies;
 mod watch;
 
 use std::ffi::OsString;
@@ -120,6 +123,7 @@ fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
         Command::Why(arguments) => search::why(&arguments, signals),
         Command::Sabotage(arguments) => sabotage::sabotage(&arguments, signals),
         Command::Diff(arguments) => diff::diff(&arguments, signals),
+        Command::Rehearse(arguments) => rehearse::rehearse(&arguments, signals),
         Command::Debug(arguments) => debug::debug(&arguments, signals),
         Command::Annotate(arguments) => annotate::annotate(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),

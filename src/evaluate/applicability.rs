@@ -158,7 +158,7 @@ fn in_another_version(
 }
 
 /// The rules of the metadata of all policies; nothing if one of them has none and may be asked about everything.
-fn rules_of(wanted: &[PolicyIndex], policies: &Policies<'_>) -> Option<Vec<Rule>> {
+pub(super) fn rules_of(wanted: &[PolicyIndex], policies: &Policies<'_>) -> Option<Vec<Rule>> {
     let mut all_rules = Vec::new();
     for policy in wanted {
         match &policies.prepared(*policy).metadata {

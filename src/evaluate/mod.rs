@@ -3,6 +3,7 @@
 
 mod accepted_settings;
 mod applicability;
+mod audit;
 mod call_time;
 mod chain;
 mod compat;
@@ -29,6 +30,7 @@ use policy_verify_model::suite::{Case, Expectation, RequestCase, SettingsCase};
 
 pub(crate) use self::accepted_settings::{AcceptedSettings, validations};
 pub(crate) use self::applicability::{Applicability, applicability};
+pub(crate) use self::audit::AuditScope;
 pub(crate) use self::call_time::CallTime;
 pub(crate) use self::evaluated::{Evaluated, NotApplicable, RequestAnswers, evaluated};
 use self::evaluation::{CaseEvaluation, guarded};

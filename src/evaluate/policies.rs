@@ -28,6 +28,8 @@ pub(crate) enum View {
     Validate,
     /// That of policy-server to the audit scanner: nothing of the deployment is applied.
     Audit,
+    /// The policy's own: nothing of the deployment is applied, and faults are what `compat` makes of them.
+    Own,
 }
 
 /// The policies of a suite, ready to be evaluated.
@@ -89,18 +91,29 @@ impl<'a> Policies<'a> {
 
     /// What becomes of a fault, where the suite says `written`.
     pub(super) fn compat(&self, written: Compat) -> Compat {
-        if self.view == View::Suite { written } else { Compat::Server }
+        if matches!(self.view, View::Suite | View::Own) { written } else { Compat::Server }
     }
 
     /// The response of a step as it is sent: after the deployment, except to the audit scanner.
     pub(super) fn deployed(&self, response: AdmissionResponse, step: &Step, request: &Request) -> AdmissionResponse {
-        if self.view == View::Audit {
+        if matches!(self.view, View::Audit | View::Own) {
             return response;
         }
-        let deployment = self.deployment_of(step);
+        self.deployed_as(response, step, request, self.deployment_of(step).is_monitor)
+    }
+
+    /// A response of the policy's own after its deployment, in monitor mode or not, whatever its manifest says.
+    pub(crate) fn deployed_as(
+        &self,
+        response: AdmissionResponse,
+        step: &Step,
+        request: &Request,
+        is_monitor: bool,
+    ) -> AdmissionResponse {
+        let deployment = Deployment { is_monitor, ..self.deployment_of(step).clone() };
         let policy_id = deployment.policy_id(self.suite.name_of(step), request.namespace());
         // The message of a group is in its response already.
-        deploy::post_process(response, deployment, &policy_id)
+        deploy::post_process(response, &deployment, &policy_id)
     }
 
     pub(super) fn spec(&self, policy: PolicyIndex) -> &'a PolicySpec {
@@ -139,7 +152,7 @@ impl<'a> Policies<'a> {
     }
 
     /// How the policy or group of a step is deployed.
-    pub(super) fn deployment_of(&self, step: &Step) -> &'a Deployment {
+    pub(crate) fn deployment_of(&self, step: &Step) -> &'a Deployment {
         self.suite.deployment_of(step)
     }
 
@@ -150,7 +163,12 @@ impl<'a> Policies<'a> {
         webhook.unwrap_or_else(|| self.suite.name_of(step).to_owned())
     }
 
-    pub(super) fn is_raw(&self, policy: PolicyIndex) -> bool {
+    /// Whether the metadata of a policy lets the audit scanner ask it.
+    pub(super) fn declares_audit(&self, policy: PolicyIndex) -> bool {
+        self.prepared(policy).metadata.as_ref().is_none_or(|metadata| metadata.background_audit)
+    }
+
+    pub(crate) fn is_raw(&self, policy: PolicyIndex) -> bool {
         let metadata = self.prepared(policy).metadata.as_ref();
         metadata.is_some_and(|metadata| metadata.policy_type == PolicyType::Raw)
     }

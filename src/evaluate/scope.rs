@@ -153,6 +153,16 @@ fn of_namespace(selector: &LabelSelector, request: &AdmissionRequest, clusters: 
     }
 }
 
+/// Whether both selectors hold, as the audit scanner looks at them: what lives outside of namespaces is not asked for one, and
+/// a namespace that the cluster does not have is taken for one with the wanted labels.
+pub(super) fn has_wanted_labels(scope: &Scope, request: &AdmissionRequest, cluster: &Cluster) -> bool {
+    let is_in_namespace = request.resource.resource != "namespaces" || !request.resource.group.is_empty();
+    let is_in_namespace = is_in_namespace && request.namespace.as_deref().is_some_and(|name| !name.is_empty());
+    let has_labels = !is_in_namespace
+        || !matches!(of_namespace(&scope.namespace_selector, request, &[cluster]), Decision::Excluded(_));
+    has_labels && (scope.object_selector.0.is_empty() || selects_an_object(&scope.object_selector, request))
+}
+
 fn namespace_of<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Value> {
     let resource = ContextAwareResource { api_version: "v1".into(), kind: "Namespace".into() };
     cluster.objects.get(&resource)?.get(&(String::new(), name.to_owned())).map(|object| &**object)

@@ -130,6 +130,8 @@ pub trait Progress: Sync {
     fn recorded(&self, _recording: &Recording) {}
     /// One case is over.
     fn case_finished(&self, report: &CaseReport);
+    /// So many objects of a cluster were put to all policies.
+    fn objects_finished(&self, _number: usize) {}
     /// Policies are being published: so many bytes of so many are sent.
     fn sending(&self, _sent: u64, _total: u64) {}
 }

@@ -77,6 +77,7 @@ mod readers;
 mod recorded_requests;
 mod redirect;
 mod references;
+mod rehearse;
 mod relations;
 mod release;
 mod reports;

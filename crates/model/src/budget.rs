@@ -223,6 +223,11 @@ impl Room {
     ///
     /// There is not as much left.
     pub fn take_json(&self, text: &[u8]) -> Result<(), Exceeded> {
+        self.take(Self::size_of_json(text))
+    }
+
+    /// Bytes that a JSON text takes once it is parsed, by the same estimate.
+    pub fn size_of_json(text: &[u8]) -> u64 {
         let (mut values, mut objects) = (1_u64, 0_u64);
         let mut bytes = text.iter();
         while let Some(byte) = bytes.next() {
@@ -233,7 +238,7 @@ impl Room {
                 _ => {}
             }
         }
-        self.take(text.len() as u64 + values.saturating_mul(VALUE) + objects.saturating_mul(OBJECT))
+        (text.len() as u64).saturating_add(values.saturating_mul(VALUE)).saturating_add(objects.saturating_mul(OBJECT))
     }
 }
 

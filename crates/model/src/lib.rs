@@ -33,6 +33,7 @@ pub mod policy;
 pub mod privilege;
 pub mod publication;
 pub mod reference;
+pub mod rehearsal;
 pub mod relation;
 pub mod release;
 pub mod request;

@@ -144,6 +144,8 @@ pub struct Deployment {
     pub scope: Option<Scope>,
     /// Deadline of its evaluations, for cases that have none of their own.
     pub timeout: Option<Duration>,
+    /// Whether the audit scanner may ask it; what its metadata says where nothing does.
+    pub is_audited: Option<bool>,
 }
 
 impl Default for Deployment {
@@ -155,6 +157,7 @@ impl Default for Deployment {
             unique_name: None,
             scope: None,
             timeout: None,
+            is_audited: None,
         }
     }
 }

@@ -39,6 +39,7 @@
 //! | [`costs`] | what cases cost |
 //! | [`sabotage`] | what cases notice |
 //! | [`behaviour`] | how two versions of a policy differ |
+//! | [`rehearsal`] | what policies would do to the objects of a cluster |
 //! | [`found`] | what searched requests show |
 //! | [`coverage`] | which code of policies was executed |
 //! | [`publication`] | the results of publishing |
@@ -80,6 +81,7 @@ pub mod publication;
 mod quote;
 mod read;
 mod read_error;
+pub mod rehearsal;
 pub mod sabotage;
 mod sarif;
 mod style;

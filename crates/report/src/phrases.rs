@@ -22,6 +22,11 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// `1 policy`, `2 policies`.
+pub(super) fn count_of(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// `26 tests: 24 passed, 1 failed, 1 error`; what is zero is left out.
 pub(super) fn counts(summary: &Summary) -> String {
     let total = count(summary.total, "test");

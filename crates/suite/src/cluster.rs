@@ -13,7 +13,7 @@ use super::mistake::Mistakes;
 use super::objects;
 use super::schema::{FileOr, OneOrMany};
 use super::yaml::Node;
-use policy_verify_model::cluster::{Cluster, ClusterKind, ClusterKinds};
+use policy_verify_model::cluster::{Cluster, ClusterKinds};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
 use policy_verify_model::policy::ContextAwareResource;
@@ -59,14 +59,7 @@ impl<'a> Clusters<'a> {
     }
 
     fn facts(&self) -> &Arc<ClusterKinds> {
-        self.facts.get_or_init(|| {
-            let facts = self.kinds.stored().map(|info| {
-                let resource =
-                    ContextAwareResource { api_version: info.api_version(), kind: info.kind.clone().into_owned() };
-                (resource, ClusterKind { plural: info.plural.clone().into_owned(), is_namespaced: info.is_namespaced })
-            });
-            Arc::new(facts.collect())
-        })
+        self.facts.get_or_init(|| Arc::new(self.kinds.of_cluster()))
     }
 
     /// The cluster a `cluster:` describes; an empty list is a cluster without objects.
@@ -193,6 +186,7 @@ impl std::fmt::Display for Member {
 mod tests {
     use super::*;
     use crate::{read, yaml};
+    use policy_verify_model::cluster::ClusterKind;
     use policy_verify_model::source::SourceFile;
 
     /// A folder with manifests.

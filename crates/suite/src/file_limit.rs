@@ -39,14 +39,19 @@ impl FileLimit {
     pub(crate) fn read(self, from: impl Read) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         from.take(self.bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > self.bytes {
-            let limit = match self.bytes {
-                bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
-                bytes => format!("{bytes} bytes"),
-            };
-            return Err(io::Error::other(format!("it is larger than {limit}; `--max-file-size` raises the limit")));
+        self.check(bytes.len()).map(|()| bytes)
+    }
+
+    /// Refuses a file of this many bytes that is too large.
+    pub(crate) fn check(self, bytes: usize) -> io::Result<()> {
+        if self.allows(bytes) {
+            return Ok(());
         }
-        Ok(bytes)
+        let limit = match self.bytes {
+            bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+            bytes => format!("{bytes} bytes"),
+        };
+        Err(io::Error::other(format!("it is larger than {limit}; `--max-file-size` raises the limit")))
     }
 }
 

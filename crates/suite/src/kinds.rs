@@ -13,8 +13,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::mistake::nearest;
+use policy_verify_model::cluster::{ClusterKind, ClusterKinds};
 use policy_verify_model::code::Code;
 use policy_verify_model::diagnostic::Diagnostic;
+use policy_verify_model::policy::ContextAwareResource;
 use policy_verify_model::request::{GroupVersionKind, GroupVersionResource, api_version, split_api_version};
 
 /// What is known about one kind in one version.
@@ -134,6 +136,16 @@ impl Kinds {
     /// The kinds whose objects a cluster stores: those that are not sent to a subresource only.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &KindInfo> {
         self.kinds.iter().filter(|info| info.subresource.is_none())
+    }
+
+    /// The same as a cluster knows them.
+    pub(crate) fn of_cluster(&self) -> ClusterKinds {
+        let known = self.stored().map(|info| {
+            let resource =
+                ContextAwareResource { api_version: info.api_version(), kind: info.kind.clone().into_owned() };
+            (resource, ClusterKind { plural: info.plural.clone().into_owned(), is_namespaced: info.is_namespaced })
+        });
+        known.collect()
     }
 
     /// Learns the served versions of a CustomResourceDefinition and returns how many there are. Kinds that are known

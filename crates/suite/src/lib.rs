@@ -55,6 +55,7 @@
 //! | `snapshots` | answers to cases in files beside the suite |
 //! | `files`, `root`, `objects`, `build_advice` | files named by a suite, inside its repository, the objects in them, and how modules are built |
 //! | `link` | links on the way to a file that is written or quoted |
+//! | [`dump`] | the objects of a cluster, piece by piece |
 //! | [`tree`] | files below a folder, or matching a glob |
 //! | [`MemberPlaces`] | where the members of an object are written |
 //! | `mistake` | the mistakes found so far: one cause is one mistake |
@@ -66,6 +67,7 @@ mod cases;
 mod cel;
 mod cluster;
 mod deployed;
+pub mod dump;
 pub mod edit;
 mod environment;
 mod expect;
@@ -133,7 +135,7 @@ pub use self::known_kinds::known_kinds;
 pub use self::kubewarden::newer_than_known;
 pub use self::link::RepositoryLink;
 pub use self::load::{Overrides, Written, is_stream, read_stdin, suite, suite_and_files};
-pub use self::manifest::names_of_policies;
+pub use self::manifest::{PolicyName, names_of_policies};
 pub use self::member_places::MemberPlaces;
 pub use self::reference::markdown as reference;
 pub use self::root::{Root, repository_around, root_of, shown};

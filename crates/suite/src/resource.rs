@@ -1,4 +1,4 @@
-//! One resource of a file with several: named as `path`, `path#name` or `path#Kind/name`.
+//! One resource of a file with several: named as `path`, `path#name`, `path#Kind/name` or `path#Kind/namespace/name`.
 
 use super::files::Files;
 use super::mistake::{mistake, nearest};
@@ -35,10 +35,11 @@ pub(crate) fn find<'a>(
     let real = files.resolve(&Spanned::new(path.to_owned(), named.span.clone()))?;
     let file = files.read_text(&real).map_err(|mistake| mistake.at(&named.span))?;
     let mut found = Vec::new();
-    for node in yaml::parse_documents(&file, files.limit)? {
+    let documents = yaml::parse_documents(&file, files.limit)?;
+    for node in unrolled(&documents) {
         let kind = node.get("kind").and_then(Node::as_str);
         if let Some(kind) = kinds.iter().copied().find(|known| kind == Some(known)) {
-            found.push((node, kind));
+            found.push((node.clone(), kind));
         }
     }
     let listed = found.iter().map(|(node, _)| name_of(node).to_owned()).collect::<Vec<_>>();
@@ -67,14 +68,30 @@ pub(crate) fn find<'a>(
     }
 }
 
+/// The resources of documents: themselves, or the items of a `List`, as `kubectl get` prints them.
+pub(crate) fn unrolled(documents: &[Node]) -> Vec<&Node> {
+    let is_list = |node: &Node| node.get("kind").and_then(Node::as_str).is_some_and(|kind| kind.ends_with("List"));
+    let of = |node| match Node::get(node, "items").filter(|_| is_list(node)) {
+        Some(items) => items.items().iter().collect(),
+        None => vec![node],
+    };
+    documents.iter().flat_map(of).collect()
+}
+
+pub(crate) fn namespace_of(node: &Node) -> Option<&str> {
+    node.get("metadata")?.get("namespace")?.as_str()
+}
+
 pub(crate) fn name_of(node: &Node) -> &str {
     node.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()).unwrap_or(NAMELESS)
 }
 
-/// Whether `name` or `Kind/name` means a document.
+/// Whether `name`, `Kind/name` or `Kind/namespace/name` means a document.
 fn is_meant(wanted: &str, node: &Node, kind: &str) -> bool {
-    match wanted.split_once('/') {
-        Some((word, name)) => word == kind && name == name_of(node),
-        None => wanted == name_of(node),
-    }
+    let Some((word, name)) = wanted.split_once('/') else { return wanted == name_of(node) };
+    let is_named = match name.split_once('/') {
+        Some((namespace, name)) => namespace_of(node) == Some(namespace) && name == name_of(node),
+        None => name == name_of(node),
+    };
+    word == kind && is_named
 }

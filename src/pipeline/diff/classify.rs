@@ -25,19 +25,19 @@ const SHORTEST_TEXT: usize = 3;
 
 /// One way in which two versions differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(in crate::pipeline) struct Change {
     /// What it means.
-    pub(super) class: Class,
+    pub(in crate::pipeline) class: Class,
     /// What other requests may share with this one.
-    pub(super) cause: String,
+    pub(in crate::pipeline) cause: String,
     /// What the old version does.
-    pub(super) old: String,
+    pub(in crate::pipeline) old: String,
     /// What the new version does.
-    pub(super) new: String,
+    pub(in crate::pipeline) new: String,
 }
 
 /// How the answers of two versions differ. `document` is the object of the request: its texts do not count in causes.
-pub(super) fn answers(old: &Seen, new: &Seen, document: Option<&Value>) -> Vec<Change> {
+pub(in crate::pipeline) fn answers(old: &Seen, new: &Seen, document: Option<&Value>) -> Vec<Change> {
     let texts = texts(document);
     let of = |class, cause: String| {
         vec![Change { class, cause: short(&cause), old: short(&described(old)), new: short(&described(new)) }]
@@ -82,6 +82,31 @@ pub(super) fn answers(old: &Seen, new: &Seen, document: Option<&Value>) -> Vec<C
             }
         },
     }
+}
+
+/// What an answer is about, without what differs from request to request, and the answer itself; nothing for one that lets the
+/// object pass as it is.
+pub(in crate::pipeline) fn cause(seen: &Seen, document: Option<&Value>) -> Option<(String, String)> {
+    let general = |text: &str| short(&general(text, document));
+    match seen {
+        Seen::Fault(fault) if fault.kind == FaultKind::Settings => {
+            Some((format!("settings: {}", general(reason(fault))), short(&fault.message)))
+        }
+        Seen::Fault(fault) => Some((format!("{}: {}", fault.kind, general(&fault.message)), short(&fault.message))),
+        Seen::Verdict(verdict) if !verdict.is_allowed => {
+            let message = verdict.message.as_deref().unwrap_or("without a message");
+            Some((general(message), short(message)))
+        }
+        Seen::Verdict(verdict) => {
+            mutation(None, Some(verdict), document).into_iter().next().map(|change| (change.cause, change.new))
+        }
+        Seen::Settings(_) | Seen::NotApplicable => None,
+    }
+}
+
+/// A text without what differs from request to request.
+pub(in crate::pipeline) fn general(text: &str, document: Option<&Value>) -> String {
+    generalised(text, &texts(document))
 }
 
 /// The verdict of what passes, none where no rule selects it; else the denial.
@@ -387,6 +412,20 @@ mod tests {
             assert_eq!(found(&old, &new), wanted, "{old:?} → {new:?}");
             assert!(found(&old, &old).is_empty() && found(&new, &new).is_empty(), "{old:?}, {new:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_has_the_cause_of_all_that_are_alike() {
+        let document = json!({ "metadata": { "name": "web" } });
+        let found = |seen: &Seen| cause(seen, Some(&document));
+        let pair = |cause: &str, message: &str| Some((cause.to_owned(), message.to_owned()));
+        assert_eq!(found(&denied("pod web has 3 of \"x\"")), pair("pod … has # of \"…\"", "pod web has 3 of \"x\""));
+        let changed = mutated(json!({ "metadata": { "name": "web", "labels": { "a": "b" } } }));
+        assert_eq!(found(&changed), pair("/metadata/labels", r#"/metadata/labels: {"a":"b"}"#));
+        assert_eq!(found(&fault(FaultKind::Trap, "web at 7")), pair("trap: … at #", "web at 7"));
+        let refused = fault(FaultKind::Settings, &format!("{REFUSED}unknown `x`\nsettings: {{}}"));
+        assert_eq!(found(&refused).unwrap().0, "settings: unknown `…`");
+        assert!(found(&Seen::Verdict(allowed())).is_none() && found(&Seen::NotApplicable).is_none());
     }
 
     #[test]

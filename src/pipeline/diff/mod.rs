@@ -3,10 +3,10 @@
 
 mod baselines;
 mod case;
-mod classify;
+pub(super) mod classify;
 mod groups;
 mod modules;
-mod observe;
+pub(super) mod observe;
 mod search;
 mod versions;
 

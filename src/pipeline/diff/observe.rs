@@ -23,7 +23,7 @@ pub(super) struct Observation {
 
 /// The answer of a version.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Seen {
+pub(in crate::pipeline) enum Seen {
     /// To a request.
     Verdict(Verdict),
     /// To settings.
@@ -36,19 +36,19 @@ pub(super) enum Seen {
 
 /// The verdict about a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Verdict {
-    pub(super) is_allowed: bool,
-    pub(super) message: Option<String>,
-    pub(super) code: Option<u16>,
-    pub(super) warnings: Vec<String>,
-    pub(super) audit_annotations: BTreeMap<String, String>,
+pub(in crate::pipeline) struct Verdict {
+    pub(in crate::pipeline) is_allowed: bool,
+    pub(in crate::pipeline) message: Option<String>,
+    pub(in crate::pipeline) code: Option<u16>,
+    pub(in crate::pipeline) warnings: Vec<String>,
+    pub(in crate::pipeline) audit_annotations: BTreeMap<String, String>,
     /// The object that passes, where it is another one than that of the request; whatever operations make it that.
-    pub(super) object: Option<Value>,
+    pub(in crate::pipeline) object: Option<Value>,
 }
 
 impl Seen {
     /// What an answer to a request comes to.
-    pub(super) fn of(request: &Request, answer: Answer) -> Self {
+    pub(in crate::pipeline) fn of(request: &Request, answer: Answer) -> Self {
         let response = match answer {
             Ok(response) => response,
             Err(fault) => return Self::Fault(fault),

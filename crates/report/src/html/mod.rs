@@ -25,7 +25,7 @@ use crate::format::Format;
 use crate::groups::{self, Group};
 use crate::{escape, phrases, publication};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Failed cases that are unfolded to begin with; more would hide the charts below them.
@@ -99,7 +99,7 @@ fn warnings(run: &RunReport) -> String {
 }
 
 /// The digest by which a content security policy knows a script or a style.
-fn pin(text: &str) -> String {
+pub(crate) fn pin(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 

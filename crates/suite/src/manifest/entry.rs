@@ -47,7 +47,7 @@ pub(super) struct SpecEntry {
     pub(super) match_policy: Option<MatchPolicy>,
     pub(super) allow_inside_admission_controller_namespace: Option<bool>,
     _policy_server: Option<String>,
-    _background_audit: Option<bool>,
+    pub(super) background_audit: Option<bool>,
     _side_effects: Option<SideEffects>,
 }
 
@@ -58,7 +58,7 @@ keys! {
         optional expression, optional mode, optional message, optional rules, optional namespace_selector,
         optional object_selector, optional match_conditions, optional timeout_eval_seconds, optional timeout_seconds,
         optional failure_policy, optional match_policy, optional allow_inside_admission_controller_namespace,
-        optional _policy_server, optional _background_audit, optional _side_effects,
+        optional _policy_server, optional background_audit, optional _side_effects,
     }
 }
 

@@ -89,20 +89,42 @@ pub(super) fn read_manifest(
     }
 }
 
-/// The kinds and names of the policies and groups that the resources of a file deploy, in their order.
+/// A resource that deploys a policy or a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyName {
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace, where it says one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl PolicyName {
+    /// What chooses it among the resources of a file: `Kind/name`, or `Kind/namespace/name`.
+    pub fn in_file(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{}/{namespace}/{}", self.kind, self.name),
+            None => format!("{}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// The policies and groups that the resources of a file deploy, in their order; lists are unrolled.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or is no YAML.
-pub fn names_of_policies(path: &Path, limit: FileLimit) -> Result<Vec<(String, String)>, Diagnostic> {
+pub fn names_of_policies(path: &Path, limit: FileLimit) -> Result<Vec<PolicyName>, Diagnostic> {
     let shown = path.to_string_lossy().into_owned();
     let read = File::open(path).and_then(|file| limit.read(file)).and_then(text);
     let text = read.map_err(|error| Diagnostic::new(Code::FileNotFound, format!("cannot read `{shown}`: {error}")))?;
     let documents = yaml::parse_documents(&Arc::new(SourceFile { path: shown, text }), limit)?;
-    let named = documents.iter().filter_map(|node| {
+    let named = resource::unrolled(&documents).into_iter().filter_map(|node| {
         let kind = node.get("kind").and_then(Node::as_str)?;
-        PolicyKind::ALL.into_iter().find(|known| known.word() == kind)?;
-        Some((kind.to_owned(), resource::name_of(node).to_owned()))
+        let known = PolicyKind::ALL.into_iter().find(|known| known.word() == kind)?;
+        let namespace = resource::namespace_of(node).filter(|_| !known.is_cluster()).map(str::to_owned);
+        Some(PolicyName { kind: kind.to_owned(), namespace, name: resource::name_of(node).to_owned() })
     });
     Ok(named.collect())
 }
@@ -148,6 +170,7 @@ fn deployment(
         unique_name: Some(UniqueName { kind, namespace, name, release: kubewarden.release }),
         scope: Some(selection::scope(metadata, spec, node, kind, kubewarden, mistakes)),
         timeout: admission::timeout(spec.timeout_eval_seconds.as_ref()),
+        is_audited: Some(spec.background_audit.unwrap_or(true)),
     }
 }
 
@@ -280,7 +303,7 @@ mod tests {
     fn what_is_missing_has_the_defaults_of_the_resource() {
         let DeployedPolicy { module, deployment } = policy("ClusterAdmissionPolicy", "module: m");
         assert_eq!((module.settings, module.context_aware), (Settings::new(), granted(Vec::new())));
-        let Deployment { is_monitor, allowed_to_mutate, message, unique_name, scope, timeout } = deployment;
+        let Deployment { is_monitor, allowed_to_mutate, message, unique_name, scope, timeout, .. } = deployment;
         assert_eq!((is_monitor, allowed_to_mutate, message, timeout), (false, false, None, None));
         assert_eq!(unique_name.unwrap().for_request(None), format!("kw.cap.{NAMELESS}"));
         let scope = scope.unwrap();

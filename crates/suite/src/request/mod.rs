@@ -288,6 +288,25 @@ impl Requests<'_> {
     }
 }
 
+/// The request about an object that a cluster has, as if it were created again; or what is wrong with it.
+pub(crate) fn of_dumped(
+    kinds: &Kinds,
+    case: &CaseEntry,
+    object: Spanned<Value>,
+) -> Result<(Request, Vec<Equivalent>), Vec<Diagnostic>> {
+    let mut mistakes = Mistakes::default();
+    let Spanned { value, span } = object;
+    let document = Document { value, named: span.clone(), span };
+    let changed = Admission { kinds, inherited_namespace: None }.request(case, Some(document), None, &mut mistakes);
+    match changed.filter(|_| mistakes.is_empty()) {
+        Some(Changed { request: Request::Admission(request), .. }) => {
+            let equivalents = equivalent::of(&request, kinds);
+            Ok((Request::Admission(request), equivalents))
+        }
+        _ => Err(mistakes.into_sorted()),
+    }
+}
+
 /// How the object of a request came about that is written whole: it is the new one, or the old one where there is no other.
 fn written_in_request(
     request: &AdmissionRequest,
