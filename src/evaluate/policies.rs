@@ -16,6 +16,7 @@ use policy_verify_model::suite::{
 use super::accepted_settings::AcceptedSettings;
 use super::call_time::CallTime;
 use super::deploy;
+use super::evaluated::Evaluated;
 use crate::prepare::PreparedPolicy;
 
 /// Whose answer is wanted.
@@ -139,6 +140,16 @@ impl<'a> Policies<'a> {
     /// Gives the policies of a case their best code. Says what is wrong where that fails.
     pub(crate) fn settle(&self, case: &Case) -> Result<(), String> {
         self.suite.policies_for(case).into_iter().try_for_each(|policy| self.prepared(policy).guest.settle())
+    }
+
+    /// What `ask` evaluates for a case; once more in the best code of its policies where that decides. The quick compiler's code needs
+    /// more time and more of the stack: a policy may end in it that does not on a server.
+    pub(crate) fn settled<T>(&self, case: &Case, ask: impl Fn() -> Evaluated<T>) -> Evaluated<T> {
+        let evaluated = ask();
+        match evaluated.is_doubtful && self.settle(case).is_ok() {
+            true => ask(),
+            false => evaluated,
+        }
     }
 
     /// Whether rules of metadata or of a manifest say what a case is about.

@@ -52,7 +52,8 @@ impl<'a> Probe<'a> {
 
     /// What the policies answer to a request.
     pub(super) fn ask(&self, request: &Request, policies: &Policies<'_>) -> Answer {
-        let evaluated = evaluate::request(self.case, &self.body, request, policies, &|_, _| None);
+        let once = || evaluate::request(self.case, &self.body, request, policies, &|_, _| None);
+        let evaluated = policies.settled(self.case, once);
         match evaluated.answer.answer {
             Ok(answer) => answer,
             // Rules are not checked; whatever else keeps a request from a policy lets it pass.

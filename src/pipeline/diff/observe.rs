@@ -81,34 +81,25 @@ impl Seen {
 
 /// Puts the request or the settings of a case to its policies; nothing for a check, which puts nothing to them.
 pub(super) fn of_case(case: &Case, policies: &Policies<'_>) -> Option<Observation> {
-    let (observation, is_doubtful) = once(case, policies)?;
-    // The quick compiler's code needs more time and more of the stack.
-    if is_doubtful && policies.settle(case).is_ok() {
-        return once(case, policies).map(|(observation, _)| observation);
-    }
-    Some(observation)
-}
-
-fn once(case: &Case, policies: &Policies<'_>) -> Option<(Observation, bool)> {
     match &case.body {
         CaseBody::Request(body) => {
             let sent = evaluate::effective_request(body, policies).request;
-            let evaluated = evaluate::request(case, body, &sent, policies, &|_, _| None);
-            Some(observed(evaluated, |answers| match answers.answer {
+            let once = || evaluate::request(case, body, &sent, policies, &|_, _| None);
+            Some(observed(policies.settled(case, once), |answers| match answers.answer {
                 Ok(answer) => Seen::of(answers.converted.as_ref().unwrap_or(&sent), answer),
                 Err(NotApplicable(_)) => Seen::NotApplicable,
             }))
         }
         CaseBody::Settings(body) => {
-            let evaluated = evaluate::settings(case, body, policies);
-            Some(observed(evaluated, |verdict| verdict.map_or_else(Seen::Fault, Seen::Settings)))
+            let once = || evaluate::settings(case, body, policies);
+            Some(observed(policies.settled(case, once), |verdict| verdict.map_or_else(Seen::Fault, Seen::Settings)))
         }
         CaseBody::Check { .. } | CaseBody::Relation(_) => None,
     }
 }
 
-fn observed<T>(evaluated: Evaluated<T>, seen: impl FnOnce(T) -> Seen) -> (Observation, bool) {
-    let Evaluated { answer, journal, is_doubtful, .. } = evaluated;
+fn observed<T>(evaluated: Evaluated<T>, seen: impl FnOnce(T) -> Seen) -> Observation {
+    let Evaluated { answer, journal, .. } = evaluated;
     let calls = journal.calls.into_iter().filter(|call| call.capability != PLURAL_NAME).collect();
-    (Observation { seen: seen(answer), calls, instructions: journal.instructions }, is_doubtful)
+    Observation { seen: seen(answer), calls, instructions: journal.instructions }
 }

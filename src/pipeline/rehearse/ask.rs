@@ -182,12 +182,7 @@ impl<'a> Questions<'a> {
             ..target.body.about_other_requests(rules, object.equivalents.to_vec())
         };
         let once = || evaluate::request(target.case, &body, request, target.policies, &|_, _| None);
-        let mut evaluated = once();
-        // The quick compiler's code needs more time and more of the stack.
-        if evaluated.is_doubtful && target.policies.settle(target.case).is_ok() {
-            evaluated = once();
-        }
-        let Evaluated { answer, journal, .. } = evaluated;
+        let Evaluated { answer, journal, .. } = target.policies.settled(target.case, once);
         match answer.answer {
             Err(NotApplicable(_)) => None,
             Ok(own) => Some((own, answer.converted, journal.warnings.iter().map(|it| about_dumps(it)).collect())),

@@ -26,25 +26,15 @@ pub(super) struct Answered {
 
 /// Asks the policy of a case, with its settings, mocks and clock; `body` says whether rules have to select the request.
 pub(super) fn ask(case: &Case, body: &RequestCase, request: &Request, policies: &Policies<'_>) -> Asked {
-    let (asked, is_doubtful) = once(case, body, request, policies);
-    // The quick compiler's code needs more time and more of the stack.
-    match is_doubtful && policies.settle(case).is_ok() {
-        true => once(case, body, request, policies).0,
-        false => asked,
-    }
-}
-
-fn once(case: &Case, body: &RequestCase, request: &Request, policies: &Policies<'_>) -> (Asked, bool) {
-    let evaluated = evaluate::request(case, body, request, policies, &|_, _| None);
+    let evaluated = policies.settled(case, || evaluate::request(case, body, request, policies, &|_, _| None));
     let monitored = evaluated.answer.steps.first().and_then(|step| step.monitored.clone());
     let answer: Result<Answer, NotApplicable> = evaluated.answer.answer;
-    let asked = match answer {
+    match answer {
         Err(NotApplicable(_)) => Asked::NotSelected,
         Ok(Err(fault)) => Asked::Fault(fault),
         Ok(Ok(response)) => Asked::Answered(Box::new(Answered {
             request: evaluated.answer.converted.unwrap_or_else(|| request.clone()),
             response: monitored.unwrap_or(response),
         })),
-    };
-    (asked, evaluated.is_doubtful)
+    }
 }
