@@ -244,19 +244,23 @@ fn subjects<'a>(ready: &Ready<'a>, options: &Options) -> Vec<Subject<'a>> {
 }
 
 impl<'a> Subject<'a> {
+    /// What its counters say, with what they are about; or why that is not known.
+    fn counted(&self) -> Result<(Arc<Plan>, Vec<u64>), String> {
+        match (self.refusal.get(), &self.plan, &self.counters) {
+            (Some(reason), ..) | (None, Err(reason), _) => Err(reason.clone()),
+            (None, Ok(_), None) => Err("the copy with counters could not be compiled".to_owned()),
+            (None, Ok(plan), Some(counters)) => Ok((Arc::clone(plan), counters.sums())),
+        }
+    }
+
     /// Which of its instructions were executed.
     fn executed(self) -> Executed<'a> {
-        let ranges = match (self.refusal.into_inner(), self.plan, self.counters) {
-            (Some(reason), ..) | (None, Err(reason), _) => Err(reason),
-            (None, Ok(_), None) => Err("the copy with counters could not be compiled".to_owned()),
-            (None, Ok(plan), Some(counters)) => {
-                let sums = counters.sums();
-                let hit = plan.counted().iter().zip(&sums).filter(|(_, sum)| **sum > 0);
-                let mut ranges: Vec<Range<usize>> = hit.map(|(counter, _)| plan.known_of(counter)).collect();
-                ranges.sort_by_key(|range| range.start);
-                Ok(ranges)
-            }
-        };
+        let ranges = self.counted().map(|(plan, sums)| {
+            let hit = plan.counted().iter().zip(&sums).filter(|(_, sum)| **sum > 0);
+            let mut ranges: Vec<Range<usize>> = hit.map(|(counter, _)| plan.known_of(counter)).collect();
+            ranges.sort_by_key(|range| range.start);
+            ranges
+        });
         let Self { suite, policies, names, prepared, built, root, folder, .. } = self;
         Executed { suite, policies, names, prepared, built, root, folder, ranges }
     }
@@ -267,19 +271,14 @@ impl<'a> Subject<'a> {
 
     /// What was counted, or why nothing is known.
     fn coverage(self) -> PolicyCoverage {
-        let result = match (self.refusal.into_inner(), self.plan, self.counters) {
-            (Some(refusal), ..) => Err(refusal),
-            (None, Err(reason), _) => Err(reason),
-            (None, Ok(_), None) => Err("the copy with counters could not be compiled".to_owned()),
-            (None, Ok(plan), Some(counters)) => {
-                let mut coverage = plan.coverage(&counters.sums());
-                if let Some(root) = &self.root {
-                    Sources::around(&self.folder, root).add_to(&mut coverage);
-                    rules::place(&mut coverage, &self.folder, root);
-                }
-                Ok(coverage)
+        let result = self.counted().map(|(plan, sums)| {
+            let mut coverage = plan.coverage(&sums);
+            if let Some(root) = &self.root {
+                Sources::around(&self.folder, root).add_to(&mut coverage);
+                rules::place(&mut coverage, &self.folder, root);
             }
-        };
+            coverage
+        });
         PolicyCoverage { suite: self.suite.0, policies: self.names, result }
     }
 }
@@ -363,15 +362,7 @@ fn records(
                 subject.suite == record.key.suite && subject.policies.contains(&record.key.policy)
             });
             let guest = mine.and_then(|(_, guests)| guests.as_ref()).map(|guests| Arc::clone(&guests[copy as usize]));
-            PreparedPolicy {
-                module: Arc::clone(&prepared.module),
-                digest: prepared.digest,
-                metadata: prepared.metadata.clone(),
-                execution_mode: prepared.execution_mode,
-                guest: guest.unwrap_or_else(|| Arc::clone(&prepared.guest)),
-                compiler: prepared.compiler,
-                compile_time: prepared.compile_time,
-            }
+            prepared.with_guest(guest.unwrap_or_else(|| Arc::clone(&prepared.guest)))
         });
         PolicyRecord { key: record.key, source: Source { digest: None, remarks: Vec::new(), built: None }, prepared }
     };

@@ -38,7 +38,8 @@ pub(super) fn add(report: &mut RunReport, ready: &Ready<'_>, options: &Options, 
             report.warnings.push(warning);
         }
     }
-    if left_out > 0 {
+    // Nobody wrote cases for what was typed.
+    if left_out > 0 || options.written.is_some() {
         report.rules.clear();
         report.settings.clear();
     } else {

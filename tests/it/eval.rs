@@ -49,6 +49,9 @@ fn each_object_is_put_to_each_policy_that_has_a_rule_for_it() {
     let run = run.args(&["-f", "deploy/app.yaml"]).run().exits_with(0);
     assert!(run.stdout.contains("mutated  ") || run.stdout.contains("mutated   "), "{run}");
     assert!(run.stdout.contains("/metadata/labels"), "{run}");
+    // Nobody wrote cases: which are missing is no question.
+    let run = repository.verify(&["eval", "safe-labels.wasm", SETTINGS, "-f", "deploy", "--report=human"]).run();
+    run.never_says("of the rules have a case").never_says("settings and choices");
 }
 
 #[test]

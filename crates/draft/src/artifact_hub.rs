@@ -208,7 +208,7 @@ impl<'a> Writer<'a> {
         let mut maintainers = Vec::new();
         for address in self.valid(AUTHOR, addresses)?.iter() {
             let mail = address.address.as_deref().unwrap_or_default();
-            let mail = EmailAddress::from_str(mail).map_err(|error| format!("`{mail}` is no mail address: {error}"));
+            let mail = EmailAddress::from_str(mail).map_err(|error| format!("invalid mail address `{mail}`: {error}"));
             let name = Node::text(address.name.as_deref().unwrap_or_default());
             maintainers.push(Node::map([("name", name), ("email", Node::text(self.valid(AUTHOR, mail)?.to_string()))]));
         }
@@ -290,8 +290,8 @@ mod tests {
             (KEYWORDS, "", "a keyword is empty"),
             (KEYWORDS, "foo,,bar", "a keyword is empty"),
             (AUTHOR, "", "no mail address in it"),
-            (AUTHOR, "Foo missing@chevrons.com, Bar <bar@example.com>", "is no mail address"),
-            (AUTHOR, "Bar <#$%#$%>", "is no mail address"),
+            (AUTHOR, "Foo missing@chevrons.com, Bar <bar@example.com>", "invalid mail address"),
+            (AUTHOR, "Bar <#$%#$%>", "invalid mail address"),
             (AUTHOR, "tux@example.com", "no mail address in it"),
         ] {
             let problems = with(annotation, value).unwrap_err();
