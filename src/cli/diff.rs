@@ -31,6 +31,7 @@ pub(crate) fn diff(arguments: &DiffArgs, signals: &Signals) -> ExitCode {
         DiffFormat::Human => behaviour::text(&result, style, out),
         DiffFormat::Json => json::write(&result, out),
         DiffFormat::Markdown => behaviour::markdown(&result, out),
+        DiffFormat::Sarif => behaviour::sarif(&result, out),
     });
     match printed {
         ExitCode::Success => verdict(&result, arguments, options.allows_empty),

@@ -367,6 +367,23 @@ fn a_version_of_a_registry_is_compared_with_a_build() {
 }
 
 #[test]
+fn code_scanning_has_each_difference_at_its_case() {
+    let declared = version(guests::replying(DENIES), |it| it["hostCapabilities"] = json!(["oci/*"]));
+    let repository = repository(replying(ALLOWS), declared);
+    let run = repository.verify(&["diff", "old.wasm", "new.wasm", "--for", "0s", "--format", "sarif"]).run();
+    let document: Value = serde_json::from_str(&run.exits_with(1).stdout).unwrap();
+    let results = document["runs"][0]["results"].as_array().unwrap().iter();
+    let found: Vec<(&str, &str, u64)> = results
+        .map(|it| {
+            let place = &it["locations"][0]["physicalLocation"];
+            let file = place["artifactLocation"]["uri"].as_str().unwrap();
+            (it["ruleId"].as_str().unwrap(), file, place["region"]["startLine"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(found, [("new-denial", "suite.yml", 4), ("privilege", "new.wasm", 1)]);
+}
+
+#[test]
 fn a_comment_for_a_pull_request_shows_the_same() {
     let hostile = r#"{"valid":true,"accepted":false,"message":"<script> ::error:: ](http://x)"}"#;
     let repository = repository(replying(ALLOWS), replying(hostile));

@@ -77,6 +77,22 @@ impl Class {
         }
     }
 
+    /// What it means for those who use the policy.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::NewDenial => "A request that passed is rejected, or settings that were accepted are refused.",
+            Self::NewAllowance => {
+                "A rejected request passes, a rule is gone, or settings that were refused are accepted."
+            }
+            Self::Faults => "One version ends without a verdict: a trap, a timeout, an error of its own.",
+            Self::Privilege => "The policy may ask its host for more, or more requests are sent to it.",
+            Self::OtherMutation => "A request passes with another object.",
+            Self::Wording => "The same verdict with another message, code, warning or audit annotation.",
+            Self::Cost => "More executed instructions with the same verdict, or more bytes.",
+            Self::Other => "Fewer privileges, fewer host calls, or other metadata.",
+        }
+    }
+
     /// Whether a version with such a difference is more than a patch.
     pub fn needs_more_than_a_patch(self) -> bool {
         matches!(self, Self::NewDenial | Self::NewAllowance)

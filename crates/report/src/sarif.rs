@@ -49,8 +49,43 @@ impl Format for Sarif {
             };
             (0..run.suites.len()).map(of_suite).collect()
         };
-        let document = json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": runs });
-        json::write(&document, out)
+        json::write(&document(runs), out)
+    }
+}
+
+/// A document with these runs.
+pub(crate) fn document(runs: Vec<Value>) -> Value {
+    json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": runs })
+}
+
+/// A result of a rule at a place of a file; `identity` stays the same when lines move.
+pub(crate) struct Located<'a> {
+    pub(crate) rule: &'a str,
+    /// Index into the rules of the run.
+    pub(crate) index: usize,
+    pub(crate) level: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) identity: &'a str,
+}
+
+impl Located<'_> {
+    pub(crate) fn result(&self) -> Value {
+        let digest = hex::encode(Sha256::digest(format!("{}\n{}", self.rule, self.identity)));
+        let message = escape::shorten(self.message, LONGEST_MESSAGE);
+        json!({
+            "ruleId": self.rule,
+            "ruleIndex": self.index,
+            "level": self.level,
+            "message": { "text": escape::visible(&message) },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": relative_uri(self.path), "uriBaseId": "%SRCROOT%" },
+                "region": { "startLine": self.line.max(1), "startColumn": self.column.max(1) },
+            } }],
+            "partialFingerprints": { "primaryLocationLineHash": format!("{}:1", &digest[..16]) },
+        })
     }
 }
 
@@ -161,20 +196,17 @@ fn rule(code: Code) -> Value {
 }
 
 fn result(finding: &Finding, rules: &[Code]) -> Value {
-    let rule = rules.iter().position(|code| *code == finding.code).unwrap_or_default();
-    let digest = hex::encode(Sha256::digest(format!("{}\n{}", finding.code, finding.identity)));
-    let message = escape::shorten(&finding.message, LONGEST_MESSAGE);
-    json!({
-        "ruleId": finding.code.to_string(),
-        "ruleIndex": rule,
-        "level": finding.level,
-        "message": { "text": escape::visible(&message) },
-        "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": relative_uri(&finding.span.file.path), "uriBaseId": "%SRCROOT%" },
-            "region": { "startLine": finding.span.line.max(1), "startColumn": finding.span.column.max(1) },
-        } }],
-        "partialFingerprints": { "primaryLocationLineHash": format!("{}:1", &digest[..16]) },
-    })
+    let located = Located {
+        rule: &finding.code.to_string(),
+        index: rules.iter().position(|code| *code == finding.code).unwrap_or_default(),
+        level: finding.level,
+        message: &finding.message,
+        path: &finding.span.file.path,
+        line: finding.span.line,
+        column: finding.span.column,
+        identity: &finding.identity,
+    };
+    located.result()
 }
 
 /// A path as a relative reference of RFC 3986.

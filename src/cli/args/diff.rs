@@ -98,6 +98,8 @@ pub(crate) enum DiffFormat {
     Json,
     /// A comment of a pull request
     Markdown,
+    /// For code scanning
+    Sarif,
 }
 
 /// Which differences make a command fail.

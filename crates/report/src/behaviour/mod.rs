@@ -1,6 +1,7 @@
 //! How two versions of a policy differ: the output of `verify diff`.
 
 mod markdown;
+mod sarif;
 mod words;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::io;
 use policy_verify_model::behaviour::{Behaviour, Class, Difference, PolicyVersion};
 
 pub use self::markdown::markdown;
+pub use self::sarif::sarif;
 use self::words::{extent, number, pasted, verdict};
 use crate::page::{BAD, BOLD, DIM, GOOD, ODD, PLACE, PLAIN, Page, piece};
 use crate::phrases;
@@ -111,7 +113,7 @@ mod tests {
         }
     }
 
-    fn sample(text: &str) -> Behaviour {
+    pub(super) fn sample(text: &str) -> Behaviour {
         let example = Example {
             case: text.into(),
             file: "suite.yml".into(),
