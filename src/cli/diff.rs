@@ -81,6 +81,7 @@ fn wanted(arguments: &DiffArgs) -> DiffOptions {
     let version = |module: &String, metadata: &Option<PathBuf>| VersionName {
         module: module.clone(),
         metadata: metadata.clone(),
+        metadata_otherwise: None,
     };
     let effort = arguments.requests.map_or(Effort::Time(*arguments.time), Effort::Requests);
     let is_wanted = !matches!(effort, Effort::Requests(0)) && effort != Effort::Time(std::time::Duration::ZERO);

@@ -15,9 +15,8 @@ use policy_verify_engine::engine::{Engine, Module};
 use policy_verify_engine::{self as runtime, Counters, Policy};
 use policy_verify_host::HostBackend;
 use policy_verify_instrument::{Plan, counters};
-use policy_verify_model::answer::FaultKind;
 use policy_verify_model::coverage::PolicyCoverage;
-use policy_verify_model::outcome::{CaseKind, CaseReport, Outcome, PartReport};
+use policy_verify_model::outcome::{CaseReport, Outcome, PartReport};
 use policy_verify_model::policy::{Digest, ExecutionMode, PolicyRef};
 use policy_verify_model::suite::{PolicyIndex, Suite, SuiteIndex};
 use policy_verify_suite::{Root, root_of};
@@ -81,7 +80,7 @@ fn measured<'a>(ready: &Ready<'a>, cases: &[CaseReport], options: &Options) -> V
     let accepted: Vec<AcceptedSettings> = suites.iter().map(|_| AcceptedSettings::default()).collect();
     let outcomes: BTreeMap<&str, &CaseReport> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
     let measure = |SelectedCase { suite, case }: SelectedCase<'_>, learns: bool| {
-        let measured = outcomes.get(case.id.as_str()).is_some_and(|report| is_measured(report));
+        let measured = outcomes.get(case.id.as_str()).is_some_and(|report| report.is_worth_counting());
         if !measured || options.interrupt.is_stopped() {
             return;
         }
@@ -119,13 +118,6 @@ fn by_settings<'a>(cases: &[SelectedCase<'a>], suites: &[Suite]) -> (Vec<Selecte
         // All of them become known, and not only up to the first.
         shared.map(|key| known.insert(key)).fold(false, |is_first, is_new| is_first | is_new)
     })
-}
-
-/// Whether a case is run again: it was run, and did not take too long, which it would again.
-fn is_measured(report: &CaseReport) -> bool {
-    let is_late = report.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Timeout);
-    let is_run = !matches!(report.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_));
-    is_run && !is_late && report.kind != CaseKind::Relation
 }
 
 /// What is different about the run of the copy.

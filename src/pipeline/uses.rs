@@ -9,10 +9,9 @@ use std::sync::Arc;
 use policy_verify_engine::compiler::CompilerChoice;
 use policy_verify_engine::engine::Engine;
 use policy_verify_engine::{self as runtime, Policy};
-use policy_verify_model::answer::FaultKind;
 use policy_verify_model::cost::{CaseUse, SuiteUse};
 use policy_verify_model::gate::{Fuel, Goal};
-use policy_verify_model::outcome::{CaseReport, Outcome};
+use policy_verify_model::outcome::CaseReport;
 use policy_verify_model::policy::Digest;
 use policy_verify_model::suite::{PolicyIndex, Suite, SuiteIndex};
 use rayon::prelude::*;
@@ -129,7 +128,8 @@ impl Counted<'_> {
         let run = || -> Vec<Option<CaseReport>> {
             let cases = self.ready.loaded.selected.cases.par_iter().zip(self.reports);
             let counted = cases.map(|(SelectedCase { suite, case }, report)| {
-                let is_wanted = *suite == self.suite && is_answered(report) && !self.options.interrupt.is_stopped();
+                let is_wanted =
+                    *suite == self.suite && report.is_worth_counting() && !self.options.interrupt.is_stopped();
                 is_wanted.then(|| case::report(*suite, case, policies, None).0)
             });
             counted.collect()
@@ -137,10 +137,4 @@ impl Counted<'_> {
         run();
         run()
     }
-}
-
-/// Whether a case had an answer in time.
-fn is_answered(report: &CaseReport) -> bool {
-    let is_late = report.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Timeout);
-    !is_late && !matches!(report.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_))
 }

@@ -1,6 +1,8 @@
 //! What policies do differently than the versions that their suite calls their baselines.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,7 @@ pub struct SuiteChanges {
 }
 
 /// One difference from a baseline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BaselineChange {
     /// The name of the case, or of the policy where the difference is about the module.
     pub subject: String,
@@ -55,7 +57,7 @@ pub struct BaselineChange {
 }
 
 /// A difference from a baseline that the suite announces and that is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MissingChange {
     /// The name of the case or the policy.
     pub subject: String,
@@ -66,7 +68,7 @@ pub struct MissingChange {
 }
 
 /// A case or a policy that could not be compared with its baseline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NotComparable {
     /// The name of the case or the policy.
     pub subject: String,
@@ -106,7 +108,8 @@ impl SuiteChanges {
     }
 }
 
-fn add_new<T: Clone + PartialEq>(known: &mut Vec<T>, others: &[T]) {
-    let new: Vec<T> = others.iter().filter(|it| !known.contains(it)).cloned().collect();
+fn add_new<T: Clone + Eq + Hash>(known: &mut Vec<T>, others: &[T]) {
+    let there: HashSet<&T> = known.iter().collect();
+    let new: Vec<T> = others.iter().filter(|it| !there.contains(it)).cloned().collect();
     known.extend(new);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub const TOLERATED_GROWTH: u64 = 5;
 
 /// What a difference means for those who use the policy, the gravest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A request that passed is rejected, or settings that were accepted are refused: breaking.

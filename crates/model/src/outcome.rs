@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AdmissionResponse, Fault};
+use super::answer::{AdmissionResponse, Fault, FaultKind};
 use super::baseline::SuiteChanges;
 use super::code::Code;
 use super::compiler::Compiler;
@@ -350,6 +350,14 @@ impl CaseReport {
             _ => false,
         };
         if has_advice { &self.warnings } else { &[] }
+    }
+
+    /// Whether running it again tells more about what its policies execute: it ran, in time, and is no relation, which puts the
+    /// requests of other cases to them.
+    pub fn is_worth_counting(&self) -> bool {
+        let is_late = self.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Timeout);
+        let is_run = !matches!(self.outcome, Outcome::Skipped(_) | Outcome::NotRun(_) | Outcome::Unavailable(_));
+        is_run && !is_late && self.kind != CaseKind::Relation
     }
 
     /// Its warnings, without what to do about a failure.

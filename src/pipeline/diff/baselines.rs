@@ -124,14 +124,9 @@ impl Comparison<'_> {
             _ => baseline.uri_text.clone(),
         };
         let mode = spec.execution_mode.as_ref().map(|mode| mode.value);
-        let fetch =
-            |metadata| Version::fetch(&VersionName { module: module.clone(), metadata }, mode, registry, self.options);
-        let bare = fetch(None)?;
-        let own = spec.metadata.as_ref().filter(|_| !bare.has_metadata);
-        let version = match own {
-            Some(metadata) => fetch(Some(metadata.value.clone()))?,
-            None => bare,
-        };
+        let metadata_otherwise = spec.metadata.as_ref().map(|metadata| metadata.value.clone());
+        let name = VersionName { module, metadata: None, metadata_otherwise };
+        let version = Version::fetch(&name, mode, registry, self.options)?;
         let prepared = version.prepare(self.suite.kubewarden.release, self.engine)?;
         Ok((version, prepared))
     }

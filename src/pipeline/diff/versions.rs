@@ -36,6 +36,8 @@ pub struct VersionName {
     /// Its metadata, in place of what it carries. By default that of a module in a file that carries none is `metadata.yml`
     /// beside it.
     pub metadata: Option<PathBuf>,
+    /// The metadata of a module that has none at all.
+    pub metadata_otherwise: Option<PathBuf>,
 }
 
 /// A version, ready to be evaluated.
@@ -47,8 +49,6 @@ pub(super) struct Version {
     module: Arc<[u8]>,
     remarks: Vec<String>,
     metadata: Option<PathBuf>,
-    /// Whether it has metadata, or a file that it is read from.
-    pub(super) has_metadata: bool,
     /// What its code may call, against its own metadata.
     pub(super) capabilities: CapabilityUse,
 }
@@ -80,6 +80,7 @@ impl Version {
             }
             (None, _) => None,
         };
+        let metadata = metadata.or_else(|| name.metadata_otherwise.clone().filter(|_| inspection.metadata.is_none()));
         // What the metadata says is quoted.
         if let Some((path, link)) = metadata.as_ref().and_then(|path| Some((path, RepositoryLink::leading_out(path)?)))
         {
@@ -95,7 +96,6 @@ impl Version {
             module: fetched.module,
             remarks: fetched.remarks,
             metadata,
-            has_metadata,
             capabilities: inspection.capabilities,
         })
     }
