@@ -83,6 +83,20 @@ fn what_cannot_be_compared_is_no_agreement() {
 }
 
 #[test]
+fn a_baseline_without_metadata_takes_that_of_the_policy() {
+    let metadata = "rules: [{ apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE] }]\n\
+                    mutating: false\nexecutionMode: kubewarden-wapc\n";
+    let text = "version: 1\npolicies:\n  p:\n    uri: safe-labels/policy.wasm\n    metadata: metadata.yml\n    \
+                baseline: old/old.wasm\n    settings: { mandatory_labels: [owner] }\n\
+                cases:\n  - { name: a, object: { apiVersion: v1, kind: ConfigMap, metadata: { name: a } }, expect: not-applicable }\n\
+                gates: { behaviour: same }\n";
+    let repository = Repository::with_suite(text).policy("safe-labels").write("metadata.yml", metadata);
+    let module = std::fs::read(repository.path("safe-labels/policy.wasm")).unwrap();
+    // Without rules, it would reject what no rule selects.
+    repository.write("old/old.wasm", module).verify(&["suite.yml"]).run().exits_with(0);
+}
+
+#[test]
 fn a_baseline_comes_from_a_registry_too() {
     let fake = FakeRegistry::start();
     fake.add_policy("acme/p", "v1", &plain());
