@@ -77,7 +77,7 @@ pub(super) fn prepare(
 
 /// Whether a run measures which code is executed: it was asked to, or a suite has a gate about it.
 pub(super) fn measures_coverage(suites: &[Suite], options: &Options) -> bool {
-    let has_gate = |suite: &Suite| suite.gates.iter().any(|gate| matches!(gate.value, Goal::Coverage(_)));
+    let has_gate = |suite: &Suite| suite.has_gate(|goal| matches!(goal, Goal::Coverage(_)));
     options.measures_coverage || suites.iter().any(has_gate)
 }
 

@@ -71,9 +71,7 @@ pub(super) fn hollow(ready: &Ready<'_>, reports: &[CaseReport], options: &Option
             names: hollow.map(|(report, _)| report.name.clone()).collect(),
         }
     };
-    let has_gate = |suite: &SuiteIndex| {
-        ready.loaded.suites[suite.0].gates.iter().any(|gate| matches!(gate.value, Goal::Hollow(_)))
-    };
+    let has_gate = |suite: &SuiteIndex| ready.loaded.suites[suite.0].has_gate(|goal| matches!(goal, Goal::Hollow(_)));
     let hollow = (0..ready.loaded.suites.len()).map(SuiteIndex).filter(has_gate).map(of_suite).collect();
     if options.interrupt.is_stopped() { Vec::new() } else { hollow }
 }

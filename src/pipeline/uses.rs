@@ -26,7 +26,7 @@ use crate::select::SelectedCase;
 /// Counts the cases of the suites that have a gate about it; `reports` are those of the selected cases. Nothing is known once the
 /// run is interrupted.
 pub(super) fn of_run(ready: &Ready<'_>, reports: &[CaseReport], options: &Options) -> Vec<SuiteUse> {
-    let has_gate = |suite: &Suite| suite.gates.iter().any(|gate| matches!(gate.value, Goal::Fuel(_) | Goal::Memory(_)));
+    let has_gate = |suite: &Suite| suite.has_gate(|goal| matches!(goal, Goal::Fuel(_) | Goal::Memory(_)));
     let suites = ready.loaded.suites.iter().enumerate().filter(|(_, suite)| has_gate(suite));
     let suites: Vec<SuiteIndex> = suites.map(|(index, _)| SuiteIndex(index)).collect();
     if suites.is_empty() {
@@ -103,7 +103,7 @@ impl Counted<'_> {
     /// The same cases with the baselines of their policies, if a gate needs them; nothing for those that ask others, too.
     fn of_baselines(&self, policies: &Policies<'_>, problems: &mut Vec<String>) -> Vec<Option<CaseReport>> {
         let suite = &self.ready.loaded.suites[self.suite.0];
-        if !suite.gates.iter().any(|gate| matches!(gate.value, Goal::Fuel(Fuel::Growth(_)))) {
+        if !suite.has_gate(|goal| matches!(goal, Goal::Fuel(Fuel::Growth(_)))) {
             return Vec::new();
         }
         let (baselines, missing) = diff::baselines(self.suite, self.ready, self.engine, self.options);

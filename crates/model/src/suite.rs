@@ -224,6 +224,11 @@ pub enum Step {
 }
 
 impl Suite {
+    /// Whether a gate has a goal like this.
+    pub fn has_gate(&self, is_wanted: impl Fn(&Goal) -> bool) -> bool {
+        self.gates.iter().any(|gate| is_wanted(&gate.value))
+    }
+
     /// The files in which its cases and policies are written.
     pub fn files(&self) -> impl Iterator<Item = &Arc<SourceFile>> {
         self.included.iter().chain([&self.file])

@@ -28,7 +28,8 @@ use policy_verify_model::source::Span;
 use policy_verify_model::stored_request::StoredRequest;
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{self, ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry, UsesEntry};
+use crate::exercised::{self, RulesEntry, SettingsEntry};
+use crate::gates::{self, ChangesEntry, GateEntry, HollowEntry, UsesEntry};
 use crate::place::{Place, path_of};
 use crate::{coverage, publication};
 
@@ -372,10 +373,10 @@ pub(super) fn closing(run: &RunReport) -> Closing<'_> {
         flags: run.flags.iter().map(Cow::from).collect(),
         rules: exercised::rules(run),
         settings: exercised::settings(run),
-        hollow: exercised::hollow(run),
-        changes: exercised::changes(run),
-        uses: exercised::uses(run),
-        gates: exercised::gates(run),
+        hollow: gates::hollow(run),
+        changes: gates::changes(run),
+        uses: gates::uses(run),
+        gates: gates::gates(run),
         coverage: run
             .coverage
             .iter()

@@ -61,6 +61,7 @@ mod exercised;
 pub mod explanation;
 mod format;
 pub mod found;
+mod gates;
 pub mod github;
 mod groups;
 mod html;

@@ -28,7 +28,8 @@ use policy_verify_model::settings_coverage::SettingsCoverage;
 use policy_verify_model::source::{SourceFile, Span};
 use policy_verify_model::weakness::Weakness;
 
-use crate::exercised::{ChangesEntry, GateEntry, HollowEntry, RulesEntry, SettingsEntry, UsesEntry};
+use crate::exercised::{RulesEntry, SettingsEntry};
+use crate::gates::{ChangesEntry, GateEntry, HollowEntry, UsesEntry};
 use crate::place::Place;
 use crate::read_error::{MOST_MICROSECONDS, MOST_PLACE, MOST_SOURCE_LINES, ReadError};
 use crate::{coverage, publication};

@@ -26,7 +26,7 @@ use crate::select::SelectedCase;
 
 /// Compares the selected cases of each suite that has a gate about it. Nothing is known once the run is interrupted.
 pub(in crate::pipeline) fn changes(ready: &Ready<'_>, options: &Options) -> Vec<SuiteChanges> {
-    let has_gate = |suite: &Suite| suite.gates.iter().any(|gate| matches!(gate.value, Goal::Behaviour(_)));
+    let has_gate = |suite: &Suite| suite.has_gate(|goal| matches!(goal, Goal::Behaviour(_)));
     let suites = ready.loaded.suites.iter().enumerate().filter(|(_, suite)| has_gate(suite));
     let found = suites.map(|(index, suite)| {
         let engine = ready.engine;
