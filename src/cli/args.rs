@@ -27,6 +27,7 @@ pub(crate) mod signature;
 mod size;
 pub(crate) mod sources;
 pub(crate) mod together;
+pub(crate) mod typed;
 pub(crate) mod variable;
 
 use std::path::PathBuf;

@@ -1,9 +1,7 @@
 //! `verify eval`: policies and manifests of the command line become a suite, which runs like any other.
 
-use std::path::PathBuf;
-
 use policy_verify::model::diagnostic::Diagnostic;
-use policy_verify::{CompilerChoice, Error, FileLimit, Options, UnknownKinds, Written, is_stream, read_stdin};
+use policy_verify::{Error, FileLimit, Options, UnknownKinds, Written, is_stream, read_stdin};
 use serde_json::{Map, Value, json};
 
 use super::args::eval::EvalArgs;
@@ -13,18 +11,18 @@ use super::interrupt::Signals;
 use super::outputs::Outputs;
 use super::places::Places;
 use super::problem::usage;
-use super::typed::{Paths, STREAM, globs};
+use super::typed::{self, Paths, STREAM, globs};
 use super::typed_policies::{self, unused};
 use super::{console, run};
 
 /// `verify eval`.
 pub(crate) fn eval(arguments: &EvalArgs, signals: &Signals) -> ExitCode {
     let output = with_verdicts(&arguments.output);
-    let mut outputs = match Outputs::open(&output, arguments.root.as_deref()) {
+    let mut outputs = match Outputs::open(&output, arguments.typed.root.as_deref()) {
         Ok(outputs) => outputs,
         Err(problem) => return console::refuse_usage(problem),
     };
-    outputs.show_paths(Places::of(&[], arguments.root.as_deref()));
+    outputs.show_paths(Places::of(&[], arguments.typed.root.as_deref()));
     match options(arguments) {
         Ok(options) => run::carry_out(options, outputs, &output, None, signals),
         Err(problem) => run::not_started(&Error::Arguments(vec![problem]), &mut outputs, &output),
@@ -46,18 +44,8 @@ fn with_verdicts(output: &OutputArgs) -> OutputArgs {
 }
 
 fn options(arguments: &EvalArgs) -> Result<Options, Diagnostic> {
-    let mut options = Options::default();
-    options.root = arguments.root.as_deref().map(run::root).transpose()?;
-    options.file_limit = arguments.max_file_size.unwrap_or_default();
+    let mut options = typed::options(&arguments.typed, arguments.max_file_size)?;
     options.written = Some(suite(arguments, Paths::new()?, options.file_limit)?);
-    options.suites = vec![PathBuf::from(STREAM)];
-    options.kubewarden = arguments.kubewarden;
-    options.jobs = arguments.jobs.map(usize::from);
-    options.compiler = CompilerChoice::Auto;
-    arguments.engine.apply(&mut options);
-    options.is_live = arguments.live;
-    options.allows_empty = arguments.allow_empty;
-    arguments.sources.apply(&mut options);
     Ok(options)
 }
 
@@ -70,7 +58,7 @@ fn suite(arguments: &EvalArgs, mut all_paths: Paths, limit: FileLimit) -> Result
     let mut policies = Map::new();
     for text in &arguments.policies {
         for policy in typed_policies::read(text, paths, limit)? {
-            let entry = policy.entry(metadata.as_deref(), !cluster.is_empty() || arguments.live)?;
+            let entry = policy.entry(metadata.as_deref(), !cluster.is_empty() || arguments.typed.live)?;
             policies.insert(unused(&policy.name, &policies), entry);
         }
     }

@@ -8,18 +8,16 @@ use policy_verify::model::behaviour::Class;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::model::rehearsal::{Finding, Rehearsal, Verdict};
 use policy_verify::report::{json, rehearsal};
-use policy_verify::{
-    CompilerChoice, FileLimit, Options, RehearsalOptions, RehearsedPolicy, UnknownKinds, Written, is_stream,
-};
+use policy_verify::{FileLimit, Options, RehearsalOptions, RehearsedPolicy, UnknownKinds, Written, is_stream};
 use serde_json::{Map, Value, json};
 
+use super::analysis;
 use super::args::rehearse::{FailOn, RehearsalFormat, RehearseArgs};
 use super::exit_code::ExitCode;
 use super::interrupt::Signals;
 use super::problem::usage;
-use super::typed::{Paths, STREAM, globs};
+use super::typed::{self, Paths, STREAM, globs};
 use super::typed_policies::{self, TypedPolicy, unused};
-use super::{analysis, run};
 
 /// Bytes of a file with objects where nobody says otherwise.
 const USUAL_LIMIT: u64 = 1 << 30;
@@ -30,7 +28,7 @@ pub(crate) fn rehearse(arguments: &RehearseArgs, signals: &Signals) -> ExitCode 
         Ok((options, wanted)) => (Ok(options), wanted),
         Err(problem) => (Err(vec![problem]), RehearsalOptions::default()),
     };
-    let result = analysis::result(options, arguments.root.as_deref(), signals, |options, bar| {
+    let result = analysis::result(options, arguments.typed.root.as_deref(), signals, |options, bar| {
         policy_verify::rehearse(options, &wanted, bar)
     });
     let result = match result {
@@ -54,18 +52,7 @@ fn options(arguments: &RehearseArgs) -> Result<(Options, RehearsalOptions), Diag
         let word = if *word == FailOn::NewDenial { "new-denial" } else { "new-allowance" };
         return Err(usage(format!("--fail-on {word} needs --old")));
     }
-    let mut options = Options::default();
-    options.root = arguments.root.as_deref().map(run::root).transpose()?;
-    options.file_limit = arguments.max_file_size.unwrap_or_default();
-    options.suites = vec![PathBuf::from(STREAM)];
-    options.kubewarden = arguments.kubewarden;
-    options.jobs = arguments.jobs.map(usize::from);
-    options.compiler = CompilerChoice::Auto;
-    arguments.engine.apply(&mut options);
-    options.is_live = arguments.live;
-    options.allows_empty = arguments.allow_empty;
-    arguments.sources.apply(&mut options);
-
+    let mut options = typed::options(&arguments.typed, arguments.max_file_size)?;
     let mut paths = Paths::new()?;
     let (streams, files): (Vec<_>, Vec<_>) = arguments.objects.iter().cloned().partition(|path| is_stream(path));
     let mut objects: Vec<PathBuf> = globs(&files, &mut paths)?.into_iter().map(PathBuf::from).collect();
@@ -201,7 +188,7 @@ fn verdict(result: &Rehearsal, arguments: &RehearseArgs) -> ExitCode {
         ExitCode::Unavailable
     } else if result.is_incomplete() || arguments.fail_on.iter().any(has) {
         ExitCode::Failure
-    } else if counts.asked() == 0 && !arguments.allow_empty {
+    } else if counts.asked() == 0 && !arguments.typed.allow_empty {
         ExitCode::NothingSelected
     } else {
         ExitCode::Success

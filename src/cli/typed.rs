@@ -1,4 +1,4 @@
-//! Paths that were typed: files, folders and globs.
+//! Commands without a suite: their options, and paths that were typed, as files, folders and globs.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
@@ -6,14 +6,33 @@ use std::path::{Component, Path, PathBuf};
 use policy_verify::model::code::Code;
 use policy_verify::model::diagnostic::Diagnostic;
 use policy_verify::tree::{self, Search};
+use policy_verify::{CompilerChoice, FileLimit, Options};
 
+use super::args::typed::TypedArgs;
 use super::problem::usage;
+use super::run;
 
 /// What stands for stdin.
 pub(super) const STREAM: &str = "-";
 
 /// Endings of manifests in a folder.
 pub(super) const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// The options of a run; its suite is still to be written.
+pub(super) fn options(arguments: &TypedArgs, limit: Option<FileLimit>) -> Result<Options, Diagnostic> {
+    let mut options = Options::default();
+    options.root = arguments.root.as_deref().map(run::root).transpose()?;
+    options.file_limit = limit.unwrap_or_default();
+    options.suites = vec![PathBuf::from(STREAM)];
+    options.kubewarden = arguments.kubewarden;
+    options.jobs = arguments.jobs.map(usize::from);
+    options.compiler = CompilerChoice::Auto;
+    arguments.engine.apply(&mut options);
+    options.is_live = arguments.live;
+    options.allows_empty = arguments.allow_empty;
+    arguments.sources.apply(&mut options);
+    Ok(options)
+}
 
 /// Files and globs as they are, and the manifests of folders.
 pub(super) fn globs(files: &[PathBuf], paths: &mut Paths) -> Result<Vec<String>, Diagnostic> {

@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use policy_verify::FileLimit;
-use policy_verify::model::release::Release;
 
-use super::compile::EngineArgs;
 use super::output::OutputArgs;
-use super::selection::release;
 use super::size::file_limit;
-use super::sources::SourceArgs;
+use super::typed::TypedArgs;
 
 pub(crate) const EVAL_HELP: &str = "Every object is put to every policy that has a rule for it, as a CREATE request.
 Denied and mutated requests are listed, others are counted; --status pass lists them too.
@@ -56,35 +53,12 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE", num_args = 1)]
     pub(crate) cluster: Vec<PathBuf>,
 
-    /// Answer other host calls from registries, name servers and the cluster of the kubeconfig
-    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
-    pub(crate) live: bool,
-
-    /// Give the verdicts of this release of Kubewarden, such as 1.38
-    #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
-    pub(crate) kubewarden: Option<Release>,
-
-    /// Root of the repository: reports name files from it. By default the nearest folder with .git around all files
-    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
-    pub(crate) root: Option<PathBuf>,
-
     /// Largest file, such as 64MiB; by default 16MiB
     #[arg(long, value_name = "SIZE", value_parser = file_limit, env = "VERIFY_MAX_FILE_SIZE")]
     pub(crate) max_file_size: Option<FileLimit>,
 
-    /// How many requests are evaluated at once; by default as many as there are processors
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
-    pub(crate) jobs: Option<u16>,
-
-    /// Succeed when no policy is asked
-    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
-    pub(crate) allow_empty: bool,
-
     #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
+    pub(crate) typed: TypedArgs,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use policy_verify::FileLimit;
-use policy_verify::model::release::Release;
 
-use super::compile::EngineArgs;
-use super::selection::release;
 use super::size::file_limit;
-use super::sources::SourceArgs;
+use super::typed::TypedArgs;
 
 pub(crate) const REHEARSE_HELP: &str =
     "Every object is put to every policy, as if it were created again while the policies are installed. The objects
@@ -55,43 +52,20 @@ pub(crate) struct RehearseArgs {
     #[arg(long, env = "VERIFY_SKIP_UNKNOWN", value_parser = FalseyValueParser::new())]
     pub(crate) skip_unknown: bool,
 
-    /// Answer other host calls from registries, name servers and the cluster of the kubeconfig
-    #[arg(long, env = "VERIFY_LIVE", value_parser = FalseyValueParser::new())]
-    pub(crate) live: bool,
-
-    /// Give the verdicts of this release of Kubewarden, such as 1.38
-    #[arg(long, value_name = "VERSION", value_parser = release, env = "VERIFY_KUBEWARDEN")]
-    pub(crate) kubewarden: Option<Release>,
-
-    /// Root of the repository: paths are shown from it. By default the nearest folder with .git around all files
-    #[arg(long, value_name = "DIR", env = "VERIFY_ROOT")]
-    pub(crate) root: Option<PathBuf>,
-
     /// Largest file, such as 4GiB; by default 1GiB for objects, and 16MiB for others
     #[arg(long, value_name = "SIZE", value_parser = file_limit, env = "VERIFY_MAX_FILE_SIZE")]
     pub(crate) max_file_size: Option<FileLimit>,
 
-    /// How many objects are evaluated at once; by default as many as there are processors
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "VERIFY_JOBS")]
-    pub(crate) jobs: Option<u16>,
-
     /// What else makes the exit code 1
     #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
     pub(crate) fail_on: Vec<FailOn>,
-
-    /// Succeed when no policy is asked
-    #[arg(long, env = "VERIFY_ALLOW_EMPTY", value_parser = FalseyValueParser::new())]
-    pub(crate) allow_empty: bool,
 
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: RehearsalFormat,
 
     #[command(flatten)]
-    pub(crate) engine: EngineArgs,
-
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
+    pub(crate) typed: TypedArgs,
 }
 
 /// How a rehearsal is printed.
