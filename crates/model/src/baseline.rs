@@ -45,7 +45,7 @@ pub struct BaselineChange {
     pub place: String,
     /// What it means for those who use the policy.
     pub class: Class,
-    /// What differs, where that is no answer: `hostCapabilities`.
+    /// What of the module differs, such as `hostCapabilities`; nothing for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// What the baseline does.

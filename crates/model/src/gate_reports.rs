@@ -180,8 +180,8 @@ impl Gate {
         self.within(run, expected, |it| Some((it.memory > most, format!("{} bytes", it.memory))))
     }
 
-    /// The judgement about what each case uses: `measured` says whether it is too much, and how much; nothing where that is not
-    /// known, which is no reason to pass if it is so for all of them.
+    /// The judgement about what each case uses: `measured` says whether that is too much, and how much it is; nothing where it is not
+    /// known. If it is known for no case, the gate is not reached.
     fn within(
         &self,
         run: &RunReport,

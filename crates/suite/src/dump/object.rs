@@ -212,7 +212,7 @@ impl ObjectReader {
     }
 }
 
-/// Refuses a document with items that is no list.
+/// Refuses a document that has `items` and is not a list.
 fn frame(nodes: &[Node], piece: &Piece) -> Result<(), Unreadable> {
     let kind = |node: &Node| node.get("kind").and_then(Node::as_str).map(str::to_owned);
     match nodes.iter().find_map(kind) {

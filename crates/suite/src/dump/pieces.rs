@@ -264,7 +264,7 @@ impl Splitter {
     }
 }
 
-/// Adds a line to a text, unless that is too long already: then nobody reads it.
+/// Adds a line to a text that is not too long already; the rest is left out.
 fn push(text: &mut String, line: &str) {
     if text.len() <= LONGEST {
         text.push_str(line);
@@ -289,7 +289,7 @@ fn without_dash(line: &str, column: usize) -> String {
     format!("{}  {}", &line[..column], line[column + 1..].strip_prefix(' ').unwrap_or(&line[column + 1..]))
 }
 
-/// The items of a list in JSON, and what is around them; nothing if it is no such list.
+/// The items of a list in JSON, and what is around them; nothing if the text is not such a list.
 fn json_items(text: &str) -> Option<Vec<Part>> {
     let bytes = text.as_bytes();
     let mut scan = Scan { bytes, at: 0, line: 1 };
