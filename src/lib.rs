@@ -41,6 +41,7 @@ pub use policy_verify_files::bounded::read_text;
 pub use policy_verify_model as model;
 pub use policy_verify_model::nearest::nearest;
 pub use policy_verify_registry::hosts::{HostPattern, HostRules, InvalidHost};
+pub use policy_verify_registry::network::stop as stop_network;
 pub use policy_verify_registry::signature::SignatureOptions;
 pub use policy_verify_report as report;
 pub use policy_verify_report::merge::{NamedReport, merge};

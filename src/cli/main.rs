@@ -98,10 +98,12 @@ fn main() -> ExitCode {
         }
         Err(help) => return console::print_help(&help.render()),
     };
-    catch_unwind(|| dispatch(cli, &signals)).unwrap_or_else(|_| {
+    let code = catch_unwind(|| dispatch(cli, &signals)).unwrap_or_else(|_| {
         console::complain("this is a bug in verify; please report it with the suite and the lines above");
         ExitCode::Bug
-    })
+    });
+    policy_verify::stop_network();
+    code
 }
 
 fn dispatch(cli: Cli, signals: &Signals) -> ExitCode {
